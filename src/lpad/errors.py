@@ -1,0 +1,218 @@
+"""Everything that can go wrong, as one tree.
+
+    LpadError
+    ├── RequestError             the caller asked for something that can't be
+    │   ├── InvalidValue             an argument, setting or identifier breaks its grammar
+    │   │   ├── InvalidActivationCode
+    │   │   └── InvalidSettings
+    │   ├── NotFound                 no such card, profile, change or notification
+    │   ├── Conflict                 right in itself, but not in the present state
+    │   ├── NotPermitted             the caller's user or group may not do this
+    │   ├── ConfirmationCodeRequired the operator wants a confirmation code, none was given
+    │   ├── Declined                 the caller, or a policy, said no to the profile
+    │   └── Cancelled                the caller took the change back
+    ├── CardError                the eUICC, or the way to it
+    │   ├── CardUnreachable          port gone, card mute, deadline passed      (retryable)
+    │   ├── CardBusy                 held by another program, or card says busy (retryable)
+    │   ├── CardStatus               status word other than success
+    │   ├── CardRefused              an ES10 function answered with its error code
+    │   └── CardMalformed            the answer breaks its grammar
+    ├── ServerError              the SM-DP+, or the way to it
+    │   ├── ServerUnreachable        no connection, no answer in time, HTTP 5xx (retryable)
+    │   ├── ServerUntrusted          TLS, or the server's identity, can't be verified
+    │   ├── ServerRefused            a function answered Failed, with subject and reason code
+    │   └── ServerMalformed          the answer breaks its grammar or contradicts itself
+    ├── MalformedError           bytes break their grammar; the edge that got them turns this
+    │                            into CardMalformed or ServerMalformed
+    └── InternalError            lpad itself is wrong
+
+`kind` is stable and appears unchanged in the log, the journal and the API. `details` holds what a
+program wants to act upon (status word, error code's name, subject code). The sentence says what was
+attempted, what came of it, and what the reader can do.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Detail = str | int | bool
+
+
+class LpadError(Exception):
+    """The root: a sentence, a `kind`, whether a later try can succeed unchanged, and details."""
+
+    kind: ClassVar[str] = "error"
+    retryable: bool = False
+
+    def __init__(self, sentence: str, *, retryable: bool | None = None, **details: Detail) -> None:
+        """Say what happened.
+
+        Args:
+            sentence: what was attempted, what came of it, what the reader can do; free of secrets.
+            retryable: overrides the class's own answer.
+            details: JSON-ready facts, named in lower_snake_case.
+        """
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.details: dict[str, Detail] = details
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class RequestError(LpadError):
+    """The caller asked for something that can't be."""
+
+    kind = "bad-request"
+
+
+class InvalidValue(RequestError):
+    """An argument, setting or identifier breaks its grammar."""
+
+    kind = "invalid-value"
+
+
+class InvalidActivationCode(InvalidValue):
+    """An activation code breaks the grammar of SGP.22 v2.5, 4.1."""
+
+    kind = "invalid-activation-code"
+
+
+class InvalidSettings(InvalidValue):
+    """The settings file is unreadable, or a setting is unknown or out of range."""
+
+    kind = "invalid-settings"
+
+
+class NotFound(RequestError):
+    """No such card, profile, change or notification."""
+
+    kind = "not-found"
+
+
+class Conflict(RequestError):
+    """Right in itself, but not in the present state."""
+
+    kind = "conflict"
+
+
+class NotPermitted(RequestError):
+    """The caller's user or group may not do this."""
+
+    kind = "not-permitted"
+
+
+class ConfirmationCodeRequired(RequestError):
+    """The operator asks for a confirmation code and none was given."""
+
+    kind = "confirmation-code-required"
+
+
+class Declined(RequestError):
+    """The caller, or a policy, said no to the profile that was offered."""
+
+    kind = "declined"
+
+
+class Cancelled(RequestError):
+    """The caller took the change back before it was done."""
+
+    kind = "cancelled"
+
+
+class CardError(LpadError):
+    """The eUICC, or the way to it."""
+
+    kind = "card-error"
+
+
+class CardUnreachable(CardError):
+    """Port gone, card mute, or deadline passed."""
+
+    kind = "card-unreachable"
+    retryable = True
+
+
+class CardBusy(CardError):
+    """The port is held by another program, or the card says that it is busy."""
+
+    kind = "card-busy"
+    retryable = True
+
+
+class CardStatus(CardError):
+    """The card answered with a status word other than success; details hold `sw` as hex."""
+
+    kind = "card-status"
+
+
+class CardRefused(CardError):
+    """An ES10 function answered with its error code; details hold `function`, `code` and `reason`."""
+
+    kind = "card-refused"
+
+
+class CardMalformed(CardError):
+    """The card's answer breaks its grammar."""
+
+    kind = "card-malformed"
+
+
+class ServerError(LpadError):
+    """The SM-DP+, or the way to it."""
+
+    kind = "server-error"
+
+
+class ServerUnreachable(ServerError):
+    """No connection, no answer in time, or the server is out of order."""
+
+    kind = "server-unreachable"
+    retryable = True
+
+
+class ServerUntrusted(ServerError):
+    """TLS, or the server's identity, can't be verified."""
+
+    kind = "server-untrusted"
+
+
+class ServerRefused(ServerError):
+    """A function answered Failed; details hold `function`, `subject_code`, `reason_code`, `remedy`."""
+
+    kind = "server-refused"
+
+
+class ServerMalformed(ServerError):
+    """The server's answer breaks its grammar or contradicts itself."""
+
+    kind = "server-malformed"
+
+
+class MalformedError(LpadError):
+    """Bytes break their grammar, whoever sent them."""
+
+    kind = "malformed"
+
+
+class InternalError(LpadError):
+    """lpad itself is wrong; the log holds the traceback."""
+
+    kind = "internal-error"
+
+
+@contextmanager
+def blamed_on(blame: type[CardMalformed | ServerMalformed], attempted: str) -> Iterator[None]:
+    """Turn a MalformedError inside into the error of the party that sent the bytes.
+
+    Args:
+        blame: CardMalformed or ServerMalformed.
+        attempted: the function under way, such as "ES10c.GetEID".
+    """
+    try:
+        yield
+    except MalformedError as error:
+        raise blame(f"{attempted}: {error.sentence}", **error.details) from error

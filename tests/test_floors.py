@@ -1,0 +1,101 @@
+"""The house: a module imports from lower floors or its own folder, never up, never sideways."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import lpad
+
+ROOT = Path(lpad.__file__).parent
+
+FLOORS = {
+    "errors": 0,
+    "identifiers": 0,
+    "server_address": 0,
+    "activation_code": 0,
+    "deadline": 0,
+    "codec": 1,
+    "protocol": 2,
+    "card": 3,
+    "remote": 3,
+    "lpa": 4,
+    "engine": 5,
+    "api": 6,
+    "settings": 7,
+    "systemd": 7,
+    "daemon": 7,
+    "client": 7,
+    "cli": 7,
+}
+SIMULATOR_SEES = 2
+
+# The house's one home for each foreign library; there its exceptions become ours.
+HOMES = {
+    "serial": {"card/serial_line.py"},
+    "smartcard": {"card/pcsc.py"},
+    "asn1tools": {"codec/schema.py"},
+    "httpx": {"remote/", "client.py"},
+    "yaml": {"settings.py"},
+    "uvicorn": {"api/server.py"},
+    "sqlite3": {"engine/journal.py"},
+}
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def imports_of(path: Path) -> list[str]:
+    """Every module that the file imports, at its top or inside a function."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def room_of(path: Path) -> str:
+    """The folder below src/lpad, or the file itself where it stands in none."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path: Path) -> None:
+    """A module imports lpad's modules only from lower floors or its own folder."""
+    room = room_of(path)
+    if room in ("__init__", "__main__"):
+        return
+    for name in imports_of(path):
+        parts = name.split(".")
+        if parts[0] != "lpad" or len(parts) < 2 or parts[1] in (room, "__version__"):
+            continue
+        other = parts[1]
+        if room == "simulator":
+            assert FLOORS[other] <= SIMULATOR_SEES, (
+                f"the simulator sees floors 0-2 only, not {other}: it doubles what is above"
+            )
+        elif other == "simulator":
+            assert room == "cli", f"only 'lpad demo' and 'lpad sim' see the simulator, {room} does not"
+        elif FLOORS[room] == 7:
+            assert other in FLOORS, f"{other} stands on no floor"
+        else:
+            assert FLOORS[other] < FLOORS[room], (
+                f"{room} (floor {FLOORS[room]}) imports {other} (floor {FLOORS[other]}): imports go down"
+            )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_foreign_libraries_stay_home(path: Path) -> None:
+    """A foreign library is imported in its one home only, where its exceptions become ours."""
+    here = path.relative_to(ROOT).as_posix()
+    for name in imports_of(path):
+        homes = HOMES.get(name.split(".")[0])
+        if homes is None or here.startswith("simulator/"):
+            continue
+        assert any(here == home or (home.endswith("/") and here.startswith(home)) for home in homes), (
+            f"{name} lives in {homes}"
+        )
