@@ -215,4 +215,4 @@ def blamed_on(blame: type[CardMalformed | ServerMalformed], attempted: str) -> I
     try:
         yield
     except MalformedError as error:
-        raise blame(f"{attempted}: {error.sentence}", **error.details) from error
+        raise blame(f"{attempted}: {error.sentence}") from error
