@@ -1,0 +1,86 @@
+"""The book of changes: every record, live ones in memory, all of them in the journal, each told to the hub."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from lpad.engine.change import Change, Json, Kind, Progress
+    from lpad.engine.events import Hub
+    from lpad.engine.journal import Journal, Private
+
+
+class Book:
+    """Where changes are written; reading never waits for a card."""
+
+    def __init__(self, journal: Journal, hub: Hub) -> None:
+        self._journal = journal
+        self._hub = hub
+        self._lock = threading.Lock()
+        self._live: dict[int, Change] = {}
+
+    def add(self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]) -> Change:
+        """Write down a new change."""
+        change = self._journal.add(euicc, kind, params=params, secrets=secrets)
+        self._keep(change)
+        return change
+
+    def adopt(self, euicc: str) -> list[Change]:
+        """Take over a card's changes that an earlier run of the daemon left unfinished."""
+        changes = self._journal.unfinished(euicc)
+        with self._lock:
+            self._live.update({change.id: change for change in changes})
+        return changes
+
+    def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
+        """Write down a record, on disk before this returns, and tell the hub."""
+        self._journal.save(change, notes=notes)
+        self._keep(change)
+        return change
+
+    def show(self, change: Change) -> Change:
+        """Publish a record that needs no place on disk, such as a step that can simply be taken again."""
+        self._keep(change)
+        return change
+
+    def show_progress(self, change: Change, progress: Progress) -> Change:
+        """Publish a number of bytes, as an event of its own: the whole record each time would be much."""
+        change = replace(change, progress=progress)
+        with self._lock:
+            self._live[change.id] = change
+        data: dict[str, Json] = {"id": change.id, "sent": progress.sent, "total": progress.total}
+        self._hub.publish("progress", data, euicc=change.euicc, change=change.id)
+        return change
+
+    def private(self, change_id: int) -> Private:
+        """Return the secrets and notes of a change that has not ended."""
+        return self._journal.private(change_id)
+
+    def change(self, change_id: int) -> Change:
+        """Return one change.
+
+        Raises:
+            NotFound: there is none with this ID.
+        """
+        with self._lock:
+            live = self._live.get(change_id)
+        return live or self._journal.change(change_id)
+
+    def changes(self, *, euicc: str | None = None) -> list[Change]:
+        """Return the changes that are kept, newest first."""
+        stored = self._journal.changes()
+        with self._lock:
+            current = [self._live.get(change.id, change) for change in stored]
+        return [change for change in current if euicc is None or change.euicc == euicc]
+
+    def _keep(self, change: Change) -> None:
+        with self._lock:
+            if change.state.ended:
+                self._live.pop(change.id, None)
+            else:
+                self._live[change.id] = change
+        self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)

@@ -1,0 +1,176 @@
+"""A job: a change while a worker carries it out, and the only way in which the two sides meet.
+
+The worker takes steps, shows progress and asks; the API answers and cancels.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from lpad.deadline import Deadline
+from lpad.engine.change import Progress, Question, QuestionKind, State, now
+from lpad.errors import Cancelled, Conflict, LpadError
+
+if TYPE_CHECKING:
+    from lpad.engine.book import Book
+    from lpad.engine.change import Change, Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a caller gives to a waiting change: a code, or `accept`, `reject`, `postpone`."""
+
+    confirmation_code: str | None = None
+    decision: str | None = None
+
+
+class Job:
+    """One change under way; `step`, `progress`, `ask` are the worker's, `answer`, `cancel` the API's."""
+
+    def __init__(self, change: Change, book: Book) -> None:
+        self._book = book
+        self._change = change
+        self._condition = threading.Condition()
+        self._answer: Answer | None = None
+        self._cancelled: str | None = None
+        self._private = book.private(change.id)
+
+    @property
+    def change(self) -> Change:
+        """The latest record."""
+        return self._change
+
+    @property
+    def params(self) -> dict[str, Json]:
+        """What was asked for, secrets redacted."""
+        return self._change.params
+
+    @property
+    def notes(self) -> dict[str, Json]:
+        """What was noted before a restart."""
+        return self._private.notes
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret parameter."""
+        return self._private.secrets.get(name)
+
+    def begin(self) -> None:
+        """Go from queued to running.
+
+        Raises:
+            Cancelled: it was taken back before.
+        """
+        self.check()
+        self._change = self._book.save(self._change.run())
+
+    def step(self, name: str) -> None:
+        """Begin a step that may be taken again after a power cut; a safe point to be cancelled at.
+
+        Raises:
+            Cancelled: the change was taken back.
+        """
+        self.check()
+        self._change = self._book.show(self._change.at_step(name))
+
+    def irreversible(self, name: str, **notes: Json) -> None:
+        """Begin a step that can't be taken back: it is on disk, with what settling needs, before it is taken.
+
+        Raises:
+            Cancelled: the change was taken back; from here on it no longer can.
+        """
+        self.check()
+        self._change = self._book.save(self._change.at_step(name), notes=notes)
+
+    def follow(self, name: str) -> None:
+        """Begin a step after an irreversible one: it is taken whether or not the caller changed its mind."""
+        self._change = self._book.show(self._change.at_step(name))
+
+    def progress(self, sent: int, total: int) -> None:
+        """Show bytes taken by the card, of how many; at most once a percent."""
+        shown = self._change.progress
+        if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
+            self._change = self._book.show_progress(self._change, Progress(sent=sent, total=total))
+
+    def ask(
+        self,
+        kind: QuestionKind,
+        *,
+        profile: dict[str, Json] | None,
+        code_refused: bool = False,
+        within: float,
+    ) -> Answer | None:
+        """Wait for the caller's answer.
+
+        Args:
+            kind: what is asked.
+            profile: what the server offers, as the caller is shown it.
+            code_refused: whether a code was given before and the server refused it.
+            within: seconds to wait.
+
+        Returns:
+            The answer, or None when none came in time.
+
+        Raises:
+            Cancelled: the change was taken back instead.
+        """
+        deadline = Deadline.after(within)
+        until = now() + timedelta(seconds=within)
+        question = Question(kind=kind, until=until, code_refused=code_refused, profile=profile)
+        with self._condition:
+            self.check()
+            self._answer = None
+            self._change = self._book.save(self._change.wait(question))
+            while self._answer is None and self._cancelled is None and not deadline.passed:
+                self._condition.wait(deadline.remaining())
+            answer = self._answer
+            self._change = self._book.save(self._change.run())
+        self.check()
+        return answer
+
+    def answer(self, answer: Answer) -> None:
+        """Give the caller's answer.
+
+        Raises:
+            Conflict: nothing, or something else, is asked.
+        """
+        with self._condition:
+            question = self._change.question
+            if question is None or self._answer is not None:
+                raise Conflict(f"change {self._change.id} waits for no answer, it is {self._change.state}")
+            fits = answer.decision is not None
+            if question.kind is QuestionKind.CONFIRMATION_CODE:
+                # A caller who is asked for the code may also give up.
+                fits = answer.confirmation_code is not None or answer.decision in ("reject", "postpone")
+            if not fits:
+                raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
+            self._answer = answer
+            self._condition.notify_all()
+
+    def cancel(self, sentence: str) -> None:
+        """Take the change back at its next safe point."""
+        with self._condition:
+            self._cancelled = sentence
+            self._condition.notify_all()
+
+    def check(self) -> None:
+        """Pass a safe point.
+
+        Raises:
+            Cancelled: the change was taken back.
+        """
+        if self._cancelled is not None:
+            raise Cancelled(self._cancelled)
+
+    def done(self, result: dict[str, Json]) -> None:
+        """End well."""
+        self._change = self._book.save(self._change.done(result))
+
+    def fail(self, error: LpadError) -> None:
+        """End with an error; with Cancelled, as cancelled."""
+        if self._change.state is State.QUEUED and not isinstance(error, Cancelled):
+            self._change = self._change.run()
+        ended = self._change.cancelled(error) if isinstance(error, Cancelled) else self._change.failed(error)
+        self._change = self._book.save(ended)
