@@ -1,0 +1,228 @@
+"""The status codes of ES9+ and ES11: what a refusal means and what the reader can do about it.
+
+A code is a pair of dotted numbers, subject and reason (SGP.22 v2.5, 5.2.6). They are strings from end
+to end: as numbers, reason 4.10 (time to live expired) would be reason 4.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Remedy(StrEnum):
+    """What class of answer a refusal calls for."""
+
+    RETRY = "retry"  # the same request can succeed later
+    RESTART_SESSION = "restart-session"  # a new session from the start can succeed at once
+    CONFIRMATION_CODE = "confirmation-code"  # a (different) confirmation code is needed
+    PERMANENT = "permanent"  # no repetition helps; something has to be changed first
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A refusal in words: `sentence` says what the server holds against it, `advice` what to do."""
+
+    sentence: str
+    advice: str
+    remedy: Remedy
+
+
+SUBJECTS = {
+    "1": "the request",
+    "1.1": "the requester",
+    "1.2": "the function provider",
+    "1.3": "the protocol",
+    "1.3.1": "the protocol's format",
+    "1.3.2": "the protocol's version",
+    "1.6": "the function",
+    "8": "remote provisioning",
+    "8.1": "the eUICC",
+    "8.1.1": "the EID",
+    "8.1.2": "the EUM certificate",
+    "8.1.3": "the eUICC certificate",
+    "8.1.4": "the EID, outside the range of its EUM,",
+    "8.2": "the profile",
+    "8.2.1": "the profile's ICCID",
+    "8.2.5": "the profile type",
+    "8.2.6": "the matching ID",
+    "8.2.7": "the confirmation code",
+    "8.2.8": "the profile policy rules",
+    "8.2.9": "the profile metadata",
+    "8.2.10": "the bound profile package",
+    "8.2.11": "the managing SM-DP+",
+    "8.2.12": "the profile owner",
+    "8.2.13": "the enterprise configuration",
+    "8.2.14": "the LPA proxy",
+    "8.8": "the SM-DP+",
+    "8.8.1": "the SM-DP+ address",
+    "8.8.2": "the SM-DP+ security configuration",
+    "8.8.3": "the specification version at the SM-DP+",
+    "8.8.4": "the SM-DP+ certificate",
+    "8.8.5": "the download order",
+    "8.8.6": "the remote profile management order",
+    "8.9": "the SM-DS",
+    "8.9.1": "the SM-DS address",
+    "8.9.2": "the SM-DS security configuration",
+    "8.9.3": "the specification version at the SM-DS",
+    "8.9.4": "the SM-DS certificate",
+    "8.9.5": "the event record",
+    "8.9.6": "the ECID",
+    "8.9.7": "the push service",
+    "8.10": "the RSP operation",
+    "8.10.1": "the transaction ID",
+    "8.10.2": "the remote profile management script",
+    "8.10.3": "the device change",
+    "8.10.4": "the event check",
+    "8.10.5": "the device change session",
+    "8.10.6": "the push registration",
+    "8.11": "the eSIM CA",
+    "8.11.1": "the eSIM CA's public key",
+    "8.12": "the LPA",
+}
+
+REASONS = {
+    "1.1": "is unknown",
+    "1.2": "is not allowed",
+    "2.1": "is invalid",
+    "2.2": "lacks a mandatory element",
+    "2.3": "lacks a conditional element",
+    "3.1": "is not supported",
+    "3.3": "is already in use",
+    "3.4": "names an invalid destination",
+    "3.5": "can't take this step in its present state",
+    "3.6": "has related objects",
+    "3.7": "is unavailable",
+    "3.8": "is refused",
+    "3.9": "is unknown",
+    "3.10": "has a wrong association",
+    "3.11": "has changed",
+    "3.12": "does not match",
+    "4.2": "met an error during execution",
+    "4.3": "stopped on a warning",
+    "4.4": "is busy",
+    "4.8": "has not enough memory",
+    "4.10": "has outlived its time",
+    "5.1": "can't be reached",
+    "5.2": "did not answer in time",
+    "5.3": "has outlived its time",
+    "5.4": "did not answer",
+    "6.1": "failed verification",
+    "6.3": "has expired",
+    "6.4": "has used up its attempts",
+}
+
+# Reasons that pass by themselves, for pairs that stand in no table.
+_PASSING_REASONS = frozenset({"4.4", "5.1", "5.2", "5.4"})
+
+_NEW_CODE = "ask the operator for a new activation code"
+_TELL_OPERATOR = "give the operator the EID and this code"
+_LATER = "try again later"
+_AGAIN = "start the download again"
+_OTHER_CARD = "the card can't be used with this server; ask the operator for one that can"
+_REPORT = "report it with the log: the server takes lpad's request for malformed"
+
+_R, _S, _C, _P = Remedy.RETRY, Remedy.RESTART_SESSION, Remedy.CONFIRMATION_CODE, Remedy.PERMANENT
+
+PAIRS: dict[tuple[str, str], Meaning] = {
+    # InitiateAuthentication
+    ("8.8.1", "3.8"): Meaning(
+        "the server says that this is not its address",
+        "compare the address with the activation code, or with the settings",
+        _P,
+    ),
+    ("8.8", "4.2"): Meaning("the server does not support this eUICC", _OTHER_CARD, _P),
+    ("8.8.2", "3.1"): Meaning(
+        "the server trusts none of the eSIM CAs that the card can sign under", _OTHER_CARD, _P
+    ),
+    ("8.8.3", "3.1"): Meaning(
+        "the server does not support the card's specification version", _OTHER_CARD, _P
+    ),
+    ("8.8.4", "3.7"): Meaning(
+        "the server has no certificate under an eSIM CA that the card trusts", _OTHER_CARD, _P
+    ),
+    ("8.9.1", "3.8"): Meaning(
+        "the SM-DS says that this is not its address", "compare the address with the settings", _P
+    ),
+    ("8.9.2", "3.1"): Meaning(
+        "the SM-DS trusts none of the eSIM CAs that the card can sign under", _OTHER_CARD, _P
+    ),
+    ("8.9.3", "3.1"): Meaning("the SM-DS does not support the card's specification version", _OTHER_CARD, _P),
+    ("8.9.4", "3.7"): Meaning(
+        "the SM-DS has no certificate under an eSIM CA that the card trusts", _OTHER_CARD, _P
+    ),
+    # AuthenticateClient
+    ("8.1.2", "6.1"): Meaning("the card maker's certificate is invalid", _OTHER_CARD, _P),
+    ("8.1.2", "6.3"): Meaning("the card maker's certificate has expired", _OTHER_CARD, _P),
+    ("8.1.3", "6.1"): Meaning("the card's certificate is invalid", _OTHER_CARD, _P),
+    ("8.1.3", "6.3"): Meaning("the card's certificate has expired", _OTHER_CARD, _P),
+    ("8.1", "6.1"): Meaning("the card's signature, or what it signed, is wrong", _AGAIN, _S),
+    ("8.1", "4.8"): Meaning(
+        "the card has not enough memory for this profile",
+        "delete a profile that is no longer needed, then try again",
+        _P,
+    ),
+    ("8.11.1", "3.9"): Meaning("the server does not know the card's eSIM CA", _OTHER_CARD, _P),
+    ("8.10.1", "3.9"): Meaning("the server has no such session any more", _AGAIN, _S),
+    ("8.2", "1.2"): Meaning("the operator has not released the profile yet", _LATER, _R),
+    ("8.2", "3.7"): Meaning("the profile is not available at the moment", _LATER, _R),
+    ("8.2.6", "3.8"): Meaning(
+        "the matching ID is unknown, or was used already",
+        f"check the activation code for typing errors; if it was used before, {_NEW_CODE}",
+        _P,
+    ),
+    ("8.1.1", "3.8"): Meaning(
+        "the profile is reserved for another EID, or none is for this one",
+        "compare the EID with the one that the operator holds",
+        _P,
+    ),
+    ("8.1.4", "6.1"): Meaning("the EID does not belong to the maker of the card", _OTHER_CARD, _P),
+    ("8.2.5", "4.3"): Meaning("no profile is eligible for this device and card", _TELL_OPERATOR, _P),
+    ("8.8.5", "4.10"): Meaning("the download order has expired", _NEW_CODE, _P),
+    ("8.8.5", "6.4"): Meaning("the download was attempted too often", _NEW_CODE, _P),
+    ("8.9.5", "3.9"): Meaning("the SM-DS holds no such event", "nothing waits for this card", _P),
+    # GetBoundProfilePackage
+    ("8.2.7", "2.2"): Meaning(
+        "a confirmation code is needed", "give the code that came with the activation code", _C
+    ),
+    ("8.2.7", "3.8"): Meaning(
+        "the confirmation code is wrong", "give the right code; attempts are limited", _C
+    ),
+    ("8.2.7", "6.4"): Meaning("wrong confirmation codes were given too often", _NEW_CODE, _P),
+    # Between servers, passed on to the LPA now and then
+    ("8.9", "4.2"): Meaning("the server could not register with the SM-DS", _LATER, _R),
+    ("8.9", "5.1"): Meaning("the server could not reach the SM-DS", _LATER, _R),
+    ("8.8.5", "3.8"): Meaning("the download order was refused", _TELL_OPERATOR, _P),
+    # Any function
+    ("1.6", "2.1"): Meaning("the function is invalid", _REPORT, _P),
+    ("1.6", "3.7"): Meaning("the function is unavailable at the moment", _LATER, _R),
+}
+
+
+def meaning_of(subject: str, reason: str) -> Meaning:
+    """Return what the pair means; one that stands in no table is composed from its two halves.
+
+    Args:
+        subject: dotted subject code such as "8.2.6"; empty where the server gave none.
+        reason: dotted reason code such as "3.8"; empty where the server gave none.
+    """
+    known = PAIRS.get((subject, reason))
+    if known is not None:
+        return known
+    if not subject and not reason:
+        return Meaning("the server gave no reason", f"{_LATER}, or ask the operator", Remedy.PERMANENT)
+    about = _nearest(SUBJECTS, subject) or "something"
+    fault = REASONS.get(reason, "is at fault")
+    if reason in _PASSING_REASONS:
+        return Meaning(f"{about} {fault}", _LATER, Remedy.RETRY)
+    advice = _REPORT if subject.split(".")[0] == "1" else _TELL_OPERATOR
+    return Meaning(f"{about} {fault}", advice, Remedy.PERMANENT)
+
+
+def _nearest(table: dict[str, str], code: str) -> str | None:
+    """Look a subject up, and for an unknown one the subject that it is a part of."""
+    while code:
+        if code in table:
+            return table[code]
+        code = code.rpartition(".")[0]
+    return None

@@ -1,0 +1,86 @@
+"""Notifications on their way from the card to the operator's server (SGP.22 v2.5, 3.5 and 5.6.4).
+
+Three acts that an outbox journals between: `retrieve` copies one from the card, `deliver` posts it,
+`remove` takes it off the card. Only once the server has accepted it may it be removed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.deadline import Deadline
+    from lpad.identifiers import Iccid
+    from lpad.lpa.euicc import Euicc
+    from lpad.remote.es9plus import Es9Plus
+    from lpad.server_address import ServerAddress
+
+
+@dataclass(frozen=True, slots=True)
+class PendingNotification:
+    """One notification as the card signed it."""
+
+    sequence_number: int
+    """Unique on the card; 0 is a number like any other."""
+    event: str
+    """`install`, `enable`, `disable` or `delete`."""
+    address: str
+    """Of the recipient, as the card gives it: blanks and case as they come."""
+    iccid: Iccid | None
+    payload: bytes = field(repr=False)
+    """What the server gets: BF37 or 30, as received."""
+
+    @property
+    def recipient(self) -> ServerAddress:
+        """The address, tidied.
+
+        Raises:
+            InvalidValue: it is none; the notification stays on the card until somebody removes it.
+        """
+        raise NotImplementedError
+
+
+def retrieve(
+    euicc: Euicc, *, sequence_number: int | None = None, deadline: Deadline
+) -> tuple[PendingNotification, ...]:
+    """Copy pending notifications from the card, in ascending order of their numbers.
+
+    Args:
+        euicc: an open ISD-R.
+        sequence_number: only this one; None reads all.
+        deadline: when to give up.
+
+    Returns:
+        What is there; none for a number that the card no longer holds.
+    """
+    raise NotImplementedError
+
+
+def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Deadline) -> None:
+    """Post a notification to its recipient; returning means that the server has accepted it.
+
+    Args:
+        notification: what to post.
+        server: the connection to `notification.recipient`, which may be the one that the download used.
+        deadline: when to give up.
+
+    Raises:
+        ServerError: not accepted, by its kind; keep the notification and try again later.
+    """
+    raise NotImplementedError
+
+
+def remove(euicc: Euicc, sequence_number: int, *, deadline: Deadline) -> None:
+    """Take a delivered notification off the card; one that is gone already is no error."""
+    raise NotImplementedError
+
+
+def by_recipient(notifications: Iterable[PendingNotification]) -> dict[str, tuple[PendingNotification, ...]]:
+    """Sort into one ascending queue per recipient: order matters within one, not between two.
+
+    The keys are tidied addresses, or the card's own text where it is no address.
+    """
+    raise NotImplementedError

@@ -1,0 +1,262 @@
+"""A profile download as a table of states and events (SGP.22 v2.5, 3.1.2, 3.1.3 and 3.1.5).
+
+Pure: no card, no server, no clock. `lpa/download.py` does what `STEPS` names for the present state and
+feeds back the event; `TRANSITIONS` says what comes next. What an abort owes to the card and the server
+stands in `DUTIES`, beside the states, so that it can't be forgotten on one of the many ways out.
+
+`python -m lpad.protocol.download_session` prints docs/download-session.md, which is drawn from these
+tables.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from lpad.errors import InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class State(StrEnum):
+    """Where a download stands."""
+
+    STARTED = "started"  # nothing was done yet
+    INFORMED = "informed"  # EUICCInfo1 is read
+    CHALLENGED = "challenged"  # the card has opened a session context
+    ANSWERED = "answered"  # the server has opened a session and proved who it is; checked by us
+    AUTHENTICATING = "authenticating"  # AuthenticateServer is on its way: the card may have taken it
+    AUTHENTICATED = "authenticated"  # the card has accepted the server and signed
+    OFFERED = "offered"  # the server has shown the profile's metadata
+    ACCEPTED = "accepted"  # the caller, and the policy, want it
+    PREPARED = "prepared"  # the card has made its one-time key
+    BOUND = "bound"  # the package is here and checked
+    LOADING = "loading"  # segments are on their way
+    RENEWING = "renewing"  # another confirmation code needs another session; cancel this one first
+    CANCELLING = "cancelling"  # the way out, where the card and the server wait for a word
+    INSTALLED = "installed"  # the card says that the profile is there
+    REJECTED = "rejected"  # the card says in its ProfileInstallationResult that it is not
+    ABANDONED = "abandoned"  # over, with nothing installed
+
+
+class Event(StrEnum):
+    """What happened."""
+
+    INFO_READ = "info read"
+    CHALLENGE_READ = "challenge read"
+    SERVER_PROVEN = "server's answer is right"
+    AUTHENTICATION_SENT = "AuthenticateServer begins"
+    SERVER_REFUSED_BY_CARD = "card refuses the server"
+    CARD_SIGNED = "card accepts the server"
+    PROFILE_OFFERED = "metadata received"
+    PROFILE_WANTED = "caller accepts"
+    KEY_MADE = "one-time key made"
+    PACKAGE_RECEIVED = "package received"
+    CODE_REFUSED = "server wants another confirmation code"
+    LOADING_BEGAN = "first segment begins"
+    RESULT_GOOD = "card reports success"
+    RESULT_BAD = "card reports failure"
+    FAILED = "error, refusal or cancellation"
+    SESSION_CANCELLED = "both CancelSession tried"
+
+
+class Step(StrEnum):
+    """What a download does next: stable names, told to the listener before each one is begun."""
+
+    GET_EUICC_INFO1 = "get-euicc-info1"
+    GET_EUICC_CHALLENGE = "get-euicc-challenge"
+    INITIATE_AUTHENTICATION = "initiate-authentication"
+    AUTHENTICATE_SERVER = "authenticate-server"
+    AUTHENTICATE_CLIENT = "authenticate-client"
+    CONFIRM = "confirm"
+    PREPARE_DOWNLOAD = "prepare-download"
+    GET_BOUND_PROFILE_PACKAGE = "get-bound-profile-package"
+    LOAD_BOUND_PROFILE_PACKAGE = "load-bound-profile-package"
+    CANCEL_SESSION = "cancel-session"
+
+
+class Duty(StrEnum):
+    """What an abort owes."""
+
+    NOTHING = "nothing"
+    CANCEL = "CancelSession on card and server"
+    ASK_RESULT = "CancelSession, unless the card gave its ProfileInstallationResult"
+
+
+# The state in which each step is done. A state that is in neither this nor `ENDS` is passed through
+# inside the step before it.
+STEPS: Mapping[State, Step] = {
+    State.STARTED: Step.GET_EUICC_INFO1,
+    State.INFORMED: Step.GET_EUICC_CHALLENGE,
+    State.CHALLENGED: Step.INITIATE_AUTHENTICATION,
+    State.ANSWERED: Step.AUTHENTICATE_SERVER,
+    State.AUTHENTICATED: Step.AUTHENTICATE_CLIENT,
+    State.OFFERED: Step.CONFIRM,
+    State.ACCEPTED: Step.PREPARE_DOWNLOAD,
+    State.PREPARED: Step.GET_BOUND_PROFILE_PACKAGE,
+    State.BOUND: Step.LOAD_BOUND_PROFILE_PACKAGE,
+    State.RENEWING: Step.CANCEL_SESSION,
+    State.CANCELLING: Step.CANCEL_SESSION,
+}
+
+ENDS = frozenset({State.INSTALLED, State.REJECTED, State.ABANDONED})
+
+# Before AuthenticateServer the card knows no transaction ID and can sign no cancellation. From then on
+# an abort without CancelSession leaves the order locked at the server, and some cards refuse the next
+# session. Once segments flow, the card ends the session itself with its ProfileInstallationResult.
+DUTIES: Mapping[State, Duty] = {
+    State.STARTED: Duty.NOTHING,
+    State.INFORMED: Duty.NOTHING,
+    State.CHALLENGED: Duty.NOTHING,
+    State.ANSWERED: Duty.NOTHING,
+    State.AUTHENTICATING: Duty.CANCEL,
+    State.AUTHENTICATED: Duty.CANCEL,
+    State.OFFERED: Duty.CANCEL,
+    State.ACCEPTED: Duty.CANCEL,
+    State.PREPARED: Duty.CANCEL,
+    State.BOUND: Duty.CANCEL,
+    State.LOADING: Duty.ASK_RESULT,
+    State.RENEWING: Duty.CANCEL,
+    State.CANCELLING: Duty.CANCEL,
+    State.INSTALLED: Duty.NOTHING,
+    State.REJECTED: Duty.NOTHING,
+    State.ABANDONED: Duty.NOTHING,
+}
+
+TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
+    State.STARTED: {
+        Event.INFO_READ: State.INFORMED,
+        Event.FAILED: State.ABANDONED,
+    },
+    State.INFORMED: {
+        Event.CHALLENGE_READ: State.CHALLENGED,
+        Event.FAILED: State.ABANDONED,
+    },
+    State.CHALLENGED: {
+        Event.SERVER_PROVEN: State.ANSWERED,
+        Event.FAILED: State.ABANDONED,
+    },
+    State.ANSWERED: {
+        Event.AUTHENTICATION_SENT: State.AUTHENTICATING,
+        Event.FAILED: State.ABANDONED,
+    },
+    State.AUTHENTICATING: {
+        Event.CARD_SIGNED: State.AUTHENTICATED,
+        Event.SERVER_REFUSED_BY_CARD: State.ABANDONED,
+        Event.FAILED: State.CANCELLING,
+    },
+    State.AUTHENTICATED: {
+        Event.PROFILE_OFFERED: State.OFFERED,
+        Event.FAILED: State.CANCELLING,
+    },
+    State.OFFERED: {
+        Event.PROFILE_WANTED: State.ACCEPTED,
+        Event.FAILED: State.CANCELLING,
+    },
+    State.ACCEPTED: {
+        Event.KEY_MADE: State.PREPARED,
+        Event.FAILED: State.CANCELLING,
+    },
+    State.PREPARED: {
+        Event.PACKAGE_RECEIVED: State.BOUND,
+        Event.CODE_REFUSED: State.RENEWING,
+        Event.FAILED: State.CANCELLING,
+    },
+    State.BOUND: {
+        Event.LOADING_BEGAN: State.LOADING,
+        Event.FAILED: State.CANCELLING,
+    },
+    State.LOADING: {
+        Event.RESULT_GOOD: State.INSTALLED,
+        Event.RESULT_BAD: State.REJECTED,
+        Event.FAILED: State.CANCELLING,
+    },
+    State.RENEWING: {
+        Event.SESSION_CANCELLED: State.STARTED,
+    },
+    State.CANCELLING: {
+        Event.SESSION_CANCELLED: State.ABANDONED,
+    },
+    State.INSTALLED: {},
+    State.REJECTED: {},
+    State.ABANDONED: {},
+}
+
+
+class DownloadSession:
+    """One download's place in the table."""
+
+    def __init__(self) -> None:
+        self._state = State.STARTED
+
+    @property
+    def state(self) -> State:
+        """Where the download stands."""
+        return self._state
+
+    @property
+    def step(self) -> Step | None:
+        """What to do next; None at an end, and inside a step that is under way."""
+        return STEPS.get(self._state)
+
+    @property
+    def duty(self) -> Duty:
+        """What an abort would owe now."""
+        return DUTIES[self._state]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._state in ENDS
+
+    def on(self, event: Event) -> State:
+        """Take the transition that `event` calls for and return the new state.
+
+        Raises:
+            InternalError: the table has no such transition.
+        """
+        following = TRANSITIONS[self._state].get(event)
+        if following is None:
+            raise InternalError(f"a download that is {self._state} can't take the event '{event}'")
+        self._state = following
+        return following
+
+
+def diagram() -> str:
+    """Return the table as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.STARTED}"]
+    for state, events in TRANSITIONS.items():
+        lines += [f"    {state} --> {following}: {event}" for event, following in events.items()]
+    lines += [f"    {state} --> [*]" for state in State if state in ENDS]
+    return "\n".join(lines)
+
+
+def document() -> str:
+    """Return docs/download-session.md."""
+    rows = [f"| {state} | {STEPS.get(state, '')} | {DUTIES[state]} |" for state in State]
+    return "\n".join(
+        [
+            "# A download, state by state",
+            "",
+            "Drawn from the tables in `src/lpad/protocol/download_session.py` by",
+            "`python -m lpad.protocol.download_session > docs/download-session.md`; a test fails when it is stale.",
+            "",
+            "```mermaid",
+            diagram(),
+            "```",
+            "",
+            "The step is what is done in a state; its name is told to the listener before it begins and",
+            "appears in a change's progress. The duty is what leaving the state without a profile owes.",
+            "",
+            "| state | step | an abort owes |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
