@@ -1,0 +1,200 @@
+"""The commands that a simulated modem knows: one line in, the lines of its answer out (3GPP TS 27.007)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from lpad.codec import tlv
+from lpad.errors import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.modem_personality import ModemPersonality
+
+_ERRORS = {
+    3: "operation not allowed",
+    10: "SIM not inserted",
+    13: "SIM failure",
+    14: "SIM busy",
+    50: "Incorrect parameters",
+    100: "unknown",
+}
+
+_REFRESH = 0x01
+_RESETTING = frozenset({0x04, 0x09})
+"""Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
+_MOST_PROACTIVE = 16
+
+
+class Card(Protocol):
+    """The card in the modem: any object with these two methods."""
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Take a command APDU, return data and two status bytes."""
+        ...
+
+    def reset(self) -> bytes:
+        """Take the supply away and give it back; return the ATR."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The lines before the final one, the final one, and whether a proactive command waits."""
+
+    lines: tuple[str, ...] = ()
+    final: str = "OK"
+    proactive: int | None = None
+
+
+class CommandSet:
+    """The state that commands change, and the commands."""
+
+    def __init__(self, card: Card, personality: ModemPersonality) -> None:
+        """Put a card into a modem.
+
+        Args:
+            card: what +CSIM talks to.
+            personality: the modem's habits.
+        """
+        self._card = card
+        self._habits = personality
+        self.echo = personality.echo
+        self._error_level = personality.error_level
+
+    def answer(self, line: str) -> Reply | None:
+        """Execute one command line, without its end.
+
+        Returns:
+            The answer; None for a line that is no command, to which a modem says nothing.
+        """
+        if line[:2].upper() != "AT":
+            return None
+        limit = self._habits.line_limit
+        if limit is not None and len(line) > limit:
+            return self.error(None)
+        body = line[2:].strip()
+        for pattern, handler in self._COMMANDS:
+            match = pattern.fullmatch(body)
+            if match is not None:
+                return handler(self, match)
+        return self.error(None)
+
+    def error(self, code: int | None) -> Reply:
+        """Say no, as +CMEE asks; None is what a modem says to a command that it doesn't know."""
+        if code is None or self._error_level == 0:
+            return Reply(final="ERROR")
+        told = str(code) if self._error_level == 1 else _ERRORS.get(code, "unknown")
+        return Reply(final=f"+CME ERROR: {told}")
+
+    def serve_proactive(self, length: int) -> bool:
+        """Fetch the waiting command and answer it, as a modem's own toolkit does.
+
+        Returns:
+            Whether the card was reset, which REFRESH asks for (ETSI TS 102 223, 6.4.7).
+        """
+        for _ in range(_MOST_PROACTIVE):
+            fetched = self._card.transmit(bytes([0x80, 0x12, 0, 0, length]))
+            details = _command_details(fetched[:-2])
+            if details is None:
+                return False
+            # Performed successfully, from the terminal (82) to the card (81).
+            result = b"\x81\x03" + details + b"\x02\x02\x82\x81\x03\x01\x00"
+            done = self._card.transmit(bytes([0x80, 0x14, 0, 0, len(result)]) + result)
+            if details[1] == _REFRESH and details[2] in _RESETTING:
+                self._card.reset()
+                return True
+            if done[-2] != 0x91:
+                return False
+            length = done[-1]
+        return False
+
+    def _ok(self, _: re.Match[str]) -> Reply:
+        return Reply()
+
+    def _basic(self, match: re.Match[str]) -> Reply:
+        for letter, digit in re.findall(r"([EQV])([01]?)", match[0].upper()):
+            if letter == "E":
+                if digit != "1" and not self._habits.echo_can_be_switched_off:
+                    return self.error(None)
+                self.echo = digit == "1"
+        return Reply()
+
+    def _identity(self, _: re.Match[str]) -> Reply:
+        habits = self._habits
+        return Reply((habits.manufacturer, habits.model, f"Revision: {habits.firmware}"))
+
+    def _manufacturer(self, _: re.Match[str]) -> Reply:
+        return Reply((self._habits.manufacturer,))
+
+    def _model(self, _: re.Match[str]) -> Reply:
+        return Reply((self._habits.model,))
+
+    def _firmware(self, _: re.Match[str]) -> Reply:
+        return Reply((self._habits.firmware,))
+
+    def _imei(self, _: re.Match[str]) -> Reply:
+        if self._habits.bare_imei:
+            return Reply((self._habits.imei,))
+        return Reply((self._prefixed("+CGSN", f'"{self._habits.imei}"'),))
+
+    def _set_error_level(self, match: re.Match[str]) -> Reply:
+        self._error_level = int(match[1])
+        return Reply()
+
+    def _tell_error_level(self, _: re.Match[str]) -> Reply:
+        return Reply((self._prefixed("+CMEE", str(self._error_level)),))
+
+    def _csim(self, match: re.Match[str]) -> Reply:
+        digits = match[2]
+        if int(match[1]) != len(digits) or len(digits) < 8 or len(digits) % 2:
+            return self.error(50)
+        answer = self._transmit(bytes.fromhex(digits))
+        told = answer.hex() if self._habits.lower_case else answer.hex().upper()
+        payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
+        line = payload if self._habits.bare_answers else self._prefixed("+CSIM", payload)
+        return Reply((line,), proactive=answer[-1] if answer[-2] == 0x91 else None)
+
+    def _transmit(self, apdu: bytes) -> bytes:
+        answer = self._card.transmit(apdu)
+        if self._habits.fetches_response and answer[-2] == 0x61:
+            # Once only: what is longer than 256 bytes still reaches the host as data with 61xx.
+            answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
+        return answer
+
+    def _prefixed(self, prefix: str, payload: str) -> str:
+        return f"{prefix}:{' ' if self._habits.blank_after_colon else ''}{payload}"
+
+    _COMMANDS: ClassVar[tuple[tuple[re.Pattern[str], Callable[[CommandSet, re.Match[str]], Reply]], ...]] = (
+        tuple(
+            (re.compile(pattern, re.IGNORECASE), handler)
+            for pattern, handler in (
+                (r"", _ok),
+                (r"(?:[EQV][01]?)+", _basic),
+                (r"I0?", _identity),
+                (r"\+CGMI", _manufacturer),
+                (r"\+CGMM", _model),
+                (r"\+CGMR", _firmware),
+                (r"\+CGSN(?:=1)?", _imei),
+                (r"\+CMEE=([0-2])", _set_error_level),
+                (r"\+CMEE\?", _tell_error_level),
+                (r"\+CSIM=\?", _ok),
+                (r'\+CSIM=(\d{1,5}),"?([0-9A-Fa-f]*)"?', _csim),
+            )
+        )
+    )
+
+
+def _command_details(data: bytes) -> bytes | None:
+    """Return number, type and qualifier of a proactive command (ETSI TS 102 223, 8.6), or None."""
+    try:
+        for element in tlv.parse(data).children():
+            # The top bit of these tags only says that the other side must understand them.
+            if element.tag & 0x7F == 0x01 and len(element.value) == 3:
+                return element.value
+    except MalformedError:
+        pass
+    return None
