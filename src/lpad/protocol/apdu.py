@@ -1,0 +1,265 @@
+"""Command and response APDUs, and the exchange that one command may need (ISO/IEC 7816-4, 5).
+
+No I/O: `Exchange` says what to send next and is fed what came back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, ClassVar
+
+from lpad.errors import InternalError, InvalidValue, MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_CHANNELS = 20
+"""Channels 0 to 19 can be named in a class byte."""
+MOST_BLOCKS = 256
+"""P2 counts blocks from 00 to FF."""
+LARGEST_BLOCK = 255
+LARGEST_ANSWER = 256 * 1024
+"""Bytes in one answer, collected through GET RESPONSE, above which the card is taken for mad."""
+
+_PROPRIETARY = 0x80
+_FURTHER_CHANNELS = 0x40
+_STORE_DATA = 0xE2
+_GET_RESPONSE = 0xC0
+_MORE_BLOCKS = 0x11
+_LAST_BLOCK = 0x91
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A short command APDU; `le` is the number of bytes expected, 256 standing for the byte 00."""
+
+    cla: int
+    ins: int
+    p1: int = 0
+    p2: int = 0
+    data: bytes = b""
+    le: int | None = None
+
+    def __bytes__(self) -> bytes:
+        if len(self.data) > LARGEST_BLOCK:
+            raise InternalError(f"a short APDU carries at most 255 bytes, this one {len(self.data)}")
+        body = bytes([len(self.data)]) + self.data if self.data else b""
+        tail = b"" if self.le is None else bytes([self.le & 0xFF])
+        return bytes([self.cla, self.ins, self.p1, self.p2]) + body + tail
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Command:
+        """Read a short command APDU of any of the four cases (ISO/IEC 7816-3, 12.1).
+
+        Raises:
+            MalformedError: shorter than its header, or Lc contradicts the number of bytes.
+        """
+        if len(raw) < 4:
+            raise MalformedError(f"a command APDU has 4 bytes at least, got {len(raw)}")
+        (cla, ins, p1, p2), body = raw[:4], raw[4:]
+        if len(body) <= 1:
+            return cls(cla, ins, p1, p2, le=(body[0] or 256) if body else None)
+        length, rest = body[0], body[1:]
+        if length == 0 or len(rest) not in (length, length + 1):
+            raise MalformedError(f"a command APDU says {length} data bytes, {len(rest)} follow")
+        le = (rest[length] or 256) if len(rest) > length else None
+        return cls(cla, ins, p1, p2, rest[:length], le)
+
+    def on_channel(self, number: int) -> Command:
+        """Return the same command for logical channel `number` (0 to 19)."""
+        return replace(self, cla=class_byte(self.cla, number))
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a card answers: data and status word."""
+
+    data: bytes
+    sw: int
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Response:
+        """Read data and status word.
+
+        Raises:
+            MalformedError: fewer than two bytes.
+        """
+        if len(raw) < 2:
+            raise MalformedError(f"a response APDU has 2 bytes at least, got {len(raw)}")
+        return cls(raw[:-2], int.from_bytes(raw[-2:], "big"))
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command succeeded: 9000, or 91xx, which says so and that the card wants something."""
+        return self.sw == 0x9000 or self.pending is not None
+
+    @property
+    def pending(self) -> int | None:
+        """Length in bytes of the proactive command that waits to be fetched (91xx), or None."""
+        if self.sw >> 8 != 0x91:
+            return None
+        return self.sw & 0xFF or 256
+
+
+def class_byte(cla: int, channel: int) -> int:
+    """Return `cla` with the bits that name a logical channel (ISO/IEC 7816-4, 5.4.1).
+
+    Channels 4 to 19 have a form of their own: 4x interindustry, Cx proprietary, x = channel - 4.
+
+    Args:
+        cla: a class byte of any channel, without secure messaging or chaining.
+        channel: 0 to 19.
+    """
+    if not 0 <= channel < MOST_CHANNELS:
+        raise InternalError(f"no class byte can name channel {channel}")
+    base = cla & _PROPRIETARY
+    return base | channel if channel < 4 else base | _FURTHER_CHANNELS | (channel - 4)
+
+
+def channel_of(cla: int) -> int:
+    """Return the logical channel that a class byte names."""
+    return (cla & 0x0F) + 4 if cla & _FURTHER_CHANNELS else cla & 0x03
+
+
+def store_data(data: bytes, *, block_size: int = LARGEST_BLOCK) -> tuple[Command, ...]:
+    """Cut one ES10 command into STORE DATA commands for the basic channel (SGP.22 v2.5, 5.7.2).
+
+    P2 starts at 00 for every ES10 command and for every segment of a bound profile package. No Le is
+    sent: T=0 has none, and on an AT port it would be two characters for nothing.
+
+    Args:
+        data: the command, such as BF3E 03 5C 01 5A.
+        block_size: bytes in one block, 1 to 255.
+
+    Raises:
+        InvalidValue: `block_size` out of range, or more blocks than P2 can count; nothing was sent.
+    """
+    if not 1 <= block_size <= LARGEST_BLOCK:
+        raise InvalidValue(f"a STORE DATA block has 1 to {LARGEST_BLOCK} bytes, not {block_size}")
+    if not data:
+        raise InternalError("an ES10 command is never empty")
+    count = -(-len(data) // block_size)
+    if count > MOST_BLOCKS:
+        raise InvalidValue(
+            f"a command of {len(data)} bytes needs {count} blocks of {block_size} bytes, and a card counts"
+            f" to {MOST_BLOCKS}: use a block size of {-(-len(data) // MOST_BLOCKS)} or more"
+            if len(data) <= MOST_BLOCKS * LARGEST_BLOCK
+            else f"a command of {len(data)} bytes is more than a card can take: {MOST_BLOCKS * LARGEST_BLOCK}"
+        )
+    return tuple(
+        Command(
+            _PROPRIETARY,
+            _STORE_DATA,
+            _LAST_BLOCK if number == count - 1 else _MORE_BLOCKS,
+            number,
+            data[number * block_size : (number + 1) * block_size],
+        )
+        for number in range(count)
+    )
+
+
+class _Said(Enum):
+    """What a status word asks of the exchange."""
+
+    MORE = auto()  # 61xx: xx bytes wait
+    WRONG_LENGTH = auto()  # 6Cxx: the same again, with Le = xx
+    DONE = auto()
+
+
+_SAID = {0x61: _Said.MORE, 0x6C: _Said.WRONG_LENGTH}
+
+
+class _At(Enum):
+    """Where an exchange stands."""
+
+    COMMAND = auto()  # the command itself is under way
+    COMMAND_AGAIN = auto()  # ... with the Le that the card asked for
+    FETCH = auto()  # GET RESPONSE is under way
+    FETCH_AGAIN = auto()
+    END = auto()
+
+
+class Exchange:
+    """One command and all that it takes to get its whole answer.
+
+    Send `to_send`, feed what came back, until `response` is there.
+    """
+
+    def __init__(
+        self, command: Command, *, repeatable: bool = True, get_response_proprietary: bool = False
+    ) -> None:
+        """Begin.
+
+        Args:
+            command: what to send first.
+            repeatable: whether 6Cxx may be answered by sending it again: not inside a chain, where the
+                card has already counted the block.
+            get_response_proprietary: whether GET RESPONSE has the class byte 8x/Cx in place of 0x/4x.
+                Cards take either (SGP.22 implementations differ); ISO says interindustry.
+        """
+        channel = channel_of(command.cla)
+        fetch = class_byte(_PROPRIETARY if get_response_proprietary else 0, channel)
+        self._fetch = Command(fetch, _GET_RESPONSE)
+        self._command = command
+        self._repeatable = repeatable
+        self._at = _At.COMMAND
+        self._data = bytearray()
+        self.to_send: Command | None = command
+        self.response: Response | None = None
+
+    def feed(self, raw: bytes) -> None:
+        """Take the answer to what was last sent.
+
+        Raises:
+            MalformedError: no status word, an answer without end, or a wrong length twice.
+        """
+        if self._at is _At.END:
+            raise InternalError("an exchange was fed after its end")
+        answer = Response.parse(raw)
+        said = _SAID.get(answer.sw >> 8, _Said.DONE)
+        self._TRANSITIONS[self._at, said](self, answer)
+
+    def _fetch_more(self, answer: Response) -> None:
+        if self._at in (_At.FETCH, _At.FETCH_AGAIN) and not answer.data:
+            raise MalformedError("the card promises more data again and again, but hands over none")
+        self._collect(answer)
+        self._at = _At.FETCH
+        self.to_send = replace(self._fetch, le=answer.sw & 0xFF or 256)
+
+    def _repeat(self, answer: Response) -> None:
+        if self._at is _At.COMMAND and not self._repeatable:
+            self._finish(answer)
+            return
+        again = self._command if self._at is _At.COMMAND else self._fetch
+        self._at = _At.COMMAND_AGAIN if self._at is _At.COMMAND else _At.FETCH_AGAIN
+        self.to_send = replace(again, le=answer.sw & 0xFF or 256)
+
+    def _refuse_again(self, answer: Response) -> None:
+        raise MalformedError(f"the card asks for another length ({answer.sw:04X}) than the one it had named")
+
+    def _finish(self, answer: Response) -> None:
+        self._collect(answer)
+        self._at = _At.END
+        self.to_send = None
+        self.response = Response(bytes(self._data), answer.sw)
+
+    def _collect(self, answer: Response) -> None:
+        self._data += answer.data
+        if len(self._data) > LARGEST_ANSWER:
+            raise MalformedError(f"the card's answer does not end within {LARGEST_ANSWER} bytes")
+
+    _TRANSITIONS: ClassVar[dict[tuple[_At, _Said], Callable[[Exchange, Response], None]]] = {
+        (_At.COMMAND, _Said.MORE): _fetch_more,
+        (_At.COMMAND, _Said.WRONG_LENGTH): _repeat,
+        (_At.COMMAND, _Said.DONE): _finish,
+        (_At.COMMAND_AGAIN, _Said.MORE): _fetch_more,
+        (_At.COMMAND_AGAIN, _Said.WRONG_LENGTH): _refuse_again,
+        (_At.COMMAND_AGAIN, _Said.DONE): _finish,
+        (_At.FETCH, _Said.MORE): _fetch_more,
+        (_At.FETCH, _Said.WRONG_LENGTH): _repeat,
+        (_At.FETCH, _Said.DONE): _finish,
+        (_At.FETCH_AGAIN, _Said.MORE): _fetch_more,
+        (_At.FETCH_AGAIN, _Said.WRONG_LENGTH): _refuse_again,
+        (_At.FETCH_AGAIN, _Said.DONE): _finish,
+    }

@@ -1,0 +1,319 @@
+r"""The dialogue with a modem over its AT port, as a state machine without I/O (ITU-T V.250, 3GPP TS 27.007).
+
+The modem says lines. What a line means depends on where the dialogue stands: `_TRANSITIONS` holds it all.
+
+When a deadline passes, the line is out of step: the answer to the given-up command may still come, whole
+or in part, at any time, and must not be taken for the next command's. Its final result puts the dialogue
+in step again, since a modem carries out one command at a time. If that is still owed when the next
+command is due, `probe()` asks for something that no other command answers (+CMEE?), and whatever comes
+before that answer is thrown away.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, ClassVar
+
+from lpad.errors import InternalError, MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Action = Callable[["AtDialogue", str], None]
+
+LONGEST_LINE = 8192
+"""Characters; noise without line ends must not eat the memory."""
+MOST_LINES = 512
+"""Lines kept of one answer, and unsolicited lines kept until somebody takes them."""
+
+_LINE_END = re.compile(rb"[\r\n]")
+_PROBE = "AT+CMEE?"
+
+
+@dataclass(frozen=True, slots=True)
+class AtCommand:
+    """A command line and what its answer looks like."""
+
+    text: str
+    """Without the line's end."""
+    prefix: str | None = None
+    """What an information line starts with, before the colon; None: none is expected."""
+    bare: str | None = None
+    """Pattern of a whole information line that some modems send without the prefix."""
+
+    @property
+    def informs(self) -> bool:
+        """Whether an answer without an information line is no answer."""
+        return self.prefix is not None or self.bare is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AtAnswer:
+    """What a modem answered: the information, without prefix, and the final result."""
+
+    lines: tuple[str, ...]
+    final: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command succeeded."""
+        return self.final.upper() == "OK"
+
+    @property
+    def error(self) -> str | None:
+        """What follows +CME ERROR or +CMS ERROR: a number or words; None for other results."""
+        match = re.fullmatch(r"\+CM[ES] ERROR:?\s*(.*)", self.final, re.IGNORECASE)
+        return None if match is None else match[1].strip().strip('"')
+
+
+class State(Enum):
+    """Where the dialogue stands."""
+
+    IDLE = auto()  # in step, nothing asked
+    ASKED = auto()  # a command's final result is owed
+    OUT_OF_STEP = auto()  # a given-up command's final result is owed
+    PROBING = auto()  # that, and the probe's answer
+    PROBED = auto()  # the probe's information came, its final result is owed
+
+
+class _Line(Enum):
+    """What a line can be."""
+
+    ECHO = auto()  # the command itself
+    INFORMATION = auto()  # what the command asks for
+    BARE = auto()  # the same without its prefix, or something that looks like it
+    OK = auto()
+    REFUSED = auto()
+    CALL_ENDED = auto()
+    OTHER = auto()  # unsolicited, or what is left of an earlier command
+
+
+_RESULTS = tuple(
+    (re.compile(pattern, re.IGNORECASE), kind)
+    for pattern, kind in (
+        (r"OK", _Line.OK),
+        (r"ERROR|\+CM[ES] ERROR:?.*", _Line.REFUSED),
+        (r"COMMAND NOT SUPPORT(?:ED)?|TOO MANY PARAMETERS|ABORTED", _Line.REFUSED),
+        # Results of calls. They end a command, but a data call that drops says the same out of turn.
+        (r"NO CARRIER|NO DIAL ?TONE|NO ANSWER|BUSY", _Line.CALL_ENDED),
+    )
+)
+
+
+class AtDialogue:
+    """One modem's dialogue: `ask` or `probe`, write what they return, `receive` what comes."""
+
+    def __init__(self) -> None:
+        """Begin in step, nothing asked."""
+        self.state = State.IDLE
+        self.answer: AtAnswer | None = None
+        """The answer to the command last asked, once it is whole."""
+        self.lone_ok = False
+        """Whether OK came where information was due: a leftover, or all that this modem will say."""
+        self._command = AtCommand("")
+        self._unfinished = bytearray()
+        self._overlong = False
+        self._lines: list[str] = []
+        self._bare: list[str] = []
+        self._unsolicited: list[str] = []
+        self._finals = 0
+
+    @property
+    def in_step(self) -> bool:
+        """Whether a command may be asked."""
+        return self.state is State.IDLE
+
+    def ask(self, command: AtCommand) -> bytes:
+        """Return what to write for a command.
+
+        Raises:
+            InternalError: another command is under way, or the dialogue is out of step.
+        """
+        if self.state is not State.IDLE:
+            raise InternalError(f"an AT command was asked in state {self.state.name}")
+        self._begin(command)
+        self.state = State.ASKED
+        return command.text.encode("ascii") + b"\r"
+
+    def give_up(self) -> None:
+        """Say that nobody waits for the answer any more: the deadline has passed."""
+        if self.state is State.ASKED:
+            self.state = State.OUT_OF_STEP
+            return
+        if self.state in (State.PROBING, State.PROBED):
+            # A final result came after the probe was sent, then nothing. If it was the old command's,
+            # the modem has swallowed the probe; if it was the probe's refusal, the old command's answer
+            # will never come, for a modem carries out one command at a time. Both ways nothing is owed.
+            settled = self.state is State.PROBED or self._finals
+            self.state = State.IDLE if settled else State.OUT_OF_STEP
+
+    def probe(self) -> bytes:
+        """Return what to write to get in step again.
+
+        Raises:
+            InternalError: the dialogue is in step, or a command or probe is under way.
+        """
+        if self.state is not State.OUT_OF_STEP:
+            raise InternalError(f"an AT probe was sent in state {self.state.name}")
+        self._begin(AtCommand(_PROBE, prefix="+CMEE"))
+        self.state = State.PROBING
+        return _PROBE.encode("ascii") + b"\r"
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes as they come, in any portions; never raises, whatever they are."""
+        self._unfinished += data
+        *whole, rest = _LINE_END.split(bytes(self._unfinished))
+        for raw in whole:
+            if self._overlong or len(raw) > LONGEST_LINE:
+                self._overlong = False
+                continue
+            line = raw.decode("ascii", "replace").strip(" \t\0")
+            if line:
+                self._take(line)
+        if len(rest) > LONGEST_LINE or (self._overlong and not whole):
+            self._overlong = True
+            rest = b""
+        self._unfinished = bytearray(rest)
+
+    def unsolicited(self) -> tuple[str, ...]:
+        """Return the lines that belonged to no answer since this was last called."""
+        taken = tuple(self._unsolicited)
+        self._unsolicited.clear()
+        return taken
+
+    def _begin(self, command: AtCommand) -> None:
+        self._command = command
+        self.answer = None
+        self._forget()
+        self._finals = 0
+
+    def _forget(self) -> None:
+        self._lines.clear()
+        self._bare.clear()
+        self.lone_ok = False
+
+    def _take(self, line: str) -> None:
+        action, state = self._TRANSITIONS[self.state, self._kind(line)]
+        self.state = state
+        if action is not None:
+            action(self, line)
+
+    def _kind(self, line: str) -> _Line:
+        command = self._command
+        for pattern, kind in _RESULTS:
+            if pattern.fullmatch(line):
+                return kind
+        if line.upper() == command.text.upper():
+            return _Line.ECHO
+        if command.prefix is not None and line.upper().startswith(command.prefix.upper() + ":"):
+            return _Line.INFORMATION
+        if command.bare is not None and re.fullmatch(command.bare, line):
+            return _Line.BARE
+        return _Line.OTHER
+
+    def _note(self, line: str) -> None:
+        if len(self._unsolicited) < MOST_LINES:
+            self._unsolicited.append(line)
+
+    def _echoed(self, _: str) -> None:
+        # The modem repeats a command when it reads it, so what came before belongs to an earlier one.
+        self._forget()
+
+    def _inform(self, line: str) -> None:
+        if len(self._lines) < MOST_LINES:
+            assert self._command.prefix is not None
+            self._lines.append(line[len(self._command.prefix) + 1 :].strip())
+
+    def _inform_bare(self, line: str) -> None:
+        if len(self._bare) < MOST_LINES:
+            self._bare.append(line)
+
+    def _succeed(self, line: str) -> None:
+        if self._command.informs and not (self._lines or self._bare):
+            # Left over from an earlier command, most likely: the answer proper is still to come.
+            self.lone_ok = True
+            self.state = State.ASKED
+            return
+        self._end(line)
+
+    def _end(self, line: str) -> None:
+        # A line with the prefix beats one that only looks like an answer: a torn echo may do so.
+        self.answer = AtAnswer(tuple(self._lines or self._bare), line)
+
+    def _count(self, _: str) -> None:
+        self._finals += 1
+        if self._finals == 2:  # the given-up command's and the probe's, in whatever form
+            self.state = State.IDLE
+
+    # (state, line) -> (what to do, state after it); what is done may correct the state where the
+    # table alone can't tell.
+    _TRANSITIONS: ClassVar[dict[tuple[State, _Line], tuple[_Action | None, State]]] = {
+        (State.IDLE, _Line.ECHO): (None, State.IDLE),
+        (State.IDLE, _Line.INFORMATION): (_note, State.IDLE),
+        (State.IDLE, _Line.BARE): (_note, State.IDLE),
+        (State.IDLE, _Line.OK): (None, State.IDLE),
+        (State.IDLE, _Line.REFUSED): (None, State.IDLE),
+        (State.IDLE, _Line.CALL_ENDED): (_note, State.IDLE),
+        (State.IDLE, _Line.OTHER): (_note, State.IDLE),
+        (State.ASKED, _Line.ECHO): (_echoed, State.ASKED),
+        (State.ASKED, _Line.INFORMATION): (_inform, State.ASKED),
+        (State.ASKED, _Line.BARE): (_inform_bare, State.ASKED),
+        (State.ASKED, _Line.OK): (_succeed, State.IDLE),
+        (State.ASKED, _Line.REFUSED): (_end, State.IDLE),
+        # Final, but the real answer may follow if it was said out of turn.
+        (State.ASKED, _Line.CALL_ENDED): (_end, State.OUT_OF_STEP),
+        (State.ASKED, _Line.OTHER): (_note, State.ASKED),
+        (State.OUT_OF_STEP, _Line.ECHO): (None, State.OUT_OF_STEP),
+        (State.OUT_OF_STEP, _Line.INFORMATION): (None, State.OUT_OF_STEP),
+        (State.OUT_OF_STEP, _Line.BARE): (None, State.OUT_OF_STEP),
+        (State.OUT_OF_STEP, _Line.OK): (None, State.IDLE),
+        (State.OUT_OF_STEP, _Line.REFUSED): (None, State.IDLE),
+        (State.OUT_OF_STEP, _Line.CALL_ENDED): (_note, State.OUT_OF_STEP),
+        (State.OUT_OF_STEP, _Line.OTHER): (_note, State.OUT_OF_STEP),
+        (State.PROBING, _Line.ECHO): (None, State.PROBING),
+        (State.PROBING, _Line.INFORMATION): (None, State.PROBED),
+        (State.PROBING, _Line.BARE): (None, State.PROBING),
+        (State.PROBING, _Line.OK): (_count, State.PROBING),
+        (State.PROBING, _Line.REFUSED): (_count, State.PROBING),
+        (State.PROBING, _Line.CALL_ENDED): (_note, State.PROBING),
+        (State.PROBING, _Line.OTHER): (_note, State.PROBING),
+        (State.PROBED, _Line.ECHO): (None, State.PROBED),
+        (State.PROBED, _Line.INFORMATION): (None, State.PROBED),
+        (State.PROBED, _Line.BARE): (None, State.PROBED),
+        (State.PROBED, _Line.OK): (None, State.IDLE),
+        (State.PROBED, _Line.REFUSED): (None, State.IDLE),
+        (State.PROBED, _Line.CALL_ENDED): (_note, State.PROBED),
+        (State.PROBED, _Line.OTHER): (_note, State.PROBED),
+    }
+
+
+def csim(apdu: bytes) -> AtCommand:
+    """Return the command that carries an APDU (TS 27.007, 8.17); the length counts hex characters."""
+    digits = apdu.hex().upper()
+    return AtCommand(f'AT+CSIM={len(digits)},"{digits}"', prefix="+CSIM", bare=r'\d+\s*,\s*"?[0-9A-Fa-f]+"?')
+
+
+def csim_response(answer: AtAnswer) -> bytes:
+    """Return the response APDU in a modem's answer to `csim`.
+
+    Raises:
+        MalformedError: no such line, or its length contradicts its hex.
+    """
+    line = answer.lines[-1] if answer.lines else ""
+    match = re.fullmatch(r'(\d+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)
+    if match is None:
+        raise MalformedError("the modem's answer is not a length and hexadecimal digits")
+    length, digits = int(match[1]), match[2]
+    if length != len(digits) or len(digits) % 2:
+        raise MalformedError(
+            f"the modem announces {length} hexadecimal digits and sends {len(digits)}: characters were lost"
+            " on the port, or another program reads it too"
+        )
+    return bytes.fromhex(digits)
+
+
+def cgsn() -> AtCommand:
+    """Return the command that asks for the IMEI (TS 27.007, 5.4); most modems answer without a prefix."""
+    return AtCommand("AT+CGSN", prefix="+CGSN", bare=r'"?\d{14,16}"?')
