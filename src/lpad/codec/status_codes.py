@@ -215,7 +215,7 @@ def meaning_of(subject: str, reason: str) -> Meaning:
     fault = REASONS.get(reason, "is at fault")
     if reason in _PASSING_REASONS:
         return Meaning(f"{about} {fault}", _LATER, Remedy.RETRY)
-    advice = _REPORT if subject.split(".")[0] == "1" else _TELL_OPERATOR
+    advice = _REPORT if subject.partition(".")[0] == "1" else _TELL_OPERATOR
     return Meaning(f"{about} {fault}", advice, Remedy.PERMANENT)
 
 

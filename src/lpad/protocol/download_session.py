@@ -241,7 +241,7 @@ def document() -> str:
             "# A download, state by state",
             "",
             "Drawn from the tables in `src/lpad/protocol/download_session.py` by",
-            "`python -m lpad.protocol.download_session > docs/download-session.md`; a test fails when it is stale.",
+            "`python -m lpad.protocol.download_session > docs/download-session.md`.",
             "",
             "```mermaid",
             diagram(),

@@ -1,0 +1,241 @@
+"""The JSON bodies of ES9+ (SGP.22 v2.5, 6.5.2): requests out, answers in.
+
+Strict about what an answer must hold, tolerant of how servers write it: base64 with blanks, line breaks
+or without padding; transaction IDs in either case; "ExecutedSuccess" for "Executed-Success"; status data
+without identifier or message; fields that nobody has heard of.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lpad.errors import MalformedError
+from lpad.identifiers import TransactionId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_MESSAGE = 200
+_BLANKS = re.compile(r"\s+")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A function that was not executed: its status codes as dotted strings, empty where none came."""
+
+    subject_code: str
+    reason_code: str
+    subject_identifier: str
+    message: str
+    """The server's own words, one line, no control characters, cut to a decent length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of an HTTP response: executed, or refused."""
+
+    refusal: Refusal | None
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def decode(cls, body: bytes) -> Answer:
+        """Read a response body; an empty one, as handleNotification gets it, is executed and has no fields.
+
+        Raises:
+            MalformedError: no JSON object, or no header with a function execution status.
+        """
+        if not body.strip():
+            return cls(None, {})
+        fields = _json_object(body)
+        status = _object(_object(fields, "header"), "functionExecutionStatus")
+        word = _text(status, "status")
+        return cls(None if _says_executed(word) else _refusal(status), fields)
+
+
+@dataclass(frozen=True, slots=True)
+class InitiateAuthenticationAnswer:
+    """SGP.22 v2.5, 5.6.1; all byte strings are DER with their own tag."""
+
+    transaction_id_text: str
+    """As the server wrote it, to be sent back so."""
+    transaction_id: TransactionId
+    server_signed1: bytes
+    server_signature1: bytes
+    euicc_ci_pk_id_to_be_used: bytes
+    server_certificate: bytes
+
+    @classmethod
+    def of(cls, answer: Answer) -> InitiateAuthenticationAnswer:
+        """Pick the fields.
+
+        Raises:
+            MalformedError: one is missing, of the wrong type, or no base64.
+        """
+        text = _text(answer.fields, "transactionId")
+        return cls(
+            transaction_id_text=text,
+            transaction_id=TransactionId.from_hex(text),
+            server_signed1=_binary(answer.fields, "serverSigned1"),
+            server_signature1=_binary(answer.fields, "serverSignature1"),
+            euicc_ci_pk_id_to_be_used=_binary(answer.fields, "euiccCiPKIdToBeUsed"),
+            server_certificate=_binary(answer.fields, "serverCertificate"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticateClientAnswer:
+    """SGP.22 v2.5, 5.6.3; all byte strings are DER with their own tag."""
+
+    transaction_id: TransactionId
+    profile_metadata: bytes
+    smdp_signed2: bytes
+    smdp_signature2: bytes
+    smdp_certificate: bytes
+
+    @classmethod
+    def of(cls, answer: Answer) -> AuthenticateClientAnswer:
+        """Pick the fields.
+
+        Raises:
+            MalformedError: one is missing, of the wrong type, or no base64.
+        """
+        return cls(
+            transaction_id=TransactionId.from_hex(_text(answer.fields, "transactionId")),
+            profile_metadata=_binary(answer.fields, "profileMetadata"),
+            smdp_signed2=_binary(answer.fields, "smdpSigned2"),
+            smdp_signature2=_binary(answer.fields, "smdpSignature2"),
+            smdp_certificate=_binary(answer.fields, "smdpCertificate"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GetBoundProfilePackageAnswer:
+    """SGP.22 v2.5, 5.6.2."""
+
+    transaction_id: TransactionId
+    bound_profile_package: bytes
+    """BF36, as received."""
+
+    @classmethod
+    def of(cls, answer: Answer) -> GetBoundProfilePackageAnswer:
+        """Pick the fields.
+
+        Raises:
+            MalformedError: one is missing, of the wrong type, or no base64.
+        """
+        return cls(
+            transaction_id=TransactionId.from_hex(_text(answer.fields, "transactionId")),
+            bound_profile_package=_binary(answer.fields, "boundProfilePackage"),
+        )
+
+
+def initiate_authentication(*, euicc_challenge: bytes, euicc_info1: bytes, smdp_address: str) -> bytes:
+    """Return the request body: 16 bare bytes, BF20, and the address as the server knows itself."""
+    return _encode(
+        euiccChallenge=_base64(euicc_challenge), euiccInfo1=_base64(euicc_info1), smdpAddress=smdp_address
+    )
+
+
+def authenticate_client(*, transaction_id: str, authenticate_server_response: bytes) -> bytes:
+    """Return the request body: the transaction ID as received, and BF38."""
+    return _encode(
+        transactionId=transaction_id, authenticateServerResponse=_base64(authenticate_server_response)
+    )
+
+
+def get_bound_profile_package(*, transaction_id: str, prepare_download_response: bytes) -> bytes:
+    """Return the request body: the transaction ID as received, and BF21."""
+    return _encode(transactionId=transaction_id, prepareDownloadResponse=_base64(prepare_download_response))
+
+
+def handle_notification(*, pending_notification: bytes) -> bytes:
+    """Return the request body: BF37, or 30 for the other notifications."""
+    return _encode(pendingNotification=_base64(pending_notification))
+
+
+def cancel_session(*, transaction_id: str, cancel_session_response: bytes) -> bytes:
+    """Return the request body: the transaction ID as received, and BF41."""
+    return _encode(transactionId=transaction_id, cancelSessionResponse=_base64(cancel_session_response))
+
+
+def one_line(text: str) -> str:
+    """Return foreign text fit for a log or a terminal: one line, printable, of bounded length."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    line = _BLANKS.sub(" ", printable).strip()
+    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
+
+
+def _says_executed(word: str) -> bool:
+    return word.replace("-", "").replace(" ", "").lower() in ("executedsuccess", "executedwithwarning")
+
+
+def _refusal(status: Mapping[str, Any]) -> Refusal:
+    """Read what came with Failed or Expired; a refusal stays one however badly it is explained."""
+    data = status.get("statusCodeData")
+    if not isinstance(data, dict):
+        data = {}
+    return Refusal(
+        subject_code=_code(data.get("subjectCode")),
+        reason_code=_code(data.get("reasonCode")),
+        subject_identifier=one_line(_text_or_empty(data.get("subjectIdentifier"))),
+        message=one_line(_text_or_empty(data.get("message"))),
+    )
+
+
+def _code(value: object) -> str:
+    text = _text_or_empty(value).strip()
+    return text if _DOTTED.fullmatch(text) and len(text) <= 16 else ""
+
+
+def _text_or_empty(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"the answer is no JSON ({len(body)} bytes)") from error
+    if not isinstance(value, dict):
+        raise MalformedError("the answer is JSON, but no object")
+    return value
+
+
+def _object(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = fields.get(name)
+    if not isinstance(value, dict):
+        raise MalformedError(f"the answer lacks the object '{name}'")
+    return value
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise MalformedError(f"the answer lacks the text '{name}'")
+    return value
+
+
+def _binary(fields: Mapping[str, Any], name: str) -> bytes:
+    text = _BLANKS.sub("", _text(fields, name))
+    unpadded = text.rstrip("=")
+    if not _BASE64.fullmatch(text):
+        raise MalformedError(f"'{name}' is no base64")
+    try:
+        return base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
+    except binascii.Error as error:
+        raise MalformedError(f"'{name}' is no base64") from error
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _encode(**fields: str) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()

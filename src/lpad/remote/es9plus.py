@@ -1,0 +1,265 @@
+"""ES9+, the LPA's side of an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions over one connection."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Self
+
+from lpad.codec import es9plus as json_binding
+from lpad.codec.es9plus import (
+    Answer,
+    AuthenticateClientAnswer,
+    GetBoundProfilePackageAnswer,
+    InitiateAuthenticationAnswer,
+)
+from lpad.codec.status_codes import Remedy, meaning_of
+from lpad.errors import MalformedError, ServerMalformed, ServerRefused, ServerUnreachable, blamed_on
+from lpad.remote.hosts import Hosts
+from lpad.remote.https import HttpsConnection
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from lpad.codec.es9plus import Refusal
+    from lpad.deadline import Deadline
+    from lpad.remote.https import HttpAnswer
+    from lpad.remote.trust import Trust
+    from lpad.server_address import ServerAddress
+
+_LOG = logging.getLogger(__name__)
+
+_PATH = "/gsma/rsp2/es9plus/"
+_LIMIT = 256 * 1024  # certificates, metadata and an icon are a few kilobytes
+_PACKAGE_LIMIT = 4 * 1024 * 1024  # packages in the field are 10 to 100 kB; base64 adds a third
+
+_PASSES_BY_ITSELF = frozenset({408, 425, 429})
+_RETRYABLE = frozenset({Remedy.RETRY, Remedy.RESTART_SESSION})
+
+DEFAULT_PROTOCOL_VERSION = "2.2.2"
+
+
+class Es9Plus:
+    """One SM-DP+, over one TLS connection that is opened by the first call and kept until `close`.
+
+    Not to be shared between threads.
+    """
+
+    def __init__(
+        self,
+        address: ServerAddress,
+        *,
+        trust: Trust,
+        hosts: Hosts | None = None,
+        protocol_version: str = DEFAULT_PROTOCOL_VERSION,
+    ) -> None:
+        """Prepare for a server; connects to nothing yet.
+
+        Args:
+            address: of the SM-DP+.
+            trust: the anchors that its certificate is verified against.
+            hosts: where names lead in a laboratory.
+            protocol_version: told in X-Admin-Protocol; servers accept any 2.x.
+        """
+        self.address = address
+        self._connection = HttpsConnection(address, trust=trust, hosts=hosts or Hosts({}))
+        self._headers = {
+            # Fixed words of the specification (6.2): "lpad" is the role there, not this program.
+            "User-Agent": "gsma-rsp-lpad",
+            "X-Admin-Protocol": f"gsma/rsp/v{protocol_version}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+
+    @property
+    def connects(self) -> int:
+        """How many TCP connections were made so far."""
+        return self._connection.connects
+
+    def initiate_authentication(
+        self, *, euicc_challenge: bytes, euicc_info1: bytes, deadline: Deadline
+    ) -> InitiateAuthenticationAnswer:
+        """Open a session (5.6.1).
+
+        The server is told its address as it was contacted. A server behind a port of its own often knows
+        itself by its bare name, since an SM-DP+ address is a name by specification: where it refuses
+        name:port as not being its address, the bare name is tried once.
+
+        Args:
+            euicc_challenge: 16 bytes.
+            euicc_info1: BF20.
+            deadline: when to give up.
+
+        Raises:
+            ServerError: by its kind.
+        """
+        first, *others = dict.fromkeys([str(self.address), self.address.host])
+        answer = None
+        try:
+            answer = self._initiate(first, euicc_challenge, euicc_info1, deadline)
+        except ServerRefused as refused:
+            if not others or not _is_address_refused(refused):
+                raise
+            _LOG.info("%s does not know itself by that address; trying %s", first, others[0])
+        if answer is None:
+            answer = self._initiate(others[0], euicc_challenge, euicc_info1, deadline)
+        return answer
+
+    def authenticate_client(
+        self, *, transaction_id: str, authenticate_server_response: bytes, deadline: Deadline
+    ) -> AuthenticateClientAnswer:
+        """Show the card to the server and get the profile's metadata (5.6.3).
+
+        Args:
+            transaction_id: as the server wrote it.
+            authenticate_server_response: BF38.
+            deadline: when to give up.
+
+        Raises:
+            ServerError: by its kind.
+        """
+        body = json_binding.authenticate_client(
+            transaction_id=transaction_id, authenticate_server_response=authenticate_server_response
+        )
+        answer = self._call("AuthenticateClient", body, deadline=deadline)
+        with blamed_on(ServerMalformed, "ES9+.AuthenticateClient"):
+            return AuthenticateClientAnswer.of(answer)
+
+    def get_bound_profile_package(
+        self, *, transaction_id: str, prepare_download_response: bytes, deadline: Deadline
+    ) -> GetBoundProfilePackageAnswer:
+        """Get the profile, bound to the card's one-time key (5.6.2).
+
+        Args:
+            transaction_id: as the server wrote it.
+            prepare_download_response: BF21.
+            deadline: when to give up.
+
+        Raises:
+            ServerError: by its kind.
+        """
+        body = json_binding.get_bound_profile_package(
+            transaction_id=transaction_id, prepare_download_response=prepare_download_response
+        )
+        answer = self._call("GetBoundProfilePackage", body, limit=_PACKAGE_LIMIT, deadline=deadline)
+        with blamed_on(ServerMalformed, "ES9+.GetBoundProfilePackage"):
+            return GetBoundProfilePackageAnswer.of(answer)
+
+    def handle_notification(self, *, pending_notification: bytes, deadline: Deadline) -> None:
+        """Deliver a notification; returning means that the server has accepted it (5.6.4).
+
+        Args:
+            pending_notification: BF37 or 30, as the card signed it.
+            deadline: when to give up.
+
+        Raises:
+            ServerError: by its kind.
+        """
+        body = json_binding.handle_notification(pending_notification=pending_notification)
+        self._call("HandleNotification", body, may_be_empty=True, deadline=deadline)
+
+    def cancel_session(
+        self, *, transaction_id: str, cancel_session_response: bytes, deadline: Deadline
+    ) -> None:
+        """End a session with the reason that the card has signed (5.6.5).
+
+        Args:
+            transaction_id: as the server wrote it.
+            cancel_session_response: BF41.
+            deadline: when to give up.
+
+        Raises:
+            ServerError: by its kind.
+        """
+        body = json_binding.cancel_session(
+            transaction_id=transaction_id, cancel_session_response=cancel_session_response
+        )
+        self._call("CancelSession", body, may_be_empty=True, deadline=deadline)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _initiate(
+        self, address: str, challenge: bytes, info1: bytes, deadline: Deadline
+    ) -> InitiateAuthenticationAnswer:
+        body = json_binding.initiate_authentication(
+            euicc_challenge=challenge, euicc_info1=info1, smdp_address=address
+        )
+        answer = self._call("InitiateAuthentication", body, deadline=deadline)
+        with blamed_on(ServerMalformed, "ES9+.InitiateAuthentication"):
+            return InitiateAuthenticationAnswer.of(answer)
+
+    def _call(
+        self,
+        function: str,
+        body: bytes,
+        *,
+        limit: int = _LIMIT,
+        may_be_empty: bool = False,
+        deadline: Deadline,
+    ) -> Answer:
+        """Post and judge, in this order: HTTP status, JSON, function execution status."""
+        attempted = f"ES9+.{function}"
+        path = _PATH + function[0].lower() + function[1:]
+        http = self._connection.post(path, body, headers=self._headers, limit=limit, deadline=deadline)
+        if not 200 <= http.status < 300:
+            raise self._failed(attempted, http)
+        with blamed_on(ServerMalformed, attempted):
+            answer = Answer.decode(http.body)
+            if answer.refusal is None and not answer.fields and not may_be_empty:
+                raise MalformedError(f"the answer is empty (HTTP {http.status})")
+        if answer.refusal is not None:
+            raise _refused(attempted, answer.refusal)
+        return answer
+
+    def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerUnreachable:
+        """Explain an HTTP status other than success.
+
+        Some servers answer 4xx or 5xx together with the status codes that belong into a 200.
+        """
+        try:
+            refusal = Answer.decode(http.body).refusal
+        except MalformedError:
+            refusal = None
+        if refusal is not None and refusal.subject_code:
+            return _refused(attempted, refusal)
+        if 300 <= http.status < 400:
+            sentence = (
+                f"{attempted}: {self.address} redirects (HTTP {http.status}), which no SM-DP+ does and "
+                "lpad does not follow; check the address, and that no portal of the network stands in between"
+            )
+            return ServerUnreachable(sentence, retryable=False, http_status=http.status)
+        later = http.status >= 500 or http.status in _PASSES_BY_ITSELF
+        advice = "try again later" if later else "check that the address is that of an SM-DP+"
+        sentence = f"{attempted}: {self.address} answered with HTTP status {http.status}; {advice}"
+        return ServerUnreachable(sentence, retryable=later, http_status=http.status)
+
+
+def _refused(attempted: str, refusal: Refusal) -> ServerRefused:
+    meaning = meaning_of(refusal.subject_code, refusal.reason_code)
+    codes = f"{refusal.subject_code or '?'}/{refusal.reason_code or '?'}"
+    said = f' (the server says: "{refusal.message}")' if refusal.message else ""
+    return ServerRefused(
+        f"{attempted} was refused with {codes}: {meaning.sentence}{said}; {meaning.advice}",
+        retryable=meaning.remedy in _RETRYABLE,
+        function=attempted,
+        subject_code=refusal.subject_code,
+        reason_code=refusal.reason_code,
+        remedy=meaning.remedy.value,
+        message=refusal.message,
+    )
+
+
+def _is_address_refused(refused: ServerRefused) -> bool:
+    return (refused.details["subject_code"], refused.details["reason_code"]) == ("8.8.1", "3.8")

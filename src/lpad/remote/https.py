@@ -1,0 +1,108 @@
+"""One kept-alive HTTPS connection to one server: posts a body, returns the answer's status and body.
+
+httpcore is httpx without the client on top: that client would load rich, pygments and click with it (9 MB
+in a daemon that may have 64), and its timeouts bound each read but not a request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpcore
+
+from lpad.errors import ServerMalformed, ServerUnreachable
+from lpad.remote.timed_stream import TimedBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.deadline import Deadline
+    from lpad.remote.hosts import Hosts
+    from lpad.remote.trust import Trust
+    from lpad.server_address import ServerAddress
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back."""
+
+    status: int
+    body: bytes
+
+
+class HttpsConnection:
+    """Connects when first used, and again only after the server has closed an idle connection.
+
+    Not to be shared between threads. Proxies named in the environment play no part: an address on an
+    activation code is spoken to directly, or not at all.
+    """
+
+    def __init__(self, server: ServerAddress, *, trust: Trust, hosts: Hosts) -> None:
+        """Prepare for `server`; connects to nothing yet."""
+        self._server = server
+        self._backend = TimedBackend(server, trust=trust, hosts=hosts)
+        self._pool = httpcore.ConnectionPool(
+            # httpcore must have one; TimedStream takes the one that the server needs.
+            ssl_context=trust.context_for(server.host),
+            max_connections=1,
+            network_backend=self._backend,
+        )
+
+    @property
+    def connects(self) -> int:
+        """How many TCP connections were made so far."""
+        return self._backend.connects
+
+    def post(
+        self, path: str, body: bytes, *, headers: Mapping[str, str], limit: int, deadline: Deadline
+    ) -> HttpAnswer:
+        """Post `body` and return the answer, whatever its status.
+
+        Args:
+            path: from the root, such as "/gsma/rsp2/es9plus/handleNotification".
+            body: the request's body.
+            headers: besides Host and Content-Length.
+            limit: bytes that the answer's body may have.
+            deadline: for all of it: name, connection, handshake, request and answer.
+
+        Raises:
+            ServerUnreachable: no connection, or no answer in time.
+            ServerUntrusted: TLS can't be verified.
+            ServerMalformed: the answer is no HTTP, or larger than `limit`.
+        """
+        self._backend.deadline = deadline
+        request = httpcore.Request(
+            "POST",
+            httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=path),
+            headers=[("Host", str(self._server)), ("Content-Length", str(len(body))), *headers.items()],
+            content=body,
+        )
+        try:
+            response = self._pool.handle_request(request)
+            try:
+                return HttpAnswer(response.status, self._body(response, limit))
+            finally:
+                response.close()
+        except httpcore.RemoteProtocolError as error:
+            if self._backend.ended:
+                raise ServerUnreachable(
+                    f"{self._server} closed the connection without a complete answer; try again later"
+                ) from error
+            raise ServerMalformed(
+                f"what {self._server} answers is not HTTP; check the address and its port"
+            ) from error
+        except httpcore.WriteError as error:
+            raise ServerUnreachable(f"the connection to {self._server} broke: {error}") from error
+
+    def close(self) -> None:
+        """Close the connection; a later post opens a new one."""
+        self._pool.close()
+
+    def _body(self, response: httpcore.Response, limit: int) -> bytes:
+        body = bytearray()
+        for chunk in response.iter_stream():
+            body += chunk
+            if len(body) > limit:
+                raise ServerMalformed(f"the answer of {self._server} is larger than {limit} bytes")
+        return bytes(body)

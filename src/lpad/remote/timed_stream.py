@@ -1,0 +1,245 @@
+"""TCP and TLS under one deadline: however slowly a server drips, the whole request ends in time.
+
+A timeout per read, which is all that httpcore itself has, starts anew with every byte. Here each wait is
+what remains of the request's deadline. Failures leave as lpad's own errors.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+from lpad.deadline import Deadline
+from lpad.errors import ServerUnreachable
+from lpad.remote.tls_failure import is_no_shared_cipher, untrusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.remote.hosts import Hosts
+    from lpad.remote.trust import Trust
+    from lpad.server_address import ServerAddress
+
+_LOG = logging.getLogger(__name__)
+
+# A name often has an IPv6 address that leads nowhere; the next address must get its turn.
+_PATIENCE_PER_ADDRESS = 15.0
+
+# The caller may think about an offer for minutes; a mobile network's NAT forgets an idle connection
+# sooner, and a request into the void would cost the whole deadline.
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+)
+
+
+class TimedBackend(httpcore.NetworkBackend):
+    """What httpcore connects through; `deadline` is set before each request."""
+
+    def __init__(self, server: ServerAddress, *, trust: Trust, hosts: Hosts) -> None:
+        self.deadline = Deadline.after(0)
+        self.server = server
+        self.trust = trust
+        self._hosts = hosts
+        self.connects = 0
+        self.ended = False  # whether the server has closed the latest connection
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002  the deadline stands in its place
+        local_address: str | None = None,  # noqa: ARG002  never set
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002  never set
+    ) -> TimedStream:
+        """Resolve and connect, trying each address that the name has.
+
+        Raises:
+            ServerUnreachable: none of them answers.
+        """
+        return TimedStream(self.connect(*self._hosts.resolve(host, port)), self)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Return a connected socket."""
+        last: OSError | None = None
+        for family, kind, protocol, _, address in self._addresses(host, port):
+            wait = self.deadline.within(_PATIENCE_PER_ADDRESS).remaining()
+            if not wait:
+                break
+            try:
+                connected = socket.socket(family, kind, protocol)
+            except OSError as error:
+                last = error
+                continue
+            try:
+                connected.settimeout(wait)
+                connected.connect(address)
+                for option in _KEEP_ALIVE:
+                    connected.setsockopt(*option)
+            except OSError as error:
+                connected.close()
+                last = error
+                continue
+            self.connects += 1
+            return connected
+        why = "no answer in time" if last is None or isinstance(last, TimeoutError) else last.strerror
+        raise ServerUnreachable(
+            f"can't connect to {self.server}: {str(why).lower()}; check the address, and the network's state"
+        ) from last
+
+    def _addresses(self, host: str, port: int) -> list[Any]:
+        """Look the name up in a thread of its own: the resolver takes no deadline."""
+        found: list[Any] = []
+        failed: list[OSError] = []
+
+        def look_up() -> None:
+            try:
+                found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError) as error:
+                failed.append(error if isinstance(error, OSError) else OSError(0, "impossible name"))
+
+        thread = threading.Thread(target=look_up, name=f"resolve {host}", daemon=True)
+        thread.start()
+        thread.join(self.deadline.remaining())
+        if found:
+            return found
+        why = str(failed[0].strerror).lower() if failed else "no answer in time"
+        raise ServerUnreachable(
+            f"can't look up {self.server}: {why}; check the address and the network's name server"
+        ) from (failed[0] if failed else None)
+
+
+class TimedStream(httpcore.NetworkStream):
+    """One connection."""
+
+    def __init__(self, connected: socket.socket, backend: TimedBackend) -> None:
+        self._socket = connected
+        self._backend = backend
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  see connect_tcp
+        """Return the next bytes; none at the end.
+
+        Raises:
+            ServerUnreachable: the deadline passed, or the connection broke.
+        """
+        try:
+            self._socket.settimeout(self._remaining())
+            received = self._socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise self._late() from error
+        except OSError as error:
+            raise self._broken(error) from error
+        self._backend.ended = not received
+        return received
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  see connect_tcp
+        """Send all of `buffer`.
+
+        Raises:
+            ServerUnreachable: the deadline passed.
+            httpcore.WriteError: the connection broke; httpcore then still reads what the server had to say.
+        """
+        try:
+            while buffer:
+                self._socket.settimeout(self._remaining())
+                buffer = buffer[self._socket.send(buffer) :]
+        except TimeoutError as error:
+            raise self._late() from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,  # noqa: ARG002  `trust` knows which context this server needs
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002  see connect_tcp
+    ) -> TimedStream:
+        """Shake hands; once more, on a new connection, with a server that turns out to need brainpool.
+
+        Raises:
+            ServerUntrusted: the server is not who it should be, or TLS can't be agreed on.
+            ServerUnreachable: the deadline passed, or the connection broke.
+        """
+        host = server_hostname or self._backend.server.host
+        trust = self._backend.trust
+        peer = self._socket.getpeername()
+        try:
+            return self._shake_hands(host)
+        except ssl.SSLError as error:
+            if not is_no_shared_cipher(error) or not trust.needs_brainpool(host):
+                raise untrusted(error, server=str(self._backend.server)) from error
+            _LOG.info(
+                "%s shares no cipher with the usual offer: once more with brainpool", self._backend.server
+            )
+        try:
+            self._socket = self._backend.connect(peer[0], peer[1])
+            return self._shake_hands(host)
+        except ssl.SSLError as error:
+            if is_no_shared_cipher(error):
+                trust.forget_brainpool(host)
+            raise untrusted(error, server=str(self._backend.server)) from error
+
+    def _shake_hands(self, host: str) -> TimedStream:
+        context = self._backend.trust.context_for(host)
+        try:
+            self._socket.settimeout(self._remaining())
+            return TimedStream(context.wrap_socket(self._socket, server_hostname=host), self._backend)
+        except ssl.SSLEOFError as error:
+            self._socket.close()
+            raise self._broken(error) from error
+        except ssl.SSLError:
+            self._socket.close()
+            raise
+        except TimeoutError as error:
+            self._socket.close()
+            raise self._late() from error
+        except OSError as error:
+            self._socket.close()
+            raise self._broken(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Answer httpcore's question before a connection is used again: whether the server has closed it."""
+        if info == "is_readable":
+            return self._has_news()
+        return None
+
+    def _has_news(self) -> bool:
+        """Whether bytes wait on an idle connection, which can only be the server's goodbye."""
+        if self._socket.fileno() < 0:
+            return True
+        self._socket.setblocking(False)
+        try:
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _remaining(self) -> float:
+        """Return the seconds left; 0 would mean non-blocking to a socket."""
+        remaining = self._backend.deadline.remaining()
+        if not remaining:
+            raise TimeoutError
+        return remaining
+
+    def _late(self) -> ServerUnreachable:
+        return ServerUnreachable(
+            f"{self._backend.server} did not answer in time; try again, with more time on a slow network"
+        )
+
+    def _broken(self, error: OSError) -> ServerUnreachable:
+        why = (error.strerror or "closed by the server").lower()
+        return ServerUnreachable(f"the connection to {self._backend.server} broke: {why}; try again later")

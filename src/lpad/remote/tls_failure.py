@@ -1,0 +1,74 @@
+"""What a failed TLS handshake means to somebody who can't look at a packet trace."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from datetime import UTC, datetime
+
+from lpad.errors import ServerUntrusted
+
+# Older than lpad itself: a clock that says so was never set, as on a board without a battery for it.
+_CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+
+# Keys are OpenSSL's X509_V_ERR_ numbers (openssl/x509_vfy.h), for which Python's ssl has no names.
+_NOT_YET_VALID = 9
+_EXPIRED = 10
+_UNKNOWN_CA = (
+    "unknown-ca",
+    "comes from a CA that is not trusted here; if it should be, add the CA's certificate to the settings",
+)
+_OTHER_NAME = (
+    "certificate-for-other-name",
+    "is made out to another name; check the address, and that nothing on the way intercepts TLS",
+)
+_VERDICTS = {
+    _NOT_YET_VALID: (
+        "certificate-not-yet-valid",
+        "or of a CA above it is not valid yet; compare this device's clock",
+    ),
+    _EXPIRED: (
+        "certificate-expired",
+        "or of a CA above it has expired; the server's operator must renew it",
+    ),
+    2: _UNKNOWN_CA,
+    18: _UNKNOWN_CA,
+    19: _UNKNOWN_CA,
+    20: _UNKNOWN_CA,
+    21: _UNKNOWN_CA,
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+}
+
+
+def is_no_shared_cipher(error: ssl.SSLError) -> bool:
+    """Whether the server found nothing in our offer; OpenSSL's wording of the alert varies."""
+    return "HANDSHAKE_FAILURE" in (error.reason or "")
+
+
+def untrusted(error: ssl.SSLError, *, server: str) -> ServerUntrusted:
+    """Return the error to raise; details hold `cause`.
+
+    Args:
+        error: from the handshake.
+        server: name, or name:port.
+    """
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        reason = (error.reason or "handshake failed").replace("_", " ").lower()
+        return ServerUntrusted(
+            f"TLS with {server} failed: {reason}; the server must speak TLS 1.2 or 1.3 and share a cipher, "
+            "and nothing on the way may intercept it",
+            cause="tls-failed",
+        )
+    code = error.verify_code
+    if code in (_NOT_YET_VALID, _EXPIRED) and time.time() < _CLOCK_UNSET_BEFORE:
+        return ServerUntrusted(
+            f"the certificate of {server} can't be verified: this device's clock says "
+            f"{datetime.fromtimestamp(time.time(), tz=UTC):%Y-%m-%d}; set it, or wait until NTP has",
+            cause="clock-not-set",
+            retryable=True,
+        )
+    cause, finding = _VERDICTS.get(
+        code, ("certificate-invalid", f"is not acceptable: {error.verify_message}")
+    )
+    return ServerUntrusted(f"the certificate of {server} {finding}", cause=cause)
