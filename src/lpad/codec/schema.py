@@ -10,6 +10,7 @@ from __future__ import annotations
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 
 import asn1tools
@@ -19,7 +20,36 @@ from asn1tools.compiler import Specification
 from lpad.errors import MalformedError
 
 SOURCE = Path(__file__).with_name("rsp.asn")
-MODULE = "RSPDefinitions"
+TABLE = SOURCE.with_name("rsp_table.py")
+
+_UNIVERSAL = {
+    "BOOLEAN": 0x01,
+    "INTEGER": 0x02,
+    "BIT STRING": 0x03,
+    "OCTET STRING": 0x04,
+    "NULL": 0x05,
+    "OBJECT IDENTIFIER": 0x06,
+    "UTF8String": 0x0C,
+    "SEQUENCE": 0x30,
+    "SEQUENCE OF": 0x30,
+    "ANY": None,
+    "CHOICE": None,
+}
+_CLASSES = {"APPLICATION": 0x40, "CONTEXT": 0x80, "PRIVATE": 0xC0}
+_CONSTRUCTED = ("SEQUENCE", "SEQUENCE OF")
+_TABLE_HEAD = '''"""rsp.asn as a table, written by `python -m lpad.codec.schema`; not to be changed by hand.
+
+A node is (kind, tag, content): a leaf has no content, SEQUENCE OF and EXPLICIT have a node, CHOICE has
+(name, node) pairs, SEQUENCE has (name, node, optional, default) rows, "=" has the name of a type.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# fmt: off
+TYPES: dict[str, tuple[Any, ...]] = {
+'''
 
 
 class Schema:
@@ -113,3 +143,74 @@ class _Compiler(der.Compiler):  # type: ignore[misc] # asn1tools has no types
         if type_descriptor["type"] == "ANY":
             return _Any(name)
         return super().compile_implicit_type(name, type_descriptor, module_name)
+
+
+def table() -> str:
+    """Return the text of rsp_table.py as it follows from rsp.asn."""
+    (module,) = parse().values()
+    types = module["types"]
+    rows = [
+        f'    "{name}":\n     {_literal(_node(types, descriptor))},\n'
+        for name, descriptor in types.items()
+        if _kind(types, descriptor) in (*_CONSTRUCTED, "CHOICE")
+    ]
+    return f"{_TABLE_HEAD}{''.join(rows)}}}\n"
+
+
+def _literal(node: Any) -> str:
+    text = pformat(node, width=104, compact=True).replace("'", '"')
+    return text.replace("\n", "\n     ")
+
+
+def _kind(types: dict[str, Any], descriptor: Any) -> str:
+    """Return the built-in type that the descriptor comes down to."""
+    kind: str = descriptor["type"]
+    return kind if kind in _UNIVERSAL else _kind(types, types[kind])
+
+
+def _tag(types: dict[str, Any], descriptor: Any) -> int | None:
+    """Return the outermost tag as the number that its bytes spell; None for an untagged CHOICE or ANY."""
+    kind = _kind(types, descriptor)
+    tag = descriptor.get("tag")
+    if tag is None:
+        named = types.get(descriptor["type"])
+        return _UNIVERSAL[kind] if named is None else _tag(types, named)
+    lead = _CLASSES[tag.get("class", "CONTEXT")]
+    if kind in _CONSTRUCTED or tag.get("kind") == "EXPLICIT":
+        lead |= 0x20
+    number: int = tag["number"]
+    if number < 0x1F:
+        return lead | number
+    if number < 0x80:
+        return (lead | 0x1F) << 8 | number
+    raise ValueError(f"tag number {number} takes more bytes than any of SGP.22's")
+
+
+def _node(types: dict[str, Any], descriptor: Any) -> tuple[Any, ...]:
+    tag = descriptor.get("tag", {})
+    if tag.get("kind") == "EXPLICIT":
+        inner = {key: value for key, value in descriptor.items() if key != "tag"}
+        return ("EXPLICIT", _tag(types, descriptor), _node(types, inner))
+    kind = _kind(types, descriptor)
+    if descriptor["type"] in types and kind in (*_CONSTRUCTED, "CHOICE"):
+        return ("=", _tag(types, descriptor) if tag else None, descriptor["type"])
+    own_tag = _tag(types, descriptor)
+    if kind == "SEQUENCE OF":
+        return (kind, own_tag, _node(types, descriptor["element"]))
+    if kind not in ("SEQUENCE", "CHOICE"):
+        return (kind, own_tag)
+    members = [member for member in descriptor["members"] if member is not None]  # None: the "..." mark
+    if kind == "CHOICE":
+        return (kind, own_tag, tuple((member["name"], _node(types, member)) for member in members))
+    return (
+        kind,
+        own_tag,
+        tuple(
+            (member["name"], _node(types, member), member.get("optional", False), member.get("default"))
+            for member in members
+        ),
+    )
+
+
+if __name__ == "__main__":
+    TABLE.write_text(table(), encoding="utf-8")
