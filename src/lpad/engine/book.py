@@ -1,4 +1,4 @@
-"""The book of changes: every record, live ones in memory, all of them in the journal, each told to the hub."""
+"""The book of changes: live ones in memory, all of them in the journal, each told to the hub."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lpad.deadline import Deadline
-from lpad.engine.change import Progress, Question, QuestionKind, State, now
+from lpad.engine.change import Progress, Question, QuestionKind, now
 from lpad.errors import Cancelled, Conflict, LpadError
 
 if TYPE_CHECKING:
@@ -123,8 +123,9 @@ class Job:
             self.check()
             self._answer = None
             self._change = self._book.save(self._change.wait(question))
-            while self._answer is None and self._cancelled is None and not deadline.passed:
-                self._condition.wait(deadline.remaining())
+            self._condition.wait_for(
+                lambda: self._answer is not None or self._cancelled is not None, deadline.remaining()
+            )
             answer = self._answer
             self._change = self._book.save(self._change.run())
         self.check()
@@ -170,7 +171,5 @@ class Job:
 
     def fail(self, error: LpadError) -> None:
         """End with an error; with Cancelled, as cancelled."""
-        if self._change.state is State.QUEUED and not isinstance(error, Cancelled):
-            self._change = self._change.run()
         ended = self._change.cancelled(error) if isinstance(error, Cancelled) else self._change.failed(error)
         self._change = self._book.save(ended)

@@ -17,7 +17,7 @@ from lpad.engine.change import Change, Json, Kind, State, now
 from lpad.errors import InternalError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SCHEMA_VERSION = 1
@@ -239,13 +239,18 @@ class Journal:
                 (notification_id,),
             )
 
-    def mark_failed(self, notification_id: int, *, error: str, next_attempt_at: float) -> None:
-        """Note an attempt that failed, and when the next is due."""
+    def mark_failed(
+        self, notification_id: int, *, error: str, next_attempt_at: float, postponed: Sequence[int] = ()
+    ) -> None:
+        """Note an attempt that failed and when the next is due; those behind it in order wait as long."""
         with self._writing() as db:
             db.execute(
-                "UPDATE notifications SET attempts = attempts + 1, last_error = ?, next_attempt_at = ?"
-                " WHERE id = ?",
-                (error, next_attempt_at, notification_id),
+                "UPDATE notifications SET attempts = attempts + 1, last_error = ? WHERE id = ?",
+                (error, notification_id),
+            )
+            db.executemany(
+                "UPDATE notifications SET next_attempt_at = ? WHERE id = ?",
+                [(next_attempt_at, each) for each in (notification_id, *postponed)],
             )
 
     def make_due(self, *, eid: str, at: float) -> None:

@@ -1,0 +1,96 @@
+"""A card as a worker holds it: the link stays open, an ISD-R session lasts for one piece of work."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.card.isdr import isdr_session
+from lpad.errors import CardUnreachable
+from lpad.identifiers import ISD_R
+from lpad.lpa.euicc import Euicc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lpad.card.link import Link
+    from lpad.codec.messages.authentication import DeviceCapabilities
+    from lpad.deadline import Deadline
+    from lpad.identifiers import Aid, Imei
+    from lpad.server_address import ServerAddress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardPort:
+    """Where a card is, and what the device around it is.
+
+    `refresh` asks the card for a REFRESH with each switch; `block_size` is the data of one STORE DATA
+    block in bytes; `imei`, `default_smdp` take the place of what the modem and the card say.
+    """
+
+    name: str
+    transport: str
+    open_link: Callable[[Deadline], Link]
+    aids: tuple[Aid, ...] = (ISD_R,)
+    block_size: int = 255
+    refresh: bool = True
+    imei: Imei | None = None
+    capabilities: DeviceCapabilities | None = None
+    default_smdp: ServerAddress | None = None
+
+
+@dataclass(slots=True)
+class Card:
+    """One card and the link to it, opened when first used and again after it was lost."""
+
+    port: CardPort
+    _link: Link | None = field(default=None, init=False)
+    _imei: Imei | None = field(default=None, init=False)
+
+    def open(self, *, deadline: Deadline) -> Link:
+        """Return the open link.
+
+        Raises:
+            CardError: it can't be opened.
+        """
+        if self._link is None:
+            self._link = self.port.open_link(deadline)
+            self._imei = self.port.imei or self._link.imei(deadline=deadline)
+            log.info("%s: %s open", self.port.name, self.port.transport)
+        return self._link
+
+    def imei(self) -> Imei | None:
+        """Return the device's IMEI, from the settings or the modem; None where neither tells."""
+        return self._imei or self.port.imei
+
+    def drop(self) -> None:
+        """Close the link; the next use opens it again."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    @contextmanager
+    def session(self, *, deadline: Deadline) -> Iterator[Euicc]:
+        """Open a channel to the ISD-R, and close it in the end.
+
+        A link on which the card can't be reached is dropped: a port that went away and came back is a
+        new port.
+
+        Raises:
+            CardError: the ISD-R can't be opened.
+        """
+        try:
+            with isdr_session(
+                self.open(deadline=deadline),
+                aids=self.port.aids,
+                block_size=self.port.block_size,
+                deadline=deadline,
+            ) as isdr:
+                yield Euicc(isdr)
+        except CardUnreachable:
+            self.drop()
+            raise

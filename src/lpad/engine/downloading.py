@@ -1,0 +1,157 @@
+"""A download as a change: questions to the caller, journal, and the notification over the same connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.activation_code import ActivationCode
+from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
+from lpad.deadline import Deadline
+from lpad.engine import reading
+from lpad.engine.change import QuestionKind
+from lpad.engine.switching import switch
+from lpad.errors import CardError, Conflict
+from lpad.lpa.download import Decision, Download, Order
+from lpad.protocol.download_session import Step
+from lpad.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from lpad.engine.change import Json
+    from lpad.engine.job import Job
+    from lpad.engine.means import Means
+    from lpad.engine.snapshot import Profile
+    from lpad.lpa.download import Offer
+    from lpad.lpa.euicc import Euicc
+    from lpad.remote.es9plus import Es9Plus
+
+DECISIONS = {
+    "accept": Decision.ACCEPT,
+    "reject": Decision.REJECT,
+    "postpone": Decision.POSTPONE,
+}
+
+
+def download(job: Job, means: Means) -> dict[str, Json]:
+    """Download and install the profile that an activation code, or the default SM-DP+, offers.
+
+    Raises:
+        Conflict: the default SM-DP+ is asked for and neither the settings nor the card name one.
+        Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
+    """
+    deadline = Deadline.after(means.patience.download)
+    with means.card.session(deadline=deadline) as euicc:
+        address, order = _order(job, means, euicc, deadline)
+        with means.connect(address) as server:
+            listener = _Listener(job, means)
+            installed = Download(euicc, server, order, device=_device(means), listener=listener).run(
+                deadline=deadline
+            )
+            job.follow("deliver-notifications")
+            delivered = _notify(means, euicc, address, server)
+    means.outbox.wake()
+    result: dict[str, Json] = {
+        "iccid": str(installed.iccid),
+        "profile": reading.shown(listener.offered),
+        "server": str(address),
+        "notifications_delivered": delivered,
+        "enabled": False,
+    }
+    if job.params.get("enable"):
+        switch(job, means, iccid=str(installed.iccid), enabled=True)
+        result["enabled"] = True
+    return result
+
+
+def _order(job: Job, means: Means, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:
+    code_text = job.secret("activation_code")
+    confirmation_code = job.secret("confirmation_code")
+    if code_text is not None:
+        code = ActivationCode.parse(code_text)
+        return code.address, Order.from_activation_code(code, confirmation_code=confirmation_code)
+    if means.card.port.default_smdp is not None:
+        address = means.card.port.default_smdp
+    else:
+        job.step("read-addresses")
+        named = reading.read_addresses(euicc, deadline=deadline).default_smdp
+        if not named:
+            raise Conflict(
+                "can't download from the default SM-DP+: neither the settings nor the card name one;"
+                " set it with 'lpactl default-smdp ADDRESS'"
+            )
+        address = ServerAddress.parse(named)
+    return address, Order(confirmation_code=confirmation_code)
+
+
+def _device(means: Means) -> DeviceInfo:
+    imei = means.card.imei()
+    return DeviceInfo(
+        tac=imei.tac if imei else bytes(4),
+        capabilities=means.card.port.capabilities or DeviceCapabilities(),
+        imei=imei.to_bytes() if imei else None,
+    )
+
+
+def _notify(means: Means, euicc: Euicc, address: ServerAddress, server: Es9Plus) -> int:
+    """Copy, deliver over the connection that is open, remove; what fails stays for the outbox.
+
+    The profile is installed by now, and nothing that goes wrong here may make that look otherwise.
+    """
+    delivered = 0
+    # The caller may have taken long to answer: the download's own time may be over.
+    within = Deadline.after(means.patience.read)
+    try:
+        eid = means.observe(euicc, within).eid or ""
+        delivered = means.outbox.deliver(eid=eid, connection=(address, server)).delivered
+        if delivered:
+            means.outbox.collect(euicc, eid, deadline=within)
+    except CardError:
+        means.card.drop()
+    return delivered
+
+
+class _Listener:
+    """Turns what a download tells and asks into steps, progress and questions of the change."""
+
+    def __init__(self, job: Job, means: Means) -> None:
+        self._job = job
+        self._means = means
+        self._first_code = job.secret("confirmation_code")
+        self.offered: Profile | None = None
+
+    def step(self, step: Step) -> None:
+        if step is Step.LOAD_BOUND_PROFILE_PACKAGE:
+            iccid = self.offered.iccid if self.offered else ""
+            held = self._means.snapshot().profile(iccid) is not None
+            self._job.irreversible(step.value, iccid=iccid, held_before=held)
+        elif step is Step.CANCEL_SESSION:
+            self._job.follow(step.value)
+        else:
+            self._job.step(step.value)
+
+    def bytes_loaded(self, sent: int, total: int) -> None:
+        self._job.progress(sent, total)
+        self._job.check()
+
+    def confirm(self, offer: Offer) -> Decision:
+        self.offered = reading.offered_profile(offer)
+        icon = reading.offered_icon(offer)
+        if icon is not None:
+            self._means.keep_icon(self.offered.iccid, icon)
+        if not (self._job.params.get("confirm") or offer.rules_needing_consent):
+            return Decision.ACCEPT
+        answer = self._job.ask(
+            QuestionKind.CONSENT, profile=reading.shown(self.offered), within=self._means.patience.answer
+        )
+        return Decision.TIMEOUT if answer is None else DECISIONS[answer.decision or "reject"]
+
+    def confirmation_code(self, *, refused: bool) -> str | None:
+        first, self._first_code = self._first_code, None
+        if first is not None and not refused:
+            return first
+        answer = self._job.ask(
+            QuestionKind.CONFIRMATION_CODE,
+            profile=reading.shown(self.offered),
+            code_refused=refused,
+            within=self._means.patience.answer,
+        )
+        return answer.confirmation_code if answer is not None else None

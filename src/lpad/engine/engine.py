@@ -1,0 +1,179 @@
+"""The engine: all cards, changes, notifications and events behind one door, the only one the API knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.deadline import Deadline
+from lpad.engine.book import Book
+from lpad.engine.events import Hub
+from lpad.engine.outbox import Outbox
+from lpad.engine.worker import Worker
+from lpad.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lpad.engine.card import CardPort
+    from lpad.engine.change import Change, Json, Kind
+    from lpad.engine.events import Subscription
+    from lpad.engine.job import Answer
+    from lpad.engine.journal import Journal, StoredNotification
+    from lpad.engine.means import Patience
+    from lpad.engine.outbox import Connect
+    from lpad.engine.snapshot import Icon, Snapshot
+
+
+class Engine:
+    """What the daemon does, without the socket."""
+
+    def __init__(
+        self, ports: Sequence[CardPort], *, journal: Journal, connect: Connect, patience: Patience
+    ) -> None:
+        """Wire the parts; nothing is opened before `start`.
+
+        Args:
+            ports: the cards.
+            journal: keeps changes and notifications; closed by `stop`.
+            connect: opens a connection to an SM-DP+.
+            patience: how long things may take.
+        """
+        self._journal = journal
+        self._hub = Hub()
+        self._book = Book(journal, self._hub)
+        self._outbox = Outbox(
+            journal, self._hub, connect, patience=patience.delivery, on_delivered=self._delivered
+        )
+        self._workers = {
+            port.name: Worker(
+                port,
+                book=self._book,
+                hub=self._hub,
+                journal=journal,
+                outbox=self._outbox,
+                connect=connect,
+                patience=patience,
+            )
+            for port in ports
+        }
+
+    def start(self) -> None:
+        """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
+        for worker in self._workers.values():
+            worker.start()
+        self._outbox.start()
+
+    def stop(self, *, deadline: Deadline) -> None:
+        """End everything at its next safe point; what is not by the deadline is settled at the next start."""
+        for worker in self._workers.values():
+            worker.stop(deadline=deadline)
+        self._outbox.stop(deadline=deadline)
+        if not any(worker.alive for worker in self._workers.values()):
+            self._journal.close()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every card has its worker."""
+        return all(worker.alive for worker in self._workers.values())
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return all cards as they were last read."""
+        return [worker.snapshot for worker in self._workers.values()]
+
+    def snapshot(self, euicc: str) -> Snapshot:
+        """Return one card as it was last read.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        return self._worker(euicc).snapshot
+
+    def icon(self, euicc: str, iccid: str) -> Icon:
+        """Return a profile's picture.
+
+        Raises:
+            NotFound: no such card or profile, or it has no picture.
+        """
+        icon = self._worker(euicc).icon(iccid)
+        if icon is None:
+            raise NotFound(f"there is no icon of profile {iccid} on {euicc}")
+        return icon
+
+    def submit(
+        self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str] | None = None
+    ) -> Change:
+        """Queue a change; it is on disk when this returns.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        worker = self._worker(euicc)
+        change = self._book.add(euicc, kind, params=params, secrets=secrets or {})
+        worker.submit(change)
+        return change
+
+    def change(self, change_id: int) -> Change:
+        """Return a change.
+
+        Raises:
+            NotFound: there is none with this ID.
+        """
+        return self._book.change(change_id)
+
+    def changes(self, *, euicc: str | None = None) -> list[Change]:
+        """Return the changes that are kept, newest first."""
+        return self._book.changes(euicc=euicc)
+
+    def answer(self, change_id: int, answer: Answer) -> Change:
+        """Give a waiting change what it waits for.
+
+        Raises:
+            NotFound: there is no such change.
+            Conflict: it waits for nothing, or for something else.
+        """
+        change = self._book.change(change_id)
+        worker = self._workers.get(change.euicc)
+        job = worker.job(change_id) if worker else None
+        if job is None:
+            raise Conflict(f"change {change_id} waits for no answer, it is {change.state}")
+        job.answer(answer)
+        return self._book.change(change_id)
+
+    def cancel(self, change_id: int) -> Change:
+        """Take a change back: at once where it is queued or waits, else at its next safe point.
+
+        Raises:
+            NotFound: there is no such change.
+            Conflict: it has ended.
+        """
+        change = self._book.change(change_id)
+        worker = self._workers.get(change.euicc)
+        if change.state.ended or worker is None:
+            raise Conflict(f"can't cancel change {change_id}: it is {change.state}")
+        worker.cancel(change_id)
+        return self._book.change(change_id)
+
+    def notifications(self, euicc: str) -> list[StoredNotification]:
+        """Return the outbox of a card, in ascending order.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        eid = self._worker(euicc).snapshot.eid
+        return self._journal.notifications(eid=eid) if eid is not None else []
+
+    def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
+        """Listen to events; see `Hub.subscribe`."""
+        return self._hub.subscribe(wake, after=after)
+
+    def _worker(self, euicc: str) -> Worker:
+        worker = self._workers.get(euicc)
+        if worker is None:
+            names = ", ".join(self._workers) or "none"
+            raise NotFound(f"there is no eUICC '{euicc}'; the settings name: {names}")
+        return worker
+
+    def _delivered(self, eid: str) -> None:
+        for worker in self._workers.values():
+            if worker.snapshot.eid == eid:
+                worker.tidy()

@@ -1,0 +1,51 @@
+"""What operations work with: the card, the servers, the outbox, and how long each part may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.deadline import Deadline
+    from lpad.engine.card import Card
+    from lpad.engine.outbox import Connect, Outbox
+    from lpad.engine.snapshot import Icon, Snapshot
+    from lpad.lpa.euicc import Euicc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the parts of the work may take, in seconds; `answer` is the caller's time to answer."""
+
+    open: float = 30
+    read: float = 60
+    switch: float = 120
+    download: float = 900
+    delivery: float = 60
+    answer: float = 300
+
+
+class Observe(Protocol):
+    """Reads a card: what changes may have changed, or all of it."""
+
+    def __call__(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
+        """Return what was read, after it is published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """Handed to each operation.
+
+    `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
+    what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID.
+    """
+
+    card: Card
+    outbox: Outbox
+    connect: Connect
+    patience: Patience
+    snapshot: Callable[[], Snapshot]
+    observe: Observe
+    keep_icon: Callable[[str, Icon], None]

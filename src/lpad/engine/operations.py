@@ -1,0 +1,186 @@
+"""What each kind of change does to a card: one function each, in the table `OPERATIONS`.
+
+All of them ask the card what holds before they act, since a verb whose wish is already true is done, and
+again afterwards, since the card is the truth: an answer that was lost on the way is no failure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.deadline import Deadline
+from lpad.engine import reading
+from lpad.engine.change import Kind
+from lpad.engine.downloading import download
+from lpad.engine.switching import attempt, switch, verify
+from lpad.errors import CardRefused, Conflict, LpadError, NotFound
+from lpad.identifiers import Iccid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lpad.engine.change import Json
+    from lpad.engine.job import Job
+    from lpad.engine.means import Means
+
+    Operation = Callable[[Job, Means], dict[str, Json]]
+
+
+def enable(job: Job, means: Means) -> dict[str, Json]:
+    """Enable a profile; the one enabled before is disabled by the card."""
+    return switch(job, means, iccid=str(job.params["iccid"]), enabled=True)
+
+
+def disable(job: Job, means: Means) -> dict[str, Json]:
+    """Disable a profile."""
+    return switch(job, means, iccid=str(job.params["iccid"]), enabled=False)
+
+
+def delete(job: Job, means: Means) -> dict[str, Json]:
+    """Delete a profile that is not enabled; with `missing_ok` one that isn't there is done."""
+    iccid = str(job.params["iccid"])
+    deadline = Deadline.after(means.patience.switch)
+    job.step("read-profiles")
+    with means.card.session(deadline=deadline) as euicc:
+        profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
+        if profile is None:
+            if job.params.get("missing_ok"):
+                return {"iccid": iccid, "already": True}
+            raise NotFound(f"can't delete: the card holds no profile {iccid}")
+        if profile.enabled:
+            raise Conflict(f"can't delete profile {iccid}: it is enabled; disable it or enable another first")
+        # What earlier events of this profile have to tell must not go with it.
+        means.outbox.collect(euicc, means.observe(euicc, deadline).eid or "", deadline=deadline)
+        job.irreversible("delete-profile", iccid=iccid)
+        lost = attempt(lambda: euicc.delete_profile(Iccid.parse(iccid), deadline=deadline))
+    verify(
+        job,
+        means,
+        lambda seen: reading.find(seen, iccid) is None,
+        lost=lost,
+        wanted=f"profile {iccid} is deleted",
+        deadline=deadline,
+    )
+    return {"iccid": iccid, "already": False}
+
+
+def rename(job: Job, means: Means) -> dict[str, Json]:
+    """Give a profile a nickname; an empty one takes it away."""
+    iccid, nickname = str(job.params["iccid"]), str(job.params["nickname"])
+    deadline = Deadline.after(means.patience.read)
+    job.step("read-profiles")
+    with means.card.session(deadline=deadline) as euicc:
+        profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
+        if profile is None:
+            raise NotFound(f"can't rename: the card holds no profile {iccid}")
+        already = (profile.nickname or "") == nickname
+        if not already:
+            job.irreversible("set-nickname", iccid=iccid)
+            euicc.set_nickname(Iccid.parse(iccid), nickname, deadline=deadline)
+        means.observe(euicc, deadline)
+    return {"iccid": iccid, "nickname": nickname, "already": already}
+
+
+def set_default_smdp(job: Job, means: Means) -> dict[str, Json]:
+    """Write the default SM-DP+ address into the card; an empty one takes it away."""
+    address = str(job.params["default_smdp"])
+    deadline = Deadline.after(means.patience.read)
+    job.step("read-addresses")
+    with means.card.session(deadline=deadline) as euicc:
+        already = (reading.read_addresses(euicc, deadline=deadline).default_smdp or "") == address
+        if not already:
+            job.irreversible("set-default-dp-address")
+            euicc.set_default_dp_address(address, deadline=deadline)
+        means.observe(euicc, deadline, whole=True)
+    return {"default_smdp": address, "already": already}
+
+
+def reset(job: Job, means: Means) -> dict[str, Json]:
+    """Delete profiles by class, enabled ones too, and the default SM-DP+ address, as asked."""
+    operational = bool(job.params["operational_profiles"])
+    test = bool(job.params["test_profiles"])
+    address = bool(job.params["default_smdp"])
+    deadline = Deadline.after(means.patience.switch)
+    doomed = reading.classes(operational=operational, test=test)
+    already = False
+    lost = None
+    job.step("read-profiles")
+    with means.card.session(deadline=deadline) as euicc:
+        means.observe(euicc, deadline)
+        job.irreversible("euicc-memory-reset", reset=True)
+        try:
+            lost = attempt(
+                lambda: euicc.euicc_memory_reset(
+                    operational_profiles=operational,
+                    test_profiles=test,
+                    default_smdp_address=address,
+                    deadline=deadline,
+                )
+            )
+        except CardRefused as error:
+            if error.details.get("reason") != "nothingToDelete":
+                raise
+            already = True
+    verify(
+        job,
+        means,
+        lambda seen: not [profile for profile in seen if profile.profile_class in doomed],
+        lost=lost,
+        wanted="the memory is reset",
+        deadline=deadline,
+    )
+    return {"already": already}
+
+
+def deliver_notifications(job: Job, means: Means) -> dict[str, Json]:
+    """Try to deliver every pending notification now."""
+    deadline = Deadline.after(means.patience.read)
+    job.step("collect-notifications")
+    with means.card.session(deadline=deadline) as euicc:
+        eid = means.observe(euicc, deadline).eid or ""
+    job.step("deliver-notifications")
+    means.outbox.make_due(eid)
+    delivery = means.outbox.deliver(eid=eid)
+    if delivery.delivered:
+        deadline = Deadline.after(means.patience.read)
+        job.follow("remove-notifications")
+        with means.card.session(deadline=deadline) as euicc:
+            means.outbox.collect(euicc, eid, deadline=deadline)
+    if delivery.errors:
+        address, error = next(iter(delivery.errors.items()))
+        raise _undelivered(delivery.delivered, address, error)
+    return {"delivered": delivery.delivered}
+
+
+def refresh(job: Job, means: Means) -> dict[str, Json]:
+    """Read the whole card anew."""
+    deadline = Deadline.after(means.patience.read)
+    job.step("read-card")
+    with means.card.session(deadline=deadline) as euicc:
+        means.observe(euicc, deadline, whole=True)
+    return {}
+
+
+def _undelivered(delivered: int, address: str, error: LpadError) -> LpadError:
+    """Return the recipient's error, told as the change's."""
+    again = type(error)(
+        f"{delivered} delivered, but not all: {address}: {error.sentence} What was not delivered stays in the"
+        " outbox and is tried again.",
+        retryable=error.retryable,
+        **error.details,
+    )
+    again.__cause__ = error
+    return again
+
+
+OPERATIONS: Mapping[Kind, Operation] = {
+    Kind.DOWNLOAD: download,
+    Kind.ENABLE: enable,
+    Kind.DISABLE: disable,
+    Kind.DELETE: delete,
+    Kind.RENAME: rename,
+    Kind.SET_DEFAULT_SMDP: set_default_smdp,
+    Kind.RESET: reset,
+    Kind.DELIVER_NOTIFICATIONS: deliver_notifications,
+    Kind.REFRESH: refresh,
+}

@@ -1,0 +1,139 @@
+"""Settling: after a restart, what became of the changes that were cut off.
+
+The card is the truth, the journal says what was wanted. A change whose wish holds is done, whoever saw
+the answer; any other fails and says so. Nothing is acted upon: the caller decides whether to ask again.
+"""
+
+from __future__ import annotations
+
+
+from lpad.engine import reading
+from lpad.engine.change import Kind
+from lpad.errors import CardUnreachable, LpadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lpad.engine.change import Change, Json
+    from lpad.engine.journal import Private, StoredNotification
+    from lpad.engine.snapshot import Snapshot
+
+    Verdict = dict[str, Json] | LpadError
+    Judge = Callable[[Change, Private, Snapshot, list[StoredNotification]], Verdict]
+
+
+def judge(
+    change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
+) -> dict[str, Json] | LpadError:
+    """Return the result of a change that was cut off and came true, or the error to end it with.
+
+    Args:
+        change: the record, running when lpad ended.
+        private: its notes: none when nothing irreversible was begun.
+        card: what the card holds now.
+        notifications: copies of the card's notifications.
+    """
+    return JUDGES[change.kind](change, private, card, notifications)
+
+
+def _switched(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    iccid = str(change.params["iccid"])
+    profile = reading.find(card.profiles, iccid)
+    if profile is not None and profile.enabled is (change.kind is Kind.ENABLE):
+        return {"iccid": iccid, "already": False, "settled": True}
+    return _cut_off(change, f"profile {iccid} is {profile.state if profile else 'not there'}")
+
+
+def _deleted(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    iccid = str(change.params["iccid"])
+    if reading.find(card.profiles, iccid) is None:
+        return {"iccid": iccid, "already": False, "settled": True}
+    return _cut_off(change, f"profile {iccid} is still there")
+
+
+def _renamed(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    iccid, nickname = str(change.params["iccid"]), str(change.params["nickname"])
+    profile = reading.find(card.profiles, iccid)
+    if profile is not None and (profile.nickname or "") == nickname:
+        return {"iccid": iccid, "nickname": nickname, "already": False, "settled": True}
+    return _cut_off(change, f"profile {iccid} has its old name")
+
+
+def _addressed(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    wanted = str(change.params["default_smdp"])
+    if card.addresses is not None and (card.addresses.default_smdp or "") == wanted:
+        return {"default_smdp": wanted, "already": False, "settled": True}
+    return _cut_off(change, "the card has its old address")
+
+
+def _reset(
+    change: Change, private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    doomed = reading.classes(
+        operational=bool(change.params["operational_profiles"]), test=bool(change.params["test_profiles"])
+    )
+    left = [profile for profile in card.profiles if profile.profile_class in doomed]
+    if "reset" in private.notes and not left:
+        return {"already": False, "settled": True}
+    return _cut_off(change, f"{len(left)} of the profiles to be deleted are there")
+
+
+def _downloaded(
+    change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
+) -> Verdict:
+    iccid = str(private.notes.get("iccid") or "")
+    if not iccid:
+        return _cut_off(change, "the card had not begun to load the profile")
+    profile = reading.find(card.profiles, iccid)
+    if profile is not None and not private.notes.get("held_before"):
+        if change.params.get("enable") and not profile.enabled:
+            return _cut_off(change, f"profile {iccid} is installed, but not enabled; enable it")
+        return {
+            "iccid": iccid,
+            "profile": reading.shown(profile),
+            "enabled": profile.enabled,
+            "settled": True,
+        }
+    for stored in reversed(notifications):
+        if stored.iccid == iccid and stored.event == "install":
+            refusal = reading.installation_error(stored.raw)
+            if refusal is not None:
+                return refusal
+    return _cut_off(change, f"profile {iccid} was being loaded and is not on the card")
+
+
+def _harmless(
+    change: Change, _private: Private, _card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    if change.kind is Kind.REFRESH:
+        return {"settled": True}
+    return _cut_off(change, "what is pending stays in the outbox")
+
+
+def _cut_off(change: Change, state: str) -> CardUnreachable:
+    return CardUnreachable(
+        f"{change.kind} was cut off by a restart of lpad or of the device; now {state}; ask again if it is"
+        " still wanted",
+        interrupted=True,
+    )
+
+
+JUDGES: Mapping[Kind, Judge] = {
+    Kind.DOWNLOAD: _downloaded,
+    Kind.ENABLE: _switched,
+    Kind.DISABLE: _switched,
+    Kind.DELETE: _deleted,
+    Kind.RENAME: _renamed,
+    Kind.SET_DEFAULT_SMDP: _addressed,
+    Kind.RESET: _reset,
+    Kind.DELIVER_NOTIFICATIONS: _harmless,
+    Kind.REFRESH: _harmless,
+}

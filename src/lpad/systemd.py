@@ -1,0 +1,51 @@
+"""What systemd and a daemon say to each other: readiness, watchdog, inherited sockets (sd_notify(3))."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FIRST_INHERITED = 3
+
+
+def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool:
+    """Send a message such as "READY=1" to the service manager; False where there is none.
+
+    A manager that can't be reached is no reason to fail: the daemon works without.
+    """
+    address = environment.get("NOTIFY_SOCKET")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.sendto(message.encode(), address)
+    except OSError:
+        return False
+    return True
+
+
+def watchdog_interval(*, environment: Mapping[str, str] = os.environ) -> float | None:
+    """Return the seconds between two WATCHDOG=1 messages, half of the manager's patience, or None."""
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    meant_for = environment.get("WATCHDOG_PID", str(os.getpid()))
+    if not microseconds.isdecimal() or int(microseconds) == 0 or meant_for != str(os.getpid()):
+        return None
+    return int(microseconds) / 2_000_000
+
+
+def inherited_sockets(*, environment: Mapping[str, str] = os.environ) -> list[socket.socket]:
+    """Return the listening sockets that the manager opened for this process (sd_listen_fds(3))."""
+    count = environment.get("LISTEN_FDS", "")
+    if not count.isdecimal() or environment.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    sockets = []
+    for number in range(FIRST_INHERITED, FIRST_INHERITED + int(count)):
+        os.set_inheritable(number, False)
+        sockets.append(socket.socket(fileno=number))
+    return sockets
