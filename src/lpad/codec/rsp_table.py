@@ -177,7 +177,7 @@ TYPES: dict[str, tuple[Any, ...]] = {
        ("euiccInfo2", ("=", None, "EUICCInfo2"), False, None), ("ctxParams1", ("ANY", None), False, None))),
     "AuthenticateResponseError":
      ("SEQUENCE", 48,
-      (("transactionId", ("OCTET STRING", 128), False, None),
+      (("transactionId", ("OCTET STRING", 128), True, None),
        ("authenticateErrorCode", ("INTEGER", 2), False, None))),
     "PrepareDownloadRequest":
      ("SEQUENCE", 48929,
@@ -203,7 +203,7 @@ TYPES: dict[str, tuple[Any, ...]] = {
        ("euiccOtpk", ("OCTET STRING", 24393), False, None), ("hashCc", ("OCTET STRING", 4), True, None))),
     "PrepareDownloadResponseError":
      ("SEQUENCE", 48,
-      (("transactionId", ("OCTET STRING", 128), False, None),
+      (("transactionId", ("OCTET STRING", 128), True, None),
        ("downloadErrorCode", ("INTEGER", 2), False, None))),
     "BoundProfilePackage":
      ("SEQUENCE", 48950,

@@ -1,0 +1,150 @@
+"""A bound profile package: checked as a whole, then cut into what a card is sent (SGP.22 v2.5, 2.5.5).
+
+    BF36 ├ BF23          InitialiseSecureChannel
+         ├ A0 of 87...   ConfigureISDP
+         ├ A1 of 88...   StoreMetadata, readable
+         ├ A2 of 87...   ReplaceSessionKeys, may be missing
+         └ A3 of 86...   LoadProfileElements
+
+A card takes the segments one by one and keeps what it was sent before it found a fault. So the
+structure is checked before the first byte leaves, and one that is wrong never reaches the card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from lpad.codec import tlv
+from lpad.codec.messages.metadata import ProfileMetadata
+from lpad.errors import MalformedError
+from lpad.identifiers import TransactionId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAC_LENGTH = 8
+
+
+class SegmentKind(StrEnum):
+    """The ES8+ command that a segment belongs to."""
+
+    INITIALISE_SECURE_CHANNEL = "initialiseSecureChannel"
+    CONFIGURE_ISDP = "configureISDP"
+    STORE_METADATA = "storeMetadata"
+    REPLACE_SESSION_KEYS = "replaceSessionKeys"
+    LOAD_PROFILE_ELEMENTS = "loadProfileElements"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What one chain of STORE DATA blocks carries; block numbers start anew with each."""
+
+    kind: SegmentKind
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A sequence inside the package: `alone` means that its header is a segment without an element."""
+
+    kind: SegmentKind
+    tag: int
+    element: int
+    alone: bool
+    optional: bool = False
+
+
+_INITIALISE_SECURE_CHANNEL = 0xBF23
+_PARTS = (
+    _Part(SegmentKind.CONFIGURE_ISDP, 0xA0, 0x87, alone=False),
+    _Part(SegmentKind.STORE_METADATA, 0xA1, 0x88, alone=True),
+    _Part(SegmentKind.REPLACE_SESSION_KEYS, 0xA2, 0x87, alone=False, optional=True),
+    _Part(SegmentKind.LOAD_PROFILE_ELEMENTS, 0xA3, 0x86, alone=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundProfile:
+    """A package whose structure is right.
+
+    `metadata` is what the 88 elements hold: the card will store this, whatever was shown before. Their
+    MACs, like everything encrypted, only the card can check.
+    """
+
+    transaction_id: TransactionId
+    metadata: ProfileMetadata
+    segments: tuple[Segment, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> BoundProfile:
+        """Read and check a BoundProfilePackage.
+
+        Raises:
+            MalformedError: an element is missing, in the wrong place, of the wrong kind or length, or
+                bytes follow the package; the sentence names it.
+        """
+        package = tlv.parse(raw)
+        if package.tag != 0xBF36:
+            raise MalformedError(f"a bound profile package is an element BF36, not {package.tag:02X}")
+        first, *rest = package.children() or (package,)
+        if first.tag != _INITIALISE_SECURE_CHANNEL:
+            raise MalformedError("a bound profile package begins with BF23 (InitialiseSecureChannel)")
+        segments = [Segment(SegmentKind.INITIALISE_SECURE_CHANNEL, package.header + first.raw)]
+        metadata = b""
+        for part, sequence in _matched(rest):
+            elements = _elements(part, sequence)
+            segments += _segments(part, sequence, elements)
+            if part.kind is SegmentKind.STORE_METADATA:
+                metadata = b"".join(map(_without_mac, elements))
+        return cls(
+            transaction_id=TransactionId(first.get(0x80).value),
+            metadata=ProfileMetadata.decode(metadata),
+            segments=tuple(segments),
+        )
+
+    @property
+    def length(self) -> int:
+        """The bytes of all segments: what progress is counted by."""
+        return sum(len(segment.data) for segment in self.segments)
+
+
+def _matched(sequences: list[tlv.Tlv]) -> Iterator[tuple[_Part, tlv.Tlv]]:
+    """Lay the sequences beside the parts that must be there, in their order."""
+    left = list(sequences)
+    for part in _PARTS:
+        if left and left[0].tag == part.tag:
+            yield part, left.pop(0)
+        elif not part.optional:
+            raise MalformedError(f"the bound profile package lacks {part.tag:02X} ({part.kind}) in its place")
+    if left:
+        raise MalformedError(f"the bound profile package has an element {left[0].tag:02X} after its end")
+
+
+def _elements(part: _Part, sequence: tlv.Tlv) -> tuple[tlv.Tlv, ...]:
+    elements = sequence.children()
+    if not elements:
+        raise MalformedError(f"the bound profile package's {part.tag:02X} ({part.kind}) is empty")
+    for element in elements:
+        if element.tag != part.element:
+            raise MalformedError(
+                f"the bound profile package's {part.tag:02X} ({part.kind}) holds an element"
+                f" {element.tag:02X} instead of {part.element:02X}"
+            )
+    return elements
+
+
+def _segments(part: _Part, sequence: tlv.Tlv, elements: tuple[tlv.Tlv, ...]) -> list[Segment]:
+    pieces = [element.raw for element in elements]
+    if part.alone:
+        pieces.insert(0, sequence.header)
+    else:
+        pieces[0] = sequence.header + pieces[0]
+    return [Segment(part.kind, piece) for piece in pieces]
+
+
+def _without_mac(element: tlv.Tlv) -> bytes:
+    if len(element.value) < _MAC_LENGTH:
+        raise MalformedError("an element 88 is too short for its MAC")
+    return element.value[:-_MAC_LENGTH]

@@ -1,0 +1,186 @@
+"""Common mutual authentication as it passes through the LPA: AuthenticateServer (SGP.22 v2.5, 5.7.13).
+
+What the server or the card signed stays in the bytes that came: requests are joined, never re-encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.codec import der, tlv
+from lpad.codec.messages.result import ResultCode
+from lpad.identifiers import TransactionId
+
+if TYPE_CHECKING:
+    from lpad.identifiers import Imei
+
+
+class AuthenticateError(ResultCode):
+    """Why the card refused a server."""
+
+    INVALID_CERTIFICATE = 1, "invalidCertificate"
+    INVALID_SIGNATURE = 2, "invalidSignature"
+    UNSUPPORTED_CURVE = 3, "unsupportedCurve"
+    NO_SESSION_CONTEXT = 4, "noSessionContext"
+    INVALID_OID = 5, "invalidOid"
+    EUICC_CHALLENGE_MISMATCH = 6, "euiccChallengeMismatch"
+    CI_PK_UNKNOWN = 7, "ciPKUnknown"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSigned1:
+    """What the server signed in its first answer; `raw` is the signed element."""
+
+    raw: bytes
+    transaction_id: TransactionId
+    euicc_challenge: bytes
+    server_address: str
+    server_challenge: bytes
+
+    @classmethod
+    def decode(cls, raw: bytes) -> ServerSigned1:
+        """Read a ServerSigned1.
+
+        Raises:
+            MalformedError: no ServerSigned1.
+        """
+        value = der.decode("ServerSigned1", raw)
+        return cls(
+            raw=raw,
+            transaction_id=TransactionId(value["transactionId"]),
+            euicc_challenge=value["euiccChallenge"],
+            server_address=value["serverAddress"],
+            server_challenge=value["serverChallenge"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCapabilities:
+    """The highest 3GPP release that the device supports per radio, as 3 bytes; see `release`.
+
+    None means that the device lacks the radio. `contactless` counts releases of ETSI TS 102 613,
+    `rsp_crl` is the version of certificate revocation lists that the LPA loads.
+    """
+
+    gsm: bytes | None = None
+    utran: bytes | None = None
+    cdma2000_onex: bytes | None = None
+    cdma2000_hrpd: bytes | None = None
+    cdma2000_ehrpd: bytes | None = None
+    eutran_epc: bytes | None = None
+    contactless: bytes | None = None
+    rsp_crl: bytes | None = None
+    nr_epc: bytes | None = None
+    nr_5gc: bytes | None = None
+    eutran_5gc: bytes | None = None
+
+
+# Those of the second table appeared with SGP.22 v2.2.2 and are only for cards that say
+# deviceInfoExtensibilitySupport: an older card may choke on elements that it doesn't know.
+_CAPABILITIES = {
+    "gsmSupportedRelease": "gsm",
+    "utranSupportedRelease": "utran",
+    "cdma2000onexSupportedRelease": "cdma2000_onex",
+    "cdma2000hrpdSupportedRelease": "cdma2000_hrpd",
+    "cdma2000ehrpdSupportedRelease": "cdma2000_ehrpd",
+    "eutranEpcSupportedRelease": "eutran_epc",
+    "contactlessSupportedRelease": "contactless",
+    "rspCrlSupportedVersion": "rsp_crl",
+}
+_LATER_CAPABILITIES = {
+    "nrEpcSupportedRelease": "nr_epc",
+    "nr5gcSupportedRelease": "nr_5gc",
+    "eutran5gcSupportedRelease": "eutran_5gc",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What the server is told of the device: 4 bytes of TAC (as `Imei.tac`), its radios, its IMEI."""
+
+    tac: bytes
+    capabilities: DeviceCapabilities
+    imei: Imei | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CtxParams1:
+    """CtxParamsForCommonAuthentication: which order is meant, and by which device.
+
+    `matching_id` None leaves the element out; the empty string sends it empty. Both let the server find
+    the order by the card's EID.
+    """
+
+    matching_id: str | None
+    device_info: DeviceInfo
+
+    def encode(self, *, extensible: bool = True) -> bytes:
+        """Return the element A0.
+
+        Args:
+            extensible: whether the card's RSP capabilities name deviceInfoExtensibilitySupport.
+        """
+        device = self.device_info
+        capabilities = _CAPABILITIES | (_LATER_CAPABILITIES if extensible else {})
+        releases = {name: getattr(device.capabilities, ours) for name, ours in capabilities.items()}
+        info = {
+            "tac": device.tac,
+            "deviceCapabilities": {name: data for name, data in releases.items() if data is not None},
+        }
+        if device.imei is not None:
+            info["imei"] = device.imei.to_bytes()
+        value: dict[str, object] = {"deviceInfo": info}
+        if self.matching_id is not None:
+            value["matchingId"] = self.matching_id
+        return der.encode("CtxParams1", ("ctxParamsForCommonAuthentication", value))
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticateServerRequest:
+    """AuthenticateServer (BF38): four elements from the server, with tag and length, and our CtxParams1.
+
+    `euicc_ci_pk_id_to_be_used` (04 14 ...) is None where a v3 server left it out.
+    """
+
+    server_signed1: bytes
+    server_signature1: bytes
+    euicc_ci_pk_id_to_be_used: bytes | None
+    server_certificate: bytes
+    ctx_params1: bytes
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        return tlv.encode(
+            0xBF38,
+            self.server_signed1,
+            self.server_signature1,
+            self.euicc_ci_pk_id_to_be_used or b"",
+            self.server_certificate,
+            self.ctx_params1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticateServerResponse:
+    """The card's answer (BF38): `raw` goes to the server as it came; `error` is None when the card agreed."""
+
+    raw: bytes
+    error: AuthenticateError | None
+
+    @classmethod
+    def decode(cls, raw: bytes) -> AuthenticateServerResponse:
+        """Read the answer as far as the LPA needs it.
+
+        Raises:
+            MalformedError: neither agreement nor refusal.
+        """
+        outcome, value = der.decode("AuthenticateServerResponse", raw)
+        agreed = outcome == "authenticateResponseOk"
+        return cls(raw, None if agreed else AuthenticateError(value["authenticateErrorCode"]))
+
+
+def release(major: int, minor: int = 0, revision: int = 0) -> bytes:
+    """Return the 3 bytes of a release, so that `release(15)` is Release 15."""
+    return bytes((major, minor, revision))

@@ -1,0 +1,53 @@
+"""What concerns the card as a whole: its EID and its memory reset (SGP.22 v2.5, 5.7.19 and 5.7.20)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpad.codec import der, named_bits
+from lpad.codec.messages.result import ResultCode
+from lpad.identifiers import Eid
+
+GET_EID = bytes.fromhex("BF3E035C015A")
+
+
+class EuiccMemoryResetResult(ResultCode):
+    """What came of a memory reset."""
+
+    OK = 0, "ok"
+    NOTHING_TO_DELETE = 1, "nothingToDelete"
+    CAT_BUSY = 5, "catBusy"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+    @classmethod
+    def decode(cls, data: bytes) -> EuiccMemoryResetResult:
+        """Read an EuiccMemoryResetResponse.
+
+        Raises:
+            MalformedError: another answer.
+        """
+        return cls._in("EuiccMemoryResetResponse", "resetResult", data)
+
+
+@dataclass(frozen=True, slots=True)
+class EuiccMemoryResetRequest:
+    """eUICCMemoryReset (BF34): what is to go, enabled profiles included."""
+
+    operational_profiles: bool = False
+    field_loaded_test_profiles: bool = False
+    default_dp_address: bool = False
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        options = (self.operational_profiles, self.field_loaded_test_profiles, self.default_dp_address)
+        bits = named_bits.of(bit for bit, wanted in enumerate(options) if wanted)
+        return der.encode("EuiccMemoryResetRequest", {"resetOptions": bits})
+
+
+def decode_eid(data: bytes) -> Eid:
+    """Return the EID of a GetEuiccDataResponse.
+
+    Raises:
+        MalformedError: another answer, or no EID in it.
+    """
+    return Eid.from_bytes(der.decode("GetEuiccDataResponse", data)["eidValue"])

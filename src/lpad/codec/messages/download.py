@@ -1,0 +1,141 @@
+"""The download as it passes through the LPA: PrepareDownload and CancelSession (SGP.22 v2.5, 5.7.5, 5.7.14).
+
+What the server or the card signed stays in the bytes that came: requests are joined, never re-encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from lpad.codec import der, tlv
+from lpad.codec.messages.result import ResultCode
+from lpad.identifiers import TransactionId
+
+
+class DownloadError(ResultCode):
+    """Why the card refused to prepare a download."""
+
+    INVALID_CERTIFICATE = 1, "invalidCertificate"
+    INVALID_SIGNATURE = 2, "invalidSignature"
+    UNSUPPORTED_CURVE = 3, "unsupportedCurve"
+    NO_SESSION_CONTEXT = 4, "noSessionContext"
+    INVALID_TRANSACTION_ID = 5, "invalidTransactionId"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+
+class CancelSessionReason(ResultCode):
+    """Why a download session is given up."""
+
+    END_USER_REJECTION = 0, "endUserRejection"
+    POSTPONED = 1, "postponed"
+    TIMEOUT = 2, "timeout"
+    PPR_NOT_ALLOWED = 3, "pprNotAllowed"
+    METADATA_MISMATCH = 4, "metadataMismatch"
+    LOAD_BPP_EXECUTION_ERROR = 5, "loadBppExecutionError"
+    UNDEFINED_REASON = 127, "undefinedReason"
+
+
+class CancelSessionError(ResultCode):
+    """Why the card refused to cancel a session."""
+
+    INVALID_TRANSACTION_ID = 5, "invalidTransactionId"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+
+@dataclass(frozen=True, slots=True)
+class SmdpSigned2:
+    """What the server signed in its second answer; `raw` is the signed element."""
+
+    raw: bytes
+    transaction_id: TransactionId
+    confirmation_code_required: bool
+    bpp_euicc_otpk: bytes | None
+
+    @classmethod
+    def decode(cls, raw: bytes) -> SmdpSigned2:
+        """Read an SmdpSigned2.
+
+        Raises:
+            MalformedError: no SmdpSigned2.
+        """
+        value = der.decode("SmdpSigned2", raw)
+        return cls(
+            raw=raw,
+            transaction_id=TransactionId(value["transactionId"]),
+            confirmation_code_required=value["ccRequiredFlag"],
+            bpp_euicc_otpk=value.get("bppEuiccOtpk"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareDownloadRequest:
+    """PrepareDownload (BF21): three elements from the server, with tag and length, and the code's hash."""
+
+    smdp_signed2: bytes
+    smdp_signature2: bytes
+    smdp_certificate: bytes
+    hash_cc: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Return the request; the hash stands before the certificate."""
+        hash_cc = b"" if self.hash_cc is None else tlv.encode(0x04, self.hash_cc)
+        return tlv.encode(0xBF21, self.smdp_signed2, self.smdp_signature2, hash_cc, self.smdp_certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareDownloadResponse:
+    """The card's answer (BF21): `raw` goes to the server as it came; `error` is None when the card agreed."""
+
+    raw: bytes
+    error: DownloadError | None
+
+    @classmethod
+    def decode(cls, raw: bytes) -> PrepareDownloadResponse:
+        """Read the answer as far as the LPA needs it.
+
+        Raises:
+            MalformedError: neither agreement nor refusal.
+        """
+        outcome, value = der.decode("PrepareDownloadResponse", raw)
+        agreed = outcome == "downloadResponseOk"
+        return cls(raw, None if agreed else DownloadError(value["downloadErrorCode"]))
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSessionRequest:
+    """CancelSession (BF41)."""
+
+    transaction_id: TransactionId
+    reason: CancelSessionReason
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        value = {"transactionId": bytes(self.transaction_id), "reason": int(self.reason)}
+        return der.encode("CancelSessionRequest", value)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSessionResponse:
+    """The card's answer (BF41): `raw` goes to the server as it came; `error` is None when the card agreed."""
+
+    raw: bytes
+    error: CancelSessionError | None
+
+    @classmethod
+    def decode(cls, raw: bytes) -> CancelSessionResponse:
+        """Read the answer as far as the LPA needs it.
+
+        Raises:
+            MalformedError: neither agreement nor refusal.
+        """
+        outcome, value = der.decode("CancelSessionResponse", raw)
+        return cls(raw, None if outcome == "cancelSessionResponseOk" else CancelSessionError(value))
+
+
+def hash_confirmation_code(code: str, transaction_id: TransactionId) -> bytes:
+    """Return the 32 bytes of hashCc: SHA-256 over the code's own SHA-256 and the transaction ID.
+
+    The code is hashed as the UTF-8 text that was typed; servers that read digits as hexadecimal are wrong.
+    """
+    return sha256(sha256(code.encode()).digest() + bytes(transaction_id)).digest()

@@ -1,0 +1,235 @@
+"""What an eUICC says it is and can: EUICCInfo1, EUICCInfo2 and the challenge (SGP.22 v2.5, 5.7.7, 5.7.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lpad.codec import der, named_bits, tlv
+from lpad.codec.messages.metadata import pprs_of
+from lpad.errors import MalformedError
+
+GET_EUICC_INFO1 = bytes.fromhex("BF2000")
+GET_EUICC_INFO2 = bytes.fromhex("BF2200")
+GET_EUICC_CHALLENGE = bytes.fromhex("BF2E00")
+
+UICC_CAPABILITIES = (
+    "contactlessSupport",
+    "usimSupport",
+    "isimSupport",
+    "csimSupport",
+    "akaMilenage",
+    "akaCave",
+    "akaTuak128",
+    "akaTuak256",
+    "usimTestAlgorithm",
+    "rfu2",
+    "gbaAuthenUsim",
+    "gbaAuthenISim",
+    "mbmsAuthenUsim",
+    "eapClient",
+    "javacard",
+    "multos",
+    "multipleUsimSupport",
+    "multipleIsimSupport",
+    "multipleCsimSupport",
+    "berTlvFileSupport",
+    "dfLinkSupport",
+    "catTp",
+    "getIdentity",
+    "profile-a-x25519",
+    "profile-b-p256",
+    "suciCalculatorApi",
+    "dns-resolution",
+    "scp11ac",
+    "scp11c-authorization-mechanism",
+    "s16mode",
+    "eaka",
+    "iotminimal",
+)
+RSP_CAPABILITIES = (
+    "additionalProfile",
+    "crlSupport",
+    "rpmSupport",
+    "testProfileSupport",
+    "deviceInfoExtensibilitySupport",
+    "serviceSpecificDataSupport",
+    "hriServerAddressSupport",
+    "serviceProviderMessageSupport",
+    "lpaProxySupport",
+    "enterpriseProfilesSupport",
+    "serviceDescriptionSupport",
+    "deviceChangeSupport",
+    "encryptedDeviceChangeDataSupport",
+    "estimatedProfileSizeIndicationSupport",
+    "profileSizeInProfilesInfoSupport",
+    "crlStaplingV3Support",
+    "certChainV3VerificationSupport",
+    "signedSmdsResponseV3Support",
+    "euiccRspCapInInfo1",
+    "osUpdateSupport",
+    "cancelForEmptySpnPnSupport",
+    "updateNotifConfigInfoSupport",
+    "updateMetadataV3Support",
+    "v3ObjectsInCtxParamsCASupport",
+    "pushServiceRegistrationSupport",
+)
+DEVICE_INFO_EXTENSIBILITY = "deviceInfoExtensibilitySupport"
+_TRE_PROPERTIES = ("isDiscrete", "isIntegrated", "usesRemoteMemory")
+_CATEGORIES = ("other", "basicEuicc", "mediumEuicc", "contactlessEuicc")
+_LPA_MODES = ("lpad", "lpae")
+
+
+@dataclass(frozen=True, slots=True)
+class EuiccInfo1:
+    """EUICCInfo1 (BF20): what a server needs to choose its certificates by.
+
+    `raw` goes to the server as it came. Versions are dotted, CI key identifiers are SHA-1 hashes of
+    20 bytes in the card's order of preference.
+    """
+
+    raw: bytes
+    svn: str | None
+    ci_verification: tuple[bytes, ...]
+    ci_signing: tuple[bytes, ...]
+    ci_signing_v3: tuple[bytes, ...]
+    highest_svn: str | None
+
+    @classmethod
+    def decode(cls, raw: bytes) -> EuiccInfo1:
+        """Read an EUICCInfo1; what is missing or odd in it is left out.
+
+        Raises:
+            MalformedError: no EUICCInfo1.
+        """
+        value = der.decode("EUICCInfo1", raw, lenient=True)
+        return cls(
+            raw=raw,
+            svn=_version(value.get("svn")),
+            ci_verification=tuple(value.get("euiccCiPKIdListForVerification", ())),
+            ci_signing=tuple(value.get("euiccCiPKIdListForSigning", ())),
+            ci_signing_v3=tuple(value.get("euiccCiPKIdListForSigningV3", ())),
+            highest_svn=_version(value.get("highestSvn")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CardResources:
+    """Extended card resources information (ETSI TS 102 226, 8.2.1.7.2): a count, and bytes free."""
+
+    installed_applications: int | None = None
+    free_non_volatile_memory: int | None = None
+    free_volatile_memory: int | None = None
+
+    @classmethod
+    def decode(cls, data: bytes) -> CardResources:
+        """Read the elements inside `extCardResource`; numbers have 1 to 4 bytes, unknown elements none.
+
+        Raises:
+            MalformedError: no sequence of elements.
+        """
+        found = {element.tag: int.from_bytes(element.value, "big") for element in tlv.parse_all(data)}
+        return cls(found.get(0x81), found.get(0x82), found.get(0x83))
+
+
+@dataclass(frozen=True, slots=True)
+class EuiccInfo2:
+    """EUICCInfo2 (BF22): versions dotted, capabilities by their SGP.22 names, None where nothing is said."""
+
+    raw: bytes
+    profile_version: str | None
+    svn: str | None
+    firmware_version: str | None
+    resources: CardResources
+    uicc_capabilities: tuple[str, ...]
+    javacard_version: str | None
+    globalplatform_version: str | None
+    rsp_capabilities: tuple[str, ...]
+    ci_verification: tuple[bytes, ...]
+    ci_signing: tuple[bytes, ...]
+    ci_signing_v3: tuple[bytes, ...]
+    category: str | None
+    forbidden_pprs: tuple[str, ...]
+    pp_version: str | None
+    sas_accreditation_number: str | None
+    platform_label: str | None
+    discovery_base_url: str | None
+    tre_properties: tuple[str, ...]
+    tre_product_reference: str | None
+    additional_profile_versions: tuple[str, ...]
+    lpa_mode: str | None
+    highest_svn: str | None
+    iot_versions: tuple[str, ...]
+
+    @classmethod
+    def decode(cls, raw: bytes) -> EuiccInfo2:
+        """Read an EUICCInfo2; what is missing or odd in it is left out.
+
+        Raises:
+            MalformedError: no EUICCInfo2.
+        """
+        value = der.decode("EUICCInfo2", raw, lenient=True)
+        certification = value.get("certificationDataObject", {})
+        return cls(
+            raw=raw,
+            profile_version=_version(value.get("profileVersion")),
+            svn=_version(value.get("svn")),
+            firmware_version=_version(value.get("euiccFirmwareVer")),
+            resources=_resources(value.get("extCardResource", b"")),
+            uicc_capabilities=_names(value, "uiccCapability", UICC_CAPABILITIES),
+            javacard_version=_version(value.get("ts102241Version")),
+            globalplatform_version=_version(value.get("globalplatformVersion")),
+            rsp_capabilities=_names(value, "rspCapability", RSP_CAPABILITIES),
+            ci_verification=tuple(value.get("euiccCiPKIdListForVerification", ())),
+            ci_signing=tuple(value.get("euiccCiPKIdListForSigning", ())),
+            ci_signing_v3=tuple(value.get("euiccCiPKIdListForSigningV3", ())),
+            category=_named(value.get("euiccCategory"), _CATEGORIES),
+            forbidden_pprs=pprs_of(value.get("forbiddenProfilePolicyRules")),
+            pp_version=_version(value.get("ppVersion")),
+            sas_accreditation_number=value.get("sasAcreditationNumber"),
+            platform_label=certification.get("platformLabel"),
+            discovery_base_url=certification.get("discoveryBaseURL"),
+            tre_properties=_names(value, "treProperties", _TRE_PROPERTIES),
+            tre_product_reference=value.get("treProductReference"),
+            additional_profile_versions=_versions(value.get("additionalProfilePackageVersions", ())),
+            lpa_mode=_named(value.get("lpaMode"), _LPA_MODES),
+            highest_svn=_version(value.get("highestSvn")),
+            iot_versions=_versions(value.get("iotSpecificInfo", {}).get("iotVersion", ())),
+        )
+
+
+def decode_euicc_challenge(data: bytes) -> bytes:
+    """Return the 16 bytes of a GetEuiccChallengeResponse.
+
+    Raises:
+        MalformedError: another answer, or another number of bytes.
+    """
+    challenge: bytes = der.decode("GetEuiccChallengeResponse", data)["euiccChallenge"]
+    if len(challenge) != 16:
+        raise MalformedError(f"an eUICC challenge has 16 bytes, got {len(challenge)}")
+    return challenge
+
+
+def _version(data: bytes | None) -> str | None:
+    return ".".join(map(str, data)) if data else None
+
+
+def _versions(items: tuple[bytes, ...] | list[bytes]) -> tuple[str, ...]:
+    return tuple(".".join(map(str, data)) for data in items)
+
+
+def _named(number: int | None, names: tuple[str, ...]) -> str | None:
+    if number is None:
+        return None
+    return names[number] if 0 <= number < len(names) else f"value{number}"
+
+
+def _names(value: dict[str, Any], member: str, vocabulary: tuple[str, ...]) -> tuple[str, ...]:
+    return named_bits.names(value[member], vocabulary) if member in value else ()
+
+
+def _resources(data: bytes) -> CardResources:
+    try:
+        return CardResources.decode(data)
+    except MalformedError:
+        return CardResources()

@@ -1,0 +1,151 @@
+"""How loading a profile ended: ProfileInstallationResult (SGP.22 v2.5, 2.5.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lpad.codec import der, tlv
+from lpad.codec.messages.notifications import NotificationMetadata
+from lpad.codec.messages.result import ResultCode
+from lpad.errors import MalformedError
+from lpad.identifiers import Aid, TransactionId
+
+PROFILE_INSTALLATION_RESULT = 0xBF37
+
+
+class BppCommand(ResultCode):
+    """The part of the bound profile package that was being worked on."""
+
+    INITIALISE_SECURE_CHANNEL = 0, "initialiseSecureChannel"
+    CONFIGURE_ISDP = 1, "configureISDP"
+    STORE_METADATA = 2, "storeMetadata"
+    STORE_METADATA2 = 3, "storeMetadata2"
+    REPLACE_SESSION_KEYS = 4, "replaceSessionKeys"
+    LOAD_PROFILE_ELEMENTS = 5, "loadProfileElements"
+
+
+class InstallationError(ResultCode):
+    """Why the card didn't install the profile."""
+
+    INCORRECT_INPUT_VALUES = 1, "incorrectInputValues"
+    INVALID_SIGNATURE = 2, "invalidSignature"
+    INVALID_TRANSACTION_ID = 3, "invalidTransactionId"
+    UNSUPPORTED_CRT_VALUES = 4, "unsupportedCrtValues"
+    UNSUPPORTED_REMOTE_OPERATION_TYPE = 5, "unsupportedRemoteOperationType"
+    UNSUPPORTED_PROFILE_CLASS = 6, "unsupportedProfileClass"
+    SCP03T_STRUCTURE_ERROR = 7, "scp03tStructureError"
+    SCP03T_SECURITY_ERROR = 8, "scp03tSecurityError"
+    ICCID_ALREADY_EXISTS = 9, "installFailedDueToIccidAlreadyExistsOnEuicc"
+    INSUFFICIENT_MEMORY = 10, "installFailedDueToInsufficientMemoryForProfile"
+    INTERRUPTION = 11, "installFailedDueToInterruption"
+    PE_PROCESSING_ERROR = 12, "installFailedDueToPEProcessingError"
+    DATA_MISMATCH = 13, "installFailedDueToDataMismatch"
+    INVALID_NAA_KEY = 14, "testProfileInstallFailedDueToInvalidNaaKey"
+    PPR_NOT_ALLOWED = 15, "pprNotAllowed"
+    # Of v3 and later; sources number 17 to 23 and 26 alike but for one, which starts at 16.
+    ENTERPRISE_PROFILES_NOT_SUPPORTED = 17, "enterpriseProfilesNotSupported"
+    ENTERPRISE_RULES_NOT_ALLOWED = 18, "enterpriseRulesNotAllowed"
+    ENTERPRISE_PROFILE_NOT_ALLOWED = 19, "enterpriseProfileNotAllowed"
+    ENTERPRISE_OID_MISMATCH = 20, "enterpriseOidMismatch"
+    ENTERPRISE_RULES_ERROR = 21, "enterpriseRulesError"
+    ENTERPRISE_PROFILES_ONLY = 22, "enterpriseProfilesOnly"
+    LPR_NOT_SUPPORTED = 23, "lprNotSupported"
+    UNKNOWN_TLV_IN_METADATA = 26, "unknownTlvInMetadata"
+    INSUFFICIENT_MINIMUM_SECURITY_LEVEL = 31, "insufficientMinimumSecurityLevel"
+    SERVER_ADDRESS_ABSENT_IN_ALLOW_LIST = 32, "serverAddressAbsentInEuiccAllowList"
+    UNKNOWN_ERROR = 127, "installFailedDueToUnknownError"
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the same profile may install another time (SGP.22 v3.1, 2.5.6.1)."""
+        return self in (InstallationError.INSUFFICIENT_MEMORY, InstallationError.INTERRUPTION)
+
+
+_PE_STATUSES = {
+    0: "ok",
+    1: "pe-not-supported",
+    2: "memory-failure",
+    3: "bad-values",
+    4: "not-enough-memory",
+    5: "invalid-request-format",
+    6: "invalid-parameter",
+    7: "runtime-not-supported",
+    8: "lib-not-supported",
+    9: "template-not-supported",
+    10: "feature-not-supported",
+    11: "pin-code-missing",
+    31: "unsupported-profile-version",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileInstallationResult:
+    """The card's last word on a download (BF37): `raw` goes to the server as it came.
+
+    On success `aid` is that of the profile's security domain and `error` is None; on failure `command`
+    and `error` say where and why. `element_status` is what the card's interpreter said of a profile
+    element ("bad-values of element 7"), where it said something.
+    """
+
+    raw: bytes
+    transaction_id: TransactionId
+    metadata: NotificationMetadata
+    smdp_oid: str
+    aid: Aid | None
+    command: BppCommand | None
+    error: InstallationError | None
+    element_status: str | None
+
+    @classmethod
+    def decode(cls, raw: bytes) -> ProfileInstallationResult:
+        """Read a ProfileInstallationResult.
+
+        Raises:
+            MalformedError: no ProfileInstallationResult.
+        """
+        result = der.decode("ProfileInstallationResult", raw)
+        value = der.decode("ProfileInstallationResultData", result["profileInstallationResultData"])
+        outcome, final = value["finalResult"]
+        succeeded = outcome == "successResult"
+        return cls(
+            raw=raw,
+            transaction_id=TransactionId(value["transactionId"]),
+            metadata=NotificationMetadata.from_value(value["notificationMetadata"]),
+            smdp_oid=value["smdpOid"],
+            aid=Aid(final["aid"]) if succeeded else None,
+            command=None if succeeded else BppCommand(final["bppCommandId"]),
+            error=None if succeeded else InstallationError(final["errorReason"]),
+            element_status=_element_status(final.get("simaResponse")),
+        )
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the profile is on the card."""
+        return self.error is None
+
+
+def is_installation_result(data: bytes) -> bool:
+    """Whether the card's answer to a segment is the final result, so that no more segments may follow."""
+    try:
+        return tlv.parse(data).tag == PROFILE_INSTALLATION_RESULT
+    except MalformedError:
+        return False
+
+
+def _element_status(sima_response: bytes | None) -> str | None:
+    """Say what the interpreter complained about, as well as its answer can be read."""
+    try:
+        value = der.decode("EUICCResponse", sima_response or b"", lenient=True)
+    except MalformedError:
+        return None
+    complaints = [_complaint(status) for status in value.get("peStatus", ()) if status.get("status")]
+    if "statusMessage" in value:
+        complaints.append(value["statusMessage"])
+    return "; ".join(complaints) or None
+
+
+def _complaint(status: dict[str, Any]) -> str:
+    number = status["status"]
+    text = _PE_STATUSES.get(number, f"status {number}")
+    return f"{text} of element {status['identification']}" if "identification" in status else text

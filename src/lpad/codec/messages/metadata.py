@@ -1,0 +1,176 @@
+"""What an operator says about a profile: StoreMetadata, its owner, its policy rules (SGP.22 v2.5, 5.5.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from lpad.codec import der, named_bits
+from lpad.identifiers import Iccid, swap_nibbles
+
+if TYPE_CHECKING:
+    from lpad.codec.named_bits import BitString
+
+PPR_NAMES = ("pprUpdateControl", "ppr1", "ppr2")
+PPR1 = "ppr1"  # disabling is not allowed
+PPR2 = "ppr2"  # deletion is not allowed
+
+
+class ProfileClass(StrEnum):
+    """What a profile is for."""
+
+    TEST = "test"
+    PROVISIONING = "provisioning"
+    OPERATIONAL = "operational"
+    UNKNOWN = "unknown"
+
+
+class NotificationEvent(StrEnum):
+    """What happened to a profile; `UNKNOWN` stands for bits that only later versions name."""
+
+    INSTALL = "install"
+    ENABLE = "enable"
+    DISABLE = "disable"
+    DELETE = "delete"
+    UNKNOWN = "unknown"
+
+
+_CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}
+_EVENTS = {
+    0: NotificationEvent.INSTALL,
+    1: NotificationEvent.ENABLE,
+    2: NotificationEvent.DISABLE,
+    3: NotificationEvent.DELETE,
+}
+_EVENT_BITS = {event: bit for bit, event in _EVENTS.items()}
+_CLASS_NUMBERS = {named: number for number, named in _CLASSES.items()}
+_ICON_TYPES = {0: "image/jpeg", 1: "image/png"}
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorId:
+    """A profile's owner, or a row's pattern for owners: country and network code, group identifiers.
+
+    `mcc_mnc` holds 3 bytes in the order of TS 24.008, 10.5.1.3. In a RAT a digit E matches any digit;
+    a missing `gid1` or `gid2` matches only an owner without, an empty one any.
+    """
+
+    mcc_mnc: bytes
+    gid1: bytes | None = None
+    gid2: bytes | None = None
+
+    @classmethod
+    def from_value(cls, value: dict[str, Any]) -> OperatorId:
+        """Read what `der.decode` gives for the type OperatorId."""
+        return cls(value.get("mccMnc", b""), value.get("gid1"), value.get("gid2"))
+
+    @property
+    def mcc(self) -> str:
+        """The mobile country code: 3 characters, digits or E."""
+        return self._digits()[:3]
+
+    @property
+    def mnc(self) -> str:
+        """The mobile network code: 2 or 3 characters, digits or E."""
+        return self._digits()[3:]
+
+    def _digits(self) -> str:
+        swapped = swap_nibbles(self.mcc_mnc).hex().upper()
+        # 0x13F062: MCC 310, third MNC digit F = none, MNC 26. The third digit stands before the others.
+        return (swapped[:3] + swapped[4:6] + swapped[3:4]).replace("F", "")
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationTarget:
+    """One row of a profile's notification configuration: which events are told to which server."""
+
+    events: tuple[NotificationEvent, ...]
+    address: str
+
+    @classmethod
+    def from_value(cls, value: dict[str, Any]) -> NotificationTarget:
+        """Read what `der.decode` gives for NotificationConfigurationInformation."""
+        bits = value.get("profileManagementOperation", (b"", 0))
+        return cls(events_of(bits), value.get("notificationAddress", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileMetadata:
+    """StoreMetadataRequest (BF25): what is shown before a download and stored with it.
+
+    `raw` is the whole element as it came. `icon_type` is a media type; `pprs` are the policy rules'
+    names in SGP.22 (`PPR_NAMES`), a rule that this version doesn't know is called "bit" and its number.
+    """
+
+    raw: bytes
+    iccid: Iccid
+    service_provider_name: str
+    name: str
+    icon_type: str | None
+    icon: bytes | None
+    profile_class: ProfileClass
+    notification_targets: tuple[NotificationTarget, ...]
+    owner: OperatorId | None
+    pprs: tuple[str, ...]
+
+    @classmethod
+    def decode(cls, raw: bytes) -> ProfileMetadata:
+        """Read a StoreMetadataRequest.
+
+        Raises:
+            MalformedError: no StoreMetadataRequest, or its ICCID is none.
+        """
+        value = der.decode("StoreMetadataRequest", raw)
+        owner = value.get("profileOwner")
+        return cls(
+            raw=raw,
+            iccid=Iccid.from_bytes(value["iccid"]),
+            service_provider_name=value["serviceProviderName"],
+            name=value["profileName"],
+            icon_type=icon_media_type(value.get("iconType")),
+            icon=value.get("icon"),
+            profile_class=class_of(value["profileClass"]),
+            notification_targets=targets_of(value),
+            owner=None if owner is None else OperatorId.from_value(owner),
+            pprs=pprs_of(value.get("profilePolicyRules")),
+        )
+
+
+def class_of(number: int) -> ProfileClass:
+    """Return the class that a ProfileClass number stands for."""
+    return _CLASSES.get(number, ProfileClass.UNKNOWN)
+
+
+def class_number(profile_class: ProfileClass) -> int:
+    """Return the number of a class that has one.
+
+    Raises:
+        KeyError: `ProfileClass.UNKNOWN` has none.
+    """
+    return _CLASS_NUMBERS[profile_class]
+
+
+def events_of(bits: BitString) -> tuple[NotificationEvent, ...]:
+    """Return the events whose bits are set."""
+    return tuple(_EVENTS.get(bit, NotificationEvent.UNKNOWN) for bit in named_bits.numbers(bits))
+
+
+def event_bits(events: tuple[NotificationEvent, ...]) -> BitString:
+    """Return the BIT STRING with the bits of `events` set; `UNKNOWN` has none."""
+    return named_bits.of(_EVENT_BITS[event] for event in events if event in _EVENT_BITS)
+
+
+def pprs_of(bits: BitString | None) -> tuple[str, ...]:
+    """Return the names of the policy rules whose bits are set."""
+    return () if bits is None else named_bits.names(bits, PPR_NAMES)
+
+
+def icon_media_type(number: int | None) -> str | None:
+    """Return the media type that an IconType number stands for, None for one that SGP.22 doesn't know."""
+    return None if number is None else _ICON_TYPES.get(number)
+
+
+def targets_of(value: dict[str, Any]) -> tuple[NotificationTarget, ...]:
+    """Return the notification configuration of decoded metadata or profile information."""
+    return tuple(map(NotificationTarget.from_value, value.get("notificationConfigurationInfo", ())))

@@ -1,0 +1,209 @@
+"""The profiles on a card and what can be asked of each: ES10c (SGP.22 v2.5, 5.7.15 to 5.7.21)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lpad.codec import der, tlv
+from lpad.codec.messages.metadata import ProfileClass, class_number
+from lpad.codec.messages.profile_info import ProfileInfo
+from lpad.codec.messages.result import ResultCode
+from lpad.errors import InvalidValue, MalformedError
+from lpad.identifiers import Aid, Iccid
+
+LONGEST_NICKNAME = 64  # bytes of UTF-8
+
+ProfileTarget = Iccid | Aid
+
+
+class ProfileInfoListError(ResultCode):
+    """Why the card lists no profiles."""
+
+    INCORRECT_INPUT_VALUES = 1, "incorrectInputValues"
+    PROFILE_CHANGE_ONGOING = 11, "profileChangeOngoing"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+
+class EnableProfileResult(ResultCode):
+    """What came of enabling a profile."""
+
+    OK = 0, "ok"
+    ICCID_OR_AID_NOT_FOUND = 1, "iccidOrAidNotFound"
+    PROFILE_NOT_IN_DISABLED_STATE = 2, "profileNotInDisabledState"
+    DISALLOWED_BY_POLICY = 3, "disallowedByPolicy"
+    WRONG_PROFILE_REENABLING = 4, "wrongProfileReenabling"
+    CAT_BUSY = 5, "catBusy"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+    @classmethod
+    def decode(cls, data: bytes) -> EnableProfileResult:
+        """Read an EnableProfileResponse.
+
+        Raises:
+            MalformedError: another answer.
+        """
+        return cls._in("EnableProfileResponse", "enableResult", data)
+
+
+class DisableProfileResult(ResultCode):
+    """What came of disabling a profile."""
+
+    OK = 0, "ok"
+    ICCID_OR_AID_NOT_FOUND = 1, "iccidOrAidNotFound"
+    PROFILE_NOT_IN_ENABLED_STATE = 2, "profileNotInEnabledState"
+    DISALLOWED_BY_POLICY = 3, "disallowedByPolicy"
+    CAT_BUSY = 5, "catBusy"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+    @classmethod
+    def decode(cls, data: bytes) -> DisableProfileResult:
+        """Read a DisableProfileResponse.
+
+        Raises:
+            MalformedError: another answer.
+        """
+        return cls._in("DisableProfileResponse", "disableResult", data)
+
+
+class DeleteProfileResult(ResultCode):
+    """What came of deleting a profile."""
+
+    OK = 0, "ok"
+    ICCID_OR_AID_NOT_FOUND = 1, "iccidOrAidNotFound"
+    PROFILE_NOT_IN_DISABLED_STATE = 2, "profileNotInDisabledState"
+    DISALLOWED_BY_POLICY = 3, "disallowedByPolicy"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+    @classmethod
+    def decode(cls, data: bytes) -> DeleteProfileResult:
+        """Read a DeleteProfileResponse.
+
+        Raises:
+            MalformedError: another answer.
+        """
+        return cls._in("DeleteProfileResponse", "deleteResult", data)
+
+
+class SetNicknameResult(ResultCode):
+    """What came of naming a profile."""
+
+    OK = 0, "ok"
+    ICCID_NOT_FOUND = 1, "iccidNotFound"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+    @classmethod
+    def decode(cls, data: bytes) -> SetNicknameResult:
+        """Read a SetNicknameResponse.
+
+        Raises:
+            MalformedError: another answer.
+        """
+        return cls._in("SetNicknameResponse", "setNicknameResult", data)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileInfoListRequest:
+    """GetProfilesInfo (BF2D): one profile or all of a class; `tags` none asks for the card's default set."""
+
+    search: ProfileTarget | ProfileClass | None = None
+    tags: tuple[int, ...] = ()
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        value: dict[str, Any] = {}
+        if isinstance(self.search, ProfileClass):
+            value["searchCriteria"] = ("profileClass", class_number(self.search))
+        elif self.search is not None:
+            value["searchCriteria"] = _identifier(self.search)
+        if self.tags:
+            value["tagList"] = b"".join(map(tlv.tag_bytes, self.tags))
+        return der.encode("ProfileInfoListRequest", value)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileInfoListResponse:
+    """The card's answer (BF2D): its profiles in its order, or why there is no list.
+
+    `unreadable` counts profiles whose ICCID can't be read, so that nothing could be asked of them.
+    """
+
+    profiles: tuple[ProfileInfo, ...]
+    unreadable: int
+    error: ProfileInfoListError | None
+
+    @classmethod
+    def decode(cls, raw: bytes) -> ProfileInfoListResponse:
+        """Read the answer.
+
+        Raises:
+            MalformedError: neither a list nor a refusal.
+        """
+        outcome, value = der.decode("ProfileInfoListResponse", raw, lenient=True)
+        if outcome != "profileInfoListOk":
+            return cls((), 0, ProfileInfoListError(value))
+        found = []
+        for item in value:
+            try:
+                found.append(ProfileInfo.from_value(item))
+            except MalformedError:
+                continue
+        return cls(tuple(found), len(value) - len(found), None)
+
+
+@dataclass(frozen=True, slots=True)
+class EnableProfileRequest:
+    """EnableProfile (BF31)."""
+
+    target: ProfileTarget
+    refresh: bool
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        value = {"profileIdentifier": _identifier(self.target), "refreshFlag": self.refresh}
+        return der.encode("EnableProfileRequest", value)
+
+
+@dataclass(frozen=True, slots=True)
+class DisableProfileRequest:
+    """DisableProfile (BF32)."""
+
+    target: ProfileTarget
+    refresh: bool
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        value = {"profileIdentifier": _identifier(self.target), "refreshFlag": self.refresh}
+        return der.encode("DisableProfileRequest", value)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteProfileRequest:
+    """DeleteProfile (BF33)."""
+
+    target: ProfileTarget
+
+    def encode(self) -> bytes:
+        """Return the request: the identifier without the A0 that Enable and Disable have around it."""
+        return der.encode("DeleteProfileRequest", _identifier(self.target))
+
+
+@dataclass(frozen=True, slots=True)
+class SetNicknameRequest:
+    """SetNickname (BF29): the empty name removes it."""
+
+    iccid: Iccid
+    nickname: str
+
+    def __post_init__(self) -> None:
+        if len(self.nickname.encode()) > LONGEST_NICKNAME:
+            raise InvalidValue(f"a nickname has at most {LONGEST_NICKNAME} bytes of UTF-8")
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        value = {"iccid": bytes(self.iccid), "profileNickname": self.nickname}
+        return der.encode("SetNicknameRequest", value)
+
+
+def _identifier(target: ProfileTarget) -> tuple[str, bytes]:
+    return ("iccid" if isinstance(target, Iccid) else "isdpAid", bytes(target))

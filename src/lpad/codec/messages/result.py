@@ -1,0 +1,45 @@
+"""The number that an ES10 function answers with, and SGP.22's name for it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from lpad.codec import der
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class ResultCode(IntEnum):
+    """The base of all result codes: members are `CODE = number, "nameInSgp22"`.
+
+    A number that no text names is still a member of its enum, with the reason "undocumentedCode":
+    cards answer with codes of later versions and of their makers.
+    """
+
+    reason: str
+
+    def __new__(cls, code: int, reason: str = "undocumentedCode") -> Self:
+        """Make a member of a number and its name in SGP.22."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.reason = reason
+        return member
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, int):
+            return None
+        member = cls.__new__(cls, value)
+        member._name_ = f"CODE_{value}"
+        return member
+
+    @classmethod
+    def _in(cls, type_name: str, member: str, data: bytes) -> Self:
+        """Read the code of an answer that holds nothing else.
+
+        Raises:
+            MalformedError: the answer is of another type.
+        """
+        return cls(der.decode(type_name, data)[member])

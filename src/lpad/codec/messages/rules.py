@@ -1,0 +1,36 @@
+"""The Rules Authorisation Table: whose profiles may carry which policy rules (SGP.22 v2.5, 5.7.22)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpad.codec import der, named_bits
+from lpad.codec.messages.metadata import OperatorId, pprs_of
+
+GET_RAT = bytes.fromhex("BF4300")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorisationRule:
+    """One row: these policy rules are allowed to these owners, with or without the end user's consent."""
+
+    pprs: tuple[str, ...]
+    allowed_operators: tuple[OperatorId, ...]
+    consent_required: bool
+
+
+def decode_rat(data: bytes) -> tuple[AuthorisationRule, ...]:
+    """Return the rows of a GetRatResponse, in the order in which they are to be tried.
+
+    Raises:
+        MalformedError: no GetRatResponse. A table that can't be read in full allows nothing, so here
+            nothing is passed over.
+    """
+    return tuple(
+        AuthorisationRule(
+            pprs=pprs_of(row["pprIds"]),
+            allowed_operators=tuple(map(OperatorId.from_value, row["allowedOperators"])),
+            consent_required=0 in named_bits.numbers(row["pprFlags"]),
+        )
+        for row in der.decode("GetRatResponse", data)["rat"]
+    )

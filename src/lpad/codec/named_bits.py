@@ -1,0 +1,30 @@
+"""BIT STRINGs whose bits have names: (bytes, number of bits), bit 0 the highest of the first byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+BitString = tuple[bytes, int]
+
+
+def numbers(value: BitString) -> tuple[int, ...]:
+    """Return the numbers of the bits that are set, in order."""
+    data, count = value
+    return tuple(bit for bit in range(min(count, 8 * len(data))) if data[bit // 8] >> (7 - bit % 8) & 1)
+
+
+def names(value: BitString, vocabulary: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the bits that are set; a bit that the vocabulary lacks is called "bit12"."""
+    return tuple(vocabulary[bit] if bit < len(vocabulary) else f"bit{bit}" for bit in numbers(value))
+
+
+def of(bits: Iterable[int]) -> BitString:
+    """Return the value with these bits set, without zeros at its end, as DER wants it (X.690, 11.2.2)."""
+    wanted = set(bits)
+    count = max(wanted, default=-1) + 1
+    length = (count + 7) // 8
+    whole = sum(1 << (8 * length - 1 - bit) for bit in wanted)
+    return whole.to_bytes(length, "big"), count
