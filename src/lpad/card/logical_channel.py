@@ -1,0 +1,141 @@
+"""Logical channels on a raw card: opened, used by one application, always closed (ISO/IEC 7816-4, 11.1.2)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.card.exchange import exchange
+from lpad.card.status import status_error
+from lpad.deadline import Deadline
+from lpad.errors import CardError, CardMalformed, CardStatus, InternalError
+from lpad.protocol.apdu import MOST_CHANNELS, Command, Response, class_byte
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.card.link import Channel, Device, RawCard
+    from lpad.identifiers import Aid, Imei
+
+_log = logging.getLogger(__name__)
+
+TERMINAL_CAPABILITY = bytes.fromhex("A9088100820101830107")
+"""Extended logical channels, additional interfaces, and an LPA in the device (ETSI TS 102 221, 11.1.19)."""
+
+_MANAGE_CHANNEL = 0x70
+_SELECT = 0xA4
+_SELECT_BY_AID = 0x04
+_CLOSE = 0x80
+_NO_SUCH_APPLICATION = 0x6A82
+CLOSING = 10.0
+"""Seconds for closing a channel when something else has gone wrong, and its deadline perhaps passed."""
+
+
+class RawLink:
+    """A raw card lifted to a link."""
+
+    def __init__(self, card: RawCard, *, device: Device, terminal_capability: bytes | None = None) -> None:
+        """Manage the channels of a card.
+
+        Args:
+            card: what transmits.
+            device: what holds the card; closed with the link.
+            terminal_capability: TLV to send in TERMINAL CAPABILITY before each channel, such as
+                `TERMINAL_CAPABILITY`; None where the modem has sent one itself, as modems do when they
+                start a card.
+        """
+        self._card = card
+        self._device = device
+        self._terminal_capability = terminal_capability
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the device's IMEI, as `Device` says."""
+        return self._device.imei(deadline=deadline)
+
+    def close(self) -> None:
+        """Release the device."""
+        self._device.close()
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Open a channel and select an application, as `Link` says."""
+        if self._terminal_capability is not None:
+            # Cards that don't know it answer 6D00 or 6E00; that is no harm.
+            self._card.transmit(bytes(Command(0x80, 0xAA, data=self._terminal_capability)), deadline=deadline)
+        number = self._manage_channel(deadline=deadline)
+        try:
+            return LogicalChannel(self._card, number, self._select(number, aids, deadline=deadline))
+        except BaseException:
+            self._close_after_failure(number)
+            raise
+
+    def _manage_channel(self, *, deadline: Deadline) -> int:
+        opened = exchange(
+            self._card, Command(0, _MANAGE_CHANNEL, le=1), deadline=deadline, attempted="MANAGE CHANNEL"
+        )
+        if not opened.ok:
+            raise status_error("opening a logical channel", opened.sw)
+        if len(opened.data) != 1 or not 1 <= opened.data[0] < MOST_CHANNELS:
+            raise CardMalformed(
+                "opening a logical channel: the card named no channel from 1 to 19; a modem or card reset may"
+                " help"
+            )
+        return opened.data[0]
+
+    def _select(self, number: int, aids: Sequence[Aid], *, deadline: Deadline) -> Aid:
+        if not aids:
+            raise InternalError("no application was named to select")
+        for aid in aids:
+            # What SELECT would return through GET RESPONSE is known already or of no use to an LPA: the
+            # ISD-R's version must be read with GetEuiccInfo. So it is left with the card.
+            command = Command(0, _SELECT, _SELECT_BY_AID, 0, bytes(aid)).on_channel(number)
+            answer = Response.parse(self._card.transmit(bytes(command), deadline=deadline))
+            if answer.ok or answer.sw >> 8 == 0x61:
+                return aid
+            if answer.sw != _NO_SUCH_APPLICATION:
+                raise status_error("selecting the ISD-R", answer.sw)
+        raise CardStatus(
+            "selecting the ISD-R: no ISD-R, this card is no eUICC; check which SIM slot is active", sw="6A82"
+        )
+
+    def _close_after_failure(self, number: int) -> None:
+        try:
+            _close(self._card, number, deadline=Deadline.after(CLOSING))
+        except CardError as error:
+            _log.warning("channel %d may have stayed open: %s", number, error)
+
+
+class LogicalChannel:
+    """One open channel with its application selected."""
+
+    def __init__(self, card: RawCard, number: int, aid: Aid) -> None:
+        """Wrap an open channel.
+
+        Args:
+            card: what transmits.
+            number: the channel's, 1 to 19.
+            aid: the application that is selected on it.
+        """
+        self._card = card
+        self._number = number
+        self._open = True
+        self.aid = aid
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send an APDU on this channel, as `Channel` says."""
+        if not self._open:
+            raise InternalError("a closed channel was used")
+        return self._card.transmit(bytes([class_byte(apdu[0], self._number)]) + apdu[1:], deadline=deadline)
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Close the channel; it is tried once."""
+        if self._open:
+            self._open = False
+            _close(self._card, self._number, deadline=deadline)
+
+
+def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:
+    # On the basic channel, which is there always.
+    command = Command(0, _MANAGE_CHANNEL, _CLOSE, number)
+    answer = exchange(card, command, deadline=deadline, attempted="MANAGE CHANNEL")
+    if not answer.ok:
+        raise status_error(f"closing logical channel {number}", answer.sw)
