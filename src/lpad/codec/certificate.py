@@ -1,0 +1,121 @@
+"""What the LPA reads of a server's X.509 certificate: whose it is, in which role, and by whose key.
+
+The card verifies the certificates of SGP.22 and OpenSSL those of TLS; here is only read, and by our own
+TLV, since importing a full X.509 library would cost the daemon 8 MB (RFC 5280, 4.1 and 4.2.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lpad.codec import object_identifier, tlv
+from lpad.errors import MalformedError
+
+_SEQUENCE = 0x30
+_EXTENSIONS = 0xA3
+_SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+_SUBJECT_ALT_NAME = "2.5.29.17"
+_CERTIFICATE_POLICIES = "2.5.29.32"
+_AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
+_DNS_NAME = 0x82
+_REGISTERED_ID = 0x88
+
+
+class Role(StrEnum):
+    """What SGP.22 lets the holder of a certificate do."""
+
+    CI = "ci"
+    EUM = "eum"
+    EUICC = "euicc"
+    DP_TLS = "dp-tls"
+    DP_AUTH = "dp-auth"
+    DP_PB = "dp-pb"
+    DS_TLS = "ds-tls"
+    DS_AUTH = "ds-auth"
+
+
+_RSP_ROLE = "2.23.146.1.2.1."
+# v3 gave new numbers to the old roles; either stands for the role (SGP.22 v3.1, 4.5.2.1).
+_ROLES = {
+    "0": Role.CI,
+    "1": Role.EUICC,
+    "2": Role.EUM,
+    "3": Role.DP_TLS,
+    "4": Role.DP_AUTH,
+    "5": Role.DP_PB,
+    "6": Role.DS_TLS,
+    "7": Role.DS_AUTH,
+    "0.0.0": Role.EUM,
+    "0.0.0.0.0": Role.EUICC,
+    "0.0.1.0": Role.DP_TLS,
+    "0.0.1.1": Role.DP_AUTH,
+    "0.0.1.2": Role.DP_PB,
+    "0.0.2.0": Role.DS_TLS,
+    "0.0.2.1": Role.DS_AUTH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate's identity; `raw` is its DER.
+
+    `registered_ids` are the dotted object identifiers of its subjectAltName, of which an SM-DP+ has
+    one; key identifiers are bytes, None where the extension is missing.
+    """
+
+    raw: bytes
+    registered_ids: tuple[str, ...]
+    dns_names: tuple[str, ...]
+    subject_key_identifier: bytes | None
+    authority_key_identifier: bytes | None
+    policies: tuple[str, ...]
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Certificate:
+        """Read a certificate's extensions.
+
+        Raises:
+            MalformedError: no X.509 certificate.
+        """
+        extensions = _extensions(raw)
+        names = _members(extensions.get(_SUBJECT_ALT_NAME))
+        subject_key = extensions.get(_SUBJECT_KEY_IDENTIFIER)
+        authority = _members(extensions.get(_AUTHORITY_KEY_IDENTIFIER))
+        policies = _members(extensions.get(_CERTIFICATE_POLICIES))
+        return cls(
+            raw=raw,
+            registered_ids=tuple(
+                object_identifier.decode(name.value) for name in names if name.tag == _REGISTERED_ID
+            ),
+            dns_names=tuple(name.value.decode("ascii", "replace") for name in names if name.tag == _DNS_NAME),
+            subject_key_identifier=None if subject_key is None else tlv.parse(subject_key).value,
+            authority_key_identifier=next((part.value for part in authority if part.tag == 0x80), None),
+            policies=tuple(object_identifier.decode(policy.get(0x06).value) for policy in policies),
+        )
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that the certificate's policies name."""
+        found = (
+            _ROLES.get(policy.removeprefix(_RSP_ROLE))
+            for policy in self.policies
+            if policy.startswith(_RSP_ROLE)
+        )
+        return tuple(role for role in found if role is not None)
+
+
+def _extensions(raw: bytes) -> dict[str, bytes]:
+    """Return each extension's value by its dotted identifier."""
+    certificate = tlv.parse(raw)
+    if certificate.tag != _SEQUENCE:
+        raise MalformedError("these bytes are no X.509 certificate")
+    found = certificate.get(_SEQUENCE).find(_EXTENSIONS)
+    extensions = {}
+    for extension in () if found is None else found.get(_SEQUENCE).children():
+        extensions[object_identifier.decode(extension.get(0x06).value)] = extension.get(0x04).value
+    return extensions
+
+
+def _members(value: bytes | None) -> tuple[tlv.Tlv, ...]:
+    return () if value is None else tlv.parse(value).children()
