@@ -16,6 +16,7 @@ import yaml
 
 from lpad.errors import InvalidSettings, InvalidValue
 from lpad.identifiers import Aid, Imei
+from lpad.remote.hosts import Hosts
 from lpad.server_address import ServerAddress
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ class RemoteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How to speak to SM-DP+ servers."""
 
     hosts: dict[str, str] = {}
-    admin_protocol: Annotated[str, msgspec.Meta(pattern=r"^gsma/rsp/v[0-9]+\.[0-9]+\.[0-9]+$")] = (
-        "gsma/rsp/v2.5.0"
-    )
+    protocol_version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = "2.2.2"
 
 
 class WhoSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -233,9 +232,7 @@ def _check(settings: Settings, path: Path) -> None:
                 key=f"euiccs.{name}.port",
             )
         ports[euicc.port] = name
-    for shown, real in settings.remote.hosts.items():
-        for address in (shown, real):
-            _checked(ServerAddress.parse, address, f"remote.hosts.{shown}", path)
+    _checked(Hosts.parse, settings.remote.hosts, "remote.hosts", path)
 
 
 def _check_euicc(key: str, name: str, euicc: EuiccSection, path: Path) -> None:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lpad.errors import InternalError
+from lpad.errors import Detail, InternalError
 
 if TYPE_CHECKING:
-    from lpad.errors import Detail, LpadError
+    from lpad.errors import LpadError
 
+# A string would do for a type checker; msgspec reads the annotations when it runs.
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 

@@ -87,7 +87,7 @@ def _device(means: Means) -> DeviceInfo:
     return DeviceInfo(
         tac=imei.tac if imei else bytes(4),
         capabilities=means.card.port.capabilities or DeviceCapabilities(),
-        imei=imei.to_bytes() if imei else None,
+        imei=imei,
     )
 
 

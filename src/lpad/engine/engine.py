@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.events import Hub
 from lpad.engine.outbox import Outbox
@@ -14,6 +13,7 @@ from lpad.errors import Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lpad.deadline import Deadline
     from lpad.engine.card import CardPort
     from lpad.engine.change import Change, Json, Kind
     from lpad.engine.events import Subscription

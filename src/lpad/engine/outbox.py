@@ -171,7 +171,7 @@ class Outbox:
                     if self.deliver(eid=eid).delivered:
                         self._on_delivered(eid)
             except LpadError as error:
-                log.error("outbox: %s (%s)", error.sentence, error.kind)
+                log.warning("outbox: %s (%s)", error.sentence, error.kind)
             except Exception:
                 # Nothing may end this thread: the notifications would stay for ever.
                 log.exception("outbox: internal-error")

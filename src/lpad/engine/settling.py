@@ -6,6 +6,7 @@ the answer; any other fails and says so. Nothing is acted upon: the caller decid
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from lpad.engine import reading
 from lpad.engine.change import Kind

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations when it runs
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from lpad.engine.change import Failure
+from lpad.engine.change import Failure  # noqa: TC001 - msgspec reads the annotations when it runs
 
 
 class CardState(enum.StrEnum):

@@ -192,7 +192,7 @@ class Worker:
         try:
             act()
         except LpadError as error:
-            log.error("%s: %s (%s)", self._snapshot.name, error.sentence, error.kind)
+            log.warning("%s: %s (%s)", self._snapshot.name, error.sentence, error.kind)
         except Exception:
             log.exception("%s: internal-error", self._snapshot.name)
 

@@ -1,0 +1,149 @@
+"""The application: lets a request in, finds its row in the table, and answers every error as a problem."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route as StarletteRoute
+
+from lpad.api.bodies import NoBody
+from lpad.api.call import Call, json_response
+from lpad.api.openapi import document
+from lpad.api.peer import Access
+from lpad.api.problem import problem_response
+from lpad.api.routes import ROUTES
+from lpad.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from lpad.api.peer import AccessRules, Peer
+    from lpad.api.routes import Route
+    from lpad.engine.engine import Engine
+
+    Endpoint = Callable[[Request], Coroutine[None, None, Response]]
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY = 64 * 1024
+"""Bytes; an activation code has at most 255."""
+
+
+def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Starlette:
+    """Return the ASGI application.
+
+    Args:
+        engine: what the routes speak to.
+        rules: who may do what.
+        closing: set when the daemon stops; ends streams and waits.
+    """
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in ROUTES:
+        by_path.setdefault(route.path, {})[route.method] = route
+    routes = [
+        StarletteRoute(
+            path, _endpoint(partial(_serve, by_method, engine, rules, closing)), methods=list(by_method)
+        )
+        for path, by_method in by_path.items()
+    ]
+    routes.append(StarletteRoute("/v1/openapi.json", _endpoint(partial(_describe, rules)), methods=["GET"]))
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_exception})
+
+
+def _endpoint(answer: Endpoint) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except LpadError as error:
+            return problem_response(error)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            log.exception("%s %s: internal-error", request.method, request.url.path)
+            return problem_response(InternalError(f"lpad failed: {error!r}; its log says where"))
+
+    return endpoint
+
+
+async def _serve(
+    by_method: dict[str, Route],
+    engine: Engine,
+    rules: AccessRules,
+    closing: asyncio.Event,
+    request: Request,
+) -> Response:
+    route = by_method["GET" if request.method == "HEAD" else request.method]
+    peer: Peer = request.state.peer
+    rules.check(peer, route.access)
+    unknown = set(request.query_params) - set(route.query)
+    if unknown:
+        known = f"it takes {', '.join(route.query)}" if route.query else "it takes none"
+        raise InvalidValue(f"{route.path} has no parameter '{min(unknown)}'; {known}")
+    call = Call(
+        engine=engine,
+        peer=peer,
+        path=request.path_params,
+        query=request.query_params,
+        headers=request.headers,
+        body=_decoded(await _body(request), route.body),
+        closing=closing,
+    )
+    if route.access is Access.FULL:
+        log.info("%s %s by uid %d, pid %d", request.method, route.path, peer.uid, peer.pid)
+    return await route.handler(call)
+
+
+async def _describe(rules: AccessRules, request: Request) -> Response:
+    """Return the OpenAPI document."""
+    rules.check(request.state.peer, Access.READ)
+    return json_response(_document())
+
+
+@cache
+def _document() -> dict[str, object]:
+    return document(ROUTES)
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body as far as any request of ours can be long."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise InvalidValue(f"a request's body has at most {LARGEST_BODY} bytes")
+    return bytes(body)
+
+
+def _decoded(body: bytes, type_: type[msgspec.Struct]) -> msgspec.Struct:
+    try:
+        return msgspec.json.decode(body.strip() or b"{}", type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        known = ", ".join(type_.__struct_fields__) if type_ is not NoBody else "none"
+        raise InvalidValue(
+            f"the request's body can't be read: {str(error)[:1].lower()}{str(error)[1:]} (fields: {known})"
+        ) from error
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return problem_response(
+            Conflict(f"{path} has no method {request.method}; it has {allowed}"),
+            status=405,
+            headers={"Allow": allowed},
+        )
+    return problem_response(
+        NotFound(f"there is no {path}; GET /v1/openapi.json lists what there is"), status=error.status_code
+    )

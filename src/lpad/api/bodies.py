@@ -1,0 +1,141 @@
+"""The API's own shapes: what requests may hold, and the lists and views that answers are made of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from lpad.engine.change import Change, Failure
+from lpad.engine.snapshot import Addresses, CardInfo, Profile
+
+MAX_NICKNAME_BYTES = 64
+Name = Annotated[str, msgspec.Meta(max_length=MAX_NICKNAME_BYTES)]
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A request's body: a field that isn't known is refused, for it would be passed over in silence."""
+
+
+class NoBody(Request, frozen=True):
+    """A request without content."""
+
+
+class DownloadRequest(Request, frozen=True, kw_only=True):
+    """Either an activation code or `default`; `confirm` asks for consent once the profile is known."""
+
+    activation_code: Code | None = None
+    default: bool = False
+    confirmation_code: Code | None = None
+    confirm: bool = False
+    enable: bool = False
+
+
+class AnswerRequest(Request, frozen=True, kw_only=True):
+    """One of the two, whichever the change's question asks for."""
+
+    confirmation_code: Code | None = None
+    decision: Annotated[str, msgspec.Meta(pattern="^(accept|reject|postpone)$")] | None = None
+
+
+class EuiccPatch(Request, frozen=True, kw_only=True):
+    """The default SM-DP+ address to write into the card; empty takes it away."""
+
+    default_smdp: Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class ProfilePatch(Request, frozen=True, kw_only=True):
+    """The nickname, at most 64 bytes of UTF-8; empty takes it away."""
+
+    nickname: Name
+
+
+class ResetRequest(Request, frozen=True, kw_only=True):
+    """What the memory reset takes; at least one of them."""
+
+    operational_profiles: bool = False
+    test_profiles: bool = False
+    default_smdp: bool = False
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the daemon does its work, and how many cards it can work with."""
+
+    ok: bool
+    cards: int
+    cards_ready: int
+
+
+class SystemView(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon."""
+
+    version: str
+    pid: int
+    started_at: datetime
+    uptime_seconds: float
+    health: Health
+
+
+class EuiccSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One card in the list."""
+
+    name: str
+    transport: str
+    state: str
+    eid: str | None
+    error: Failure | None
+
+
+class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
+    """All cards."""
+
+    euiccs: list[EuiccSummary]
+
+
+class EuiccView(EuiccSummary, frozen=True, kw_only=True):
+    """One card with all that it says of itself, as it was at `read_at`."""
+
+    imei: str | None
+    info: CardInfo | None
+    addresses: Addresses | None
+    read_at: datetime | None
+
+
+class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
+    """A card's profiles as they were at `read_at`."""
+
+    euicc: str
+    state: str
+    read_at: datetime | None
+    profiles: list[Profile]
+
+
+class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification in the outbox; `delivered` ones only wait to be taken off the card."""
+
+    seq: int
+    event: str
+    address: str
+    iccid: str | None
+    state: str
+    age_seconds: int
+    attempts: int
+    last_error: str | None
+    next_attempt_at: datetime | None
+
+
+class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
+    """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending."""
+
+    euicc: str
+    pending: int
+    oldest_seconds: int | None
+    notifications: list[NotificationView]
+
+
+class ChangeList(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes, newest first."""
+
+    changes: list[Change]

@@ -1,0 +1,109 @@
+"""One call of the API as a handler sees it: who, what, and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+
+from lpad.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.api.peer import Peer
+    from lpad.engine.change import Change
+    from lpad.engine.engine import Engine
+
+LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that was let in; `body` has the type that the route names."""
+
+    engine: Engine
+    peer: Peer
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    closing: asyncio.Event
+
+    @property
+    def change_id(self) -> int:
+        """The number of the change in the path.
+
+        Raises:
+            InvalidValue: it is none.
+        """
+        text = self.path["id"]
+        if not (text.isascii() and text.isdecimal() and len(text) < 19):
+            raise InvalidValue("a change is named by a number; GET /v1/changes lists them")
+        return int(text)
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait for a change to end, from `?wait=`; 0 without.
+
+        Raises:
+            InvalidValue: no number of seconds up to an hour.
+        """
+        text = self.query.get("wait", "0")
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1
+        if not 0 <= seconds <= LONGEST_WAIT:
+            raise InvalidValue(f"'wait' is a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+        return seconds
+
+
+def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON answer."""
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+async def change_response(call: Call, change: Change) -> Response:
+    """Answer with a change: 202 and its Location while it is under way, 200 once it has ended.
+
+    With `?wait=` the answer comes when the change has ended, asks something, or the time is over.
+    """
+    if call.wait:
+        change = await _settled(call, change.id)
+    status = 200 if change.state.ended else 202
+    return json_response(change, status, {"Location": f"/v1/changes/{change.id}"})
+
+
+def wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
+    """Set the event from another thread; a loop that has ended needs no waking."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(news.set)
+
+
+async def _settled(call: Call, change_id: int) -> Change:
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    subscription = call.engine.subscribe(partial(wake, loop, news))
+    closing = asyncio.ensure_future(call.closing.wait())
+    try:
+        async with asyncio.timeout(call.wait):
+            while True:
+                news.clear()
+                subscription.take()
+                change = call.engine.change(change_id)
+                if change.state.ended or change.question is not None or call.closing.is_set():
+                    return change
+                coming = asyncio.ensure_future(news.wait())
+                await asyncio.wait({coming, closing}, return_when=asyncio.FIRST_COMPLETED)
+                coming.cancel()
+    except TimeoutError:
+        return call.engine.change(change_id)
+    finally:
+        closing.cancel()
+        subscription.close()

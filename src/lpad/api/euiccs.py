@@ -1,0 +1,226 @@
+"""Cards and what is asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from lpad.activation_code import ActivationCode
+from lpad.api.bodies import (
+    MAX_NICKNAME_BYTES,
+    EuiccList,
+    EuiccSummary,
+    EuiccView,
+    NotificationList,
+    NotificationView,
+    ProfileList,
+)
+from lpad.api.call import change_response, json_response
+from lpad.engine.change import Kind
+from lpad.errors import CardUnreachable, InvalidValue, NotFound
+from lpad.identifiers import Iccid
+from lpad.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from lpad.api.call import Call
+    from lpad.engine.change import Json
+    from lpad.engine.journal import StoredNotification
+    from lpad.engine.snapshot import Profile, Snapshot
+
+
+async def list_euiccs(call: Call) -> Response:
+    """List all cards."""
+    return json_response(EuiccList(euiccs=[_summary(snapshot) for snapshot in call.engine.snapshots()]))
+
+
+async def get_euicc(call: Call) -> Response:
+    """Show a card's information, memory, addresses and CI key identifiers."""
+    snapshot = call.engine.snapshot(call.path["name"])
+    view = EuiccView(
+        name=snapshot.name,
+        transport=snapshot.transport,
+        state=snapshot.state,
+        eid=snapshot.eid,
+        error=snapshot.error,
+        imei=snapshot.imei,
+        info=snapshot.info,
+        addresses=snapshot.addresses,
+        read_at=snapshot.read_at,
+    )
+    return json_response(view)
+
+
+async def patch_euicc(call: Call) -> Response:
+    """Write the default SM-DP+ address into the card."""
+    text = call.body.default_smdp.strip()
+    address = str(ServerAddress.parse(text)) if text else ""
+    return await _submit(call, Kind.SET_DEFAULT_SMDP, {"default_smdp": address})
+
+
+async def refresh_euicc(call: Call) -> Response:
+    """Read the card anew, looking for it if it is absent."""
+    return await _submit(call, Kind.REFRESH, {})
+
+
+async def reset_euicc(call: Call) -> Response:
+    """Delete profiles by class, and the default SM-DP+ address."""
+    params: dict[str, Json] = {
+        "operational_profiles": call.body.operational_profiles,
+        "test_profiles": call.body.test_profiles,
+        "default_smdp": call.body.default_smdp,
+    }
+    if not any(params.values()):
+        raise InvalidValue(f"a reset names what it takes: at least one of {', '.join(params)} is true")
+    return await _submit(call, Kind.RESET, params)
+
+
+async def list_profiles(call: Call) -> Response:
+    """List a card's profiles."""
+    snapshot = _read_once(call)
+    return json_response(
+        ProfileList(
+            euicc=snapshot.name,
+            state=snapshot.state,
+            read_at=snapshot.read_at,
+            profiles=list(snapshot.profiles),
+        )
+    )
+
+
+async def get_profile(call: Call) -> Response:
+    """Show one profile."""
+    return json_response(_profile(call))
+
+
+async def get_icon(call: Call) -> Response:
+    """Return a profile's picture, PNG or JPEG."""
+    icon = call.engine.icon(call.path["name"], _profile(call).iccid)
+    return Response(icon.data, media_type=icon.media_type)
+
+
+async def patch_profile(call: Call) -> Response:
+    """Give a profile a nickname."""
+    nickname = call.body.nickname
+    if len(nickname.encode()) > MAX_NICKNAME_BYTES:
+        raise InvalidValue(f"a nickname has at most {MAX_NICKNAME_BYTES} bytes of UTF-8")
+    return await _submit(call, Kind.RENAME, {"iccid": _iccid(call), "nickname": nickname})
+
+
+async def delete_profile(call: Call) -> Response:
+    """Delete a profile; with `?missing=ok` one that isn't there is no error."""
+    missing = call.query.get("missing", "error")
+    if missing not in ("ok", "error"):
+        raise InvalidValue("'missing' is 'ok' or 'error'")
+    return await _submit(call, Kind.DELETE, {"iccid": _iccid(call), "missing_ok": missing == "ok"})
+
+
+async def enable_profile(call: Call) -> Response:
+    """Enable a profile; the one that was enabled is disabled."""
+    return await _submit(call, Kind.ENABLE, {"iccid": _iccid(call)})
+
+
+async def disable_profile(call: Call) -> Response:
+    """Disable a profile."""
+    return await _submit(call, Kind.DISABLE, {"iccid": _iccid(call)})
+
+
+async def download(call: Call) -> Response:
+    """Download a profile, by activation code or from the default SM-DP+."""
+    body = call.body
+    if (body.activation_code is not None) is body.default:
+        raise InvalidValue("a download has either an 'activation_code' or 'default': true")
+    secrets: dict[str, str] = {}
+    params: dict[str, Json] = {"confirm": body.confirm, "enable": body.enable}
+    if body.activation_code is not None:
+        code = ActivationCode.parse(body.activation_code)
+        secrets["activation_code"] = body.activation_code
+        params |= {"server": str(code.address), "matching_id": redacted(code.matching_id)}
+    else:
+        params["default"] = True
+    if body.confirmation_code is not None:
+        secrets["confirmation_code"] = body.confirmation_code
+    return await _submit(call, Kind.DOWNLOAD, params, secrets)
+
+
+async def list_notifications(call: Call) -> Response:
+    """Show a card's outbox."""
+    present = time.time()
+    stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
+    ages = [present - each.stored_at for each in stored if not each.delivered]
+    return json_response(
+        NotificationList(
+            euicc=call.path["name"],
+            pending=len(ages),
+            oldest_seconds=max(0, int(max(ages))) if ages else None,
+            notifications=[_notification(each, present) for each in stored],
+        )
+    )
+
+
+async def deliver_notifications(call: Call) -> Response:
+    """Try to deliver everything that is pending."""
+    return await _submit(call, Kind.DELIVER_NOTIFICATIONS, {})
+
+
+def redacted(matching_id: str) -> str:
+    """Return a matching ID fit to be shown: enough to tell two orders apart."""
+    return f"…{matching_id[-4:]}" if len(matching_id) > 8 else "…" if matching_id else ""
+
+
+async def _submit(
+    call: Call, kind: Kind, params: dict[str, Json], secrets: dict[str, str] | None = None
+) -> Response:
+    _ = call.wait  # a wrong number is refused before the change is made
+    change = await asyncio.to_thread(
+        call.engine.submit, call.path["name"], kind, params=params, secrets=secrets
+    )
+    return await change_response(call, change)
+
+
+def _iccid(call: Call) -> str:
+    return str(Iccid.parse(call.path["iccid"]))
+
+
+def _profile(call: Call) -> Profile:
+    iccid = _iccid(call)
+    profile = _read_once(call).profile(iccid)
+    if profile is None:
+        raise NotFound(f"the card {call.path['name']} holds no profile {iccid}")
+    return profile
+
+
+def _read_once(call: Call) -> Snapshot:
+    """Return the snapshot of a card that was read at least once: an unread one has no profiles to list."""
+    snapshot = call.engine.snapshot(call.path["name"])
+    if snapshot.read_at is None:
+        why = snapshot.error.sentence if snapshot.error else "it is being opened"
+        raise CardUnreachable(f"the card {snapshot.name} has not been read yet: {why}")
+    return snapshot
+
+
+def _summary(snapshot: Snapshot) -> EuiccSummary:
+    return EuiccSummary(
+        name=snapshot.name,
+        transport=snapshot.transport,
+        state=snapshot.state,
+        eid=snapshot.eid,
+        error=snapshot.error,
+    )
+
+
+def _notification(stored: StoredNotification, present: float) -> NotificationView:
+    return NotificationView(
+        seq=stored.seq,
+        event=stored.event,
+        address=stored.address,
+        iccid=stored.iccid,
+        state="delivered" if stored.delivered else "pending",
+        age_seconds=max(0, int(present - stored.stored_at)),
+        attempts=stored.attempts,
+        last_error=stored.last_error,
+        next_attempt_at=None if stored.delivered else datetime.fromtimestamp(stored.next_attempt_at, UTC),
+    )

@@ -1,0 +1,78 @@
+"""The event stream: Server-Sent Events with IDs, so that a listener that was cut off goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from lpad.api.call import wake
+from lpad.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+
+    from lpad.api.call import Call
+    from lpad.engine.events import Event
+
+HEARTBEAT = 120.0
+"""Seconds between comments on a quiet stream; they show a dead listener, and wake the daemon."""
+
+
+async def stream_events(call: Call) -> Response:
+    """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter."""
+    wanted = call.query.get("change")
+    if wanted is not None and not (wanted.isascii() and wanted.isdecimal()):
+        raise InvalidValue("'change' is the number of a change")
+    euicc = call.query.get("euicc")
+    after = call.headers.get("last-event-id") or call.query.get("after")
+    return StreamingResponse(
+        _stream(call, int(wanted) if wanted else None, euicc, after),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _stream(
+    call: Call, change: int | None, euicc: str | None, after: str | None
+) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
+    closing = asyncio.ensure_future(call.closing.wait())
+    try:
+        yield b": lpad\n\n"  # so that the listener knows at once that it listens
+        while not call.closing.is_set():
+            news.clear()
+            for event in subscription.take():
+                if _fits(event, change, euicc):
+                    yield _wire(event)
+            coming = asyncio.ensure_future(news.wait())
+            done, _ = await asyncio.wait(
+                {coming, closing}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
+            )
+            coming.cancel()
+            if not done:
+                yield b": still here\n\n"
+    finally:
+        closing.cancel()
+        subscription.close()
+
+
+def _fits(event: Event, change: int | None, euicc: str | None) -> bool:
+    if event.type == "lost":
+        return True
+    return (change is None or event.change == change) and (euicc is None or event.euicc == euicc)
+
+
+def _wire(event: Event) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (
+        event.id.encode(),
+        event.type.encode(),
+        msgspec.json.encode(event.data),
+    )

@@ -1,0 +1,73 @@
+"""The API as one literal table: path, method, access, handler. The OpenAPI document is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.api import bodies, changes, euiccs, events, system
+from lpad.api.bodies import NoBody
+from lpad.api.peer import Access
+from lpad.engine.change import Change
+from lpad.engine.snapshot import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.responses import Response
+
+    from lpad.api.call import Call
+
+    Handler = Callable[[Call], Awaitable[Response]]
+
+READ, FULL = Access.READ, Access.FULL
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: what it takes and gives. `answer` is a type, or a media type where it isn't JSON."""
+
+    method: str
+    path: str
+    access: Access
+    handler: Handler
+    answer: type | str
+    body: type[msgspec.Struct] = NoBody
+    query: tuple[str, ...] = field(default=())
+
+
+_CARD = "/v1/euiccs/{name}"
+_PROFILE = "/v1/euiccs/{name}/profiles/{iccid}"
+_CHANGE = "/v1/changes/{id}"
+_WAIT = ("wait",)
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/system", READ, system.get_system, bodies.SystemView),
+    Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, bodies.EuiccList),
+    Route("GET", _CARD, READ, euiccs.get_euicc, bodies.EuiccView),
+    Route("PATCH", _CARD, FULL, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
+    Route("POST", f"{_CARD}/refresh", FULL, euiccs.refresh_euicc, Change, NoBody, _WAIT),
+    Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, bodies.ProfileList),
+    Route("GET", _PROFILE, READ, euiccs.get_profile, Profile),
+    Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png"),
+    Route("PATCH", _PROFILE, FULL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
+    Route("DELETE", _PROFILE, FULL, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
+    Route("POST", f"{_PROFILE}/enable", FULL, euiccs.enable_profile, Change, NoBody, _WAIT),
+    Route("POST", f"{_PROFILE}/disable", FULL, euiccs.disable_profile, Change, NoBody, _WAIT),
+    Route("POST", f"{_CARD}/downloads", FULL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
+    Route("POST", f"{_CARD}/reset", FULL, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
+    Route("GET", f"{_CARD}/notifications", READ, euiccs.list_notifications, bodies.NotificationList),
+    Route(
+        "POST", f"{_CARD}/notifications/deliver", FULL, euiccs.deliver_notifications, Change, NoBody, _WAIT
+    ),
+    Route("GET", "/v1/changes", READ, changes.list_changes, bodies.ChangeList, NoBody, ("euicc",)),
+    Route("GET", _CHANGE, READ, changes.get_change, Change, NoBody, _WAIT),
+    Route("DELETE", _CHANGE, FULL, changes.cancel_change, Change, NoBody, _WAIT),
+    Route("POST", f"{_CHANGE}/answer", FULL, changes.answer_change, Change, bodies.AnswerRequest, _WAIT),
+    Route(
+        "GET", "/v1/events", READ, events.stream_events, "text/event-stream", NoBody,
+        ("change", "euicc", "after"),
+    ),
+)  # fmt: skip
