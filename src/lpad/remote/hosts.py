@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lpad.errors import InvalidSettings, InvalidValue
-from lpad.server_address import HTTPS_PORT, ServerAddress
+from lpad.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,6 @@ def _source(text: str) -> ServerAddress:
 def _target(text: str) -> tuple[str, int | None]:
     match = _TARGET.fullmatch(text.strip())
     port = int(match["port"]) if match and match["port"] else None
-    if match is None or not 0 < (port or HTTPS_PORT) < 65536:
+    if match is None or not 0 < (1 if port is None else port) < 65536:
         raise InvalidSettings(f"hosts: '{text}' is no target; write host, host:port or [ipv6]:port")
     return match["six"] or match["name"], port

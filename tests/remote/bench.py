@@ -1,0 +1,50 @@
+"""Starts scripted servers and makes ES9+ clients for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.hosts import Hosts
+from lpad.server_address import ServerAddress
+from remote.scripted_server import Reply, ScriptedServer, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from lpad.remote.trust import Trust
+    from lpad.simulator.credential import Credential
+    from lpad.simulator.pki import Pki
+
+NAME = "smdp.example.com"
+
+
+class Bench:
+    """Starts scripted servers and makes clients for them."""
+
+    def __init__(self, pki: Pki, trust: Trust, folder: Path, stack: ExitStack) -> None:
+        self.pki = pki
+        self.trust = trust
+        self.folder = folder
+        self.stack = stack
+
+    def server(
+        self,
+        answer: Callable[[Seen], Reply] | Reply,
+        *,
+        credential: Credential | None = None,
+        **options: Any,
+    ) -> ScriptedServer:
+        script = (lambda _: answer) if isinstance(answer, Reply) else answer
+        shown = credential or self.pki.dp_tls(NAME)
+        return self.stack.enter_context(ScriptedServer(script, shown, self.folder, **options))
+
+    def client(
+        self, server: ScriptedServer, *, address: str = NAME, trust: Trust | None = None, **options: Any
+    ) -> Es9Plus:
+        hosts = Hosts.parse({address: f"127.0.0.1:{server.port}"})
+        return self.stack.enter_context(
+            Es9Plus(ServerAddress.parse(address), trust=trust or self.trust, hosts=hosts, **options)
+        )

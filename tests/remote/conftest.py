@@ -1,0 +1,36 @@
+"""Servers on loopback, with certificates of a PKI made for the tests."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.remote.trust import Trust
+from lpad.simulator.credential import Curve
+from lpad.simulator.pki import Pki
+from remote.bench import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificates for all tests."""
+    return Pki.open(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def trust(pki: Pki) -> Trust:
+    """The PKI's CIs, and nothing else."""
+    return Trust([pki.ci[curve].der for curve in Curve], use_system_roots=False)
+
+
+@pytest.fixture
+def bench(pki: Pki, trust: Trust, tmp_path: Path) -> Iterator[Bench]:
+    """See Bench; what was started is stopped after the test."""
+    with ExitStack() as stack:
+        yield Bench(pki, trust, tmp_path, stack)

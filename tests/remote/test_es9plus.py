@@ -1,0 +1,410 @@
+"""ES9+ against a scripted server: functions, HTTP, deadlines."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.deadline import Deadline
+from lpad.errors import ServerMalformed, ServerRefused, ServerUnreachable
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.hosts import Hosts
+from lpad.server_address import ServerAddress
+from remote.bench import NAME
+from remote.scripted_server import SUCCESS, Reply, Seen
+
+if TYPE_CHECKING:
+    from lpad.remote.trust import Trust
+    from remote.bench import Bench
+
+PLENTY = 30.0
+
+
+def soon() -> Deadline:
+    return Deadline.after(PLENTY)
+
+
+def success(**fields: object) -> bytes:
+    return json.dumps({**json.loads(SUCCESS), **fields}).encode()
+
+
+def failed(subject: str, reason: str, message: str | None = None) -> bytes:
+    data = {"subjectCode": subject, "reasonCode": reason, **({"message": message} if message else {})}
+    return json.dumps(
+        {"header": {"functionExecutionStatus": {"status": "Failed", "statusCodeData": data}}}
+    ).encode()
+
+
+INITIATED = success(
+    transactionId="aBcD",
+    serverSigned1="MAA=",
+    serverSignature1="XzcA",
+    euiccCiPKIdToBeUsed="BAA=",
+    serverCertificate="MAA=",
+)
+
+
+def initiate(client: Es9Plus) -> str:
+    answer = client.initiate_authentication(
+        euicc_challenge=bytes(16), euicc_info1=b"\xbf\x20\x00", deadline=soon()
+    )
+    return answer.transaction_id_text
+
+
+def notify(client: Es9Plus, *, deadline: Deadline | None = None) -> None:
+    client.handle_notification(pending_notification=b"\x30\x00", deadline=deadline or soon())
+
+
+def all_five(seen: Seen) -> Reply:
+    bodies = {
+        "initiateAuthentication": INITIATED,
+        "authenticateClient": success(
+            transactionId="aBcD",
+            profileMetadata="vyUA",
+            smdpSigned2="MAA=",
+            smdpSignature2="XzcA",
+            smdpCertificate="MAA=",
+        ),
+        "getBoundProfilePackage": success(transactionId="aBcD", boundProfilePackage="vzYA"),
+        "cancelSession": SUCCESS,
+    }
+    function = seen.path.rpartition("/")[2]
+    return Reply(204) if function == "handleNotification" else Reply(body=bodies[function])
+
+
+def test_five_functions_over_one_connection(bench: Bench) -> None:
+    """All five functions work, over one TCP connection and one TLS handshake."""
+    server = bench.server(all_five)
+    client = bench.client(server)
+    transaction = initiate(client)
+    client.authenticate_client(
+        transaction_id=transaction, authenticate_server_response=b"\xbf\x38\x00", deadline=soon()
+    )
+    package = client.get_bound_profile_package(
+        transaction_id=transaction, prepare_download_response=b"\xbf\x21\x00", deadline=soon()
+    )
+    client.cancel_session(
+        transaction_id=transaction, cancel_session_response=b"\xbf\x41\x00", deadline=soon()
+    )
+    notify(client)
+    assert package.bound_profile_package == b"\xbf\x36\x00"
+    assert [seen.path.rpartition("/")[2] for seen in server.seen] == [
+        "initiateAuthentication",
+        "authenticateClient",
+        "getBoundProfilePackage",
+        "cancelSession",
+        "handleNotification",
+    ]
+    assert server.connects == server.handshakes == client.connects == 1
+
+
+def test_what_goes_out(bench: Bench) -> None:
+    """Path and headers are those of the specification; the transaction ID goes back as it came."""
+    server = bench.server(all_five)
+    client = bench.client(server, protocol_version="2.5.0")
+    client.authenticate_client(
+        transaction_id=initiate(client), authenticate_server_response=b"\xbf\x38\x00", deadline=soon()
+    )
+    first, second = server.seen
+    assert first.path == "/gsma/rsp2/es9plus/initiateAuthentication"
+    assert first.headers["Host"] == NAME
+    assert first.headers["User-Agent"] == "gsma-rsp-lpad"
+    assert first.headers["X-Admin-Protocol"] == "gsma/rsp/v2.5.0"
+    assert first.headers["Content-Type"] == "application/json"
+    assert first.fields["smdpAddress"] == NAME
+    assert second.fields["transactionId"] == "aBcD"
+
+
+def test_default_protocol_version(bench: Bench) -> None:
+    """Unless told otherwise, the version that most clients tell is told."""
+    server = bench.server(all_five)
+    notify(bench.client(server))
+    assert server.seen[0].headers["X-Admin-Protocol"] == "gsma/rsp/v2.2.2"
+
+
+def test_closed_while_idle_connects_again(bench: Bench) -> None:
+    """A connection that the server closed while it was idle is replaced, not used."""
+    server = bench.server(Reply(204, keep=False))
+    client = bench.client(server)
+    notify(client)
+    notify(client)
+    assert len(server.seen) == 2
+    assert client.connects == 2
+
+
+def test_connection_close_is_honoured(bench: Bench) -> None:
+    """A server that announces the end of the connection gets a new one for the next request."""
+    server = bench.server(Reply(headers={"Connection": "close"}, keep=False))
+    client = bench.client(server)
+    notify(client)
+    notify(client)
+    assert client.connects == 2
+
+
+@pytest.mark.parametrize("reply", [Reply(204), Reply(200, b""), Reply(200, SUCCESS), Reply(202, b"")])
+def test_notification_accepted(bench: Bench, reply: Reply) -> None:
+    """204, and 200 with or without a body, mean that the notification was accepted."""
+    notify(bench.client(bench.server(reply)))
+
+
+def test_notification_refused_with_200(bench: Bench) -> None:
+    """200 with status Failed is a refusal: the notification must be kept."""
+    client = bench.client(bench.server(Reply(200, failed("8.10.1", "3.9"))))
+    with pytest.raises(ServerRefused):
+        notify(client)
+
+
+def test_cancel_session_with_empty_answer(bench: Bench) -> None:
+    """CancelSession has no fields to answer with, and some servers send none."""
+    client = bench.client(bench.server(Reply(200, b"")))
+    client.cancel_session(transaction_id="01", cancel_session_response=b"\xbf\x41\x00", deadline=soon())
+
+
+def test_empty_answer_where_fields_are_due(bench: Bench) -> None:
+    """An empty answer to a function that has fields to return is malformed."""
+    client = bench.client(bench.server(Reply(200, b"")))
+    with pytest.raises(ServerMalformed, match=r"ES9\+.InitiateAuthentication"):
+        initiate(client)
+
+
+def test_refusal_says_all(bench: Bench) -> None:
+    """A refusal carries function, codes and remedy, our words and the server's."""
+    client = bench.client(bench.server(Reply(body=failed("8.8.5", "4.10", "order\x07 12 is over"))))
+    with pytest.raises(ServerRefused) as caught:
+        initiate(client)
+    error = caught.value
+    assert error.details == {
+        "function": "ES9+.InitiateAuthentication",
+        "subject_code": "8.8.5",
+        "reason_code": "4.10",
+        "remedy": "permanent",
+        "message": "order 12 is over",
+    }
+    assert not error.retryable
+    assert "the download order has expired" in error.sentence
+    assert '"order 12 is over"' in error.sentence
+    assert "new activation code" in error.sentence
+
+
+@pytest.mark.parametrize(
+    ("pair", "remedy", "retryable"),
+    [
+        (("8.2", "1.2"), "retry", True),
+        (("8.10.1", "3.9"), "restart-session", True),
+        (("8.2.7", "3.8"), "confirmation-code", False),
+        (("8.2.6", "3.8"), "permanent", False),
+    ],
+)
+def test_remedy_decides_on_retrying(
+    bench: Bench,
+    pair: tuple[str, str],
+    remedy: str,
+    retryable: bool,  # noqa: FBT001  a table's column
+) -> None:
+    """What passes by itself, or with a new session, is retryable; the rest is not."""
+    client = bench.client(bench.server(Reply(body=failed(*pair))))
+    with pytest.raises(ServerRefused) as caught:
+        notify(client)
+    assert caught.value.details["remedy"] == remedy
+    assert caught.value.retryable is retryable
+
+
+def test_bare_name_for_a_server_behind_a_port(bench: Bench) -> None:
+    """Refused as name:port, the server is told its bare name, once."""
+
+    def only_by_name(seen: Seen) -> Reply:
+        known = seen.fields["smdpAddress"] == NAME
+        return Reply(body=INITIATED if known else failed("8.8.1", "3.8"))
+
+    server = bench.server(only_by_name)
+    assert initiate(bench.client(server, address=f"{NAME}:8443")) == "aBcD"
+    assert [seen.fields["smdpAddress"] for seen in server.seen] == [f"{NAME}:8443", NAME]
+    assert server.seen[0].headers["Host"] == f"{NAME}:8443"
+    assert server.connects == 1
+
+
+@pytest.mark.parametrize(("address", "asked"), [(NAME, 1), (f"{NAME}:8443", 2)])
+def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> None:
+    """A server that is not the one meant refuses, after one try per form of the address."""
+    server = bench.server(Reply(body=failed("8.8.1", "3.8")))
+    with pytest.raises(ServerRefused, match="not its address"):
+        initiate(bench.client(server, address=address))
+    assert len(server.seen) == asked
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"), [(400, False), (401, False), (404, False), (408, True), (429, True), (500, True)]
+)
+def test_http_status(bench: Bench, status: int, retryable: bool) -> None:  # noqa: FBT001  a table's column
+    """4xx and 5xx are an unreachable server; which of them pass by themselves is told."""
+    client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
+    with pytest.raises(ServerUnreachable) as caught:
+        notify(client)
+    assert caught.value.details == {"http_status": status}
+    assert caught.value.retryable is retryable
+
+
+def test_codes_in_an_http_error(bench: Bench) -> None:
+    """Servers that send their status codes with an HTTP error are understood all the same."""
+    client = bench.client(bench.server(Reply(500, failed("8.2.6", "3.8"))))
+    with pytest.raises(ServerRefused, match="matching ID"):
+        notify(client)
+
+
+def test_redirects_are_refused(bench: Bench) -> None:
+    """A redirect is followed nowhere."""
+    elsewhere = bench.server(Reply(204))
+    location = f"https://127.0.0.1:{elsewhere.port}/gsma/rsp2/es9plus/handleNotification"
+    client = bench.client(bench.server(Reply(302, b"", {"Location": location})))
+    with pytest.raises(ServerUnreachable, match="redirects") as caught:
+        notify(client)
+    assert not caught.value.retryable
+    assert elsewhere.connects == 0
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"header":{}}', b"\x1f\x8b\x08\x00"])
+def test_malformed_body(bench: Bench, body: bytes) -> None:
+    """A success that is no JSON answer is malformed, and names the function."""
+    client = bench.client(bench.server(Reply(200, body)))
+    with pytest.raises(ServerMalformed, match=r"ES9\+.HandleNotification"):
+        notify(client)
+
+
+def test_oversized_body(bench: Bench) -> None:
+    """An answer beyond all reason is not read to its end, and the next request works."""
+    replies = iter([Reply(200, b" " * 300_000), Reply(204)])
+    client = bench.client(bench.server(lambda _: next(replies)))
+    with pytest.raises(ServerMalformed, match="larger than"):
+        notify(client)
+    notify(client)
+
+
+def test_large_package_is_no_oversized_body(bench: Bench) -> None:
+    """A package of a megabyte arrives."""
+    package = success(transactionId="01", boundProfilePackage="AAAA" * 350_000)
+    client = bench.client(bench.server(Reply(200, package)))
+    answer = client.get_bound_profile_package(
+        transaction_id="01", prepare_download_response=b"\xbf\x21\x00", deadline=soon()
+    )
+    assert len(answer.bound_profile_package) == 1_050_000
+
+
+def test_not_http(bench: Bench) -> None:
+    """A server that speaks something else over TLS is malformed."""
+    client = bench.client(bench.server(Reply(raw=b"220 mail.example.com ESMTP\r\n\r\n", keep=False)))
+    with pytest.raises(ServerMalformed, match="not HTTP"):
+        notify(client)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf"]
+)
+def test_answer_cut_off(bench: Bench, raw: bytes) -> None:
+    """A connection that ends within the answer is an unreachable server, and retryable."""
+    client = bench.client(bench.server(Reply(raw=raw, keep=False)))
+    with pytest.raises(ServerUnreachable) as caught:
+        notify(client)
+    assert caught.value.retryable
+
+
+def test_no_request_is_sent_twice(bench: Bench) -> None:
+    """A request whose answer was cut off is not repeated behind the caller's back."""
+    server = bench.server(Reply(raw=b"", keep=False))
+    with pytest.raises(ServerUnreachable):
+        notify(bench.client(server))
+    assert len(server.seen) == 1
+
+
+def test_silent_server(bench: Bench) -> None:
+    """A server that takes the request and says nothing costs no more than the deadline."""
+    release = threading.Event()
+
+    def silent(_: Seen) -> Reply:
+        release.wait(PLENTY)
+        return Reply(204)
+
+    client = bench.client(bench.server(silent))
+    with pytest.raises(ServerUnreachable, match="in time") as caught:
+        notify(client, deadline=Deadline.after(0.2))
+    assert caught.value.retryable
+    release.set()
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_dripping_server(bench: Bench, start: bytes) -> None:
+    """A server that sends a byte now and then, in status line, headers or body, is left at the deadline."""
+    done = threading.Event()
+
+    server = bench.server(Reply(204))
+
+    def drip(connection: socket.socket) -> None:
+        with server.context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(65536)
+            secured.sendall(start)
+            while not done.wait(0.02):
+                try:
+                    secured.sendall(b"1")
+                except OSError:
+                    return
+
+    server.below_tls = drip
+    deadline = Deadline.after(0.4)
+    with pytest.raises(ServerUnreachable, match="in time"):
+        notify(bench.client(server), deadline=deadline)
+    assert deadline.passed
+    done.set()
+
+
+def test_deadline_that_has_passed(bench: Bench) -> None:
+    """Without time left nothing is sent."""
+    server = bench.server(Reply(204))
+    with pytest.raises(ServerUnreachable):
+        notify(bench.client(server), deadline=Deadline.after(0))
+    assert server.seen == []
+
+
+def test_nobody_listens(trust: Trust) -> None:
+    """A refused connection is an unreachable server that a later try may find."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    hosts = Hosts.parse({NAME: f"127.0.0.1:{port}"})
+    with (
+        Es9Plus(ServerAddress.parse(NAME), trust=trust, hosts=hosts) as client,
+        pytest.raises(ServerUnreachable, match="connection refused") as caught,
+    ):
+        notify(client)
+    assert caught.value.retryable
+
+
+def test_name_that_does_not_exist(trust: Trust) -> None:
+    """A name that can't be looked up is an unreachable server."""
+    with (
+        Es9Plus(ServerAddress.parse("smdp.invalid"), trust=trust) as client,
+        pytest.raises(ServerUnreachable, match=r"look up smdp\.invalid"),
+    ):
+        notify(client)
+
+
+def test_environment_names_no_proxy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies of the environment play no part."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server = bench.server(Reply(204))
+    notify(bench.client(server))
+    assert server.connects == 1
+
+
+def test_close_and_go_on(bench: Bench) -> None:
+    """A closed client connects again when used again."""
+    server = bench.server(Reply(204))
+    client = bench.client(server)
+    notify(client)
+    client.close()
+    notify(client)
+    assert client.connects == 2
