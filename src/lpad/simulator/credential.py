@@ -116,10 +116,19 @@ def signed_by(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> 
 
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` names and signed `certificate`; dates are not looked at."""
+    """Whether `issuer` names and signed `certificate`; dates are not looked at.
+
+    Names are compared as text: card makers write the same name now as UTF8String, now as
+    PrintableString.
+    """
+    key, algorithm = issuer.public_key(), certificate.signature_hash_algorithm
+    if not isinstance(key, ec.EllipticCurvePublicKey) or algorithm is None:
+        return False
+    if certificate.issuer.rfc4514_string() != issuer.subject.rfc4514_string():
+        return False
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm))
+    except InvalidSignature:
         return False
     return True
 

@@ -1,0 +1,172 @@
+"""ES9+.HandleNotification (SGP.22 v2.5, 5.6.4): what cards report, verified and written down."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.errors import MalformedError
+from lpad.identifiers import Iccid
+from lpad.simulator.credential import signed_by
+from lpad.simulator.smdp import status
+from lpad.simulator.smdp.metadata import Event, bits_of
+from lpad.simulator.smdp.order import OrderState
+from lpad.simulator.smdp.signer import Signer, signer_of_other, signer_of_result
+from lpad.simulator.smdp.status import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.codec.tlv import Tlv
+    from lpad.simulator.smdp.call import Call
+    from lpad.simulator.smdp.site import Site
+
+_INSTALLATION_RESULT = 0xBF37
+_OTHER = 0x30
+_METADATA = 0xBF2F
+_TEMPORARY = frozenset({10, 11})
+"""errorReasons that another try may cure: memory full, interrupted (SGP.22 v3.1, 2.5.6.1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One notification as it was received.
+
+    Attributes:
+        received: when.
+        kind: "installation-result" or "other".
+        event: "install", "enable", "disable" or "delete".
+        sequence_number: the card's count.
+        address: the recipient that it names.
+        iccid: digits, or None.
+        verified: whether the signature is right and the card's certificate known or good.
+        eid: the card's, when verified.
+        transaction_id: of an installation result, in hex.
+        installed: of an installation result, whether it reports success.
+        error_reason: of a failed installation.
+        duplicate: whether the very same bytes were received before.
+        digest: SHA-256 of the bytes, in hex.
+    """
+
+    received: datetime
+    kind: str
+    event: str
+    sequence_number: int
+    address: str
+    iccid: str | None = None
+    verified: bool = False
+    eid: str | None = None
+    transaction_id: str | None = None
+    installed: bool | None = None
+    error_reason: int | None = None
+    duplicate: bool = False
+    digest: str = ""
+
+
+class Notifications:
+    """Everything received, one JSON object a line, in the order of arrival."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep them in the file `path`, made with the first one."""
+        self._path = path
+
+    def all(self) -> tuple[Notification, ...]:
+        """Return everything received, oldest first."""
+        if not self._path.exists():
+            return ()
+        lines = self._path.read_bytes().splitlines()
+        return tuple(msgspec.json.decode(line, type=Notification) for line in lines)
+
+    def add(self, notification: Notification) -> None:
+        """Write one down."""
+        line = msgspec.json.encode(notification) + b"\n"
+        with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "wb") as file:
+            file.write(line)
+
+
+def handle_notification(site: Site, call: Call) -> None:
+    """Verify a notification, write it down, and settle the order that it reports on.
+
+    Whatever the verification says, the card's copy can go: the caller answers 204, also to
+    duplicates and unknown transactions.
+
+    Raises:
+        Refusal: it can't be read at all (1.6/2.1).
+    """
+    element = call.element("pendingNotification", _INSTALLATION_RESULT, _OTHER)
+    digest = hashlib.sha256(element.raw).hexdigest()
+    duplicate = any(known.digest == digest for known in site.notifications.all())
+    try:
+        notification = _read(site, element, digest=digest, duplicate=duplicate)
+    except MalformedError as error:
+        raise Refusal(status.INVALID_REQUEST, subject_identifier="pendingNotification") from error
+    site.notifications.add(notification)
+    if notification.verified and not duplicate and notification.transaction_id is not None:
+        _settle(site, notification, notification.transaction_id)
+
+
+def _read(site: Site, element: Tlv, *, digest: str, duplicate: bool) -> Notification:
+    transaction_id = installed = error_reason = None
+    signer: Signer | None
+    if element.tag == _INSTALLATION_RESULT:
+        signed = element.get(0xBF27)
+        transaction_id = signed.get(0x80).value
+        metadata = signed.get(_METADATA)
+        installed, error_reason = _outcome(signed.get(0xA2))
+        signer = signer_of_result(site, transaction_id)
+    else:
+        signed = metadata = element.get(_METADATA)
+        signer = signer_of_other(site, element)
+    verified = signer is not None and signed_by(signer.key, element.get(0x5F37).value, signed.raw)
+    iccid = metadata.find(0x5A)
+    return Notification(
+        received=datetime.now(UTC),
+        kind="other" if transaction_id is None else "installation-result",
+        event=_event(metadata.get(0x81).value),
+        sequence_number=int.from_bytes(metadata.get(0x80).value, "big", signed=True),
+        address=metadata.get(0x0C).value.decode("utf-8", "replace"),
+        iccid=str(Iccid.from_bytes(iccid.value)) if iccid else None,
+        verified=verified,
+        eid=signer.eid if signer is not None and verified else None,
+        transaction_id=transaction_id.hex() if transaction_id is not None else None,
+        installed=installed,
+        error_reason=error_reason,
+        duplicate=duplicate,
+        digest=digest,
+    )
+
+
+def _outcome(final: Tlv) -> tuple[bool, int | None]:
+    """Return whether the profile is installed, and else the errorReason."""
+    result = final.children()[0] if final.value else final
+    if result.tag == 0xA0:
+        return True, None
+    return False, int.from_bytes(result.get(0x81).value, "big", signed=True)
+
+
+def _event(content: bytes) -> str:
+    known = [event.name.lower() for event in Event if event.value in bits_of(content)]
+    return "+".join(known) or "unknown"
+
+
+def _settle(site: Site, notification: Notification, transaction_id: str) -> None:
+    """Move the order on; results of sessions before the latest one come too late to matter."""
+    transaction = site.transactions.get(bytes.fromhex(transaction_id))
+    order = next((one for one in site.orders.all() if one.transaction_id == transaction_id), None)
+    if transaction is None or order is None or order.state is not OrderState.DOWNLOADED:
+        return
+    if notification.installed:
+        changed = site.orders.change(order.id, state=OrderState.INSTALLED, reason=None)
+    else:
+        again = notification.error_reason in _TEMPORARY
+        changed = site.orders.change(
+            order.id,
+            state=OrderState.RELEASED if again else OrderState.ERROR,
+            reason=f"installation failed with errorReason {notification.error_reason}",
+        )
+    site.orders.forget_binding(changed)

@@ -1,0 +1,181 @@
+"""The simulated SM-DP+: ES9+ over HTTPS on loopback, with everything it keeps in one folder.
+
+orders/               see orders.py: other processes may add to it
+transactions/         which card a transaction was with
+notifications.jsonl   what cards reported
+server.json           address and OID
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from lpad.simulator.faults import ActiveFaults, FaultPlan, TlsIdentity
+from lpad.simulator.smdp.announcement import Announcement
+from lpad.simulator.smdp.counters import Counters
+from lpad.simulator.smdp.functions import HttpAnswer, answer
+from lpad.simulator.smdp.http_conversation import HttpConversation
+from lpad.simulator.smdp.https import HttpsListener, tls_context
+from lpad.simulator.smdp.notifications import Notification, Notifications
+from lpad.simulator.smdp.orders import Orders
+from lpad.simulator.smdp.sessions import Sessions
+from lpad.simulator.smdp.site import Site, own_addresses
+from lpad.simulator.smdp.transactions import Transactions
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+    from types import TracebackType
+
+    from lpad.simulator.credential import Credential, Curve
+    from lpad.simulator.pki import Pki
+
+SGP26_NAME = "testsmdpplus1.example.com"
+_SESSION_SECONDS = 1800.0
+
+
+class SmDp:
+    """A server; use it as a context manager, or call `start` and `stop`.
+
+    Attributes:
+        orders: its orders; add to them at any time.
+        faults: what shall go wrong; add to it at any time.
+        counters: connections, handshakes, requests.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pki: Pki,
+        host: str = "localhost",
+        port: int = 0,
+        aliases: tuple[str, ...] = (SGP26_NAME,),
+        curve: Curve | None = None,
+        faults: FaultPlan | None = None,
+        tls: TlsIdentity = TlsIdentity.GOOD,
+        check_memory: bool = False,
+        session_seconds: float = _SESSION_SECONDS,
+        bind: str = "127.0.0.1",
+    ) -> None:
+        """Prepare a server; nothing listens before `start`.
+
+        Args:
+            folder: where it keeps things; made when missing.
+            pki: certificates and keys.
+            host: the name in its address.
+            port: TCP port; 0 takes a free one at each start.
+            aliases: other names that it answers to.
+            curve: the only curve that it signs on, or None for whichever the card prefers.
+            faults: what shall go wrong from the start.
+            tls: the certificate that it shows in TLS.
+            check_memory: whether it refuses profiles that don't fit (8.1/4.8).
+            session_seconds: how long a session may last.
+            bind: IP address to listen on.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.orders = Orders(folder / "orders")
+        self.faults = faults or FaultPlan()
+        self.counters = Counters()
+        self._pki = pki
+        self._names = (host, *(name for name in aliases if name != host))
+        self._bind = (bind, port)
+        self._curve = curve
+        self._check_memory = check_memory
+        self._sessions = Sessions(seconds=session_seconds)
+        self._notifications = Notifications(folder / "notifications.jsonl")
+        self._transactions = Transactions(folder / "transactions")
+        self._context = self._context_of(tls)
+        self._lock = threading.Lock()
+        self._listener: HttpsListener | None = None
+        self._site: Site | None = None
+
+    @property
+    def address(self) -> str:
+        """The server's address, "localhost:PORT"; the port stands there unless it is 443."""
+        return str(self._running.addresses[0])
+
+    @property
+    def oid(self) -> str:
+        """The server's OID, dotted."""
+        return self._running.oid
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return self._running.addresses[0].port
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """Every notification received, oldest first."""
+        return self._notifications.all()
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._listener = HttpsListener(
+            self._bind, context=lambda: self._context, serve=self._converse, counters=self.counters
+        )
+        self._site = Site(
+            pki=self._pki,
+            addresses=own_addresses(self._names, self._listener.port),
+            orders=self.orders,
+            sessions=self._sessions,
+            transactions=self._transactions,
+            notifications=self._notifications,
+            curve=self._curve,
+            check_memory=self._check_memory,
+        )
+        Announcement(address=self.address, oid=self.oid).write(self.folder)
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Listen no more and cut the connections; sessions survive until the object goes."""
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def show(self, tls: TlsIdentity) -> None:
+        """Show another certificate in the TLS handshakes to come."""
+        self._context = self._context_of(tls)
+
+    def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
+        """Carry out one ES9+ function, one at a time."""
+        with self._lock:
+            return answer(self._running, function, body, faults)
+
+    @property
+    def _running(self) -> Site:
+        assert self._site is not None, "start the server first"
+        return self._site
+
+    def _converse(self, connection: ssl.SSLSocket) -> None:
+        HttpConversation(connection, self)
+
+    def _context_of(self, tls: TlsIdentity) -> ssl.SSLContext:
+        return tls_context(self._tls_credential(tls))
+
+    def _tls_credential(self, tls: TlsIdentity) -> Credential:
+        match tls:
+            case TlsIdentity.GOOD:
+                return self._pki.dp_tls(*self._names)
+            case TlsIdentity.EXPIRED:
+                return self._pki.dp_tls(*self._names, expired=True)
+            case TlsIdentity.OTHER_NAME:
+                return self._pki.dp_tls("other.example.com")
+            case TlsIdentity.UNKNOWN_CA:
+                return self._pki.strangers_tls(*self._names)

@@ -1,0 +1,51 @@
+"""Which card signed a notification: known from the transaction, or from the chain that comes along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from cryptography import x509
+
+from lpad.simulator.credential import authority_key_id
+from lpad.simulator.smdp.chain import verify_chain
+from lpad.simulator.smdp.status import Refusal
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from lpad.codec.tlv import Tlv
+    from lpad.simulator.smdp.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A card that the server trusts: its public key and EID."""
+
+    key: ec.EllipticCurvePublicKey
+    eid: str
+
+
+def signer_of_result(site: Site, transaction_id: bytes) -> Signer | None:
+    """Return the card of a transaction, whose chain was verified then; None when it is unknown."""
+    transaction = site.transactions.get(transaction_id)
+    if transaction is None:
+        return None
+    certificate = x509.load_der_x509_certificate(transaction.euicc)
+    return Signer(cast("ec.EllipticCurvePublicKey", certificate.public_key()), transaction.eid)
+
+
+def signer_of_other(site: Site, element: Tlv) -> Signer | None:
+    """Return the card whose certificates an OtherSignedNotification carries; None when they are bad."""
+    certificates = [child.raw for child in element.children() if child.tag == 0x30]
+    if len(certificates) < 2:
+        return None
+    try:
+        eum = x509.load_der_x509_certificate(certificates[1])
+        ci = site.ci(authority_key_id(eum) or b"")
+        if ci is None:
+            return None
+        euicc, eid = verify_chain(certificates[0], certificates[1], ci)
+    except (Refusal, ValueError):
+        return None
+    return Signer(euicc.public_key, eid.digits)
