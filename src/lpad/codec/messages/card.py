@@ -31,15 +31,18 @@ class EuiccMemoryResetResult(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class EuiccMemoryResetRequest:
-    """eUICCMemoryReset (BF34): what is to go, enabled profiles included."""
+    """eUICCMemoryReset (BF34): what is to go, enabled profiles included.
+
+    Of test profiles those go that were loaded in the field.
+    """
 
     operational_profiles: bool = False
-    field_loaded_test_profiles: bool = False
-    default_dp_address: bool = False
+    test_profiles: bool = False
+    default_smdp_address: bool = False
 
     def encode(self) -> bytes:
         """Return the request."""
-        options = (self.operational_profiles, self.field_loaded_test_profiles, self.default_dp_address)
+        options = (self.operational_profiles, self.test_profiles, self.default_smdp_address)
         bits = named_bits.of(bit for bit, wanted in enumerate(options) if wanted)
         return der.encode("EuiccMemoryResetRequest", {"resetOptions": bits})
 

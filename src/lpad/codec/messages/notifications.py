@@ -51,11 +51,11 @@ class NotificationSentResult(ResultCode):
 class NotificationMetadata:
     """What the list shows of a notification.
 
-    `seq_number` is unique on the card for its life and may be 0. `address` is the server to tell, as the
+    `sequence_number` is unique on the card for its life and may be 0. `address` is the server to tell, as the
     card wrote it: blanks and capitals occur. `iccid` may be missing.
     """
 
-    seq_number: int
+    sequence_number: int
     event: NotificationEvent
     address: str
     iccid: Iccid | None
@@ -80,7 +80,7 @@ class NotificationMetadata:
             raise MalformedError("a notification lacks its sequence number")
         events = events_of(value.get("profileManagementOperation", (b"", 0)))
         return cls(
-            seq_number=value["seqNumber"],
+            sequence_number=value["seqNumber"],
             event=events[0] if events else NotificationEvent.UNKNOWN,
             address=value.get("notificationAddress", ""),
             iccid=_iccid(value.get("iccid")),
@@ -117,21 +117,21 @@ class ListNotificationResponse:
         if outcome != "notificationMetadataList":
             return cls((), ListNotificationError(value))
         found = map(NotificationMetadata.from_value, value)
-        return cls(tuple(sorted(found, key=lambda metadata: metadata.seq_number)), None)
+        return cls(tuple(sorted(found, key=lambda metadata: metadata.sequence_number)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrieveNotificationsListRequest:
     """RetrieveNotificationsList (BF2B): the one with this number, or those of these events, or all."""
 
-    seq_number: int | None = None
+    sequence_number: int | None = None
     events: tuple[NotificationEvent, ...] = ()
 
     def encode(self) -> bytes:
         """Return the request."""
         value: dict[str, Any] = {}
-        if self.seq_number is not None:
-            value["searchCriteria"] = ("seqNumber", self.seq_number)
+        if self.sequence_number is not None:
+            value["searchCriteria"] = ("seqNumber", self.sequence_number)
         elif self.events:
             value["searchCriteria"] = ("profileManagementOperation", event_bits(self.events))
         return der.encode("RetrieveNotificationsListRequest", value)
@@ -188,7 +188,7 @@ class RetrieveNotificationsListResponse:
                 found.append(PendingNotification.decode(element))
             except MalformedError:
                 continue
-        found.sort(key=lambda notification: notification.metadata.seq_number)
+        found.sort(key=lambda notification: notification.metadata.sequence_number)
         return cls(tuple(found), len(value) - len(found), None)
 
 
@@ -196,11 +196,11 @@ class RetrieveNotificationsListResponse:
 class NotificationSentRequest:
     """RemoveNotificationFromList (BF30)."""
 
-    seq_number: int
+    sequence_number: int
 
     def encode(self) -> bytes:
         """Return the request."""
-        return der.encode("NotificationSentRequest", {"seqNumber": self.seq_number})
+        return der.encode("NotificationSentRequest", {"seqNumber": self.sequence_number})
 
 
 def _iccid(data: bytes | None) -> Iccid | None:

@@ -20,7 +20,7 @@ class ResultCode(IntEnum):
 
     reason: str
 
-    def __new__(cls, code: int, reason: str = "undocumentedCode") -> Self:
+    def __new__(cls, code: int, reason: str) -> Self:
         """Make a member of a number and its name in SGP.22."""
         member = int.__new__(cls, code)
         member._value_ = code
@@ -31,8 +31,10 @@ class ResultCode(IntEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, int):
             return None
-        member = cls.__new__(cls, value)
+        member = int.__new__(cls, value)
         member._name_ = f"CODE_{value}"
+        member._value_ = value
+        member.reason = "undocumentedCode"
         return member
 
     @classmethod

@@ -1,0 +1,374 @@
+"""The eUICC's functions as methods: ES10a, ES10b and ES10c (SGP.22 v2.5, 5.7)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from lpad.codec.messages import card, euicc_info
+from lpad.codec.messages.addresses import (
+    GET_EUICC_CONFIGURED_ADDRESSES,
+    ConfiguredAddresses,
+    SetDefaultDpAddressRequest,
+    SetDefaultDpAddressResult,
+)
+from lpad.codec.messages.authentication import AuthenticateServerRequest, AuthenticateServerResponse
+from lpad.codec.messages.download import (
+    CancelSessionReason,
+    CancelSessionRequest,
+    CancelSessionResponse,
+    PrepareDownloadRequest,
+    PrepareDownloadResponse,
+)
+from lpad.codec.messages.installation import ProfileInstallationResult
+from lpad.codec.messages.notifications import (
+    ListNotificationRequest,
+    ListNotificationResponse,
+    NotificationSentRequest,
+    NotificationSentResult,
+    RetrieveNotificationsListRequest,
+    RetrieveNotificationsListResponse,
+)
+from lpad.codec.messages.profile_info import TAGS_WITHOUT_ICON
+from lpad.codec.messages.profiles import (
+    DeleteProfileRequest,
+    DeleteProfileResult,
+    DisableProfileRequest,
+    DisableProfileResult,
+    EnableProfileRequest,
+    EnableProfileResult,
+    ProfileInfoListError,
+    ProfileInfoListRequest,
+    ProfileInfoListResponse,
+    SetNicknameRequest,
+    SetNicknameResult,
+)
+from lpad.codec.messages.rules import GET_RAT, decode_rat
+from lpad.errors import CardMalformed, blamed_on
+from lpad.lpa.refusal import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.codec.bound_profile import BoundProfile, Segment
+    from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
+    from lpad.codec.messages.notifications import NotificationMetadata, PendingNotification
+    from lpad.codec.messages.profile_info import ProfileInfo
+    from lpad.codec.messages.profiles import ProfileTarget
+    from lpad.codec.messages.result import ResultCode
+    from lpad.codec.messages.rules import AuthorisationRule
+    from lpad.deadline import Deadline
+    from lpad.identifiers import Eid, Iccid, TransactionId
+
+Answer = TypeVar("Answer")
+
+_log = logging.getLogger(__name__)
+
+
+class Isdr(Protocol):
+    """The port: carries one ES10 command, or one segment of a bound profile package."""
+
+    def command(
+        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+    ) -> bytes:
+        """Send `data` and return the response data; status words are judged, and errors raised, here.
+
+        Args:
+            data: the command with its tag.
+            deadline: of the whole.
+            on_block: told after each block how many bytes of `data` the card has taken.
+        """
+
+
+class Euicc:
+    """An eUICC whose ISD-R is open.
+
+    Each method is one ES10 function and raises, besides what its docstring names:
+        CardRefused: the function answered with an error code; `function`, `code` and `reason` tell which.
+        CardMalformed: the answer can't be read.
+        CardStatus, CardUnreachable, CardBusy: the way to the card failed, or the card refused the command.
+    """
+
+    def __init__(self, isdr: Isdr) -> None:
+        """Use an open ISD-R; whoever opened it closes it."""
+        self._isdr = isdr
+
+    # ES10a
+
+    def get_euicc_configured_addresses(self, *, deadline: Deadline) -> ConfiguredAddresses:
+        """Return the default SM-DP+ and the SM-DS addresses (5.7.3)."""
+        function = "ES10a.GetEuiccConfiguredAddresses"
+        return self._ask(
+            function, GET_EUICC_CONFIGURED_ADDRESSES, ConfiguredAddresses.decode, deadline=deadline
+        )
+
+    def set_default_dp_address(self, address: str, *, deadline: Deadline) -> None:
+        """Set the default SM-DP+ address, or clear it with the empty string (5.7.4)."""
+        function = "ES10a.SetDefaultDpAddress"
+        request = SetDefaultDpAddressRequest(address).encode()
+        self._do(function, request, SetDefaultDpAddressResult.decode, deadline=deadline)
+
+    # ES10b, information
+
+    def get_euicc_info1(self, *, deadline: Deadline) -> euicc_info.EuiccInfo1:
+        """Return what a server needs to begin with (5.7.8)."""
+        function = "ES10b.GetEUICCInfo"
+        return self._ask(
+            function, euicc_info.GET_EUICC_INFO1, euicc_info.EuiccInfo1.decode, deadline=deadline
+        )
+
+    def get_euicc_info2(self, *, deadline: Deadline) -> euicc_info.EuiccInfo2:
+        """Return versions, capabilities, memory and CI key identifiers (5.7.8)."""
+        function = "ES10b.GetEUICCInfo"
+        return self._ask(
+            function, euicc_info.GET_EUICC_INFO2, euicc_info.EuiccInfo2.decode, deadline=deadline
+        )
+
+    def get_rat(self, *, deadline: Deadline) -> tuple[AuthorisationRule, ...]:
+        """Return the Rules Authorisation Table, in the order in which its rows are tried (5.7.22)."""
+        return self._ask("ES10b.GetRAT", GET_RAT, decode_rat, deadline=deadline)
+
+    # ES10b, download
+
+    def get_euicc_challenge(self, *, deadline: Deadline) -> bytes:
+        """Open a session, giving up any that was open, and return its 16 random bytes (5.7.7)."""
+        function = "ES10b.GetEUICCChallenge"
+        return self._ask(
+            function, euicc_info.GET_EUICC_CHALLENGE, euicc_info.decode_euicc_challenge, deadline=deadline
+        )
+
+    def authenticate_server(
+        self, request: AuthenticateServerRequest, *, deadline: Deadline
+    ) -> AuthenticateServerResponse:
+        """Let the card check the server and sign its own identity; `raw` goes to the server (5.7.13)."""
+        function = "ES10b.AuthenticateServer"
+        answer = self._ask(function, request.encode(), AuthenticateServerResponse.decode, deadline=deadline)
+        if answer.error is not None:
+            raise refused(function, answer.error)
+        return answer
+
+    def prepare_download(
+        self, request: PrepareDownloadRequest, *, deadline: Deadline
+    ) -> PrepareDownloadResponse:
+        """Let the card agree to the offered profile; `raw` goes to the server (5.7.5)."""
+        function = "ES10b.PrepareDownload"
+        answer = self._ask(function, request.encode(), PrepareDownloadResponse.decode, deadline=deadline)
+        if answer.error is not None:
+            raise refused(function, answer.error)
+        return answer
+
+    def load_bound_profile_package(
+        self,
+        bound: BoundProfile,
+        *,
+        on_bytes: Callable[[int, int], None] | None = None,
+        before_segment: Callable[[Segment], None] | None = None,
+        deadline: Deadline,
+    ) -> ProfileInstallationResult:
+        """Send the package segment by segment until the card has its result (5.7.6).
+
+        A card that finds a fault answers an early segment with its result; no more is sent then.
+
+        Args:
+            bound: the package.
+            on_bytes: told after each block how many bytes of how many the card has taken.
+            before_segment: told what is about to be sent; an error raised here stops between two
+                segments, where the session can still be cancelled.
+            deadline: of the whole.
+
+        Returns:
+            The result, whether it reports success or a failure; see `lpa.refusal.installation_refused`.
+
+        Raises:
+            CardMalformed: the card took everything and gave no result.
+        """
+        function = "ES10b.LoadBoundProfilePackage"
+        total, done = bound.length, 0
+        for segment in bound.segments:
+            if before_segment is not None:
+                before_segment(segment)
+            on_block = None if on_bytes is None else _counting(on_bytes, done, total)
+            answer = self._isdr.command(segment.data, deadline=deadline, on_block=on_block)
+            if answer:
+                with blamed_on(CardMalformed, function):
+                    return ProfileInstallationResult.decode(answer)
+            done += len(segment.data)
+        raise CardMalformed(
+            f"{function}: the card took the whole profile without saying what became of it;"
+            " 'lpactl profiles' shows whether it is there"
+        )
+
+    def cancel_session(
+        self, transaction_id: TransactionId, reason: CancelSessionReason, *, deadline: Deadline
+    ) -> CancelSessionResponse:
+        """Give a download session up; `raw` goes to the server (5.7.14)."""
+        function = "ES10b.CancelSession"
+        request = CancelSessionRequest(transaction_id, reason).encode()
+        answer = self._ask(function, request, CancelSessionResponse.decode, deadline=deadline)
+        if answer.error is not None:
+            raise refused(function, answer.error)
+        return answer
+
+    # ES10b, notifications
+
+    def list_notification(
+        self, *, events: tuple[NotificationEvent, ...] = (), deadline: Deadline
+    ) -> tuple[NotificationMetadata, ...]:
+        """Return what waits to be sent, in ascending order of numbers (5.7.9).
+
+        Args:
+            events: only of these; none stands for all.
+            deadline: of the whole.
+        """
+        function = "ES10b.ListNotification"
+        request = ListNotificationRequest(events).encode()
+        answer = self._ask(function, request, ListNotificationResponse.decode, deadline=deadline)
+        if answer.error is not None:
+            raise refused(function, answer.error)
+        return answer.notifications
+
+    def retrieve_notifications_list(
+        self,
+        *,
+        sequence_number: int | None = None,
+        events: tuple[NotificationEvent, ...] = (),
+        deadline: Deadline,
+    ) -> tuple[PendingNotification, ...]:
+        """Return signed notifications, in ascending order of numbers (5.7.10).
+
+        Args:
+            sequence_number: only this one; a number that the card no longer holds gives an empty result.
+            events: only of these; none stands for all.
+            deadline: of the whole.
+        """
+        function = "ES10b.RetrieveNotificationsList"
+        request = RetrieveNotificationsListRequest(sequence_number, events).encode()
+        answer = self._ask(function, request, RetrieveNotificationsListResponse.decode, deadline=deadline)
+        if answer.error is not None:
+            raise refused(function, answer.error)
+        if answer.unreadable:
+            _log.warning("%s: %d notifications of a kind unknown here", function, answer.unreadable)
+        return answer.notifications
+
+    def remove_notification_from_list(self, sequence_number: int, *, deadline: Deadline) -> bool:
+        """Take a delivered notification off the card; False means that it was gone already (5.7.11)."""
+        function = "ES10b.RemoveNotificationFromList"
+        request = NotificationSentRequest(sequence_number).encode()
+        result = self._ask(function, request, NotificationSentResult.decode, deadline=deadline)
+        if result not in (NotificationSentResult.OK, NotificationSentResult.NOTHING_TO_DELETE):
+            raise refused(function, result)
+        return result is NotificationSentResult.OK
+
+    # ES10c
+
+    def get_profiles_info(
+        self,
+        *,
+        search: ProfileTarget | ProfileClass | None = None,
+        tags: tuple[int, ...] = TAGS_WITHOUT_ICON,
+        deadline: Deadline,
+    ) -> tuple[ProfileInfo, ...]:
+        """Return the profiles on the card, in the card's order (5.7.15).
+
+        Args:
+            search: one profile, or all of a class; None stands for all.
+            tags: what to tell of each, of `codec.messages.profile_info`; none asks for the card's default
+                set. Icons are left out unless asked for: each is up to 1 kB on a slow line.
+            deadline: of the whole.
+        """
+        function = "ES10c.GetProfilesInfo"
+        request = ProfileInfoListRequest(search, tags)
+        answer = self._ask(function, request.encode(), ProfileInfoListResponse.decode, deadline=deadline)
+        if answer.error is ProfileInfoListError.INCORRECT_INPUT_VALUES and tags:
+            # A card that doesn't know one of the tags should pass over it; one that chokes gets none.
+            _log.info("%s: the card refuses the list of tags; asking for its default set", function)
+            request = ProfileInfoListRequest(search)
+            answer = self._ask(function, request.encode(), ProfileInfoListResponse.decode, deadline=deadline)
+        if answer.error is not None:
+            raise refused(function, answer.error)
+        if answer.unreadable:
+            _log.warning("%s: %d profiles have no ICCID that can be read", function, answer.unreadable)
+        return answer.profiles
+
+    def enable_profile(self, target: ProfileTarget, *, refresh: bool, deadline: Deadline) -> None:
+        """Enable a profile; the one enabled before is disabled (5.7.16).
+
+        Args:
+            target: its ICCID or the AID of its security domain.
+            refresh: have the card ask the modem for a REFRESH. Without, the switch is immediate and the
+                modem has to be told.
+            deadline: of the whole.
+        """
+        request = EnableProfileRequest(target, refresh).encode()
+        self._do("ES10c.EnableProfile", request, EnableProfileResult.decode, deadline=deadline)
+
+    def disable_profile(self, target: ProfileTarget, *, refresh: bool, deadline: Deadline) -> None:
+        """Disable a profile (5.7.17); the arguments are those of `enable_profile`."""
+        request = DisableProfileRequest(target, refresh).encode()
+        self._do("ES10c.DisableProfile", request, DisableProfileResult.decode, deadline=deadline)
+
+    def delete_profile(self, target: ProfileTarget, *, deadline: Deadline) -> None:
+        """Delete a disabled profile (5.7.18)."""
+        request = DeleteProfileRequest(target).encode()
+        self._do("ES10c.DeleteProfile", request, DeleteProfileResult.decode, deadline=deadline)
+
+    def euicc_memory_reset(
+        self,
+        *,
+        operational_profiles: bool = False,
+        test_profiles: bool = False,
+        default_smdp_address: bool = False,
+        deadline: Deadline,
+    ) -> None:
+        """Delete profiles, enabled ones too, or restore the default SM-DP+ address (5.7.19).
+
+        Args:
+            operational_profiles: delete all operational profiles.
+            test_profiles: delete the test profiles that were loaded in the field.
+            default_smdp_address: restore the address that the card came with.
+            deadline: of the whole.
+        """
+        request = card.EuiccMemoryResetRequest(
+            operational_profiles=operational_profiles,
+            test_profiles=test_profiles,
+            default_smdp_address=default_smdp_address,
+        ).encode()
+        self._do("ES10c.eUICCMemoryReset", request, card.EuiccMemoryResetResult.decode, deadline=deadline)
+
+    def get_eid(self, *, deadline: Deadline) -> Eid:
+        """Return the card's identifier (5.7.20); wrong check digits are only logged."""
+        eid = self._ask("ES10c.GetEID", card.GET_EID, card.decode_eid, deadline=deadline)
+        if not eid.check_digits_right:
+            _log.warning("the check digits of EID %s are wrong, as on some test cards", eid.redacted())
+        return eid
+
+    def set_nickname(self, iccid: Iccid, nickname: str, *, deadline: Deadline) -> None:
+        """Name a profile, or take its name with the empty string (5.7.21).
+
+        Raises:
+            InvalidValue: the nickname has more than 64 bytes of UTF-8.
+        """
+        request = SetNicknameRequest(iccid, nickname).encode()
+        self._do("ES10c.SetNickname", request, SetNicknameResult.decode, deadline=deadline)
+
+    def _ask(
+        self, function: str, request: bytes, decode: Callable[[bytes], Answer], *, deadline: Deadline
+    ) -> Answer:
+        answer = self._isdr.command(request, deadline=deadline)
+        if not answer:
+            raise CardMalformed(
+                f"{function}: the card said that it succeeded, but gave no answer; restart the modem"
+            )
+        with blamed_on(CardMalformed, function):
+            return decode(answer)
+
+    def _do(
+        self, function: str, request: bytes, decode: Callable[[bytes], ResultCode], *, deadline: Deadline
+    ) -> None:
+        result = self._ask(function, request, decode, deadline=deadline)
+        if result != 0:
+            raise refused(function, result)
+
+
+def _counting(on_bytes: Callable[[int, int], None], done: int, total: int) -> Callable[[int], None]:
+    return lambda sent: on_bytes(done + sent, total)
