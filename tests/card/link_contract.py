@@ -1,0 +1,201 @@
+"""What every link must do, whatever it leads through; subclass `LinkContract` and give it a `rig`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.scripted_card import IMEI, ScriptedCard
+from lpad.card.isdr import isdr_session
+from lpad.deadline import Deadline
+from lpad.errors import CardMalformed, CardStatus, CardUnreachable, InvalidValue
+from lpad.identifiers import ISD_R, Aid
+
+if TYPE_CHECKING:
+    from lpad.card.link import Link
+
+GET_EID = bytes.fromhex("BF3E035C015A")
+EID = bytes.fromhex("BF3E125A1089049032000000000000000000000000")
+OTHER_ISD_R = Aid(bytes.fromhex("A0000005591010FFFFFFFF8900050500"))
+
+
+@dataclass
+class Rig:
+    """A link, and the card at its end."""
+
+    link: Link
+    card: ScriptedCard
+
+
+def soon() -> Deadline:
+    """Enough time for what must succeed, on a machine with other things to do."""
+    return Deadline.after(30)
+
+
+class LinkContract:
+    """The contract; a subclass says with its fixture `rig` what it is tried on."""
+
+    @pytest.fixture
+    def rig(self) -> Rig:
+        raise NotImplementedError
+
+    def command(self, rig: Rig, data: bytes, *, block_size: int = 255) -> bytes:
+        """Carry one ES10 command in a session of its own."""
+        with isdr_session(rig.link, block_size=block_size, deadline=soon()) as isdr:
+            return isdr.command(data, deadline=soon())
+
+    def test_carries_a_command_and_its_answer(self, rig: Rig) -> None:
+        """An ES10 command reaches the card as it is, and so does the answer reach the caller."""
+        rig.card.answers[GET_EID] = EID
+        assert self.command(rig, GET_EID) == EID
+        assert rig.card.commands == [GET_EID]
+
+    def test_closes_the_channel(self, rig: Rig) -> None:
+        """After a session no channel is open, so a hundred sessions find one."""
+        for _ in range(5):
+            self.command(rig, GET_EID)
+        assert rig.card.open == set()
+
+    def test_closes_the_channel_when_an_exception_flies(self, rig: Rig) -> None:
+        """Whatever ends a session, Ctrl-C included, the channel is closed."""
+        with pytest.raises(KeyboardInterrupt), isdr_session(rig.link, deadline=soon()):
+            raise KeyboardInterrupt
+        assert rig.card.open == set()
+
+    def test_closes_the_channel_when_select_fails(self, rig: Rig) -> None:
+        """A card without ISD-R is told as that, and keeps its channel."""
+        rig.card.applications = ()
+        with pytest.raises(CardStatus, match="no eUICC") as caught:
+            self.command(rig, GET_EID)
+        assert caught.value.details["sw"] == "6A82"
+        assert rig.card.open == set()
+
+    def test_selects_the_first_isdr_that_the_card_knows(self, rig: Rig) -> None:
+        """Of several names for the ISD-R the first that answers is used, and told."""
+        rig.card.applications = (bytes(OTHER_ISD_R),)
+        with isdr_session(rig.link, aids=(ISD_R, OTHER_ISD_R), deadline=soon()) as isdr:
+            assert isdr.aid == OTHER_ISD_R
+        assert rig.card.open == set()
+
+    def test_says_when_no_channel_is_free(self, rig: Rig) -> None:
+        """A card whose channels are all taken is an error that names the remedy."""
+        rig.card.free_channels.clear()
+        with pytest.raises(CardStatus, match="stop them, or reset the modem") as caught:
+            self.command(rig, GET_EID)
+        assert caught.value.details["sw"] == "6A81"
+
+    @pytest.mark.parametrize("number", [1, 3, 4, 5, 19])
+    def test_uses_any_channel(self, rig: Rig, number: int) -> None:
+        """Channels 4 to 19 have class bytes of their own form (ISO/IEC 7816-4, 5.4.1)."""
+        rig.card.free_channels[:] = [number]
+        rig.card.answers[GET_EID] = EID
+        assert self.command(rig, GET_EID) == EID
+        assert rig.card.open == set()
+
+    @pytest.mark.parametrize(("size", "blocks"), [(1, 1), (255, 1), (256, 2), (510, 2), (511, 3)])
+    def test_cuts_commands_into_blocks(self, rig: Rig, size: int, blocks: int) -> None:
+        """P1 is 11 up to the last block's 91, P2 counts from 00 (SGP.22 v2.5, 5.7.2)."""
+        data = bytes(index & 0xFF for index in range(size))
+        self.command(rig, data)
+        sent = [command for command in rig.card.sent if command.ins == 0xE2]
+        assert [command.p1 for command in sent] == [0x11] * (blocks - 1) + [0x91]
+        assert [command.p2 for command in sent] == list(range(blocks))
+        assert rig.card.commands == [data]
+
+    def test_counts_blocks_anew_for_every_command(self, rig: Rig) -> None:
+        """P2 restarts at 00 with every command and every segment of a profile package."""
+        with isdr_session(rig.link, block_size=63, deadline=soon()) as isdr:
+            for data in (bytes(100), bytes(200), bytes(10)):
+                isdr.command(data, deadline=soon())
+        assert rig.card.commands == [bytes(100), bytes(200), bytes(10)]
+
+    def test_tells_how_far_a_command_has_got(self, rig: Rig) -> None:
+        """After each block the listener hears how many bytes the card has."""
+        heard: list[int] = []
+        with isdr_session(rig.link, block_size=100, deadline=soon()) as isdr:
+            isdr.command(bytes(250), deadline=soon(), on_block=heard.append)
+        assert heard == [100, 200, 250]
+
+    @pytest.mark.parametrize("portion", [1, 255, 256])
+    def test_collects_an_answer_in_portions(self, rig: Rig, portion: int) -> None:
+        """61xx is followed by GET RESPONSE until all is there; 6100 stands for 256 bytes."""
+        rig.card.portion = portion
+        rig.card.answers[GET_EID] = bytes(index & 0xFF for index in range(40 if portion == 1 else 1000))
+        assert self.command(rig, GET_EID) == rig.card.answers[GET_EID]
+
+    def test_repeats_with_the_length_that_the_card_asks_for(self, rig: Rig) -> None:
+        """6Cxx to the last block is answered with the same block and that Le."""
+        rig.card.asks_for_length = True
+        rig.card.answers[GET_EID] = EID
+        assert self.command(rig, GET_EID) == EID
+
+    def test_never_repeats_a_block_inside_a_chain(self, rig: Rig) -> None:
+        """The card has counted a block already, so 6Cxx inside a chain is an error."""
+        rig.card.chain_status = 0x6C10
+        with pytest.raises(CardStatus, match="6C10"):
+            self.command(rig, bytes(600))
+        assert len([command for command in rig.card.sent if command.ins == 0xE2]) == 1
+
+    def test_takes_a_pending_proactive_command_for_success(self, rig: Rig) -> None:
+        """91xx is the card's yes, with a REFRESH to come."""
+        rig.card.status = 0x910B
+        rig.card.answers[GET_EID] = EID
+        assert self.command(rig, GET_EID) == EID
+
+    def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
+        """A card that promises data for ever is malformed, not waited for."""
+        rig.card.endless = True
+        rig.card.answers[GET_EID] = EID
+        with pytest.raises(CardMalformed, match="hands over none"):
+            self.command(rig, GET_EID)
+        assert rig.card.open == set()
+
+    @pytest.mark.parametrize("status", [0x6985, 0x6A80, 0x6A88, 0x6F00, 0x6999])
+    def test_tells_a_refusal_with_its_status_word(self, rig: Rig, status: int) -> None:
+        """Any other status word is an error whose details hold it."""
+        rig.card.status = status
+        with pytest.raises(CardStatus) as caught:
+            self.command(rig, GET_EID)
+        assert caught.value.details["sw"] == f"{status:04X}"
+        assert rig.card.open == set()
+
+    def test_refuses_a_command_too_long_before_sending_any(self, rig: Rig) -> None:
+        """256 blocks are all that P2 can count; one byte more and nothing is sent."""
+        with pytest.raises(InvalidValue, match="block size"):
+            self.command(rig, bytes(63 * 256 + 1), block_size=63)
+        assert all(command.ins != 0xE2 for command in rig.card.sent)
+
+    def test_survives_a_card_reset_under_the_session(self, rig: Rig) -> None:
+        """After a refresh the channel is gone: closing it fails, the operation has not."""
+        rig.card.answers[GET_EID] = EID
+        with isdr_session(rig.link, deadline=soon()) as isdr:
+            assert isdr.command(GET_EID, deadline=soon()) == EID
+            rig.card.reset()
+        assert self.command(rig, GET_EID) == EID
+
+    def test_sends_nothing_after_the_deadline(self, rig: Rig) -> None:
+        """A deadline that has passed lets no APDU out."""
+        with isdr_session(rig.link, deadline=soon()) as isdr:
+            before = len(rig.card.sent)
+            with pytest.raises(CardUnreachable):
+                isdr.command(GET_EID, deadline=Deadline.after(0))
+            assert len(rig.card.sent) == before
+
+    def test_closing_a_channel_twice_does_nothing(self, rig: Rig) -> None:
+        """The second close sends no APDU."""
+        channel = rig.link.open_channel((ISD_R,), deadline=soon())
+        channel.close(deadline=soon())
+        before = len(rig.card.sent)
+        channel.close(deadline=soon())
+        assert len(rig.card.sent) == before
+
+    def test_tells_the_imei(self, rig: Rig) -> None:
+        """The device's IMEI is read where it has one."""
+        assert rig.link.imei(deadline=soon()) == IMEI
+
+    def test_closing_the_link_twice_does_nothing(self, rig: Rig) -> None:
+        """A link may be closed by whoever comes first."""
+        rig.link.close()
+        rig.link.close()

@@ -1,0 +1,141 @@
+"""A small card double: channels, applications, STORE DATA chains, and scripted answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.identifiers import ISD_R, Imei
+from lpad.protocol.apdu import Command, channel_of
+
+if TYPE_CHECKING:
+    from lpad.deadline import Deadline
+
+IMEI = Imei.parse("490154203237518")
+
+
+@dataclass
+class ScriptedCard:
+    """Answers ES10 commands from `answers`; everything else as ISO 7816-4 has it."""
+
+    answers: dict[bytes, bytes] = field(default_factory=dict)
+    """ES10 command -> response data; unknown commands get none."""
+    status: int = 0x9000
+    """Status word after a whole ES10 command."""
+    applications: tuple[bytes, ...] = (bytes(ISD_R),)
+    free_channels: list[int] = field(default_factory=lambda: [1, 2, 3])
+    portion: int | None = None
+    """Bytes handed over by one GET RESPONSE (61xx); None: all data at once."""
+    asks_for_length: bool = False
+    """Whether 6Cxx comes first."""
+    endless: bool = False
+    """Whether the card promises more data for ever."""
+    chain_status: int = 0x9000
+    """Status word after a block that is not the last."""
+    fci_waits: bool = True
+    """Whether SELECT is answered 61xx."""
+
+    sent: list[Command] = field(default_factory=list)
+    commands: list[bytes] = field(default_factory=list)
+    """The whole ES10 commands that arrived."""
+    open: set[int] = field(default_factory=set)
+    resets: int = 0
+    _chains: dict[int, list[bytes]] = field(default_factory=dict)
+    _waiting: dict[int, bytes] = field(default_factory=dict)
+
+    def reset(self) -> bytes:
+        """Lose all channels, as a card does."""
+        self.resets += 1
+        self.free_channels += sorted(self.open)
+        self.open.clear()
+        self._chains.clear()
+        self._waiting.clear()
+        return bytes.fromhex("3B9F96801FC78031E073FE211B63")
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+        """Take a command APDU, return data and status word."""
+        command = Command.parse(apdu)
+        self.sent.append(command)
+        channel = channel_of(command.cla)
+        if channel and channel not in self.open:
+            return b"\x68\x81"
+        if command.ins != 0xC0:
+            self._waiting.pop(channel, None)
+        match command.ins:
+            case 0x70:
+                return self._manage_channel(command)
+            case 0xA4:
+                return self._select(channel, command)
+            case 0xE2:
+                return self._store_data(channel, command)
+            case 0xC0:
+                return self._hand_over(channel, command.le)
+        return b"\x6d\x00"
+
+    def _manage_channel(self, command: Command) -> bytes:
+        if command.p1 == 0x80:
+            if command.p2 not in self.open:
+                return b"\x68\x81"
+            self.open.remove(command.p2)
+            self.free_channels.append(command.p2)
+            return b"\x90\x00"
+        if not self.free_channels:
+            return b"\x6a\x81"
+        number = self.free_channels.pop(0)
+        self.open.add(number)
+        return bytes([number]) + b"\x90\x00"
+
+    def _select(self, channel: int, command: Command) -> bytes:
+        if command.data not in self.applications:
+            return b"\x6a\x82"
+        if not self.fci_waits:
+            return bytes.fromhex("6F009000")
+        self._waiting[channel] = bytes.fromhex("6F00")
+        return b"\x61\x02"
+
+    def _store_data(self, channel: int, command: Command) -> bytes:
+        if command.p2 == 0 and command.le is None:
+            self._chains[channel] = []
+        chain = self._chains.setdefault(channel, [])
+        if command.le is None:
+            if command.p2 != len(chain):
+                return b"\x6a\x86"
+            chain.append(command.data)
+        if command.p1 == 0x11:
+            return self.chain_status.to_bytes(2, "big")
+        whole = b"".join(chain)
+        if self.asks_for_length and command.le is None:
+            return bytes([0x6C, len(self.answers[whole]) & 0xFF])
+        self.commands.append(whole)
+        data = self.answers.get(whole, b"")
+        if not data or (self.portion is None and not self.endless):
+            return data + self.status.to_bytes(2, "big")
+        self._waiting[channel] = data
+        return bytes([0x61, min(len(data), self.portion or 256) & 0xFF])
+
+    def _hand_over(self, channel: int, le: int | None) -> bytes:
+        waiting = self._waiting.get(channel)
+        if waiting is None:
+            return b"\x69\x85"
+        if self.endless:
+            return b"\x61\x10"
+        data, rest = waiting[: le or 256], waiting[le or 256 :]
+        self._waiting[channel] = rest
+        if rest:
+            return data + bytes([0x61, min(len(rest), self.portion or 256) & 0xFF])
+        return data + self.status.to_bytes(2, "big")
+
+
+class BenchDevice:
+    """What holds a card on the bench: an IMEI and a lid."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Tell the IMEI."""
+        return IMEI
+
+    def close(self) -> None:
+        """Count how often."""
+        self.closed += 1

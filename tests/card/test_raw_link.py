@@ -1,0 +1,177 @@
+"""The contract of links on a scripted card, without a line in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import GET_EID, LinkContract, Rig, soon
+from card.scripted_card import BenchDevice, ScriptedCard
+from lpad.card.isdr import Isdr, isdr_session
+from lpad.card.link import LinkRefused
+from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
+from lpad.errors import CardBusy, CardMalformed, CardUnreachable, InternalError
+from lpad.identifiers import ISD_R
+
+if TYPE_CHECKING:
+    from lpad.deadline import Deadline
+
+
+class Slot(ScriptedCard):
+    """A card in a reader that keeps deadlines, and refuses what a test wants refused."""
+
+    longest: int | None = None
+    refuse_after: int | None = None
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+        if deadline is not None and deadline.passed:
+            raise CardUnreachable("no time left")
+        if self.longest is not None and len(apdu) > self.longest:
+            raise LinkRefused("ERROR")
+        if self.refuse_after is not None and apdu[1] in (0xE2, 0xC0):
+            if self.refuse_after == 0:
+                raise LinkRefused("ERROR")
+            self.refuse_after -= 1
+        return super().transmit(apdu, deadline=deadline)
+
+
+@pytest.fixture
+def slot() -> Slot:
+    return Slot()
+
+
+class TestRawLink(LinkContract):
+    """The contract on the scripted card itself."""
+
+    @pytest.fixture
+    def rig(self, slot: Slot) -> Rig:
+        return Rig(RawLink(slot, device=BenchDevice()), slot)
+
+
+class TestRawLinkDataAtOnce(LinkContract):
+    """The same with FCI at once and a card that wants TERMINAL CAPABILITY."""
+
+    @pytest.fixture
+    def rig(self, slot: Slot) -> Rig:
+        slot.fci_waits = False
+        return Rig(RawLink(slot, device=BenchDevice(), terminal_capability=TERMINAL_CAPABILITY), slot)
+
+
+def store_data_sizes(slot: Slot) -> list[int]:
+    return [len(command.data) for command in slot.sent if command.ins == 0xE2]
+
+
+def test_terminal_capability_goes_first_and_its_refusal_is_no_harm(slot: Slot) -> None:
+    """Cards that want TERMINAL CAPABILITY get it before the channel; 6D00 to it is passed over."""
+    link = RawLink(slot, device=BenchDevice(), terminal_capability=TERMINAL_CAPABILITY)
+    with isdr_session(link, deadline=soon()):
+        assert bytes(slot.sent[0]).hex() == "80aa00000aa9088100820101830107"
+
+
+def test_no_apdu_is_sent_that_is_not_needed(slot: Slot) -> None:
+    """A session with one short command takes four APDUs: open, SELECT, STORE DATA, close."""
+    link = RawLink(slot, device=BenchDevice())
+    with isdr_session(link, deadline=soon()) as isdr:
+        isdr.command(GET_EID, deadline=soon())
+    assert [command.ins for command in slot.sent] == [0x70, 0xA4, 0xE2, 0x70]
+
+
+def test_blocks_shrink_where_the_link_refuses_the_first(slot: Slot) -> None:
+    """A modem whose lines are too short for 255 bytes gets 120, and 63 if need be, from then on."""
+    slot.longest = 5 + 63
+    with isdr_session(RawLink(slot, device=BenchDevice()), deadline=soon()) as isdr:
+        isdr.command(bytes(300), deadline=soon())
+        assert isdr.block_size == 63
+        isdr.command(bytes(100), deadline=soon())
+    assert slot.commands == [bytes(300), bytes(100)]
+    assert store_data_sizes(slot) == [63, 63, 63, 63, 48, 63, 37]
+
+
+def test_a_refusal_inside_a_chain_is_final(slot: Slot) -> None:
+    """ERROR in the middle of a command ends it: an APDU inside a chain is never sent again."""
+    slot.refuse_after = 1
+    link = RawLink(slot, device=BenchDevice())
+    with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
+        isdr.command(bytes(600), deadline=soon())
+    assert store_data_sizes(slot) == [255]
+
+
+def test_a_refusal_of_a_size_that_was_carried_before_is_final(slot: Slot) -> None:
+    """A link that has carried 255 bytes does not refuse them for their number."""
+    link = RawLink(slot, device=BenchDevice())
+    with isdr_session(link, deadline=soon()) as isdr:
+        isdr.command(bytes(255), deadline=soon())
+        slot.refuse_after = 0
+        with pytest.raises(LinkRefused):
+            isdr.command(bytes(255), deadline=soon())
+        assert isdr.block_size == 255
+
+
+def test_a_refused_get_response_is_no_reason_to_repeat(slot: Slot) -> None:
+    """Once the card has seen a command, a refusal by the link does not start it again."""
+    slot.answers[bytes(200)] = bytes(300)
+    slot.portion = 256
+    slot.refuse_after = 1
+    link = RawLink(slot, device=BenchDevice())
+    with isdr_session(link, deadline=soon()) as isdr:
+        with pytest.raises(CardUnreachable) as caught:
+            isdr.command(bytes(200), deadline=soon())
+        assert not isinstance(caught.value, LinkRefused)
+    assert store_data_sizes(slot) == [200]
+
+
+def test_an_early_answer_ends_the_command(slot: Slot) -> None:
+    """A card that answers before the last block has finished; the rest is not sent."""
+
+    class Early:
+        aid = ISD_R
+
+        def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+            slot.sent.append(slot.sent[0])
+            return b"\xbf\x37\x00\x90\x00"
+
+        def close(self, *, deadline: Deadline) -> None:
+            raise InternalError("not its business")
+
+    slot.transmit(bytes.fromhex("0070000001"))
+    assert Isdr(Early()).command(bytes(600), deadline=soon()) == b"\xbf\x37\x00"
+    assert len(slot.sent) == 2
+
+
+def test_a_channel_number_out_of_range_is_malformed(slot: Slot) -> None:
+    """A card that names channel 0 or 20 is not believed."""
+    slot.free_channels[:] = [20]
+    with pytest.raises(CardMalformed, match="1 to 19"):
+        RawLink(slot, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
+
+
+def test_an_error_while_closing_does_not_hide_the_first(slot: Slot) -> None:
+    """What made a session fail is told, even if closing its channel fails too."""
+
+    class Gone(Slot):
+        def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+            if apdu[1:3] == b"\x70\x80":
+                raise CardUnreachable("gone")
+            return super().transmit(apdu, deadline=deadline)
+
+    link = RawLink(Gone(), device=BenchDevice())
+    with pytest.raises(CardBusy), isdr_session(link, deadline=soon()):
+        raise CardBusy("first")
+    with isdr_session(link, deadline=soon()):
+        pass
+
+
+def test_a_closed_channel_is_not_used(slot: Slot) -> None:
+    """Using a channel after its end is a mistake of lpad's own."""
+    channel = RawLink(slot, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
+    channel.close(deadline=soon())
+    with pytest.raises(InternalError):
+        channel.transmit(b"\x80\xe2\x91\x00\x00", deadline=soon())
+
+
+def test_closing_the_link_closes_the_device(slot: Slot) -> None:
+    """The device goes with the link."""
+    device = BenchDevice()
+    RawLink(slot, device=device).close()
+    assert device.closed == 1
