@@ -26,6 +26,7 @@ FLOORS = {
     "api": 6,
     "settings": 7,
     "systemd": 7,
+    "logging_format": 7,
     "daemon": 7,
     "client": 7,
     "cli": 7,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import yaml
 
+from lpad.codec.messages.authentication import DeviceCapabilities
 from lpad.errors import InvalidSettings, InvalidValue
 from lpad.identifiers import Aid, Imei
 from lpad.remote.hosts import Hosts
@@ -26,18 +27,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600)]
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
 Name = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-CAPABILITIES = (
-    "gsm",
-    "utran",
-    "cdma2000onex",
-    "cdma2000hrpd",
-    "cdma2000ehrpd",
-    "eutran",
-    "contactless",
-    "nr_epc",
-    "nr_5gc",
-    "eutran_5gc",
-)
+CAPABILITIES = tuple(each.name for each in fields(DeviceCapabilities))
 LOG_LEVELS = ("error", "warning", "info", "debug")
 
 
@@ -276,6 +266,6 @@ def _checked(parse: Any, value: object, key: str, path: Path) -> None:
         raise InvalidSettings(f"{path}: '{key}': {error.sentence}", key=key) from error
 
 
-def capability_versions(releases: Mapping[str, str | float]) -> dict[str, bytes]:
+def device_capabilities(releases: Mapping[str, str | float]) -> DeviceCapabilities:
     """Return the device capabilities as SGP.22 has them: a VersionType of 3 bytes for each name."""
-    return {name: version_bytes(release) for name, release in releases.items()}
+    return DeviceCapabilities(**{name: version_bytes(release) for name, release in releases.items()})

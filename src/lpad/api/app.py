@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from lpad.api.routes import ROUTES
 from lpad.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine
 
     from starlette.requests import Request

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lpad.api import bodies, changes, euiccs, events, system
 from lpad.api.bodies import NoBody
 from lpad.api.peer import Access
@@ -16,6 +14,7 @@ from lpad.engine.snapshot import Profile
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    import msgspec
     from starlette.responses import Response
 
     from lpad.api.call import Call

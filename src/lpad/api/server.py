@@ -38,7 +38,13 @@ class ApiServer(uvicorn.Server):
     """Serves an application until `stop`, without waking up in between."""
 
     def __init__(
-        self, app: ASGIApp, closing: asyncio.Event, *, on_listening: Callable[[], None] | None = None
+        self,
+        app: ASGIApp,
+        closing: asyncio.Event,
+        *,
+        on_listening: Callable[[], None] | None = None,
+        heartbeat: Callable[[], None] | None = None,
+        interval: float | None = None,
     ) -> None:
         """Prepare to serve.
 
@@ -46,6 +52,8 @@ class ApiServer(uvicorn.Server):
             app: the application.
             closing: set when the server begins to stop, so that streams and waits end.
             on_listening: called once requests are answered.
+            heartbeat: called each `interval` seconds, for a watchdog.
+            interval: seconds; None, and the server sleeps until something happens.
         """
         super().__init__(
             uvicorn.Config(
@@ -65,6 +73,8 @@ class ApiServer(uvicorn.Server):
         )
         self._closing = closing
         self._on_listening = on_listening
+        self._heartbeat = heartbeat
+        self._interval = interval
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def stop(self) -> None:
@@ -96,7 +106,12 @@ class ApiServer(uvicorn.Server):
             self._closing.set()
         elif self._on_listening is not None:
             self._on_listening()
-        await self._closing.wait()
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._closing.wait()
+            if self._heartbeat is not None and self._interval is not None:
+                self._heartbeat()
 
 
 class _Protocol(H11Protocol):

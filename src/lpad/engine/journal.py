@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lpad.engine.change import Change, Json, Kind, State, now
-from lpad.errors import InternalError, NotFound
+from lpad.errors import Conflict, InternalError, LpadError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,10 +100,10 @@ class Journal:
                 reason="journal-unwritable",
             ) from error
         with self._mapped():
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=1, check_same_thread=False, isolation_level=None)
         try:
             self._prepare()
-        except InternalError:
+        except LpadError:
             self._db.close()
             raise
 
@@ -265,6 +265,8 @@ class Journal:
 
     def _prepare(self) -> None:
         with self._mapped():
+            # Two daemons on one journal would settle each other's changes.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA secure_delete = ON")
@@ -308,6 +310,11 @@ class Journal:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise Conflict(
+                    f"the journal {self._path} is in use by another lpad; stop it, or name another"
+                    " 'state_folder' in the settings"
+                ) from error
             raise InternalError(
                 f"the journal {self._path} can't be read or written: {error}; check that its folder belongs"
                 " to lpad's user and that the disk has space left",

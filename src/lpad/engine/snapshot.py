@@ -78,9 +78,9 @@ class Memory:
 class CardInfo:
     """What the card says of itself; CI key identifiers as hex, highest priority first."""
 
-    svn: str
-    profile_version: str
-    firmware: str
+    svn: str | None
+    profile_version: str | None
+    firmware: str | None
     memory: Memory
     ci_ids_for_verification: tuple[str, ...] = ()
     ci_ids_for_signing: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.deadline import Deadline
 from lpad.engine import reading
-from lpad.errors import CardError, CardMalformed, CardUnreachable, NotFound
+from lpad.errors import CardError, CardRefused, CardUnreachable, NotFound
 from lpad.identifiers import Iccid
 
 if TYPE_CHECKING:
@@ -56,14 +56,19 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool) -> dict[str, Js
 
 
 def attempt(act: Callable[[], object]) -> CardError | None:
-    """Do something irreversible; an answer that never came, or can't be read, is returned and not raised.
+    """Do something irreversible; an answer that never came, or that says nothing clear, is returned.
+
+    A card that its modem resets before its answer is fetched answers the fetching with 6F00: then the
+    card's state tells what came of it, and no status word does.
 
     Raises:
-        CardRefused, CardStatus: the card said no.
+        CardRefused: the card said no.
     """
     try:
         act()
-    except (CardUnreachable, CardMalformed) as error:
+    except CardRefused:
+        raise
+    except CardError as error:
         return error
     return None
 

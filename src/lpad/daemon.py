@@ -1,0 +1,197 @@
+"""The daemon: everything wired by hand, started in the one order that works, and stopped in the other."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import logging
+import pwd
+from functools import partial
+from typing import TYPE_CHECKING
+
+import lpad
+from lpad import systemd
+from lpad.api.app import make_app
+from lpad.api.peer import AccessRules
+from lpad.api.server import ApiServer, listen, serve
+from lpad.card.at_csim import open_csim_link
+from lpad.deadline import Deadline
+from lpad.engine.card import CardPort
+from lpad.engine.engine import Engine
+from lpad.engine.journal import Journal
+from lpad.engine.means import Patience
+from lpad.errors import InvalidSettings
+from lpad.identifiers import ISD_R, Aid, Imei
+from lpad.logging_format import set_up_logging
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.hosts import Hosts
+from lpad.remote.trust import Trust
+from lpad.server_address import ServerAddress
+from lpad.settings import device_capabilities
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from lpad.card.link import Link
+    from lpad.settings import EuiccSection, Settings, SettingsFile, WhoSection
+
+log = logging.getLogger(__name__)
+
+STOPPING = 5.0
+"""Seconds in which workers reach a safe point when the daemon stops."""
+
+
+def run(file: SettingsFile) -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Raises:
+        InvalidSettings: the socket, the state folder or a CA file can't be used.
+        Conflict: another lpad runs with the same socket or journal.
+        InternalError: the journal is damaged or from a newer lpad.
+    """
+    settings = file.settings
+    set_up_logging(settings.log)
+    connect = connector(file)
+    rules = access_rules(settings)
+    # The socket first: a second daemon stops here, before it touches the journal or a port.
+    sockets = _sockets(file)
+    journal = _journal(file)
+    engine = Engine(
+        [card_port(name, section) for name, section in settings.euiccs.items()],
+        journal=journal,
+        connect=connect,
+        patience=_patience(settings),
+    )
+    closing = asyncio.Event()
+    server = ApiServer(
+        make_app(engine, rules, closing),
+        closing,
+        on_listening=partial(_listening, engine, sockets),
+        heartbeat=partial(_alive, engine),
+        interval=systemd.watchdog_interval(),
+    )
+    try:
+        serve(server, sockets)
+    finally:
+        systemd.notify("STOPPING=1")
+        engine.stop(deadline=Deadline.after(STOPPING))
+        log.info("stopped")
+
+
+def connector(file: SettingsFile) -> Callable[[ServerAddress], AbstractContextManager[Es9Plus]]:
+    """Return what opens a connection to an SM-DP+, with the settings' trust and hosts.
+
+    Raises:
+        InvalidSettings: a CA file can't be read.
+    """
+    settings = file.settings
+    trust = Trust.load([file.resolve(path) for path in settings.trust.extra_ca_files])
+    hosts = Hosts.parse(settings.remote.hosts)
+
+    def connect(address: ServerAddress) -> AbstractContextManager[Es9Plus]:
+        return Es9Plus(address, trust=trust, hosts=hosts, protocol_version=settings.remote.protocol_version)
+
+    return connect
+
+
+def card_port(name: str, section: EuiccSection) -> CardPort:
+    """Return what the engine needs to know of a card in the settings."""
+
+    def open_link(_deadline: Deadline) -> Link:
+        return open_csim_link(section.port, baud=section.baud)
+
+    return CardPort(
+        name=name,
+        transport=f"AT+CSIM on {section.port}",
+        open_link=open_link,
+        aids=tuple(map(Aid.parse, section.aids)) or (ISD_R,),
+        block_size=section.block_size,
+        refresh=section.refresh,
+        imei=Imei.parse(section.imei) if section.imei else None,
+        capabilities=device_capabilities(section.device_capabilities),
+        default_smdp=ServerAddress.parse(section.default_smdp) if section.default_smdp else None,
+    )
+
+
+def access_rules(settings: Settings) -> AccessRules:
+    """Return the settings' users and groups as numbers; those that this system lacks are left out."""
+    access = settings.access
+    return AccessRules(
+        full_users=_users(access.full),
+        full_groups=_groups(access.full),
+        read_users=_users(access.read),
+        read_groups=_groups(access.read),
+    )
+
+
+def _patience(settings: Settings) -> Patience:
+    deadlines = settings.deadlines
+    return Patience(
+        open=deadlines.open,
+        read=deadlines.read,
+        switch=deadlines.switch,
+        download=deadlines.download,
+        delivery=deadlines.delivery,
+        answer=settings.answer_within,
+    )
+
+
+def _sockets(file: SettingsFile) -> list[socket.socket]:
+    inherited = systemd.inherited_sockets()
+    if inherited:
+        return inherited
+    rules = access_rules(file.settings)
+    group = min(rules.full_groups, default=None)
+    others = rules.full_users | rules.read_users | rules.read_groups | (rules.full_groups - {group})
+    # A file has one group. Where more than that may call, everybody may connect: SO_PEERCRED decides.
+    return [listen(file.resolve(file.settings.socket), mode=0o666 if others else 0o660, group=group)]
+
+
+def _journal(file: SettingsFile) -> Journal:
+    folder = file.resolve(file.settings.state_folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSettings(
+            f"can't make the state folder {folder}: {error.strerror}; the setting 'state_folder' says where"
+        ) from error
+    return Journal(folder / "journal.db")
+
+
+def _listening(engine: Engine, sockets: list[socket.socket]) -> None:
+    # Not earlier: a worker that finishes a change while nobody can ask about it helps nobody.
+    engine.start()
+    where = ", ".join(str(each.getsockname()) for each in sockets)
+    log.info("lpad %s listens on %s", lpad.__version__, where)
+    systemd.notify(f"READY=1\nSTATUS=listening on {where}")
+
+
+def _alive(engine: Engine) -> None:
+    if engine.healthy:
+        systemd.notify("WATCHDOG=1")
+
+
+def _users(who: WhoSection) -> frozenset[int]:
+    return frozenset(number for each in who.users if (number := _user(each)) is not None)
+
+
+def _groups(who: WhoSection) -> frozenset[int]:
+    return frozenset(number for each in who.groups if (number := _group(each)) is not None)
+
+
+def _user(name: str | int) -> int | None:
+    try:
+        return name if isinstance(name, int) else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        log.warning("the settings' access names the user '%s', whom this system doesn't have", name)
+        return None
+
+
+def _group(name: str | int) -> int | None:
+    try:
+        return name if isinstance(name, int) else grp.getgrnam(name).gr_gid
+    except KeyError:
+        log.debug("this system has no group '%s'", name)
+        return None
