@@ -115,6 +115,7 @@ class AtDialogue:
         self._command = AtCommand("")
         self._unfinished = bytearray()
         self._overlong = False
+        self._begun_before = False
         self._lines: list[str] = []
         self._bare: list[str] = []
         self._unsolicited: list[str] = []
@@ -166,8 +167,8 @@ class AtDialogue:
         self._unfinished += data
         *whole, rest = _LINE_END.split(bytes(self._unfinished))
         for raw in whole:
-            if self._overlong or len(raw) > LONGEST_LINE:
-                self._overlong = False
+            if self._overlong or self._begun_before or len(raw) > LONGEST_LINE:
+                self._overlong = self._begun_before = False
                 continue
             line = raw.decode("ascii", "replace").strip(" \t\0")
             if line:
@@ -188,6 +189,8 @@ class AtDialogue:
         self.answer = None
         self._forget()
         self._finals = 0
+        # A line that began before the command was sent can't answer it.
+        self._begun_before = bool(self._unfinished)
 
     def _forget(self) -> None:
         self._lines.clear()

@@ -1,0 +1,228 @@
+"""APDUs, class bytes, STORE DATA blocks and the exchange."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpad.errors import InternalError, InvalidValue, MalformedError
+from lpad.protocol.apdu import (
+    LARGEST_ANSWER,
+    Command,
+    Exchange,
+    Response,
+    channel_of,
+    class_byte,
+    store_data,
+)
+
+BLOCK = Command(0x80, 0xE2, 0x91, 0x00, b"\xbf\x2d\x00")
+
+
+@pytest.mark.parametrize(
+    ("channel", "interindustry", "proprietary"),
+    [(0, 0x00, 0x80), (1, 0x01, 0x81), (3, 0x03, 0x83), (4, 0x40, 0xC0), (5, 0x41, 0xC1), (19, 0x4F, 0xCF)],
+)
+def test_class_bytes_of_channels(channel: int, interindustry: int, proprietary: int) -> None:
+    """Channels 0 to 3 stand in two bits, 4 to 19 in four with a form of their own."""
+    assert class_byte(0x00, channel) == interindustry
+    assert class_byte(0x80, channel) == proprietary
+    assert channel_of(interindustry) == channel_of(proprietary) == channel
+
+
+def test_channel_20_has_no_class_byte() -> None:
+    """No class byte can name a channel above 19."""
+    with pytest.raises(InternalError):
+        class_byte(0x80, 20)
+
+
+@pytest.mark.parametrize(
+    "raw", ["00A40004", "0070000001", "80E2910003BF2D00", "80E2910003BF2D0000", "00C0000000"]
+)
+def test_commands_parse_and_print_alike(raw: str) -> None:
+    """All four cases of a short APDU survive a round."""
+    assert bytes(Command.parse(bytes.fromhex(raw))) == bytes.fromhex(raw)
+
+
+def test_le_of_00_stands_for_256() -> None:
+    """The byte 00 asks for 256 bytes."""
+    assert Command.parse(bytes.fromhex("00C0000000")).le == 256
+
+
+@pytest.mark.parametrize("raw", ["", "00A400", "80E2910003BF2D", "80E2910000BF2D00", "80E2910001BF2D00"])
+def test_crooked_commands_are_malformed(raw: str) -> None:
+    """An APDU whose Lc contradicts its bytes is not read."""
+    with pytest.raises(MalformedError):
+        Command.parse(bytes.fromhex(raw))
+
+
+def test_a_response_without_status_word_is_malformed() -> None:
+    """Two bytes are the least that a card says."""
+    with pytest.raises(MalformedError):
+        Response.parse(b"\x90")
+
+
+@pytest.mark.parametrize(
+    ("sw", "ok", "pending"),
+    [(0x9000, True, None), (0x910B, True, 11), (0x9100, True, 256), (0x6985, False, None)],
+)
+def test_success_is_9000_or_91xx(sw: int, ok: bool, pending: int | None) -> None:  # noqa: FBT001 - a column
+    """91xx is success, and tells the length of the proactive command that waits."""
+    response = Response(b"", sw)
+    assert response.ok is ok
+    assert response.pending == pending
+
+
+@given(st.binary(min_size=1, max_size=3000), st.integers(min_value=12, max_value=255))
+def test_blocks_join_to_the_command(data: bytes, block_size: int) -> None:
+    """However a command is cut, its blocks in order are the command, and only the last says so."""
+    blocks = store_data(data, block_size=block_size)
+    assert b"".join(block.data for block in blocks) == data
+    assert [block.p2 for block in blocks] == list(range(len(blocks)))
+    assert [block.p1 for block in blocks] == [0x11] * (len(blocks) - 1) + [0x91]
+    assert all(0 < len(block.data) <= block_size for block in blocks)
+    assert len(blocks) == -(-len(data) // block_size)
+
+
+def test_256_blocks_are_the_most() -> None:
+    """P2 counts from 00 to FF; a command that needs more names the block size that would do."""
+    assert store_data(bytes(256 * 63), block_size=63)[-1].p2 == 0xFF
+    with pytest.raises(InvalidValue, match="block size of 64"):
+        store_data(bytes(256 * 63 + 1), block_size=63)
+    with pytest.raises(InvalidValue, match="more than a card can take"):
+        store_data(bytes(256 * 255 + 1))
+
+
+@pytest.mark.parametrize("block_size", [0, 256])
+def test_block_size_has_a_range(block_size: int) -> None:
+    """A short APDU carries 1 to 255 bytes."""
+    with pytest.raises(InvalidValue):
+        store_data(b"\x01", block_size=block_size)
+
+
+def play(exchange: Exchange, *answers: str) -> list[str]:
+    """Feed answers in turn; return what was sent before each."""
+    sent = []
+    for answer in answers:
+        assert exchange.to_send is not None
+        sent.append(bytes(exchange.to_send).hex().upper())
+        exchange.feed(bytes.fromhex(answer))
+    return sent
+
+
+def test_a_plain_answer_ends_an_exchange() -> None:
+    """9000 with data is all that is needed."""
+    exchange = Exchange(BLOCK)
+    assert play(exchange, "BF2D009000") == ["80E2910003BF2D00"]
+    assert exchange.response == Response(b"\xbf\x2d\x00", 0x9000)
+    assert exchange.to_send is None
+
+
+def test_61xx_is_followed_to_the_end() -> None:
+    """GET RESPONSE asks for what each 61xx names, 6100 being 256 bytes, on the command's channel."""
+    exchange = Exchange(BLOCK.on_channel(2))
+    sent = play(exchange, "6100", "AA" * 256 + "6102", "BBBB9000")
+    assert sent[1:] == ["02C0000000", "02C0000002"]
+    assert exchange.response == Response(b"\xaa" * 256 + b"\xbb\xbb", 0x9000)
+
+
+def test_data_may_come_with_61xx() -> None:
+    """Modems that fetch once by themselves hand over 256 bytes and the rest's length."""
+    exchange = Exchange(BLOCK)
+    play(exchange, "AA" * 256 + "6101", "BB9000")
+    assert exchange.response == Response(b"\xaa" * 256 + b"\xbb", 0x9000)
+
+
+def test_get_response_on_a_further_channel_has_its_class_byte() -> None:
+    """Channel 5 is 41 for interindustry commands, C1 for proprietary ones."""
+    sent = play(Exchange(BLOCK.on_channel(5)), "6110", "9000")
+    assert sent == ["C1E2910003BF2D00", "41C0000010"]
+    sent = play(Exchange(BLOCK.on_channel(5), get_response_proprietary=True), "6110", "9000")
+    assert sent[1] == "C1C0000010"
+
+
+def test_6cxx_is_answered_with_the_right_length() -> None:
+    """The same command goes once more, with the Le that the card named."""
+    exchange = Exchange(BLOCK)
+    assert play(exchange, "6C03", "BF2D009000") == ["80E2910003BF2D00", "80E2910003BF2D0003"]
+    assert exchange.response == Response(b"\xbf\x2d\x00", 0x9000)
+
+
+def test_6cxx_to_get_response_repeats_only_that() -> None:
+    """A wrong length in GET RESPONSE does not start the command again."""
+    sent = play(Exchange(BLOCK), "6110", "6C05", "AABBCCDDEE9000")
+    assert sent == ["80E2910003BF2D00", "00C0000010", "00C0000005"]
+
+
+def test_6cxx_inside_a_chain_is_the_result() -> None:
+    """A block that the card has counted is not sent again."""
+    exchange = Exchange(BLOCK, repeatable=False)
+    play(exchange, "6C03")
+    assert exchange.response == Response(b"", 0x6C03)
+
+
+def test_6cxx_twice_is_malformed() -> None:
+    """A card that never likes the length that it named is not humoured."""
+    with pytest.raises(MalformedError, match="another length"):
+        play(Exchange(BLOCK), "6C03", "6C04")
+
+
+def test_promises_without_data_are_malformed() -> None:
+    """61xx answered by 61xx without data would go on for ever."""
+    with pytest.raises(MalformedError, match="hands over none"):
+        play(Exchange(BLOCK), "6110", "6110")
+
+
+def test_an_answer_without_end_is_malformed() -> None:
+    """Data for ever is cut off."""
+    exchange = Exchange(BLOCK)
+    exchange.feed(b"\x61\x00")
+
+    def feed_for_ever() -> None:
+        for _ in range(LARGEST_ANSWER // 256 + 1):
+            exchange.feed(bytes(256) + b"\x61\x00")
+
+    with pytest.raises(MalformedError, match="does not end"):
+        feed_for_ever()
+
+
+def test_an_error_after_portions_is_the_result() -> None:
+    """What came before an error status is kept beside it."""
+    exchange = Exchange(BLOCK)
+    play(exchange, "6102", "AAAA6F00")
+    assert exchange.response == Response(b"\xaa\xaa", 0x6F00)
+
+
+def test_an_exchange_is_not_fed_after_its_end() -> None:
+    """Feeding a finished exchange is a mistake of lpad's own."""
+    exchange = Exchange(BLOCK)
+    exchange.feed(b"\x90\x00")
+    with pytest.raises(InternalError):
+        exchange.feed(b"\x90\x00")
+
+
+@given(st.lists(st.binary(max_size=300), max_size=50))
+def test_no_answers_crash_an_exchange(answers: list[bytes]) -> None:
+    """Whatever a card says, an exchange goes on, ends, or calls it malformed."""
+    exchange = Exchange(BLOCK)
+    for answer in answers:
+        if exchange.to_send is None:
+            break
+        try:
+            exchange.feed(answer)
+        except MalformedError:
+            break
+
+
+@given(st.binary(min_size=1, max_size=2000), st.integers(min_value=1, max_value=256))
+def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
+    """However a card cuts its answer, the caller gets the whole."""
+    exchange = Exchange(BLOCK)
+    exchange.feed(bytes([0x61, min(portion, len(data)) & 0xFF]))
+    rest = data
+    while exchange.to_send is not None:
+        part, rest = rest[:portion], rest[portion:]
+        left = min(portion, len(rest)) & 0xFF
+        exchange.feed(part + (bytes([0x61, left]) if rest else b"\x90\x00"))
+    assert exchange.response == Response(data, 0x9000)

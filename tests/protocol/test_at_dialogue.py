@@ -1,0 +1,364 @@
+"""The AT dialogue: what modems say, in any form and portions, and how it gets in step again."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpad.errors import InternalError, MalformedError
+from lpad.protocol.at_dialogue import (
+    LONGEST_LINE,
+    AtAnswer,
+    AtCommand,
+    AtDialogue,
+    State,
+    cgsn,
+    csim,
+    csim_response,
+)
+from lpad.protocol.at_dialogue import _Line as Line
+
+APDU = bytes.fromhex("0070000001")
+ECHO = b'AT+CSIM=10,"0070000001"\r'
+
+
+def asked(command: AtCommand | None = None) -> AtDialogue:
+    dialogue = AtDialogue()
+    dialogue.ask(command or csim(APDU))
+    return dialogue
+
+
+def answer_to(data: bytes, command: AtCommand | None = None) -> AtAnswer | None:
+    dialogue = asked(command)
+    dialogue.receive(data)
+    return dialogue.answer
+
+
+def response_to(data: bytes) -> bytes:
+    answer = answer_to(data)
+    assert answer is not None
+    assert answer.ok
+    return csim_response(answer)
+
+
+def test_a_command_ends_with_carriage_return() -> None:
+    """The length counts hexadecimal characters, twice the bytes."""
+    assert AtDialogue().ask(csim(APDU)) == ECHO
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'\r\n+CSIM: 6,"019000"\r\n\r\nOK\r\n',
+        ECHO + b'\r\n+CSIM: 6,"019000"\r\n\r\nOK\r\n',
+        b'+CSIM: 6,"019000"\nOK\n',
+        b'+CSIM: 6,"019000"\rOK\r',
+        b'\r\n\r\n\r\n+CSIM: 6,"019000"\r\n\r\n\r\nOK\r\n\r\n',
+        b'+CSIM:6,"019000"\r\nOK\r\n',
+        b"+CSIM: 6,019000\r\nOK\r\n",
+        b'+CSIM: 6, "019000" \r\nOK\r\n',
+        b'+csim: 6,"019000"\r\nok\r\n',
+        b'6,"019000"\r\nOK\r\n',
+        b"6,019000\r\nOK\r\n",
+        b'\0\0+CSIM: 6,"019000"\r\nOK\r\n',
+    ],
+)
+def test_every_form_of_an_answer_is_understood(data: bytes) -> None:
+    """Echo, blank lines, CR, LF or both, blank after the colon or none, quotes or none, prefix or none."""
+    assert response_to(data) == b"\x01\x90\x00"
+
+
+@pytest.mark.parametrize("digits", [b"BF2D009000", b"bf2d009000", b"Bf2D009000"])
+def test_hex_of_either_case_is_understood(digits: bytes) -> None:
+    """Modems answer in upper or lower case."""
+    assert response_to(b'+CSIM: 10,"' + digits + b'"\r\nOK\r\n') == bytes.fromhex("BF2D009000")
+
+
+@pytest.mark.parametrize(
+    "urc",
+    [
+        b"\r\nRING\r\n",
+        b"\r\n+CREG: 1\r\n",
+        b"\r\n^MODE: 5,4\r\n",
+        b'\r\n+QIND: "csq",20,99\r\n',
+        b"\r\n+QUSIM: 1\r\n",
+        b"\r\n+SOMETHINGNOBODYKNOWS\r\n",
+        b"\r\n+CSIMX: 4\r\n",
+        b'\r\n+CUSATP: "D0118103012105820281028D0604"\r\n',
+    ],
+)
+def test_unsolicited_lines_are_no_answer(urc: bytes) -> None:
+    """Known or unknown, before, between or behind: what nobody asked for is set aside, not lost."""
+    dialogue = asked()
+    dialogue.receive(urc + ECHO + urc + b'+CSIM: 6,"019000"' + urc + b"OK\r\n" + urc)
+    assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
+    assert dialogue.unsolicited() == (urc.strip().decode(),) * 4
+    assert dialogue.unsolicited() == ()
+
+
+@pytest.mark.parametrize(
+    ("final", "error"),
+    [
+        ("ERROR", None),
+        ("+CME ERROR: 13", "13"),
+        ("+CME ERROR:3", "3"),
+        ("+CME ERROR: SIM busy", "SIM busy"),
+        ("+CMS ERROR: 302", "302"),
+        ("NO CARRIER", None),
+        ("NO DIALTONE", None),
+        ("BUSY", None),
+        ("COMMAND NOT SUPPORT", None),
+        ("ABORTED", None),
+    ],
+)
+def test_every_final_result_ends_a_command(final: str, error: str | None) -> None:
+    """A peer waits for ever on +CME ERROR, since it takes only OK and ERROR for final."""
+    answer = answer_to(f"\r\n{final}\r\n".encode())
+    assert answer is not None
+    assert (answer.final, answer.error, answer.ok) == (final, error, False)
+
+
+def test_leftovers_before_the_echo_are_dropped() -> None:
+    """What stands before the echo belongs to an earlier command."""
+    leftover = b'=4,"9000"\r\n+CSIM: 4,"9000"\r\n'
+    assert response_to(leftover + ECHO + b'+CSIM: 6,"019000"\r\nOK\r\n') == b"\x01\x90\x00"
+
+
+def test_a_leftover_ok_is_not_the_answer() -> None:
+    """OK without the information that a command brings is an earlier command's; the answer follows."""
+    dialogue = asked()
+    dialogue.receive(b"\r\nOK\r\n")
+    assert dialogue.answer is None
+    assert dialogue.lone_ok
+    dialogue.receive(b'\r\n+CSIM: 6,"019000"\r\n\r\nOK\r\n')
+    assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
+
+
+def test_a_torn_echo_is_not_the_answer() -> None:
+    """An unsolicited line inside the echo leaves a piece that looks like an answer without prefix."""
+    torn = b'AT+CSIM=\r\n+CREG: 1\r\n10,"0070000001"\r'
+    assert response_to(torn + b'\r\n+CSIM: 6,"019000"\r\nOK\r\n') == b"\x01\x90\x00"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['8,"019000"', '4,"019000"', '5,"01900"', '6,"01900G"', '"019000"', "6", "", '3,"019000"'],
+)
+def test_an_answer_that_contradicts_itself_is_malformed(line: str) -> None:
+    """The length is checked against the hex: characters get lost on ports that two programs read."""
+    answer = answer_to(f"+CSIM: {line}\r\nOK\r\n".encode())
+    assert answer is not None
+    with pytest.raises(MalformedError):
+        csim_response(answer)
+
+
+@pytest.mark.parametrize(
+    "line", ["490154203237518", '"490154203237518"', "+CGSN: 490154203237518", '+CGSN:"490154203237518"']
+)
+def test_an_imei_comes_bare_or_with_prefix(line: str) -> None:
+    """AT+CGSN is answered in four forms in the field."""
+    answer = answer_to(f"\r\n+CREG: 1\r\n\r\n{line}\r\n\r\nOK\r\n".encode(), cgsn())
+    assert answer is not None
+    assert answer.lines[0].strip('"') == "490154203237518"
+
+
+def test_a_command_without_information_ends_with_ok() -> None:
+    """ATE0 needs no more than OK."""
+    answer = answer_to(b"ATE0\r\r\nOK\r\n", AtCommand("ATE0"))
+    assert answer == AtAnswer((), "OK")
+
+
+def test_a_second_command_waits_for_the_first() -> None:
+    """Asking while an answer is due is a mistake of lpad's own."""
+    dialogue = asked()
+    with pytest.raises(InternalError):
+        dialogue.ask(csim(APDU))
+    with pytest.raises(InternalError):
+        dialogue.probe()
+
+
+def given_up() -> AtDialogue:
+    dialogue = asked()
+    dialogue.give_up()
+    return dialogue
+
+
+LATE = b'\r\n+CSIM: 4,"9000"\r\n\r\nOK\r\n'
+
+
+def test_after_a_deadline_the_dialogue_is_out_of_step() -> None:
+    """While the answer to a given-up command is owed, no command can be asked."""
+    dialogue = given_up()
+    assert not dialogue.in_step
+    with pytest.raises(InternalError):
+        dialogue.ask(csim(APDU))
+
+
+def test_the_late_answer_itself_puts_in_step() -> None:
+    """A modem carries out one command at a time: its late final result is all that was owed."""
+    dialogue = given_up()
+    dialogue.receive(LATE)
+    assert dialogue.in_step
+    assert dialogue.answer is None
+
+
+def test_half_a_late_answer_does_not_put_in_step() -> None:
+    """Information without its final result leaves the result owed."""
+    dialogue = given_up()
+    dialogue.receive(b'=4,"9000"\r\n\r\n+CSIM: 4,"9000"\r\n')
+    assert not dialogue.in_step
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LATE + b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem queued the probe
+        b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # it lost the command
+        LATE + b"\r\nERROR\r\n",  # it doesn't know the probe
+        b'AT+CMEE?\r=4,"9000"\r\nOK\r\n\r\n+CMEE:1\r\nOK\r\n',
+        b"+CME ERROR: 13\r\n+CMEE: 0\r\nOK\r\n",
+    ],
+)
+def test_the_probe_puts_in_step(data: bytes) -> None:
+    """Only what no other command answers, or two final results, end a probe; then a command gets its own."""
+    dialogue = given_up()
+    assert dialogue.probe() == b"AT+CMEE?\r"
+    *most, end = data.removesuffix(b"\n")
+    for byte in most:
+        dialogue.receive(bytes([byte]))
+        assert not dialogue.in_step
+    dialogue.receive(bytes([end]))
+    assert dialogue.in_step
+    dialogue.receive(b"\n")
+    dialogue.ask(csim(APDU))
+    dialogue.receive(b'+CSIM: 6,"019000"\r\nOK\r\n')
+    assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
+
+
+def test_one_final_result_and_silence_after_a_probe_put_in_step() -> None:
+    """Whichever of the two it was, the other will not come."""
+    dialogue = given_up()
+    dialogue.probe()
+    dialogue.receive(LATE)
+    assert not dialogue.in_step
+    dialogue.give_up()
+    assert dialogue.in_step
+
+
+def test_silence_after_a_probe_leaves_out_of_step() -> None:
+    """A mute modem stays out of step, and can be probed again."""
+    dialogue = given_up()
+    dialogue.probe()
+    dialogue.give_up()
+    assert not dialogue.in_step
+    assert dialogue.probe()
+
+
+def test_the_end_of_a_call_is_final_but_not_trusted() -> None:
+    """NO CARRIER may be a data call's that dropped: the answer proper may still come and must be dropped."""
+    dialogue = asked()
+    dialogue.receive(b"\r\nNO CARRIER\r\n")
+    assert dialogue.answer == AtAnswer((), "NO CARRIER")
+    assert not dialogue.in_step
+    dialogue.receive(LATE)
+    assert dialogue.in_step
+
+
+def test_what_comes_while_idle_is_kept_apart() -> None:
+    """Lines between two commands answer neither."""
+    dialogue = AtDialogue()
+    dialogue.receive(LATE + b"\r\nRING\r\n")
+    dialogue.ask(csim(APDU))
+    assert dialogue.answer is None
+    assert not dialogue.lone_ok
+    assert dialogue.unsolicited() == ('+CSIM: 4,"9000"', "RING")
+
+
+def test_a_line_begun_before_the_command_is_not_its_answer() -> None:
+    """Half a line, left over, does not become an answer when its end comes."""
+    dialogue = AtDialogue()
+    dialogue.receive(b"\r\nERR")
+    dialogue.ask(csim(APDU))
+    dialogue.receive(b'OR\r\n\r\n+CSIM: 6,"019000"\r\nOK\r\n')
+    assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
+
+
+def test_every_state_knows_every_line() -> None:
+    """The table has no holes: any line may come at any time."""
+    assert set(AtDialogue._TRANSITIONS) == set(itertools.product(State, Line))
+
+
+def test_a_line_without_end_does_not_eat_the_memory() -> None:
+    """Noise longer than any line is dropped up to its end, and the next line is read."""
+    dialogue = asked()
+    for _ in range(100):
+        dialogue.receive(b"\xff" * 1000)
+    assert len(dialogue._unfinished) <= LONGEST_LINE
+    dialogue.receive(b'still noise\r\n+CSIM: 6,"019000"\r\nOK\r\n')
+    assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
+
+
+PARTS = st.sampled_from(
+    [
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"OK",
+        b"ERROR",
+        b"+CME ERROR: 14",
+        b'+CSIM: 6,"019000"',
+        b"+CSIM: 6,019000",
+        b'=4,"9000"',
+        b'6,"019000"',
+        b"RING",
+        b"+CREG: 1",
+        b"+CMEE: 1",
+        b"NO CARRIER",
+        ECHO,
+        b"AT+CMEE?\r",
+        b"\x00\xff\x80",
+        b"x" * 9000,
+    ]
+)
+
+
+@given(st.lists(PARTS, max_size=30).map(b"".join), st.lists(st.integers(0, 9999), max_size=20))
+def test_any_portions_give_the_same_answer(data: bytes, cuts: list[int]) -> None:
+    """How the stream is cut into portions, half lines or many lines at once, makes no difference."""
+    whole, cut = asked(), asked()
+    whole.receive(data)
+    places = sorted({0, len(data), *(place % (len(data) + 1) for place in cuts)})
+    for start, end in itertools.pairwise(places):
+        cut.receive(data[start:end])
+    assert cut.answer == whole.answer
+    assert cut.state == whole.state
+    assert cut.unsolicited() == whole.unsolicited()
+
+
+STEPS = st.lists(st.one_of(st.binary(max_size=200), PARTS, st.sampled_from(["ask", "give up", "probe"])))
+
+
+@given(STEPS)
+def test_garbage_never_crashes_the_dialogue(steps: list[bytes | str]) -> None:
+    """Any bytes in any state are borne, and the probe always offers a way back."""
+    dialogue = AtDialogue()
+    for step in steps:
+        if isinstance(step, bytes):
+            dialogue.receive(step)
+        elif step == "ask" and dialogue.in_step:
+            dialogue.ask(csim(APDU))
+        elif step == "probe" and dialogue.state is State.OUT_OF_STEP:
+            dialogue.probe()
+        elif step == "give up":
+            dialogue.give_up()
+    dialogue.give_up()
+    if dialogue.state is State.OUT_OF_STEP:
+        dialogue.probe()
+        dialogue.receive(b"\r\n\r\n+CMEE: 1\r\nOK\r\n")
+    assert dialogue.in_step
+    dialogue.ask(csim(APDU))
+    dialogue.receive(b'\r\n\r\n+CSIM: 6,"019000"\r\nOK\r\n')
+    assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
