@@ -1,118 +1,80 @@
-"""One profile download, from EUICCInfo1 to the ProfileInstallationResult (SGP.22 v2.5, 3.1)."""
+"""One profile download, from EUICCInfo1 to the ProfileInstallationResult (SGP.22 v2.5, 3.1).
+
+Which step follows which, and what an abort owes, stands in `protocol/download_session.py`; what a
+server's answers are held against, in `lpa/server_checks.py`. Here both are joined with card and server.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lpad.codec.messages.authentication import AuthenticateServerRequest, CtxParams1
+from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
+from lpad.codec.messages.euicc_info import DEVICE_INFO_EXTENSIBILITY
+from lpad.codec.status_codes import Remedy
+from lpad.deadline import Deadline
+from lpad.errors import (
+    Cancelled,
+    CardRefused,
+    ConfirmationCodeRequired,
+    Declined,
+    ServerMalformed,
+    ServerRefused,
+)
+from lpad.lpa import cancellation, policy, server_checks
+from lpad.lpa.download_port import Decision, DownloadListener, Installed, Offer, Order
+from lpad.lpa.policy import PolicyVerdict
+from lpad.lpa.refusal import installation_refused
+from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
 
 if TYPE_CHECKING:
-    from lpad.activation_code import ActivationCode
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lpad.codec.bound_profile import BoundProfile, Segment
+    from lpad.codec.certificate import Certificate
+    from lpad.codec.es9plus import AuthenticateClientAnswer, InitiateAuthenticationAnswer
     from lpad.codec.messages.authentication import DeviceInfo
-    from lpad.deadline import Deadline
-    from lpad.identifiers import Aid, Iccid
+    from lpad.codec.messages.euicc_info import EuiccInfo1, EuiccInfo2
+    from lpad.codec.messages.installation import ProfileInstallationResult
     from lpad.lpa.euicc import Euicc
-    from lpad.protocol.download_session import Step
+    from lpad.lpa.server_checks import Offered
     from lpad.remote.es9plus import Es9Plus
-    from lpad.server_address import ServerAddress
 
+__all__ = ["Decision", "Download", "DownloadListener", "Installed", "Offer", "Order"]
 
-class Decision(Enum):
-    """The caller's answer to an offered profile; all but ACCEPT end the download as Declined."""
+_LOG = logging.getLogger(__name__)
 
-    ACCEPT = "accept"
-    REJECT = "reject"  # never wanted: the server closes the order
-    POSTPONE = "postpone"  # not now: the order stays open
-    TIMEOUT = "timeout"  # nobody answered: the order stays open
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to download: where it waits and how it is named there."""
-
-    matching_id: str = field(default="", repr=False)
-    """From the activation code; empty where the server finds the order by the EID."""
-    smdp_oid: str | None = None
-    """Dotted OID that the server's certificate must carry, where the activation code names one."""
-    confirmation_code_expected: bool = False
-    """The activation code says that a confirmation code will be asked for."""
-    confirmation_code: str | None = field(default=None, repr=False)
-    """As the operator gave it, where it is known beforehand."""
-
-    @classmethod
-    def from_activation_code(cls, code: ActivationCode, *, confirmation_code: str | None = None) -> Order:
-        """Return the order that an activation code names; its address goes to `Es9Plus`."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """The profile that the server offers, for the caller to accept or refuse."""
-
-    iccid: Iccid
-    service_provider_name: str
-    profile_name: str
-    profile_class: str
-    """`test`, `provisioning` or `operational`."""
-    icon: bytes | None
-    """JPEG or PNG, 64 by 64."""
-    policy_rules: tuple[str, ...]
-    """`ppr1` (can't be disabled), `ppr2` (can't be deleted): all that the profile carries, all permitted
-    by the card's rules authorisation table."""
-    rules_needing_consent: tuple[str, ...]
-    """Those for which the card demands the owner's explicit consent: accept on nobody's behalf only
-    where this is empty."""
-    confirmation_code_required: bool
-    raw: bytes = field(repr=False)
-    """The metadata as received: BF25."""
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """A profile that the card reports as installed, disabled."""
-
-    iccid: Iccid
-    isdp_aid: Aid
-    server: ServerAddress
-    sequence_number: int
-    """Of the installation's notification, which waits on the card until it is delivered and removed."""
-    notification_address: str
-    """As the card gives it; blanks and case as they come."""
-    result: bytes = field(repr=False)
-    """The ProfileInstallationResult as the card signed it: BF37."""
-
-
-class DownloadListener(Protocol):
-    """What a download tells, and asks, its caller; called in the thread that runs it.
-
-    `step` and `bytes_loaded` may raise Cancelled: the download then leaves card and server in order and
-    raises it on. Once segments flow it takes effect between two of them, never inside one.
-    """
-
-    def step(self, step: Step) -> None:
-        """Learn what is about to be done; returns before it is begun, so that it can be journalled.
-
-        The irreversible one is Step.LOAD_BOUND_PROFILE_PACKAGE. A Cancelled raised at
-        Step.CANCEL_SESSION is passed over: the download is being taken back anyway.
-        """
-
-    def bytes_loaded(self, sent: int, total: int) -> None:
-        """Learn how many of the package's bytes the card has taken."""
-
-    def confirm(self, offer: Offer) -> Decision:
-        """Decide on the offered profile; the time that it takes does not count against the deadline."""
-
-    def confirmation_code(self, *, refused: bool) -> str | None:
-        """Return the confirmation code, or None to end with ConfirmationCodeRequired.
-
-        Args:
-            refused: whether the code given before was wrong. The server counts the attempts, so the same
-                code is not tried twice.
-        """
+_REASONS = {
+    Decision.REJECT: CancelSessionReason.END_USER_REJECTION,
+    Decision.POSTPONE: CancelSessionReason.POSTPONED,
+    Decision.TIMEOUT: CancelSessionReason.TIMEOUT,
+}
+_DECLINED = {
+    Decision.REJECT: "the profile was offered and rejected; the operator must issue another order",
+    Decision.POSTPONE: "the profile was offered and postponed; the same activation code can be used later",
+    Decision.TIMEOUT: "the profile was offered and nobody decided in time; start the download again",
+}
+# The radios whose elements only cards with deviceInfoExtensibilitySupport know.
+_LATER_RADIOS = ("nr_epc", "nr_5gc", "eutran_5gc")
 
 
 class Download:
     """One download; make another one for another attempt."""
+
+    # What each step leaves for the later ones; the table sees to it that it is there.
+    _info1: EuiccInfo1
+    _challenge: bytes
+    _opened: InitiateAuthenticationAnswer
+    _dp_auth: Certificate
+    _card_proof: bytes
+    _answer: AuthenticateClientAnswer
+    _offered: Offered
+    _prepared: bytes
+    _bound: BoundProfile
+    _result: ProfileInstallationResult
 
     def __init__(
         self, euicc: Euicc, server: Es9Plus, order: Order, *, device: DeviceInfo, listener: DownloadListener
@@ -127,12 +89,40 @@ class Download:
             device: TAC, IMEI and capabilities of the device, told to the card and the server.
             listener: is told of each step and asked for decisions.
         """
+        self._euicc = euicc
+        self._server = server
+        self._order = order
+        self._device = device
+        self._listener = listener
+        self._session = DownloadSession()
+        self._deadline = Deadline.after(0)
+        self._code = order.confirmation_code or None
+        self._reason: CancelSessionReason | None = None
+        self._info2: EuiccInfo2 | None = None
+        self._accepted: bytes | None = None
+        self._cancelled: Cancelled | None = None
+        self._steps: Mapping[Step, Callable[[], Event]] = {
+            Step.GET_EUICC_INFO1: self._get_euicc_info1,
+            Step.GET_EUICC_CHALLENGE: self._get_euicc_challenge,
+            Step.INITIATE_AUTHENTICATION: self._initiate_authentication,
+            Step.AUTHENTICATE_SERVER: self._authenticate_server,
+            Step.AUTHENTICATE_CLIENT: self._authenticate_client,
+            Step.CONFIRM: self._confirm,
+            Step.PREPARE_DOWNLOAD: self._prepare_download,
+            Step.GET_BOUND_PROFILE_PACKAGE: self._get_bound_profile_package,
+            Step.LOAD_BOUND_PROFILE_PACKAGE: self._load_bound_profile_package,
+            Step.CANCEL_SESSION: self._cancel_session,
+        }
 
     def run(self, *, deadline: Deadline) -> Installed:
         """Download and install the profile.
 
         Whatever goes wrong after AuthenticateServer, both CancelSession calls are made before the error is
-        raised; what they meet is logged and never hides the first error.
+        raised; what they meet is logged and never hides the first error. The reason given leaves the
+        order usable where another attempt can succeed.
+
+        Args:
+            deadline: of the whole, but for the time that the listener takes to answer.
 
         Raises:
             Declined: the caller refused, or a policy rule is forbidden.
@@ -143,4 +133,257 @@ class Download:
             CardError: another failure of the card.
             ServerError: a failure of the server.
         """
-        raise NotImplementedError
+        self._deadline = deadline
+        if self._order.confirmation_code_expected and self._code is None:
+            self._code = self._ask_for_code()
+        failure: Exception | None = None
+        while (step := self._session.step) is not None:
+            try:
+                self._announce(step)
+                event = self._steps[step]()
+            except Exception as error:  # noqa: BLE001  raised below, after card and server are in order
+                failure = error
+                event = self._failed(error)
+            self._session.on(event)
+        if failure is not None:
+            raise failure
+        return self._installed()
+
+    def _announce(self, step: Step) -> None:
+        if step is not Step.CANCEL_SESSION:
+            self._listener.step(step)
+            return
+        try:
+            self._listener.step(step)
+        except Cancelled:
+            _LOG.debug("cancelled while the session is being cancelled")
+        except Exception:  # noqa: BLE001  told, and of no weight beside the way out
+            _LOG.exception("the listener failed at %s; the session is cancelled all the same", step)
+
+    # The steps, in their order
+
+    def _get_euicc_info1(self) -> Event:
+        self._info1 = self._euicc.get_euicc_info1(deadline=self._deadline)
+        return Event.INFO_READ
+
+    def _get_euicc_challenge(self) -> Event:
+        self._challenge = self._euicc.get_euicc_challenge(deadline=self._deadline)
+        return Event.CHALLENGE_READ
+
+    def _initiate_authentication(self) -> Event:
+        self._opened = self._server.initiate_authentication(
+            euicc_challenge=self._challenge, euicc_info1=self._info1.raw, deadline=self._deadline
+        )
+        self._dp_auth = server_checks.check_authentication(
+            self._opened,
+            address=self._server.address,
+            challenge=self._challenge,
+            info1=self._info1,
+            smdp_oid=self._order.smdp_oid,
+        )
+        return Event.SERVER_PROVEN
+
+    def _authenticate_server(self) -> Event:
+        request = AuthenticateServerRequest(
+            server_signed1=self._opened.server_signed1,
+            server_signature1=self._opened.server_signature1,
+            euicc_ci_pk_id_to_be_used=self._opened.euicc_ci_pk_id_to_be_used,
+            server_certificate=self._opened.server_certificate,
+            ctx_params1=self._ctx_params1(),
+        )
+        self._session.on(Event.AUTHENTICATION_SENT)
+        self._card_proof = self._euicc.authenticate_server(request, deadline=self._deadline).raw
+        return Event.CARD_SIGNED
+
+    def _authenticate_client(self) -> Event:
+        self._answer = self._server.authenticate_client(
+            transaction_id=self._opened.transaction_id_text,
+            authenticate_server_response=self._card_proof,
+            deadline=self._deadline,
+        )
+        self._offered = server_checks.check_offer(
+            self._answer, transaction_id=self._opened.transaction_id, dp_auth=self._dp_auth
+        )
+        return Event.PROFILE_OFFERED
+
+    def _confirm(self) -> Event:
+        """Ask the policy, then the caller; a session renewed for its code alone asks nothing twice."""
+        metadata = self._offered.metadata
+        if self._accepted != metadata.raw:
+            verdict = self._policy_verdict()
+            with self._callers_time():
+                decision = self._listener.confirm(self._offer(verdict))
+            if decision is not Decision.ACCEPT:
+                self._reason = _REASONS[decision]
+                raise Declined(_DECLINED[decision], decision=decision.value)
+            self._accepted = metadata.raw
+        if self._offered.smdp_signed2.confirmation_code_required and self._code is None:
+            self._code = self._ask_for_code()
+        return Event.PROFILE_WANTED
+
+    def _prepare_download(self) -> Event:
+        signed = self._offered.smdp_signed2
+        hash_cc = None
+        if signed.confirmation_code_required and self._code is not None:
+            hash_cc = hash_confirmation_code(self._code, signed.transaction_id)
+        request = PrepareDownloadRequest(
+            smdp_signed2=self._answer.smdp_signed2,
+            smdp_signature2=self._answer.smdp_signature2,
+            smdp_certificate=self._answer.smdp_certificate,
+            hash_cc=hash_cc,
+        )
+        self._prepared = self._euicc.prepare_download(request, deadline=self._deadline).raw
+        return Event.KEY_MADE
+
+    def _get_bound_profile_package(self) -> Event:
+        try:
+            answer = self._server.get_bound_profile_package(
+                transaction_id=self._opened.transaction_id_text,
+                prepare_download_response=self._prepared,
+                deadline=self._deadline,
+            )
+        except ServerRefused as refused:
+            if refused.details["remedy"] != Remedy.CONFIRMATION_CODE:
+                raise
+            self._code = self._other_code(refused)
+            self._reason = CancelSessionReason.POSTPONED
+            return Event.CODE_REFUSED
+        try:
+            self._bound = server_checks.check_package(answer, transaction_id=self._opened.transaction_id)
+        except ServerMalformed:
+            self._reason = CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
+            raise
+        if not server_checks.same_profile(self._offered.metadata, self._bound.metadata):
+            self._reason = CancelSessionReason.METADATA_MISMATCH
+            raise ServerMalformed(
+                "ES9+.GetBoundProfilePackage: the package holds another profile than the one that was shown; "
+                "tell the operator"
+            )
+        return Event.PACKAGE_RECEIVED
+
+    def _load_bound_profile_package(self) -> Event:
+        self._session.on(Event.LOADING_BEGAN)
+        self._result = self._euicc.load_bound_profile_package(
+            self._bound,
+            on_bytes=self._bytes_loaded,
+            before_segment=self._before_segment,
+            deadline=self._deadline,
+        )
+        return Event.RESULT_GOOD if self._result.succeeded else Event.RESULT_BAD
+
+    def _cancel_session(self) -> Event:
+        reason = self._reason or CancelSessionReason.UNDEFINED_REASON
+        self._reason = None
+        cancellation.cancel(self._euicc, self._server, self._opened, reason)
+        return Event.SESSION_CANCELLED
+
+    # On the way
+
+    def _ctx_params1(self) -> bytes:
+        """Encode what the card signs of the device, within what this card knows of it."""
+        params = CtxParams1(self._order.matching_id, self._device)
+        radios = self._device.capabilities
+        if not any(getattr(radios, radio) is not None for radio in _LATER_RADIOS):
+            return params.encode()
+        return params.encode(extensible=DEVICE_INFO_EXTENSIBILITY in self._read_info2().rsp_capabilities)
+
+    def _read_info2(self) -> EuiccInfo2:
+        self._info2 = self._info2 or self._euicc.get_euicc_info2(deadline=self._deadline)
+        return self._info2
+
+    def _policy_verdict(self) -> PolicyVerdict:
+        metadata = self._offered.metadata
+        rules = policy.rules_of(metadata)
+        if not rules:
+            return PolicyVerdict()
+        verdict = policy.judge(
+            rules,
+            metadata.owner,
+            table=self._euicc.get_rat(deadline=self._deadline),
+            forbidden=self._read_info2().forbidden_pprs,
+        )
+        if verdict.forbidden:
+            self._reason = CancelSessionReason.PPR_NOT_ALLOWED
+            names = " ".join(verdict.forbidden)
+            raise Declined(
+                f"the profile carries policy rules that this card does not allow its operator ({names}); ask "
+                "the operator for a profile without them",
+                rules=names,
+            )
+        return verdict
+
+    def _offer(self, verdict: PolicyVerdict) -> Offer:
+        metadata = self._offered.metadata
+        return Offer(
+            iccid=metadata.iccid,
+            service_provider_name=metadata.service_provider_name,
+            profile_name=metadata.name,
+            profile_class=metadata.profile_class.value,
+            icon=metadata.icon,
+            policy_rules=policy.rules_of(metadata),
+            rules_needing_consent=verdict.needing_consent,
+            confirmation_code_required=self._offered.smdp_signed2.confirmation_code_required,
+            raw=metadata.raw,
+        )
+
+    def _ask_for_code(self) -> str:
+        with self._callers_time():
+            code = self._listener.confirmation_code(refused=False)
+        if not code:
+            raise ConfirmationCodeRequired(
+                "the operator asks for a confirmation code; start the download again and give the code that "
+                "came with the activation code"
+            )
+        return code
+
+    def _other_code(self, refused: ServerRefused) -> str:
+        """Ask for another code than the refused one; raise the refusal where there is none."""
+        with self._callers_time():
+            code = self._listener.confirmation_code(refused=self._code is not None)
+        if not code or code == self._code:
+            raise refused
+        return code
+
+    @contextmanager
+    def _callers_time(self) -> Iterator[None]:
+        """Move the deadline by the time that the caller takes."""
+        began = time.monotonic()
+        yield
+        self._deadline = Deadline(self._deadline.at + time.monotonic() - began)
+
+    def _bytes_loaded(self, sent: int, total: int) -> None:
+        """Pass progress on; a chain of blocks is never cut, so a cancellation waits for its end."""
+        try:
+            self._listener.bytes_loaded(sent, total)
+        except Cancelled as cancelled:
+            self._cancelled = cancelled
+
+    def _before_segment(self, _segment: Segment) -> None:
+        if self._cancelled is not None:
+            raise self._cancelled
+
+    # How it ends
+
+    def _failed(self, error: Exception) -> Event:
+        """Choose the event, and the reason for the cancellation unless the step has chosen it."""
+        if self._session.state is State.AUTHENTICATING and isinstance(error, CardRefused):
+            return Event.SERVER_REFUSED_BY_CARD
+        if self._reason is None and self._session.duty is not Duty.NOTHING:
+            self._reason = cancellation.reason_for(error, self._session.state)
+        return Event.FAILED
+
+    def _installed(self) -> Installed:
+        result = self._result
+        if result.aid is None:
+            refused = installation_refused(result)
+            # Full memory is temporary too: it takes somebody to delete a profile, but no other order.
+            refused.retryable = result.error is not None and result.error.temporary
+            raise refused
+        return Installed(
+            iccid=self._bound.metadata.iccid,
+            isdp_aid=result.aid,
+            server=self._server.address,
+            sequence_number=result.metadata.sequence_number,
+            notification_address=result.metadata.address,
+            result=result.raw,
+        )

@@ -6,8 +6,12 @@ Three acts that an outbox journals between: `retrieve` copies one from the card,
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from lpad.errors import InvalidValue
+from lpad.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +20,8 @@ if TYPE_CHECKING:
     from lpad.identifiers import Iccid
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus
-    from lpad.server_address import ServerAddress
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class PendingNotification:
     sequence_number: int
     """Unique on the card; 0 is a number like any other."""
     event: str
-    """`install`, `enable`, `disable` or `delete`."""
+    """`install`, `enable`, `disable` or `delete`; `unknown` for those of later versions."""
     address: str
     """Of the recipient, as the card gives it: blanks and case as they come."""
     iccid: Iccid | None
@@ -40,7 +45,13 @@ class PendingNotification:
         Raises:
             InvalidValue: it is none; the notification stays on the card until somebody removes it.
         """
-        raise NotImplementedError
+        try:
+            return ServerAddress.parse(self.address)
+        except InvalidValue as error:
+            raise InvalidValue(
+                f"notification {self.sequence_number} names a recipient that is no server address; it can't "
+                "be delivered, remove it when the operator no longer needs it"
+            ) from error
 
 
 def retrieve(
@@ -55,8 +66,24 @@ def retrieve(
 
     Returns:
         What is there; none for a number that the card no longer holds.
+
+    Raises:
+        CardError: by its kind.
     """
-    raise NotImplementedError
+    found = euicc.retrieve_notifications_list(sequence_number=sequence_number, deadline=deadline)
+    copies = [
+        PendingNotification(
+            sequence_number=pending.metadata.sequence_number,
+            event=pending.metadata.event.value,
+            address=pending.metadata.address,
+            iccid=pending.metadata.iccid,
+            payload=pending.raw,
+        )
+        for pending in found
+        # Some cards pass over the search criterion and answer with all.
+        if sequence_number is None or pending.metadata.sequence_number == sequence_number
+    ]
+    return tuple(sorted(copies, key=lambda copy: copy.sequence_number))
 
 
 def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Deadline) -> None:
@@ -70,17 +97,32 @@ def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Dea
     Raises:
         ServerError: not accepted, by its kind; keep the notification and try again later.
     """
-    raise NotImplementedError
+    server.handle_notification(pending_notification=notification.payload, deadline=deadline)
+    _LOG.info("notification %d accepted by %s", notification.sequence_number, server.address)
 
 
 def remove(euicc: Euicc, sequence_number: int, *, deadline: Deadline) -> None:
-    """Take a delivered notification off the card; one that is gone already is no error."""
-    raise NotImplementedError
+    """Take a delivered notification off the card; one that is gone already is no error.
+
+    Raises:
+        CardError: by its kind.
+    """
+    if not euicc.remove_notification_from_list(sequence_number, deadline=deadline):
+        _LOG.info("notification %d was gone from the card already", sequence_number)
 
 
-def by_recipient(notifications: Iterable[PendingNotification]) -> dict[str, tuple[PendingNotification, ...]]:
+def by_recipient(
+    notifications: Iterable[PendingNotification],
+) -> dict[str, tuple[PendingNotification, ...]]:
     """Sort into one ascending queue per recipient: order matters within one, not between two.
 
     The keys are tidied addresses, or the card's own text where it is no address.
     """
-    raise NotImplementedError
+    queues: dict[str, list[PendingNotification]] = {}
+    for notification in sorted(notifications, key=lambda each: each.sequence_number):
+        try:
+            key = str(notification.recipient)
+        except InvalidValue:
+            key = notification.address
+        queues.setdefault(key, []).append(notification)
+    return {key: tuple(queue) for key, queue in queues.items()}

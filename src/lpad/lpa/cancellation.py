@@ -1,0 +1,61 @@
+"""Giving a session up: with which reason, and how (SGP.22 v2.5, 5.7.14 and 5.6.5)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.status_codes import Remedy
+from lpad.deadline import Deadline
+from lpad.errors import Cancelled, CardError, ConfirmationCodeRequired, LpadError, ServerRefused
+from lpad.protocol.download_session import State
+
+if TYPE_CHECKING:
+    from lpad.codec.es9plus import InitiateAuthenticationAnswer
+    from lpad.lpa.euicc import Euicc
+    from lpad.remote.es9plus import Es9Plus
+
+_LOG = logging.getLogger(__name__)
+
+# Time of its own: the download's may be what ran out.
+_ON_CARD = 30.0
+_ON_SERVER = 30.0
+
+
+def reason_for(error: Exception, state: State) -> CancelSessionReason:
+    """Return the reason that fits `error`, which was met in `state`.
+
+    Postponed where another attempt can succeed: the order stays open, and the card may keep its one-time
+    key, so that the server need not bind the profile anew. Any other reason closes the order for good.
+    """
+    if isinstance(error, CardError) and state in (State.BOUND, State.LOADING):
+        return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
+    if isinstance(error, Cancelled | ConfirmationCodeRequired):
+        return CancelSessionReason.POSTPONED
+    if isinstance(error, ServerRefused) and error.details["remedy"] == Remedy.CONFIRMATION_CODE:
+        return CancelSessionReason.POSTPONED
+    if isinstance(error, LpadError) and error.retryable:
+        return CancelSessionReason.POSTPONED
+    return CancelSessionReason.UNDEFINED_REASON
+
+
+def cancel(
+    euicc: Euicc, server: Es9Plus, session: InitiateAuthenticationAnswer, reason: CancelSessionReason
+) -> None:
+    """Tell the card, then the server what the card has signed.
+
+    What goes wrong is logged: whatever led here is the error that counts, and the server forgets a session
+    by itself after a while.
+    """
+    try:
+        answer = euicc.cancel_session(session.transaction_id, reason, deadline=Deadline.after(_ON_CARD))
+        server.cancel_session(
+            transaction_id=session.transaction_id_text,
+            cancel_session_response=answer.raw,
+            deadline=Deadline.after(_ON_SERVER),
+        )
+    except LpadError as error:
+        _LOG.warning("the session could not be cancelled (%s): %s", reason.reason, error.sentence)
+    else:
+        _LOG.info("session cancelled on card and server (%s)", reason.reason)

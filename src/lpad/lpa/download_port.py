@@ -1,0 +1,112 @@
+"""What a download is told, asks and returns: its order, the offer to decide on, its listener, its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from lpad.activation_code import ActivationCode
+    from lpad.identifiers import Aid, Iccid
+    from lpad.protocol.download_session import Step
+    from lpad.server_address import ServerAddress
+
+
+class Decision(Enum):
+    """The caller's answer to an offered profile; all but ACCEPT end the download as Declined."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"  # never wanted: the server closes the order
+    POSTPONE = "postpone"  # not now: the order stays open
+    TIMEOUT = "timeout"  # nobody answered: the order stays open
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to download: where it waits and how it is named there."""
+
+    matching_id: str = field(default="", repr=False)
+    """From the activation code; empty where the server finds the order by the EID."""
+    smdp_oid: str | None = None
+    """Dotted OID that the server's certificate must carry, where the activation code names one."""
+    confirmation_code_expected: bool = False
+    """The activation code says that a confirmation code will be asked for."""
+    confirmation_code: str | None = field(default=None, repr=False)
+    """As the operator gave it, where it is known beforehand."""
+
+    @classmethod
+    def from_activation_code(cls, code: ActivationCode, *, confirmation_code: str | None = None) -> Order:
+        """Return the order that an activation code names; its address goes to `Es9Plus`."""
+        return cls(
+            matching_id=code.matching_id,
+            smdp_oid=code.smdp_oid,
+            confirmation_code_expected=code.confirmation_code_required,
+            confirmation_code=confirmation_code,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The profile that the server offers, for the caller to accept or refuse."""
+
+    iccid: Iccid
+    service_provider_name: str
+    profile_name: str
+    profile_class: str
+    """`test`, `provisioning` or `operational`."""
+    icon: bytes | None
+    """JPEG or PNG, 64 by 64."""
+    policy_rules: tuple[str, ...]
+    """`ppr1` (can't be disabled), `ppr2` (can't be deleted): all that the profile carries, all permitted
+    by the card's rules authorisation table."""
+    rules_needing_consent: tuple[str, ...]
+    """Those for which the card demands the owner's explicit consent: accept on nobody's behalf only
+    where this is empty."""
+    confirmation_code_required: bool
+    raw: bytes = field(repr=False)
+    """The metadata as received: BF25."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A profile that the card reports as installed, disabled."""
+
+    iccid: Iccid
+    isdp_aid: Aid
+    server: ServerAddress
+    sequence_number: int
+    """Of the installation's notification, which waits on the card until it is delivered and removed."""
+    notification_address: str
+    """As the card gives it; blanks and case as they come."""
+    result: bytes = field(repr=False)
+    """The ProfileInstallationResult as the card signed it: BF37."""
+
+
+class DownloadListener(Protocol):
+    """What a download tells, and asks, its caller; called in the thread that runs it.
+
+    `step` and `bytes_loaded` may raise Cancelled: the download then leaves card and server in order and
+    raises it on. Once segments flow it takes effect between two of them, never inside one.
+    """
+
+    def step(self, step: Step) -> None:
+        """Learn what is about to be done; returns before it is begun, so that it can be journalled.
+
+        The irreversible one is Step.LOAD_BOUND_PROFILE_PACKAGE. A Cancelled raised at
+        Step.CANCEL_SESSION is passed over: the download is being taken back anyway.
+        """
+
+    def bytes_loaded(self, sent: int, total: int) -> None:
+        """Learn how many of the package's bytes the card has taken."""
+
+    def confirm(self, offer: Offer) -> Decision:
+        """Decide on the offered profile; the time that it takes does not count against the deadline."""
+
+    def confirmation_code(self, *, refused: bool) -> str | None:
+        """Return the confirmation code, or None to end with ConfirmationCodeRequired.
+
+        Args:
+            refused: whether the code given before was wrong. The server counts the attempts, so the same
+                code is not tried twice.
+        """

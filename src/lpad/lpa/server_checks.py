@@ -1,0 +1,151 @@
+"""What the LPA holds a server's answers against before the card gets them (SGP.22 v2.5, 3.1.2 and 3.1.3).
+
+The card verifies signatures and certificates. What only the LPA knows, it checks: whom it meant to reach,
+what it sent, what the server said before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lpad.codec import tlv
+from lpad.codec.bound_profile import BoundProfile
+from lpad.codec.certificate import Certificate
+from lpad.codec.messages.authentication import ServerSigned1
+from lpad.codec.messages.download import SmdpSigned2
+from lpad.codec.messages.metadata import ProfileMetadata
+from lpad.errors import MalformedError, ServerMalformed, ServerUntrusted, blamed_on
+
+if TYPE_CHECKING:
+    from lpad.codec.es9plus import (
+        AuthenticateClientAnswer,
+        GetBoundProfilePackageAnswer,
+        InitiateAuthenticationAnswer,
+    )
+    from lpad.codec.messages.euicc_info import EuiccInfo1
+    from lpad.identifiers import TransactionId
+    from lpad.server_address import ServerAddress
+
+_SIGNATURE = 0x5F37
+_OCTET_STRING = 0x04
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the server's second answer holds, read."""
+
+    metadata: ProfileMetadata
+    smdp_signed2: SmdpSigned2
+
+
+def check_authentication(
+    answer: InitiateAuthenticationAnswer,
+    *,
+    address: ServerAddress,
+    challenge: bytes,
+    info1: EuiccInfo1,
+    smdp_oid: str | None,
+) -> Certificate:
+    """Check the answer to InitiateAuthentication; return the server's certificate.
+
+    Args:
+        answer: as received.
+        address: of the server that was contacted.
+        challenge: the 16 bytes that the card gave.
+        info1: what the card told the server.
+        smdp_oid: dotted, from the activation code; None where it names none.
+
+    Raises:
+        ServerUntrusted: another server answers than the one that was meant.
+        ServerMalformed: the answer breaks its grammar or contradicts itself.
+    """
+    attempted = "ES9+.InitiateAuthentication"
+    with blamed_on(ServerMalformed, attempted):
+        signed = ServerSigned1.decode(answer.server_signed1)
+        _expect(answer.server_signature1, _SIGNATURE, "serverSignature1")
+        ci_key = _expect(answer.euicc_ci_pk_id_to_be_used, _OCTET_STRING, "euiccCiPKIdToBeUsed").value
+        certificate = Certificate.decode(answer.server_certificate)
+    if not address.names(signed.server_address):
+        raise ServerUntrusted(
+            f"{attempted}: the server that answers for {address} signs as another one; check the address",
+            cause="other-address",
+        )
+    if signed.transaction_id != answer.transaction_id:
+        raise _contradiction(attempted, "the transaction ID that the server signed is not the one it sent")
+    if signed.euicc_challenge != challenge:
+        raise _contradiction(attempted, "the server signed another challenge than the card's")
+    if ci_key not in (*info1.ci_signing, *info1.ci_signing_v3):
+        raise _contradiction(attempted, "the server wants the card to sign under an eSIM CA it does not have")
+    if smdp_oid is not None and smdp_oid not in certificate.registered_ids:
+        raise ServerUntrusted(
+            f"{attempted}: the activation code is for the SM-DP+ with OID {smdp_oid}, the server at {address} "
+            f"is {' '.join(certificate.registered_ids) or 'without OID'}; check the activation code",
+            cause="other-oid",
+        )
+    return certificate
+
+
+def check_offer(
+    answer: AuthenticateClientAnswer, *, transaction_id: TransactionId, dp_auth: Certificate
+) -> Offered:
+    """Check the answer to AuthenticateClient and return what it offers.
+
+    Args:
+        answer: as received.
+        transaction_id: of the session.
+        dp_auth: the certificate of the server's first answer.
+
+    Raises:
+        ServerUntrusted: the two certificates belong to different servers.
+        ServerMalformed: the answer breaks its grammar or contradicts itself.
+    """
+    attempted = "ES9+.AuthenticateClient"
+    with blamed_on(ServerMalformed, attempted):
+        metadata = ProfileMetadata.decode(answer.profile_metadata)
+        signed = SmdpSigned2.decode(answer.smdp_signed2)
+        _expect(answer.smdp_signature2, _SIGNATURE, "smdpSignature2")
+        dp_pb = Certificate.decode(answer.smdp_certificate)
+    if not transaction_id == answer.transaction_id == signed.transaction_id:
+        raise _contradiction(attempted, "the server changed its transaction ID within the session")
+    if dp_auth.registered_ids and dp_pb.registered_ids and dp_auth.registered_ids != dp_pb.registered_ids:
+        raise ServerUntrusted(
+            f"{attempted}: the profile is bound by another SM-DP+ than the one that authenticated itself; "
+            "tell the operator",
+            cause="other-oid",
+        )
+    return Offered(metadata, signed)
+
+
+def check_package(answer: GetBoundProfilePackageAnswer, *, transaction_id: TransactionId) -> BoundProfile:
+    """Check the package's structure and session.
+
+    Raises:
+        ServerMalformed: no byte of it is fit for the card.
+    """
+    attempted = "ES9+.GetBoundProfilePackage"
+    with blamed_on(ServerMalformed, attempted):
+        bound = BoundProfile.parse(answer.bound_profile_package)
+    if not transaction_id == answer.transaction_id == bound.transaction_id:
+        raise _contradiction(attempted, "the package belongs to another session")
+    return bound
+
+
+def same_profile(shown: ProfileMetadata, packed: ProfileMetadata) -> bool:
+    """Whether the package holds what was shown.
+
+    Compared by what both say, not byte by byte: what is shown may hold service-specific data that is not
+    meant for the card (SGP.22 v2.5, 5.5.3).
+    """
+    return replace(shown, raw=b"") == replace(packed, raw=b"")
+
+
+def _expect(raw: bytes, tag: int, name: str) -> tlv.Tlv:
+    element = tlv.parse(raw)
+    if element.tag != tag:
+        raise MalformedError(f"{name} is an element {element.tag:02X} instead of {tag:02X}")
+    return element
+
+
+def _contradiction(attempted: str, what: str) -> ServerMalformed:
+    return ServerMalformed(f"{attempted}: {what}; try again, and tell the operator if it stays so")
