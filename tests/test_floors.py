@@ -29,6 +29,7 @@ FLOORS = {
     "logging_format": 7,
     "daemon": 7,
     "client": 7,
+    "client_views": 7,
     "cli": 7,
 }
 SIMULATOR_SEES = 2

@@ -10,6 +10,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from lpad.api.call import wake
+from lpad.engine.events import Event
 from lpad.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from lpad.api.call import Call
-    from lpad.engine.events import Event
 
 HEARTBEAT = 120.0
 """Seconds between comments on a quiet stream; they show a dead listener, and wake the daemon."""
@@ -46,7 +46,8 @@ async def _stream(
     subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
     closing = asyncio.ensure_future(call.closing.wait())
     try:
-        yield b": lpad\n\n"  # so that the listener knows at once that it listens
+        # So that the listener knows that it listens, and from where on.
+        yield _wire(Event(id=subscription.start, type="listening", euicc=None, change=None, data={}))
         while not call.closing.is_set():
             news.clear()
             for event in subscription.take():

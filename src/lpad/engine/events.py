@@ -34,7 +34,9 @@ class Event:
 class Subscription:
     """One listener's bounded queue; `wake` is called, from any thread, when there is something to take."""
 
-    def __init__(self, hub: Hub, wake: Callable[[], None]) -> None:
+    def __init__(self, hub: Hub, wake: Callable[[], None], *, start: str) -> None:
+        self.start = start
+        """The ID of the event before the first one that this listener is to have."""
         self._hub = hub
         self._wake = wake
         self._lock = threading.Lock()
@@ -109,8 +111,8 @@ class Hub:
             after: the last ID that the listener saw; when events behind it are forgotten, or it is of an
                 earlier run, the first event taken is `lost`.
         """
-        subscription = Subscription(self, wake)
         with self._lock:
+            subscription = Subscription(self, wake, start=after or self.last_id)
             if after is not None:
                 self._replay(subscription, after)
             self._subscriptions.append(subscription)

@@ -1,0 +1,364 @@
+"""The Python client of lpad's API: typed, synchronous, over the Unix socket.
+
+    with Client() as lpad:
+        change = lpad.download("modem", activation_code="LPA:1$smdp.example.com$ABCD", enable=True)
+        for event in lpad.follow(change.id):
+            print(event.type)
+
+It shares no type with the daemon: the wire format is the contract, fields that it doesn't know are
+passed over, so an older client works with a newer daemon.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from lpad.client_views import (
+    ApiError,
+    Change,
+    DaemonUnreachable,
+    Euicc,
+    Event,
+    Notification,
+    Profile,
+    System,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from types import TracebackType
+
+__all__ = [
+    "ApiError",
+    "Change",
+    "Client",
+    "DaemonUnreachable",
+    "Euicc",
+    "Event",
+    "Notification",
+    "Profile",
+    "System",
+]
+
+DEFAULT_SOCKET = "/run/lpad/lpad.sock"
+PATIENCE = 30.0
+"""Seconds for an answer that waits for nothing."""
+
+LONGEST_WAIT = 3600.0
+
+
+_T = TypeVar("_T")
+
+
+class Client:
+    """A connection to the daemon; to be closed, or used in a `with` statement."""
+
+    def __init__(self, socket: str = DEFAULT_SOCKET) -> None:
+        """Prepare to speak to the daemon.
+
+        Args:
+            socket: path of its Unix socket.
+        """
+        self.socket = socket
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=socket), base_url="http://lpad", timeout=PATIENCE
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def system(self) -> System:
+        """Return the daemon's version, uptime and health."""
+        return self._get("/v1/system", System)
+
+    def euiccs(self) -> list[Euicc]:
+        """Return all cards."""
+        return self._list("/v1/euiccs", "euiccs", Euicc)
+
+    def euicc(self, name: str) -> Euicc:
+        """Return one card with all that it says of itself."""
+        return self._get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
+
+    def profiles(self, euicc: str) -> list[Profile]:
+        """Return a card's profiles."""
+        return self._list(_card(euicc, "profiles"), "profiles", Profile)
+
+    def icon(self, euicc: str, iccid: str) -> bytes:
+        """Return a profile's picture."""
+        return self._request("GET", f"{_profile(euicc, iccid)}/icon").content
+
+    def notifications(self, euicc: str) -> list[Notification]:
+        """Return a card's outbox."""
+        return self._list(_card(euicc, "notifications"), "notifications", Notification)
+
+    def changes(self, *, euicc: str | None = None) -> list[Change]:
+        """Return the changes that the daemon keeps, newest first."""
+        query = {"euicc": euicc} if euicc is not None else {}
+        return self._list("/v1/changes", "changes", Change, query)
+
+    def change(self, change_id: int, *, wait: float = 0) -> Change:
+        """Return a change; with `wait` once it has ended or asks something, or after so many seconds."""
+        return _decoded(self._request("GET", f"/v1/changes/{change_id}", wait=wait), Change)
+
+    def download(
+        self,
+        euicc: str,
+        *,
+        activation_code: str | None = None,
+        confirmation_code: str | None = None,
+        confirm: bool = False,
+        enable: bool = False,
+        wait: float = 0,
+    ) -> Change:
+        """Download a profile; without an activation code from the default SM-DP+.
+
+        Args:
+            euicc: the card.
+            activation_code: as the operator gave it.
+            confirmation_code: where the operator gave one; without, the change asks when it needs one.
+            confirm: ask for consent once the profile is known.
+            enable: enable the profile afterwards.
+            wait: seconds to wait for the end.
+        """
+        body: dict[str, Any] = {"confirm": confirm, "enable": enable}
+        if activation_code is None:
+            body["default"] = True
+        else:
+            body["activation_code"] = activation_code
+        if confirmation_code is not None:
+            body["confirmation_code"] = confirmation_code
+        return self._change("POST", _card(euicc, "downloads"), body, wait=wait)
+
+    def enable(self, euicc: str, iccid: str, *, wait: float = 0) -> Change:
+        """Enable a profile."""
+        return self._change("POST", f"{_profile(euicc, iccid)}/enable", wait=wait)
+
+    def disable(self, euicc: str, iccid: str, *, wait: float = 0) -> Change:
+        """Disable a profile."""
+        return self._change("POST", f"{_profile(euicc, iccid)}/disable", wait=wait)
+
+    def delete(self, euicc: str, iccid: str, *, missing_ok: bool = False, wait: float = 0) -> Change:
+        """Delete a profile that is not enabled."""
+        query = {"missing": "ok"} if missing_ok else None
+        return self._change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
+
+    def rename(self, euicc: str, iccid: str, nickname: str, *, wait: float = 0) -> Change:
+        """Give a profile a nickname; an empty one takes it away."""
+        return self._change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
+
+    def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
+        """Write the default SM-DP+ address into the card; an empty one takes it away."""
+        return self._change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
+
+    def refresh(self, euicc: str, *, wait: float = 0) -> Change:
+        """Have the card read anew."""
+        return self._change("POST", _card(euicc, "refresh"), wait=wait)
+
+    def reset(
+        self,
+        euicc: str,
+        *,
+        operational_profiles: bool = False,
+        test_profiles: bool = False,
+        default_smdp: bool = False,
+        wait: float = 0,
+    ) -> Change:
+        """Delete profiles by class, and the default SM-DP+ address."""
+        body = {
+            "operational_profiles": operational_profiles,
+            "test_profiles": test_profiles,
+            "default_smdp": default_smdp,
+        }
+        return self._change("POST", _card(euicc, "reset"), body, wait=wait)
+
+    def deliver_notifications(self, euicc: str, *, wait: float = 0) -> Change:
+        """Have everything that is pending tried now."""
+        return self._change("POST", _card(euicc, "notifications/deliver"), wait=wait)
+
+    def cancel(self, change_id: int, *, wait: float = 0) -> Change:
+        """Take a change back."""
+        return self._change("DELETE", f"/v1/changes/{change_id}", wait=wait)
+
+    def answer(
+        self,
+        change_id: int,
+        *,
+        confirmation_code: str | None = None,
+        decision: str | None = None,
+        wait: float = 0,
+    ) -> Change:
+        """Give a waiting change a confirmation code, or `accept`, `reject`, `postpone`."""
+        body: dict[str, Any] = {}
+        if confirmation_code is not None:
+            body["confirmation_code"] = confirmation_code
+        if decision is not None:
+            body["decision"] = decision
+        return self._change("POST", f"/v1/changes/{change_id}/answer", body, wait=wait)
+
+    def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
+        """Return a change once it has ended or asks something, or as it is after so many seconds."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            change = self.change(change_id, wait=max(0.0, min(left, LONGEST_WAIT)))
+            if change.ended or change.question is not None or left <= 0:
+                return change
+
+    def events(
+        self, *, change: int | None = None, euicc: str | None = None, after: str | None = None
+    ) -> Generator[Event, None, None]:
+        """Listen to the daemon until it stops.
+
+        Args:
+            change: only this change's events.
+            euicc: only this card's.
+            after: the ID of the last event seen.
+        """
+        query = {"change": change, "euicc": euicc, "after": after}
+        with (
+            self._mapped(),
+            self._http.stream(
+                "GET",
+                "/v1/events",
+                params={name: value for name, value in query.items() if value is not None},
+                timeout=httpx.Timeout(PATIENCE, read=None),
+            ) as response,
+        ):
+            if response.status_code >= 400:
+                response.read()
+                raise _problem(response)
+            yield from _parsed(response.iter_lines())
+
+    def follow(self, change_id: int) -> Iterator[Event]:
+        """Yield a change's events, first its record as it is now, last its record when it has ended."""
+        stream = self.events(change=change_id)
+        try:
+            # The stream first, the record second: nothing can happen unseen in between.
+            listening = next(stream)
+            assert listening.type == "listening"
+            change = self.change(change_id)
+            yield Event(id="", type="change", data=msgspec.to_builtins(change))
+            if change.ended:
+                return
+            for event in stream:
+                if event.type == "lost":
+                    change = self.change(change_id)
+                    event = Event(id=event.id, type="change", data=msgspec.to_builtins(change))  # noqa: PLW2901 - the record stands for what was lost
+                yield event
+                if event.type == "change" and event.change.ended:
+                    return
+        finally:
+            stream.close()
+
+    def _get(self, path: str, type_: type[_T]) -> _T:
+        return _decoded(self._request("GET", path), type_)
+
+    def _list(self, path: str, name: str, type_: type[_T], query: dict[str, str] | None = None) -> list[_T]:
+        content = _decoded(self._request("GET", path, query=query), dict[str, Any])
+        return msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
+
+    def _change(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        wait: float = 0,
+    ) -> Change:
+        return _decoded(self._request(method, path, body, query=query, wait=wait), Change)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        wait: float = 0,
+    ) -> httpx.Response:
+        params: dict[str, str | float] = dict(query or {})
+        if wait:
+            params["wait"] = wait
+        with self._mapped():
+            response = self._http.request(
+                method,
+                path,
+                params=params,
+                content=msgspec.json.encode(body) if body is not None else None,
+                headers={"Content-Type": "application/json"} if body is not None else None,
+                timeout=httpx.Timeout(PATIENCE, read=PATIENCE + wait),
+            )
+        if response.status_code >= 400:
+            raise _problem(response)
+        return response
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError as error:
+            raise DaemonUnreachable(
+                f"can't reach lpad at {self.socket}: {error}; is the daemon running, and"
+                " may this user connect (group 'lpad')?"
+            ) from error
+        except httpx.HTTPError as error:
+            raise DaemonUnreachable(f"the connection to lpad at {self.socket} broke: {error!r}") from error
+
+
+def _card(euicc: str, rest: str = "") -> str:
+    path = f"/v1/euiccs/{quote(euicc, safe='')}"
+    return f"{path}/{rest}" if rest else path
+
+
+def _profile(euicc: str, iccid: str) -> str:
+    return _card(euicc, f"profiles/{quote(iccid, safe='')}")
+
+
+def _decoded(response: httpx.Response, type_: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(response.content, type=type_)
+    except msgspec.MsgspecError as error:
+        raise ApiError(f"lpad's answer can't be understood: {error}", kind="malformed") from error
+
+
+def _problem(response: httpx.Response) -> ApiError:
+    try:
+        problem = msgspec.json.decode(response.content, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        problem = {}
+    return ApiError(
+        str(problem.get("detail") or f"lpad answered with HTTP status {response.status_code}"),
+        kind=str(problem.get("kind") or "error"),
+        retryable=bool(problem.get("retryable")),
+        status=response.status_code,
+        details=problem.get("details") or {},
+    )
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[Event]:
+    """Read Server-Sent Events, as far as the daemon uses their grammar."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        if line and name:
+            fields[name] = value.removeprefix(" ")
+        elif not line and "data" in fields:
+            data = msgspec.json.decode(fields["data"], type=dict[str, Any])
+            yield Event(id=fields.get("id", ""), type=fields.get("event", "message"), data=data)
+            fields = {}

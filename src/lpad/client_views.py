@@ -1,0 +1,215 @@
+"""What the API's answers look like to its Python client: views that pass over fields they don't know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+
+import msgspec
+
+_ENDED = ("done", "failed", "cancelled")
+
+
+class ApiError(Exception):
+    """The daemon said no, or a change failed: `kind` is stable, `sentence` says what to do."""
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        kind: str,
+        retryable: bool = False,
+        status: int | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.kind = kind
+        self.retryable = retryable
+        self.status = status
+        self.details = details or {}
+
+
+class DaemonUnreachable(ApiError):
+    """Nobody answers at the socket, or this user may not connect."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, kind="daemon-unreachable", retryable=True)
+
+
+class _View(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Error(_View, frozen=True, kw_only=True):
+    """What went wrong with a card or a change."""
+
+    kind: str
+    sentence: str
+    retryable: bool = False
+    details: dict[str, Any] = {}
+
+
+class Health(_View, frozen=True, kw_only=True):
+    """Whether the daemon does its work."""
+
+    ok: bool
+    cards: int
+    cards_ready: int
+
+
+class System(_View, frozen=True, kw_only=True):
+    """The daemon."""
+
+    version: str
+    pid: int
+    started_at: datetime
+    uptime_seconds: float
+    health: Health
+
+
+class Memory(_View, frozen=True, kw_only=True):
+    """Free memory in bytes; None where the card does not tell."""
+
+    free_non_volatile: int | None = None
+    free_volatile: int | None = None
+    installed_applications: int | None = None
+
+
+class Info(_View, frozen=True, kw_only=True):
+    """What a card says of itself."""
+
+    memory: Memory
+    svn: str | None = None
+    profile_version: str | None = None
+    firmware: str | None = None
+    ci_ids_for_verification: tuple[str, ...] = ()
+    ci_ids_for_signing: tuple[str, ...] = ()
+    uicc_capability: tuple[str, ...] = ()
+    rsp_capability: tuple[str, ...] = ()
+    forbidden_policy_rules: tuple[str, ...] = ()
+    globalplatform_version: str | None = None
+    java_card_version: str | None = None
+    category: str | None = None
+    protection_profile_version: str | None = None
+    sas_accreditation_number: str | None = None
+
+
+class Addresses(_View, frozen=True, kw_only=True):
+    """The servers that a card names."""
+
+    default_smdp: str | None = None
+    root_smds: str | None = None
+
+
+class Euicc(_View, frozen=True, kw_only=True):
+    """One card; `info`, `addresses`, `imei` and `read_at` are not in the list of all cards."""
+
+    name: str
+    transport: str
+    state: str
+    eid: str | None = None
+    error: Error | None = None
+    imei: str | None = None
+    info: Info | None = None
+    addresses: Addresses | None = None
+    read_at: datetime | None = None
+
+
+class Profile(_View, frozen=True, kw_only=True):
+    """A profile on a card, or one that is offered."""
+
+    iccid: str
+    state: str | None = None
+    profile_class: str = "operational"
+    name: str | None = None
+    provider: str | None = None
+    nickname: str | None = None
+    isdp_aid: str | None = None
+    icon_type: str | None = None
+    policy_rules: tuple[str, ...] = ()
+
+
+class Notification(_View, frozen=True, kw_only=True):
+    """One notification in the outbox."""
+
+    seq: int
+    event: str
+    address: str
+    state: str
+    age_seconds: int
+    attempts: int
+    iccid: str | None = None
+    last_error: str | None = None
+    next_attempt_at: datetime | None = None
+
+
+class Question(_View, frozen=True, kw_only=True):
+    """What a waiting change asks: `confirmation-code` or `consent`."""
+
+    kind: str
+    until: datetime
+    code_refused: bool = False
+    profile: Profile | None = None
+
+
+class Step(_View, frozen=True, kw_only=True):
+    """A step that was taken, and its seconds."""
+
+    name: str
+    at: datetime
+    seconds: float | None = None
+
+
+class Progress(_View, frozen=True, kw_only=True):
+    """Bytes that the card has taken, of how many."""
+
+    sent: int
+    total: int
+
+
+class Change(_View, frozen=True, kw_only=True):
+    """Something asked of a card."""
+
+    id: int
+    euicc: str
+    kind: str
+    state: str
+    created_at: datetime
+    params: dict[str, Any] = {}
+    progress: Progress | None = None
+    question: Question | None = None
+    error: Error | None = None
+    result: dict[str, Any] | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen."""
+        return self.state in _ENDED
+
+    def check(self) -> Self:
+        """Return the change if it has not failed.
+
+        Raises:
+            ApiError: it failed, or was cancelled.
+        """
+        if self.error is not None:
+            error = self.error
+            raise ApiError(error.sentence, kind=error.kind, retryable=error.retryable, details=error.details)
+        return self
+
+
+class Event(_View, frozen=True, kw_only=True):
+    """One event of the stream: `change`, `progress`, `euicc`, `notification` or `lost`."""
+
+    id: str
+    type: str
+    data: dict[str, Any]
+
+    @property
+    def change(self) -> Change:
+        """The record in an event of the type `change`."""
+        return msgspec.convert(self.data, Change)
