@@ -1,0 +1,96 @@
+"""What a card remembers without power."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class StoredProfile(msgspec.Struct, kw_only=True):
+    """An installed profile; its package lies beside, byte for byte."""
+
+    iccid: bytes
+    """10 bytes, nibbles swapped."""
+    aid: bytes
+    metadata: bytes
+    """StoreMetadata's BF25 as it was decrypted."""
+    configuration: bytes
+    """ConfigureISDP's BF24 likewise."""
+    profile_class: int
+    signing_key_id: bytes
+    """The CI for which the card signs this profile's notifications."""
+    size: int
+    """Bytes of memory that it takes."""
+    pprs: int = 0
+    """PprIds as a number: bit 1 forbids to disable, bit 2 forbids to delete."""
+    nickname: str = ""
+    enabled: bool = False
+    imsi: str | None = None
+
+
+class StoredNotification(msgspec.Struct, kw_only=True):
+    """A signed notification that waits to be fetched and removed."""
+
+    number: int
+    event: int
+    """Bit of NotificationEvent: 0 install, 1 enable, 2 disable, 3 delete."""
+    metadata: bytes
+    """NotificationMetadata, BF2F."""
+    signed: bytes
+    """PendingNotification: BF37 or 30."""
+
+
+class OneTimeKey(msgspec.Struct, kw_only=True):
+    """A key pair of a download that was put off, which its next attempt may use."""
+
+    server: str
+    """The SM-DP+'s registered ID."""
+    curve: str
+    secret: bytes
+
+
+class Installation(msgspec.Struct, kw_only=True):
+    """What a card must know of an installation to report that power was lost in its midst."""
+
+    transaction_id: bytes
+    address: str
+    server: str
+    signing_key_id: bytes
+    iccid: bytes | None = None
+    command: int = 1
+
+
+class Switch(msgspec.Struct, kw_only=True):
+    """A switch of profiles that waits for the terminal's refresh."""
+
+    disable: bytes | None = None
+    enable: bytes | None = None
+
+
+class CardState(msgspec.Struct, kw_only=True):
+    """All of it, written at once."""
+
+    eid: str
+    rat: bytes
+    """RulesAuthorisationTable, the content of GetRAT's A0."""
+    factory_dp_address: str
+    default_dp_address: str
+    root_ds_address: str
+    next_notification: int
+    next_isdp: int = 0
+    profiles: list[StoredProfile] = []
+    notifications: list[StoredNotification] = []
+    one_time_keys: list[OneTimeKey] = []
+    installation: Installation | None = None
+    switch: Switch | None = None
+    before_test: bytes | None = None
+    """ICCID of the operational profile that was enabled before a test profile."""
+
+    @property
+    def enabled(self) -> StoredProfile | None:
+        """The enabled profile, at most one."""
+        return next((profile for profile in self.profiles if profile.enabled), None)
+
+    def profile(self, *, iccid: bytes | None = None, aid: bytes | None = None) -> StoredProfile | None:
+        """Return the profile with this number or application identifier, or None."""
+        found = (one for one in self.profiles if one.iccid == iccid or one.aid == aid)
+        return next(found, None)
