@@ -18,6 +18,7 @@ _MORE_TAG_BYTES = 0x1F
 _CONSTRUCTED = 0x20
 _LONGEST_TAG = 4
 _LONGEST_LENGTH = 4
+_LONGEST_HEADER = _LONGEST_TAG + 1 + _LONGEST_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,8 @@ def parse_first(data: bytes) -> tuple[Tlv, bytes]:
     Raises:
         MalformedError: cut short, indefinite length, or a longer tag or length than anyone sends.
     """
-    tag, header, length = _header(data)
-    end = header + length
-    if end > len(data):
-        raise MalformedError(f"element {tag:02X} says {length} bytes, {len(data) - header} are there")
-    return Tlv(tag, data[header:end], data[:end]), data[end:]
+    tlv = _element(data, 0)
+    return tlv, data[len(tlv.raw) :]
 
 
 def parse_all(data: bytes) -> tuple[Tlv, ...]:
@@ -116,9 +114,20 @@ def encode_length(length: int) -> bytes:
 
 
 def _elements(data: bytes) -> Iterator[Tlv]:
-    while data:
-        tlv, data = parse_first(data)
+    # By offset, not by cutting the front off: a megabyte of tiny elements must not cost its square.
+    offset = 0
+    while offset < len(data):
+        tlv = _element(data, offset)
         yield tlv
+        offset += len(tlv.raw)
+
+
+def _element(data: bytes, start: int) -> Tlv:
+    tag, header, length = _header(data[start : start + _LONGEST_HEADER])
+    end = start + header + length
+    if end > len(data):
+        raise MalformedError(f"element {tag:02X} says {length} bytes, {len(data) - start - header} are there")
+    return Tlv(tag, data[start + header : end], data[start:end])
 
 
 def _header(data: bytes) -> tuple[int, int, int]:

@@ -47,7 +47,7 @@ _SENTENCES = {
     "unsupportedRemoteOperationType": f"the profile was made for another kind of card; {_REPORT}",
     "unsupportedProfileClass": "the card takes no profiles of this class; test profiles need a test card",
     "scp03tStructureError": f"the profile was built wrong, or damaged on its way; try again, then {_REPORT}",
-    "scp03tSecurityError": f"the profile was encrypted wrong, or damaged on its way; try again, then {_REPORT}",
+    "scp03tSecurityError": f"the profile was sealed wrong, or damaged on its way; try again, then {_REPORT}",
     "installFailedDueToIccidAlreadyExistsOnEuicc": "the card holds a profile with this ICCID already;"
     " 'lpactl profiles' lists it",
     "installFailedDueToInsufficientMemoryForProfile": "the card's memory is full; delete a profile that is no"
@@ -58,8 +58,8 @@ _SENTENCES = {
     "testProfileInstallFailedDueToInvalidNaaKey": f"a test profile must have test keys; {_REPORT}",
     "pprNotAllowed": f"the card does not let this operator set these policy rules; {_REPORT}",
     "enterpriseProfilesNotSupported": f"the card takes no enterprise profiles; {_REPORT}",
-    "serverAddressAbsentInEuiccAllowList": "the card takes profiles from certain servers only, not from this one;"
-    " ask the card's maker",
+    "serverAddressAbsentInEuiccAllowList": "the card takes profiles from certain servers only, not from this"
+    " one; ask the card's maker",
     # several functions
     "undefinedError": "the card gives no reason; restart the modem, then try again",
     "installFailedDueToUnknownError": f"the card gives no reason; try again, then {_REPORT}",

@@ -10,6 +10,8 @@ from lpad.codec import der
 if TYPE_CHECKING:
     from typing import Self
 
+_UNDOCUMENTED = "undocumentedCode"
+
 
 class ResultCode(IntEnum):
     """The base of all result codes: members are `CODE = number, "nameInSgp22"`.
@@ -20,7 +22,7 @@ class ResultCode(IntEnum):
 
     reason: str
 
-    def __new__(cls, code: int, reason: str) -> Self:
+    def __new__(cls, code: int, reason: str = _UNDOCUMENTED) -> Self:
         """Make a member of a number and its name in SGP.22."""
         member = int.__new__(cls, code)
         member._value_ = code
@@ -34,7 +36,7 @@ class ResultCode(IntEnum):
         member = int.__new__(cls, value)
         member._name_ = f"CODE_{value}"
         member._value_ = value
-        member.reason = "undocumentedCode"
+        member.reason = _UNDOCUMENTED
         return member
 
     @classmethod
