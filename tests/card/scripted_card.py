@@ -35,6 +35,9 @@ class ScriptedCard:
     fci_waits: bool = True
     """Whether SELECT is answered 61xx."""
 
+    proactive: bytes = b""
+    """The command that FETCH gets."""
+
     sent: list[Command] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
     """The whole ES10 commands that arrived."""
@@ -70,6 +73,10 @@ class ScriptedCard:
                 return self._store_data(channel, command)
             case 0xC0:
                 return self._hand_over(channel, command.le)
+            case 0x12:
+                return self.proactive + b"\x90\x00"
+            case 0x14:
+                return b"\x90\x00"
         return b"\x6d\x00"
 
     def _manage_channel(self, command: Command) -> bytes:

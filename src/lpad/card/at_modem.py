@@ -94,7 +94,7 @@ class AtModem:
 
         Args:
             command: what to ask.
-            patience: seconds to wait for the answer at most.
+            patience: seconds to wait for the answer at most, once the command is sent.
             deadline: of the whole; the earlier of the two holds.
 
         Raises:
@@ -103,7 +103,7 @@ class AtModem:
             CardMalformed: OK without the information that it should bring.
         """
         self._introduce(deadline=deadline)
-        answer = self._converse(command, deadline=deadline.within(patience))
+        answer = self._converse(command, patience=patience, deadline=deadline)
         if not answer.ok:
             raise self._refusal(command, answer)
         return answer
@@ -134,12 +134,12 @@ class AtModem:
         if self._introduced:
             return
         for text in ("ATE0", "AT+CMEE=1"):
-            answer = self._converse(AtCommand(text), deadline=deadline.within(self.patience.information))
+            answer = self._converse(AtCommand(text), patience=self.patience.information, deadline=deadline)
             if not answer.ok:
                 _log.debug("%s: %s refused", self._line.name, text)
         self._introduced = True
 
-    def _converse(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
+    def _converse(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
         """Send a command and wait for its final result, whatever it is."""
         self._drain(deadline=deadline)
         self._get_in_step(deadline=deadline)
@@ -148,17 +148,17 @@ class AtModem:
                 f"{_name(command)} at {self._line.name}: no time was left to send it; try again"
             )
         dialogue = self._dialogue
-        patience = deadline
+        until = deadline.within(patience)
         try:
-            self._line.write(dialogue.ask(command), deadline=deadline)
+            self._line.write(dialogue.ask(command), deadline=until)
             while dialogue.answer is None:
-                data = self._line.read(deadline=patience)
+                data = self._line.read(deadline=until)
                 if not data:
                     raise self._mute(command)
                 dialogue.receive(data)
                 if dialogue.lone_ok:
                     # A leftover, with the answer still to come; or all that comes: no need to wait for ever.
-                    patience = patience.within(self.patience.information)
+                    until = until.within(self.patience.information)
         finally:
             if dialogue.answer is None:
                 dialogue.give_up()
@@ -177,11 +177,11 @@ class AtModem:
         if dialogue.in_step:
             return
         _log.debug("%s: getting in step again after a command without answer", self._line.name)
-        patience = deadline.within(self.patience.information)
+        until = deadline.within(self.patience.information)
         try:
-            self._line.write(dialogue.probe(), deadline=patience)
+            self._line.write(dialogue.probe(), deadline=until)
             while not dialogue.in_step:
-                data = self._line.read(deadline=patience)
+                data = self._line.read(deadline=until)
                 if not data:
                     break
                 dialogue.receive(data)
