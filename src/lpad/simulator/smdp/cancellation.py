@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.codec import object_identifier
 from lpad.errors import MalformedError
 from lpad.simulator.smdp import status
-from lpad.simulator.smdp.oid import decode_oid
 from lpad.simulator.smdp.order import OrderState
 from lpad.simulator.smdp.sessions import SessionState
 from lpad.simulator.smdp.status import Refusal
@@ -45,7 +45,7 @@ def cancel_session(site: Site, call: Call) -> dict[str, str]:
             raise Refusal(status.EUICC_UNVERIFIED, subject_identifier="cancelSessionResponseError")
         signed = answer.get(0x30)
         signature = answer.get(0x5F37).value
-        told = signed.get(0x80).value, decode_oid(signed.get(0x81).value)
+        told = signed.get(0x80).value, object_identifier.decode(signed.get(0x81).value)
         reason = int.from_bytes(signed.get(0x82).value, "big")
     except MalformedError as error:
         raise Refusal(status.INVALID_REQUEST, subject_identifier="cancelSessionResponse") from error

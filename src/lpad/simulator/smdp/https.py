@@ -117,14 +117,18 @@ class HttpsListener:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(_HANDSHAKE_SECONDS)
-            with self._context().wrap_socket(connection, server_side=True) as secured:
+            # The handshake comes after stop() can find the socket: wrapping leaves an empty shell behind.
+            with self._context().wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            ) as secured:
                 with self._lock:
+                    if self._stopped:
+                        return
                     self._connections[threading.current_thread()] = secured
-                    stopped = self._stopped
+                secured.do_handshake()
                 self._counters.shook_hands()
                 secured.settimeout(_IDLE_SECONDS)
-                if not stopped:
-                    self._serve(secured)
+                self._serve(secured)
         except OSError:  # the peer went away, or did not trust us; its own affair
             pass
         finally:

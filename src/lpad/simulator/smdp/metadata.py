@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from lpad.codec import tlv
+from lpad.codec import named_bits, tlv
 from lpad.errors import InvalidValue
 from lpad.identifiers import Iccid, swap_nibbles
 
@@ -125,31 +125,21 @@ class ProfileMetadata:
         if self.owner is not None:
             parts.append(self.owner.encode())
         if self.rules:
-            parts.append(tlv.encode(0x99, named_bits(*self.rules)))
+            parts.append(_bit_string(0x99, self.rules))
         return tlv.encode(_STORE_METADATA, *parts)
-
-
-def named_bits(*bits: int) -> bytes:
-    """Return the content of a BIT STRING with `bits` set, 0 first, trimmed as DER wants it."""
-    if not bits:
-        return b"\x00"
-    length = max(bits) // 8 + 1
-    number = sum(1 << (length * 8 - 1 - bit) for bit in set(bits))
-    return bytes([length * 8 - 1 - max(bits)]) + number.to_bytes(length, "big")
 
 
 def bits_of(content: bytes) -> frozenset[int]:
     """Return the bits that are set in the content of a BIT STRING, trimmed or not."""
-    return frozenset(
-        8 * index + bit
-        for index, byte in enumerate(content[1:])
-        for bit in range(8)
-        if byte & (0x80 >> bit) and 8 * index + bit < 8 * (len(content) - 1) - content[0]
-    )
+    unused = content[0] if content else 0
+    return frozenset(named_bits.numbers((content[1:], 8 * len(content[1:]) - unused)))
+
+
+def _bit_string(tag: int, bits: tuple[int, ...]) -> bytes:
+    data, count = named_bits.of(bits)
+    return tlv.encode(tag, bytes([8 * len(data) - count]) + data)
 
 
 def _recipient(recipient: Recipient, own_address: str) -> bytes:
     address = own_address if recipient.address is None else recipient.address
-    return tlv.encode(
-        0x30, tlv.encode(0x80, named_bits(*recipient.events)), tlv.encode(0x81, address.encode())
-    )
+    return tlv.encode(0x30, _bit_string(0x80, recipient.events), tlv.encode(0x81, address.encode()))

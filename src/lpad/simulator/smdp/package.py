@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lpad.codec import tlv
+from lpad.codec import object_identifier, tlv
 from lpad.simulator.bsp import (
     CONFIGURE_ISDP,
     KEY_LENGTH,
@@ -19,7 +19,6 @@ from lpad.simulator.bsp import (
     Bsp,
     BspKeys,
 )
-from lpad.simulator.smdp.oid import encode_oid
 
 if TYPE_CHECKING:
     from lpad.simulator.credential import Credential
@@ -71,7 +70,8 @@ def bind(
     one_time = ec.generate_private_key(algorithm)
     own_otpk = one_time.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     bsp = Bsp(BspKeys.derive(one_time.exchange(ec.ECDH(), theirs), HOST_ID, eid))
-    configure = tlv.encode(_CONFIGURE, tlv.encode(0xB8, tlv.encode(0x80, encode_oid(dp_pb.oid or ""))))
+    own_oid = object_identifier.encode(dp_pb.oid or "")
+    configure = tlv.encode(_CONFIGURE, tlv.encode(0xB8, tlv.encode(0x80, own_oid)))
     parts = [
         secure_channel(dp_pb, transaction_id=transaction_id, own_otpk=own_otpk, euicc_otpk=euicc_otpk),
         tlv.encode(0xA0, bsp.protect(CONFIGURE_ISDP, configure)),

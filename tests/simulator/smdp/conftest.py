@@ -1,0 +1,56 @@
+"""A running server, a card of the same PKI, and a visit of the one at the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.identifiers import Iccid
+from lpad.simulator.made_up_profile import made_up_profile
+from lpad.simulator.pki import Pki
+from lpad.simulator.smdp.server import SmDp
+from simulator.smdp.bench import Connection, TestCard, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificates for all tests."""
+    return Pki.open(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def profile() -> bytes:
+    """A small profile package."""
+    return made_up_profile(Iccid.parse("8949000000000000015"), size=3000)
+
+
+@pytest.fixture
+def smdp(pki: Pki, tmp_path: Path) -> Iterator[SmDp]:
+    """A server on a free port."""
+    with SmDp(tmp_path / "smdp", pki=pki) as server:
+        yield server
+
+
+@pytest.fixture
+def card(pki: Pki) -> TestCard:
+    """A card with the P-256 chain."""
+    return TestCard.of(pki)
+
+
+@pytest.fixture
+def connection(smdp: SmDp, pki: Pki) -> Iterator[Connection]:
+    """A connection to the server, closed after the test."""
+    opened = Connection(smdp, pki)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def visit(smdp: SmDp, card: TestCard, connection: Connection) -> Visit:
+    """The card at the server."""
+    return Visit(smdp, card, connection)
