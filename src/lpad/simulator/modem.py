@@ -81,7 +81,6 @@ class PtyModem:
         """
         self._habits = personality or ModemPersonality()
         self._commands = CommandSet(card, self._habits)
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._faults: deque[_Fault] = deque()
         self._typed = bytearray()
@@ -91,6 +90,7 @@ class PtyModem:
         self._count = 0
         self._crash: Exception | None = None
         self._port = PtyPort(path=None if path is None else os.fspath(path), baud=baud, wait=self._wait)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="pty-modem", daemon=True)
         self._thread.start()
 

@@ -62,11 +62,19 @@ class PtyPort:
         return self._master
 
     def come_back(self, path: str | None = None) -> None:
-        """Make the port appear, under another path if one is given."""
+        """Make the port appear, under another path if one is given.
+
+        Raises:
+            InvalidValue: something other than a symbolic link stands there.
+        """
         if self._master is not None:
             return
         if path is not None:
             self._link = Path(path)
+        if self._link is not None and self._link.exists() and not self._link.is_symlink():
+            raise InvalidValue(
+                f"cannot put the modem's port at {self._link}: something else is there; name another path"
+            )
         # Our own hold on the slave keeps the pty alive between two users of it.
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
@@ -131,10 +139,6 @@ class PtyPort:
 
 
 def _put_link(link: Path, name: str) -> None:
-    if link.exists() and not link.is_symlink():
-        raise InvalidValue(
-            f"cannot put the modem's port at {link}: something else is there; name another path"
-        )
     fresh = link.with_name(f".{link.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(name)
