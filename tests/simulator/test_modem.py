@@ -10,7 +10,7 @@ import pytest
 import serial
 
 from lpad.deadline import Deadline
-from lpad.errors import InternalError, InvalidValue
+from lpad.errors import CardUnreachable, InternalError, InvalidValue
 from lpad.simulator.modem import PtyModem
 from lpad.simulator.modem_personality import ModemPersonality
 
@@ -269,6 +269,22 @@ def test_an_emulated_baud_rate_takes_its_time() -> None:
         characters = len(command) + 1 + len(port.ask(command))
         assert modem.counters.characters_in + modem.counters.characters_out == characters
         assert time.monotonic() - started >= characters * 10 / 9600 - 0.002
+        port.close()
+
+
+def test_a_mute_card_is_a_sim_failure() -> None:
+    """A card without power makes the modem say so, in the command and in its own toolkit."""
+
+    class Mute(Card):
+        def transmit(self, apdu: bytes) -> bytes:
+            if self.answers:
+                return super().transmit(apdu)
+            raise CardUnreachable("no power")
+
+    with PtyModem(Mute("910B"), personality=ModemPersonality(error_level=1)) as modem:
+        port = Port(modem.path)
+        port.ask('AT+CSIM=16,"81E2910003BF3100"')
+        assert port.ask('AT+CSIM=10,"0070000001"', until=b"13\r\n").endswith(b"\r\n+CME ERROR: 13\r\n")
         port.close()
 
 

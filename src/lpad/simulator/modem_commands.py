@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.codec import tlv
-from lpad.errors import MalformedError
+from lpad.errors import CardUnreachable, MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,11 @@ class Card(Protocol):
     """The card in the modem: any object with these two methods."""
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Take a command APDU, return data and two status bytes."""
+        """Take a command APDU, return data and two status bytes.
+
+        Raises:
+            CardUnreachable: the card is mute; the modem says SIM failure.
+        """
         ...
 
     def reset(self) -> bytes:
@@ -96,6 +100,12 @@ class CommandSet:
         Returns:
             Whether the card was reset, which REFRESH asks for (ETSI TS 102 223, 6.4.7).
         """
+        try:
+            return self._serve_proactive(length)
+        except CardUnreachable:
+            return False
+
+    def _serve_proactive(self, length: int) -> bool:
         for _ in range(_MOST_PROACTIVE):
             fetched = self._card.transmit(bytes([0x80, 0x12, 0, 0, length]))
             details = _command_details(fetched[:-2])
@@ -152,7 +162,10 @@ class CommandSet:
         digits = match[2]
         if int(match[1]) != len(digits) or len(digits) < 8 or len(digits) % 2:
             return self.error(50)
-        answer = self._transmit(bytes.fromhex(digits))
+        try:
+            answer = self._transmit(bytes.fromhex(digits))
+        except CardUnreachable:
+            return self.error(13)
         told = answer.hex() if self._habits.lower_case else answer.hex().upper()
         payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
         line = payload if self._habits.bare_answers else self._prefixed("+CSIM", payload)
