@@ -1,0 +1,50 @@
+"""What the commands' exit codes mean; docs/api.md and `lpactl --help` show this table."""
+
+from __future__ import annotations
+
+DONE = 0
+INTERNAL = 1
+USAGE = 2
+STATE = 3
+NEEDS_PEOPLE = 4
+CARD = 5
+SERVER = 6
+DAEMON = 7
+NOT_PERMITTED = 8
+INTERRUPTED = 130
+
+MEANINGS = {
+    DONE: "done, also when it was so already",
+    INTERNAL: "lpad itself is wrong; its log says more",
+    USAGE: "the command line, a setting or an identifier is wrong",
+    STATE: "no such card, profile or change, or not in the present state",
+    NEEDS_PEOPLE: "a confirmation code is missing, the profile was declined, or the change was taken back",
+    CARD: "the card, or the way to it",
+    SERVER: "the SM-DP+, or the way to it",
+    DAEMON: "the daemon can't be reached",
+    NOT_PERMITTED: "this user may not do that",
+    INTERRUPTED: "Ctrl-C; a change that was begun goes on",
+}
+
+_KINDS = {
+    "not-found": STATE,
+    "conflict": STATE,
+    "confirmation-code-required": NEEDS_PEOPLE,
+    "declined": NEEDS_PEOPLE,
+    "cancelled": NEEDS_PEOPLE,
+    "daemon-unreachable": DAEMON,
+    "not-permitted": NOT_PERMITTED,
+    "bad-request": USAGE,
+    "internal-error": INTERNAL,
+}
+_FAMILIES = {"invalid": USAGE, "card": CARD, "server": SERVER}
+
+
+def exit_code(kind: str) -> int:
+    """Return the exit code for an error's kind."""
+    return _KINDS.get(kind) or _FAMILIES.get(kind.partition("-")[0], INTERNAL)
+
+
+def table() -> str:
+    """Return the table, for help texts; click keeps its lines as they are."""
+    return "\b\nExit codes:\n" + "\n".join(f"  {code:<4}{meaning}" for code, meaning in MEANINGS.items())

@@ -1,0 +1,178 @@
+"""Following a change on the command line: steps and progress as they come, questions where one may ask."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.cli.output import safe
+from lpad.client import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.cli.output import Output
+    from lpad.client import Change, Client, Event
+
+_QUARTERS = 4
+
+
+class _Display(Protocol):
+    def step(self, name: str) -> None: ...
+    def progress(self, sent: int, total: int) -> None: ...
+    @contextmanager
+    def paused(self) -> Iterator[None]: ...
+
+
+def follow(client: Client, output: Output, change: Change) -> Change:
+    """Show a change until it has ended, and return its last record.
+
+    A question is asked where standard input and error are a terminal. Elsewhere the question is told,
+    with the command that answers it, and the change goes on waiting for whoever answers.
+    """
+    asked: object = None
+    with _display(output) as display:
+        step = ""
+        for event in client.follow(change.id):
+            if event.type == "progress":
+                display.progress(int(event.data["sent"]), int(event.data["total"]))
+                continue
+            if event.type != "change":
+                continue
+            change = event.change
+            if change.steps and change.steps[-1].name != step:
+                step = change.steps[-1].name
+                display.step(step)
+            if change.question is not None and change.question.until != asked:
+                asked = change.question.until
+                with display.paused():
+                    _question(client, output, change)
+    return change
+
+
+def describe(event: Event) -> str:
+    """Return an event as a line."""
+    data = event.data
+    match event.type:
+        case "change":
+            change = event.change
+            step = f" {change.steps[-1].name}" if change.steps and not change.ended else ""
+            error = f": {change.error.sentence} ({change.error.kind})" if change.error else ""
+            return safe(f"change {change.id} {change.kind} on {change.euicc}: {change.state}{step}{error}")
+        case "progress":
+            return f"change {data['id']}: {data['sent']} of {data['total']} bytes"
+        case "euicc":
+            return safe(f"euicc {data['name']}: {data['state']}")
+        case "notification":
+            return safe(f"notification {data['seq']} ({data['event']}) for {data['address']}: {data['what']}")
+        case "lost":
+            return f"{data['count']} events were lost: this listener was too slow, or away for too long"
+        case _:
+            return safe(event.type)
+
+
+def _question(client: Client, output: Output, change: Change) -> None:
+    question = change.question
+    assert question is not None
+    if question.profile is not None:
+        profile = question.profile
+        rules = f", rules: {', '.join(profile.policy_rules)}" if profile.policy_rules else ""
+        output.note(
+            safe(f"the server offers {profile.name!r} of {profile.provider!r}, ICCID {profile.iccid}{rules}")
+        )
+    if question.kind == "consent":
+        _consent(client, output, change)
+        return
+    if question.code_refused:
+        output.note("the server refused the confirmation code")
+    if not output.may_ask:
+        output.note(
+            f"change {change.id} waits for the confirmation code until {question.until:%H:%M:%S} UTC:"
+            f" lpactl answer {change.id} --confirmation-code-file FILE"
+        )
+        return
+    code = getpass.getpass("Confirmation code: ", stream=sys.stderr).strip()
+    _answer(client, output, change, confirmation_code=code or None)
+
+
+def _consent(client: Client, output: Output, change: Change) -> None:
+    assert change.question is not None
+    if not output.may_ask:
+        output.note(
+            f"change {change.id} waits for consent until {change.question.until:%H:%M:%S} UTC:"
+            f" lpactl answer {change.id} --accept, --reject or --postpone"
+        )
+        return
+    decisions = {"y": "accept", "n": "reject", "l": "postpone"}
+    decision = None
+    while decision is None:
+        print("Install it? [y]es, [n]o, [l]ater: ", end="", file=sys.stderr, flush=True)
+        decision = decisions.get(input().strip().lower()[:1])
+    _answer(client, output, change, decision=decision)
+
+
+def _answer(
+    client: Client,
+    output: Output,
+    change: Change,
+    *,
+    confirmation_code: str | None = None,
+    decision: str | None = None,
+) -> None:
+    try:
+        if confirmation_code is None and decision is None:
+            client.answer(change.id, decision="postpone")
+        else:
+            client.answer(change.id, confirmation_code=confirmation_code, decision=decision)
+    except ApiError as error:
+        # Too late, or somebody else has answered: what comes of the change is told anyway.
+        output.note(safe(error.sentence))
+
+
+@contextmanager
+def _display(output: Output) -> Iterator[_Display]:
+    if output.as_json:
+        yield _Silent()
+    elif output.on_terminal:
+        from lpad.cli.terminal import Bars  # noqa: PLC0415 - rich takes long to import on a small machine
+
+        with Bars() as bars:
+            yield bars
+    else:
+        yield _Lines(output)
+
+
+class _Silent:
+    def step(self, name: str) -> None:
+        pass
+
+    def progress(self, sent: int, total: int) -> None:
+        pass
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        yield
+
+
+class _Lines:
+    """Plain lines: each step, each quarter of the bytes."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._quarter = 0
+
+    def step(self, name: str) -> None:
+        self._quarter = 0
+        self._output.note(name)
+
+    def progress(self, sent: int, total: int) -> None:
+        quarter = sent * _QUARTERS // total if total else 0
+        if quarter > self._quarter:
+            self._quarter = quarter
+            self._output.note(f"{sent} of {total} bytes")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,27 @@
+"""lpactl: speaks to the daemon for people and scripts."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from lpad.cli import acting, exit_codes, showing
+from lpad.cli.lpactl_group import cli
+
+__all__ = ["acting", "main", "showing"]
+
+
+def main() -> None:
+    """Run lpactl."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(exit_codes.INTERRUPTED)
+    except KeyboardInterrupt:
+        sys.exit(exit_codes.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(exit_codes.USAGE)
+    except BrokenPipeError:
+        sys.stderr.close()

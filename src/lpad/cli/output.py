@@ -1,0 +1,90 @@
+"""How commands print: tables on a terminal, plain lines into a pipe, JSON where asked."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def safe(value: object) -> str:
+    """Return a text in which nothing can drive the terminal.
+
+    Names come from cards and servers: escape sequences, line ends and marks that turn the direction of
+    writing are shown as escapes.
+    """
+    text = "" if value is None else str(value)
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _INVISIBLE
+        else character
+        for character in text
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's result goes."""
+
+    as_json: bool = False
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether somebody looks on."""
+        return sys.stdout.isatty() and not self.as_json
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether there is somebody to ask: a terminal on both sides."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.as_json
+
+    def json(self, value: object) -> None:
+        """Print a value as JSON."""
+        print(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+    def line(self, text: str) -> None:
+        """Print a line, at once."""
+        print(text, flush=True)
+
+    def note(self, text: str) -> None:
+        """Say something that is not the result."""
+        print(text, file=sys.stderr, flush=True)
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+        """Print rows; `empty` is said in their place where there are none."""
+        cells = [[safe(cell) for cell in row] for row in rows]
+        if not cells:
+            self.note(empty)
+        elif self.on_terminal:
+            from lpad.cli import terminal  # noqa: PLC0415 - rich takes long to import on a small machine
+
+            terminal.table(headings, cells)
+        else:
+            widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+            for row in (list(headings), *cells):
+                print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def facts(self, rows: Sequence[tuple[str, object]]) -> None:
+        """Print names and values below each other; values that are not known are left out."""
+        known = [(name, safe(value)) for name, value in rows if value not in (None, "", ())]
+        width = max((len(name) for name, _ in known), default=0)
+        for name, value in known:
+            print(f"{name.ljust(width)}  {value}")
+
+
+def size(count: int | None) -> str | None:
+    """Return a number of bytes in words."""
+    return None if count is None else f"{count} bytes"
+
+
+def joined(values: Sequence[Any]) -> str:
+    """Return values in one line."""
+    return ", ".join(map(str, values))

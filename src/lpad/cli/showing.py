@@ -1,0 +1,189 @@
+"""lpactl's commands that only look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from lpad.cli.following import describe, follow
+from lpad.cli.lpactl_group import cli
+from lpad.cli.output import Output, joined, safe, size
+from lpad.cli.session import command, no_wait
+
+if TYPE_CHECKING:
+    from lpad.cli.session import Session
+    from lpad.client import Client, Euicc
+
+
+@command(cli, "status")
+def status(session: Session) -> None:
+    """Show the daemon and its cards."""
+    client = session.client
+    system, euiccs = client.system(), client.euiccs()
+    if session.output.as_json:
+        session.output.json({"system": system, "euiccs": euiccs})
+        return
+    session.output.line(f"lpad {system.version}, up for {_duration(system.uptime_seconds)}")
+    rows = [(e.name, e.state, e.eid, _enabled(client, e), e.transport) for e in euiccs]
+    session.output.table(
+        ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
+    )
+    for euicc in euiccs:
+        if euicc.error is not None:
+            session.output.note(safe(f"{euicc.name}: {euicc.error.sentence} ({euicc.error.kind})"))
+
+
+@command(cli, "info")
+@click.option("--refresh", is_flag=True, help="Have the card read anew first.")
+def info(session: Session, refresh: bool) -> None:
+    """Show what a card says of itself: memory, addresses, versions, CI keys."""
+    name = session.euicc()
+    if refresh:
+        client_change = session.client.refresh(name)
+        follow(session.client, Output(as_json=True), client_change).check()
+    euicc = session.client.euicc(name)
+    if session.output.as_json:
+        session.output.json(euicc)
+        return
+    rows: list[tuple[str, object]] = [
+        ("name", euicc.name),
+        ("state", euicc.state),
+        ("way", euicc.transport),
+        ("EID", euicc.eid),
+        ("IMEI", euicc.imei),
+        ("read at", f"{euicc.read_at:%Y-%m-%d %H:%M:%S} UTC" if euicc.read_at else None),
+    ]
+    if euicc.addresses is not None:
+        rows += [
+            ("default SM-DP+", euicc.addresses.default_smdp),
+            ("root SM-DS", euicc.addresses.root_smds),
+        ]
+    if euicc.info is not None:
+        about = euicc.info
+        rows += [
+            ("free memory", size(about.memory.free_non_volatile)),
+            ("free volatile memory", size(about.memory.free_volatile)),
+            ("SGP.22 version", about.svn),
+            ("profile version", about.profile_version),
+            ("firmware", about.firmware),
+            ("category", about.category),
+            ("SAS accreditation", about.sas_accreditation_number),
+            ("CI keys, verification", joined(about.ci_ids_for_verification)),
+            ("CI keys, signing", joined(about.ci_ids_for_signing)),
+            ("UICC capability", joined(about.uicc_capability)),
+            ("RSP capability", joined(about.rsp_capability)),
+            ("forbidden rules", joined(about.forbidden_policy_rules)),
+        ]
+    session.output.facts(rows)
+    if euicc.error is not None:
+        session.output.note(safe(f"{euicc.error.sentence} ({euicc.error.kind})"))
+
+
+@command(cli, "profiles")
+def profiles(session: Session) -> None:
+    """List a card's profiles."""
+    found = session.client.profiles(session.euicc())
+    if session.output.as_json:
+        session.output.json(found)
+        return
+    session.output.table(
+        ("ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"),
+        [(p.iccid, p.state, p.name, p.provider, p.nickname, p.profile_class) for p in found],
+        empty="no profile is installed",
+    )
+
+
+@command(cli, "notifications")
+@click.argument("action", type=click.Choice(["list", "deliver"]), default="list")
+@no_wait
+def notifications(session: Session, action: str) -> None:
+    """Show the notifications that wait for delivery, or have them delivered now."""
+    name = session.euicc()
+    if action == "deliver":
+        change = session.finish(session.client.deliver_notifications(name))
+        if change.result is not None and not session.output.as_json:
+            session.output.line(f"{change.result['delivered']} delivered")
+        return
+    found = session.client.notifications(name)
+    if session.output.as_json:
+        session.output.json(found)
+        return
+    session.output.table(
+        ("NUMBER", "EVENT", "FOR", "ICCID", "STATE", "AGE", "ATTEMPTS", "LAST ERROR"),
+        [
+            (n.seq, n.event, n.address, n.iccid, n.state, _duration(n.age_seconds), n.attempts, n.last_error)
+            for n in found
+        ],
+        empty="no notification is pending",
+    )
+
+
+@command(cli, "changes")
+@click.argument("change_id", type=int, required=False)
+def changes(session: Session, change_id: int | None) -> None:
+    """List the changes that the daemon keeps, or show one."""
+    if change_id is None:
+        found = session.client.changes(euicc=session.euicc_name)
+        if session.output.as_json:
+            session.output.json(found)
+            return
+        session.output.table(
+            ("ID", "CARD", "WHAT", "STATE", "AT", "ERROR"),
+            [
+                (
+                    c.id,
+                    c.euicc,
+                    c.kind,
+                    c.state,
+                    f"{c.created_at:%Y-%m-%d %H:%M:%S}",
+                    c.error and c.error.kind,
+                )
+                for c in found
+            ],
+            empty="there was no change yet",
+        )
+        return
+    change = session.client.change(change_id)
+    if session.output.as_json:
+        session.output.json(change)
+        return
+    rows: list[tuple[str, object]] = [
+        ("change", change.id),
+        ("card", change.euicc),
+        ("what", change.kind),
+        ("state", change.state),
+        *((name, value) for name, value in change.params.items()),
+        ("waits for", change.question and change.question.kind),
+        ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
+    ]
+    rows += [
+        (f"  {step.name}", "…" if step.seconds is None else f"{step.seconds:.3f} s") for step in change.steps
+    ]
+    session.output.facts(rows)
+
+
+@command(cli, "events")
+def events(session: Session) -> None:
+    """Show what happens, until Ctrl-C."""
+    for event in session.client.events(euicc=session.euicc_name):
+        if session.output.as_json:
+            session.output.line(msgspec.json.encode(event).decode())
+        else:
+            session.output.line(describe(event))
+
+
+def _enabled(client: Client, euicc: Euicc) -> str:
+    if euicc.eid is None:
+        return ""
+    found = [profile for profile in client.profiles(euicc.name) if profile.state == "enabled"]
+    return joined([profile.nickname or profile.name or profile.iccid for profile in found]) or "none"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    return " ".join([f"{count} {unit}" for count, unit in parts if count] or [f"{rest} s"])
