@@ -195,6 +195,21 @@ def test_a_late_answer_is_not_the_next_commands(echo_stays: bool) -> None:  # no
     assert [line for line in modem.received if "BF2000" in line] == ['AT+CSIM=16,"81E2910003BF2000"']
 
 
+@pytest.mark.parametrize("late", [(), ("ERROR",), ("OK",), ('+CSIM: 4,"6F00"', "OK"), ('=4,"9000"', "OK")])
+def test_an_answer_to_somebody_before_is_not_ours(late: tuple[str, ...]) -> None:
+    """A port opened anew, after a crash in the middle of an APDU, may still bring that APDU's answer."""
+    with bench() as (modem, link, _):
+        with isdr_session(link, deadline=soon()) as isdr:
+            modem.once('AT+CSIM=16,"81E2', delay=0.3, instead=late or None)
+            with pytest.raises(CardUnreachable):
+                isdr.command(b"\xbf\x20\x00", deadline=Deadline.after(0.1))
+            link.close()
+        again = open_csim_link(modem.path)
+        assert again.imei(deadline=soon()) == IMEI
+        assert get_eid(again) == EID
+        again.close()
+
+
 def test_a_lost_answer_does_not_shift_the_next() -> None:
     """Where the answer never comes the probe's own puts the dialogue in step."""
     with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
