@@ -9,7 +9,7 @@ A fault names one ES9+ function and one kind. As JSON, for the command line:
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -101,8 +101,7 @@ class TlsIdentity(StrEnum):
     UNKNOWN_CA = "unknown-ca"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that goes wrong.
 
     Attributes:
@@ -139,7 +138,11 @@ class ActiveFaults:
 
 
 class FaultPlan:
-    """The faults still to come; tests add to it while the server runs."""
+    """The faults still to come; tests add to it while the server runs.
+
+    Counted faults come one after the other, one for each request; those that are always there
+    come with every request besides.
+    """
 
     def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
         """Start with `faults`."""
@@ -178,12 +181,12 @@ class FaultPlan:
     def take(self, function: str) -> ActiveFaults:
         """Return what befalls this request to `function`, and count it."""
         with self._lock:
-            taken = [fault for fault in self._faults if fault.function in (function, None)]
-            self._faults = [left for fault in self._faults if (left := _after(fault, taken)) is not None]
-        return ActiveFaults(tuple(taken))
-
-
-def _after(fault: Fault, taken: list[Fault]) -> Fault | None:
-    if fault.times == 0 or not any(fault is one for one in taken):
-        return fault
-    return replace(fault, times=fault.times - 1) if fault.times > 1 else None
+            meant = [fault for fault in self._faults if fault.function in (function, None)]
+            always = [fault for fault in meant if fault.times == 0]
+            counted = [fault for fault in meant if fault.times > 0][:1]
+            for fault in counted:
+                place = next(index for index, one in enumerate(self._faults) if one is fault)
+                self._faults[place : place + 1] = (
+                    [msgspec.structs.replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                )
+        return ActiveFaults((*always, *counted))

@@ -1,0 +1,333 @@
+"""Every fault does what it says, and the next request is served as if nothing had been."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import http.client
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+
+from lpad.codec import tlv
+from lpad.errors import MalformedError
+from lpad.simulator.bsp import BspSecurityError
+from lpad.simulator.credential import Credential, Curve, authority_key_id, issued_by, registered_id
+from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.smdp.order import OrderState
+from simulator.smdp.bench import SCHEMA, Connection, Visit, decoded, status_of
+
+if TYPE_CHECKING:
+    from lpad.simulator.pki import Pki
+
+INITIATE = "initiateAuthentication"
+AUTHENTICATE = "authenticateClient"
+GET_PACKAGE = "getBoundProfilePackage"
+NOTIFY = "handleNotification"
+
+
+def fault(visit: Visit, kind: FaultKind, function: str | None = None, value: Any = None) -> None:
+    """Let one thing go wrong."""
+    visit.smdp.faults.add(Fault(kind=kind, function=function, value=value))
+
+
+@pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
+def test_connection_is_cut(visit: Visit, profile: bytes, kind: FaultKind) -> None:
+    """The client sees the connection end; whether the request counted depends on the kind."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.initiate()
+    fault(visit, kind)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError, OSError)):
+        visit.authenticate(order.matching_id)
+    visit.connection.close()
+    assert visit.smdp.orders.get(order.id).attempts == (1 if kind is FaultKind.DROP_AFTER else 0)
+    assert status_of(visit.up_to_metadata(order.matching_id)) == "Executed-Success"
+
+
+def test_answer_is_late(visit: Visit) -> None:
+    """A delayed answer is right all the same."""
+    fault(visit, FaultKind.DELAY, value=0.01)
+    assert status_of(visit.initiate()) == "Executed-Success"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "status", "body"),
+    [
+        (FaultKind.HTTP_STATUS, 503, 503, b""),
+        (FaultKind.REDIRECT, "https://other.example.com/", 302, b""),
+        (FaultKind.BODY_MALFORMED, None, 200, b'{"header":{"functionExecutionStatus":'),
+        (FaultKind.BODY_EMPTY, None, 200, b""),
+        (FaultKind.BODY_SUCCESS, None, 200, None),
+        (FaultKind.BODY_HTML, None, 200, None),
+    ],
+)
+def test_http_answer_is_another(
+    visit: Visit, kind: FaultKind, value: Any, status: int, body: bytes | None
+) -> None:
+    """Status, redirect and bodies are as asked for; the connection stays usable."""
+    fault(visit, kind, NOTIFY, value)
+    sent = json.dumps({"pendingNotification": "AA=="}).encode()
+    if kind is FaultKind.BODY_SUCCESS:
+        notification = visit.card.installation_result(bytes(16), "x")
+        sent = json.dumps({"pendingNotification": base64.b64encode(notification).decode()}).encode()
+    response = visit.connection.post(NOTIFY, sent)
+    received = response.read()
+    assert response.status == status
+    assert received == body if body is not None else received
+    assert response.headers["Location"] == (value if kind is FaultKind.REDIRECT else None)
+    if kind is FaultKind.BODY_HTML:
+        assert response.headers["Content-Type"] == "text/html"
+    assert status_of(visit.initiate()) == "Executed-Success"
+
+
+def test_body_is_cut_short(visit: Visit) -> None:
+    """Headers promise more than comes."""
+    fault(visit, FaultKind.BODY_TRUNCATED)
+    with pytest.raises((http.client.IncompleteRead, OSError)):
+        visit.initiate()
+    visit.connection.close()
+
+
+def test_body_is_oversized(visit: Visit) -> None:
+    """Valid JSON, but far more of it than anyone needs."""
+    fault(visit, FaultKind.BODY_OVERSIZED, value=100_000)
+    response = visit.connection.post(INITIATE, b"{}")
+    body = response.read()
+    assert len(body) > 100_000
+    assert status_of(json.loads(body)) == "1.6/2.1"
+
+
+def test_refusal_of_any_code(visit: Visit) -> None:
+    """Each status pair can be had."""
+    fault(visit, FaultKind.REFUSE, value="8.8.5/4.10")
+    assert status_of(visit.initiate()) == "8.8.5/4.10"
+
+
+@pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
+def test_status_word_is_another(visit: Visit, word: str) -> None:
+    """Some servers write success in their own way."""
+    fault(visit, FaultKind.STATUS, value=word)
+    assert status_of(visit.initiate()) == word
+
+
+def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
+    """It differs from the one that is signed."""
+    fault(visit, FaultKind.WRONG_TRANSACTION_ID)
+    answer = visit.initiate()
+    signed = decoded("ServerSigned1", answer["serverSigned1"])
+    assert bytes.fromhex(answer["transactionId"]) != signed["transactionId"]
+
+
+def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> None:
+    """The same number in other letters, and taken back in these letters."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
+    visit.up_to_package(order.matching_id)
+    assert visit.initiated["transactionId"] == visit.transaction_id.hex()
+
+
+@pytest.mark.parametrize(
+    ("value", "missing"), [("serverSigned1", "serverSigned1"), (None, "serverCertificate")]
+)
+def test_field_is_missing(visit: Visit, value: str | None, missing: str) -> None:
+    """The field that is named, else the last one."""
+    fault(visit, FaultKind.FIELD_MISSING, value=value)
+    assert missing not in visit.initiate()
+
+
+def test_base64_is_unusual_but_right(visit: Visit, pki: Pki) -> None:
+    """Line breaks or no padding leave the content as it was."""
+    fault(visit, FaultKind.BASE64_NEWLINES)
+    wrapped = visit.initiate()["serverCertificate"]
+    fault(visit, FaultKind.BASE64_UNPADDED)
+    unpadded = visit.initiate()["euiccCiPKIdToBeUsed"]
+    assert "\n" in wrapped
+    assert issued_by(
+        x509.load_der_x509_certificate(base64.b64decode(wrapped)), pki.ci[Curve.NIST].certificate
+    )
+    assert not unpadded.endswith("=")
+
+
+def test_base64_is_broken(visit: Visit) -> None:
+    """No decoder takes it."""
+    fault(visit, FaultKind.BASE64_BROKEN, value="serverSigned1")
+    with pytest.raises(binascii.Error):
+        base64.b64decode(visit.initiate()["serverSigned1"], validate=True)
+
+
+def test_der_is_broken(visit: Visit) -> None:
+    """The element ends too early."""
+    fault(visit, FaultKind.DER_BROKEN, value="serverSigned1")
+    with pytest.raises(MalformedError):
+        decoded("ServerSigned1", visit.initiate()["serverSigned1"])
+
+
+def test_metadata_is_not_what_the_package_says(visit: Visit, pki: Pki, profile: bytes) -> None:
+    """The user is shown another name than the card gets."""
+    order = visit.smdp.orders.add_order(profile)
+    fault(visit, FaultKind.METADATA_MISMATCH, AUTHENTICATE)
+    opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
+    shown = decoded("StoreMetadataRequest", visit.authenticated["profileMetadata"])
+    bound = SCHEMA.decode("StoreMetadataRequest", b"".join(opened["metadataPieces"]))
+    assert shown["profileName"] != bound["profileName"]
+    assert shown | {"profileName": ""} == bound | {"profileName": ""}
+
+
+def _signature_is_right(visit: Visit, certificate: x509.Certificate) -> bool:
+    return Credential(certificate).signed(
+        decoded("Signature", visit.initiated["serverSignature1"]),
+        base64.b64decode(visit.initiated["serverSigned1"]),
+    )
+
+
+def _certificate(visit: Visit) -> x509.Certificate:
+    return x509.load_der_x509_certificate(base64.b64decode(visit.initiated["serverCertificate"]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "member", "right"),
+    [
+        (FaultKind.SIGNED_ADDRESS, "other.example.com", "serverAddress", "other.example.com"),
+        (FaultKind.SIGNED_TRANSACTION_ID, None, "transactionId", None),
+        (FaultKind.SIGNED_CHALLENGE, None, "euiccChallenge", None),
+    ],
+)
+def test_signed_part_is_wrong_but_signed_right(
+    visit: Visit, kind: FaultKind, value: Any, member: str, right: str | None
+) -> None:
+    """Only a check of the content finds it."""
+    fault(visit, kind, INITIATE, value)
+    visit.initiate()
+    signed = decoded("ServerSigned1", visit.initiated["serverSigned1"])
+    expected = {"transactionId": visit.transaction_id, "euiccChallenge": visit.card.challenge}
+    assert signed[member] == right if right else signed[member] != expected[member]
+    assert _signature_is_right(visit, _certificate(visit))
+
+
+def test_signature_is_wrong(visit: Visit) -> None:
+    """Content and certificate are right."""
+    fault(visit, FaultKind.BAD_SIGNATURE)
+    visit.initiate()
+    assert not _signature_is_right(visit, _certificate(visit))
+
+
+def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
+    """The certificate can be read, its signature is wrong."""
+    fault(visit, FaultKind.BAD_CERTIFICATE)
+    visit.initiate()
+    certificate = _certificate(visit)
+    assert _signature_is_right(visit, certificate)
+    assert not issued_by(certificate, pki.ci[Curve.NIST].certificate)
+
+
+def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
+    """Everything is right but the OID."""
+    fault(visit, FaultKind.OTHER_OID)
+    visit.initiate()
+    certificate = _certificate(visit)
+    assert registered_id(certificate) == "2.999.12"
+    assert issued_by(certificate, pki.ci[Curve.NIST].certificate)
+    assert _signature_is_right(visit, certificate)
+
+
+def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
+    """DPpb in the place of DPauth, and DPauth in the place of DPpb."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.smdp.faults.add(Fault(kind=FaultKind.OTHER_ROLE, times=0))
+    visit.up_to_metadata(order.matching_id)
+    assert base64.b64decode(visit.initiated["serverCertificate"]) == pki.dp_pb[Curve.NIST].der
+    assert base64.b64decode(visit.authenticated["smdpCertificate"]) == pki.dp_auth[Curve.NIST].der
+
+
+def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
+    """Its issuer's key is none that a card could know; the signature is right."""
+    fault(visit, FaultKind.UNKNOWN_CI)
+    visit.initiate()
+    certificate = _certificate(visit)
+    assert authority_key_id(certificate) not in {ci.key_id for ci in pki.ci.values()}
+    assert _signature_is_right(visit, certificate)
+
+
+def test_signing_ci_is_none_of_the_cards(visit: Visit) -> None:
+    """The card is told to sign for a CI that it did not offer."""
+    fault(visit, FaultKind.OTHER_SIGNING_CI)
+    chosen = decoded("SubjectKeyIdentifier", visit.initiate()["euiccCiPKIdToBeUsed"])
+    assert chosen not in visit.card.signing
+
+
+def _package(visit: Visit, profile: bytes, kind: FaultKind, value: Any = None) -> bytes:
+    order = visit.smdp.orders.add_order(profile)
+    fault(visit, kind, GET_PACKAGE, value)
+    return visit.up_to_package(order.matching_id)
+
+
+def test_one_bit_of_the_package_is_wrong(visit: Visit, pki: Pki, profile: bytes) -> None:
+    """The chosen piece fails its MAC, the ones before it open."""
+    package = _package(visit, profile, FaultKind.BPP_BIT_FLIP, 2)
+    with pytest.raises(BspSecurityError, match="element 4"):  # 87, 88, first 86, then this one
+        visit.card.load(package, pki.dp_pb[Curve.NIST])
+
+
+def test_retry_after_a_damaged_package_gets_the_right_one(visit: Visit, pki: Pki, profile: bytes) -> None:
+    """What is kept for a retry is undamaged."""
+    order = visit.smdp.orders.add_order(profile)
+    fault(visit, FaultKind.BPP_BIT_FLIP, GET_PACKAGE)
+    visit.up_to_package(order.matching_id)
+    opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
+    assert b"".join(opened["profilePieces"]) == profile
+    assert visit.smdp.orders.get(order.id).state is OrderState.DOWNLOADED
+
+
+@pytest.mark.parametrize("kind", [FaultKind.BPP_OUTER_LENGTH, FaultKind.BPP_TRAILING_BYTES])
+def test_package_and_its_length_disagree(visit: Visit, profile: bytes, kind: FaultKind) -> None:
+    """Bytes are left over at the end."""
+    with pytest.raises(MalformedError):
+        tlv.parse(_package(visit, profile, kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag"), [(FaultKind.BPP_NO_METADATA, 0xA1), (FaultKind.BPP_NO_PROFILE, 0xA3)]
+)
+def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind, tag: int) -> None:
+    """The element is missing, the rest is well-formed."""
+    package = tlv.parse(_package(visit, profile, kind))
+    assert package.find(tag) is None
+    assert package.find(0xA0) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "signed"),
+    [
+        (FaultKind.BPP_SIGNATURE, False),
+        (FaultKind.BPP_TRANSACTION_ID, True),
+        (FaultKind.BPP_OPERATION, True),
+        (FaultKind.BPP_KEY_TYPE, True),
+    ],
+)
+def test_first_element_of_the_package_is_wrong(
+    visit: Visit, pki: Pki, profile: bytes, kind: FaultKind, *, signed: bool
+) -> None:
+    """One field is wrong and signed right, or the signature is wrong itself."""
+    channel = tlv.parse(_package(visit, profile, kind)).get(0xBF23)
+    told = SCHEMA.decode("InitialiseSecureChannelRequest", channel.raw)
+    *fields, signature = channel.children()
+    over = b"".join(one.raw for one in fields) + tlv.encode(0x5F49, visit.card.otpk())
+    assert pki.dp_pb[Curve.NIST].signed(signature.value, over) is signed
+    wrong = {
+        FaultKind.BPP_SIGNATURE: not signed,
+        FaultKind.BPP_TRANSACTION_ID: told["transactionId"] != visit.transaction_id,
+        FaultKind.BPP_OPERATION: told["remoteOpId"] != 1,
+        FaultKind.BPP_KEY_TYPE: told["controlRefTemplate"]["keyType"] != b"\x88",
+    }
+    assert wrong[kind]
+
+
+def test_faults_of_one_function_leave_the_others_alone(connection: Connection, visit: Visit) -> None:
+    """A fault waits until its function is called."""
+    fault(visit, FaultKind.HTTP_STATUS, "cancelSession", 500)
+    assert status_of(visit.initiate()) == "Executed-Success"
+    response = connection.post("cancelSession", b"{}")
+    response.read()
+    assert response.status == 500
