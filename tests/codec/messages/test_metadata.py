@@ -1,0 +1,135 @@
+"""What an operator says about a profile, and the rules authorisation table."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.codec import named_bits, tlv
+from lpad.codec.messages.metadata import (
+    NotificationEvent,
+    NotificationTarget,
+    OperatorId,
+    ProfileClass,
+    ProfileMetadata,
+    event_bits,
+    events_of,
+)
+from lpad.codec.messages.rules import AuthorisationRule, decode_rat
+from lpad.codec.schema import Schema
+from lpad.errors import MalformedError
+from lpad.identifiers import Iccid
+
+ICCID = bytes.fromhex("989444999999990990F8")
+METADATA = {
+    "iccid": ICCID,
+    "serviceProviderName": "Operator",
+    "profileName": "Profile",
+    "iconType": 1,
+    "icon": b"\x89PNG",
+    "profileClass": 0,
+    "notificationConfigurationInfo": [
+        {"profileManagementOperation": named_bits.of([1, 2]), "notificationAddress": "a.example.com"}
+    ],
+    "profileOwner": {"mccMnc": bytes.fromhex("13F062"), "gid1": b"\x01"},
+    "profilePolicyRules": named_bits.of([1, 2]),
+}
+
+
+def test_metadata() -> None:
+    """All that is shown before a download is read."""
+    raw = Schema.compile().encode("StoreMetadataRequest", METADATA)
+    assert ProfileMetadata.decode(raw) == ProfileMetadata(
+        raw=raw,
+        iccid=Iccid.from_bytes(ICCID),
+        service_provider_name="Operator",
+        name="Profile",
+        icon_type="image/png",
+        icon=b"\x89PNG",
+        profile_class=ProfileClass.TEST,
+        notification_targets=(
+            NotificationTarget((NotificationEvent.ENABLE, NotificationEvent.DISABLE), "a.example.com"),
+        ),
+        owner=OperatorId(bytes.fromhex("13F062"), b"\x01"),
+        pprs=("ppr1", "ppr2"),
+    )
+
+
+def test_the_least_metadata() -> None:
+    """Without a class a profile is operational; what else is missing is None or empty."""
+    least = {name: METADATA[name] for name in ("iccid", "serviceProviderName", "profileName")}
+    read = ProfileMetadata.decode(Schema.compile().encode("StoreMetadataRequest", least))
+    assert read.profile_class is ProfileClass.OPERATIONAL
+    assert (read.icon_type, read.icon, read.owner, read.pprs) == (None, None, None, ())
+
+
+def test_metadata_of_later_versions() -> None:
+    """Unknown elements, an unknown class and an unknown policy rule do not hide the rest."""
+    odd = METADATA | {"profileClass": 7, "profilePolicyRules": named_bits.of([3])}
+    body = tlv.parse(Schema.compile().encode("StoreMetadataRequest", odd)).value
+    read = ProfileMetadata.decode(tlv.encode(0xBF25, tlv.encode(0x9F1F, b"new"), body, tlv.encode(0xBF76)))
+    assert (read.profile_class, read.pprs, read.name) == (ProfileClass.UNKNOWN, ("bit3",), "Profile")
+
+
+@pytest.mark.parametrize(
+    "data", ["", "BF2500", "BF250C5A0A98001032547698103214", "BF26009100", "BF250A5A02980091009200"]
+)
+def test_what_is_no_metadata(data: str) -> None:
+    """Metadata without ICCID, names, or with an impossible ICCID is malformed."""
+    with pytest.raises(MalformedError):
+        ProfileMetadata.decode(bytes.fromhex(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "mcc", "mnc"),
+    [
+        ("00F110", "001", "01"),
+        ("54F421", "454", "12"),
+        ("130062", "310", "260"),
+        ("EEEEEE", "EEE", "EEE"),
+        ("13F0E2", "310", "2E"),
+    ],
+)
+def test_operator_codes(data: str, mcc: str, mnc: str) -> None:
+    """Country and network code stand in TS 24.008's order, with 2 or 3 digits, E for any."""
+    operator = OperatorId(bytes.fromhex(data))
+    assert (operator.mcc, operator.mnc) == (mcc, mnc)
+
+
+def test_events() -> None:
+    """Events and their bits are one; bits that no event has are unknown events."""
+    everything = tuple(event for event in NotificationEvent if event is not NotificationEvent.UNKNOWN)
+    assert event_bits(everything) == (b"\xf0", 4)
+    assert events_of((b"\xf0", 4)) == everything
+    assert events_of((b"\x08", 5)) == (NotificationEvent.UNKNOWN,)
+    assert event_bits((NotificationEvent.UNKNOWN,)) == (b"", 0)
+
+
+def test_rules_authorisation_table() -> None:
+    """The table's rows come in their order, with wildcards and group identifiers as they stand."""
+    value = {
+        "rat": [
+            {
+                "pprIds": named_bits.of([1]),
+                "allowedOperators": [{"mccMnc": bytes.fromhex("EEEEEE"), "gid1": b"", "gid2": b"\x02"}],
+                "pprFlags": named_bits.of([0]),
+            },
+            {"pprIds": (b"\x60", 3), "allowedOperators": [], "pprFlags": (b"", 0)},
+        ]
+    }
+    anyone = OperatorId(b"\xee\xee\xee", b"", b"\x02")
+    assert decode_rat(Schema.compile().encode("GetRatResponse", value)) == (
+        AuthorisationRule(("ppr1",), (anyone,), consent_required=True),
+        AuthorisationRule(("ppr1", "ppr2"), (), consent_required=False),
+    )
+
+
+def test_an_empty_table() -> None:
+    """A card without rows allows nothing."""
+    assert decode_rat(bytes.fromhex("BF4302A000")) == ()
+
+
+@pytest.mark.parametrize("data", ["BF4300", "BF4304A0023000", "BF4306A00430028000"])
+def test_a_table_that_cannot_be_read_is_malformed(data: str) -> None:
+    """What decides about permissions is read in full or not at all."""
+    with pytest.raises(MalformedError):
+        decode_rat(bytes.fromhex(data))

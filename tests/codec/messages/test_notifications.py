@@ -1,0 +1,177 @@
+"""Notifications: the list, the signed ones, their removal."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.codec import named_bits, tlv
+from lpad.codec.messages.metadata import NotificationEvent
+from lpad.codec.messages.notifications import (
+    ListNotificationError,
+    ListNotificationRequest,
+    ListNotificationResponse,
+    NotificationMetadata,
+    NotificationSentRequest,
+    NotificationSentResult,
+    PendingNotification,
+    RetrieveNotificationsError,
+    RetrieveNotificationsListRequest,
+    RetrieveNotificationsListResponse,
+)
+from lpad.codec.schema import Schema
+from lpad.errors import MalformedError
+from lpad.identifiers import Iccid
+
+ICCID = bytes.fromhex("98001032547698103214")
+
+
+def metadata(number: int, *, bit: int = 1, address: str = "a.example.com") -> bytes:
+    value = {
+        "seqNumber": number,
+        "profileManagementOperation": named_bits.of([bit]),
+        "notificationAddress": address,
+        "iccid": ICCID,
+    }
+    return Schema.compile().encode("NotificationMetadata", value)
+
+
+def signed(number: int) -> bytes:
+    return tlv.encode(0x30, metadata(number), tlv.encode(0x5F37, bytes(64)), b"\x30\x00", b"\x30\x00")
+
+
+def installed(number: int) -> bytes:
+    data = tlv.encode(
+        0xBF27, tlv.encode(0x80, b"1"), metadata(number, bit=0), tlv.encode(0x06, b"\x88\x37\x0a")
+    )
+    return tlv.encode(0xBF37, data, tlv.encode(0x5F37, bytes(64)))
+
+
+def listed(*elements: bytes) -> bytes:
+    return tlv.encode(0xBF28, tlv.encode(0xA0, *elements))
+
+
+def retrieved(*elements: bytes) -> bytes:
+    return tlv.encode(0xBF2B, tlv.encode(0xA0, *elements))
+
+
+@pytest.mark.parametrize("number", [0, 127, 128, 32768, 2**31 - 1])
+def test_numbers(number: int) -> None:
+    """Sequence numbers of any size are read and asked for, 0 included."""
+    read = NotificationMetadata.decode(metadata(number))
+    assert read == NotificationMetadata(
+        number, NotificationEvent.ENABLE, "a.example.com", Iccid.from_bytes(ICCID)
+    )
+    request = RetrieveNotificationsListRequest(number).encode()
+    assert Schema.compile().decode("RetrieveNotificationsListRequest", request) == {
+        "searchCriteria": ("seqNumber", number)
+    }
+    removal = NotificationSentRequest(number).encode()
+    assert Schema.compile().decode("NotificationSentRequest", removal) == {"seqNumber": number}
+
+
+@pytest.mark.parametrize("bits", ["0780", "0080", "0480"])
+def test_event_spellings(bits: str) -> None:
+    """An event's bit comes trimmed, as a whole byte, or in between."""
+    raw = tlv.encode(0xBF2F, b"\x80\x01\x05", tlv.encode(0x81, bytes.fromhex(bits)), b"\x0c\x01a")
+    assert NotificationMetadata.decode(raw).event is NotificationEvent.INSTALL
+
+
+@pytest.mark.parametrize("bits", ["00", "0308"])
+def test_events_without_a_name(bits: str) -> None:
+    """No bit, or one of a later version, is an unknown event."""
+    raw = tlv.encode(0xBF2F, b"\x80\x01\x05", tlv.encode(0x81, bytes.fromhex(bits)), b"\x0c\x01a")
+    assert NotificationMetadata.decode(raw).event is NotificationEvent.UNKNOWN
+
+
+def test_a_card_that_says_little() -> None:
+    """A notification lives by its number; ICCID and address may be missing or odd."""
+    read = NotificationMetadata.decode(bytes.fromhex("BF2F08800105 5A03010203"))
+    assert read == NotificationMetadata(5, NotificationEvent.UNKNOWN, "", None)
+    with pytest.raises(MalformedError, match="sequence number"):
+        NotificationMetadata.decode(bytes.fromhex("BF2F030C0161"))
+
+
+def test_list_requests() -> None:
+    """All, or those of some events."""
+    assert ListNotificationRequest().encode().hex() == "bf2800"
+    some = ListNotificationRequest((NotificationEvent.INSTALL, NotificationEvent.DELETE))
+    assert some.encode().hex() == "bf280481020490"
+
+
+def test_lists_ascend() -> None:
+    """The list is in the order in which it must be sent, whatever the card's."""
+    answer = ListNotificationResponse.decode(listed(metadata(9), metadata(0), metadata(130)))
+    assert [entry.sequence_number for entry in answer.notifications] == [0, 9, 130]
+    assert answer.error is None
+
+
+def test_an_empty_list() -> None:
+    """Nothing to send."""
+    assert ListNotificationResponse.decode(bytes.fromhex("BF2802A000")).notifications == ()
+
+
+def test_no_list() -> None:
+    """A refusal to list is an error."""
+    assert ListNotificationResponse.decode(bytes.fromhex("BF280381017F")).error is (
+        ListNotificationError.UNDEFINED_ERROR
+    )
+
+
+def test_retrieve_requests() -> None:
+    """One, all, or those of some events."""
+    assert RetrieveNotificationsListRequest(5).encode().hex() == "bf2b05a003800105"
+    assert RetrieveNotificationsListRequest().encode().hex() == "bf2b00"
+    some = RetrieveNotificationsListRequest(events=(NotificationEvent.ENABLE,))
+    assert some.encode().hex() == "bf2b06a00481020640"
+
+
+def test_both_kinds_are_kept_as_they_came() -> None:
+    """Installation results and other notifications are read as far as needed, and kept byte for byte."""
+    answer = RetrieveNotificationsListResponse.decode(retrieved(signed(7), installed(3)))
+    assert [pending.raw for pending in answer.notifications] == [installed(3), signed(7)]
+    assert [pending.metadata.sequence_number for pending in answer.notifications] == [3, 7]
+    assert answer.unreadable == 0
+
+
+def test_unknown_kinds_are_counted() -> None:
+    """A kind of notification that only later versions know does not hide the others."""
+    answer = RetrieveNotificationsListResponse.decode(
+        retrieved(tlv.encode(0xA1), signed(7), tlv.encode(0x30))
+    )
+    assert [pending.metadata.sequence_number for pending in answer.notifications] == [7]
+    assert answer.unreadable == 2
+
+
+@pytest.mark.parametrize("data", ["BF2B02A000", "BF2B03810101"])
+def test_a_number_that_is_gone(data: str) -> None:
+    """Cards answer a number that they no longer hold with an empty list or with error 1."""
+    answer = RetrieveNotificationsListResponse.decode(bytes.fromhex(data))
+    assert (answer.notifications, answer.error) == ((), None)
+
+
+def test_nothing_retrieved() -> None:
+    """Another refusal is an error."""
+    answer = RetrieveNotificationsListResponse.decode(bytes.fromhex("BF2B0381017F"))
+    assert answer.error is RetrieveNotificationsError.UNDEFINED_ERROR
+
+
+@pytest.mark.parametrize(("code", "result"), [(0, "OK"), (1, "NOTHING_TO_DELETE"), (127, "UNDEFINED_ERROR")])
+def test_removal(code: int, result: str) -> None:
+    """Removed, gone already, or refused."""
+    assert NotificationSentResult.decode(bytes([0xBF, 0x30, 3, 0x80, 1, code])).name == result
+
+
+@pytest.mark.parametrize(
+    "data", ["", "BF2800", "BF2B00", "BF2B03A00130", "3000", "BF3700", "BF2F00", "BF310180"]
+)
+def test_what_is_malformed(data: str) -> None:
+    """Anything else is malformed."""
+    for decode in (
+        ListNotificationResponse.decode,
+        RetrieveNotificationsListResponse.decode,
+        PendingNotification.decode,
+        NotificationMetadata.decode,
+        NotificationSentResult.decode,
+    ):
+        with pytest.raises(MalformedError):
+            decode(bytes.fromhex(data))
