@@ -272,9 +272,9 @@ class Download:
         return Event.RESULT_GOOD if self._result.succeeded else Event.RESULT_BAD
 
     def _cancel_session(self) -> Event:
-        reason = self._reason or CancelSessionReason.UNDEFINED_REASON
+        assert self._reason is not None, "whatever leads here has chosen the reason"
+        cancellation.cancel(self._euicc, self._server, self._opened, self._reason)
         self._reason = None
-        cancellation.cancel(self._euicc, self._server, self._opened, reason)
         return Event.SESSION_CANCELLED
 
     # On the way

@@ -79,7 +79,7 @@ def check_authentication(
         raise _contradiction(attempted, "the server wants the card to sign under an eSIM CA it does not have")
     if smdp_oid is not None and smdp_oid not in certificate.registered_ids:
         raise ServerUntrusted(
-            f"{attempted}: the activation code is for the SM-DP+ with OID {smdp_oid}, the server at {address} "
+            f"{attempted}: the activation code is for the SM-DP+ {smdp_oid}, but the server at {address} "
             f"is {' '.join(certificate.registered_ids) or 'without OID'}; check the activation code",
             cause="other-oid",
         )

@@ -1,0 +1,60 @@
+"""A fresh simulated card and SM-DP+ for each test, of one PKI."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import Bench
+from lpad.remote.trust import Trust
+from lpad.simulator.credential import Curve
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.pki import Pki
+from lpad.simulator.smdp.server import SmDp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import Any
+
+    MakeBench = Callable[..., AbstractContextManager[Bench]]
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificates for all tests."""
+    return Pki.open(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def make_bench(pki: Pki, tmp_path: Path) -> MakeBench:
+    """Makes benches whose card or server is out of the ordinary."""
+
+    @contextmanager
+    def make(*, behaviour: Any = None, infrastructure: Pki | None = None, **server: Any) -> Iterator[Bench]:
+        used = infrastructure or pki
+        trust = Trust([ci.der for ci in used.ci.values()], use_system_roots=False)
+        with (
+            SoftCard(tmp_path / "card", pki=used, behaviour=behaviour) as card,
+            SmDp(tmp_path / "smdp", pki=used, **server) as smdp,
+        ):
+            yield Bench(card, smdp, trust)
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench: MakeBench) -> Iterator[Bench]:
+    """A well-mannered card and server."""
+    with make_bench() as made:
+        yield made
+
+
+@pytest.fixture(params=list(Curve), ids=lambda curve: curve.name.lower())
+def curve(request: pytest.FixtureRequest) -> Curve:
+    """Either curve of SGP.22."""
+    chosen: Curve = request.param
+    return chosen

@@ -1,0 +1,359 @@
+"""Downloads that succeed, and those that the caller or a policy ends, against simulated card and server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import DEVICE, GOOD_WAY, ICCID, OTHER_ICCID, Caller, soon
+from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo, release
+from lpad.errors import Cancelled, ConfirmationCodeRequired, Declined, ServerRefused
+from lpad.identifiers import Iccid
+from lpad.lpa import notification_delivery
+from lpad.lpa.download import Decision, Download, Order
+from lpad.protocol.download_session import Step
+from lpad.simulator.euicc.behaviour import CardBehaviour, Operator, RatRule
+from lpad.simulator.made_up_profile import made_up_profile
+from lpad.simulator.pki import Pki
+from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpa.bench import Bench
+    from lpa.conftest import MakeBench
+    from lpad.simulator.credential import Curve
+
+CANCELLED = Step.CANCEL_SESSION
+
+
+def installed(bench: Bench) -> list[str]:
+    return [str(profile.iccid) for profile in bench.card.profiles]
+
+
+def test_by_activation_code(bench: Bench) -> None:
+    """A profile arrives in the card byte for byte, disabled, and each step is announced once, in order."""
+    profile = made_up_profile(Iccid.parse(ICCID), size=20_000)
+    caller = Caller()
+    result = bench.download(bench.order(profile=profile), caller)
+    (stored,) = bench.card.profiles
+    assert stored.package == profile
+    assert not stored.enabled
+    assert result.iccid == stored.iccid == Iccid.parse(ICCID)
+    assert result.isdp_aid == stored.aid
+    assert str(result.server) == bench.smdp.address
+    assert caller.steps == GOOD_WAY
+
+
+def test_progress_by_byte(bench: Bench) -> None:
+    """Progress rises with each block to the whole of the package, and shows more than the segments."""
+    caller = Caller()
+    bench.download(bench.order(size=20_000), caller)
+    sent = [sent for sent, _ in caller.progress]
+    totals = {total for _, total in caller.progress}
+    assert sent == sorted(set(sent))
+    assert totals == {sent[-1]}
+    assert len(sent) > 20_000 / 255
+
+
+def test_one_connection_for_download_and_notification(bench: Bench) -> None:
+    """Five calls, the notification's included, take one TCP connection and one TLS handshake."""
+    order = Order.from_activation_code(bench.code(bench.order()))
+    with bench.euicc() as euicc, bench.server() as server:
+        result = Download(euicc, server, order, device=DEVICE, listener=Caller()).run(deadline=soon())
+        pending = notification_delivery.retrieve(euicc, deadline=soon())
+        assert pending[0].sequence_number == result.sequence_number
+        assert pending[0].payload == result.result
+        for notification in pending:
+            assert str(notification.recipient) == bench.smdp.address
+            notification_delivery.deliver(notification, server, deadline=soon())
+            notification_delivery.remove(euicc, notification.sequence_number, deadline=soon())
+    assert bench.smdp.counters.tcp_connects == bench.smdp.counters.tls_handshakes == 1
+    assert bench.card.notifications == ()
+    assert all(notification.verified for notification in bench.smdp.notifications)
+    assert bench.smdp.notifications[0].installed
+
+
+def test_either_curve(make_bench: MakeBench, curve: Curve) -> None:
+    """Downloads work with keys on either curve."""
+    with make_bench(behaviour=CardBehaviour(signing_curves=(curve,), verification_curves=(curve,))) as bench:
+        bench.download(bench.order())
+        assert installed(bench) == [ICCID]
+
+
+def test_by_default_smdp(bench: Bench) -> None:
+    """With an empty matching ID the server finds the order by the card's EID."""
+    bench.order(by_eid=True)
+    bench.order(OTHER_ICCID)
+    bench.download(Order())
+    assert installed(bench) == [ICCID]
+
+
+def test_server_behind_a_port_that_knows_its_bare_name(bench: Bench) -> None:
+    """Where a name leads elsewhere, TLS and the address in the answers keep to the name."""
+    bench.download(bench.order(), address=f"testsmdpplus1.example.com:{bench.smdp.port}")
+    assert installed(bench) == [ICCID]
+
+
+def test_oid_of_the_activation_code(bench: Bench) -> None:
+    """An activation code that names the server's own OID is satisfied, 2.999.10 as it is written."""
+    assert bench.smdp.oid == "2.999.10"
+    bench.download(bench.order(oid_in_code=True))
+    assert installed(bench) == [ICCID]
+
+
+def test_device_is_told(bench: Bench) -> None:
+    """TAC, IMEI and capabilities of the caller reach card and server; an order for the TAC is found."""
+    bench.download(bench.order(tacs=("35290611",)))
+    with pytest.raises(ServerRefused) as caught:
+        bench.download(bench.order(OTHER_ICCID, tacs=("01234567",)))
+    assert caught.value.details["subject_code"] == "8.2.5"
+
+
+def test_later_radios_only_where_the_card_knows_them(bench: Bench) -> None:
+    """Capabilities of later versions go to cards that say that they understand them."""
+    device = DeviceInfo(
+        tac=DEVICE.tac, capabilities=DeviceCapabilities(eutran_epc=release(15), nr_5gc=release(16))
+    )
+    bench.download(bench.order(), device=device)
+    with bench.euicc() as euicc:
+        knows = "deviceInfoExtensibilitySupport" in euicc.get_euicc_info2(deadline=soon()).rsp_capabilities
+    nr_5gc = bytes.fromhex("8903100000")
+    assert any(nr_5gc in apdu for apdu in bench.contacts.apdus) is knows
+
+
+def test_offer_shows_the_profile(bench: Bench) -> None:
+    """The caller sees what the operator says about the profile before anything is bound."""
+    icon = b"\x89PNG" + bytes(100)
+    metadata = ProfileMetadata(iccid=ICCID, service_provider="Operator", name="Gateway plan", icon=icon)
+    caller = Caller(decision=Decision.REJECT)
+    with pytest.raises(Declined):
+        bench.download(bench.order(metadata=metadata), caller)
+    (offer,) = caller.offers
+    assert str(offer.iccid) == ICCID
+    assert (offer.service_provider_name, offer.profile_name) == ("Operator", "Gateway plan")
+    assert offer.profile_class == "operational"
+    assert offer.icon == icon
+    assert offer.policy_rules == offer.rules_needing_consent == ()
+    assert not offer.confirmation_code_required
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"),
+    [
+        (Decision.REJECT, ("cancelled", "end user rejection")),
+        (Decision.POSTPONE, ("released", "postponed")),
+        (Decision.TIMEOUT, ("released", "timeout")),
+    ],
+)
+def test_declined(bench: Bench, decision: Decision, state: tuple[str, str]) -> None:
+    """A refused offer ends as Declined; the server is told why, and the next download works."""
+    order = bench.order()
+    caller = Caller(decision=decision)
+    with pytest.raises(Declined) as caught:
+        bench.download(order, caller)
+    assert caught.value.details == {"decision": decision.value}
+    assert caller.steps == [*GOOD_WAY[:6], CANCELLED]
+    assert bench.state(order) == state
+    bench.download(order if state[0] == "released" else bench.order())
+    assert installed(bench) == [ICCID]
+
+
+def test_confirmation_code_given_beforehand(bench: Bench) -> None:
+    """A code that is known beforehand is used without asking, as it was typed."""
+    caller = Caller()
+    bench.download(bench.order(confirmation_code="0012 é"), caller, confirmation_code="0012 é")
+    assert caller.asked == []
+    assert installed(bench) == [ICCID]
+
+
+def test_confirmation_code_asked_before_anything(bench: Bench) -> None:
+    """An activation code that announces a confirmation code has it asked before the server is contacted."""
+    caller = Caller()
+    with pytest.raises(ConfirmationCodeRequired):
+        bench.download(bench.order(confirmation_code="1234"), caller)
+    assert caller.asked == [False]
+    assert caller.steps == []
+    assert bench.smdp.counters.tcp_connects == 0
+
+
+def test_confirmation_code_asked_when_the_server_says(bench: Bench) -> None:
+    """A code that nobody announced is asked for after the profile was shown."""
+    order = bench.order(confirmation_code="1234")
+    caller = Caller(codes=["1234"])
+    bench.download(Order(matching_id=order.matching_id), caller)
+    assert caller.offers[0].confirmation_code_required
+    assert caller.asked == [False]
+    assert installed(bench) == [ICCID]
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_confirmation_code_missing(bench: Bench, given: str | None) -> None:
+    """Without a code the download ends, the order stays open, and it works with the code."""
+    order = bench.order(confirmation_code="1234")
+    caller = Caller(codes=[given])
+    with pytest.raises(ConfirmationCodeRequired):
+        bench.download(Order(matching_id=order.matching_id), caller)
+    assert caller.steps[-1] is CANCELLED
+    assert bench.state(order) == ("released", "postponed")
+    bench.download(order, confirmation_code="1234")
+    assert installed(bench) == [ICCID]
+
+
+def test_wrong_confirmation_code_then_the_right_one(bench: Bench) -> None:
+    """A refused code takes another session; the profile is offered once only."""
+    caller = Caller(codes=["1234"])
+    bench.download(bench.order(confirmation_code="1234"), caller, confirmation_code="4321")
+    assert caller.asked == [True]
+    assert len(caller.offers) == 1
+    assert caller.steps == [*GOOD_WAY[:8], CANCELLED, *GOOD_WAY]
+    assert installed(bench) == [ICCID]
+
+
+@pytest.mark.parametrize("again", [None, "4321"])
+def test_wrong_confirmation_code_and_no_other(bench: Bench, again: str | None) -> None:
+    """Without another code, or with the refused one again, the refusal is final; attempts are not wasted."""
+    order = bench.order(confirmation_code="1234")
+    with pytest.raises(ServerRefused) as caught:
+        bench.download(order, Caller(codes=[again]), confirmation_code="4321")
+    assert caught.value.details["remedy"] == "confirmation-code"
+    assert bench.smdp.orders.get(order.id).confirmation_failures == 1
+    bench.download(order, confirmation_code="1234")
+    assert installed(bench) == [ICCID]
+
+
+def test_confirmation_code_exhausted(bench: Bench) -> None:
+    """When the server has counted enough wrong codes, the refusal is permanent."""
+    order = bench.order(confirmation_code="1234", confirmation_limit=3)
+    with pytest.raises(ServerRefused) as caught:
+        bench.download(order, Caller(codes=["2", "3", "4"]), confirmation_code="1")
+    details = caught.value.details
+    assert (details["subject_code"], details["reason_code"]) == ("8.2.7", "6.4")
+    assert details["remedy"] == "permanent"
+    bench.download(bench.order())
+    assert installed(bench) == [ICCID]
+
+
+def test_policy_rules_with_consent(bench: Bench) -> None:
+    """Rules that the card allows with consent are shown to the caller as such."""
+    metadata = ProfileMetadata(iccid=ICCID, owner=Owner("00101"), rules=(ProfilePolicyRule.PPR2,))
+    caller = Caller()
+    bench.download(bench.order(metadata=metadata), caller)
+    assert caller.offers[0].policy_rules == caller.offers[0].rules_needing_consent == ("ppr2",)
+    assert installed(bench) == [ICCID]
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        CardBehaviour(rat=()),
+        CardBehaviour(rat=(RatRule(pprs=(1,)),)),
+        CardBehaviour(rat=(RatRule(pprs=(1, 2), operators=(Operator(mcc_mnc="310EEE"),)),)),
+    ],
+)
+def test_forbidden_policy_rules(make_bench: MakeBench, behaviour: CardBehaviour) -> None:
+    """Rules that the card does not allow this operator end the download before the caller is asked."""
+    metadata = ProfileMetadata(iccid=ICCID, owner=Owner("00101"), rules=(ProfilePolicyRule.PPR2,))
+    with make_bench(behaviour=behaviour) as bench:
+        order = bench.order(metadata=metadata)
+        caller = Caller()
+        with pytest.raises(Declined) as caught:
+            bench.download(order, caller)
+        assert caught.value.details == {"rules": "ppr2"}
+        assert caller.offers == []
+        assert bench.state(order) == ("error", "policy rules not allowed")
+        bench.download(bench.order())
+        assert installed(bench) == [ICCID]
+
+
+@pytest.mark.parametrize("step", GOOD_WAY)
+def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
+    """Taken back before any step, card and server are in order, the order is open, and the next try works."""
+    order = bench.order()
+    caller = Caller(cancel_at=step)
+    with pytest.raises(Cancelled):
+        bench.download(order, caller)
+    owed = GOOD_WAY.index(step) > GOOD_WAY.index(Step.AUTHENTICATE_SERVER)
+    assert (caller.steps[-1] is CANCELLED) is owed
+    assert installed(bench) == []
+    # Before AuthenticateClient the server does not know the card, so it can't believe a cancellation.
+    told = GOOD_WAY.index(step) > GOOD_WAY.index(Step.AUTHENTICATE_CLIENT)
+    assert bench.state(order) == ("released", "postponed" if told else None)
+    bench.download(order)
+    assert installed(bench) == [ICCID]
+
+
+def test_cancelled_while_loading(bench: Bench) -> None:
+    """Taken back in the middle of loading, the segment under way is finished, and none after it sent."""
+    order = bench.order(size=20_000)
+    caller = Caller(cancel_after_bytes=5000)
+    with pytest.raises(Cancelled):
+        bench.download(order, caller)
+    assert caller.progress[-1][0] < 5000 + 1024
+    stores = [apdu for apdu in bench.contacts.apdus if apdu[1] == 0xE2]
+    assert stores[-2][2] == 0x91, "the chain before CancelSession ends with its last block"
+    assert installed(bench) == []
+    assert bench.state(order) == ("released", "postponed")
+    bench.download(order)
+    assert installed(bench) == [ICCID]
+
+
+def test_cancelled_too_late(bench: Bench) -> None:
+    """Taken back within the last segment, the download has happened."""
+    probe = Caller()
+    bench.download(bench.order(), probe)
+    _, total = probe.progress[-1]
+    bench.download(bench.order(OTHER_ICCID), Caller(cancel_after_bytes=total))
+    assert installed(bench) == [ICCID, OTHER_ICCID]
+
+
+def test_cancelled_twice(bench: Bench) -> None:
+    """A caller that goes on cancelling does not keep the session from being cancelled."""
+
+    class Stubborn(Caller):
+        def step(self, step: Step) -> None:
+            self.steps.append(step)
+            if step in (Step.CONFIRM, CANCELLED):
+                raise Cancelled("taken back")
+
+    order = bench.order()
+    with pytest.raises(Cancelled):
+        bench.download(order, Stubborn())
+    assert bench.state(order) == ("released", "postponed")
+
+
+def test_listener_that_fails(bench: Bench) -> None:
+    """A fault of the caller's own leaves card and server in order too, and comes out as it is."""
+
+    class Faulty(Caller):
+        def confirm(self, _offer: object) -> Decision:
+            raise ZeroDivisionError
+
+        def step(self, step: Step) -> None:
+            super().step(step)
+            if step is CANCELLED:
+                raise KeyError(step)
+
+    order = bench.order()
+    with pytest.raises(ZeroDivisionError):
+        bench.download(order, Faulty())
+    assert bench.state(order)[1] == "undefined reason"
+
+
+def test_two_downloads(bench: Bench) -> None:
+    """A second download takes a new challenge and a new session."""
+    bench.download(bench.order())
+    bench.download(bench.order(OTHER_ICCID))
+    assert installed(bench) == [ICCID, OTHER_ICCID]
+
+
+@pytest.mark.test_data
+@pytest.mark.parametrize("name", ["TS48V1-A-UNIQUE", "TS48V5-SAIP2-3-BERTLV-SUCI-UNIQUE"])
+def test_published_profiles(make_bench: MakeBench, test_data: Path, tmp_path: Path, name: str) -> None:
+    """TS.48's profiles arrive byte for byte under SGP.26's certificates."""
+    published = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
+    profile = (test_data / "upp" / f"{name}.der").read_bytes()
+    with make_bench(infrastructure=published, host="testsmdpplus1.example.com") as bench:
+        bench.download(bench.smdp.orders.add_order(profile))
+        assert bench.card.profiles[0].package == profile

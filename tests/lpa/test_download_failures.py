@@ -1,0 +1,445 @@
+"""Downloads that go wrong: each ends with a typed error, nothing half done, and the next one works."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import GOOD_WAY, ICCID, OTHER_ICCID, Bench, Caller, soon
+from lpad.errors import (
+    CardMalformed,
+    CardRefused,
+    CardStatus,
+    CardUnreachable,
+    LpadError,
+    ServerMalformed,
+    ServerRefused,
+    ServerUnreachable,
+    ServerUntrusted,
+)
+from lpad.identifiers import Iccid
+from lpad.lpa.download import Order
+from lpad.protocol.download_session import Step
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.made_up_profile import made_up_profile
+from lpad.simulator.smdp.metadata import ProfileMetadata
+
+if TYPE_CHECKING:
+    from lpa.conftest import MakeBench
+    from lpad.simulator.smdp.order import Order as ServersOrder
+
+INITIATE, CLIENT, PACKAGE = "initiateAuthentication", "authenticateClient", "getBoundProfilePackage"
+LOAD_BPP, CANCEL_SESSION = 0xBF36, 0xBF41
+AUTHENTICATE_SERVER = bytes.fromhex("BF3882")
+
+
+def fails(
+    bench: Bench, order: ServersOrder | Order, error: type[LpadError], *, cancelled: bool, **details: object
+) -> LpadError:
+    """Check how the download fails, and whether the session is cancelled; return the error."""
+    caller = Caller()
+    with pytest.raises(error) as caught:
+        bench.download(order, caller)
+    assert type(caught.value) is error
+    assert details.items() <= caught.value.details.items()
+    assert (caller.steps[-1] is Step.CANCEL_SESSION) is cancelled
+    return caught.value
+
+
+def works(bench: Bench, order: ServersOrder | None = None) -> None:
+    bench.download(order or bench.order())
+    assert [str(profile.iccid) for profile in bench.card.profiles] == [ICCID]
+
+
+def test_wrong_matching_id(bench: Bench) -> None:
+    """A matching ID that the server does not know."""
+    error = fails(
+        bench,
+        Order(matching_id="NO-SUCH-ID"),
+        ServerRefused,
+        cancelled=True,
+        subject_code="8.2.6",
+        reason_code="3.8",
+        remedy="permanent",
+    )
+    assert "NO-SUCH-ID" not in error.sentence
+    works(bench)
+
+
+def test_used_matching_id(bench: Bench) -> None:
+    """A matching ID whose profile was downloaded and reported as installed."""
+    order = bench.order()
+    bench.download(order)
+    with bench.server() as server:
+        for notification in bench.card.notifications:
+            server.handle_notification(pending_notification=notification.signed, deadline=soon())
+    fails(bench, order, ServerRefused, cancelled=True, subject_code="8.2.6", reason_code="3.8")
+    bench.download(bench.order(OTHER_ICCID))
+
+
+def test_expired_order(bench: Bench) -> None:
+    """An order whose time has run out."""
+    order = bench.order(expires=datetime.now(UTC) - timedelta(days=1))
+    fails(bench, order, ServerRefused, cancelled=True, subject_code="8.8.5", reason_code="4.10")
+    works(bench)
+
+
+def test_order_not_released(bench: Bench) -> None:
+    """An order that the operator has not released yet can be downloaded later."""
+    order = bench.order(released=False)
+    error = fails(bench, order, ServerRefused, cancelled=True, remedy="retry")
+    assert error.retryable
+    bench.smdp.orders.release(order.id)
+    works(bench, order)
+
+
+def test_other_eid(bench: Bench) -> None:
+    """An order for another card."""
+    other = bench.card.eid.with_check_digits("890490329999999999999999999999")
+    order = bench.smdp.orders.add_order(made_up_profile(Iccid.parse(ICCID)), matching_id="X", eid=other)
+    fails(bench, order, ServerRefused, cancelled=True, subject_code="8.1.1", reason_code="3.8")
+    works(bench)
+
+
+def test_wrong_address(make_bench: MakeBench) -> None:
+    """A server that says that it is not the one that was meant; nothing is opened on the card."""
+    with make_bench(aliases=()) as bench:
+        order = bench.order()
+        with pytest.raises(ServerRefused) as caught:
+            bench.download(order, address=f"testsmdpplus1.example.com:{bench.smdp.port}")
+        assert (caught.value.details["subject_code"], caught.value.details["reason_code"]) == ("8.8.1", "3.8")
+        assert not any(AUTHENTICATE_SERVER in apdu for apdu in bench.contacts.apdus)
+        works(bench, order)
+
+
+@pytest.mark.parametrize(
+    ("identity", "cause"),
+    [
+        (TlsIdentity.EXPIRED, "certificate-expired"),
+        (TlsIdentity.OTHER_NAME, "certificate-for-other-name"),
+        (TlsIdentity.UNKNOWN_CA, "unknown-ca"),
+    ],
+)
+def test_tls(bench: Bench, identity: TlsIdentity, cause: str) -> None:
+    """A TLS certificate that is expired, for another name, or of an unknown CA."""
+    bench.smdp.show(identity)
+    order = bench.order()
+    fails(bench, order, ServerUntrusted, cancelled=False, cause=cause)
+    bench.smdp.show(TlsIdentity.GOOD)
+    works(bench, order)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "details"),
+    [
+        (FaultKind.SIGNED_ADDRESS, ServerUntrusted, {"cause": "other-address"}),
+        (FaultKind.WRONG_TRANSACTION_ID, ServerMalformed, {}),
+        (FaultKind.SIGNED_TRANSACTION_ID, ServerMalformed, {}),
+        (FaultKind.SIGNED_CHALLENGE, ServerMalformed, {}),
+        (FaultKind.OTHER_SIGNING_CI, ServerMalformed, {}),
+    ],
+)
+def test_lpas_own_checks(
+    bench: Bench, fault: FaultKind, error: type[LpadError], details: dict[str, str]
+) -> None:
+    """What only the LPA can check stops the server's answer before the card gets it."""
+    bench.smdp.faults.add(Fault(kind=fault, function=INITIATE, value="other.example.com"))
+    order = bench.order()
+    fails(bench, order, error, cancelled=False, **details)
+    assert not any(AUTHENTICATE_SERVER in apdu for apdu in bench.contacts.apdus)
+    works(bench, order)
+
+
+def test_other_oid_than_the_activation_codes(bench: Bench) -> None:
+    """A server with another OID than the activation code names is not shown to the card."""
+    order = bench.order()
+    code = Order(matching_id=order.matching_id, smdp_oid="2.999.11")
+    error = fails(bench, code, ServerUntrusted, cancelled=False, cause="other-oid")
+    assert "2.999.11" in error.sentence
+    assert "2.999.10" in error.sentence
+    works(bench, order)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (FaultKind.BAD_SIGNATURE, "invalidSignature"),
+        (FaultKind.BAD_CERTIFICATE, "invalidCertificate"),
+        (FaultKind.OTHER_ROLE, "invalidOid"),
+        (FaultKind.UNKNOWN_CI, "ciPKUnknown"),
+    ],
+)
+def test_card_refuses_the_server(bench: Bench, fault: FaultKind, reason: str) -> None:
+    """What the card finds wrong with the server is its error code; there is no session to cancel."""
+    bench.smdp.faults.add(Fault(kind=fault, function=INITIATE))
+    order = bench.order()
+    fails(bench, order, CardRefused, cancelled=False, function="ES10b.AuthenticateServer", reason=reason)
+    works(bench, order)
+
+
+def test_other_server_binds(bench: Bench) -> None:
+    """A profile bound by another SM-DP+ than the one that authenticated itself is not prepared."""
+    bench.smdp.faults.add(Fault(kind=FaultKind.OTHER_OID, function=CLIENT))
+    order = bench.order()
+    fails(bench, order, ServerUntrusted, cancelled=True, cause="other-oid")
+    works(bench)
+
+
+def test_card_refuses_to_prepare(bench: Bench) -> None:
+    """A wrong second signature is the card's to find; the session is cancelled."""
+    bench.smdp.faults.add(Fault(kind=FaultKind.BAD_SIGNATURE, function=CLIENT))
+    order = bench.order()
+    fails(
+        bench,
+        order,
+        CardRefused,
+        cancelled=True,
+        function="ES10b.PrepareDownload",
+        reason="invalidSignature",
+    )
+    assert bench.state(order) == ("error", "undefined reason")
+    works(bench)
+
+
+@pytest.mark.parametrize("function", [INITIATE, CLIENT, PACKAGE])
+@pytest.mark.parametrize(
+    ("fault", "value"),
+    [(FaultKind.DROP_BEFORE, None), (FaultKind.DROP_AFTER, None), (FaultKind.HTTP_STATUS, 503)],
+)
+def test_server_gone(bench: Bench, function: str, fault: FaultKind, value: int | None) -> None:
+    """A server that goes at any call leaves an order that works when it is back."""
+    bench.smdp.faults.add(Fault(kind=fault, function=function, value=value))
+    order = bench.order()
+    error = fails(bench, order, ServerUnreachable, cancelled=function != INITIATE)
+    assert error.retryable
+    works(bench, order)
+
+
+def test_server_gone_at_cancel_session(bench: Bench) -> None:
+    """A server that goes at CancelSession does not hide the first error, and the next download works."""
+    order = bench.order()
+    bench.smdp.faults.add(
+        Fault(kind=FaultKind.REFUSE, function=PACKAGE, value="8.2/3.7"),
+        Fault(kind=FaultKind.DROP_BEFORE, function="cancelSession"),
+    )
+    fails(bench, order, ServerRefused, cancelled=True, subject_code="8.2", reason_code="3.7")
+    works(bench, order)
+
+
+@pytest.mark.parametrize("function", [INITIATE, CLIENT, PACKAGE])
+@pytest.mark.parametrize(
+    "fault",
+    [FaultKind.BODY_MALFORMED, FaultKind.BODY_HTML, FaultKind.BODY_EMPTY, FaultKind.BODY_OVERSIZED],
+)
+def test_malformed_json(bench: Bench, function: str, fault: FaultKind) -> None:
+    """An answer that is no JSON, empty or huge is the server's fault."""
+    bench.smdp.faults.add(Fault(kind=fault, function=function))
+    fails(bench, bench.order(), ServerMalformed, cancelled=function != INITIATE)
+    works(bench)
+
+
+@pytest.mark.parametrize(
+    ("function", "field"),
+    [
+        *(
+            (INITIATE, field)
+            for field in (
+                "transactionId",
+                "serverSigned1",
+                "serverSignature1",
+                "euiccCiPKIdToBeUsed",
+                "serverCertificate",
+            )
+        ),
+        *(
+            (CLIENT, field)
+            for field in (
+                "transactionId",
+                "profileMetadata",
+                "smdpSigned2",
+                "smdpSignature2",
+                "smdpCertificate",
+            )
+        ),
+        (PACKAGE, "transactionId"),
+        (PACKAGE, "boundProfilePackage"),
+    ],
+)
+@pytest.mark.parametrize("fault", [FaultKind.FIELD_MISSING, FaultKind.BASE64_BROKEN, FaultKind.DER_BROKEN])
+def test_malformed_fields(bench: Bench, function: str, field: str, fault: FaultKind) -> None:
+    """Any field missing, no base64, or cut short, is found before the card gets it."""
+    if field == "transactionId" and fault is not FaultKind.FIELD_MISSING:
+        fault = FaultKind.WRONG_TRANSACTION_ID
+    bench.smdp.faults.add(Fault(kind=fault, function=function, value=field))
+    fails(bench, bench.order(), ServerMalformed, cancelled=function != INITIATE)
+    works(bench)
+
+
+@pytest.mark.parametrize("fault", [FaultKind.BASE64_NEWLINES, FaultKind.BASE64_UNPADDED])
+@pytest.mark.parametrize("function", [INITIATE, CLIENT, PACKAGE])
+def test_base64_as_servers_write_it(bench: Bench, function: str, fault: FaultKind) -> None:
+    """Line breaks in base64, and padding left out, are no fault."""
+    bench.smdp.faults.add(Fault(kind=fault, function=function))
+    works(bench)
+
+
+def test_transaction_id_in_lower_case(bench: Bench) -> None:
+    """A transaction ID in lower case is the same one, and goes back as it came."""
+    bench.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
+    works(bench)
+
+
+@pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
+def test_other_words_for_success(bench: Bench, word: str) -> None:
+    """Success in other words is success."""
+    bench.smdp.faults.add(Fault(kind=FaultKind.STATUS, value=word, times=0))
+    works(bench)
+
+
+def test_metadata_differ(bench: Bench) -> None:
+    """A package that holds another profile than the one shown never reaches the card."""
+    bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function=CLIENT))
+    order = bench.order()
+    fails(bench, order, ServerMalformed, cancelled=True)
+    assert bench.state(order) == ("error", "metadata mismatch")
+    works(bench)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        FaultKind.BPP_OUTER_LENGTH,
+        FaultKind.BPP_NO_METADATA,
+        FaultKind.BPP_NO_PROFILE,
+        FaultKind.BPP_TRAILING_BYTES,
+        FaultKind.BPP_TRANSACTION_ID,
+    ],
+)
+def test_package_of_wrong_structure(bench: Bench, fault: FaultKind) -> None:
+    """A package of wrong structure, or of another session, never reaches the card."""
+    bench.smdp.faults.add(Fault(kind=fault, function=PACKAGE))
+    order = bench.order()
+    fails(bench, order, ServerMalformed, cancelled=True)
+    assert bench.state(order) == ("error", "load error")
+    works(bench)
+
+
+@pytest.mark.parametrize(
+    ("fault", "command", "reason"),
+    [
+        (FaultKind.BPP_BIT_FLIP, "loadProfileElements", "scp03tSecurityError"),
+        (FaultKind.BPP_SIGNATURE, "initialiseSecureChannel", "invalidSignature"),
+        (FaultKind.BPP_KEY_TYPE, "initialiseSecureChannel", "unsupportedCrtValues"),
+        (FaultKind.BPP_OPERATION, "initialiseSecureChannel", "unsupportedRemoteOperationType"),
+    ],
+)
+def test_card_refuses_the_package(bench: Bench, fault: FaultKind, command: str, reason: str) -> None:
+    """The card's early result stops the loading: no further segment, no cancellation, its reason told."""
+    bench.smdp.faults.add(Fault(kind=fault, function=PACKAGE, value=1))
+    order = bench.order(size=20_000)
+    caller = Caller()
+    with pytest.raises(CardRefused) as caught:
+        bench.download(order, caller)
+    error = caught.value
+    assert error.details["function"] == "ES10b.LoadBoundProfilePackage"
+    assert (error.details["command"], error.details["reason"]) == (command, reason)
+    assert not error.retryable
+    assert caller.steps == GOOD_WAY
+    sent, total = caller.progress[-1]
+    assert sent < total / 2
+    assert len(bench.card.notifications) == 1
+    works(bench)
+
+
+def test_iccid_there_already(bench: Bench) -> None:
+    """A profile whose ICCID the card holds is refused by the card, and the one that is there stays."""
+    bench.download(bench.order())
+    fails(
+        bench,
+        bench.order(),
+        CardRefused,
+        cancelled=False,
+        reason="installFailedDueToIccidAlreadyExistsOnEuicc",
+        code=9,
+    )
+    bench.download(bench.order(OTHER_ICCID))
+    assert [str(profile.iccid) for profile in bench.card.profiles] == [ICCID, OTHER_ICCID]
+
+
+def test_card_full(make_bench: MakeBench) -> None:
+    """A full card is told as such, with what to do, and as a failure that passes."""
+    with make_bench(behaviour=CardBehaviour(memory=10_000)) as bench:
+        error = fails(
+            bench,
+            bench.order(size=20_000),
+            CardRefused,
+            cancelled=False,
+            reason="installFailedDueToInsufficientMemoryForProfile",
+        )
+        assert error.retryable
+        assert "delete a profile" in error.sentence
+        works(bench, bench.order(size=3000))
+
+
+def test_server_finds_the_card_full(make_bench: MakeBench) -> None:
+    """A server that knows that the profile won't fit says so before anything is bound."""
+    with make_bench(behaviour=CardBehaviour(memory=10_000), check_memory=True) as bench:
+        error = fails(bench, bench.order(size=20_000), ServerRefused, cancelled=True, subject_code="8.1")
+        assert "delete a profile" in error.sentence
+
+
+def test_other_iccid_inside(bench: Bench) -> None:
+    """A profile that contradicts its metadata is refused at its end."""
+    profile = made_up_profile(Iccid.parse(OTHER_ICCID))
+    order = bench.order(profile=profile, metadata=ProfileMetadata(iccid=ICCID))
+    fails(bench, order, CardRefused, cancelled=False, reason="installFailedDueToDataMismatch")
+    works(bench)
+
+
+@pytest.mark.parametrize("apdus", [20, 25, 30])
+def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
+    """A card that loses its power leaves an order that works after its reset."""
+    order = bench.order(size=20_000)
+    bench.card.faults.lose_power_after(apdus)
+    with pytest.raises(CardUnreachable):
+        bench.download(order)
+    bench.card.reset()
+    works(bench, order)
+
+
+def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
+    """A status word in the place of the result makes the session be cancelled as a load error."""
+    order = bench.order()
+    bench.card.faults.status(LOAD_BPP, 0x6985)
+    fails(bench, order, CardStatus, cancelled=True)
+    assert bench.state(order) == ("error", "load error")
+    works(bench)
+
+
+def test_card_mumbles(bench: Bench) -> None:
+    """A card that answers AuthenticateServer with nonsense may have taken it: the session is cancelled."""
+    order = bench.order()
+    bench.card.faults.corrupt(0xBF38, lambda _: bytes.fromhex("BF3803800101"))
+    fails(bench, order, CardMalformed, cancelled=True)
+    works(bench)
+
+
+def test_card_refuses_to_cancel(bench: Bench) -> None:
+    """A card that can't cancel does not hide the first error."""
+    bench.card.faults.answer(CANCEL_SESSION, bytes.fromhex("BF4103810105"))
+    bench.smdp.faults.add(Fault(kind=FaultKind.REFUSE, function=PACKAGE, value="8.8.5/4.10"))
+    fails(bench, bench.order(), ServerRefused, cancelled=True, subject_code="8.8.5")
+    works(bench)
+
+
+@pytest.mark.parametrize("pair", ["8.8.2/3.1", "8.8.3/3.1", "8.8.4/3.7"])
+def test_server_has_nothing_for_the_card(bench: Bench, pair: str) -> None:
+    """A server that refuses at the first call is called no further."""
+    bench.smdp.faults.add(Fault(kind=FaultKind.REFUSE, function=INITIATE, value=pair))
+    subject, reason = pair.split("/")
+    fails(bench, bench.order(), ServerRefused, cancelled=False, subject_code=subject, reason_code=reason)
+    assert bench.smdp.counters.requests == {INITIATE: 1}
+    works(bench)

@@ -1,0 +1,144 @@
+"""Notifications from the card to the server, act by act."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import ICCID, Bench, soon
+from lpad.errors import InvalidValue, ServerError, ServerRefused, ServerUnreachable
+from lpad.identifiers import Iccid
+from lpad.lpa.notification_delivery import PendingNotification, by_recipient, deliver, remove, retrieve
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.smdp.metadata import Event, ProfileMetadata, Recipient
+
+if TYPE_CHECKING:
+    from lpa.conftest import MakeBench
+
+HANDLE = "handleNotification"
+
+
+def pending(number: int, address: str) -> PendingNotification:
+    return PendingNotification(number, "enable", address, None, b"\x30\x00")
+
+
+def test_copy_deliver_remove(bench: Bench) -> None:
+    """What a download leaves on the card is copied, delivered as it was signed, and then removed."""
+    bench.download(bench.order())
+    with bench.euicc() as euicc, bench.server() as server:
+        found = retrieve(euicc, deadline=soon())
+        assert [one.event for one in found] == ["install", "install"]
+        assert {str(one.iccid) for one in found} == {ICCID}
+        assert [one.payload for one in found] == [one.signed for one in bench.card.notifications]
+        for one in found:
+            deliver(one, server, deadline=soon())
+            remove(euicc, one.sequence_number, deadline=soon())
+        assert retrieve(euicc, deadline=soon()) == ()
+    assert [got.verified for got in bench.smdp.notifications] == [True, True]
+    assert [got.sequence_number for got in bench.smdp.notifications] == [one.sequence_number for one in found]
+
+
+def test_one_by_number(make_bench: MakeBench) -> None:
+    """A single notification is copied by its number, 0 included."""
+    with make_bench(behaviour=CardBehaviour(first_notification=0)) as bench:
+        bench.download(bench.order())
+        with bench.euicc() as euicc:
+            (first,) = retrieve(euicc, sequence_number=0, deadline=soon())
+            assert first.sequence_number == 0
+            remove(euicc, 0, deadline=soon())
+            assert [one.sequence_number for one in retrieve(euicc, deadline=soon())] == [1]
+
+
+@pytest.mark.parametrize("is_error", [True, False])
+def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  # noqa: FBT001  a table's column
+    """What the card no longer holds is no error, whichever way the card says so, and can be removed again."""
+    with (
+        make_bench(behaviour=CardBehaviour(unknown_notification_is_error=is_error)) as bench,
+        bench.euicc() as euicc,
+    ):
+        assert retrieve(euicc, sequence_number=77, deadline=soon()) == ()
+        remove(euicc, 77, deadline=soon())
+
+
+@pytest.mark.parametrize(
+    ("fault", "value", "error"),
+    [
+        (FaultKind.REFUSE, "8.10.1/3.9", ServerRefused),
+        (FaultKind.HTTP_STATUS, 500, ServerUnreachable),
+        (FaultKind.HTTP_STATUS, 401, ServerUnreachable),
+        (FaultKind.DROP_BEFORE, None, ServerUnreachable),
+        (FaultKind.DROP_AFTER, None, ServerUnreachable),
+    ],
+)
+def test_not_accepted(
+    bench: Bench, fault: FaultKind, value: str | int | None, error: type[ServerError]
+) -> None:
+    """Unless the server accepts it, a notification raises; delivered again it is accepted."""
+    bench.download(bench.order())
+    bench.smdp.faults.add(Fault(kind=fault, function=HANDLE, value=value))
+    with bench.euicc() as euicc, bench.server() as server:
+        (first, *_) = retrieve(euicc, deadline=soon())
+        with pytest.raises(error):
+            deliver(first, server, deadline=soon())
+        deliver(first, server, deadline=soon())
+    assert len(bench.card.notifications) == 2
+
+
+@pytest.mark.parametrize("fault", [FaultKind.BODY_EMPTY, FaultKind.BODY_SUCCESS])
+def test_accepted_with_200(bench: Bench, fault: FaultKind) -> None:
+    """200 with an empty body or a success is acceptance as 204 is."""
+    bench.download(bench.order())
+    bench.smdp.faults.add(Fault(kind=fault, function=HANDLE))
+    with bench.euicc() as euicc, bench.server() as server:
+        deliver(retrieve(euicc, deadline=soon())[0], server, deadline=soon())
+
+
+@pytest.mark.parametrize(
+    "address", ["smdp.example.com", " SMDP.example.com ", "smdp. example.com", "smdp.example.com\r\n"]
+)
+def test_recipient_as_cards_write_it(address: str) -> None:
+    """Blanks and capitals in a recipient's address are passed over."""
+    assert str(pending(1, address).recipient) == "smdp.example.com"
+
+
+def test_recipient_with_port() -> None:
+    """A port is kept."""
+    assert str(pending(1, "smdp.example.com:8443").recipient) == "smdp.example.com:8443"
+
+
+@pytest.mark.parametrize("address", ["", "https://smdp.example.com/", "-"])
+def test_no_recipient(address: str) -> None:
+    """What is no address is named with the notification's number."""
+    with pytest.raises(InvalidValue, match="notification 7"):
+        _ = pending(7, address).recipient
+
+
+def test_queues_per_recipient() -> None:
+    """Each recipient has a queue of its own in ascending order, one that is no address too."""
+    found = [
+        pending(9, "B.example.com"),
+        pending(2, "a.example.com"),
+        pending(0, "b.example.com "),
+        pending(5, "/"),
+        pending(300, "a.example.com"),
+    ]
+    queues = by_recipient(found)
+    assert {key: [one.sequence_number for one in queue] for key, queue in queues.items()} == {
+        "b.example.com": [0, 9],
+        "a.example.com": [2, 300],
+        "/": [5],
+    }
+
+
+def test_several_recipients(bench: Bench) -> None:
+    """A profile that tells several servers leaves one notification for each."""
+    recipients = (Recipient((Event.ENABLE, Event.DISABLE)), Recipient((Event.ENABLE,), "second.example.com"))
+    bench.download(bench.order(metadata=ProfileMetadata(iccid=ICCID, recipients=recipients)))
+    with bench.euicc() as euicc:
+        euicc.enable_profile(Iccid.parse(ICCID), refresh=False, deadline=soon())
+    with bench.euicc() as euicc:
+        queues = by_recipient(retrieve(euicc, deadline=soon()))
+    assert list(queues) == [bench.smdp.address, "second.example.com"]
+    assert [one.event for one in queues["second.example.com"]] == ["enable"]
