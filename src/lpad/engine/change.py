@@ -15,15 +15,16 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lpad.errors import Detail, InternalError
 
 if TYPE_CHECKING:
     from lpad.errors import LpadError
 
-# A string would do for a type checker; msgspec reads the annotations when it runs.
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+    Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+else:
+    Json = Any  # msgspec reads the annotations when it runs, and knows no type that holds itself
 
 
 class Kind(enum.StrEnum):

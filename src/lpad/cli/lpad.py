@@ -1,0 +1,91 @@
+"""lpad: runs the daemon, checks its settings, and plays the parts that it needs to be tried out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+import lpad
+from lpad.cli import exit_codes
+from lpad.errors import LpadError
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are called: the daemon must not load a simulator."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "sim", "demo"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "sim":
+            from lpad.cli.sim import sim  # noqa: PLC0415 - see above
+
+            return sim
+        if cmd_name == "demo":
+            from lpad.cli.demo import demo  # noqa: PLC0415 - see above
+
+            return demo
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=exit_codes.table(),
+)
+@click.version_option(lpad.__version__, prog_name="lpad")
+def cli() -> None:
+    """Local Profile Assistant daemon: downloads and switches eSIM profiles."""
+
+
+@cli.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/lpad/lpad.yaml"),
+    show_default=True,
+    help="The settings file.",
+)
+def serve(config: Path) -> None:
+    """Run the daemon."""
+    from lpad import daemon  # noqa: PLC0415 - check-config needs none of it
+    from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
+
+    daemon.run(SettingsFile.read(config))
+
+
+@cli.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path), default=Path("/etc/lpad/lpad.yaml"))
+def check_config(file: Path) -> None:
+    """Check a settings file and say what is wrong in it; exit code 0 when nothing is."""
+    from lpad.remote.trust import Trust  # noqa: PLC0415 - serve has its own way to it
+    from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
+
+    found = SettingsFile.read(file)
+    Trust.load([found.resolve(path) for path in found.settings.trust.extra_ca_files])
+    for name, euicc in found.settings.euiccs.items():
+        if not Path(euicc.port).exists():
+            click.echo(f"note: {name}: there is no {euicc.port} now; lpad waits for it", err=True)
+    if not found.settings.euiccs:
+        click.echo("note: no card is named under 'euiccs'", err=True)
+    click.echo(f"{file} is right")
+
+
+def main() -> None:
+    """Run lpad."""
+    try:
+        cli.main(standalone_mode=False)
+    except LpadError as error:
+        click.echo(f"{error.sentence} ({error.kind})", err=True)
+        sys.exit(exit_codes.exit_code(error.kind))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(exit_codes.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(exit_codes.USAGE)
+
+
+if __name__ == "__main__":
+    main()

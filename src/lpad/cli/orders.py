@@ -1,0 +1,50 @@
+"""Orders at the simulated SM-DP+, as the commands make them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from lpad.identifiers import Iccid
+from lpad.simulator.made_up_profile import DEFAULT_SIZE, made_up_profile
+from lpad.simulator.smdp.metadata import ProfileMetadata
+from lpad.simulator.smdp.orders import iccid_of
+
+if TYPE_CHECKING:
+    from lpad.identifiers import Eid
+    from lpad.simulator.smdp.order import Order
+    from lpad.simulator.smdp.orders import Orders
+
+
+def add_order(
+    orders: Orders,
+    *,
+    upp: bytes | None = None,
+    iccid: Iccid | None = None,
+    name: str,
+    provider: str,
+    size: int = DEFAULT_SIZE,
+    matching_id: str | None = None,
+    eid: Eid | None = None,
+    confirmation_code: str | None = None,
+) -> Order:
+    """Add an order for a profile package, or for a made-up profile where there is none."""
+    if upp is None:
+        iccid = iccid or random_iccid()
+        upp = made_up_profile(iccid, name=name, size=size)
+    number = str(iccid or iccid_of(upp))
+    return orders.add_order(
+        upp,
+        metadata=ProfileMetadata(iccid=number, service_provider=provider, name=name),
+        matching_id=matching_id,
+        eid=eid,
+        confirmation_code=confirmation_code,
+    )
+
+
+def random_iccid() -> Iccid:
+    """Return an ICCID of the test range, Luhn digit included."""
+    body = "8900101" + "".join(secrets.choice("0123456789") for _ in range(11))
+    digits = [int(digit) for digit in reversed(body)]
+    doubled = [digit * 2 - 9 * (digit > 4) if place % 2 == 0 else digit for place, digit in enumerate(digits)]
+    return Iccid(f"{body}{-sum(doubled) % 10}")
