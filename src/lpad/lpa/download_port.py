@@ -54,7 +54,7 @@ class Offer:
     service_provider_name: str
     profile_name: str
     profile_class: str
-    """`test`, `provisioning` or `operational`."""
+    """`test`, `provisioning` or `operational`; `unknown` for those of later versions."""
     icon: bytes | None
     """JPEG or PNG, 64 by 64."""
     policy_rules: tuple[str, ...]

@@ -8,7 +8,6 @@ server with a brainpool certificate and otherwise default settings does.
 
 from __future__ import annotations
 
-import ctypes
 import ssl
 import sys
 
@@ -35,6 +34,8 @@ def _set_groups(context: ssl.SSLContext) -> bool:
     if hasattr(context, "set_groups"):
         context.set_groups(_GROUPS)
         return True
+    import ctypes  # noqa: PLC0415  half a megabyte that only such servers are worth
+
     library = getattr(sys.modules.get("_ssl"), "__file__", None)
     if not _KNOWN_LAYOUT or library is None:  # OpenSSL linked into the interpreter hides its functions
         return False
