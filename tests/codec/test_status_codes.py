@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lpad.codec.status_codes import PAIRS, REASONS, SUBJECTS, Remedy, meaning_of
+from lpad.codec.status_codes import PAIRS, REASONS, SUBJECTS, Meaning, Remedy, meaning_of
 
 MET_BY_AN_LPA = {
     ("8.8.1", "3.8"): Remedy.PERMANENT,
@@ -57,7 +57,7 @@ def test_pairs_are_made_of_known_codes(pair: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("meaning", PAIRS.values(), ids=lambda meaning: meaning.sentence)
-def test_meanings_read_inside_a_sentence(meaning) -> None:
+def test_meanings_read_inside_a_sentence(meaning: Meaning) -> None:
     """Sentence and advice are lower-case clauses without full stop: they are joined into one sentence."""
     for clause in (meaning.sentence, meaning.advice):
         assert clause == clause.strip(" .")
