@@ -1,0 +1,31 @@
+"""An ISD-R that answers from a script: the double of the port that Euicc uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.deadline import Deadline
+
+
+class ScriptedIsdr:
+    """Gives one answer after the other and keeps what it was sent; an error in the script is raised."""
+
+    def __init__(self, *answers: str | bytes | Exception, block_size: int = 120) -> None:
+        self.sent: list[bytes] = []
+        self._answers = list(answers)
+        self._block_size = block_size
+
+    def command(
+        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+    ) -> bytes:
+        self.sent.append(data)
+        for start in range(0, len(data), self._block_size):
+            if on_block is not None:
+                on_block(min(start + self._block_size, len(data)))
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return bytes.fromhex(answer) if isinstance(answer, str) else answer

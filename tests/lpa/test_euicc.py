@@ -1,0 +1,320 @@
+"""The eUICC's functions as methods."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codec.test_bound_profile import WHOLE
+from lpa.scripted_isdr import ScriptedIsdr
+from lpad.codec import tlv
+from lpad.codec.bound_profile import BoundProfile
+from lpad.codec.messages.authentication import AuthenticateServerRequest
+from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest
+from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
+from lpad.codec.schema import Schema
+from lpad.deadline import Deadline
+from lpad.errors import Cancelled, CardMalformed, CardRefused, CardStatus, InvalidValue
+from lpad.identifiers import Iccid, TransactionId
+from lpad.lpa.euicc import Euicc
+from lpad.lpa.refusal import installation_refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOON = Deadline.after(600)
+ICCID = Iccid.parse("89000123456789012341")
+SESSION = TransactionId(b"\x01\x02")
+AUTHENTICATE = AuthenticateServerRequest(b"\x30\x00", b"\x5f\x37\x00", b"\x04\x00", b"\x30\x00", b"\xa0\x00")
+PREPARE = PrepareDownloadRequest(b"\x30\x00", b"\x5f\x37\x00", b"\x30\x00")
+
+
+def enable(euicc: Euicc) -> None:
+    euicc.enable_profile(ICCID, refresh=True, deadline=SOON)
+
+
+def disable(euicc: Euicc) -> None:
+    euicc.disable_profile(ICCID, refresh=False, deadline=SOON)
+
+
+def delete(euicc: Euicc) -> None:
+    euicc.delete_profile(ICCID, deadline=SOON)
+
+
+def rename(euicc: Euicc) -> None:
+    euicc.set_nickname(ICCID, "home", deadline=SOON)
+
+
+def reset(euicc: Euicc) -> None:
+    euicc.euicc_memory_reset(operational_profiles=True, deadline=SOON)
+
+
+def set_address(euicc: Euicc) -> None:
+    euicc.set_default_dp_address("smdp.example.com", deadline=SOON)
+
+
+def profiles(euicc: Euicc) -> Any:
+    return euicc.get_profiles_info(tags=(), deadline=SOON)
+
+
+def notifications(euicc: Euicc) -> Any:
+    return euicc.list_notification(deadline=SOON)
+
+
+def retrieve(euicc: Euicc) -> Any:
+    return euicc.retrieve_notifications_list(deadline=SOON)
+
+
+def remove(euicc: Euicc) -> Any:
+    return euicc.remove_notification_from_list(5, deadline=SOON)
+
+
+def authenticate(euicc: Euicc) -> Any:
+    return euicc.authenticate_server(AUTHENTICATE, deadline=SOON)
+
+
+def prepare(euicc: Euicc) -> Any:
+    return euicc.prepare_download(PREPARE, deadline=SOON)
+
+
+def cancel(euicc: Euicc) -> Any:
+    return euicc.cancel_session(SESSION, CancelSessionReason.POSTPONED, deadline=SOON)
+
+
+REFUSALS = [
+    (enable, "BF3103800101", "ES10c.EnableProfile", 1, "iccidOrAidNotFound", "lpactl profiles"),
+    (enable, "BF3103800102", "ES10c.EnableProfile", 2, "profileNotInDisabledState", "enabled already"),
+    (enable, "BF3103800103", "ES10c.EnableProfile", 3, "disallowedByPolicy", "PPR1"),
+    (enable, "BF3103800104", "ES10c.EnableProfile", 4, "wrongProfileReenabling", "test profile"),
+    (enable, "BF3103800105", "ES10c.EnableProfile", 5, "catBusy", "try again"),
+    (enable, "BF310380017F", "ES10c.EnableProfile", 127, "undefinedError", "restart the modem"),
+    (enable, "BF3103800163", "ES10c.EnableProfile", 99, "undocumentedCode", "other specifications"),
+    (disable, "BF3203800102", "ES10c.DisableProfile", 2, "profileNotInEnabledState", "nothing to disable"),
+    (delete, "BF3303800102", "ES10c.DeleteProfile", 2, "profileNotInDisabledState", "disable it"),
+    (delete, "BF3303800103", "ES10c.DeleteProfile", 3, "disallowedByPolicy", "PPR2"),
+    (rename, "BF2903800101", "ES10c.SetNickname", 1, "iccidNotFound", "lpactl profiles"),
+    (reset, "BF3403800101", "ES10c.eUICCMemoryReset", 1, "nothingToDelete", "nothing"),
+    (reset, "BF3403800105", "ES10c.eUICCMemoryReset", 5, "catBusy", "try again"),
+    (set_address, "BF3F0380017F", "ES10a.SetDefaultDpAddress", 127, "undefinedError", "restart"),
+    (profiles, "BF2D03810101", "ES10c.GetProfilesInfo", 1, "incorrectInputValues", "values"),
+    (profiles, "BF2D0381010B", "ES10c.GetProfilesInfo", 11, "profileChangeOngoing", "not finished"),
+    (notifications, "BF280381017F", "ES10b.ListNotification", 127, "undefinedError", "restart"),
+    (retrieve, "BF2B0381017F", "ES10b.RetrieveNotificationsList", 127, "undefinedError", "restart"),
+    (remove, "BF300380017F", "ES10b.RemoveNotificationFromList", 127, "undefinedError", "restart"),
+    (authenticate, "BF3808A106800101020107", "ES10b.AuthenticateServer", 7, "ciPKUnknown", "in common"),
+    (prepare, "BF2108A106800101020102", "ES10b.PrepareDownload", 2, "invalidSignature", "signature"),
+    (cancel, "BF4103810105", "ES10b.CancelSession", 5, "invalidTransactionId", "which session"),
+]
+
+
+@pytest.mark.parametrize(("act", "answer", "function", "code", "reason", "said"), REFUSALS)
+def test_refusals(
+    act: Callable[[Euicc], Any], answer: str, function: str, code: int, reason: str, said: str
+) -> None:
+    """Each error code becomes an error that names function, code and reason, and tells what to do."""
+    with pytest.raises(CardRefused, match=said) as caught:
+        act(Euicc(ScriptedIsdr(answer)))
+    assert caught.value.details == {"function": function, "code": code, "reason": reason}
+    assert caught.value.sentence.startswith(f"{function} refused ({reason}, {code}): ")
+    assert caught.value.retryable is (reason in ("catBusy", "profileChangeOngoing"))
+
+
+@pytest.mark.parametrize(
+    "act", [enable, disable, delete, rename, reset, set_address, profiles, retrieve, cancel]
+)
+@pytest.mark.parametrize("answer", ["", "30", "BF7F00", "BF3100", "FFFF"])
+def test_answers_that_cannot_be_read(act: Callable[[Euicc], Any], answer: str) -> None:
+    """An empty, broken or foreign answer is the card's fault, and the function is named."""
+    with pytest.raises(CardMalformed, match=r"^ES10[abc]\.\w+: "):
+        act(Euicc(ScriptedIsdr(answer)))
+
+
+def test_errors_of_the_way_pass() -> None:
+    """What the link or a status word says is not changed."""
+    error = CardStatus("no", sw="6F00")
+    with pytest.raises(CardStatus) as caught:
+        enable(Euicc(ScriptedIsdr(error)))
+    assert caught.value is error
+
+
+def test_success_says_nothing() -> None:
+    """Functions that change something return when it is done."""
+    isdr = ScriptedIsdr(
+        "BF3103800100", "BF3203800100", "BF3303800100", "BF2903800100", "BF3403800100", "BF3F03800100"
+    )
+    euicc = Euicc(isdr)
+    for act in (enable, disable, delete, rename, reset, set_address):
+        act(euicc)
+    assert [data[:2].hex() for data in isdr.sent] == ["bf31", "bf32", "bf33", "bf29", "bf34", "bf3f"]
+
+
+def test_eid_with_wrong_check_digits_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Such an EID is used, and the log does not show it in full."""
+    wrong = "89049032123451234512345678901236"
+    with caplog.at_level(logging.WARNING):
+        assert Euicc(ScriptedIsdr("BF3E125A10" + wrong)).get_eid(deadline=SOON).digits == wrong
+    assert "check digits" in caplog.text
+    assert wrong not in caplog.text
+
+
+def test_a_card_that_chokes_on_tags() -> None:
+    """A card that refuses the list of tags is asked for its default set, once."""
+    isdr = ScriptedIsdr("BF2D03810101", "BF2D02A000")
+    assert Euicc(isdr).get_profiles_info(deadline=SOON) == ()
+    assert isdr.sent[1].hex() == "bf2d00"
+    with pytest.raises(CardRefused):
+        Euicc(ScriptedIsdr("BF2D03810101", "BF2D03810101")).get_profiles_info(deadline=SOON)
+
+
+def test_searches() -> None:
+    """One profile or a class can be asked for, and lists leave icons out unless told otherwise."""
+    isdr = ScriptedIsdr(*["BF2D02A000"] * 3)
+    euicc = Euicc(isdr)
+    euicc.get_profiles_info(search=ProfileClass.TEST, deadline=SOON)
+    euicc.get_profiles_info(search=ICCID, tags=(0x93, 0x94), deadline=SOON)
+    euicc.get_profiles_info(deadline=SOON)
+    sent = [tlv.parse(data) for data in isdr.sent]
+    assert sent[0].get(0xA0).value.hex() == "950100"
+    assert sent[1].get(0xA0).get(0x5A).value == bytes(ICCID)
+    assert sent[1].get(0x5C).value.hex() == "9394"
+    assert b"\x94" not in sent[2].get(0x5C).value
+
+
+def test_what_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Profiles without ICCID and notifications of unknown kinds are left out, and said to be."""
+    euicc = Euicc(ScriptedIsdr("BF2D04A002E300", "BF2B04A002A100"))
+    with caplog.at_level(logging.WARNING):
+        assert euicc.get_profiles_info(deadline=SOON) == ()
+        assert euicc.retrieve_notifications_list(deadline=SOON) == ()
+    assert "1 profiles" in caplog.text
+    assert "1 notifications" in caplog.text
+
+
+def test_removing_a_notification() -> None:
+    """One that is gone already is no error."""
+    assert Euicc(ScriptedIsdr("BF3003800100")).remove_notification_from_list(0, deadline=SOON)
+    assert not Euicc(ScriptedIsdr("BF3003800101")).remove_notification_from_list(0, deadline=SOON)
+
+
+def test_notifications_by_event_and_number() -> None:
+    """What is asked for is sent."""
+    isdr = ScriptedIsdr("BF2802A000", "BF2B02A000", "BF2B02A000")
+    euicc = Euicc(isdr)
+    euicc.list_notification(events=(NotificationEvent.DELETE,), deadline=SOON)
+    euicc.retrieve_notifications_list(sequence_number=0, deadline=SOON)
+    euicc.retrieve_notifications_list(events=(NotificationEvent.INSTALL,), deadline=SOON)
+    assert [data.hex() for data in isdr.sent] == ["bf280481020410", "bf2b05a003800100", "bf2b06a00481020780"]
+
+
+def test_nicknames_that_are_too_long_never_reach_the_card() -> None:
+    """The limit is checked before anything is sent."""
+    isdr = ScriptedIsdr()
+    with pytest.raises(InvalidValue):
+        Euicc(isdr).set_nickname(ICCID, "x" * 65, deadline=SOON)
+    assert isdr.sent == []
+
+
+BOUND = BoundProfile.parse(WHOLE)
+
+
+def installation_result(outcome: str, value: dict[str, Any]) -> bytes:
+    data = {
+        "transactionId": b"\x01",
+        "notificationMetadata": {
+            "seqNumber": 1,
+            "profileManagementOperation": (b"\x80", 1),
+            "notificationAddress": "smdp.example.com",
+        },
+        "smdpOid": "2.999.10",
+        "finalResult": (outcome, value),
+    }
+    signed = Schema.compile().encode("ProfileInstallationResultData", data)
+    whole = {"profileInstallationResultData": signed, "euiccSignPIR": bytes(64)}
+    return Schema.compile().encode("ProfileInstallationResult", whole)
+
+
+DONE = installation_result("successResult", {"aid": b"\xa0" * 16, "simaResponse": b""})
+FAULT = installation_result("errorResult", {"bppCommandId": 2, "errorReason": 9})
+
+
+def test_loading_a_profile() -> None:
+    """Each segment is one command, and the last one brings the result."""
+    isdr = ScriptedIsdr(*[b""] * (len(BOUND.segments) - 1), DONE)
+    told: list[tuple[int, int]] = []
+    result = Euicc(isdr).load_bound_profile_package(
+        BOUND, on_bytes=lambda sent, total: told.append((sent, total)), deadline=SOON
+    )
+    assert result.succeeded
+    assert isdr.sent == [segment.data for segment in BOUND.segments]
+    assert [sent for sent, _ in told] == sorted(sent for sent, _ in told)
+    assert told[-1] == (len(WHOLE), len(WHOLE))
+
+
+def test_an_early_result_ends_the_loading() -> None:
+    """A card that finds a fault is sent nothing more, and the result tells where and why."""
+    isdr = ScriptedIsdr(b"", b"", b"", FAULT)
+    result = Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
+    assert len(isdr.sent) == 4
+    error = installation_refused(result)
+    assert error.details == {
+        "function": "ES10b.LoadBoundProfilePackage",
+        "code": 9,
+        "reason": "installFailedDueToIccidAlreadyExistsOnEuicc",
+        "command": "storeMetadata",
+    }
+    assert "this ICCID already" in error.sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable"), [(10, False), (11, True), (12, False), (127, False), (99, False)]
+)
+def test_what_may_be_tried_again_unchanged(code: int, retryable: bool) -> None:  # noqa: FBT001 # a table's column
+    """An interruption passes by itself; full memory does not."""
+    sima = Schema.compile().encode("EUICCResponse", {"peStatus": [{"status": 3, "identification": 7}]})
+    value = {"bppCommandId": 5, "errorReason": code, "simaResponse": sima}
+    isdr = ScriptedIsdr(installation_result("errorResult", value))
+    error = installation_refused(Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON))
+    assert error.retryable is retryable
+    assert "bad-values of element 7" in error.sentence
+
+
+def test_a_card_that_never_tells() -> None:
+    """A card that takes everything without a result is at fault."""
+    isdr = ScriptedIsdr(*[b""] * len(BOUND.segments))
+    with pytest.raises(CardMalformed, match="without saying"):
+        Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
+
+
+def test_an_answer_that_is_no_result() -> None:
+    """Data that is no result ends the loading as the card's fault."""
+    isdr = ScriptedIsdr(b"", b"\x30\x00")
+    with pytest.raises(CardMalformed, match="LoadBoundProfilePackage"):
+        Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
+    assert len(isdr.sent) == 2
+
+
+def test_stopping_between_segments() -> None:
+    """Who wants to stop is asked before each segment, never inside one."""
+    isdr = ScriptedIsdr(*[b""] * 2)
+    seen: list[str] = []
+
+    def before(segment: Any) -> None:
+        seen.append(segment.kind)
+        if len(seen) == 3:
+            raise Cancelled("taken back")
+
+    with pytest.raises(Cancelled):
+        Euicc(isdr).load_bound_profile_package(BOUND, before_segment=before, deadline=SOON)
+    assert seen == ["initialiseSecureChannel", "configureISDP", "storeMetadata"]
+    assert len(isdr.sent) == 2
+
+
+@pytest.mark.parametrize("reason", list(CancelSessionReason))
+def test_cancelling(reason: CancelSessionReason) -> None:
+    """The card's signed word is passed on as it came."""
+    answer = tlv.encode(0xBF41, tlv.encode(0xA0, b"\x30\x00", tlv.encode(0x5F37, bytes(64))))
+    isdr = ScriptedIsdr(answer)
+    assert Euicc(isdr).cancel_session(SESSION, reason, deadline=SOON).raw == answer
+    assert tlv.parse(isdr.sent[0]).get(0x81).value == bytes([reason])

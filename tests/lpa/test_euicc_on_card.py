@@ -1,0 +1,172 @@
+"""The eUICC's functions on a simulated card, which reads and writes with another codec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import ICCID, OTHER_ICCID, Bench, soon
+from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
+from lpad.codec.messages.profile_info import TAGS, ProfileState
+from lpad.errors import CardRefused
+from lpad.identifiers import Iccid
+from lpad.simulator.smdp.metadata import ProfileMetadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.identifiers import Aid
+
+FIRST = Iccid.parse(ICCID)
+SECOND = Iccid.parse(OTHER_ICCID)
+
+
+@pytest.fixture
+def loaded(bench: Bench) -> Bench:
+    """A card with two profiles, the first of which is enabled."""
+    bench.download(bench.order(metadata=ProfileMetadata(iccid=ICCID, icon=b"\x89PNG")))
+    bench.download(bench.order(OTHER_ICCID))
+    with bench.euicc() as euicc:
+        euicc.enable_profile(FIRST, refresh=False, deadline=soon())
+    return bench
+
+
+def states(bench: Bench) -> dict[Iccid, ProfileState]:
+    with bench.euicc() as euicc:
+        return {profile.iccid: profile.state for profile in euicc.get_profiles_info(deadline=soon())}
+
+
+def test_information(bench: Bench) -> None:
+    """The card's own word on itself is read."""
+    with bench.euicc() as euicc:
+        assert euicc.get_eid(deadline=soon()) == bench.card.eid
+        info1 = euicc.get_euicc_info1(deadline=soon())
+        info2 = euicc.get_euicc_info2(deadline=soon())
+        challenges = {euicc.get_euicc_challenge(deadline=soon()) for _ in range(3)}
+        rules = euicc.get_rat(deadline=soon())
+    assert info1.svn == info2.svn
+    assert info1.ci_verification == info2.ci_verification != ()
+    assert info1.ci_signing == info2.ci_signing != ()
+    assert info2.resources.free_non_volatile_memory == bench.card.free_memory
+    assert len(challenges) == 3
+    assert isinstance(rules, tuple)
+
+
+def test_addresses(bench: Bench) -> None:
+    """The default SM-DP+ address is set, read back, cleared and restored."""
+    with bench.euicc() as euicc:
+        factory = euicc.get_euicc_configured_addresses(deadline=soon())
+        euicc.set_default_dp_address("smdp.example.com", deadline=soon())
+        assert euicc.get_euicc_configured_addresses(deadline=soon()).default_dp_address == "smdp.example.com"
+        euicc.set_default_dp_address("", deadline=soon())
+        assert euicc.get_euicc_configured_addresses(deadline=soon()).default_dp_address is None
+        euicc.set_default_dp_address("smdp.example.com", deadline=soon())
+        euicc.euicc_memory_reset(default_smdp_address=True, deadline=soon())
+        assert euicc.get_euicc_configured_addresses(deadline=soon()) == factory
+
+
+def test_listing(loaded: Bench) -> None:
+    """Profiles are listed with what the operator said of them, icons only where asked for."""
+    with loaded.euicc() as euicc:
+        first, second = euicc.get_profiles_info(deadline=soon())
+        (whole,) = euicc.get_profiles_info(search=FIRST, tags=TAGS, deadline=soon())
+        operational = euicc.get_profiles_info(search=ProfileClass.OPERATIONAL, deadline=soon())
+        tests = euicc.get_profiles_info(search=ProfileClass.TEST, deadline=soon())
+    assert (first.iccid, first.state) == (FIRST, ProfileState.ENABLED)
+    assert (second.iccid, second.state) == (SECOND, ProfileState.DISABLED)
+    assert first.name
+    assert first.service_provider_name
+    assert (first.icon, whole.icon, whole.icon_type) == (None, b"\x89PNG", "image/png")
+    assert operational == (first, second)
+    assert tests == ()
+
+
+def test_switching(loaded: Bench) -> None:
+    """Enabling one profile disables the other; AIDs name profiles as well as ICCIDs do."""
+    aids: dict[Iccid, Aid] = {profile.iccid: profile.aid for profile in loaded.card.profiles}
+    with loaded.euicc() as euicc:
+        euicc.enable_profile(aids[SECOND], refresh=False, deadline=soon())
+    assert states(loaded) == {FIRST: ProfileState.DISABLED, SECOND: ProfileState.ENABLED}
+    with loaded.euicc() as euicc:
+        euicc.disable_profile(SECOND, refresh=False, deadline=soon())
+    assert set(states(loaded).values()) == {ProfileState.DISABLED}
+
+
+def test_switching_with_refresh(loaded: Bench) -> None:
+    """A switch with REFRESH is a success at once and takes effect when the card restarts."""
+    with loaded.euicc() as euicc:
+        euicc.enable_profile(SECOND, refresh=True, deadline=soon())
+    loaded.card.reset()
+    assert states(loaded) == {FIRST: ProfileState.DISABLED, SECOND: ProfileState.ENABLED}
+
+
+def test_refusals(loaded: Bench) -> None:
+    """The card's own refusals come with their names."""
+    unknown = Iccid.parse("8900000000000000000")
+    reasons = []
+    with loaded.euicc() as euicc:
+        acts: list[Callable[[], None]] = [
+            lambda: euicc.enable_profile(FIRST, refresh=False, deadline=soon()),
+            lambda: euicc.enable_profile(unknown, refresh=False, deadline=soon()),
+            lambda: euicc.disable_profile(SECOND, refresh=False, deadline=soon()),
+            lambda: euicc.delete_profile(FIRST, deadline=soon()),
+            lambda: euicc.delete_profile(unknown, deadline=soon()),
+            lambda: euicc.set_nickname(unknown, "x", deadline=soon()),
+            lambda: euicc.euicc_memory_reset(test_profiles=True, deadline=soon()),
+        ]
+        for act in acts:
+            with pytest.raises(CardRefused) as caught:
+                act()
+            reasons.append(caught.value.details["reason"])
+    assert reasons == [
+        "profileNotInDisabledState",
+        "iccidOrAidNotFound",
+        "profileNotInEnabledState",
+        "profileNotInDisabledState",
+        "iccidOrAidNotFound",
+        "iccidNotFound",
+        "nothingToDelete",
+    ]
+
+
+def test_nicknames(loaded: Bench) -> None:
+    """A name of up to 64 bytes is set and taken away."""
+    name = "Fernwärme " * 5
+    with loaded.euicc() as euicc:
+        euicc.set_nickname(SECOND, name, deadline=soon())
+        assert [one.nickname for one in euicc.get_profiles_info(deadline=soon())] == [None, name]
+        euicc.set_nickname(SECOND, "", deadline=soon())
+        assert [one.nickname for one in euicc.get_profiles_info(deadline=soon())] == [None, None]
+
+
+def test_deleting_and_resetting(loaded: Bench) -> None:
+    """A disabled profile is deleted; a reset takes the enabled one too."""
+    with loaded.euicc() as euicc:
+        euicc.delete_profile(SECOND, deadline=soon())
+    assert list(states(loaded)) == [FIRST]
+    with loaded.euicc() as euicc:
+        euicc.euicc_memory_reset(operational_profiles=True, deadline=soon())
+    loaded.card.reset()
+    assert states(loaded) == {}
+
+
+def test_notifications(loaded: Bench) -> None:
+    """Notifications are listed in order, fetched one by one as the card signed them, and removed."""
+    with loaded.euicc() as euicc:
+        listed = euicc.list_notification(deadline=soon())
+        numbers = [entry.sequence_number for entry in listed]
+        assert numbers == sorted(numbers)
+        assert numbers == [one.number for one in loaded.card.notifications]
+        installs = euicc.list_notification(events=(NotificationEvent.INSTALL,), deadline=soon())
+        assert {entry.event for entry in installs} == {NotificationEvent.INSTALL}
+        for one in loaded.card.notifications:
+            (pending,) = euicc.retrieve_notifications_list(sequence_number=one.number, deadline=soon())
+            assert pending.raw == one.signed
+            assert pending.metadata in listed
+        whole = euicc.retrieve_notifications_list(deadline=soon())
+        assert [pending.metadata for pending in whole] == list(listed)
+        assert euicc.remove_notification_from_list(numbers[0], deadline=soon())
+        assert not euicc.remove_notification_from_list(numbers[0], deadline=soon())
+        assert euicc.retrieve_notifications_list(sequence_number=numbers[0], deadline=soon()) == ()
+    assert [one.number for one in loaded.card.notifications] == numbers[1:]
