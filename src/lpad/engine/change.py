@@ -163,7 +163,7 @@ class Change:
 
     def at_step(self, name: str) -> Change:
         """Close the step under way with its duration and begin another."""
-        return replace(self, steps=(*_closed(self.steps), Step(name=name, at=now())))
+        return replace(self, progress=None, steps=(*_closed(self.steps), Step(name=name, at=now())))
 
     def _to(self, state: State) -> Change:
         if state not in TRANSITIONS[self.state]:

@@ -127,7 +127,8 @@ class Job:
                 lambda: self._answer is not None or self._cancelled is not None, deadline.remaining()
             )
             answer = self._answer
-            self._change = self._book.save(self._change.run())
+            if answer is None:
+                self._change = self._book.save(self._change.run())
         self.check()
         return answer
 
@@ -148,6 +149,8 @@ class Job:
             if not fits:
                 raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
             self._answer = answer
+            # Here and not in the worker: whoever asks after the answer must not see the question again.
+            self._change = self._book.save(self._change.run())
             self._condition.notify_all()
 
     def cancel(self, sentence: str) -> None:

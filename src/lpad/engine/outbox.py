@@ -36,6 +36,9 @@ BACKOFF = (60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 """Seconds until the next attempt, by the number of those that failed; the last one stays."""
 
 
+SHORTEST_WAIT = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """What came of an attempt: how many were accepted, and the first error of each recipient."""
@@ -71,7 +74,7 @@ class Outbox:
         self._patience = patience
         self._on_delivered = on_delivered
         self._condition = threading.Condition()
-        self._sending = threading.Lock()
+        self._sending: dict[str, threading.Lock] = {}
         self._awake = True
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -141,42 +144,53 @@ class Outbox:
         Returns:
             What came of it; errors are in the journal as well.
         """
-        with self._sending:
-            delivered = 0
-            errors: dict[str, LpadError] = {}
-            for address, queue in self._due(eid).items():
-                if connection is not None and address != str(connection[0]):
+        delivered = 0
+        errors: dict[str, LpadError] = {}
+        for address in self._due(eid):
+            if connection is not None and address != str(connection[0]):
+                continue
+            with self._lock_of(address):
+                # Read again: another thread may have served this recipient meanwhile.
+                queue = self._due(eid).get(address)
+                if queue is None:
                     continue
                 count, error = self._deliver_to(queue, connection)
-                delivered += count
-                if error is not None:
-                    errors[address] = error
+            delivered += count
+            if error is not None:
+                errors[address] = error
         return Delivery(delivered=delivered, errors=errors)
 
     def make_due(self, eid: str) -> None:
         """Forget a card's waiting times: the next delivery tries everything."""
         self._journal.make_due(eid=eid, at=time.time())
 
+    def _lock_of(self, address: str) -> threading.Lock:
+        with self._condition:
+            return self._sending.setdefault(address, threading.Lock())
+
     def _run(self) -> None:
+        shortest = SHORTEST_WAIT
         while True:
             with self._condition:
                 if not self._awake and not self._stopping:
-                    self._condition.wait(self._until_due())
+                    self._condition.wait(self._until_due(shortest))
                 self._awake = False
                 if self._stopping:
                     return
+            shortest = BACKOFF[0]
             try:
                 eids = {stored.eid for stored in self._journal.notifications() if not stored.delivered}
                 for eid in sorted(eids):
                     if self.deliver(eid=eid).delivered:
                         self._on_delivered(eid)
+                shortest = SHORTEST_WAIT
             except LpadError as error:
                 log.warning("outbox: %s (%s)", error.sentence, error.kind)
             except Exception:
                 # Nothing may end this thread: the notifications would stay for ever.
                 log.exception("outbox: internal-error")
 
-    def _until_due(self) -> float | None:
+    def _until_due(self, shortest: float) -> float | None:
         """Return the seconds until the next attempt, None while there is nothing to send."""
         try:
             waiting = self._undelivered(None)
@@ -186,7 +200,7 @@ class Outbox:
             return None
         # A clock that was set back, as on boards without a battery, must not delay for years.
         first = min(stored.next_attempt_at for stored in waiting)
-        return min(max(1.0, first - time.time()), BACKOFF[-1])
+        return min(max(shortest, first - time.time()), BACKOFF[-1])
 
     def _undelivered(self, eid: str | None) -> list[StoredNotification]:
         return [stored for stored in self._journal.notifications(eid=eid) if not stored.delivered]
