@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from lpad.codec.messages.authentication import AuthenticateError
@@ -16,8 +18,10 @@ from lpad.codec.messages.profiles import (
     ProfileInfoListError,
     SetNicknameResult,
 )
-from lpad.codec.messages.result import ResultCode
 from lpad.lpa.refusal import refused
+
+if TYPE_CHECKING:
+    from lpad.codec.messages.result import ResultCode
 
 FAMILIES = [
     AuthenticateError,
