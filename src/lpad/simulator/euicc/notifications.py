@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lpad.simulator.euicc.state import Installation, StoredProfile
 
 _NO_RESULT_AVAILABLE = 1
+_UNDEFINED = 127
 _TEST_CLASS = 0
 
 
@@ -76,8 +77,10 @@ class Notifications:
                 found = [kept for kept in self._chip.state.notifications if kept.number == number]
             case ("profileManagementOperation", wanted):
                 found = self._with_event(wanted)
-            case _:
+            case None:
                 found = self._with_event(None)
+            case _:
+                return tlv.encode(0xBF2B, tlv.encode(0x81, bytes([_UNDEFINED])))
         if criteria and not found and self._chip.behaviour.unknown_notification_is_error:
             return tlv.encode(0xBF2B, tlv.encode(0x81, bytes([_NO_RESULT_AVAILABLE])))
         return tlv.encode(0xBF2B, tlv.encode(0xA0, *(kept.signed for kept in found)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lpad.codec import tlv
 from lpad.errors import MalformedError
@@ -60,17 +60,9 @@ class Profiles:
         try:
             asked = chip.decode("ProfileInfoListRequest", request)
             tags = requested_tags(asked["tagList"]) if "tagList" in asked else DEFAULT_TAGS
+            found = self._found(asked.get("searchCriteria"))
         except MalformedError:
             return tlv.encode(0xBF2D, tlv.encode(0x81, bytes([ListError.INCORRECT_INPUT])))
-        match asked.get("searchCriteria"):
-            case ("isdpAid", aid):
-                found = [one for one in chip.state.profiles if one.aid == aid]
-            case ("iccid", iccid):
-                found = [one for one in chip.state.profiles if one.iccid == iccid]
-            case ("profileClass", profile_class):
-                found = [one for one in chip.state.profiles if one.profile_class == profile_class]
-            case _:
-                found = chip.state.profiles
         infos = [
             profile_info(profile, tags, empty_fields=chip.behaviour.empty_optional_fields)
             for profile in found
@@ -167,6 +159,19 @@ class Profiles:
         if refreshed:
             self._apply(switch)
         self._chip.commit()
+
+    def _found(self, criterion: tuple[str, Any] | None) -> list[StoredProfile]:
+        profiles = self._chip.state.profiles
+        match criterion:
+            case None:
+                return profiles
+            case ("isdpAid", aid):
+                return [one for one in profiles if one.aid == aid]
+            case ("iccid", iccid):
+                return [one for one in profiles if one.iccid == iccid]
+            case ("profileClass", profile_class):
+                return [one for one in profiles if one.profile_class == profile_class]
+        raise MalformedError("a search by something else")
 
     def _target(self, identifier: tuple[str, bytes]) -> StoredProfile | None:
         kind, value = identifier

@@ -1,0 +1,55 @@
+"""Cards, LPAs and servers for the simulated card's tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.pki import Pki
+from simulator.euicc.small_lpa import SmallLpa
+from simulator.euicc.small_server import SmallServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    MakeCard = Callable[..., SoftCard]
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return Pki.open(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def make_card(tmp_path: Path, pki: Pki) -> Iterator[MakeCard]:
+    """Make a card with the behaviour given by keywords; called again, the same card with another."""
+    made: list[SoftCard] = []
+
+    def make(folder: str = "card", **behaviour: object) -> SoftCard:
+        for card in made:
+            card.close()
+        made.append(SoftCard(tmp_path / folder, pki=pki, behaviour=CardBehaviour(**behaviour)))  # type: ignore[arg-type]  # each test names its own
+        return made[-1]
+
+    yield make
+    for card in made:
+        card.close()
+
+
+@pytest.fixture
+def card(make_card: MakeCard) -> SoftCard:
+    return make_card()
+
+
+@pytest.fixture
+def lpa(card: SoftCard) -> SmallLpa:
+    return SmallLpa(card)
+
+
+@pytest.fixture
+def server(pki: Pki) -> SmallServer:
+    return SmallServer(pki)
