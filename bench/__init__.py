@@ -1,0 +1,1 @@
+"""What lpad costs, as counts and ratios within one run: `script/bench`."""

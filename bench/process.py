@@ -1,0 +1,42 @@
+"""What the kernel says of a process: /proc."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A process at one moment."""
+
+    cpu_seconds: float
+    """User and system time of all its threads."""
+    resident_mib: float
+    peak_mib: float
+    wake_ups: int
+    """Voluntary context switches of all its threads: each is one time that something woke it up."""
+
+
+def usage(pid: int) -> Usage:
+    """Read what a running process has used so far."""
+    root = Path(f"/proc/{pid}")
+    stat = (root / "stat").read_text().rpartition(")")[2].split()
+    status = _status(root / "status")
+    wakes = sum(
+        int(_status(task / "status")["voluntary_ctxt_switches"]) for task in (root / "task").iterdir()
+    )
+    return Usage(
+        cpu_seconds=(int(stat[11]) + int(stat[12])) / _TICKS,
+        resident_mib=int(status["VmRSS"].split()[0]) / 1024,
+        peak_mib=int(status["VmHWM"].split()[0]) / 1024,
+        wake_ups=wakes,
+    )
+
+
+def _status(path: Path) -> dict[str, str]:
+    lines = (line.partition(":") for line in path.read_text().splitlines())
+    return {key: value.strip() for key, _, value in lines}
