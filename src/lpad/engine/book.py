@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lpad.errors import LpadError
+
 if TYPE_CHECKING:
     from lpad.engine.change import Change, Json, Kind, Progress
     from lpad.engine.events import Hub
@@ -38,7 +40,16 @@ class Book:
 
     def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
         """Write down a record, on disk before this returns, and tell the hub."""
-        self._journal.save(change, notes=notes)
+        try:
+            self._journal.save(change, notes=notes)
+        except LpadError:
+            if change.state.ended:
+                # A full disk must not make a change look as if it went on for ever; the next start
+                # settles what the disk holds.
+                with self._lock:
+                    self._live[change.id] = change
+                self._tell(change)
+            raise
         self._keep(change)
         return change
 
@@ -83,4 +94,7 @@ class Book:
                 self._live.pop(change.id, None)
             else:
                 self._live[change.id] = change
+        self._tell(change)
+
+    def _tell(self, change: Change) -> None:
         self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)

@@ -121,7 +121,8 @@ def offered_icon(offer: Offer) -> Icon | None:
 
 def shown(profile: Profile | None) -> dict[str, Json] | None:
     """Return a profile as it stands in a change's question or result."""
-    return None if profile is None else msgspec.to_builtins(profile)
+    # By way of JSON, so that it is the same before and after the journal: tuples become lists.
+    return None if profile is None else msgspec.json.decode(msgspec.json.encode(profile))
 
 
 def installation_error(raw: bytes) -> CardRefused | None:

@@ -15,7 +15,7 @@ class CardState(enum.StrEnum):
     STARTING = "starting"
     READY = "ready"
     ABSENT = "absent"  # no way to it; lpad looks again by itself, and with the next change
-    FAULTY = "faulty"  # it answers, but not as a card must
+    FAULTY = "faulty"  # it answers, but not as a card must; or lpad fails on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,12 @@ from lpad.engine.operations import OPERATIONS
 from lpad.engine.snapshot import CardState, Snapshot
 from lpad.errors import (
     Cancelled,
+    CardBusy,
     CardError,
     CardMalformed,
     CardRefused,
+    CardStatus,
+    CardUnreachable,
     Conflict,
     InternalError,
     LpadError,
@@ -212,8 +215,12 @@ class Worker:
             deadline = Deadline.after(self._patience.open + self._patience.read)
             with self._card.session(deadline=deadline) as euicc:
                 self._observe(euicc, deadline)
-        except CardError as error:
+        except LpadError as error:
             self._absent(error)
+            return
+        except Exception as error:
+            log.exception("%s: internal-error", self._snapshot.name)
+            self._absent(InternalError(f"the card can't be read: {error!r}; the log says more"))
             return
         self._settle()
         self._outbox.wake()
@@ -256,7 +263,7 @@ class Worker:
                 deadline = Deadline.after(self._patience.read)
                 with self._card.session(deadline=deadline) as euicc:
                     self._observe(euicc, deadline)
-            except CardError as reading_error:
+            except LpadError as reading_error:
                 self._absent(reading_error)
             self._outbox.wake()
         job.fail(error)
@@ -304,15 +311,15 @@ class Worker:
         except CardError as error:
             self._absent(error)
 
-    def _absent(self, error: CardError) -> None:
+    def _absent(self, error: LpadError) -> None:
         self._card.drop()
         wait = REOPENING[min(self._failed_openings, len(REOPENING) - 1)]
         self._failed_openings += 1
         self._look_at = time.monotonic() + wait
         if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
             log.warning("%s: not ready: %s (%s)", self._snapshot.name, error.sentence, error.kind)
-        answers = isinstance(error, CardRefused | CardMalformed)
-        state = CardState.FAULTY if answers else CardState.ABSENT
+        away = isinstance(error, CardUnreachable | CardBusy | CardStatus)
+        state = CardState.ABSENT if away else CardState.FAULTY
         self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
 
     def _publish(self, snapshot: Snapshot) -> None:

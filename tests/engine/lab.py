@@ -1,0 +1,157 @@
+"""A card in a modem, a server, and an engine between them: all real, all in one folder."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from lpad.card.at_csim import open_csim_link
+from lpad.deadline import Deadline
+from lpad.engine.card import CardPort
+from lpad.engine.change import Kind
+from lpad.engine.engine import Engine
+from lpad.engine.journal import Journal
+from lpad.engine.means import Patience
+from lpad.identifiers import Iccid
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.trust import Trust
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.made_up_profile import made_up_profile
+from lpad.simulator.modem import PtyModem
+from lpad.simulator.smdp.metadata import ProfileMetadata
+from lpad.simulator.smdp.server import SmDp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lpad.engine.change import Change
+    from lpad.simulator.euicc.behaviour import CardBehaviour
+    from lpad.simulator.pki import Pki
+    from lpad.simulator.smdp.metadata import ProfilePolicyRule
+    from lpad.simulator.smdp.order import Order
+
+_T = TypeVar("_T")
+
+CARD = "modem"
+FIRST = "8900101000000000017"
+SECOND = "8900101000000000025"
+LONG = 30.0
+"""Seconds that no test should need."""
+
+
+class Lab:
+    """Everything that an engine works with; a context manager that ends it all."""
+
+    def __init__(self, folder: Path, pki: Pki, *, behaviour: CardBehaviour | None = None) -> None:
+        self.folder = folder
+        self.pki = pki
+        self.patience = Patience(answer=LONG, delivery=5)
+        self._stack = ExitStack()
+        self.card = self._stack.enter_context(SoftCard(folder / "card", pki=pki, behaviour=behaviour))
+        self.modem = self._stack.enter_context(PtyModem(self.card, path=folder / "tty"))
+        self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki))
+        self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
+        self._engine: Engine | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._stack.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, started when it is first used."""
+        if self._engine is None:
+            self.start()
+        assert self._engine is not None
+        return self._engine
+
+    @property
+    def port(self) -> CardPort:
+        path = str(self.folder / "tty")
+        return CardPort(name=CARD, transport="AT+CSIM", open_link=lambda _deadline: open_csim_link(path))
+
+    def journal(self) -> Journal:
+        return Journal(self.folder / "journal.db")
+
+    def start(self, *ports: CardPort) -> Engine:
+        """Start an engine on the folder's journal, as the daemon does."""
+        self._engine = Engine(
+            ports or [self.port], journal=self.journal(), connect=self._connect, patience=self.patience
+        )
+        self._engine.start()
+        return self._engine
+
+    def stop(self) -> None:
+        """Stop the engine as SIGTERM does; the card and the server stay."""
+        if self._engine is not None:
+            self._engine.stop(deadline=Deadline.after(LONG))
+            self._engine = None
+
+    def patient(self, **seconds: float) -> None:
+        """Set other times before the engine starts."""
+        self.patience = replace(self.patience, **seconds)
+
+    def order(
+        self,
+        *,
+        iccid: str = FIRST,
+        name: str = "First",
+        size: int = 1500,
+        rules: tuple[ProfilePolicyRule, ...] = (),
+        metadata: ProfileMetadata | None = None,
+        **details: object,
+    ) -> Order:
+        profile = made_up_profile(Iccid.parse(iccid), name=name, size=size)
+        meta = metadata or ProfileMetadata(iccid=iccid, name=name, rules=rules)
+        return self.server.orders.add_order(profile, metadata=meta, **details)  # type: ignore[arg-type]  # passed on
+
+    def code(self, order: Order) -> str:
+        return order.activation_code(self.server.address, self.server.oid)
+
+    def submit(self, kind: Kind, *, secrets: dict[str, str] | None = None, **params: object) -> Change:
+        return self.engine.submit(CARD, kind, params=params, secrets=secrets)  # type: ignore[arg-type]  # JSON
+
+    def carry_out(self, kind: Kind, *, secrets: dict[str, str] | None = None, **params: object) -> Change:
+        """Submit a change and return it once it has ended."""
+        return self.ended(self.submit(kind, secrets=secrets, **params).id)
+
+    def install(self, **order: object) -> str:
+        """Download a profile and return its ICCID."""
+        made = self.order(**order)  # type: ignore[arg-type]  # passed on
+        change = self.carry_out(Kind.DOWNLOAD, secrets={"activation_code": self.code(made)})
+        assert change.error is None, change.error
+        return str((change.result or {})["iccid"])
+
+    def ended(self, change_id: int) -> Change:
+        return self.until(lambda: self.engine.change(change_id), lambda change: change.state.ended)
+
+    def asked(self, change_id: int) -> Change:
+        """Return the change once it asks something."""
+        return self.until(
+            lambda: self.engine.change(change_id),
+            lambda change: change.question is not None or change.state.ended,
+        )
+
+    def until(self, look: Callable[[], _T], good: Callable[[_T], bool]) -> _T:
+        """Look after each event until what is seen is good."""
+        news = threading.Event()
+        subscription = self.engine.subscribe(news.set)
+        deadline = Deadline.after(LONG)
+        try:
+            while True:
+                news.clear()
+                seen = look()
+                if good(seen):
+                    return seen
+                assert news.wait(deadline.remaining()), f"nothing more happened: {seen}"
+        finally:
+            subscription.close()
+
+    def _connect(self, address: object) -> Es9Plus:
+        return Es9Plus(address, trust=self.trust)  # type: ignore[arg-type]  # a ServerAddress

@@ -1,0 +1,473 @@
+"""Changes carried out on a simulated card, through a modem's port and a simulated SM-DP+."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
+from lpad.card.at_csim import open_csim_link
+from lpad.deadline import Deadline
+from lpad.engine.change import Kind, QuestionKind, State
+from lpad.engine.job import Answer
+from lpad.engine.snapshot import CardState
+from lpad.errors import CardUnreachable, Conflict, NotFound
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem import PtyModem
+from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.order import OrderState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.card.link import Link
+    from lpad.engine.change import Change
+    from lpad.engine.snapshot import Snapshot
+    from lpad.simulator.pki import Pki
+
+
+def ready(lab: Lab) -> Snapshot:
+    return lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+
+
+def good(change: Change) -> Change:
+    assert change.error is None, change.error
+    assert change.state is State.DONE
+    return change
+
+
+def failure(change: Change) -> str:
+    assert change.error is not None, change
+    return change.error.kind
+
+
+def states(lab: Lab) -> dict[str, str | None]:
+    return {profile.iccid: profile.state for profile in lab.engine.snapshot(CARD).profiles}
+
+
+def test_a_card_is_read_when_the_engine_starts(lab: Lab) -> None:
+    """EID, memory, addresses and the modem's IMEI are known without anything being asked."""
+    seen = ready(lab)
+    assert seen.eid == str(lab.card.eid)
+    assert seen.imei == "490154203237518"
+    assert seen.info is not None
+    assert seen.info.memory.free_non_volatile
+    assert seen.addresses is not None
+    assert seen.profiles == ()
+
+
+def test_a_profile_is_downloaded_and_enabled(lab: Lab) -> None:
+    """One change takes a profile from its activation code to being enabled, its notifications delivered."""
+    order = lab.order()
+    change = good(lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, enable=True))
+    assert change.result is not None
+    assert (change.result["iccid"], change.result["enabled"]) == (FIRST, True)
+    assert states(lab) == {FIRST: "enabled"}
+    assert lab.card.profiles[0].package == lab.server.orders.profile(order)
+    lab.until(lambda: lab.engine.notifications(CARD), lambda left: not left)
+    events = [(each.event, each.verified) for each in lab.server.notifications]
+    assert events == [("install", True), ("install", True), ("enable", True)]
+    assert lab.card.notifications == ()
+
+
+def test_a_download_makes_one_connection(lab: Lab) -> None:
+    """The download and its notifications go over one TCP connection and one TLS handshake."""
+    lab.install()
+    assert (lab.server.counters.tcp_connects, lab.server.counters.tls_handshakes) == (1, 1)
+
+
+def test_steps_and_bytes_are_told(lab: Lab) -> None:
+    """Listeners see each step and the bytes that the card has taken, up to all of them."""
+    subscription = lab.engine.subscribe(lambda: None)
+    lab.install()
+    events = subscription.take()
+    sent = [event.data for event in events if event.type == "progress"]
+    assert sent[-1]["sent"] == sent[-1]["total"]
+    assert len(sent) > 3
+    last = next(event for event in reversed(events) if event.type == "change")
+    assert last.data["state"] == "done"
+
+
+def test_verbs_are_idempotent(lab: Lab) -> None:
+    """Enabling the enabled, disabling the disabled and renaming to the same name are done, not errors."""
+    iccid = lab.install()
+    verbs: tuple[tuple[Kind, dict[str, Any]], ...] = (
+        (Kind.ENABLE, {}),
+        (Kind.DISABLE, {}),
+        (Kind.RENAME, {"nickname": "home"}),
+        (Kind.SET_DEFAULT_SMDP, {"default_smdp": "smdp.example.com"}),
+    )
+    for kind, params in verbs:
+        first = good(lab.carry_out(kind, iccid=iccid, **params))
+        again = good(lab.carry_out(kind, iccid=iccid, **params))
+        assert [each.result and each.result["already"] for each in (first, again)] == [False, True]
+
+
+def test_switching_disables_the_other_profile(lab: Lab) -> None:
+    """After a switch the card reports the new profile enabled and the old one disabled."""
+    first, second = lab.install(), lab.install(iccid=SECOND, name="Second")
+    good(lab.carry_out(Kind.ENABLE, iccid=first))
+    good(lab.carry_out(Kind.ENABLE, iccid=second))
+    assert states(lab) == {first: "disabled", second: "enabled"}
+
+
+def test_without_refresh_the_switch_is_verified_as_well(lab: Lab) -> None:
+    """A card that is not asked for a REFRESH switches at once, and is read again all the same."""
+    lab.start(replace(lab.port, refresh=False))
+    iccid = lab.install()
+    good(lab.carry_out(Kind.ENABLE, iccid=iccid))
+    assert states(lab) == {iccid: "enabled"}
+
+
+def test_a_card_that_hides_its_profiles_during_the_switch(tmp_path: Path, pki: Pki) -> None:
+    """ProfileChangeOngoing is waited out."""
+    with Lab(tmp_path, pki, behaviour=CardBehaviour(profiles_hidden_during_switch=True)) as lab:
+        iccid = lab.install()
+        good(lab.carry_out(Kind.ENABLE, iccid=iccid))
+        assert states(lab) == {iccid: "enabled"}
+
+
+def test_an_answer_lost_on_the_way_is_no_failure(lab: Lab) -> None:
+    """When the modem says nothing after EnableProfile, the card's state tells that it was enabled."""
+    iccid = lab.install()
+    lab.card.faults.corrupt(0xBF31, lambda _answer: 0x6F00)
+    change = good(lab.carry_out(Kind.ENABLE, iccid=iccid))
+    assert change.result == {"iccid": iccid, "already": False}
+    assert states(lab) == {iccid: "enabled"}
+
+
+def test_a_switch_that_the_card_refuses(lab: Lab) -> None:
+    """The card's error code is in the change, and the old state in the snapshot."""
+    iccid = lab.install()
+    lab.card.faults.cat_busy = 1
+    change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+    assert failure(change) == "card-refused"
+    assert change.error is not None
+    assert change.error.details["reason"] == "catBusy"
+    assert states(lab) == {iccid: "disabled"}
+
+
+def test_an_enabled_profile_is_not_deleted(lab: Lab) -> None:
+    """The error says to disable it first; the profile stays."""
+    iccid = lab.install()
+    good(lab.carry_out(Kind.ENABLE, iccid=iccid))
+    change = lab.carry_out(Kind.DELETE, iccid=iccid)
+    assert failure(change) == "conflict"
+    assert change.error is not None
+    assert "disable it" in change.error.sentence
+    assert states(lab) == {iccid: "enabled"}
+
+
+def test_a_profile_is_deleted(lab: Lab) -> None:
+    """The profile is gone and the server learns of it."""
+    iccid = lab.install()
+    good(lab.carry_out(Kind.DELETE, iccid=iccid))
+    assert states(lab) == {}
+    lab.until(lambda: lab.engine.notifications(CARD), lambda left: not left)
+    assert lab.server.notifications[-1].event == "delete"
+
+
+def test_what_is_not_there(lab: Lab) -> None:
+    """Verbs on a profile that the card doesn't hold are not-found; deleting it may be allowed to be done."""
+    for kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE):
+        assert failure(lab.carry_out(kind, iccid=FIRST)) == "not-found"
+    assert failure(lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="x")) == "not-found"
+    change = good(lab.carry_out(Kind.DELETE, iccid=FIRST, missing_ok=True))
+    assert change.result == {"iccid": FIRST, "already": True}
+
+
+def test_a_memory_reset_takes_enabled_profiles_too(lab: Lab) -> None:
+    """All operational profiles are gone; a second reset finds nothing and is done."""
+    iccid = lab.install()
+    good(lab.carry_out(Kind.ENABLE, iccid=iccid))
+    what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
+    assert good(lab.carry_out(Kind.RESET, **what)).result == {"already": False}
+    assert states(lab) == {}
+    assert good(lab.carry_out(Kind.RESET, **what)).result == {"already": True}
+
+
+def test_the_default_smdp_of_the_card_is_used(lab: Lab) -> None:
+    """A download without activation code goes to the address in the card, and finds the order by EID."""
+    lab.order(eid=lab.card.eid)
+    assert failure(lab.carry_out(Kind.DOWNLOAD, default=True)) == "conflict"
+    good(lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp=lab.server.address))
+    change = good(lab.carry_out(Kind.DOWNLOAD, default=True))
+    assert change.result is not None
+    assert change.result["iccid"] == FIRST
+
+
+def test_the_settings_default_smdp_comes_first(lab: Lab) -> None:
+    """The address in the settings takes the place of the card's."""
+    from lpad.server_address import ServerAddress  # noqa: PLC0415 - beside its only use
+
+    lab.start(replace(lab.port, default_smdp=ServerAddress.parse(lab.server.address)))
+    lab.order(eid=lab.card.eid)
+    good(lab.carry_out(Kind.DOWNLOAD, default=True))
+
+
+class TestQuestions:
+    """Changes that wait for the caller."""
+
+    def test_a_missing_confirmation_code_is_asked_for(self, lab: Lab) -> None:
+        """The change waits, shows what is offered, and goes on with the code."""
+        order = lab.order(confirmation_code="1234")
+        change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
+        assert change.question is not None
+        assert change.question.kind is QuestionKind.CONFIRMATION_CODE
+        assert not change.question.code_refused
+        lab.engine.answer(change.id, Answer(confirmation_code="1234"))
+        good(lab.ended(change.id))
+
+    def test_a_refused_confirmation_code_is_asked_for_again(self, lab: Lab) -> None:
+        """A wrong code opens a new session with the next one, and the question says so."""
+        order = lab.order(confirmation_code="1234")
+        secrets = {"activation_code": lab.code(order), "confirmation_code": "0000"}
+        change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets).id)
+        assert change.question is not None
+        assert change.question.code_refused
+        lab.engine.answer(change.id, Answer(confirmation_code="1234"))
+        good(lab.ended(change.id))
+
+    def test_nobody_answers(self, lab: Lab) -> None:
+        """When the time to answer is over the change fails and the order stays open for another try."""
+        lab.patient(answer=0.05)
+        order = lab.order(confirmation_code="1234")
+        change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+        assert failure(change) == "confirmation-code-required"
+        secrets = {"activation_code": lab.code(order), "confirmation_code": "1234"}
+        good(lab.carry_out(Kind.DOWNLOAD, secrets=secrets))
+
+    def test_consent_shows_the_profile(self, lab: Lab) -> None:
+        """A change that is to be confirmed waits with the profile's name and number."""
+        order = lab.order()
+        change = lab.asked(
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
+        )
+        assert change.question is not None
+        assert change.question.profile is not None
+        assert (change.question.profile["iccid"], change.question.profile["name"]) == (FIRST, "First")
+        lab.engine.answer(change.id, Answer(decision="accept"))
+        good(lab.ended(change.id))
+
+    @pytest.mark.parametrize(
+        ("decision", "state"), [("reject", OrderState.CANCELLED), ("postpone", OrderState.RELEASED)]
+    )
+    def test_declining(self, lab: Lab, decision: str, state: OrderState) -> None:
+        """A rejected order ends, a postponed one stays open; the change says declined either way."""
+        order = lab.order()
+        change = lab.asked(
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
+        )
+        lab.engine.answer(change.id, Answer(decision=decision))
+        assert failure(lab.ended(change.id)) == "declined"
+        assert lab.server.orders.get(order.id).state is state
+        assert states(lab) == {}
+
+    def test_policy_rules_need_consent_unasked(self, lab: Lab) -> None:
+        """A profile that can't be disabled or deleted is not taken on nobody's behalf."""
+        metadata = ProfileMetadata(
+            iccid=FIRST, name="Locked", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
+        )
+        order = lab.order(metadata=metadata)
+        change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
+        assert change.question is not None
+        assert change.question.kind is QuestionKind.CONSENT
+        assert change.question.profile is not None
+        assert change.question.profile["policy_rules"] == ["ppr1"]
+        lab.engine.answer(change.id, Answer(decision="accept"))
+        good(lab.ended(change.id))
+
+    def test_answers_that_do_not_fit(self, lab: Lab) -> None:
+        """A code where consent is asked, a second answer, and an answer to an ended change are conflicts."""
+        order = lab.order()
+        change = lab.asked(
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
+        )
+        with pytest.raises(Conflict, match="consent"):
+            lab.engine.answer(change.id, Answer(confirmation_code="1"))
+        lab.engine.answer(change.id, Answer(decision="accept"))
+        with pytest.raises(Conflict):
+            lab.engine.answer(change.id, Answer(decision="accept"))
+        lab.ended(change.id)
+        with pytest.raises(Conflict):
+            lab.engine.answer(change.id, Answer(decision="accept"))
+        with pytest.raises(NotFound):
+            lab.engine.answer(999, Answer(decision="accept"))
+
+    def test_secrets_are_in_no_record_and_no_event(self, lab: Lab) -> None:
+        """Neither the code nor the matching ID appears in what is shown or told."""
+        subscription = lab.engine.subscribe(lambda: None)
+        order = lab.order(confirmation_code="9137")
+        secrets = {"activation_code": lab.code(order), "confirmation_code": "9137"}
+        change = good(lab.carry_out(Kind.DOWNLOAD, secrets=secrets))
+        told = repr([change, subscription.take()])
+        assert order.matching_id not in told
+        assert "9137" not in told
+
+
+class TestCancelling:
+    """Changes that are taken back."""
+
+    def test_a_queued_change_is_cancelled_at_once(self, lab: Lab) -> None:
+        """It never runs."""
+        order = lab.order()
+        first = lab.asked(
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
+        )
+        second = lab.submit(Kind.REFRESH)
+        assert lab.engine.cancel(second.id).state is State.CANCELLED
+        lab.engine.answer(first.id, Answer(decision="accept"))
+        good(lab.ended(first.id))
+        assert lab.engine.change(second.id).started_at is None
+
+    def test_a_waiting_change_is_cancelled_and_the_session_too(self, lab: Lab) -> None:
+        """The server hears of it, and the order can be downloaded afterwards."""
+        order = lab.order()
+        secrets = {"activation_code": lab.code(order)}
+        change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
+        lab.engine.cancel(change.id)
+        ended = lab.ended(change.id)
+        assert (ended.state, failure(ended)) == (State.CANCELLED, "cancelled")
+        assert lab.server.counters.requests["cancelSession"] == 1
+        assert states(lab) == {}
+        with pytest.raises(Conflict):
+            lab.engine.cancel(change.id)
+
+    def test_stopping_takes_back_what_waits(self, lab: Lab) -> None:
+        """SIGTERM doesn't wait for an answer; the change ends as cancelled."""
+        order = lab.order()
+        change = lab.asked(
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
+        )
+        lab.stop()
+        journal = lab.journal()
+        assert journal.change(change.id).state is State.CANCELLED
+        journal.close()
+
+    def test_what_is_queued_stays_queued_over_a_restart(self, lab: Lab) -> None:
+        """A change that never ran is carried out after the next start, secrets and all."""
+        order = lab.order(iccid=SECOND, name="Second")
+        lab.engine  # noqa: B018 - starts it
+        blocking = lab.order()
+        waiting = lab.asked(
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(blocking)}, confirm=True).id
+        )
+        queued = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+        lab.stop()
+        lab.start()
+        good(lab.ended(queued.id))
+        assert lab.engine.change(waiting.id).state is State.CANCELLED
+        assert states(lab) == {SECOND: "disabled"}
+
+
+class TestAbsence:
+    """Cards that are not there."""
+
+    def test_an_absent_card_is_a_state(self, lab: Lab) -> None:
+        """The engine runs, the card's state says why, and a change fails with the same error."""
+        lab.modem.vanish()
+        lab.start()
+        seen = lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)
+        assert seen.error is not None
+        assert seen.error.kind == "card-unreachable"
+        change = lab.carry_out(Kind.REFRESH)
+        assert failure(change) == "card-unreachable"
+        assert change.error is not None
+        assert change.error.retryable
+
+    def test_the_next_change_finds_a_card_that_came_back(self, lab: Lab) -> None:
+        """Nobody has to wait for the next look."""
+        lab.modem.vanish()
+        lab.start()
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)
+        lab.modem.come_back()
+        good(lab.carry_out(Kind.REFRESH))
+        assert ready(lab).eid == str(lab.card.eid)
+
+    def test_a_port_that_goes_away_during_a_change(self, lab: Lab) -> None:
+        """The change fails, the card is absent, and with its return the next change works."""
+        iccid = lab.install()
+        lab.modem.once("AT+CSIM", vanish=True)
+        assert failure(lab.carry_out(Kind.ENABLE, iccid=iccid)) == "card-unreachable"
+        assert lab.engine.snapshot(CARD).state is CardState.ABSENT
+        lab.modem.come_back()
+        good(lab.carry_out(Kind.ENABLE, iccid=iccid))
+
+    def test_the_worker_outlives_errors_that_nobody_thought_of(self, lab: Lab) -> None:
+        """An exception that is none of ours is an internal error of the change, and the next one works."""
+        lab.engine  # noqa: B018 - starts it
+        ready(lab)
+        change = lab.carry_out(Kind.ENABLE)  # no ICCID: the API would never let that pass
+        assert failure(change) == "internal-error"
+        good(lab.carry_out(Kind.REFRESH))
+        assert lab.engine.healthy
+
+    def test_opening_may_fail_in_any_way(self, lab: Lab) -> None:
+        """A link that can't be opened with an error of its own kind leaves the engine working."""
+        attempts = []
+
+        def open_link(_deadline: Deadline) -> Link:
+            attempts.append(1)
+            if len(attempts) == 1:
+                raise ValueError("nobody thought of this")
+            if len(attempts) == 2:
+                raise CardUnreachable("no port")
+            return open_csim_link(str(lab.folder / "tty"))
+
+        lab.start(replace(lab.port, open_link=open_link))
+        seen = lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.FAULTY)
+        assert seen.error is not None
+        assert seen.error.kind == "internal-error"
+        assert failure(lab.carry_out(Kind.REFRESH)) == "card-unreachable"
+        good(lab.carry_out(Kind.REFRESH))
+
+
+def test_two_cards_work_in_parallel(lab: Lab, tmp_path: Path) -> None:
+    """While one card's change waits, the other card's is carried out."""
+    with (
+        SoftCard(tmp_path / "other", pki=lab.pki, eid=None) as card,
+        PtyModem(card, path=tmp_path / "other-tty"),
+    ):
+        path = str(tmp_path / "other-tty")
+        other = replace(lab.port, name="other", open_link=lambda _deadline: open_csim_link(path))
+        lab.start(lab.port, other)
+        order = lab.order()
+        waiting = lab.asked(
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
+        )
+        good(lab.ended(lab.engine.submit("other", Kind.REFRESH, params={}).id))
+        lab.engine.answer(waiting.id, Answer(decision="accept"))
+        good(lab.ended(waiting.id))
+        assert [each.name for each in lab.engine.snapshots()] == [CARD, "other"]
+        lab.stop()
+
+
+def test_an_unknown_card(lab: Lab) -> None:
+    """A name that the settings don't have is not found, and the error lists those that they have."""
+    with pytest.raises(NotFound, match=CARD):
+        lab.engine.snapshot("nix")
+    with pytest.raises(NotFound):
+        lab.engine.submit("nix", Kind.REFRESH, params={})
+
+
+def test_icons_are_kept(lab: Lab) -> None:
+    """A profile's picture is at hand after the download, and after a restart is read from the card."""
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(200)
+    lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", icon=picture))
+    assert lab.engine.icon(CARD, FIRST).data == picture
+    lab.stop()
+    lab.start()
+    ready(lab)
+    assert lab.engine.icon(CARD, FIRST).media_type == "image/png"
+    with pytest.raises(NotFound):
+        lab.engine.icon(CARD, SECOND)
+
+
+def test_stopping_is_quick_while_idle(lab: Lab) -> None:
+    """An idle engine stops within its deadline, all threads ended."""
+    ready(lab)
+    lab.engine.stop(deadline=Deadline.after(LONG))
+    assert not lab.engine.healthy

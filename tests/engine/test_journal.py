@@ -1,0 +1,180 @@
+"""The journal: on disk when a call returns, private, and clear about what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.engine.change import Kind, State
+from lpad.engine.journal import KEPT_CHANGES, SCHEMA_VERSION, Journal
+from lpad.errors import CardUnreachable, Conflict, InternalError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CODE = "LPA:1$smdp.example.com$SECRET-MATCHING-ID"
+
+WRITER = """
+import sys
+from pathlib import Path
+from lpad.engine.change import Kind
+from lpad.engine.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+change = journal.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": "LPA:1$a.b$C"})
+change = change.run().at_step("load-bound-profile-package")
+journal.save(change, notes={"iccid": "8900101000000000017"})
+journal.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"\\x30\\x00", at=1.0)
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path / "journal.db")
+    yield made
+    made.close()
+
+
+def files(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
+    """A process that is killed the moment a call returned has lost nothing of it."""
+    path = tmp_path / "journal.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"written\n"
+        os.kill(process.pid, signal.SIGKILL)
+    journal = Journal(path)
+    (change,) = journal.unfinished("modem")
+    assert (change.state, change.step) == (State.RUNNING, "load-bound-profile-package")
+    private = journal.private(change.id)
+    assert private.notes == {"iccid": "8900101000000000017"}
+    assert private.secrets == {"activation_code": "LPA:1$a.b$C"}
+    (stored,) = journal.notifications()
+    assert (stored.seq, stored.raw, stored.delivered) == (0, b"\x30\x00", False)
+    journal.close()
+
+
+def test_secrets_are_gone_from_the_disk_when_a_change_ends(tmp_path: Path) -> None:
+    """Neither the file nor its write-ahead log holds a code once the change has ended."""
+    journal = Journal(tmp_path / "journal.db")
+    change = journal.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": CODE})
+    assert CODE.encode() in files(tmp_path)
+    journal.save(change.run())
+    journal.save(change.run().failed(CardUnreachable("gone")))
+    assert b"SECRET-MATCHING-ID" not in files(tmp_path)
+    assert journal.private(change.id).secrets == {}
+    journal.close()
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """Nobody else can read the journal."""
+    Journal(tmp_path / "journal.db").close()
+    assert (tmp_path / "journal.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_daemon_is_refused(journal: Journal, tmp_path: Path) -> None:
+    """Two processes, or two journals, on one file would settle each other's changes."""
+    with pytest.raises(Conflict, match="another lpad"):
+        Journal(tmp_path / "journal.db")
+    assert journal.changes() == []
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    """A file that is no database is an error that says what to do, and stays untouched."""
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"not a database at all, but long enough to be looked at" * 100)
+    before = path.read_bytes()
+    with pytest.raises(InternalError, match="move the file away") as caught:
+        Journal(path)
+    assert caught.value.details["reason"] == "journal-damaged"
+    assert path.read_bytes() == before
+
+
+def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
+    """Damage in the middle of the file is found when the journal is opened."""
+    path = tmp_path / "journal.db"
+    journal = Journal(path)
+    for _ in range(50):
+        journal.add("modem", Kind.REFRESH, params={"x": "y" * 500}, secrets={})
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[4096:12288] = os.urandom(8192)
+    path.write_bytes(content)
+    with pytest.raises(InternalError) as caught:
+        Journal(path)
+    assert caught.value.details["reason"] == "journal-damaged"
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """A journal of a newer lpad is not misread."""
+    path = tmp_path / "journal.db"
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+    with pytest.raises(InternalError, match="newer lpad") as caught:
+        Journal(path)
+    assert caught.value.details["reason"] == "journal-newer"
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    """A journal that can't be made is an error with the reason."""
+    with pytest.raises(InternalError, match="No such file"):
+        Journal(tmp_path / "missing" / "journal.db")
+
+
+def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
+    """The journal doesn't grow for ever, and never drops a change that has not ended."""
+    first = journal.add("modem", Kind.REFRESH, params={}, secrets={})
+    ended = journal.add("modem", Kind.REFRESH, params={}, secrets={})
+    journal.save(ended.run().done({}))
+    for _ in range(KEPT_CHANGES + 1):
+        last = journal.add("modem", Kind.REFRESH, params={}, secrets={})
+    with pytest.raises(NotFound):
+        journal.change(ended.id)
+    assert journal.change(first.id).state is State.QUEUED
+    assert journal.changes(limit=1)[0].id == last.id
+
+
+def test_a_notification_is_kept_once(journal: Journal) -> None:
+    """The same notification read twice is one copy; other bytes under its number replace it."""
+
+    def keep(raw: bytes) -> bool:
+        return journal.keep(eid="89", seq=3, event="enable", address="a.b", iccid=None, raw=raw, at=1.0)
+
+    assert keep(b"one")
+    assert not keep(b"one")
+    journal.mark_delivered(journal.notifications()[0].id)
+    assert keep(b"other")
+    (stored,) = journal.notifications(eid="89")
+    assert (stored.raw, stored.delivered) == (b"other", False)
+
+
+def test_a_failure_postpones_those_behind_it(journal: Journal) -> None:
+    """The failed notification and those behind it in order wait; only the first counts an attempt."""
+    for seq in (1, 2):
+        journal.keep(eid="89", seq=seq, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0)
+    first, second = journal.notifications()
+    journal.mark_failed(first.id, error="e", next_attempt_at=99.0, postponed=[second.id])
+    after = journal.notifications()
+    assert [(each.attempts, each.next_attempt_at) for each in after] == [(1, 99.0), (0, 99.0)]
+
+
+def test_a_new_notification_makes_the_queue_before_it_due(journal: Journal) -> None:
+    """News for a recipient lets what waits for it be tried with it, so that order is kept."""
+    journal.keep(eid="89", seq=1, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0)
+    journal.mark_failed(journal.notifications()[0].id, error="e", next_attempt_at=99.0)
+    journal.keep(eid="89", seq=2, event="enable", address="a.b", iccid=None, raw=b"x", at=5.0)
+    assert [each.next_attempt_at for each in journal.notifications()] == [5.0, 5.0]
