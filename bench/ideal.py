@@ -30,6 +30,7 @@ NEEDED = {
     "BF30": 2,  # RemoveNotificationFromList
     "BF2D": 1,  # GetProfilesInfo
     "BF22": 1,  # GetEuiccInfo2: the memory that is left
+    "BF3E": 1,  # GetEID: that it is still the same card
 }
 SEGMENT = "segment"
 SESSION_APDUS = 3  # MANAGE CHANNEL open, SELECT, MANAGE CHANNEL close

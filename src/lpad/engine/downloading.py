@@ -12,6 +12,7 @@ from lpad.engine.change import QuestionKind
 from lpad.engine.switching import switch
 from lpad.errors import CardError, Conflict
 from lpad.lpa.download import Decision, Download, Order
+from lpad.lpa.notification_delivery import PendingNotification
 from lpad.protocol.download_session import Step
 from lpad.server_address import ServerAddress
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lpad.engine.job import Job
     from lpad.engine.means import Means
     from lpad.engine.snapshot import Profile
-    from lpad.lpa.download import Offer
+    from lpad.lpa.download import Installed, Offer
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus
 
@@ -47,7 +48,7 @@ def download(job: Job, means: Means) -> dict[str, Json]:
                 deadline=deadline
             )
             job.follow("deliver-notifications")
-            delivered = _notify(means, euicc, address, server)
+            delivered = _notify(means, euicc, installed, server)
     means.outbox.wake()
     result: dict[str, Json] = {
         "iccid": str(installed.iccid),
@@ -91,7 +92,7 @@ def _device(means: Means) -> DeviceInfo:
     )
 
 
-def _notify(means: Means, euicc: Euicc, address: ServerAddress, server: Es9Plus) -> int:
+def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus) -> int:
     """Copy, deliver over the connection that is open, remove; what fails stays for the outbox.
 
     The profile is installed by now, and nothing that goes wrong here may make that look otherwise.
@@ -99,11 +100,20 @@ def _notify(means: Means, euicc: Euicc, address: ServerAddress, server: Es9Plus)
     delivered = 0
     # The caller may have taken long to answer: the download's own time may be over.
     within = Deadline.after(means.patience.read)
+    result = PendingNotification(
+        sequence_number=installed.sequence_number,
+        event="install",
+        address=installed.notification_address,
+        iccid=installed.iccid,
+        payload=installed.result,
+    )
     try:
+        # The card has answered with its result: there is no need to read the same again from its list.
+        means.outbox.keep(means.snapshot().eid or "", result)
         eid = means.observe(euicc, within).eid or ""
-        delivered = means.outbox.deliver(eid=eid, connection=(address, server)).delivered
+        delivered = means.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
         if delivered:
-            means.outbox.collect(euicc, eid, deadline=within)
+            means.outbox.take_off(euicc, eid, deadline=within)
     except CardError:
         means.card.drop()
     return delivered

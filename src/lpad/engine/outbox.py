@@ -119,14 +119,34 @@ class Outbox:
             if stored is None or not _same(stored, entry.iccid, entry.address):
                 new += self._copy(euicc, eid, entry.sequence_number, deadline=deadline)
             elif stored.delivered:
-                notification_delivery.remove(euicc, stored.seq, deadline=deadline)
-                self._journal.drop(stored.id)
-                self._tell("removed", stored)
+                self._remove(euicc, stored, deadline=deadline)
         for stored in known.values():
             # Gone from the card by another hand. What was not delivered still goes out.
             if stored.delivered:
                 self._journal.drop(stored.id)
         return new
+
+    def keep(self, eid: str, notification: PendingNotification) -> bool:
+        """Copy a notification into the journal, such as an installation's result; True when it is new."""
+        return self._journal.keep(
+            eid=eid,
+            seq=notification.sequence_number,
+            event=notification.event,
+            address=_tidy(notification),
+            iccid=str(notification.iccid) if notification.iccid else None,
+            raw=notification.payload,
+            at=time.time(),
+        )
+
+    def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
+        """Take the delivered notifications off the card, right after `collect` has seen them there.
+
+        Raises:
+            CardError: the card refuses or can't be reached; they are taken off another time.
+        """
+        for stored in self._journal.notifications(eid=eid):
+            if stored.delivered:
+                self._remove(euicc, stored, deadline=deadline)
 
     def deliver(
         self, *, eid: str | None = None, connection: tuple[ServerAddress, Es9Plus] | None = None
@@ -257,18 +277,13 @@ class Outbox:
         self._tell("failed", first, error=error.kind, next_attempt_in=wait)
 
     def _copy(self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline) -> int:
-        new = 0
-        for pending in notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline):
-            new += self._journal.keep(
-                eid=eid,
-                seq=pending.sequence_number,
-                event=pending.event,
-                address=_tidy(pending),
-                iccid=str(pending.iccid) if pending.iccid else None,
-                raw=pending.payload,
-                at=time.time(),
-            )
-        return new
+        copies = notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline)
+        return sum(self.keep(eid, pending) for pending in copies)
+
+    def _remove(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> None:
+        notification_delivery.remove(euicc, stored.seq, deadline=deadline)
+        self._journal.drop(stored.id)
+        self._tell("removed", stored)
 
     def _tell(self, what: str, stored: StoredNotification, **more: str | int) -> None:
         log.info(
