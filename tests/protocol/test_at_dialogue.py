@@ -9,15 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpad.errors import InternalError, MalformedError
+from lpad.protocol.at_commands import cgsn, csim, csim_response
 from lpad.protocol.at_dialogue import (
     LONGEST_LINE,
     AtAnswer,
     AtCommand,
     AtDialogue,
     State,
-    cgsn,
-    csim,
-    csim_response,
 )
 from lpad.protocol.at_dialogue import _Line as Line
 

@@ -9,7 +9,7 @@ from lpad.card.logical_channel import RawLink
 from lpad.card.serial_line import SerialLine
 from lpad.card.trace import TracedCard
 from lpad.errors import CardMalformed, blamed_on
-from lpad.protocol import at_dialogue
+from lpad.protocol import at_commands
 
 if TYPE_CHECKING:
     from lpad.card.link import Link
@@ -47,10 +47,10 @@ class AtCsim:
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the card, as `RawCard` says."""
-        command = at_dialogue.csim(apdu)
+        command = at_commands.csim(apdu)
         answer = self._modem.ask(command, patience=self._patience(apdu), deadline=deadline)
         with blamed_on(CardMalformed, "AT+CSIM"):
-            return at_dialogue.csim_response(answer)
+            return at_commands.csim_response(answer)
 
     def _patience(self, apdu: bytes) -> float:
         """Return the seconds that the card may take, which its first block tells for a whole chain."""

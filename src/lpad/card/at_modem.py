@@ -10,7 +10,7 @@ from lpad.card.link import LinkRefused
 from lpad.deadline import Deadline
 from lpad.errors import CardBusy, CardError, CardMalformed, CardUnreachable, InvalidValue
 from lpad.identifiers import Imei
-from lpad.protocol import at_dialogue
+from lpad.protocol import at_commands
 from lpad.protocol.at_dialogue import AtAnswer, AtCommand, AtDialogue
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class AtModem:
             CardUnreachable: no answer in time, or the port is gone.
         """
         try:
-            answer = self.ask(at_dialogue.cgsn(), patience=self.patience.information, deadline=deadline)
+            answer = self.ask(at_commands.cgsn(), patience=self.patience.information, deadline=deadline)
             return Imei.parse(answer.lines[0].strip('"'))
         except (LinkRefused, CardMalformed, InvalidValue) as error:
             _log.warning("%s: no IMEI: %s; it can be given in the settings", self._line.name, error)
