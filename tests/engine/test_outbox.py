@@ -1,0 +1,147 @@
+"""Notifications: kept while a server is away, in order, and off the card only once they are accepted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.engine.change import Kind
+from lpad.engine.outbox import BACKOFF
+from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.smdp.metadata import ProfileMetadata, Recipient
+
+if TYPE_CHECKING:
+    from lpad.engine.journal import StoredNotification
+
+NOTIFY = "handleNotification"
+ELSEWHERE = "smdp-address-placeholder.invalid"
+
+
+def pending(lab: Lab) -> list[StoredNotification]:
+    return lab.engine.notifications(CARD)
+
+
+def failed_once(lab: Lab) -> StoredNotification:
+    """Return the head of the queue once an attempt has failed."""
+    seen = lab.until(lambda: pending(lab), lambda left: bool(left) and left[0].attempts > 0)
+    return seen[0]
+
+
+def test_a_server_that_is_away_changes_nothing_but_the_outbox(lab: Lab) -> None:
+    """The download is done; its notifications wait in the journal and on the card, with the reason."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
+    lab.install()
+    head = failed_once(lab)
+    assert head.last_error is not None
+    assert head.last_error.startswith("server-unreachable")
+    assert BACKOFF[0] - 30 < head.next_attempt_at - head.stored_at < BACKOFF[0] + 30
+    assert [each.seq for each in pending(lab)] == [1, 2]
+    assert [each.number for each in lab.card.notifications] == [1, 2]
+
+
+def test_what_waited_is_delivered_in_order_and_then_removed(lab: Lab) -> None:
+    """Once the server is back everything goes out in ascending order, and leaves journal and card."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    iccid = lab.install()
+    failed_once(lab)
+    change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    assert change.result == {"delivered": 2}
+    assert pending(lab) == []
+    assert lab.card.notifications == ()
+    assert [each.sequence_number for each in lab.server.notifications] == [1, 2]
+    assert all(each.iccid == iccid for each in lab.server.notifications)
+
+
+def test_an_outbox_that_cannot_deliver_says_so(lab: Lab) -> None:
+    """The change that asked for delivery fails with the server's error, and everything is kept."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=100))
+    lab.install()
+    change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    assert change.error is not None
+    assert (change.error.kind, change.error.retryable) == ("server-unreachable", True)
+    assert "stays in the outbox" in change.error.sentence
+    assert len(pending(lab)) == 2
+
+
+def test_news_bring_what_waited_along(lab: Lab) -> None:
+    """The next notification for a recipient lets its whole queue be tried, the oldest first."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    iccid = lab.install()
+    failed_once(lab)
+    lab.carry_out(Kind.ENABLE, iccid=iccid)
+    lab.until(lambda: pending(lab), lambda left: not left)
+    assert [each.sequence_number for each in lab.server.notifications] == [1, 2, 3]
+
+
+def test_a_dead_recipient_holds_up_nobody(lab: Lab) -> None:
+    """What goes to an address that doesn't exist waits; the others' notifications go out."""
+    recipients = (Recipient(address=ELSEWHERE), Recipient())
+    iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
+    lab.carry_out(Kind.ENABLE, iccid=iccid)
+    lab.until(
+        lambda: pending(lab),
+        lambda left: bool(left) and all(each.address == ELSEWHERE for each in left) and left[0].attempts > 0,
+    )
+    assert [each.event for each in pending(lab)] == ["install", "enable"]
+    assert [each.event for each in lab.server.notifications] == ["install", "install", "enable"]
+
+
+def test_a_refused_notification_does_not_bury_the_next(lab: Lab) -> None:
+    """A server that will never take one notification still gets the later ones; the refused one stays."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.REFUSE, value="8.10/2.1", times=1))
+    lab.install()
+    seen = lab.until(lambda: pending(lab), lambda left: [each.attempts for each in left] == [1])
+    assert seen[0].seq == 1
+    assert seen[0].last_error is not None
+    assert seen[0].last_error.startswith("server-refused")
+    assert [each.sequence_number for each in lab.server.notifications] == [2]
+
+
+def test_what_is_on_the_card_at_the_start_is_delivered(lab: Lab) -> None:
+    """Notifications of a time without lpad are found when the card is opened."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install()
+    failed_once(lab)
+    lab.stop()
+    (lab.folder / "journal.db").unlink()
+    lab.start()
+    lab.until(lambda: lab.server.notifications, lambda found: len(found) == 2)
+    lab.until(lambda: lab.card.notifications, lambda left: not left)
+
+
+def test_what_was_accepted_is_not_sent_again_after_a_restart(lab: Lab) -> None:
+    """A notification that was delivered but not yet taken off the card is only taken off."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install()
+    failed_once(lab)
+    lab.stop()
+    journal = lab.journal()
+    for stored in journal.notifications():
+        journal.mark_delivered(stored.id)
+    journal.close()
+    lab.start()
+    lab.until(lambda: lab.card.notifications, lambda left: not left)
+    assert lab.server.notifications == ()
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_a_kept_copy_outlives_the_card_entry(lab: Lab, lost: str) -> None:
+    """A notification that somebody else took off the card is still delivered from its copy."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install()
+    failed_once(lab)
+    if lost == "after":
+        lab.stop()
+    _take_off_by_hand(lab)
+    change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    assert change.result == {"delivered": 2}
+    assert pending(lab) == []
+
+
+def _take_off_by_hand(lab: Lab) -> None:
+    """Remove the notifications as another program would that speaks to the card."""
+    for number in (1, 2):
+        lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
+        lab.card.transmit(bytes.fromhex(f"80E2910006BF30038001{number:02X}"))

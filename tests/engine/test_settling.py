@@ -1,0 +1,159 @@
+"""After a restart each change that was cut off ends by what the card holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.engine.change import Change, Kind, Question, QuestionKind, State, now
+from lpad.simulator.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def cut_off(
+    lab: Lab,
+    kind: Kind,
+    *,
+    notes: dict[str, Any] | None = None,
+    at: Callable[[Change], Change] = Change.run,
+    **params: Any,
+) -> Change:
+    """Write down a change as a daemon leaves it that is killed, start again, and return it settled."""
+    lab.stop()
+    journal = lab.journal()
+    change = journal.add(CARD, kind, params=params, secrets={})
+    journal.save(at(change), notes=notes)
+    journal.close()
+    lab.start()
+    return lab.ended(change.id)
+
+
+def interrupted(change: Change) -> bool:
+    return (
+        change.state is State.FAILED
+        and change.error is not None
+        and change.error.retryable
+        and change.error.details == {"interrupted": True}
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "done"),
+    [
+        (Kind.ENABLE, Kind.ENABLE, True),
+        (Kind.ENABLE, None, False),
+        (Kind.DISABLE, None, True),
+        (Kind.DISABLE, Kind.ENABLE, False),
+    ],
+)
+def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> None:
+    """A switch is done where the card is in the wanted state, and failed where it isn't."""
+    iccid = lab.install()
+    if found is not None:
+        lab.carry_out(found, iccid=iccid)
+    change = cut_off(lab, wanted, iccid=iccid, notes={"iccid": iccid})
+    assert (change.state is State.DONE) is done
+    assert interrupted(change) is not done
+
+
+def test_a_deletion(lab: Lab) -> None:
+    """A deleted profile is gone, one that is still there was not deleted."""
+    iccid = lab.install()
+    assert interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
+    assert cut_off(lab, Kind.DELETE, iccid="8900101000000000090").state is State.DONE
+
+
+def test_a_name(lab: Lab) -> None:
+    """A nickname is compared with what the card holds."""
+    iccid = lab.install()
+    assert interrupted(cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home"))
+    lab.carry_out(Kind.RENAME, iccid=iccid, nickname="home")
+    assert cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home").state is State.DONE
+
+
+def test_an_address(lab: Lab) -> None:
+    """The default SM-DP+ address is compared with what the card holds."""
+    assert interrupted(cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com"))
+    lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com")
+    assert cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com").state is State.DONE
+
+
+def test_a_reset(lab: Lab) -> None:
+    """A reset is done when none of the profiles it takes is left and it had begun."""
+    what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
+    assert cut_off(lab, Kind.RESET, notes={"reset": True}, **what).state is State.DONE
+    assert interrupted(cut_off(lab, Kind.RESET, **what))
+    lab.install()
+    assert interrupted(cut_off(lab, Kind.RESET, notes={"reset": True}, **what))
+
+
+def test_a_download_that_arrived(lab: Lab) -> None:
+    """A profile that was not there before and is there now was installed, whoever saw the result."""
+    iccid = lab.install()
+    notes = {"iccid": iccid, "held_before": False}
+    change = cut_off(lab, Kind.DOWNLOAD, notes=notes, enable=False)
+    assert change.state is State.DONE
+    assert change.result is not None
+    assert (change.result["iccid"], change.result["settled"]) == (iccid, True)
+
+
+def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
+    """Half of what was wanted is not done: the error says what is left to do."""
+    iccid = lab.install()
+    change = cut_off(lab, Kind.DOWNLOAD, notes={"iccid": iccid, "held_before": False}, enable=True)
+    assert interrupted(change)
+    assert change.error is not None
+    assert "enable it" in change.error.sentence
+
+
+def test_a_download_that_did_not_arrive(lab: Lab) -> None:
+    """Without the profile on the card the change failed and can be asked for again."""
+    assert interrupted(cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False}))
+    assert interrupted(cut_off(lab, Kind.DOWNLOAD))
+
+
+def test_a_download_that_the_card_refused(lab: Lab) -> None:
+    """The reason is in the ProfileInstallationResult that waits among the notifications."""
+    lab.install()
+    lab.carry_out(Kind.DELETE, iccid=FIRST)
+    lab.server.faults.add(Fault(function="handleNotification", kind=FaultKind.DROP_BEFORE, times=9))
+    lab.server.faults.add(Fault(function="getBoundProfilePackage", kind=FaultKind.BPP_BIT_FLIP, value=3))
+    order = lab.order()
+    lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+    change = cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False})
+    assert change.error is not None
+    assert change.error.kind == "card-refused"
+
+
+def test_an_unanswered_question(lab: Lab) -> None:
+    """A change that waited for an answer is cancelled: the session that asked is gone."""
+    question = Question(kind=QuestionKind.CONSENT, until=now())
+    change = cut_off(lab, Kind.DOWNLOAD, at=lambda change: change.run().wait(question))
+    assert change.state is State.CANCELLED
+
+
+def test_settling_waits_for_the_card(lab: Lab) -> None:
+    """While the card is absent nothing can be said; when it comes back the change is settled."""
+    iccid = lab.install()
+    lab.stop()
+    lab.modem.vanish()
+    journal = lab.journal()
+    change = journal.add(CARD, Kind.DISABLE, params={"iccid": iccid}, secrets={})
+    journal.save(change.run(), notes={"iccid": iccid})
+    journal.close()
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    assert lab.engine.change(change.id).state is State.RUNNING
+    lab.modem.come_back()
+    lab.carry_out(Kind.REFRESH)
+    assert lab.engine.change(change.id).state is State.DONE
+
+
+def test_reading_and_delivering_need_no_settling(lab: Lab) -> None:
+    """A refresh that was cut off is done by the start itself; a delivery can be asked for again."""
+    assert cut_off(lab, Kind.REFRESH).state is State.DONE
+    assert interrupted(cut_off(lab, Kind.DELIVER_NOTIFICATIONS))
