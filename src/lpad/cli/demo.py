@@ -37,19 +37,26 @@ PATIENCE = 60.0
 """Seconds for each thing that is waited for."""
 
 _STOPPING = 10.0
+_LETTING_GO = 0.5
+"""Seconds in which a process that has closed its output has ended, if it is ending."""
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave everything running until Ctrl-C, to try commands on it.")
-def demo(keep: bool) -> None:
+@click.option("--keep", is_flag=True, help="Leave the daemon, card and server up, to try commands on them.")
+@click.option("--stay", is_flag=True, hidden=True, help="Play in this process and stay until SIGTERM.")
+def demo(keep: bool, stay: bool) -> None:
     """Download, enable and list a profile, on a simulated card and server."""
+    if keep:
+        _play_in_background()
+        return
     _sigterm_interrupts()
     with ExitStack() as stack:
         stage = _Stage(Path(stack.enter_context(_folder())))
         stage.set_up(stack)
         stage.play()
-        if keep:
+        if stay:
             _invite(stage)
+            _let_go_of_terminal(stage.folder / "demo.log")
             threading.Event().wait()
 
 
@@ -86,6 +93,7 @@ class _Stage:
             "state_folder": str(self.folder / "state"),
             "euiccs": {CARD: {"port": str(self.folder / "ttyModem"), "baud": BAUD}},
             "trust": {"extra_ca_files": sorted(map(str, (self.folder / "pki" / "ci").glob("*.der")))},
+            "remote": {"hosts": {"localhost": "127.0.0.1"}},  # bare containers can't look even that up
         }
         config = self.folder / "lpad.yaml"
         config.write_text(json.dumps(settings, indent=2), encoding="utf-8")  # JSON is YAML
@@ -187,6 +195,36 @@ def _folder() -> Iterator[str]:
         shutil.rmtree(path)
 
 
+def _play_in_background() -> None:
+    """Play in a process of its own, which stays when this one ends; show what it says until then."""
+    command = [sys.executable, "-m", "lpad.cli.lpad", "demo", "--stay"]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None, "it was asked for"
+        try:
+            for line in process.stdout:
+                click.echo(line, nl=False)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+        # Its output ends when it lets go of the terminal, or when it ends itself.
+        try:
+            process.wait(_LETTING_GO)
+        except subprocess.TimeoutExpired:
+            os._exit(0)  # without waiting for a process that is meant to stay
+    sys.exit(process.returncode or 1)
+
+
+def _let_go_of_terminal(log: Path) -> None:
+    """Send what is still said to a file: the terminal goes back to its owner."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with log.open("ab") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+
+
 def _sigterm_interrupts() -> None:
     """Let SIGTERM end the demo as Ctrl-C does: nothing stays behind."""
 
@@ -202,4 +240,4 @@ def _invite(stage: _Stage) -> None:
     click.echo(f"  {lpactl} --socket {stage.socket} profiles")
     click.echo(f"  {lpactl} --socket {stage.socket} info")
     click.echo(f"  curl --unix-socket {stage.socket} http://lpad/v1/euiccs/{CARD}/profiles")
-    click.echo("\nCtrl-C ends everything.")
+    click.echo(f"\nIt all stays up until: kill {os.getpid()}")
