@@ -163,3 +163,16 @@ def test_mixed_curves(ci: Credential) -> None:
 def test_no_certificate(ci: Credential) -> None:
     """Bytes that are no certificate are invalid."""
     assert fault(b"\x30\x00", ci) is CertificateFault.INVALID
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # bad serials
+@pytest.mark.parametrize("byte", [0x00, 0x01, 0x30, 0x80, 0xFF])
+def test_damaged(ci: Credential, byte: int) -> None:
+    """A byte changed anywhere in what is signed makes a certificate wrong, and disturbs nothing else."""
+    credential = made(ci)
+    der = credential.der
+    for place in range(4 + len(credential.certificate.tbs_certificate_bytes)):
+        damaged = der[:place] + bytes([byte]) + der[place + 1 :]
+        if damaged != der:
+            with pytest.raises(CertificateError):
+                check_chain(damaged, trusted=[ci])

@@ -10,6 +10,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lpad.errors import InvalidValue, MalformedError
@@ -28,6 +29,14 @@ _UNDERSTOOD = frozenset(
     }
 )
 _LONGEST_CHAIN = 3
+# What cryptography raises for bytes that look like a certificate.
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class Role(Enum):
@@ -114,9 +123,16 @@ def _load(der: bytes) -> Credential:
     try:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
+        # cryptography parses these no sooner than they are asked for
+        _ = certificate.issuer, certificate.subject, certificate.signature_hash_algorithm
+    except _UNREADABLE as error:
+        raise CertificateError(f"no certificate: {error}") from error
+    try:
         key = certificate.public_key()
     except ValueError as error:
-        raise CertificateError(f"no certificate: {error}") from error
+        raise CertificateError(f"no key: {error}") from error
+    except UnsupportedAlgorithm as error:
+        raise CertificateError(f"no key: {error}", CertificateFault.UNSUPPORTED_CURVE) from error
     if any(one.critical and one.oid not in _UNDERSTOOD for one in extensions):
         raise CertificateError("a critical extension is unknown")
     if not isinstance(key, ec.EllipticCurvePublicKey):
