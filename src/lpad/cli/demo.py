@@ -93,7 +93,7 @@ class _Stage:
             "state_folder": str(self.folder / "state"),
             "euiccs": {CARD: {"port": str(self.folder / "ttyModem"), "baud": BAUD}},
             "trust": {"extra_ca_files": sorted(map(str, (self.folder / "pki" / "ci").glob("*.der")))},
-            "remote": {"hosts": {"localhost": "127.0.0.1"}},  # bare containers can't look even that up
+            "remote": {"hosts": {self.server.address: "127.0.0.1"}},  # bare containers lack localhost
         }
         config = self.folder / "lpad.yaml"
         config.write_text(json.dumps(settings, indent=2), encoding="utf-8")  # JSON is YAML
