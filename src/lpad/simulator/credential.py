@@ -8,14 +8,22 @@ from enum import Enum
 from typing import cast
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lpad.errors import InvalidValue, NotFound
+from lpad.errors import InvalidValue, MalformedError, NotFound
 
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises on certificates that others made."""
 _HALF = 32  # bytes of r and of s on either 256-bit curve
 
 
@@ -101,6 +109,28 @@ class Credential:
     def signed(self, signature: bytes, data: bytes) -> bool:
         """Whether `signature` (r | s) over `data` was made with this certificate's key."""
         return signed_by(self.public_key, signature, data)
+
+
+def read_certificate(der: bytes) -> x509.Certificate:
+    """Return the certificate in `der`, every part of it looked at.
+
+    cryptography reads certificates lazily: a bad name, extension, date or algorithm would come up in
+    the middle of a check.
+
+    Raises:
+        MalformedError: no X.509 certificate, one with an unknown algorithm, or without an EC key.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        key = certificate.public_key()
+        _ = certificate.signature_hash_algorithm, certificate.extensions
+        _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except _UNREADABLE as error:
+        raise MalformedError(f"this is no certificate: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise MalformedError("this certificate has no elliptic-curve key")
+    return certificate
 
 
 def signed_by(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bool:

@@ -29,11 +29,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from lpad.errors import InvalidValue, NotFound
+from lpad.errors import InvalidValue, MalformedError, NotFound
 from lpad.identifiers import Eid
 from lpad.simulator import certificate_profile as profile
 from lpad.simulator.certificate_profile import Validity
-from lpad.simulator.credential import Credential, Curve
+from lpad.simulator.credential import Credential, Curve, read_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -219,11 +219,11 @@ def _read_tls(folder: Path) -> tuple[Credential, ...]:
 
 def _read(certificate: Path, key: Path) -> Credential:
     try:
-        loaded = x509.load_der_x509_certificate(certificate.read_bytes())
+        loaded = read_certificate(certificate.read_bytes())
         if not key.exists():
             return Credential(loaded)
         private = load_pem_private_key(_key_block(key.read_bytes()), password=None)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, MalformedError) as error:
         raise InvalidValue(f"can't read {certificate} with its key: {error}") from error
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise InvalidValue(f"{key} holds no elliptic-curve key")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.codec import object_identifier, tlv
+from lpad.codec.bound_profile import BoundProfile
 from lpad.identifiers import Iccid
 from lpad.simulator.credential import Curve
 from lpad.simulator.smdp.metadata import (
@@ -169,6 +170,14 @@ def test_package_is_made_as_cards_expect(visit: Visit, pki: Pki, profile: bytes)
     assert last <= 1020
     oid = tlv.parse(opened["configure"]).get(0xB8).get(0x80).value
     assert object_identifier.decode(oid) == visit.smdp.oid == "2.999.10"
+
+
+def test_package_is_cut_into_segments_by_the_lpa(visit: Visit, profile: bytes) -> None:
+    """The LPA's own reader of packages agrees: transaction, metadata, and one segment for each piece."""
+    order = visit.smdp.orders.add_order(profile, replace_session_keys=True)
+    bound = BoundProfile.parse(visit.up_to_package(order.matching_id))
+    assert bytes(bound.transaction_id) == visit.transaction_id
+    assert len(bound.segments) == 3 + 1 + 1 + 1 + 3
 
 
 def test_profile_may_bring_its_own_session_keys(visit: Visit, pki: Pki, profile: bytes) -> None:

@@ -15,7 +15,7 @@ from lpad.simulator.faults import TlsIdentity
 from lpad.simulator.pki import Pki
 from lpad.simulator.smdp.announcement import Announcement
 from lpad.simulator.smdp.server import SmDp
-from simulator.smdp.bench import PREFIX, Connection, TestCard, Visit, status_of
+from simulator.smdp.bench import PREFIX, Connection, TestCard, Visit, b64, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +76,16 @@ def test_answers_carry_the_headers_of_the_binding(connection: Connection) -> Non
     failed = body["header"]["functionExecutionStatus"]
     assert failed["status"] == "Failed"
     assert failed["statusCodeData"]["message"]
+
+
+def test_empty_answer_has_a_type_too(visit: Visit) -> None:
+    """204 to a notification carries the JSON type: a client in the field insists on the header."""
+    notification = visit.card.installation_result(bytes(16), "x")
+    body = json.dumps({"pendingNotification": b64(notification)}).encode()
+    response = visit.connection.post("handleNotification", body)
+    assert (response.status, response.read()) == (204, b"")
+    assert response.headers["Content-Type"].startswith("application/json")
+    assert response.headers["Content-Length"] is None
 
 
 def test_client_without_the_version_header_is_served(connection: Connection) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _RESPONSE = 0xBF38
 _INFO2 = 0xBF22
+_FREE_MEMORY = 0x82
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,11 @@ class Device:
         tac = info.find(0x80) if info else None
         info2 = signed1.get(_INFO2)
         resource = info2.find(0x84)
-        memory = [one.value for one in tlv.parse_all(resource.value if resource else b"") if one.tag == 0x82]
         forbidden = info2.find(0x99)
         return cls(
             matching_id=matching.value.decode("utf-8", "replace") if matching else "",
             tacs=_tacs(tac.value) if tac else frozenset(),
-            free_memory=int.from_bytes(memory[0], "big") if memory else None,
+            free_memory=_free_memory(resource.value) if resource else None,
             forbidden_rules=bits_of(forbidden.value) if forbidden else frozenset(),
         )
 
@@ -189,6 +189,15 @@ def _signer(site: Site, call: Call, session: Session) -> Credential:
     if FaultKind.OTHER_OID in call.faults:
         return site.pki.dp2_pb[session.dp_pb.curve]
     return session.dp_auth if FaultKind.OTHER_ROLE in call.faults else session.dp_pb
+
+
+def _free_memory(resource: bytes) -> int | None:
+    """Return the free bytes that extCardResource tells (ETSI TS 102 226, 8.2.1.7.2), if it does."""
+    try:
+        told = [one.value for one in tlv.parse_all(resource) if one.tag == _FREE_MEMORY]
+    except MalformedError:  # cards in the field put other things there; not worth refusing them
+        return None
+    return int.from_bytes(told[0], "big") if told else None
 
 
 def _tacs(tac: bytes) -> frozenset[str]:

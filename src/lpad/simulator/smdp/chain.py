@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lpad.codec import tlv
 from lpad.errors import InvalidValue, MalformedError
 from lpad.identifiers import Eid
 from lpad.simulator.certificate_profile import ROLES_EUICC, ROLES_EUM
-from lpad.simulator.credential import Credential, authority_key_id, issued_by, policies
+from lpad.simulator.credential import Credential, authority_key_id, issued_by, policies, read_certificate
 from lpad.simulator.smdp import status
 from lpad.simulator.smdp.status import Refusal, Status
 
@@ -43,13 +42,9 @@ def verify_chain(euicc_der: bytes, eum_der: bytes, ci: Credential) -> tuple[Cred
 
 def _load(der: bytes, invalid: Status) -> x509.Certificate:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        _ = certificate.extensions
-        if isinstance(certificate.public_key(), ec.EllipticCurvePublicKey):
-            return certificate
-    except (ValueError, x509.DuplicateExtension) as error:
+        return read_certificate(der)
+    except MalformedError as error:
         raise Refusal(invalid) from error
-    raise Refusal(invalid)
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

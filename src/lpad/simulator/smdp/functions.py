@@ -35,12 +35,13 @@ FUNCTIONS: dict[str, Callable[[Site, Call], dict[str, str] | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """Status, body and its type; an empty body has none."""
+    """Status, body and its type, and the outcome in words for the log."""
 
     status: int
     body: bytes = b""
     content_type: str = JSON
     location: str | None = None
+    outcome: str = ""
 
 
 def answer(site: Site, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
@@ -63,7 +64,7 @@ def _fields(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object that a request is, or None when it is something else."""
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None
 
@@ -73,9 +74,10 @@ def _succeeded(result: dict[str, str] | None, faults: ActiveFaults) -> HttpAnswe
     header = {"functionExecutionStatus": {"status": faults.value(FaultKind.STATUS, "Executed-Success")}}
     if result is None:
         if FaultKind.BODY_SUCCESS in faults or FaultKind.STATUS in faults:
-            return HttpAnswer(200, _json({"header": header}))
-        return HttpAnswer(204)
-    return HttpAnswer(200, _json({"header": header, **sabotage.answer(faults, result)}))
+            return HttpAnswer(200, _json({"header": header}), outcome="accepted")
+        return HttpAnswer(204, outcome="accepted")
+    body = _json({"header": header, **sabotage.answer(faults, result)})
+    return HttpAnswer(200, body, outcome="Executed-Success")
 
 
 def _failed(why: Status, subject_identifier: str | None = None, *, http_status: int = 200) -> HttpAnswer:
@@ -83,7 +85,8 @@ def _failed(why: Status, subject_identifier: str | None = None, *, http_status: 
     if subject_identifier is not None:
         data["subjectIdentifier"] = subject_identifier
     execution = {"status": "Failed", "statusCodeData": data}
-    return HttpAnswer(http_status, _json({"header": {"functionExecutionStatus": execution}}))
+    body = _json({"header": {"functionExecutionStatus": execution}})
+    return HttpAnswer(http_status, body, outcome=f"{why.subject}/{why.reason} {why.message}")
 
 
 def _json(body: dict[str, Any]) -> bytes:

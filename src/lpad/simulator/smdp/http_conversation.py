@@ -59,7 +59,7 @@ class HttpConversation(BaseHTTPRequestHandler):
         if FaultKind.DELAY in faults:
             time.sleep(faults.number(FaultKind.DELAY, 1.0))
         answer = _replacement(faults) or self._smdp.carry_out(function, body, faults)
-        _log.info("%s: HTTP %d, %d bytes", function, answer.status, len(answer.body))
+        _log.info("%s: HTTP %d, %s", function, answer.status, answer.outcome)
         if FaultKind.DROP_AFTER in faults:
             self._drop()
         self._send(_altered(faults, answer), cut_short=FaultKind.BODY_TRUNCATED in faults)
@@ -94,8 +94,8 @@ class HttpConversation(BaseHTTPRequestHandler):
         self.send_header("X-Admin-Protocol", told if told.startswith("gsma/rsp/v") else _OWN_PROTOCOL)
         if answer.location is not None:
             self.send_header("Location", answer.location)
-        if answer.body:
-            self.send_header("Content-Type", answer.content_type)
+        # Also with an empty body: a client in the field looks at the type before anything else.
+        self.send_header("Content-Type", answer.content_type)
         if answer.status != HTTPStatus.NO_CONTENT:  # RFC 9110, 8.6: none with 204
             self.send_header("Content-Length", str(len(answer.body)))
         if not keep:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-
-from lpad.simulator.credential import authority_key_id
+from lpad.errors import MalformedError
+from lpad.simulator.credential import Credential, authority_key_id, read_certificate
 from lpad.simulator.smdp.chain import verify_chain
 from lpad.simulator.smdp.status import Refusal
 
@@ -31,8 +30,7 @@ def signer_of_result(site: Site, transaction_id: bytes) -> Signer | None:
     transaction = site.transactions.get(transaction_id)
     if transaction is None:
         return None
-    certificate = x509.load_der_x509_certificate(transaction.euicc)
-    return Signer(cast("ec.EllipticCurvePublicKey", certificate.public_key()), transaction.eid)
+    return Signer(Credential(read_certificate(transaction.euicc)).public_key, transaction.eid)
 
 
 def signer_of_other(site: Site, element: Tlv) -> Signer | None:
@@ -41,11 +39,10 @@ def signer_of_other(site: Site, element: Tlv) -> Signer | None:
     if len(certificates) < 2:
         return None
     try:
-        eum = x509.load_der_x509_certificate(certificates[1])
-        ci = site.ci(authority_key_id(eum) or b"")
+        ci = site.ci(authority_key_id(read_certificate(certificates[1])) or b"")
         if ci is None:
             return None
         euicc, eid = verify_chain(certificates[0], certificates[1], ci)
-    except (Refusal, ValueError):
+    except (Refusal, MalformedError):
         return None
     return Signer(euicc.public_key, eid.digits)

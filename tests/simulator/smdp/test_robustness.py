@@ -1,0 +1,102 @@
+"""Whatever bytes arrive, the server answers with a status and lives on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lpad.identifiers import Iccid
+from lpad.simulator.faults import ActiveFaults
+from lpad.simulator.made_up_profile import made_up_profile
+from lpad.simulator.smdp.server import SmDp
+from simulator.smdp.bench import Connection, TestCard, Visit, b64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.simulator.pki import Pki
+
+ICCID = Iccid.parse("8949000000000000015")
+
+
+@pytest.fixture(scope="module")
+def standing(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    """A visit at a server that stands for all examples."""
+    with SmDp(tmp_path_factory.mktemp("smdp"), pki=pki) as smdp:
+        connection = Connection(smdp, pki)
+        smdp.orders.add_order(made_up_profile(ICCID, size=0), matching_id="FUZZ", attempt_limit=1_000_000)
+        yield Visit(smdp, TestCard.of(pki), connection)
+        connection.close()
+
+
+def mangled(data: bytes, place: int, value: int, cut: int) -> bytes:
+    """Return `data` with one byte another and some bytes less."""
+    altered = bytearray(data)
+    altered[place % len(data)] = value
+    return bytes(altered[: len(data) - cut])
+
+
+def answered(visit: Visit, function: str, fields: dict[str, str]) -> int:
+    return visit.smdp.carry_out(function, json.dumps(fields).encode(), ActiveFaults()).status
+
+
+MANGLING = (st.integers(0, 5000), st.integers(0, 255), st.integers(0, 3))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(max_size=20), st.binary(max_size=20), st.binary(max_size=60))
+def test_any_first_request(standing: Visit, address: str, challenge: bytes, info1: bytes) -> None:
+    """Addresses, challenges and EUICCInfo1 of any kind."""
+    fields = {"smdpAddress": address, "euiccChallenge": b64(challenge), "euiccInfo1": b64(info1)}
+    assert answered(standing, "initiateAuthentication", fields) == 200
+
+
+@settings(deadline=None, max_examples=80)
+@given(*MANGLING)
+def test_any_authentication(standing: Visit, place: int, value: int, cut: int) -> None:
+    """A card's answer with one byte another, or cut short, is refused or accepted, never an accident."""
+    standing.initiate()
+    response = standing.card.authenticate_server(standing.initiated, matching_id="FUZZ")
+    fields = {
+        "transactionId": standing.initiated["transactionId"],
+        "authenticateServerResponse": b64(mangled(response, place, value, cut)),
+    }
+    assert answered(standing, "authenticateClient", fields) == 200
+
+
+@settings(deadline=None, max_examples=40)
+@given(*MANGLING)
+def test_any_preparation(standing: Visit, place: int, value: int, cut: int) -> None:
+    """The same for the one-time key."""
+    standing.up_to_metadata("FUZZ")
+    response = standing.card.prepare_download(standing.authenticated)
+    fields = {
+        "transactionId": standing.initiated["transactionId"],
+        "prepareDownloadResponse": b64(mangled(response, place, value, cut)),
+    }
+    assert answered(standing, "getBoundProfilePackage", fields) == 200
+
+
+@settings(deadline=None, max_examples=100)
+@given(place=MANGLING[0], value=MANGLING[1], cut=MANGLING[2], result=st.booleans())
+def test_any_notification(standing: Visit, place: int, value: int, cut: int, *, result: bool) -> None:
+    """The same for both kinds of notification: taken, or a bad request."""
+    card = standing.card
+    whole = (
+        card.installation_result(bytes(16), "x")
+        if result
+        else card.other_notification("x", 1, iccid=bytes(ICCID))
+    )
+    fields = {"pendingNotification": b64(mangled(whole, place, value, cut))}
+    assert answered(standing, "handleNotification", fields) in (204, 400)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=100) | st.just(b"[" * 100_000))
+def test_any_body(standing: Visit, body: bytes) -> None:
+    """Bytes that are hardly ever JSON."""
+    assert standing.smdp.carry_out("cancelSession", body, ActiveFaults()).status in (200, 400)
