@@ -9,11 +9,11 @@ import pytest
 
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import IMEI, ScriptedCard
-from lpad.card.at_csim import AtCsim, open_csim_link
-from lpad.card.at_modem import AtModem, AtPatience
+from lpad.card.at_csim import open_csim_link
+from lpad.card.at_modem import AtPatience
 from lpad.card.isdr import isdr_session
 from lpad.card.link import LinkRefused
-from lpad.card.serial_line import SerialLine
+from lpad.card.working_time import WorkingTime
 from lpad.deadline import Deadline
 from lpad.errors import CardBusy, CardError, CardMalformed, CardUnreachable
 from lpad.simulator.modem import PtyModem
@@ -172,11 +172,9 @@ def test_the_callers_deadline_caps_the_modems_patience() -> None:
 )
 def test_long_work_has_more_patience(apdus: list[str], long: bool) -> None:  # noqa: FBT001 - a column
     """Enabling, deleting and installing may take long; the first block tells it for its whole chain."""
-    with PtyModem(ScriptedCard()) as port:
-        modem = AtModem(SerialLine(port.path), patience=AtPatience(apdu=60, change=120))
-        csim = AtCsim(modem)
-        assert [csim._patience(bytes.fromhex(apdu)) for apdu in apdus][-1] == (120 if long else 60)
-        modem.close()
+    working_time = WorkingTime()
+    patience = AtPatience(apdu=60, change=120)
+    assert [working_time.of(bytes.fromhex(apdu), patience) for apdu in apdus][-1] == (120 if long else 60)
 
 
 @pytest.mark.parametrize("echo_stays", [False, True])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpad.errors import InternalError, MalformedError
-from lpad.protocol.at_commands import cgsn, csim, csim_response
+from lpad.protocol.at_commands import cgsn, csim, response_apdu
 from lpad.protocol.at_dialogue import (
     LONGEST_LINE,
     AtAnswer,
@@ -39,7 +39,7 @@ def response_to(data: bytes) -> bytes:
     answer = answer_to(data)
     assert answer is not None
     assert answer.ok
-    return csim_response(answer)
+    return response_apdu(answer)
 
 
 def test_a_command_ends_with_carriage_return() -> None:
@@ -150,7 +150,7 @@ def test_an_answer_that_contradicts_itself_is_malformed(line: str) -> None:
     answer = answer_to(f"+CSIM: {line}\r\nOK\r\n".encode())
     assert answer is not None
     with pytest.raises(MalformedError):
-        csim_response(answer)
+        response_apdu(answer)
 
 
 @pytest.mark.parametrize(

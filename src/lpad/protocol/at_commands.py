@@ -11,6 +11,12 @@ from lpad.protocol.at_dialogue import AtCommand
 if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
+LONGEST_IDENTITY = 80
+"""Characters kept of what a modem says of itself."""
+
+_ANYTHING_BUT_UNSOLICITED = r"(?!RING$|RDY$|[+^*%$#_].*:).+"
+"""Model names come bare; what modems say unasked begins with a sign and has a colon, but for a few words."""
+
 
 def csim(apdu: bytes) -> AtCommand:
     """Return the command that carries an APDU (TS 27.007, 8.17); the length counts hex characters."""
@@ -18,8 +24,44 @@ def csim(apdu: bytes) -> AtCommand:
     return AtCommand(f'AT+CSIM={len(digits)},"{digits}"', prefix="+CSIM", bare=r'\d+\s*,\s*"?[0-9A-Fa-f]+"?')
 
 
-def csim_response(answer: AtAnswer) -> bytes:
-    """Return the response APDU in a modem's answer to `csim`.
+def cgsn() -> AtCommand:
+    """Return the command that asks for the IMEI (TS 27.007, 5.4); most modems answer without a prefix."""
+    return AtCommand("AT+CGSN", prefix="+CGSN", bare=r'"?\d{14,16}"?')
+
+
+def ccho(aid: bytes) -> AtCommand:
+    """Return the command that opens a channel to an application (TS 27.007, 8.45).
+
+    Some modems answer the bare number, and some 16 hexadecimal digits.
+    """
+    return AtCommand(f'AT+CCHO="{aid.hex().upper()}"', prefix="+CCHO", bare=r'"?[0-9A-Fa-f]{1,16}"?')
+
+
+def ccho_handle(answer: AtAnswer) -> str:
+    """Return the name that the modem gave to the channel, in the modem's own spelling.
+
+    It names the channel to this modem and nothing else: it is no channel number, even where it looks like
+    one.
+
+    Raises:
+        MalformedError: the line is none of the known forms.
+    """
+    line = answer.lines[-1].strip('" ') if answer.lines else ""
+    if re.fullmatch(r"[0-9A-Fa-f]{1,16}", line) is None:
+        raise MalformedError("the modem's name for the channel is not 1 to 16 hexadecimal digits")
+    return line
+
+
+def cgla(handle: str, apdu: bytes) -> AtCommand:
+    """Return the command that carries an APDU on a channel (TS 27.007, 8.43)."""
+    digits = apdu.hex().upper()
+    return AtCommand(
+        f'AT+CGLA={handle},{len(digits)},"{digits}"', prefix="+CGLA", bare=r'\d+\s*,\s*"?[0-9A-Fa-f]+"?'
+    )
+
+
+def response_apdu(answer: AtAnswer) -> bytes:
+    """Return the response APDU in a modem's answer to `csim` or `cgla`.
 
     Raises:
         MalformedError: no such line, or its length contradicts its hex.
@@ -37,6 +79,21 @@ def csim_response(answer: AtAnswer) -> bytes:
     return bytes.fromhex(digits)
 
 
-def cgsn() -> AtCommand:
-    """Return the command that asks for the IMEI (TS 27.007, 5.4); most modems answer without a prefix."""
-    return AtCommand("AT+CGSN", prefix="+CGSN", bare=r'"?\d{14,16}"?')
+def cchc(handle: str) -> AtCommand:
+    """Return the command that closes a channel (TS 27.007, 8.46); some modems say +CCHC before OK."""
+    return AtCommand(f"AT+CCHC={handle}")
+
+
+def identity() -> tuple[AtCommand, AtCommand, AtCommand]:
+    """Return the commands that ask for manufacturer, model and firmware (TS 27.007, 5.1 to 5.3)."""
+    return (
+        AtCommand("AT+CGMI", prefix="+CGMI", bare=_ANYTHING_BUT_UNSOLICITED),
+        AtCommand("AT+CGMM", prefix="+CGMM", bare=_ANYTHING_BUT_UNSOLICITED),
+        AtCommand("AT+CGMR", prefix="+CGMR", bare=_ANYTHING_BUT_UNSOLICITED),
+    )
+
+
+def identity_text(answer: AtAnswer) -> str:
+    """Return what a modem said of itself: quotes and the word Revision are left out."""
+    line = answer.lines[0] if answer.lines else ""
+    return re.sub(r"^Revision\s*:\s*", "", line.strip('" '), flags=re.IGNORECASE)[:LONGEST_IDENTITY]
