@@ -14,7 +14,7 @@ from lpad.errors import NotPermitted
 _CREDENTIALS = struct.Struct("3i")
 # Linux 4.13; the groups that the peer had when it connected. Not in Python's socket module.
 _SO_PEERGROUPS = 59
-_MANY_GROUPS = 65536
+_MANY_GROUPS = 256  # as far as Python reads; a peer with more is looked up like on an older kernel
 
 
 class Access(enum.Enum):
@@ -74,7 +74,7 @@ def _supplementary(connection: socket.socket, uid: int, gid: int) -> list[int]:
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MANY_GROUPS * 4)
     except OSError:
-        # An older kernel: what the user database says now.
+        # An older kernel, or very many groups: what the user database says now.
         try:
             return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
         except KeyError:

@@ -127,8 +127,7 @@ class Job:
                 lambda: self._answer is not None or self._cancelled is not None, deadline.remaining()
             )
             answer = self._answer
-            if answer is None:
-                self._change = self._book.save(self._change.run())
+            self._go_on()
         self.check()
         return answer
 
@@ -149,14 +148,14 @@ class Job:
             if not fits:
                 raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
             self._answer = answer
-            # Here and not in the worker: whoever asks after the answer must not see the question again.
-            self._change = self._book.save(self._change.run())
+            self._go_on()
             self._condition.notify_all()
 
     def cancel(self, sentence: str) -> None:
         """Take the change back at its next safe point."""
         with self._condition:
             self._cancelled = sentence
+            self._go_on()
             self._condition.notify_all()
 
     def check(self) -> None:
@@ -167,6 +166,11 @@ class Job:
         """
         if self._cancelled is not None:
             raise Cancelled(self._cancelled)
+
+    def _go_on(self) -> None:
+        """Take the question back, in the thread of whoever answered: nobody must see it any more."""
+        if self._change.question is not None:
+            self._change = self._book.save(self._change.run())
 
     def done(self, result: dict[str, Json]) -> None:
         """End well."""
