@@ -42,6 +42,8 @@ class ScriptedCard:
     commands: list[bytes] = field(default_factory=list)
     """The whole ES10 commands that arrived."""
     open: set[int] = field(default_factory=set)
+    selected: dict[int, bytes] = field(default_factory=dict)
+    """What is selected on which channel; the modem may have selected something of its own."""
     resets: int = 0
     _chains: dict[int, list[bytes]] = field(default_factory=dict)
     _waiting: dict[int, bytes] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class ScriptedCard:
         self.resets += 1
         self.free_channels += sorted(self.open)
         self.open.clear()
+        self.selected.clear()
         self._chains.clear()
         self._waiting.clear()
         return bytes.fromhex("3B9F96801FC78031E073FE211B63")
@@ -77,14 +80,19 @@ class ScriptedCard:
                 return self.proactive + b"\x90\x00"
             case 0x14:
                 return b"\x90\x00"
+            case 0xF2:
+                selected = "8400" if channel in self.selected else "83023F00"
+                return bytes.fromhex(f"62{len(selected) // 2:02X}{selected}9000")
         return b"\x6d\x00"
 
     def _manage_channel(self, command: Command) -> bytes:
         if command.p1 == 0x80:
-            if command.p2 not in self.open:
+            number = command.p2 or channel_of(command.cla)
+            if number not in self.open:
                 return b"\x68\x81"
-            self.open.remove(command.p2)
-            self.free_channels.append(command.p2)
+            self.open.remove(number)
+            self.selected.pop(number, None)
+            self.free_channels.append(number)
             return b"\x90\x00"
         if not self.free_channels:
             return b"\x6a\x81"
@@ -95,12 +103,15 @@ class ScriptedCard:
     def _select(self, channel: int, command: Command) -> bytes:
         if command.data not in self.applications:
             return b"\x6a\x82"
+        self.selected[channel] = command.data
         if not self.fci_waits:
             return bytes.fromhex("6F009000")
         self._waiting[channel] = bytes.fromhex("6F00")
         return b"\x61\x02"
 
     def _store_data(self, channel: int, command: Command) -> bytes:
+        if self.selected.get(channel) not in self.applications:
+            return b"\x6d\x00"
         if command.p2 == 0 and command.le is None:
             self._chains[channel] = []
         chain = self._chains.setdefault(channel, [])

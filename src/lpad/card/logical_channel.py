@@ -6,9 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.card.exchange import exchange
-from lpad.card.status import status_error
+from lpad.card.leftovers import close_leftovers
+from lpad.card.status import no_isdr, status_error
 from lpad.deadline import Deadline
-from lpad.errors import CardError, CardMalformed, CardStatus, InternalError
+from lpad.errors import CardError, CardMalformed, InternalError
 from lpad.protocol.apdu import MOST_CHANNELS, Command, Response, class_byte
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _SELECT = 0xA4
 _SELECT_BY_AID = 0x04
 _CLOSE = 0x80
 _NO_SUCH_APPLICATION = 0x6A82
+_NO_FREE_CHANNEL = 0x6A81
+CLOSE_THIS_CHANNEL = Command(0, _MANAGE_CHANNEL, _CLOSE, 0)
+"""P2 00 closes the channel that the class byte names."""
 CLOSING = 10.0
 """Seconds for closing a channel when something else has gone wrong, and its deadline perhaps passed."""
 
@@ -68,10 +72,25 @@ class RawLink:
             self._close_after_failure(number)
             raise
 
+    def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int:
+        """Close channels that an earlier process left open, and return how many.
+
+        Args:
+            handle: the channel's number; None where it is not known: then all are looked at, and those
+                that belong to the modem spared.
+            deadline: when to give up.
+
+        Raises:
+            CardError: the card can't be reached, or the modem passes nothing to logical channels.
+        """
+        if handle is None:
+            return close_leftovers(self._card, deadline=deadline)
+        return close_leftovers(self._card, [int(handle)], deadline=deadline)
+
     def _manage_channel(self, *, deadline: Deadline) -> int:
-        opened = exchange(
-            self._card, Command(0, _MANAGE_CHANNEL, le=1), deadline=deadline, attempted="MANAGE CHANNEL"
-        )
+        opened = self._open_any(deadline=deadline)
+        if opened.sw == _NO_FREE_CHANNEL and self._make_room(deadline=deadline):
+            opened = self._open_any(deadline=deadline)
         if not opened.ok:
             raise status_error("opening a logical channel", opened.sw)
         if len(opened.data) != 1 or not 1 <= opened.data[0] < MOST_CHANNELS:
@@ -80,6 +99,18 @@ class RawLink:
                 " help"
             )
         return opened.data[0]
+
+    def _open_any(self, *, deadline: Deadline) -> Response:
+        command = Command(0, _MANAGE_CHANNEL, le=1)
+        return exchange(self._card, command, deadline=deadline, attempted="MANAGE CHANNEL")
+
+    def _make_room(self, *, deadline: Deadline) -> bool:
+        """Close what crashed processes left open; failing at it must not hide that all are taken."""
+        try:
+            return close_leftovers(self._card, deadline=deadline) > 0
+        except CardError as error:
+            _log.warning("looking for channels left open: %s", error)
+            return False
 
     def _select(self, number: int, aids: Sequence[Aid], *, deadline: Deadline) -> Aid:
         if not aids:
@@ -93,9 +124,7 @@ class RawLink:
                 return aid
             if answer.sw != _NO_SUCH_APPLICATION:
                 raise status_error("selecting the ISD-R", answer.sw)
-        raise CardStatus(
-            "selecting the ISD-R: no ISD-R, this card is no eUICC; check which SIM slot is active", sw="6A82"
-        )
+        raise no_isdr()
 
     def _close_after_failure(self, number: int) -> None:
         try:
@@ -119,6 +148,7 @@ class LogicalChannel:
         self._number = number
         self._open = True
         self.aid = aid
+        self.handle = str(number)
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         """Send an APDU on this channel, as `Channel` says."""

@@ -32,3 +32,10 @@ def status_error(attempted: str, sw: int) -> CardStatus:
     """
     sentence = _SENTENCES.get(sw, "the card refused")
     return CardStatus(f"{attempted}: {sentence} (status {sw:04X})", sw=f"{sw:04X}")
+
+
+def no_isdr() -> CardStatus:
+    """Return the error for a card that knows no ISD-R under any of its names."""
+    return CardStatus(
+        "selecting the ISD-R: no ISD-R, this card is no eUICC; check which SIM slot is active", sw="6A82"
+    )
