@@ -44,7 +44,7 @@ def made_up_profile(
         raise InvalidValue("an IMSI has 6 to 15 decimal digits")
     if not 1 <= len(name) <= 100 or not 0 <= size <= LARGEST_SIZE:
         raise InvalidValue("a made-up profile has a name of 1 to 100 characters and at most 900000 bytes")
-    first = _header(iccid, name) + _mf(iccid) + _codes() + _usim(imsi) + _aka()
+    first = _header(iccid, name) + _mf(iccid) + _codes() + _usim(imsi, name) + _aka()
     last = encode(END, _pe_header(900))
     room = size - len(first) - len(last)
     return first + _filler(iccid, room) + last
@@ -109,15 +109,24 @@ def _codes() -> bytes:
     )
 
 
-def _usim(imsi: str) -> bytes:
+def _usim(imsi: str, name: str) -> bytes:
     odd = len(imsi) % 2
     digits = swap_nibbles(bytes.fromhex(("9" if odd else "1") + imsi + ("" if odd else "f")))
+    provider = b"\x00" + name.encode("ascii", "replace")[:16].ljust(16, b"\xff")
+    rule = bytes.fromhex("80015EA40683010A9501088401D4")
+    emergency = bytes.fromhex("11F2FF") + b"Emergency\x00"
     return encode(
         USIM,
         _pe_header(4),
         _template(4),
         encode(0xA2, _file(f"83027FD0840C{_USIM_AID.hex()}8B032F0601C60301010A")),
         encode(0xA3, _file("8202412183026F078B036F060AA500", bytes([len(digits)]) + digits)),
+        encode(0xA4, _file("82044221002E83026F068B036F060880012EA500", rule)),
+        encode(0xA8, _file("8202412183026F388B036F0602800107A500", bytes.fromhex("1E0A1C8CE72200"))),
+        encode(0xAD, _file("8202412183026F468B036F0602A500", provider)),
+        encode(0xAE, _file("8202412183026F568B036F0601A500", b"\x00")),
+        encode(0xB2, _file("8202412183026F788B036F0603A500", b"\x00\x01")),
+        encode(0xB6, _file("82044221000D83026FB78B036F060880010DA500", emergency)),
     )
 
 
