@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from card.link_contract import EID, GET_EID, OTHER_ISD_R, soon
 from card.scripted_card import BenchDevice, ScriptedCard
 from lpad.card.leftovers import close_leftovers
 from lpad.card.logical_channel import RawLink
-from lpad.deadline import Deadline
 from lpad.errors import CardStatus, CardUnreachable
 from lpad.identifiers import ISD_R
+
+if TYPE_CHECKING:
+    from lpad.deadline import Deadline
 
 USIM = bytes.fromhex("A0000000871002")
 
