@@ -108,6 +108,11 @@ class PtyModem:
         return self._port.path
 
     @property
+    def open_channels(self) -> tuple[str, ...]:
+        """The names of the channels that +CCHO opened and +CCHC has not closed."""
+        return self._commands.channels.open
+
+    @property
     def counters(self) -> ModemCounters:
         """What went over the port so far."""
         return ModemCounters(self._port.characters_in, self._port.characters_out, self._count)
@@ -215,7 +220,8 @@ class PtyModem:
             self._say(fault.before + fault.instead)
         elif reply is not None:
             before = self._habits.urcs_before_answer + (fault.before if fault else ())
-            self._say((*before, *reply.lines, reply.final))
+            habits = self._habits
+            self._say((*before, *reply.lines, *habits.urcs_before_ok, reply.final, *habits.urcs_after_answer))
         self._after(reply)
 
     def _after(self, reply: Reply | None) -> None:
@@ -226,7 +232,7 @@ class PtyModem:
         if self._habits.away_after_refresh is not None:
             self._port.vanish()
             self._wait(time.monotonic() + self._habits.away_after_refresh)
-            self._port.come_back()
+            self._port.come_back(elsewhere=self._habits.comes_back_elsewhere)
         if self._habits.refresh_urc is not None:
             self._say((self._habits.refresh_urc,))
 
@@ -239,7 +245,8 @@ class PtyModem:
 
     def _say(self, lines: tuple[str, ...]) -> None:
         end = self._habits.line_end
-        data = "".join(f"{end}{line}{end}" for line in lines).encode("ascii", "replace")
+        before = "" if self._habits.glued else end
+        data = "".join(f"{before}{line}{end}" for line in lines).encode("ascii", "replace")
         self._port.send(data, piece=self._habits.piece)
 
     def _wait(self, until: float) -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.codec import tlv
 from lpad.errors import CardUnreachable, MalformedError
+from lpad.protocol.apdu import channel_of
+from lpad.simulator.modem_channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
+from lpad.simulator.modem_personality import Csim, Handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,14 +18,22 @@ if TYPE_CHECKING:
     from lpad.simulator.modem_personality import ModemPersonality
 
 _ERRORS = {
+    0: "phone failure",
     3: "operation not allowed",
     10: "SIM not inserted",
     13: "SIM failure",
     14: "SIM busy",
+    20: "memory full",
+    22: "not found",
     50: "Incorrect parameters",
     100: "unknown",
 }
 
+_PHONE_FAILURE = 0
+_INCORRECT = 50
+_SIM_BUSY = 14
+_SIM_FAILURE = 13
+_MANAGE_CHANNEL = 0x70
 _REFRESH = 0x01
 _RESETTING = frozenset({0x04, 0x09})
 """Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
@@ -68,6 +79,8 @@ class CommandSet:
         self._habits = personality
         self.echo = personality.echo
         self._error_level = personality.error_level
+        self._busy = personality.busy
+        self.channels = ModemChannels(self._transmit, personality)
 
     def answer(self, line: str) -> Reply | None:
         """Execute one command line, without its end.
@@ -116,6 +129,7 @@ class CommandSet:
             done = self._card.transmit(bytes([0x80, 0x14, 0, 0, len(result)]) + result)
             if details[1] == _REFRESH and details[2] in _RESETTING:
                 self._card.reset()
+                self.channels.forget()
                 return True
             if done[-2] != 0x91:
                 return False
@@ -159,17 +173,80 @@ class CommandSet:
         return Reply((self._prefixed("+CMEE", str(self._error_level)),))
 
     def _csim(self, match: re.Match[str]) -> Reply:
-        digits = match[2]
-        if int(match[1]) != len(digits) or len(digits) < 8 or len(digits) % 2:
-            return self.error(50)
+        if self._habits.csim is Csim.ABSENT:
+            return self.error(None)
+        return self._apdu("+CSIM", match, self._through_csim)
+
+    def _through_csim(self, apdu: bytes) -> bytes:
+        if self._habits.csim is Csim.NO_MANAGE_CHANNEL and apdu[1] == _MANAGE_CHANNEL:
+            raise ChannelRefusedError(NOT_ALLOWED)
+        if self._habits.csim is Csim.BASIC_CHANNEL_ONLY and channel_of(apdu[0]):
+            raise ChannelRefusedError(_PHONE_FAILURE)
+        return self._transmit(apdu)
+
+    def _ccho(self, match: re.Match[str]) -> Reply:
+        digits = match[1]
+        if self._habits.handles is None:
+            return self.error(None)
+        if len(digits) % 2 or not 10 <= len(digits) <= 32:
+            return self.error(_INCORRECT)
+
+        def open_channel() -> Reply:
+            handle = self.channels.open_channel(bytes.fromhex(digits))
+            bare = self._habits.handles is Handles.BARE
+            return Reply((handle if bare else self._prefixed("+CCHO", handle),))
+
+        return self._at_card(open_channel)
+
+    def _cgla(self, match: re.Match[str]) -> Reply:
+        if self._habits.handles is None:
+            return self.error(None)
+        return self._apdu("+CGLA", match, lambda apdu: self.channels.transmit(match["handle"], apdu))
+
+    def _cchc(self, match: re.Match[str]) -> Reply:
+        if self._habits.handles is None:
+            return self.error(None)
+
+        def close_channel() -> Reply:
+            self.channels.close_channel(match[1])
+            return Reply(("+CCHC",) if self._habits.tells_closing else ())
+
+        return self._at_card(close_channel)
+
+    def _test_form(self, match: re.Match[str]) -> Reply:
+        modem_owned = match[1].upper() != "SIM"
+        has = self._habits.handles is not None if modem_owned else self._habits.csim is not Csim.ABSENT
+        return Reply() if has and self._habits.test_forms else self.error(None)
+
+    def _apdu(self, prefix: str, match: re.Match[str], through: Callable[[bytes], bytes]) -> Reply:
+        """Carry an APDU through +CSIM or +CGLA."""
+        length, text = match["length"], match["hex"]
+        digits = text.strip('"')
+        if int(length) != len(digits) or len(digits) < 8 or len(digits) % 2:
+            return self.error(_INCORRECT)
+        if self._habits.strict and text != f'"{digits.upper()}"':
+            return self.error(_INCORRECT)
+
+        def pass_on() -> Reply:
+            answer = through(bytes.fromhex(digits))
+            told = answer.hex() if self._habits.lower_case else answer.hex().upper()
+            payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
+            line = payload if self._habits.bare_answers else self._prefixed(prefix, payload)
+            return Reply((line,), proactive=answer[-1] if answer[-2] == 0x91 else None)
+
+        return self._at_card(pass_on)
+
+    def _at_card(self, what: Callable[[], Reply]) -> Reply:
+        """Do what needs the card, or say why not."""
+        if self._busy > 0:
+            self._busy -= 1
+            return self.error(_SIM_BUSY)
         try:
-            answer = self._transmit(bytes.fromhex(digits))
+            return what()
+        except ChannelRefusedError as refusal:
+            return self.error(refusal.code)
         except CardUnreachable:
-            return self.error(13)
-        told = answer.hex() if self._habits.lower_case else answer.hex().upper()
-        payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
-        line = payload if self._habits.bare_answers else self._prefixed("+CSIM", payload)
-        return Reply((line,), proactive=answer[-1] if answer[-2] == 0x91 else None)
+            return self.error(_SIM_FAILURE)
 
     def _transmit(self, apdu: bytes) -> bytes:
         answer = self._card.transmit(apdu)
@@ -194,8 +271,14 @@ class CommandSet:
                 (r"\+CGSN(?:=1)?", _imei),
                 (r"\+CMEE=([0-2])", _set_error_level),
                 (r"\+CMEE\?", _tell_error_level),
-                (r"\+CSIM=\?", _ok),
-                (r'\+CSIM=(\d{1,5}),"?([0-9A-Fa-f]*)"?', _csim),
+                (r"\+C(SIM|CHO|GLA|CHC)=\?", _test_form),
+                (r'\+CSIM=(?P<length>\d{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)', _csim),
+                (r'\+CCHO="?([0-9A-Fa-f]+)"?', _ccho),
+                (
+                    r'\+CGLA=(?P<handle>[0-9A-Fa-f]+),(?P<length>\d{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)',
+                    _cgla,
+                ),
+                (r"\+CCHC=([0-9A-Fa-f]+)", _cchc),
             )
         )
     )

@@ -3,6 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Csim(StrEnum):
+    """What +CSIM is good for."""
+
+    WORKS = "works"
+    ABSENT = "absent"
+    NO_MANAGE_CHANNEL = "no-manage-channel"
+    """Channels can't be opened: operation not allowed."""
+    BASIC_CHANNEL_ONLY = "basic-channel-only"
+    """Channels can be opened and closed, and whatever is sent on them is refused."""
+
+
+class Handles(StrEnum):
+    """How +CCHO names a channel."""
+
+    NUMBER = "number"
+    """+CCHO: 1, counted for the port, no matter which channel it is on the card."""
+    BARE = "bare"
+    """The number alone, without prefix."""
+    HEX64 = "hex64"
+    """+CCHO: and 16 hexadecimal digits."""
+    CHANNEL = "channel"
+    """+CCHO: and the channel's number on the card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +48,28 @@ class ModemPersonality:
     line_limit: int | None = None
     """Characters of a command line, without its end, above which the modem says ERROR."""
 
+    strict: bool = False
+    """Whether hex in commands must be upper-case and in quotes."""
+    busy: int = 0
+    """How many commands for the card are answered 'SIM busy' at first."""
+    csim: Csim = Csim.WORKS
+    handles: Handles | None = None
+    """How +CCHO names a channel; None: the modem lacks +CCHO, +CGLA and +CCHC."""
+    test_forms: bool = True
+    """Whether +CCHO=? and the like are answered OK where the command itself works."""
+    not_found: int | None = 22
+    """The error to +CCHO when the card lacks the application; None: plain ERROR."""
+    closes_channels: bool = True
+    """Whether +CCHC exists."""
+    tells_closing: bool = False
+    """Whether +CCHC answers a line of its own before OK."""
+    passes_manage_channel: bool = True
+    """Whether +CGLA takes MANAGE CHANNEL."""
+    patches_class: bool = True
+    """Whether +CGLA puts the channel's number into class bytes, or passes on what it gets."""
+    cgla_breaks_at: int | None = None
+    """Which STORE DATA after +CCHO, counted from 1, +CGLA refuses with ERROR, and all after it."""
+
     quoted: bool = True
     """Whether hex in answers stands in quotes."""
     lower_case: bool = False
@@ -33,8 +80,13 @@ class ModemPersonality:
     bare_imei: bool = True
     """Whether AT+CGSN answers the digits alone, or as +CGSN: "…"."""
     line_end: str = "\r\n"
+    glued: bool = False
+    """Whether one line end stands between lines, and no blank ones around them."""
     urcs_before_answer: tuple[str, ...] = ()
     """Lines that come between each command and its answer."""
+    urcs_before_ok: tuple[str, ...] = ()
+    """Lines that come between an answer and its OK."""
+    urcs_after_answer: tuple[str, ...] = ()
     piece: int | None = None
     """Largest number of characters handed to the port at once: half lines arrive."""
 
@@ -48,3 +100,5 @@ class ModemPersonality:
     """What the modem says once the card is up again after REFRESH."""
     away_after_refresh: float | None = None
     """Seconds for which the port is gone after REFRESH; None: it stays."""
+    comes_back_elsewhere: bool = False
+    """Whether the port then has another name; a link to it, as udev keeps them, follows."""

@@ -61,8 +61,12 @@ class PtyPort:
         """The descriptor to wait for, or None while the port is gone."""
         return self._master
 
-    def come_back(self, path: str | None = None) -> None:
+    def come_back(self, path: str | None = None, *, elsewhere: bool = False) -> None:
         """Make the port appear, under another path if one is given.
+
+        Args:
+            path: where the link to it is to be from now on; None: where it was.
+            elsewhere: whether the pty itself must have another name than before.
 
         Raises:
             InvalidValue: something other than a symbolic link stands there.
@@ -77,6 +81,10 @@ class PtyPort:
             )
         # Our own hold on the slave keeps the pty alive between two users of it.
         self._master, self._slave = os.openpty()
+        if elsewhere and os.ttyname(self._slave) == self.name:
+            taken, self._master, self._slave = (self._master, self._slave), *os.openpty()
+            for fd in taken:
+                os.close(fd)
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         self.name = os.ttyname(self._slave)
