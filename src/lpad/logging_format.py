@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 
-_IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9]{11,28}([0-9]{4})(?![0-9A-Za-z])[Ff]?")
+_IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9]{11,28}([0-9]{4})[Ff]?(?![0-9A-Za-z])")
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 _QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.error")
 

@@ -125,7 +125,8 @@ class SettingsFile:
         except UnicodeDecodeError as error:
             raise InvalidSettings(f"{path}: not UTF-8 text") from error
         except yaml.YAMLError as error:
-            raise InvalidSettings(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+            told = " ".join(str(error).replace(' in "<unicode string>"', "").split())
+            raise InvalidSettings(f"{path}: not YAML: {told}") from error
         if content is None:
             content = {}
         if not isinstance(content, dict):

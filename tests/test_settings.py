@@ -1,0 +1,134 @@
+"""The settings file: what is right is typed, what is wrong is named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lpad.errors import InvalidSettings
+from lpad.settings import SettingsFile, device_capabilities, version_bytes
+
+CAPS = "device_capabilities"
+EXAMPLE = Path(__file__).parents[1] / "config" / "lpad.yaml"
+
+
+def read(folder: Path, text: str) -> SettingsFile:
+    path = folder / "lpad.yaml"
+    path.write_text(text, encoding="utf-8")
+    return SettingsFile.read(path)
+
+
+def test_the_example_is_right() -> None:
+    """The commented example in config/ can be used as it is, and names a card."""
+    assert list(SettingsFile.read(EXAMPLE).settings.euiccs) == ["modem"]
+
+
+def test_the_examples_comments_are_right(tmp_path: Path) -> None:
+    """Every setting that stands in the example behind a # is accepted when the # is taken away."""
+    text = re.sub(
+        r"^( *)# ( *[a-z0-9_.]+:(?: .*)?)$", r"\1\2", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    settings = read(tmp_path, text).settings
+    assert settings.trust.extra_ca_files == ["/etc/lpad/trust"]
+    assert settings.remote.hosts == {"smdp.example.com": "127.0.0.1:8443"}
+    assert settings.euiccs["modem"].device_capabilities["gsm"] == 13
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    """Without a word lpad listens where its documentation says, with no card."""
+    settings = read(tmp_path, "").settings
+    assert (settings.socket, settings.state_folder) == ("/run/lpad/lpad.sock", "/var/lib/lpad")
+    assert settings.access.full.groups == ["lpad"]
+    assert settings.access.read.groups == ["lpad-read"]
+    assert settings.euiccs == {}
+
+
+def test_sections_may_be_empty(tmp_path: Path) -> None:
+    """A key with nothing behind it is as good as none."""
+    assert read(tmp_path, "trust:\nremote:\neuiccs:\n").settings == read(tmp_path, "").settings
+
+
+def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
+    """A path is read from the folder of the settings, whatever the daemon's own folder is."""
+    file = read(tmp_path, "socket: run/lpad.sock")
+    assert file.resolve(file.settings.socket) == tmp_path / "run" / "lpad.sock"
+    assert file.resolve("/run/x") == Path("/run/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "told"),
+    [
+        ("soket: /x", "soket", "'socket' was perhaps meant"),
+        ("nothing_alike: 1", "nothing_alike", "there are euiccs"),
+        ("port: /dev/ttyUSB2", "port", "as 'euiccs.NAME.port'"),
+        ("extra_ca_files: []", "extra_ca_files", "as 'trust.extra_ca_files'"),
+        ("euiccs: {a: {prt: /x}}", "euiccs.a.prt", "'port' was perhaps meant"),
+        ("euiccs: {a: }", "euiccs.a.port", "missing"),
+        ("euiccs: {A B: {port: x}}", "euiccs.A B", "lower-case"),
+        ("euiccs: {a: {port: x, imei: 352906110123454}}", "euiccs.a.imei", "quotes"),
+        ("euiccs: {a: {port: x, imei: '352906110123455'}}", "euiccs.a.imei", "check digit"),
+        ("euiccs: {a: {port: x, block_size: 300}}", "euiccs.a.block_size", "255"),
+        ("euiccs: {a: {port: x, default_smdp: 'https://x'}}", "euiccs.a.default_smdp", "scheme"),
+        ("euiccs: {a: {port: x, aids: [00]}}", "euiccs.a.aids[0]", "quotes"),
+        ("euiccs: {a: {port: x, aids: ['00']}}", "euiccs.a.aids", "10 to 32"),
+        (f"euiccs: {{a: {{port: x, {CAPS}: {{lte: 15}}}}}}", f"euiccs.a.{CAPS}.lte", "eutran"),
+        (f"euiccs: {{a: {{port: x, {CAPS}: {{gsm: 999}}}}}}", f"euiccs.a.{CAPS}.gsm", "release"),
+        ("euiccs: {a: {port: x}, b: {port: x}}", "euiccs.b.port", "'a' already"),
+        ("log: loud", "log", "debug"),
+        ("trust: {ca: x}", "trust.ca", "extra_ca_files"),
+        ("access: {full: {group: [x]}}", "access.full.group", "'groups' was perhaps meant"),
+        ("deadlines: {read: -1}", "deadlines.read", "> 0"),
+        ("remote: {protocol_version: gsma}", "remote.protocol_version", "matching regex"),
+        ("remote: {hosts: {'a b/': x}}", "remote.hosts", "server address"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> None:
+    """Each mistake is told with the file, the key and what would be right."""
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, text)
+    assert caught.value.details["key"] == key
+    assert str(tmp_path / "lpad.yaml") in caught.value.sentence
+    assert told in caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[1", "not YAML"),
+        ("- a list", "keys and values"),
+        ("euiccs: [a]", "a name for each card"),
+        ("socket: a\nsocket: b", "'socket' given twice"),
+        ("a: !!python/object:os.system {}", "not YAML"),
+    ],
+)
+def test_files_that_are_no_settings(tmp_path: Path, text: str, told: str) -> None:
+    """What is no mapping, or could do harm, is refused."""
+    with pytest.raises(InvalidSettings, match=told):
+        read(tmp_path, text)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """A missing file and one in another encoding are told apart."""
+    with pytest.raises(InvalidSettings, match="No such file"):
+        SettingsFile.read(tmp_path / "missing.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"socket: \xe4")
+    with pytest.raises(InvalidSettings, match="UTF-8"):
+        SettingsFile.read(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"), [(15, "0f0000"), ("15", "0f0000"), (15.2, "0f0200"), ("8.1.3", "080103")]
+)
+def test_releases(release: str | float, expected: str) -> None:
+    """A release is written as a number, with or without its parts."""
+    assert version_bytes(release).hex() == expected
+
+
+def test_capabilities_that_are_not_named_are_left_out() -> None:
+    """The device is said to support what the settings name, and nothing else."""
+    capabilities = device_capabilities({"gsm": 5, "eutran_epc": 15})
+    assert capabilities.gsm == bytes([5, 0, 0])
+    assert capabilities.eutran_epc == bytes([15, 0, 0])
+    assert capabilities.utran is None
