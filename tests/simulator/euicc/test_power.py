@@ -229,6 +229,9 @@ def test_faults_answer(lpa: SmallLpa) -> None:
     faults.answer(0xBF3E, bytes.fromhex("BF3E00"))
     assert lpa.command("BF3E035C015A").hex() == "bf3e00"
     assert lpa.command("BF3E035C015A")[-16:] == bytes(lpa.card.eid)
+    faults.refuse(0xBF31, 5)
+    assert lpa.enable(bytes(ICCID)) == 5
+    assert lpa.enable(bytes(ICCID)) == 1
     faults.status(0xBF20, 0x6F00, times=2)
     for _ in range(2):
         with pytest.raises(StatusError, match="6F00"):

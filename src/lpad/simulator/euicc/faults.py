@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lpad.codec import tlv
 from lpad.errors import CardUnreachable
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class CardFaults:
     def answer(self, tag: int, response: bytes, *, times: int = 1) -> None:
         """Have the function answer `response`, the whole element, without doing anything."""
         self._by_tag[tag] = _Fault(lambda _request: response, times)
+
+    def refuse(self, tag: int, code: int, *, times: int = 1) -> None:
+        """Have a function that answers a mere result (enable, disable, delete, …) answer this code."""
+        self.answer(tag, tlv.encode(tag, tlv.encode(0x80, bytes([code]))), times=times)
 
     def status(self, tag: int, status: int, *, times: int = 1) -> None:
         """Have the function answer the status word without data and without doing anything."""
