@@ -1,0 +1,135 @@
+"""Proactive commands: what a card asks of its terminal, and what a terminal that is only an LPA answers.
+
+A status word 91xx says that a command of xx bytes waits; FETCH gets it, TERMINAL RESPONSE answers it
+(ETSI TS 102 223, 6). No I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lpad.codec import tlv
+from lpad.errors import MalformedError
+from lpad.protocol.apdu import Command
+
+REFRESH_ONLY = bytes([0x01, 0x00, 0x80])
+"""A TERMINAL PROFILE that offers a card REFRESH and nothing else (ETSI TS 102 223, 5.2: byte 3, bit 8)."""
+
+_PROPRIETARY = 0x80
+_TERMINAL_PROFILE, _FETCH, _TERMINAL_RESPONSE = 0x10, 0x12, 0x14
+_PROACTIVE_COMMAND = 0xD0
+_COMMAND_DETAILS, _DEVICES, _RESULT, _DURATION = 0x01, 0x02, 0x03, 0x04
+_COMPREHENSION = 0x80
+_FROM_TERMINAL_TO_CARD = bytes([0x82, 0x81])
+
+
+class Kind(IntEnum):
+    """The types of command that are more to an LPA than a number (ETSI TS 102 223, 9.4)."""
+
+    REFRESH = 0x01
+    MORE_TIME = 0x02
+    POLL_INTERVAL = 0x03
+    POLLING_OFF = 0x04
+
+
+class Result(IntEnum):
+    """General results of TERMINAL RESPONSE (ETSI TS 102 223, 8.12)."""
+
+    PERFORMED = 0x00
+    BEYOND_CAPABILITIES = 0x30
+
+
+class RefreshMode(IntEnum):
+    """Qualifiers of REFRESH (ETSI TS 102 223, 8.6) after which the card must be started anew."""
+
+    UICC_RESET = 0x04
+    PROFILE_STATE_CHANGE = 0x09
+
+
+_LAST_REFRESH_MODE = 0x0A
+
+
+@dataclass(frozen=True, slots=True)
+class ProactiveCommand:
+    """What the card wants."""
+
+    number: int
+    kind: int
+    qualifier: int
+    duration: bytes = b""
+    """Value of the element Duration, where there is one."""
+
+    @classmethod
+    def parse(cls, raw: bytes) -> ProactiveCommand:
+        """Read what FETCH returned.
+
+        Raises:
+            MalformedError: no proactive command, or one without details.
+        """
+        whole = tlv.parse(raw)
+        if whole.tag != _PROACTIVE_COMMAND:
+            raise MalformedError(f"a proactive command begins with D0, not {whole.tag:02X}")
+        # The highest bit of these tags says that the terminal must understand the element; cards differ.
+        elements = {element.tag & ~_COMPREHENSION: element.value for element in tlv.parse_all(whole.value)}
+        details = elements.get(_COMMAND_DETAILS, b"")
+        if len(details) != 3:
+            raise MalformedError("a proactive command without command details")
+        number, kind, qualifier = details
+        return cls(number, kind, qualifier, elements.get(_DURATION, b""))
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What to do about a proactive command."""
+
+    result: Result | None
+    """What TERMINAL RESPONSE says; None: it isn't sent."""
+    reset: bool = False
+    """Whether the card must then be reset."""
+
+
+def reaction_to(command: ProactiveCommand) -> Reaction:
+    """Return what a terminal without screen, radio or files of its own does."""
+    if command.kind == Kind.REFRESH:
+        if command.qualifier == RefreshMode.UICC_RESET:
+            # The one command that gets no TERMINAL RESPONSE: the reset is the answer (TS 102 223, 6.4.7).
+            return Reaction(None, reset=True)
+        if command.qualifier == RefreshMode.PROFILE_STATE_CHANGE:
+            return Reaction(Result.PERFORMED, reset=True)
+        # The other modes have files read again, which an LPA doesn't keep.
+        known = command.qualifier <= _LAST_REFRESH_MODE
+        return Reaction(Result.PERFORMED if known else Result.BEYOND_CAPABILITIES)
+    known = command.kind in (Kind.MORE_TIME, Kind.POLL_INTERVAL, Kind.POLLING_OFF)
+    return Reaction(Result.PERFORMED if known else Result.BEYOND_CAPABILITIES)
+
+
+def terminal_profile(offered: bytes) -> Command:
+    """Return the command that tells a card what the terminal can do; some start no proactive session before.
+
+    Args:
+        offered: the profile's bytes, such as `REFRESH_ONLY`.
+    """
+    return Command(_PROPRIETARY, _TERMINAL_PROFILE, data=offered)
+
+
+def fetch(length: int) -> Command:
+    """Return the command that gets the proactive command.
+
+    Args:
+        length: bytes that wait, 1 to 256, as the status word said.
+    """
+    return Command(_PROPRIETARY, _FETCH, le=length)
+
+
+def terminal_response(command: ProactiveCommand, result: Result) -> Command:
+    """Return the command that tells the card what came of its wish."""
+    body = tlv.encode(
+        _COMPREHENSION | _COMMAND_DETAILS, bytes([command.number, command.kind, command.qualifier])
+    )
+    body += tlv.encode(_COMPREHENSION | _DEVICES, _FROM_TERMINAL_TO_CARD)
+    body += tlv.encode(_COMPREHENSION | _RESULT, bytes([result]))
+    if command.kind == Kind.POLL_INTERVAL and command.duration:
+        # The interval that the terminal will keep is part of its answer (TS 102 223, 6.8).
+        body += tlv.encode(_COMPREHENSION | _DURATION, command.duration)
+    return Command(_PROPRIETARY, _TERMINAL_RESPONSE, data=body)
