@@ -1,0 +1,168 @@
+"""PC/SC by its low-level calls, whose error codes become ours. The one home of pyscard.
+
+pyscard's own classes above these start a thread that polls the readers; these don't. Every call here may
+block: see `pcsc_thread`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lpad.card.pcsc_failure import CANCELLED, NO_READERS, SUCCESS, TIMEOUT, failure
+from lpad.errors import CardUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.deadline import Deadline
+
+_UNSIGNED = 0xFFFFFFFF
+_NO_LIMIT = 0xFFFFFFFF
+_ARRIVALS = r"\\?PnP?\Notification"
+"""The name under which pcscd reports readers that come and go."""
+
+
+def _scard() -> Any:  # pyscard has no types
+    try:
+        from smartcard import scard  # noqa: PLC0415 - an optional dependency, and time to import it
+    except ImportError as error:
+        raise CardUnreachable(
+            "reaching a card through PC/SC needs pyscard: install it with \"pip install 'lpad[pcsc]'\", or"
+            " as the Debian package python3-pyscard",
+            retryable=False,
+        ) from error
+    return scard
+
+
+class Context:
+    """A connection to pcscd."""
+
+    def __init__(self) -> None:
+        """Connect.
+
+        Raises:
+            CardUnreachable: no pyscard, no pcscd, or no permission.
+        """
+        self._scard = _scard()
+        code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
+        _check(code, "connecting to pcscd")
+
+    def readers(self) -> tuple[str, ...]:
+        """Return the readers' names, in pcscd's order.
+
+        Raises:
+            CardUnreachable: pcscd is gone.
+        """
+        code, names = self._scard.SCardListReaders(self._context, [])
+        if code & _UNSIGNED == NO_READERS:
+            return ()
+        _check(code, "listing the readers")
+        return tuple(names)
+
+    def connect(self, reader: str, *, shared: bool) -> Connection:
+        """Power the card in a reader and connect to it.
+
+        Args:
+            reader: its whole name.
+            shared: whether other programs may connect as well.
+
+        Raises:
+            CardUnreachable: no such reader, no card, or a mute one.
+            CardBusy: another program has connected, and one of the two wants to be alone.
+        """
+        scard = self._scard
+        mode = scard.SCARD_SHARE_SHARED if shared else scard.SCARD_SHARE_EXCLUSIVE
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
+        _check(code, f"connecting to the card in '{reader}'")
+        return Connection(scard, handle, protocol, reader=reader, mode=mode)
+
+    def states(self, known: Mapping[str, int], *, deadline: Deadline) -> dict[str, int]:
+        """Wait until a reader's state is another than is known, and return what they all are.
+
+        Args:
+            known: names and states; 0 for one not known yet. Readers that come and go count as well.
+            deadline: when to return at the latest, with what is known.
+
+        Raises:
+            CardUnreachable: pcscd, or one of the readers, is gone.
+        """
+        asked = [(_ARRIVALS, known.get(_ARRIVALS, 0)), *((n, s) for n, s in known.items() if n != _ARRIVALS)]
+        milliseconds = min(int(deadline.remaining() * 1000), _NO_LIMIT - 1)
+        code, found = self._scard.SCardGetStatusChange(self._context, milliseconds, asked)
+        if code & _UNSIGNED in (TIMEOUT, CANCELLED):
+            return dict(known)
+        _check(code, "waiting for a reader or card")
+        return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
+
+    def cancel(self) -> None:
+        """Have `states` return, called from another thread."""
+        self._scard.SCardCancel(self._context)
+
+    def close(self) -> None:
+        """Disconnect; connections to cards end with it."""
+        self._scard.SCardReleaseContext(self._context)
+
+
+class Connection:
+    """A card that has power."""
+
+    def __init__(self, scard: Any, handle: int, protocol: int, *, reader: str, mode: int) -> None:
+        """Wrap a handle."""
+        self._scard = scard
+        self._handle = handle
+        self._protocol = protocol
+        self._mode = mode
+        self.reader = reader
+
+    @property
+    def block_oriented(self) -> bool:
+        """Whether reader and card speak T=1, otherwise it is T=0."""
+        return bool(self._protocol == self._scard.SCARD_PROTOCOL_T1)
+
+    def check(self) -> None:
+        """Raise the error that the next call would meet: card pulled, reset by others, pcscd gone."""
+        code, *_ = self._scard.SCardStatus(self._handle)
+        _check(code, f"looking after the card in '{self.reader}'")
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Send an APDU and return the answer."""
+        pci = self._scard.SCARD_PCI_T1 if self.block_oriented else self._scard.SCARD_PCI_T0
+        code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
+        _check(code, f"sending an APDU to the card in '{self.reader}'")
+        return bytes(answer)
+
+    def begin(self) -> None:
+        """Wait for this program's turn."""
+        _check(self._scard.SCardBeginTransaction(self._handle), f"waiting for a turn with '{self.reader}'")
+
+    def end(self) -> None:
+        """End this program's turn."""
+        code = self._scard.SCardEndTransaction(self._handle, self._scard.SCARD_LEAVE_CARD)
+        _check(code, f"giving '{self.reader}' to others")
+
+    def reset(self) -> None:
+        """Take the card's power away and give it back."""
+        self._reconnect(self._scard.SCARD_UNPOWER_CARD, f"resetting the card in '{self.reader}'")
+
+    def resume(self) -> None:
+        """Go on with a card that another program has reset."""
+        self._reconnect(self._scard.SCARD_LEAVE_CARD, f"returning to the card in '{self.reader}'")
+
+    def close(self, *, unpower: bool) -> None:
+        """Disconnect; the card loses its power, or stays as it is."""
+        how = self._scard.SCARD_UNPOWER_CARD if unpower else self._scard.SCARD_LEAVE_CARD
+        self._scard.SCardDisconnect(self._handle, how)
+
+    def _reconnect(self, how: int, attempted: str) -> None:
+        scard = self._scard
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        code, protocol = scard.SCardReconnect(self._handle, self._mode, either, how)
+        _check(code, attempted)
+        self._protocol = protocol
+
+
+def _check(code: int, attempted: str) -> None:
+    # pyscard returns the codes as signed numbers, as a C long of 32 bits would hold them.
+    if code & _UNSIGNED != SUCCESS:
+        raise failure(code & _UNSIGNED, attempted)

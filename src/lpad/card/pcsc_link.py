@@ -1,0 +1,154 @@
+"""A link to a card in a PC/SC reader, where lpad is all the terminal that the card has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.card.exchange import exchange
+from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
+from lpad.card.pcsc_card import PcscCard
+from lpad.card.proactive import ProactiveCard
+from lpad.card.trace import TracedCard
+from lpad.protocol import proactive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.card.link import Channel
+    from lpad.deadline import Deadline
+    from lpad.identifiers import Aid, Imei
+
+
+class PcscLink:
+    """A link whose reader is taken for each session at least: see `PcscCard`."""
+
+    def __init__(
+        self,
+        card: PcscCard,
+        *,
+        terminal_capability: bytes | None = TERMINAL_CAPABILITY,
+        terminal_profile: bytes | None = None,
+        name: str = "pcsc",
+        unredacted: bool = False,
+    ) -> None:
+        """Make a link of a card; nothing is sent before the first channel.
+
+        Args:
+            card: whose owner this becomes.
+            terminal_capability: see `RawLink`. No modem has said it here.
+            terminal_profile: what to offer a card that starts no proactive session without, such as
+                `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which is enough for the eUICCs
+                that were seen, and keeps other applets on the card quiet.
+            name: in the APDU trace.
+            unredacted: whether the trace shows payloads.
+        """
+        self._card = card
+        traced = TracedCard(card, name=name, unredacted=unredacted)
+        self._served = ProactiveCard(traced, power=card)
+        self._raw = RawLink(self._served, device=self, terminal_capability=terminal_capability)
+        self._terminal_profile = terminal_profile
+        self._introduced = 0
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Take the card, open a channel and select an application, as `Link` says."""
+        self._card.begin(deadline=deadline)
+        try:
+            self._introduce(deadline=deadline)
+            return _Turn(self._raw.open_channel(aids, deadline=deadline), self._card)
+        except BaseException:
+            self._card.end()
+            raise
+
+    def reset_card(self, *, deadline: Deadline) -> None:
+        """Take the card's power away and give it back: what a terminal can do where a REFRESH had no effect.
+
+        Raises:
+            CardUnreachable: the card is not there, or did not come back.
+            CardBusy: another program has its turn.
+        """
+        self._card.begin(deadline=deadline)
+        try:
+            self._card.reset(deadline=deadline)
+        finally:
+            self._card.end()
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return None: a reader has no IMEI. The settings may have one."""
+        del deadline
+        return None
+
+    def close(self) -> None:
+        """Give the reader back."""
+        self._card.close()
+
+    def _introduce(self, *, deadline: Deadline) -> None:
+        """Send TERMINAL PROFILE once for each start of the card."""
+        if self._terminal_profile is None or self._introduced == self._card.starts:
+            return
+        command = proactive.terminal_profile(self._terminal_profile)
+        exchange(self._served, command, deadline=deadline, attempted="TERMINAL PROFILE")
+        self._introduced = self._card.starts
+
+
+class _Turn:
+    """A channel that gives the card back when it is closed."""
+
+    def __init__(self, channel: Channel, card: PcscCard) -> None:
+        self._channel = channel
+        self._card = card
+        self._ended = False
+        self.aid = channel.aid
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send an APDU, as `Channel` says."""
+        return self._channel.transmit(apdu, deadline=deadline)
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Close the channel and end the turn, whatever comes of closing."""
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            self._channel.close(deadline=deadline)
+        finally:
+            self._card.end()
+
+
+def open_pcsc_link(
+    reader: str | int,
+    *,
+    shared: bool = False,
+    deadline: Deadline,
+    terminal_capability: bytes | None = TERMINAL_CAPABILITY,
+    terminal_profile: bytes | None = None,
+    unredacted: bool = False,
+) -> PcscLink:
+    """Open the link to the card in a PC/SC reader, and see that the card is there.
+
+    Args:
+        reader: a name, a pattern with * and ?, or a position from 0; see `choose_reader`.
+        shared: whether other programs may use the card between lpad's sessions; by default the reader is
+            locked until the link is closed.
+        deadline: for connecting.
+        terminal_capability: see `RawLink`.
+        terminal_profile: see `PcscLink`.
+        unredacted: whether the APDU trace shows payloads.
+
+    Raises:
+        CardUnreachable: no pyscard, no pcscd, no such reader, no card in it, or it is mute.
+        CardBusy: another program holds the reader.
+    """
+    card = PcscCard(reader, shared=shared)
+    try:
+        card.begin(deadline=deadline)
+        card.end()
+    except BaseException:
+        card.close()
+        raise
+    return PcscLink(
+        card,
+        terminal_capability=terminal_capability,
+        terminal_profile=terminal_profile,
+        name=str(reader),
+        unredacted=unredacted,
+    )

@@ -1,0 +1,38 @@
+"""Who else uses PC/SC: what /proc tells, for sentences about readers that are taken."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_LIBRARY = "/libpcsclite"
+_DAEMON = "pcscd"
+_KNOWN = frozenset({"scdaemon", "pcsc_scan", "lpac"})
+"""Programs that are named even where this user may not see which libraries they have loaded."""
+
+
+def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
+    """Return the other processes that have loaded the PC/SC library, such as `scdaemon (pid 812)`.
+
+    As root all are found, as another user only those of the same user, and some that are known by name.
+
+    Args:
+        proc: where the kernel shows its processes.
+    """
+    found = []
+    for process in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
+        if process.name == str(os.getpid()):
+            continue
+        with suppress(OSError, UnicodeDecodeError):  # gone meanwhile
+            name = (process / "comm").read_text(encoding="utf-8").strip()
+            if name != _DAEMON and (name in _KNOWN or _has_library(process)):
+                found.append(f"{name} (pid {process.name})")
+    return found
+
+
+def _has_library(process: Path) -> bool:
+    try:
+        return _LIBRARY in (process / "maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # another user's
+        return False

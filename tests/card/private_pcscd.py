@@ -1,0 +1,161 @@
+"""A pcscd of the tests' own, with virtual readers, beside whatever pcscd the machine may run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from card.scripted_card import ScriptedCard
+from lpad.card.pcsc import Context
+from lpad.deadline import Deadline
+from lpad.protocol.apdu import Command
+from lpad.simulator.euicc.answer_to_reset import ANSWER_TO_RESET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.euicc.card import SoftCard
+
+DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
+MISSING = "install the Debian packages pcscd and vsmartcard-vpcd"
+READER = "lpad test"
+FIRST, SECOND = f"{READER} 00 00", f"{READER} 00 01"
+ATR_T0 = ANSWER_TO_RESET
+ATR_T1 = bytes.fromhex("3B800181")
+_PRESENT = 0x20
+PATIENCE = 30.0
+
+
+def _socket_path() -> Path:
+    """Return where pcscd listens, the same for as long as the process lives: the library asks only once."""
+    told = os.environ.get("PCSCLITE_CSOCK_NAME")
+    if told is None:
+        told = os.path.join(tempfile.mkdtemp(prefix="lpad-pcscd-"), "comm")  # noqa: PTH118 - it becomes text
+        os.environ["PCSCLITE_CSOCK_NAME"] = told
+    return Path(told)
+
+
+class PrivatePcscd:
+    """pcscd with two virtual readers; a context manager that stops it.
+
+    pcscd knows one socket only, unless it inherits another one, as it does from systemd.
+    """
+
+    def __init__(self) -> None:
+        self._path = _socket_path()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_pair()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start pcscd and wait until it answers."""
+        pcscd = shutil.which("pcscd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        assert pcscd, MISSING
+        assert DRIVER.exists(), MISSING
+        settings = self._path.parent / "readers"
+        settings.mkdir(exist_ok=True)
+        (settings / "vpcd").write_text(
+            f'FRIENDLYNAME "{READER}"\nDEVICENAME /dev/null:{self.port:#x}\n'
+            f"LIBPATH {DRIVER}\nCHANNELID {self.port:#x}\n",
+            encoding="ascii",
+        )
+        self._path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listening, (self._path.parent / "log").open("ab") as log:
+            listening.bind(os.fspath(self._path))
+            listening.listen(16)
+            self._process = subprocess.Popen(
+                [
+                    "/bin/sh",
+                    "-c",
+                    'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --foreground --error --config "$1" 3<&0',
+                    pcscd,
+                    os.fspath(settings),
+                ],
+                stdin=listening.fileno(),
+                stdout=log,
+            )
+        with closing(Context()) as context:
+            assert context.readers() == (FIRST, SECOND), (self._path.parent / "log").read_text()
+
+    def kill(self) -> None:
+        """Stop pcscd without a word to its clients."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(PATIENCE)
+        self._path.unlink(missing_ok=True)
+
+
+class Slot:
+    """What is in a virtual reader: each test puts another card in."""
+
+    def __init__(self) -> None:
+        self.card: ScriptedCard | SoftCard = ScriptedCard()
+        self.atr = ATR_T0
+
+    def transmit(self, apdu: bytes) -> bytes:
+        return self.card.transmit(apdu)
+
+    def reset(self) -> bytes:
+        self.card.reset()
+        return self.atr
+
+
+class BlockCard(ScriptedCard):
+    """A card that speaks T=1: it wants Le = 00 with a command whose answer has data."""
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+        if apdu[1] != 0xE2 or not apdu[2] & 0x80:
+            return super().transmit(apdu, deadline=deadline)
+        command = Command.parse(apdu)
+        assert command.le is not None, "T=1 wants Le"
+        return super().transmit(bytes(replace(command, le=None)) if command.le == 256 else apdu)
+
+
+def wait_for_cards(*, present: set[str]) -> None:
+    """Wait until pcscd sees cards in these readers and in no others."""
+
+    def seen(states: dict[str, int]) -> bool:
+        return {name for name, state in states.items() if state & _PRESENT} == present
+
+    wait_for_states(seen)
+
+
+def wait_for_states(wanted: Callable[[dict[str, int]], bool]) -> None:
+    """Wait until what pcscd says of the readers is what is wanted."""
+    deadline = Deadline.after(PATIENCE)
+    with closing(Context()) as context:
+        states = context.states(dict.fromkeys(context.readers(), 0), deadline=deadline)
+        while not wanted(states):
+            assert not deadline.passed, states
+            states = context.states(states, deadline=deadline)
+
+
+def _free_pair() -> int:
+    """Return a TCP port that is free, and the next one as well."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("0.0.0.0", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("0.0.0.0", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
