@@ -41,7 +41,7 @@ HOMES = {
     "asn1tools": {"codec/schema.py"},
     "httpcore": {"remote/"},
     "httpx": {"client.py"},
-    "yaml": {"settings.py"},
+    "yaml": {"settings.py", "card/quirks/library.py"},
     "uvicorn": {"api/server.py"},
     "sqlite3": {"engine/journal.py"},
 }

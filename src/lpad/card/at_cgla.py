@@ -15,15 +15,16 @@ from lpad.card.status import no_isdr, status_error
 from lpad.card.trace import TracedCard
 from lpad.card.working_time import WorkingTime
 from lpad.deadline import Deadline
-from lpad.errors import CardBusy, CardError, CardMalformed, InternalError, blamed_on
+from lpad.errors import CardBusy, CardError, CardMalformed, CardStatus, InternalError, blamed_on
+from lpad.identifiers import ISD_R
 from lpad.protocol import at_commands
-from lpad.protocol.apdu import MOST_CHANNELS, Response, class_byte
+from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Response, class_byte
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.card.at_modem import AtModem
-    from lpad.card.link import Channel, RawCard
+    from lpad.card.link import RawCard
     from lpad.identifiers import Aid, Imei
 
 _log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class AtCglaLink:
         self._channel_in_class = channel_in_class
         self._name = name
         self._unredacted = unredacted
+        self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI, as `Device` says."""
@@ -61,7 +63,7 @@ class AtCglaLink:
         """Release the port."""
         self._modem.close()
 
-    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> CglaChannel:
         """Open a channel to the first of `aids` that the modem finds, as `Link` says.
 
         Why a modem refuses is mostly left open: no such application, no free channel and no such
@@ -101,8 +103,13 @@ class AtCglaLink:
         closed = 0
         for each in _GUESSED_HANDLES if handle is None else (handle,):
             try:
-                self._modem.ask(at_commands.cchc(each), patience=self._modem.patience.apdu, deadline=deadline)
+                if handle is None:
+                    close_handle(self._modem, each, deadline=deadline)
+                else:
+                    self._channel(each, ISD_R).close(deadline=deadline)
                 closed += 1
+            except CardStatus:
+                continue
             except CardError as error:
                 if "modem_error" not in error.details:
                     raise
@@ -113,31 +120,22 @@ class AtCglaLink:
         answer = modem.ask(at_commands.ccho(bytes(aid)), patience=modem.patience.apdu, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CCHO"):
             handle = at_commands.ccho_handle(answer)
-        card = AtCgla(modem, handle)
-        return CglaChannel(
-            TracedCard(card, name=self._name, unredacted=self._unredacted),
-            modem=modem,
-            handle=handle,
-            aid=aid,
-            number=self._number(handle),
-        )
+        return self._channel(handle, aid)
+
+    def _channel(self, handle: str, aid: Aid) -> CglaChannel:
+        card = TracedCard(AtCgla(self._modem, handle), name=self._name, unredacted=self._unredacted)
+        return CglaChannel(card, modem=self._modem, handle=handle, aid=aid, number=self._number(handle))
 
     def _number(self, handle: str) -> int | None:
         if not self._channel_in_class:
             return None
         if handle.isdecimal() and 1 <= int(handle) < MOST_CHANNELS:
             return int(handle)
-        self._give_back(handle)
+        _give_back(self._modem, handle)
         raise LinkRefused(
             f"AT+CCHO: the modem's name for the channel, '{handle}', is no channel number from 1 to 19 that"
             " class bytes could hold; use AT+CGLA without, or AT+CSIM"
         )
-
-    def _give_back(self, handle: str) -> None:
-        try:
-            self.close_leftovers(handle=handle, deadline=Deadline.after(CLOSING))
-        except CardError as error:
-            _log.warning("channel %s may have stayed open: %s", handle, error)
 
 
 class AtCgla:
@@ -201,9 +199,7 @@ class CglaChannel:
             return
         self._open = False
         try:
-            self._modem.ask(
-                at_commands.cchc(self.handle), patience=self._modem.patience.apdu, deadline=deadline
-            )
+            close_handle(self._modem, self.handle, deadline=deadline)
         except LinkRefused as refused:
             self._close_through_card(refused, deadline=deadline)
 
@@ -218,3 +214,19 @@ class CglaChannel:
             answer = Response.parse(raw)
         if not answer.ok:
             raise status_error(f"closing the modem's channel {self.handle}", answer.sw) from refused
+
+
+def close_handle(modem: AtModem, handle: str, *, deadline: Deadline) -> None:
+    """Close a channel by the modem's name for it.
+
+    Raises:
+        CardError: as in `AtModem.ask`.
+    """
+    modem.ask(at_commands.cchc(handle), patience=modem.patience.apdu, deadline=deadline)
+
+
+def _give_back(modem: AtModem, handle: str) -> None:
+    try:
+        close_handle(modem, handle, deadline=Deadline.after(CLOSING))
+    except CardError as error:
+        _log.warning("channel %s may have stayed open: %s", handle, error)

@@ -14,6 +14,8 @@ from lpad.protocol import at_commands
 from lpad.protocol.at_dialogue import AtAnswer, AtCommand, AtDialogue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lpad.card.serial_line import Line
 
 _log = logging.getLogger(__name__)
@@ -120,6 +122,26 @@ class AtModem:
         except (LinkRefused, CardMalformed, InvalidValue) as error:
             _log.warning("%s: no IMEI: %s; it can be given in the settings", self._line.name, error)
             return None
+
+    def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
+        """Wait until the modem says something of its own accord.
+
+        Args:
+            beginnings: how the line begins that is waited for, such as "+QUSIM".
+            deadline: when to give up.
+
+        Returns:
+            The line; None if none came in time.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        while data := self._line.read(deadline=deadline):
+            self._dialogue.receive(data)
+            for line in self._dialogue.unsolicited():
+                if line.upper().startswith(tuple(each.upper() for each in beginnings)):
+                    return line
+        return None
 
     def close(self) -> None:
         """Release the port."""

@@ -39,8 +39,11 @@ class Isdr:
         """
         self._channel = channel
         self._largest_carried = 0
+        self._shrunk = False
         self.block_size = block_size
         """May have shrunk: see `command`."""
+        self.learned_block_size: int | None = None
+        """The size that was carried after the link had refused a larger one."""
 
     @property
     def aid(self) -> Aid:
@@ -83,8 +86,11 @@ class Isdr:
                     raise
                 _log.warning("the link refuses %d bytes in a block; trying %d", len(block.data), smaller)
                 self.block_size = smaller
+                self._shrunk = True
                 blocks = list(store_data(data, block_size=smaller))
                 continue
+            if self._shrunk:
+                self.learned_block_size = self.block_size
             sent += len(block.data)
             if on_block is not None:
                 on_block(sent)
@@ -126,16 +132,20 @@ def isdr_session(
     Args:
         link: the way to the card.
         aids: the ISD-R's names to try, in this order.
-        block_size: bytes in one STORE DATA block.
+        block_size: bytes in one STORE DATA block at most; the link may carry less. What it carries only
+            after it has refused more is remembered by the link.
         deadline: for opening; closing has its own.
 
     Raises:
         CardError: the channel could not be opened; see `Link.open_channel`.
     """
     channel = link.open_channel(aids, deadline=deadline)
+    isdr = Isdr(channel, block_size=min(block_size, link.block_size))
     try:
-        yield Isdr(channel, block_size=block_size)
+        yield isdr
     finally:
+        if isdr.learned_block_size is not None:
+            link.block_size = isdr.learned_block_size
         try:
             channel.close(deadline=Deadline.after(CLOSING))
         except CardError as error:

@@ -89,6 +89,14 @@ class Device(Protocol):
 class Link(Device, Protocol):
     """An open way to one card."""
 
+    @property
+    def block_size(self) -> int:
+        """Bytes in the largest STORE DATA block that is known, or believed, to pass."""
+        ...
+
+    @block_size.setter
+    def block_size(self, size: int) -> None: ...
+
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel and select the first of `aids` that the card knows.
 

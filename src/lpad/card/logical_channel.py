@@ -10,12 +10,12 @@ from lpad.card.leftovers import close_leftovers
 from lpad.card.status import no_isdr, status_error
 from lpad.deadline import Deadline
 from lpad.errors import CardError, CardMalformed, InternalError
-from lpad.protocol.apdu import MOST_CHANNELS, Command, Response, class_byte
+from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Command, Response, class_byte
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lpad.card.link import Channel, Device, RawCard
+    from lpad.card.link import Device, RawCard
     from lpad.identifiers import Aid, Imei
 
 _log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class RawLink:
         self._card = card
         self._device = device
         self._terminal_capability = terminal_capability
+        self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the device's IMEI, as `Device` says."""
@@ -60,7 +61,7 @@ class RawLink:
         """Release the device."""
         self._device.close()
 
-    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> LogicalChannel:
         """Open a channel and select an application, as `Link` says."""
         if self._terminal_capability is not None:
             # Cards that don't know it answer 6D00 or 6E00; that is no harm.

@@ -1,0 +1,111 @@
+"""What a modem family does otherwise than 3GPP has it, typed; the data stands in the YAML files beside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from lpad.card.at_modem import AtPatience
+from lpad.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
+
+
+class LinkKind(StrEnum):
+    """The ways to a card that a modem's AT port may offer."""
+
+    CGLA = "cgla"
+    """AT+CCHO, +CGLA and +CCHC; the modem puts the channel into class bytes, as 27.007 has it."""
+    CGLA_CHANNEL_IN_CLASS = "cgla-channel-in-class"
+    """The same on modems that pass class bytes on: what +CCHO answers is the channel's number."""
+    CSIM = "csim"
+    """AT+CSIM, with channels of our own."""
+
+
+class Step(StrEnum):
+    """The rungs of the ladder that makes a modem notice another profile, gentlest first."""
+
+    WAIT = "wait"
+    SIM_POWER_CYCLE = "sim-power-cycle"
+    RADIO_CYCLE = "radio-cycle"
+    MODEM_RESET = "modem-reset"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshStep:
+    """One rung. Whoever sends `down` sends `up` too, whatever happens in between."""
+
+    step: Step
+    down: tuple[str, ...] = ()
+    """AT commands that take something down; none for a step that only waits, or that is one command."""
+    up: tuple[str, ...] = ()
+    """AT commands that bring it up again."""
+    seconds: float = 20.0
+    """How long the modem may take to read the new profile after it."""
+    port_goes: bool = False
+    """Whether the port disappears meanwhile."""
+
+
+_PATIENCE = AtPatience()
+_LADDER = (
+    RefreshStep(step=Step.WAIT, seconds=15.0),
+    RefreshStep(step=Step.RADIO_CYCLE, down=("AT+CFUN=0",), up=("AT+CFUN=1",), seconds=30.0),
+    RefreshStep(step=Step.MODEM_RESET, up=("AT+CFUN=1,1",), seconds=90.0, port_goes=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """How to treat one modem; the defaults are the generic modem's."""
+
+    links: tuple[LinkKind, ...] = (LinkKind.CGLA, LinkKind.CSIM, LinkKind.CGLA_CHANNEL_IN_CLASS)
+    """What is tried, in this order."""
+    block_size: BlockSize = 255
+    """Bytes in one STORE DATA block to begin with; what the link refuses is made smaller."""
+    patience: AtPatience = _PATIENCE
+    """How long to wait for answers."""
+    refresh_flag: bool = True
+    """Whether the card is to ask for a REFRESH with each switch."""
+    refresh_ladder: tuple[RefreshStep, ...] = _LADDER
+    after_switch: tuple[str, ...] = ()
+    """AT commands to send once the modem has read another profile, such as for the operator's settings."""
+    announcements: tuple[str, ...] = ("+QUSIM", "+SIM", "+CPIN")
+    """How unsolicited lines begin that tell of a SIM that was read anew."""
+    announce_commands: tuple[str, ...] = ()
+    """AT commands that switch these lines on."""
+    iccid_commands: tuple[str, ...] = ("AT+CCID", "AT+CRSM=176,12258,0,0,10")
+    """What asks the modem for the enabled profile's ICCID; the first that it knows counts."""
+
+    def merged(self, overrides: Mapping[str, Any]) -> Quirks:
+        """Return these quirks with some replaced, as a settings file names them.
+
+        Args:
+            overrides: field name -> value as YAML or JSON hold it; 'patience' may name some of its
+                fields only.
+
+        Raises:
+            InvalidValue: an unknown name, or a value of the wrong type or range.
+        """
+        known = [field.name for field in fields(self)]
+        unknown = sorted(set(map(str, overrides)) - set(known))
+        if unknown:
+            raise InvalidValue(f"there is no quirk '{unknown[0]}'; there are {', '.join(known)}")
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        patience = overrides.get("patience")
+        if isinstance(patience, dict):
+            wrong = sorted(set(map(str, patience)) - plain["patience"].keys())
+            if wrong:
+                raise InvalidValue(
+                    f"there is no quirk 'patience.{wrong[0]}'; there are {', '.join(plain['patience'])}"
+                )
+            overrides = {**overrides, "patience": {**plain["patience"], **patience}}
+        try:
+            return msgspec.convert({**plain, **overrides}, Quirks)
+        except msgspec.ValidationError as error:
+            raise InvalidValue(f"the quirks: {error}") from error
