@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from card.scripted_card import ScriptedCard
-from lpad.card.pcsc import Context
+from lpad.card.pcsc import CARD_PRESENT, Context
 from lpad.deadline import Deadline
 from lpad.protocol.apdu import Command
 from lpad.simulator.euicc.answer_to_reset import ANSWER_TO_RESET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lpad.simulator.euicc.card import SoftCard
 
 DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
@@ -29,7 +27,6 @@ READER = "lpad test"
 FIRST, SECOND = f"{READER} 00 00", f"{READER} 00 01"
 ATR_T0 = ANSWER_TO_RESET
 ATR_T1 = bytes.fromhex("3B800181")
-_PRESENT = 0x20
 PATIENCE = 30.0
 
 
@@ -131,21 +128,14 @@ class BlockCard(ScriptedCard):
 
 def wait_for_cards(*, present: set[str]) -> None:
     """Wait until pcscd sees cards in these readers and in no others."""
-
-    def seen(states: dict[str, int]) -> bool:
-        return {name for name, state in states.items() if state & _PRESENT} == present
-
-    wait_for_states(seen)
-
-
-def wait_for_states(wanted: Callable[[dict[str, int]], bool]) -> None:
-    """Wait until what pcscd says of the readers is what is wanted."""
     deadline = Deadline.after(PATIENCE)
     with closing(Context()) as context:
-        states = context.states(dict.fromkeys(context.readers(), 0), deadline=deadline)
-        while not wanted(states):
+        while True:
+            states = context.look(context.readers())
+            if {name for name, state in states.items() if state & CARD_PRESENT} == present:
+                return
             assert not deadline.passed, states
-            states = context.states(states, deadline=deadline)
+            context.wait(states, deadline=deadline)
 
 
 def _free_pair() -> int:

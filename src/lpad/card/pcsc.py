@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lpad.card.pcsc_failure import CANCELLED, NO_READERS, SUCCESS, TIMEOUT, failure
+from lpad.card.pcsc_failure import CANCELLED, NO_READERS, SUCCESS, TIMEOUT, UNKNOWN_READER, failure
 from lpad.errors import CardUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lpad.deadline import Deadline
 
 _UNSIGNED = 0xFFFFFFFF
-_NO_LIMIT = 0xFFFFFFFF
+_LONGEST_WAIT = 0xFFFFFFFE
+"""Milliseconds; the next number means for ever."""
+CARD_PRESENT = 0x0020
+"""A bit in a reader's state."""
 _ARRIVALS = r"\\?PnP?\Notification"
 """The name under which pcscd reports readers that come and go."""
 
@@ -77,26 +80,38 @@ class Context:
         _check(code, f"connecting to the card in '{reader}'")
         return Connection(scard, handle, protocol, reader=reader, mode=mode)
 
-    def states(self, known: Mapping[str, int], *, deadline: Deadline) -> dict[str, int]:
-        """Wait until a reader's state is another than is known, and return what they all are.
-
-        Args:
-            known: names and states; 0 for one not known yet. Readers that come and go count as well.
-            deadline: when to return at the latest, with what is known.
+    def look(self, readers: Sequence[str]) -> dict[str, int]:
+        """Return the states of some readers as they are, to be tested for `CARD_PRESENT`.
 
         Raises:
             CardUnreachable: pcscd, or one of the readers, is gone.
         """
-        asked = [(_ARRIVALS, known.get(_ARRIVALS, 0)), *((n, s) for n, s in known.items() if n != _ARRIVALS)]
-        milliseconds = min(int(deadline.remaining() * 1000), _NO_LIMIT - 1)
-        code, found = self._scard.SCardGetStatusChange(self._context, milliseconds, asked)
-        if code & _UNSIGNED in (TIMEOUT, CANCELLED):
-            return dict(known)
-        _check(code, "waiting for a reader or card")
+        if not readers:
+            return {}
+        code, found = self._scard.SCardGetStatusChange(self._context, 0, [(name, 0) for name in readers])
+        if code & _UNSIGNED == TIMEOUT:
+            return dict.fromkeys(readers, 0)
+        _check(code, "looking at the readers")
         return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
 
+    def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
+        """Wait until a reader has another state than is said here, or one comes or goes, or `cancel`.
+
+        Args:
+            states: names and states, from `look`.
+            deadline: when to return at the latest.
+
+        Raises:
+            CardUnreachable: pcscd is gone.
+        """
+        milliseconds = min(int(deadline.remaining() * 1000), _LONGEST_WAIT)
+        asked = [(_ARRIVALS, 0), *states.items()]
+        code, _ = self._scard.SCardGetStatusChange(self._context, milliseconds, asked)
+        if code & _UNSIGNED not in (TIMEOUT, CANCELLED, UNKNOWN_READER):
+            _check(code, "waiting for a reader or card")
+
     def cancel(self) -> None:
-        """Have `states` return, called from another thread."""
+        """Have `wait` return, called from another thread."""
         self._scard.SCardCancel(self._context)
 
     def close(self) -> None:

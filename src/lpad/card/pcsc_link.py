@@ -10,6 +10,7 @@ from lpad.card.pcsc_card import PcscCard
 from lpad.card.proactive import ProactiveCard
 from lpad.card.trace import TracedCard
 from lpad.protocol import proactive
+from lpad.protocol.apdu import LARGEST_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,8 @@ class PcscLink:
         self._raw = RawLink(self._served, device=self, terminal_capability=terminal_capability)
         self._terminal_profile = terminal_profile
         self._introduced = 0
+        self.block_size = LARGEST_BLOCK
+        """Readers carry whole short APDUs."""
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Take the card, open a channel and select an application, as `Link` says."""

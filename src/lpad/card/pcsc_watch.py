@@ -1,0 +1,99 @@
+"""Whether a reader and a card in it are there: asked once, then waited for without polling."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from lpad.card.pcsc import CARD_PRESENT, Context
+from lpad.card.pcsc_reader import choose_reader
+from lpad.errors import CardUnreachable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from lpad.deadline import Deadline
+
+_LOST = 0.05
+"""Seconds after which a cancellation is sent again: one that comes before the waiting has begun is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is there."""
+
+    reader: str | None
+    """The reader's whole name; None where it is not plugged in."""
+    card: bool
+
+
+class ReaderWatch:
+    """Sees a reader come and go, and cards in it; a context manager that closes it.
+
+    It has a connection of its own to pcscd, holds no card and disturbs nobody. `close` from another thread
+    ends a waiting call.
+    """
+
+    def __init__(self, reader: str | int) -> None:
+        """Connect to pcscd.
+
+        Args:
+            reader: as `choose_reader` has it.
+
+        Raises:
+            CardUnreachable: no pyscard, no pcscd, or no permission.
+        """
+        self._wanted = reader
+        self._context = Context()
+        self._last: Sight | None = None
+        self._closing = False
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def wait_for_change(self, *, deadline: Deadline) -> Sight:
+        """Return what is there as soon as it is something else than at the last call, or at the deadline.
+
+        The first call returns at once.
+
+        Raises:
+            CardUnreachable: pcscd is gone; make a new watch when it is back.
+        """
+        while True:
+            states, sight = self._look()
+            if sight != self._last or deadline.passed or self._closing:
+                self._last = sight
+                return sight
+            self._wait(states, deadline)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closing = True
+        while not self._idle.wait(_LOST):
+            self._context.cancel()
+        self._context.close()
+
+    def _wait(self, states: dict[str, int], deadline: Deadline) -> None:
+        self._idle.clear()
+        try:
+            if not self._closing:
+                self._context.wait(states, deadline=deadline)
+        finally:
+            self._idle.set()
+
+    def _look(self) -> tuple[dict[str, int], Sight]:
+        names = self._context.readers()
+        states = self._context.look(names)
+        try:
+            reader = choose_reader(self._wanted, names)
+        except CardUnreachable:
+            return states, Sight(None, card=False)
+        return states, Sight(reader, card=bool(states[reader] & CARD_PRESENT))
