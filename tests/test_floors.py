@@ -29,6 +29,7 @@ FLOORS = {
     "logging_format": 7,
     "daemon": 7,
     "client": 7,
+    "client_socket": 7,
     "client_views": 7,
     "cli": 7,
 }
@@ -39,8 +40,7 @@ HOMES = {
     "serial": {"card/serial_line.py"},
     "smartcard": {"card/pcsc.py"},
     "asn1tools": {"codec/schema.py"},
-    "httpcore": {"remote/"},
-    "httpx": {"client.py"},
+    "httpcore": {"remote/", "client.py", "client_socket.py"},
     "yaml": {"settings.py", "card/quirks/library.py"},
     "uvicorn": {"api/server.py"},
     "sqlite3": {"engine/journal.py"},

@@ -49,7 +49,8 @@ def test_the_watchdog_is_fed_in_half_its_patience() -> None:
 
 
 INHERITOR = """
-import os
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
 os.environ["LISTEN_PID"] = str(os.getpid())
 from lpad import systemd
 found = systemd.inherited_sockets()
@@ -65,13 +66,12 @@ def test_sockets_are_inherited(tmp_path: Path) -> None:
         listener.listen()
         number = listener.fileno()
         found = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", INHERITOR],
+            [sys.executable, "-W", "ignore", "-c", INHERITOR, str(number)],
             check=True,
             capture_output=True,
             text=True,
             env={**os.environ, "LISTEN_FDS": "1"},
-            preexec_fn=lambda: os.dup2(number, systemd.FIRST_INHERITED),
-            close_fds=False,
+            pass_fds=[number],
         )
     assert found.stdout.strip() == f"['{path}'] [False]"
 

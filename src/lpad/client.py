@@ -14,11 +14,12 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
+import httpcore
 import msgspec
 
+from lpad.client_socket import UnixBackend
 from lpad.client_views import (
     ApiError,
     Change,
@@ -31,7 +32,7 @@ from lpad.client_views import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from types import TracebackType
 
 __all__ = [
@@ -51,6 +52,7 @@ PATIENCE = 30.0
 """Seconds for an answer that waits for nothing."""
 
 LONGEST_WAIT = 3600.0
+_HEADERS: Mapping[bytes | str, bytes | str] = {"Content-Type": "application/json"}
 
 
 _T = TypeVar("_T")
@@ -66,13 +68,11 @@ class Client:
             socket: path of its Unix socket.
         """
         self.socket = socket
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=socket), base_url="http://lpad", timeout=PATIENCE
-        )
+        self._pool = httpcore.ConnectionPool(uds=socket, network_backend=UnixBackend())
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
+        self._pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -232,17 +232,17 @@ class Client:
         query = {"change": change, "euicc": euicc, "after": after}
         with (
             self._mapped(),
-            self._http.stream(
+            self._pool.stream(
                 "GET",
-                "/v1/events",
-                params={name: value for name, value in query.items() if value is not None},
-                timeout=httpx.Timeout(PATIENCE, read=None),
+                _url("/v1/events", {name: value for name, value in query.items() if value is not None}),
+                headers=_HEADERS,
+                extensions=_patience(None),
             ) as response,
         ):
-            if response.status_code >= 400:
+            if response.status >= 400:
                 response.read()
                 raise _problem(response)
-            yield from _parsed(response.iter_lines())
+            yield from _parsed(_lines(response.iter_stream()))
 
     def follow(self, change_id: int) -> Iterator[Event]:
         """Yield a change's events, first its record as it is now, last its record when it has ended."""
@@ -291,20 +291,19 @@ class Client:
         *,
         query: dict[str, str] | None = None,
         wait: float = 0,
-    ) -> httpx.Response:
+    ) -> httpcore.Response:
         params: dict[str, str | float] = dict(query or {})
         if wait:
             params["wait"] = wait
         with self._mapped():
-            response = self._http.request(
+            response = self._pool.request(
                 method,
-                path,
-                params=params,
+                _url(path, params),
+                headers=_HEADERS,
                 content=msgspec.json.encode(body) if body is not None else None,
-                headers={"Content-Type": "application/json"} if body is not None else None,
-                timeout=httpx.Timeout(PATIENCE, read=PATIENCE + wait),
+                extensions=_patience(PATIENCE + wait),
             )
-        if response.status_code >= 400:
+        if response.status >= 400:
             raise _problem(response)
         return response
 
@@ -312,13 +311,21 @@ class Client:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except httpx.ConnectError as error:
+        except httpcore.ConnectError as error:
             raise DaemonUnreachable(
                 f"can't reach lpad at {self.socket}: {error}; is the daemon running, and"
                 " may this user connect (group 'lpad')?"
             ) from error
-        except httpx.HTTPError as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise DaemonUnreachable(f"the connection to lpad at {self.socket} broke: {error!r}") from error
+
+
+def _url(path: str, query: Mapping[str, object]) -> str:
+    return f"http://lpad{path}?{urlencode(query)}" if query else f"http://lpad{path}"
+
+
+def _patience(read: float | None) -> dict[str, Any]:
+    return {"timeout": {"connect": PATIENCE, "write": PATIENCE, "pool": PATIENCE, "read": read}}
 
 
 def _card(euicc: str, rest: str = "") -> str:
@@ -330,25 +337,34 @@ def _profile(euicc: str, iccid: str) -> str:
     return _card(euicc, f"profiles/{quote(iccid, safe='')}")
 
 
-def _decoded(response: httpx.Response, type_: type[_T]) -> _T:
+def _decoded(response: httpcore.Response, type_: type[_T]) -> _T:
     try:
         return msgspec.json.decode(response.content, type=type_)
     except msgspec.MsgspecError as error:
         raise ApiError(f"lpad's answer can't be understood: {error}", kind="malformed") from error
 
 
-def _problem(response: httpx.Response) -> ApiError:
+def _problem(response: httpcore.Response) -> ApiError:
     try:
         problem = msgspec.json.decode(response.content, type=dict[str, Any])
     except msgspec.MsgspecError:
         problem = {}
     return ApiError(
-        str(problem.get("detail") or f"lpad answered with HTTP status {response.status_code}"),
+        str(problem.get("detail") or f"lpad answered with HTTP status {response.status}"),
         kind=str(problem.get("kind") or "error"),
         retryable=bool(problem.get("retryable")),
-        status=response.status_code,
+        status=response.status,
         details=problem.get("details") or {},
     )
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Cut a stream into lines, each as soon as it is whole."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode()
 
 
 def _parsed(lines: Iterable[str]) -> Iterator[Event]:

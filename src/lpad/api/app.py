@@ -57,7 +57,9 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
         for path, by_method in by_path.items()
     ]
     routes.append(StarletteRoute("/v1/openapi.json", _endpoint(partial(_describe, rules)), methods=["GET"]))
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_exception})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_exception})
+    app.router.redirect_slashes = False
+    return app
 
 
 def _endpoint(answer: Endpoint) -> Endpoint:

@@ -86,11 +86,21 @@ def wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
         loop.call_soon_threadsafe(news.set)
 
 
+async def either(*events: asyncio.Event, within: float | None = None) -> bool:
+    """Wait for one of the events; False when none came within so many seconds."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        done, _ = await asyncio.wait(waiting, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+    return bool(done)
+
+
 async def _settled(call: Call, change_id: int) -> Change:
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
     subscription = call.engine.subscribe(partial(wake, loop, news))
-    closing = asyncio.ensure_future(call.closing.wait())
     try:
         async with asyncio.timeout(call.wait):
             while True:
@@ -99,11 +109,8 @@ async def _settled(call: Call, change_id: int) -> Change:
                 change = call.engine.change(change_id)
                 if change.state.ended or change.question is not None or call.closing.is_set():
                     return change
-                coming = asyncio.ensure_future(news.wait())
-                await asyncio.wait({coming, closing}, return_when=asyncio.FIRST_COMPLETED)
-                coming.cancel()
+                await either(news, call.closing)
     except TimeoutError:
         return call.engine.change(change_id)
     finally:
-        closing.cancel()
         subscription.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import StreamingResponse
 
-from lpad.api.call import wake
+from lpad.api.call import either, wake
 from lpad.engine.events import Event
 from lpad.errors import InvalidValue
 
@@ -44,7 +44,6 @@ async def _stream(
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
     subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
-    closing = asyncio.ensure_future(call.closing.wait())
     try:
         # So that the listener knows that it listens, and from where on.
         yield _wire(Event(id=subscription.start, type="listening", euicc=None, change=None, data={}))
@@ -53,15 +52,9 @@ async def _stream(
             for event in subscription.take():
                 if _fits(event, change, euicc):
                     yield _wire(event)
-            coming = asyncio.ensure_future(news.wait())
-            done, _ = await asyncio.wait(
-                {coming, closing}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
-            )
-            coming.cancel()
-            if not done:
+            if not await either(news, call.closing, within=HEARTBEAT):
                 yield b": still here\n\n"
     finally:
-        closing.cancel()
         subscription.close()
 
 

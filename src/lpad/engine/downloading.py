@@ -49,7 +49,6 @@ def download(job: Job, means: Means) -> dict[str, Json]:
             )
             job.follow("deliver-notifications")
             delivered = _notify(means, euicc, installed, server)
-    means.outbox.wake()
     result: dict[str, Json] = {
         "iccid": str(installed.iccid),
         "profile": reading.shown(listener.offered),

@@ -48,8 +48,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REOPENING = (60, 120, 300, 900)
-"""Seconds until an absent card is looked for again; the last one stays. A change looks at once."""
+REOPENING = (1, 5, 60, 120, 300, 900)
+"""Seconds until an absent card is looked for again; the last one stays. A change looks at once.
+
+The first two are for a card that was only restarting, as it does when a REFRESH from before lpad's own
+restart reaches it. Later an idle daemon wakes up no more than once a minute.
+"""
 
 
 class Worker:
@@ -242,6 +246,8 @@ class Worker:
                 job.done(result)
         except Cancelled as error:
             job.fail(error)
+        # Whatever the change was, the card may have been read and notifications copied from it.
+        self._outbox.wake()
         ended = job.change
         reason = f": {ended.error.sentence} ({ended.error.kind})" if ended.error else ""
         log.info("change %d (%s) on %s: %s%s", ended.id, ended.kind, ended.euicc, ended.state, reason)
