@@ -70,8 +70,7 @@ def main() -> int:
 
 def _download() -> list[Figure]:
     with set_up(baud=BAUD) as stage, Client(str(stage.socket)) as client:
-        while client.euicc(CARD).state != "ready":
-            quiet(0.05)
+        client.refresh(CARD, wait=PATIENCE).check()
         profile, what = _profile()
         stage.server.orders.add_order(profile=profile, matching_id="BENCH")
         code = f"1${stage.server.address}$BENCH"

@@ -1,0 +1,39 @@
+"""Gateways for journeys: one that a file's tests share, or one of a test's own."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import Gateway
+from lpad.identifiers import Iccid
+from lpad.simulator.made_up_profile import made_up_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    """One gateway for a file: each test finds it usable and leaves it so."""
+    with Gateway() as running:
+        running.ready()
+        yield running
+
+
+@pytest.fixture
+def own_gateway() -> Iterator[Gateway]:
+    """A gateway of the test's own, to be killed and broken."""
+    with Gateway() as running:
+        running.ready()
+        yield running
+
+
+@pytest.fixture
+def profile() -> Callable[[], bytes]:
+    """Make up another profile each time: small, with an ICCID of its own."""
+    return lambda: made_up_profile(Iccid.parse(f"89440000000000{next(_numbers):06}"), size=3000)

@@ -1,0 +1,234 @@
+"""The daemon, the port or the card goes away in the middle: the card decides what became of the change."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.simulator.euicc.faults import CardFaults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.euicc.card import SoftCard
+
+STORE_DATA = 0xE2
+ENABLE = bytes.fromhex("BF31")
+LAST_SEGMENT_STARTS = 0x86
+
+
+class Gate:
+    """Between modem and card: holds back an APDU, before or after the card has taken it."""
+
+    def __init__(self, card: SoftCard) -> None:
+        self._card = card
+        self.held = threading.Event()
+        self._go_on = threading.Event()
+        self._awaited: Callable[[bytes], bool] | None = None
+        self._after = False
+
+    def hold(self, awaited: Callable[[bytes], bool], *, after: bool) -> None:
+        """Hold the next APDU that is awaited, before the card sees it or after it has answered."""
+        self.held.clear()
+        self._go_on.clear()
+        self._after = after
+        self._awaited = awaited
+
+    def go_on(self) -> None:
+        """Let the held APDU go on."""
+        self._go_on.set()
+
+    def transmit(self, apdu: bytes) -> bytes:
+        hit = self._awaited is not None and self._awaited(apdu)
+        if hit:
+            self._awaited = None
+        if hit and not self._after:
+            self._wait()
+        answer = self._card.transmit(apdu)
+        if hit and self._after:
+            self._wait()
+        return answer
+
+    def reset(self) -> bytes:
+        return self._card.reset()
+
+    def _wait(self) -> None:
+        self.held.set()
+        assert self._go_on.wait(PATIENCE)
+
+
+def enabling(apdu: bytes) -> bool:
+    """Whether this is EnableProfile."""
+    return apdu[1] == STORE_DATA and apdu[5:7] == ENABLE
+
+
+def loading(apdu: bytes) -> bool:
+    """Whether this starts a segment with a part of the profile."""
+    return apdu[1] == STORE_DATA and apdu[3] == 0 and apdu[5] == LAST_SEGMENT_STARTS
+
+
+@pytest.fixture
+def gate() -> list[Gate]:
+    """Where the gate of the test's gateway is to be found."""
+    return []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
+def test_killed_while_enabling(profile: Callable[[], bytes], gate: list[Gate], *, after: bool) -> None:
+    """A daemon killed in the middle of a switch tells after its restart what the card really did."""
+
+    def wrap(card: SoftCard) -> Gate:
+        gate.append(Gate(card))
+        return gate[0]
+
+    with Gateway(wrap=wrap) as gateway:
+        gateway.ready()
+        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+        gate[0].hold(enabling, after=after)
+        change = gateway.client.enable(CARD, iccid)
+        assert gate[0].held.wait(PATIENCE)
+        gateway.kill()
+        gate[0].go_on()
+        gateway.start()
+        gateway.ready()
+        settled = gateway.client.change(change.id, wait=PATIENCE)
+        assert settled.state == "done"
+        assert [each.state for each in gateway.client.profiles(CARD)] == ["enabled"]
+        gateway.until(lambda: any(each.event == "enable" for each in gateway.server.notifications))
+
+
+def test_killed_while_loading(profile: Callable[[], bytes], gate: list[Gate]) -> None:
+    """A daemon killed while segments flow leaves no half profile, says so, and downloads it the next time."""
+
+    def wrap(card: SoftCard) -> Gate:
+        gate.append(Gate(card))
+        return gate[0]
+
+    with Gateway(wrap=wrap) as gateway:
+        gateway.ready()
+        code = gateway.order(profile())
+        gate[0].hold(loading, after=False)
+        change = gateway.client.download(CARD, activation_code=code)
+        assert gate[0].held.wait(PATIENCE)
+        gateway.kill()
+        gate[0].go_on()
+        gateway.start()
+        gateway.ready()
+        settled = gateway.client.change(change.id, wait=PATIENCE)
+        assert settled.state == "failed"
+        assert settled.error is not None
+        assert settled.error.retryable
+        assert gateway.card.profiles == ()
+        gateway.download(code).check()
+        gateway.until(lambda: not gateway.card.notifications)
+
+
+def test_killed_before_it_began(profile: Callable[[], bytes], gate: list[Gate]) -> None:
+    """A change that was still queued when the daemon was killed is carried out after the restart."""
+
+    def wrap(card: SoftCard) -> Gate:
+        gate.append(Gate(card))
+        return gate[0]
+
+    with Gateway(wrap=wrap) as gateway:
+        gateway.ready()
+        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+        gate[0].hold(enabling, after=False)
+        gateway.client.enable(CARD, iccid)
+        assert gate[0].held.wait(PATIENCE)
+        queued = gateway.client.rename(CARD, iccid, "queued")
+        assert queued.state == "queued"
+        gateway.kill()
+        gate[0].go_on()
+        gateway.start()
+        assert gateway.client.change(queued.id, wait=PATIENCE).check().state == "done"
+        assert [each.nickname for each in gateway.client.profiles(CARD)] == ["queued"]
+
+
+def test_port_vanishes_while_loading(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A port that vanishes in the middle fails the change; with the port back the same code works."""
+    own_gateway.modem.once("AT+CSIM=", delay=0.0)
+    code = own_gateway.order(profile())
+    change = own_gateway.client.download(CARD, activation_code=code)
+    for event in own_gateway.client.follow(change.id):
+        if event.type == "progress" and event.data["sent"] > 1000:
+            own_gateway.modem.vanish()
+    failed = own_gateway.client.change(change.id, wait=PATIENCE)
+    assert failed.error is not None
+    assert (failed.state, failed.error.kind) == ("failed", "card-unreachable")
+    assert own_gateway.client.euicc(CARD).state == "absent"
+    own_gateway.modem.come_back()
+    own_gateway.card.reset()
+    own_gateway.download(code).check()
+    assert len(own_gateway.card.profiles) == 1
+
+
+def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
+    """A card without power in the middle of a load reports the interruption to the operator later."""
+    faults = CardFaults()
+    with Gateway(card_faults=faults) as gateway:
+        gateway.ready()
+        code = gateway.order(profile())
+        change = gateway.client.download(CARD, activation_code=code)
+        for event in gateway.client.follow(change.id):
+            if event.type == "progress" and event.data["sent"] > 1000:
+                faults.lose_power_after(1)
+                break
+        gateway.client.wait(change.id, seconds=PATIENCE)
+        assert gateway.client.change(change.id).state == "failed"
+        gateway.card.reset()
+        gateway.client.refresh(CARD, wait=PATIENCE).check()
+        gateway.until(lambda: any(each.installed is False for each in gateway.server.notifications))
+        gateway.download(code).check()
+
+
+def test_cancelled_while_loading(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A download taken back in the middle ends as cancelled, and card and server are ready for the next."""
+    code = own_gateway.order(profile())
+    change = own_gateway.client.download(CARD, activation_code=code)
+    for event in own_gateway.client.follow(change.id):
+        if event.type == "progress" and event.data["sent"] < 1500:
+            own_gateway.client.cancel(change.id)
+    assert own_gateway.client.change(change.id).state == "cancelled"
+    assert own_gateway.card.profiles == ()
+    assert own_gateway.card.open_channels == ()
+    own_gateway.download(code).check()
+
+
+def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """SIGTERM in the middle of a download ends the daemon in order and leaves no channel open."""
+    change = own_gateway.client.download(CARD, activation_code=own_gateway.order(profile()))
+    for event in own_gateway.client.follow(change.id):
+        if event.type == "progress":
+            own_gateway.stop()
+            break
+    assert own_gateway.card.open_channels == ()
+    own_gateway.start()
+    own_gateway.ready()
+    assert own_gateway.client.change(change.id).state in ("cancelled", "failed", "done")
+
+
+def test_channels_left_by_a_killed_daemon_do_not_add_up(
+    profile: Callable[[], bytes], gate: list[Gate]
+) -> None:
+    """A daemon that is killed again and again with its channel open still finds one after each restart."""
+
+    def wrap(card: SoftCard) -> Gate:
+        gate.append(Gate(card))
+        return gate[0]
+
+    with Gateway(wrap=wrap) as gateway:
+        gateway.ready()
+        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+        for number in range(5):
+            gate[0].hold(lambda apdu: apdu[1] == STORE_DATA and apdu[5:7] == b"\xbf\x29", after=False)
+            gateway.client.rename(CARD, iccid, f"again {number}")
+            assert gate[0].held.wait(PATIENCE)
+            gateway.kill()
+            gate[0].go_on()
+            gateway.start()
+            gateway.ready()
+        assert len(gateway.card.open_channels) <= 3

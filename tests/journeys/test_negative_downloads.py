@@ -1,0 +1,353 @@
+"""Downloads that fail: a typed error each, nothing half done, and the next download works."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.faults import Fault, FaultKind, TlsIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lpad.client import Change
+
+FUNCTIONS = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackage")
+
+
+def failure(change: Change) -> tuple[str, dict[str, Any]]:
+    """The kind and the details of the error that a change ended with."""
+    assert change.state in ("failed", "cancelled"), change
+    assert change.error is not None
+    assert len(change.error.sentence) > 20, "a sentence that says what to do"
+    return change.error.kind, change.error.details
+
+
+@contextmanager
+def nothing_half_done(gateway: Gateway, profile: Callable[[], bytes]) -> Iterator[None]:
+    """See that the card holds what it held, no channel stays open, and the next download works."""
+    before = gateway.card.profiles
+    yield
+    gateway.server.faults.clear()
+    gateway.server.show(TlsIdentity.GOOD)
+    assert gateway.card.profiles == before
+    assert gateway.card.open_channels == ()
+    assert gateway.download(gateway.order(profile())).check().state == "done"
+    assert len(gateway.card.profiles) == len(before) + 1
+
+
+def test_wrong_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A matching ID that the server doesn't know is refused for good."""
+    with nothing_half_done(gateway, profile):
+        kind, details = failure(gateway.download(f"1${gateway.server.address}$NO-SUCH-ORDER"))
+        assert (kind, details["subject_code"], details["reason_code"]) == ("server-refused", "8.2.6", "3.8")
+        assert details["remedy"] == "permanent"
+
+
+def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """An activation code works once."""
+    code = gateway.order(profile())
+    gateway.download(code).check()
+    with nothing_half_done(gateway, profile):
+        kind, details = failure(gateway.download(code))
+        assert (kind, details["subject_code"]) == ("server-refused", "8.2.6")
+
+
+def test_expired_order(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """An order whose time is over says so."""
+    with nothing_half_done(gateway, profile):
+        code = gateway.order(profile(), expires=datetime.now(UTC) - timedelta(days=1))
+        kind, details = failure(gateway.download(code))
+        assert (kind, details["subject_code"], details["reason_code"]) == ("server-refused", "8.8.5", "4.10")
+
+
+def test_address_of_another_server(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A server that is not the one that was meant refuses to be called by another's name."""
+    with nothing_half_done(gateway, profile):
+        gateway.server.faults.add(
+            Fault(kind=FaultKind.REFUSE, function="initiateAuthentication", value="8.8.1/3.8", times=2)
+        )
+        kind, details = failure(gateway.download(gateway.order(profile())))
+        assert (kind, details["subject_code"]) == ("server-refused", "8.8.1")
+
+
+def test_address_where_nobody_listens(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """An address without a server is unreachable, and worth another try."""
+    with nothing_half_done(gateway, profile):
+        change = gateway.download("1$127.0.0.1:9$ABC")
+        assert failure(change)[0] == "server-unreachable"
+        assert change.error is not None
+        assert change.error.retryable
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Something that the server does wrong, and the error that it leads to."""
+
+    fault: Fault
+    kind: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+WRONGS = {
+    "unknown CI": Wrong(
+        Fault(kind=FaultKind.UNKNOWN_CI, function="initiateAuthentication"),
+        "card-refused",
+        {"function": "ES10b.AuthenticateServer", "reason": "ciPKUnknown"},
+    ),
+    "bad server signature": Wrong(
+        Fault(kind=FaultKind.BAD_SIGNATURE, function="initiateAuthentication"),
+        "card-refused",
+        {"function": "ES10b.AuthenticateServer", "reason": "invalidSignature"},
+    ),
+    "bad signature on the offer": Wrong(
+        Fault(kind=FaultKind.BAD_SIGNATURE, function="authenticateClient"),
+        "card-refused",
+        {"function": "ES10b.PrepareDownload", "reason": "invalidSignature"},
+    ),
+    "another address in what is signed": Wrong(
+        Fault(kind=FaultKind.SIGNED_ADDRESS, function="initiateAuthentication", value="evil.example.com"),
+        "server-untrusted",
+    ),
+    "another challenge in what is signed": Wrong(
+        Fault(kind=FaultKind.SIGNED_CHALLENGE, function="initiateAuthentication"), "server-malformed"
+    ),
+    "another transaction in what is signed": Wrong(
+        Fault(kind=FaultKind.SIGNED_TRANSACTION_ID, function="initiateAuthentication"), "server-malformed"
+    ),
+    "another profile in the package than was offered": Wrong(
+        Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"), "server-malformed"
+    ),
+    "corrupted segment": Wrong(
+        Fault(kind=FaultKind.BPP_BIT_FLIP, function="getBoundProfilePackage", value=2),
+        "card-refused",
+        {
+            "function": "ES10b.LoadBoundProfilePackage",
+            "reason": "scp03tSecurityError",
+            "command": "loadProfileElements",
+        },
+    ),
+    "package cut short": Wrong(
+        Fault(kind=FaultKind.BPP_OUTER_LENGTH, function="getBoundProfilePackage"), "server-malformed"
+    ),
+    "package without a profile": Wrong(
+        Fault(kind=FaultKind.BPP_NO_PROFILE, function="getBoundProfilePackage"), "server-malformed"
+    ),
+    "package for another transaction": Wrong(
+        Fault(kind=FaultKind.BPP_TRANSACTION_ID, function="getBoundProfilePackage"), "server-malformed"
+    ),
+    "package signed wrong": Wrong(
+        Fault(kind=FaultKind.BPP_SIGNATURE, function="getBoundProfilePackage"),
+        "card-refused",
+        {"reason": "invalidSignature", "command": "initialiseSecureChannel"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONGS)
+def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], name: str) -> None:
+    """Whatever the server does wrong is noticed by the LPA or the card and ends with its own error."""
+    wrong = WRONGS[name]
+    with nothing_half_done(gateway, profile):
+        gateway.server.faults.add(wrong.fault)
+        kind, details = failure(gateway.download(gateway.order(profile())))
+        assert kind == wrong.kind
+        assert details | wrong.details == details
+        assert gateway.server.faults.pending == ()
+
+
+@pytest.mark.parametrize(
+    ("identity", "cause"),
+    [
+        (TlsIdentity.EXPIRED, "certificate-expired"),
+        (TlsIdentity.OTHER_NAME, "certificate-for-other-name"),
+        (TlsIdentity.UNKNOWN_CA, "unknown-ca"),
+    ],
+)
+def test_tls(gateway: Gateway, profile: Callable[[], bytes], identity: TlsIdentity, cause: str) -> None:
+    """A TLS certificate that can't be trusted is told apart by why, and no request is sent."""
+    with nothing_half_done(gateway, profile):
+        gateway.server.show(identity)
+        gateway.server.counters.reset()
+        kind, details = failure(gateway.download(gateway.order(profile())))
+        assert (kind, details["cause"]) == ("server-untrusted", cause)
+        assert not gateway.server.counters.requests
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("when", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
+def test_server_gone(gateway: Gateway, profile: Callable[[], bytes], function: str, when: FaultKind) -> None:
+    """A server that goes away at a call of the download is unreachable; the same code works later."""
+    code = gateway.order(profile())
+    with nothing_half_done(gateway, profile):
+        gateway.server.faults.add(Fault(kind=when, function=function))
+        change = gateway.download(code)
+        assert failure(change)[0] == "server-unreachable"
+        assert change.error is not None
+        assert change.error.retryable
+    gateway.download(code).check()
+
+
+@pytest.mark.parametrize("when", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
+def test_server_gone_at_the_notification(
+    own_gateway: Gateway, profile: Callable[[], bytes], when: FaultKind
+) -> None:
+    """A server gone at HandleNotification costs nothing: the profile is there, the outbox delivers later."""
+    own_gateway.server.faults.add(Fault(kind=when, function="handleNotification", times=2))
+    own_gateway.download(own_gateway.order(profile())).check()
+    waiting = own_gateway.client.notifications(CARD)
+    assert waiting
+    assert "server-unreachable" in str(waiting[0].last_error)
+    own_gateway.server.faults.clear()
+    own_gateway.client.deliver_notifications(CARD, wait=PATIENCE).check()
+    own_gateway.until(lambda: not own_gateway.card.notifications)
+    assert {each.event for each in own_gateway.server.notifications if each.verified} == {"install"}
+
+
+def test_server_gone_at_the_cancellation(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A server gone at CancelSession doesn't hide why the download was cancelled."""
+    with nothing_half_done(gateway, profile):
+        gateway.server.faults.add(
+            Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"),
+            Fault(kind=FaultKind.DROP_BEFORE, function="cancelSession"),
+        )
+        assert failure(gateway.download(gateway.order(profile())))[0] == "server-malformed"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        FaultKind.BODY_MALFORMED,
+        FaultKind.BODY_HTML,
+        FaultKind.BODY_EMPTY,
+        FaultKind.BODY_OVERSIZED,
+        FaultKind.FIELD_MISSING,
+        FaultKind.BASE64_BROKEN,
+        FaultKind.DER_BROKEN,
+        FaultKind.WRONG_TRANSACTION_ID,
+    ],
+)
+def test_nonsense(gateway: Gateway, profile: Callable[[], bytes], function: str, nonsense: FaultKind) -> None:
+    """Malformed JSON, base64 or DER in any answer is the server's error and ends the session."""
+    with nothing_half_done(gateway, profile):
+        gateway.server.faults.add(Fault(kind=nonsense, function=function))
+        kind, _ = failure(gateway.download(gateway.order(profile())))
+        assert kind == "server-malformed"
+
+
+def test_declined(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """The caller sees the metadata, says no, and the server learns that its order was rejected."""
+    with nothing_half_done(gateway, profile):
+        asking = gateway.download(gateway.order(profile(), matching_id="DECLINED"), confirm=True)
+        assert asking.state == "waiting"
+        assert asking.question is not None
+        assert asking.question.kind == "consent"
+        ended = gateway.client.answer(asking.id, decision="reject", wait=PATIENCE)
+        assert failure(ended)[0] == "declined"
+        order = next(each for each in gateway.server.orders.all() if each.matching_id == "DECLINED")
+        assert order.state == "cancelled"
+
+
+def test_confirmation_code_missing(profile: Callable[[], bytes]) -> None:
+    """Where nobody gives the confirmation code in time, the change fails and the order stays open."""
+    with Gateway(settings={"answer_within": 0.2}) as gateway:
+        gateway.ready()
+        code = gateway.order(profile(), confirmation_code="4711")
+        with nothing_half_done(gateway, profile):
+            asking = gateway.download(code)
+            ended = gateway.client.wait(asking.id, seconds=PATIENCE) if not asking.ended else asking
+            gateway.until(lambda: gateway.client.change(ended.id).ended)
+            assert failure(gateway.client.change(ended.id))[0] == "confirmation-code-required"
+        gateway.download(code, confirmation_code="4711").check()
+
+
+def test_confirmation_code_wrong_then_right(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A wrong code makes the change ask again; the right one installs the profile."""
+    asking = gateway.download(gateway.order(profile(), confirmation_code="4711"), confirmation_code="1234")
+    assert asking.state == "waiting"
+    assert asking.question is not None
+    assert asking.question.code_refused
+    assert gateway.client.answer(asking.id, confirmation_code="4711", wait=PATIENCE).check().state == "done"
+
+
+def test_confirmation_code_exhausted(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """After too many wrong codes the order is gone for good."""
+    with nothing_half_done(gateway, profile):
+        code = gateway.order(profile(), confirmation_code="4711", confirmation_limit=2)
+        change = gateway.download(code, confirmation_code="1")
+        change = gateway.client.answer(change.id, confirmation_code="2", wait=PATIENCE)
+        kind, details = failure(change)
+        assert (kind, details["subject_code"], details["reason_code"]) == ("server-refused", "8.2.7", "6.4")
+
+
+def test_iccid_already_there(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A profile whose ICCID is on the card already is refused by the card."""
+    twice = profile()
+    gateway.download(gateway.order(twice)).check()
+    with nothing_half_done(gateway, profile):
+        kind, details = failure(gateway.download(gateway.order(twice)))
+        assert kind == "card-refused"
+        assert details["reason"] == "installFailedDueToIccidAlreadyExistsOnEuicc"
+
+
+def test_card_full(profile: Callable[[], bytes]) -> None:
+    """A card without room says so; after a profile is deleted the next one fits."""
+    with Gateway(behaviour=CardBehaviour(memory=8_000)) as gateway:
+        gateway.ready()
+        first = gateway.download(gateway.order(profile())).check()
+        change = gateway.download(gateway.order(profile()))
+        kind, details = failure(change)
+        assert kind == "card-refused"
+        assert details["reason"] == "installFailedDueToInsufficientMemoryForProfile"
+        assert change.error is not None
+        assert "delete" in change.error.sentence
+        gateway.client.delete(CARD, str((first.result or {})["iccid"]), wait=PATIENCE).check()
+        gateway.download(gateway.order(profile())).check()
+
+
+def test_redirect_is_refused(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A redirect is not followed: what was verified is the server that was asked."""
+    with nothing_half_done(gateway, profile):
+        gateway.server.faults.add(
+            Fault(kind=FaultKind.REDIRECT, function="authenticateClient", value="https://evil.example.com/")
+        )
+        assert failure(gateway.download(gateway.order(profile())))[0].startswith("server-")
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_http_error(gateway: Gateway, profile: Callable[[], bytes], status: int) -> None:
+    """An HTTP error is the server's, and the next download works."""
+    with nothing_half_done(gateway, profile):
+        gateway.server.faults.add(
+            Fault(kind=FaultKind.HTTP_STATUS, function="authenticateClient", value=status)
+        )
+        assert failure(gateway.download(gateway.order(profile())))[0].startswith("server-")
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        Fault(kind=FaultKind.STATUS, value="ExecutedSuccess", times=0),
+        Fault(kind=FaultKind.STATUS, value="Executed-WithWarning", times=0),
+        Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0),
+        Fault(kind=FaultKind.BASE64_NEWLINES, times=0),
+        Fault(kind=FaultKind.BASE64_UNPADDED, times=0),
+        Fault(kind=FaultKind.BODY_EMPTY, function="handleNotification", times=0),
+        Fault(kind=FaultKind.BODY_SUCCESS, function="handleNotification", times=0),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.value or ''}",
+)
+def test_styles_of_servers_in_the_field(
+    own_gateway: Gateway, profile: Callable[[], bytes], style: Fault
+) -> None:
+    """What real servers write otherwise than the standard has it is understood."""
+    own_gateway.server.faults.add(style)
+    own_gateway.download(own_gateway.order(profile())).check()
+    own_gateway.until(lambda: not own_gateway.card.notifications)
