@@ -122,7 +122,7 @@ class ScriptedCard:
         if command.p1 == 0x11:
             return self.chain_status.to_bytes(2, "big")
         whole = b"".join(chain)
-        if self.asks_for_length and command.le is None:
+        if self.asks_for_length and command.le is None and whole in self.answers:
             return bytes([0x6C, len(self.answers[whole]) & 0xFF])
         self.commands.append(whole)
         data = self.answers.get(whole, b"")

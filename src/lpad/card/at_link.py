@@ -251,6 +251,7 @@ class AtLink:
         """
         until = deadline.within(SIM_BUSY)
         while True:
+            self._modem.forget_unsolicited()
             try:
                 return self._links[kind].open_channel(aids, deadline=deadline)
             except CardBusy as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _NOW = Deadline(0.0)
+_UNSOLICITED_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class AtModem:
         self._line = line
         self._dialogue = AtDialogue()
         self._introduced = False
+        self._heard: deque[str] = deque(maxlen=_UNSOLICITED_KEPT)
         self.patience = patience or AtPatience()
 
     def ask(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
@@ -123,8 +126,12 @@ class AtModem:
             _log.warning("%s: no IMEI: %s; it can be given in the settings", self._line.name, error)
             return None
 
+    def forget_unsolicited(self) -> None:
+        """Forget what the modem has said of its own accord so far; `wait_for` counts from here."""
+        self._heard.clear()
+
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
-        """Wait until the modem says something of its own accord.
+        """Return what the modem says of its own accord, or has said since `forget_unsolicited`.
 
         Args:
             beginnings: how the line begins that is waited for, such as "+QUSIM".
@@ -136,12 +143,17 @@ class AtModem:
         Raises:
             CardUnreachable: the port is gone.
         """
-        while data := self._line.read(deadline=deadline):
-            self._dialogue.receive(data)
-            for line in self._dialogue.unsolicited():
-                if line.upper().startswith(tuple(each.upper() for each in beginnings)):
+        awaited = tuple(each.upper() for each in beginnings)
+        while True:
+            while self._heard:
+                line = self._heard.popleft()
+                if line.upper().startswith(awaited):
                     return line
-        return None
+            data = self._line.read(deadline=deadline)
+            if not data:
+                return None
+            self._dialogue.receive(data)
+            self._set_unsolicited_aside()
 
     def close(self) -> None:
         """Release the port."""
@@ -184,14 +196,14 @@ class AtModem:
         finally:
             if dialogue.answer is None:
                 dialogue.give_up()
-        self._drop_unsolicited()
+        self._set_unsolicited_aside()
         return dialogue.answer
 
     def _drain(self, *, deadline: Deadline) -> None:
         """Take what has come since the last command: unsolicited lines, or a late answer to drop."""
         while not deadline.passed and (data := self._line.read(deadline=_NOW)):
             self._dialogue.receive(data)
-        self._drop_unsolicited()
+        self._set_unsolicited_aside()
 
     def _get_in_step(self, *, deadline: Deadline) -> None:
         """Make sure that what comes next is not the answer to a command given up before."""
@@ -210,15 +222,16 @@ class AtModem:
         finally:
             if not dialogue.in_step:
                 dialogue.give_up()
-        self._drop_unsolicited()
+        self._set_unsolicited_aside()
         if not dialogue.in_step:
             raise CardUnreachable(
                 f"the modem at {self._line.name} still does not answer; it may be busy with an earlier"
                 " command: try again later, or reset it"
             )
 
-    def _drop_unsolicited(self) -> None:
+    def _set_unsolicited_aside(self) -> None:
         for line in self._dialogue.unsolicited():
+            self._heard.append(line)
             # The name of the code only: what follows may be a number, a text message or an identifier.
             _log.debug("%s: unsolicited %s", self._line.name, line.partition(":")[0][:20])
 

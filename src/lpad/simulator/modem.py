@@ -221,7 +221,8 @@ class PtyModem:
         elif reply is not None:
             before = self._habits.urcs_before_answer + (fault.before if fault else ())
             habits = self._habits
-            self._say((*before, *reply.lines, *habits.urcs_before_ok, reply.final, *habits.urcs_after_answer))
+            after = reply.after + habits.urcs_after_answer
+            self._say((*before, *reply.lines, *habits.urcs_before_ok, reply.final, *after))
         self._after(reply)
 
     def _after(self, reply: Reply | None) -> None:

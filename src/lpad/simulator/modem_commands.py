@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.codec import tlv
@@ -63,6 +63,8 @@ class Reply:
     lines: tuple[str, ...] = ()
     final: str = "OK"
     proactive: int | None = None
+    after: tuple[str, ...] = ()
+    """Lines that follow of the modem's own accord."""
 
 
 class CommandSet:
@@ -240,7 +242,7 @@ class CommandSet:
         """Do what needs the card, or say why not."""
         if self._busy > 0:
             self._busy -= 1
-            return self.error(_SIM_BUSY)
+            return replace(self.error(_SIM_BUSY), after=() if self._busy else ("+CPIN: READY",))
         try:
             return what()
         except ChannelRefusedError as refusal:

@@ -1,0 +1,68 @@
+"""The contract of links on every simulated modem, through real pyserial on a pty, found by searching."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import LinkContract, Rig, soon
+from card.scripted_card import ScriptedCard
+from lpad.card.at_link import open_at_link
+from lpad.card.isdr import isdr_session
+from lpad.card.link import LinkRefused
+from lpad.simulator.euicc.behaviour import Answers
+from lpad.simulator.modem import PtyModem
+from lpad.simulator.modem_personality import Csim
+from lpad.simulator.personality import Personality, find_personality, personality_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.card.link import Link
+
+
+def card_of(personality: Personality) -> ScriptedCard:
+    """The scripted card with a personality's habits, as far as it has them."""
+    card = ScriptedCard()
+    behaviour = personality.card
+    card.asks_for_length = behaviour.answers is Answers.CORRECTED
+    card.portion = behaviour.portion if behaviour.portion < 256 else None
+    first = behaviour.first_channel
+    card.free_channels[:] = range(first, first + behaviour.channels)
+    return card
+
+
+def warm_up(link: Link, card: ScriptedCard, *, size: int) -> None:
+    """Have the link found and a long command carried, at the second try where +CGLA breaks at the first."""
+    for _ in range(2):
+        try:
+            with isdr_session(link, deadline=soon()) as isdr:
+                isdr.command(bytes(size), deadline=soon())
+            break
+        except LinkRefused:
+            assert size > 1000
+    assert card.open == set()
+    card.sent.clear()
+    card.commands.clear()
+
+
+@pytest.mark.parametrize("name", personality_names())
+class TestPersonality(LinkContract):
+    """The contract, after the link was found and its blocks' size learnt."""
+
+    @pytest.fixture
+    def rig(self, name: str) -> Iterator[Rig]:
+        personality = find_personality(name)
+        modem_habits = replace(personality.modem, answer_delay=min(personality.modem.answer_delay, 0.005))
+        card = card_of(personality)
+        tells = modem_habits.csim is Csim.WORKS
+        with PtyModem(card, personality=modem_habits) as modem:
+            link = open_at_link(modem.path)
+            try:
+                warm_up(link, card, size=300 if modem_habits.cgla_breaks_at is None else 3600)
+                yield Rig(link, card, tells_why=tells)
+                assert not modem_habits.closes_channels or modem.open_channels == ()
+            finally:
+                link.close()
