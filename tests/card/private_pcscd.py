@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import socket
@@ -19,6 +20,8 @@ from lpad.protocol.apdu import Command
 from lpad.simulator.euicc.answer_to_reset import ANSWER_TO_RESET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.simulator.euicc.card import SoftCard
 
 DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
@@ -27,16 +30,15 @@ READER = "lpad test"
 FIRST, SECOND = f"{READER} 00 00", f"{READER} 00 01"
 ATR_T0 = ANSWER_TO_RESET
 ATR_T1 = bytes.fromhex("3B800181")
+_USED = 0x0180
+"""Bits of a reader's state: exclusively, or shared."""
 PATIENCE = 30.0
 
-
-def _socket_path() -> Path:
-    """Return where pcscd listens, the same for as long as the process lives: the library asks only once."""
-    told = os.environ.get("PCSCLITE_CSOCK_NAME")
-    if told is None:
-        told = os.path.join(tempfile.mkdtemp(prefix="lpad-pcscd-"), "comm")  # noqa: PTH118 - it becomes text
-        os.environ["PCSCLITE_CSOCK_NAME"] = told
-    return Path(told)
+# Where pcscd listens. The library asks for the name only once in a process, so it must be there before.
+FOLDER = Path(tempfile.mkdtemp(prefix="lpad-pcscd-"))
+SOCKET = FOLDER / "comm"
+os.environ["PCSCLITE_CSOCK_NAME"] = os.fspath(SOCKET)
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
 class PrivatePcscd:
@@ -46,7 +48,6 @@ class PrivatePcscd:
     """
 
     def __init__(self) -> None:
-        self._path = _socket_path()
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_pair()
 
@@ -61,21 +62,21 @@ class PrivatePcscd:
     def __exit__(self, *_exception: object) -> None:
         self.kill()
 
-    def start(self) -> None:
-        """Start pcscd and wait until it answers."""
+    def start(self, *, reader: str = READER) -> None:
+        """Start pcscd and wait until it answers; its readers are called so, and 00 00 or 00 01."""
         pcscd = shutil.which("pcscd", path=os.environ.get("PATH", "") + ":/usr/sbin")
         assert pcscd, MISSING
         assert DRIVER.exists(), MISSING
-        settings = self._path.parent / "readers"
+        settings = FOLDER / "readers"
         settings.mkdir(exist_ok=True)
         (settings / "vpcd").write_text(
-            f'FRIENDLYNAME "{READER}"\nDEVICENAME /dev/null:{self.port:#x}\n'
+            f'FRIENDLYNAME "{reader}"\nDEVICENAME /dev/null:{self.port:#x}\n'
             f"LIBPATH {DRIVER}\nCHANNELID {self.port:#x}\n",
             encoding="ascii",
         )
-        self._path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX) as listening, (self._path.parent / "log").open("ab") as log:
-            listening.bind(os.fspath(self._path))
+        SOCKET.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listening, (FOLDER / "log").open("ab") as log:
+            listening.bind(os.fspath(SOCKET))
             listening.listen(16)
             self._process = subprocess.Popen(
                 [
@@ -89,7 +90,7 @@ class PrivatePcscd:
                 stdout=log,
             )
         with closing(Context()) as context:
-            assert context.readers() == (FIRST, SECOND), (self._path.parent / "log").read_text()
+            assert len(context.readers()) == 2, (FOLDER / "log").read_text()
 
     def kill(self) -> None:
         """Stop pcscd without a word to its clients."""
@@ -97,7 +98,7 @@ class PrivatePcscd:
         if process is not None:
             process.kill()
             process.wait(PATIENCE)
-        self._path.unlink(missing_ok=True)
+        SOCKET.unlink(missing_ok=True)
 
 
 class Slot:
@@ -128,12 +129,18 @@ class BlockCard(ScriptedCard):
 
 def wait_for_cards(*, present: set[str]) -> None:
     """Wait until pcscd sees cards in these readers and in no others."""
+    _wait(lambda states: {name for name, state in states.items() if state & CARD_PRESENT} == present)
+
+
+def wait_until_free(reader: str) -> None:
+    """Wait until pcscd has noticed that whoever used a reader is gone."""
+    _wait(lambda states: not states[reader] & _USED)
+
+
+def _wait(wanted: Callable[[dict[str, int]], bool]) -> None:
     deadline = Deadline.after(PATIENCE)
     with closing(Context()) as context:
-        while True:
-            states = context.look(context.readers())
-            if {name for name, state in states.items() if state & CARD_PRESENT} == present:
-                return
+        while not wanted(states := context.look(context.readers())):
             assert not deadline.passed, states
             context.wait(states, deadline=deadline)
 

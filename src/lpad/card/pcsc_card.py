@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lpad.card.pcsc import Context
 from lpad.card.pcsc_failure import RESET_CARD, is_lost
+from lpad.card.pcsc_programs import programs_using_pcsc
 from lpad.card.pcsc_reader import choose_reader
 from lpad.card.pcsc_thread import CallThread, OverdueError
 from lpad.deadline import Deadline
@@ -64,9 +65,7 @@ class PcscCard:
             CardBusy: another program holds the reader, or has its turn.
         """
         if self._sessions == 0:
-            self._look_after(deadline=deadline)
-            if self._shared:
-                self._take_turn(deadline=deadline)
+            self._start_session(deadline=deadline)
         self._sessions += 1
 
     def end(self) -> None:
@@ -111,43 +110,30 @@ class PcscCard:
     def _name(self) -> str:
         return f"reader '{self._seat.reader if self._seat else self._wanted}'"
 
-    def _look_after(self, *, deadline: Deadline) -> None:
-        """Have a connection that works: after a card change, or a restart of pcscd, a new one."""
-        if self._seat is not None:
+    def _start_session(self, *, deadline: Deadline) -> None:
+        """Have a connection that works, and the turn: after a card change or a restart of pcscd a new one."""
+        for _ in range(_MOST_RESETS):
+            fresh = self._seat is None
+            connection = (self._seat or self._sit_down(deadline=deadline)).connection
             try:
-                self._call(self._seat.connection.check, "looking after the card", deadline=deadline)
+                if self._shared:
+                    self._call(connection.begin, "waiting for a turn", deadline=deadline, turn=True)
+                else:
+                    self._call(connection.check, "looking after the card", deadline=deadline)
             except CardError as error:
                 if _was_reset(error):
-                    self._resume(deadline=deadline)
-                elif is_lost(error):
-                    _log.info("connecting anew, because of %s", error)
+                    self.starts += 1
+                    self._call(connection.resume, "returning to the card", deadline=deadline)
+                elif fresh or not is_lost(error):
+                    raise
                 else:
-                    raise
-        if self._seat is None:
-            self._seat = self._sit_down(deadline=deadline)
-            self.starts += 1
-
-    def _take_turn(self, *, deadline: Deadline) -> None:
-        for _ in range(_MOST_RESETS):
-            assert self._seat is not None  # _look_after has seen to it
-            connection = self._seat.connection
-            try:
-                self._call(connection.begin, "waiting for a turn", deadline=deadline, overdue=CardBusy)
-            except CardError as error:
-                if not _was_reset(error):
-                    raise
-                self._resume(deadline=deadline)
+                    _log.info("connecting anew, because of %s", error)
             else:
                 return
         raise CardBusy(
-            f"waiting for a turn with {self._name}: other programs reset the card again and again; stop them,"
-            " or don't share the reader"
+            f"waiting for the card in {self._name}: it is reset again and again; stop the programs that do,"
+            " or see how it lies in the reader"
         )
-
-    def _resume(self, *, deadline: Deadline) -> None:
-        assert self._seat is not None  # it was asked to do what met the reset
-        self.starts += 1
-        self._call(self._seat.connection.resume, "returning to the card", deadline=deadline)
 
     def _sit_down(self, *, deadline: Deadline) -> _Seat:
         self._await_abandoned(deadline=deadline)
@@ -158,6 +144,8 @@ class PcscCard:
             seat.thread.end()
             raise
         _log.debug("connected to the card in '%s'", seat.reader)
+        self._seat = seat
+        self.starts += 1
         return seat
 
     def _await_abandoned(self, *, deadline: Deadline) -> None:
@@ -181,13 +169,13 @@ class PcscCard:
         doing: str,
         *,
         deadline: Deadline,
-        overdue: type[CardError] = CardUnreachable,
+        turn: bool = False,
     ) -> _T:
         """Have a call made by the seat's thread; the seat is lost where it is of no use afterwards."""
         seat = self._seat
         assert seat is not None  # the callers have looked
         try:
-            return self._wait_for(seat, function, doing, deadline=deadline, overdue=overdue)
+            return self._wait_for(seat, function, doing, deadline=deadline, turn=turn)
         except CardError as error:
             if is_lost(error) and not _was_reset(error):
                 self._lose()
@@ -200,7 +188,7 @@ class PcscCard:
         doing: str,
         *,
         deadline: Deadline,
-        overdue: type[CardError] = CardUnreachable,
+        turn: bool = False,
     ) -> _T:
         if deadline.passed:
             raise CardUnreachable(f"{doing} in {self._name}: no time was left for it; try again")
@@ -209,21 +197,30 @@ class PcscCard:
         except OverdueError:
             with _abandoned_lock:
                 _abandoned[str(self._wanted)] = seat.thread
+            seat.lost = True
+            error = self._overdue(doing, turn=turn)
             if self._seat is seat:
                 self._seat = None
-            if overdue is CardBusy:
-                raise CardBusy(
-                    f"{doing} with {self._name}: another program did not end its turn in time; stop it, or"
-                    " try again"
-                ) from None
-            raise overdue(
-                f"{doing} in {self._name}: nothing came in time; take the card out and put it in again, or"
-                " restart pcscd"
-            ) from None
+            raise error from None
+
+    def _overdue(self, doing: str, *, turn: bool) -> CardError:
+        """Return the error for a call that did not return: a mute card, or another program's turn."""
+        programs = ", ".join(programs_using_pcsc())
+        if turn:
+            who = f"another program ({programs})" if programs else "another program"
+            return CardBusy(
+                f"{doing} in {self._name}: {who} did not end its turn in time; stop it, or try again"
+            )
+        attempted = f"{doing} in {self._name}: nothing came in time; "
+        remedy = "take the card out and put it in again, or restart pcscd"
+        if programs and self._seat is None:
+            return CardBusy(f"{attempted}{programs} may have its turn: stop it; otherwise {remedy}")
+        return CardUnreachable(attempted + remedy)
 
     def _lose(self) -> None:
         seat, self._seat = self._seat, None
         if seat is not None:
+            seat.lost = True
             seat.thread.end()
 
 
@@ -238,17 +235,23 @@ class _Seat:
         self._context: Context | None = None
         self._connection: Connection | None = None
         self.reader = str(wanted)
+        self.lost = False
         self.thread = CallThread(f"pcsc-{wanted}", farewell=self._leave)
 
     def connect(self) -> None:
         self._context = Context()
         self.reader = choose_reader(self._wanted, self._context.readers())
         self._connection = self.connection = self._context.connect(self.reader, shared=self._shared)
+        if not self._shared:
+            # The card may still have power, and in it whatever an earlier session has left.
+            self.connection.reset()
 
     def _leave(self) -> None:
         if self._connection is not None:
-            # Without power no channel stays open for whoever comes next; sessions of others go on.
-            self._connection.close(unpower=not self._shared)
+            # Without power no channel stays open for whoever comes next; sessions of others go on. A card
+            # that was lost stays as it is: pcscd 1.9 takes it for absent for ever if it can't be switched
+            # off and is back within the 0.4 s in which pcscd looks.
+            self._connection.close(unpower=not self._shared and not self.lost)
         if self._context is not None:
             self._context.close()
 

@@ -1,0 +1,396 @@
+"""What goes wrong in PC/SC, on real pcscd: each a clear error, and the link works again afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.private_pcscd import FIRST, SECOND, PrivatePcscd, Slot, wait_for_cards, wait_until_free
+from card.scripted_card import ScriptedCard
+from lpad.card.isdr import isdr_session
+from lpad.card.pcsc_link import PcscLink, open_pcsc_link
+from lpad.deadline import Deadline
+from lpad.errors import CardBusy, CardUnreachable
+from lpad.identifiers import ISD_R
+from lpad.simulator.vpcd import VirtualReaderCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OTHER_PROGRAM = """
+import sys
+from smartcard.scard import *
+reader, mode = sys.argv[1:]
+_, context = SCardEstablishContext(SCARD_SCOPE_SYSTEM)
+how = SCARD_SHARE_EXCLUSIVE if mode == "alone" else SCARD_SHARE_SHARED
+code, card, _ = SCardConnect(context, reader, how, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
+print(code, flush=True)
+for line in sys.stdin:
+    done = {
+        "begin": lambda: SCardBeginTransaction(card),
+        "end": lambda: SCardEndTransaction(card, SCARD_LEAVE_CARD),
+        "reset": lambda: SCardReconnect(card, how, SCARD_PROTOCOL_T0, SCARD_RESET_CARD)[0],
+        "status": lambda: SCardTransmit(card, SCARD_PCI_T0, [0x80, 0xF2, 0, 0, 0])[0],
+    }[line.strip()]()
+    print(done, flush=True)
+"""
+
+
+class OtherProgram:
+    """A process that uses a reader as programs do."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+        assert self.answer() == "0"
+
+    def __call__(self, command: str) -> str:
+        self.tell(command)
+        return self.answer()
+
+    def tell(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def other_program(mode: str) -> Iterator[OtherProgram]:
+    """Run a program that is connected to the first reader, alone or shared."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER_PROGRAM, FIRST, mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield OtherProgram(process)
+        finally:
+            process.terminate()
+
+
+@dataclass
+class Bench:
+    """A pcscd, and a card in its first reader."""
+
+    pcscd: PrivatePcscd
+    slot: Slot
+    inserted: VirtualReaderCard
+
+    @property
+    def card(self) -> ScriptedCard:
+        assert isinstance(self.slot.card, ScriptedCard)
+        return self.slot.card
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    slot = Slot()
+    assert isinstance(slot.card, ScriptedCard)
+    slot.card.answers[GET_EID] = EID
+    with PrivatePcscd() as pcscd, VirtualReaderCard(slot, port=pcscd.port) as inserted:
+        wait_for_cards(present={FIRST})
+        yield Bench(pcscd, slot, inserted)
+
+
+@pytest.fixture
+def link(bench: Bench) -> Iterator[PcscLink]:
+    with closing(open_pcsc_link(FIRST, deadline=soon())) as opened:
+        yield opened
+
+
+@pytest.fixture
+def shared(bench: Bench) -> Iterator[PcscLink]:
+    with closing(open_pcsc_link(FIRST, shared=True, deadline=soon())) as opened:
+        yield opened
+
+
+def works(link: PcscLink) -> bool:
+    with isdr_session(link, deadline=soon()) as isdr:
+        return isdr.command(GET_EID, deadline=soon()) == EID
+
+
+def test_no_pcscd() -> None:
+    """Without pcscd the error says how to get it."""
+    with pytest.raises(
+        CardUnreachable, match=r"pcscd is not running.*systemctl start pcscd.socket"
+    ) as caught:
+        open_pcsc_link(0, deadline=soon())
+    assert caught.value.retryable
+    assert caught.value.details["pcsc"] == "8010001D"
+
+
+def test_no_pyscard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pyscard the error names pip's extra and the Debian package."""
+    monkeypatch.setitem(sys.modules, "smartcard", None)
+    with pytest.raises(CardUnreachable, match=r"pip install 'lpad\[pcsc\]'.*python3-pyscard") as caught:
+        open_pcsc_link(0, deadline=soon())
+    assert not caught.value.retryable
+
+
+def test_no_such_reader(bench: Bench) -> None:
+    """A reader that isn't there: the error lists those that are."""
+    with pytest.raises(CardUnreachable, match=f"'Gemalto': there are only '{FIRST}', '{SECOND}'"):
+        open_pcsc_link("Gemalto", deadline=soon())
+
+
+def test_no_card(bench: Bench) -> None:
+    """A reader without card is told as that."""
+    with pytest.raises(CardUnreachable, match="no card is in the reader; put it in"):
+        open_pcsc_link(SECOND, deadline=soon())
+
+
+@pytest.mark.parametrize("mode", ["alone", "shared"])
+def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
+    """A reader that somebody uses can't be locked: the error names the program."""
+    with (
+        other_program(mode) as other,
+        pytest.raises(
+            CardBusy, match=rf"another program holds the reader .*\(pid {other.pid}\).*stop"
+        ) as caught,
+    ):
+        open_pcsc_link(FIRST, deadline=soon())
+    assert caught.value.details["pcsc"] == "8010000B"
+
+
+def test_a_locked_reader_is_taken_from_those_who_would_share_it(bench: Bench) -> None:
+    """Sharing doesn't help where the other one does not."""
+    with other_program("alone"), pytest.raises(CardBusy, match="another program holds the reader"):
+        open_pcsc_link(FIRST, shared=True, deadline=soon())
+
+
+def test_the_reader_is_free_after_close(bench: Bench) -> None:
+    """Closing gives the reader back at once."""
+    open_pcsc_link(FIRST, deadline=soon()).close()
+    with other_program("alone"):
+        pass
+
+
+def test_nobody_interferes_with_a_shared_session(shared: PcscLink) -> None:
+    """While a session lasts, other programs wait for their turn; then they get it."""
+    with other_program("shared") as other:
+        with isdr_session(shared, deadline=soon()) as isdr:
+            other.tell("begin")
+            for _ in range(3):
+                assert isdr.command(GET_EID, deadline=soon()) == EID
+        assert other.answer() == "0"
+        assert other("status") == "0"
+        assert other("end") == "0"
+        assert works(shared)
+
+
+def test_a_turn_that_does_not_end(shared: PcscLink) -> None:
+    """A program that keeps its turn is waited for until the deadline; when it ends, all is well again."""
+    with other_program("shared") as other:
+        other("begin")
+        with pytest.raises(CardBusy, match=rf"another program .*\(pid {other.pid}\).* did not end its turn"):
+            shared.open_channel((ISD_R,), deadline=Deadline.after(0.3))
+        with pytest.raises(CardUnreachable, match="an earlier call of lpad's still hangs"):
+            shared.open_channel((ISD_R,), deadline=Deadline.after(0.1))
+        other("end")
+        assert works(shared)
+        assert other("begin") == "0", "lpad's late turn has ended"
+
+
+def test_no_connecting_during_another_turn(bench: Bench) -> None:
+    """Even connecting waits for a program that has its turn; the error names it."""
+    with other_program("shared") as other:
+        other("begin")
+        with pytest.raises(
+            CardBusy, match=rf"nothing came in time; .*\(pid {other.pid}\).* may have its turn"
+        ):
+            open_pcsc_link(FIRST, shared=True, deadline=Deadline.after(0.3))
+    with closing(open_pcsc_link(FIRST, shared=True, deadline=soon())) as link:
+        assert works(link)
+
+
+def test_a_card_reset_by_another_program(bench: Bench, shared: PcscLink) -> None:
+    """Between two sessions others may reset the card; the next session notices and goes on."""
+    assert works(shared)
+    with other_program("shared") as other:
+        for _ in range(2):
+            assert other("reset") == "0"
+            assert works(shared)
+    assert bench.card.open == set()
+
+
+def test_a_program_that_dies_in_its_turn(shared: PcscLink) -> None:
+    """The turn of a program that is gone ends: pcscd sees to it, and resets the card."""
+    with other_program("shared") as other:
+        other("begin")
+    assert works(shared)
+
+
+def test_card_pulled_between_sessions(bench: Bench, link: PcscLink) -> None:
+    """A card that is gone is told; when it is back, the same link finds it."""
+    assert works(link)
+    bench.inserted.pull()
+    wait_for_cards(present=set())
+    with pytest.raises(CardUnreachable, match="no card is in the reader"):
+        works(link)
+    bench.inserted.insert()
+    wait_for_cards(present={FIRST})
+    assert works(link)
+
+
+def test_card_pulled_and_back_between_sessions(bench: Bench, link: PcscLink) -> None:
+    """A card that was out for a while is met like a new one, without an error."""
+    assert works(link)
+    bench.inserted.pull()
+    wait_for_cards(present=set())
+    bench.inserted.insert()
+    wait_for_cards(present={FIRST})
+    assert works(link)
+
+
+def test_card_pulled_in_a_session(bench: Bench, link: PcscLink) -> None:
+    """A card pulled in a session is an error of that session; nothing is sent to it once it is back."""
+    with isdr_session(link, deadline=soon()) as isdr:
+        bench.inserted.pull()
+        with pytest.raises(CardUnreachable, match=r"did not answer|taken out|no card"):
+            isdr.command(GET_EID, deadline=soon())
+        wait_for_cards(present=set())
+        bench.inserted.insert()
+        wait_for_cards(present={FIRST})
+        before = len(bench.card.sent)
+        with pytest.raises(CardUnreachable, match="was lost before"):
+            isdr.command(GET_EID, deadline=soon())
+        assert len(bench.card.sent) == before
+    assert works(link)
+
+
+class MuteCard(ScriptedCard):
+    """A card that stops answering until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers[GET_EID] = EID
+        self.mute = threading.Event()
+        self.heard = threading.Event()
+        self.go_on = threading.Event()
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+        if self.mute.is_set():
+            self.heard.set()
+            self.go_on.wait(60)
+        return super().transmit(apdu, deadline=deadline)
+
+
+@pytest.fixture
+def mute(bench: Bench) -> Iterator[MuteCard]:
+    card = MuteCard()
+    bench.slot.card = card
+    yield card
+    card.go_on.set()
+
+
+def test_a_mute_card(mute: MuteCard, link: PcscLink) -> None:
+    """PC/SC waits for ever for a mute card; lpad does not, nor does it send a second call after the first."""
+    threads = threading.active_count()
+    mute.mute.set()
+    with pytest.raises(CardUnreachable, match="nothing came in time; take the card out"):
+        link.open_channel((ISD_R,), deadline=Deadline.after(0.2))
+    for _ in range(3):
+        with pytest.raises(CardUnreachable, match="still hangs in the reader's driver"):
+            link.open_channel((ISD_R,), deadline=Deadline.after(0.05))
+    with pytest.raises(CardUnreachable, match="still hangs in the reader's driver"):
+        open_pcsc_link(FIRST, deadline=Deadline.after(0.05))
+    assert threading.active_count() == threads
+    mute.mute.clear()
+    mute.go_on.set()
+    assert works(link)
+    assert threading.active_count() == threads
+
+
+def test_a_mute_card_that_is_pulled(bench: Bench, mute: MuteCard, link: PcscLink) -> None:
+    """Pulling a card ends the call that waits for it."""
+    mute.mute.set()
+    caught: list[CardUnreachable] = []
+
+    def use() -> None:
+        try:
+            works(link)
+        except CardUnreachable as error:
+            caught.append(error)
+
+    user = threading.Thread(target=use)
+    user.start()
+    assert mute.heard.wait(30)
+    puller = threading.Thread(target=bench.inserted.pull)  # which waits for the card's thread
+    puller.start()
+    user.join(30)
+    assert len(caught) == 1
+    mute.go_on.set()
+    puller.join(30)
+
+
+def test_pcscd_killed_in_a_session(bench: Bench, link: PcscLink) -> None:
+    """When pcscd dies the session fails; when it is back, and the card with it, the same link works."""
+    with isdr_session(link, deadline=soon()) as isdr:
+        bench.pcscd.kill()
+        with pytest.raises(CardUnreachable, match="pcscd"):
+            isdr.command(GET_EID, deadline=soon())
+    with pytest.raises(CardUnreachable, match="pcscd is not running"):
+        works(link)
+    bench.pcscd.start()
+    wait_for_cards(present={FIRST})
+    assert works(link)
+
+
+def test_pcscd_restarted_between_sessions(bench: Bench, link: PcscLink) -> None:
+    """A restart of pcscd between two sessions is no error."""
+    assert works(link)
+    bench.pcscd.kill()
+    bench.pcscd.start()
+    wait_for_cards(present={FIRST})
+    assert works(link)
+
+
+def test_reader_unplugged(bench: Bench, link: PcscLink) -> None:
+    """A reader that is gone is told with those that are left."""
+    assert works(link)
+    bench.pcscd.kill()
+    bench.pcscd.start(reader="another reader")
+    with pytest.raises(CardUnreachable, match="there are only 'another reader 00 00'"):
+        works(link)
+
+
+def test_no_time_left(bench: Bench, link: PcscLink) -> None:
+    """A deadline that has passed lets no call out and does no harm."""
+    before = len(bench.card.sent)
+    with pytest.raises(CardUnreachable, match="no time was left"):
+        link.open_channel((ISD_R,), deadline=Deadline.after(0))
+    assert len(bench.card.sent) == before
+    assert works(link)
+
+
+def test_a_process_that_crashed_leaves_no_channel(bench: Bench) -> None:
+    """When lpad is killed in a session, pcscd resets the card, so that no channel stays open."""
+    script = (
+        "import os, sys\n"
+        "from lpad.card.pcsc_link import open_pcsc_link\n"
+        "from lpad.deadline import Deadline\n"
+        "from lpad.identifiers import ISD_R\n"
+        "link = open_pcsc_link(sys.argv[1], deadline=Deadline.after(30))\n"
+        "link.open_channel((ISD_R,), deadline=Deadline.after(30))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    for _ in range(5):
+        killed = subprocess.run([sys.executable, "-c", script, FIRST], env=os.environ, check=False)
+        assert killed.returncode == -9
+        wait_until_free(FIRST)
+    with closing(open_pcsc_link(FIRST, deadline=soon())) as link:
+        assert works(link)
+    assert bench.card.open == set()

@@ -1,0 +1,154 @@
+"""What PC/SC links are made of, without pcscd: the choice of a reader, error codes, the thread, suspects."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.card.pcsc_failure import failure, is_lost
+from lpad.card.pcsc_programs import programs_using_pcsc
+from lpad.card.pcsc_reader import choose_reader
+from lpad.card.pcsc_thread import CallThread, OverdueError
+from lpad.deadline import Deadline
+from lpad.errors import CardBusy, CardError, CardUnreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READERS = (
+    "Gemalto PC Twin Reader (5A3B) 00 00",
+    "Gemalto PC Twin Reader (77C0) 01 00",
+    "HID Global OMNIKEY 3x21 [OMNIKEY 3x21 Smart Card Reader] 02 00",
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (READERS[1], 1),
+        (0, 0),
+        ("2", 2),
+        ("Gemalto PC Twin Reader (77C0)*", 1),
+        ("*omnikey*", 2),
+        ("*[OMNIKEY 3x21 Smart Card Reader] 0? 00", 2),
+    ],
+    ids=["name", "position", "digits", "serial-number", "any-case", "brackets"],
+)
+def test_a_reader_is_chosen(wanted: str | int, found: int) -> None:
+    """By name, by a pattern that one name fits, or by position; brackets in it are only brackets."""
+    assert choose_reader(wanted, READERS) == READERS[found]
+
+
+def test_a_name_is_no_pattern_when_it_is_there() -> None:
+    """A whole name wins over the other names that it fits as a pattern."""
+    assert choose_reader("A*", ["AB", "A*"]) == "A*"
+
+
+def test_several_readers() -> None:
+    """A pattern that several names fit is an error that names them; waiting doesn't help."""
+    with pytest.raises(CardUnreachable, match=r"several are meant.*5A3B.*77C0.*longer") as caught:
+        choose_reader("Gemalto*", READERS)
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("wanted", [3, "3", "Alcor", "gemalto"])
+def test_no_such_reader(wanted: str | int) -> None:
+    """A reader that isn't there may come; until then the error lists those that are."""
+    with pytest.raises(CardUnreachable, match=r"there are only 'Gemalto.*OMNIKEY") as caught:
+        choose_reader(wanted, READERS)
+    assert caught.value.retryable
+
+
+def test_no_reader_at_all() -> None:
+    """Without any reader the error says so."""
+    with pytest.raises(CardUnreachable, match="there is no reader at all"):
+        choose_reader("*", [])
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        (0x8010000B, CardBusy, "stop that program"),
+        (0x80100068, CardBusy, "another program has reset the card"),
+        (0x8010000C, CardUnreachable, "no card is in the reader"),
+        (0x8010001D, CardUnreachable, "systemctl start pcscd.socket"),
+        (0x8010001E, CardUnreachable, "pcscd is not running"),
+        (0x80100009, CardUnreachable, "the reader is gone"),
+        (0x80100017, CardUnreachable, "plug it in again"),
+        (0x80100066, CardUnreachable, "the card is mute"),
+        (0x80100069, CardUnreachable, "the card was taken out"),
+        (0x8010002E, CardUnreachable, "scdaemon"),
+        (0x8010006A, CardUnreachable, "polkit"),
+        (0x80100099, CardUnreachable, "80100099"),
+    ],
+)
+def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> None:
+    """Each code says what it is and what to do, and stands in the details."""
+    error = failure(code, "connecting")
+    assert type(error) is kind
+    assert str(error).startswith("connecting: ")
+    assert words in str(error)
+    assert error.details == {"pcsc": f"{code:08X}"}
+
+
+def test_which_errors_end_a_connection() -> None:
+    """A reader that others hold can be asked for again; a card that was pulled needs a new connection."""
+    assert not is_lost(failure(0x8010000B, ""))
+    assert is_lost(failure(0x80100069, ""))
+    assert not is_lost(CardUnreachable("not PC/SC's"))
+
+
+def test_programs_that_use_pcsc() -> None:
+    """A process that has loaded the library is named, this one is not."""
+    ctypes.CDLL("libpcsclite.so.1")
+    script = "import ctypes, sys; ctypes.CDLL('libpcsclite.so.1'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        named = programs_using_pcsc()
+        process.terminate()
+    assert any(name.endswith(f"(pid {process.pid})") for name in named)
+    assert not any(name.endswith(f"(pid {threading.get_native_id()})") for name in named)
+
+
+def test_programs_of_other_users(tmp_path: Path) -> None:
+    """Where /proc shows another user's process by name only, GnuPG is named; pcscd never is."""
+    for pid, name, maps in [(12, "scdaemon", None), (7, "bash", None), (9, "pcscd", "/lib/libpcsclite.so.1")]:
+        process = tmp_path / str(pid)
+        process.mkdir()
+        (process / "comm").write_text(f"{name}\n")
+        if maps:
+            (process / "maps").write_text(maps)
+    (tmp_path / "13").mkdir()
+    assert programs_using_pcsc(tmp_path) == ["scdaemon (pid 12)"]
+
+
+def test_calls_return_what_they_return() -> None:
+    """Results and exceptions come back to whoever asked."""
+    thread = CallThread("calls", farewell=lambda: None)
+    assert thread.call(lambda: 6 * 7, deadline=Deadline.after(30)) == 42
+    with pytest.raises(ZeroDivisionError):
+        thread.call(lambda: 1 // 0, deadline=Deadline.after(30))
+    assert thread.call(threading.get_ident, deadline=Deadline.after(30)) != threading.get_ident()
+    thread.end()
+    assert thread.wait(deadline=Deadline.after(30))
+
+
+def test_an_overdue_call_is_abandoned() -> None:
+    """The caller goes on; the thread ends itself, farewell included, when the call returns."""
+    returns, left = threading.Event(), threading.Event()
+    thread = CallThread("calls", farewell=left.set)
+    with pytest.raises(OverdueError):
+        thread.call(returns.wait, deadline=Deadline.after(0.01))
+    assert not thread.wait(deadline=Deadline.after(0.01))
+    assert not left.is_set()
+    returns.set()
+    assert thread.wait(deadline=Deadline.after(30))
+    assert left.is_set()
