@@ -25,3 +25,7 @@ def main() -> None:
         sys.exit(exit_codes.USAGE)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""lpactl as people and scripts run it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.conftest import PATIENCE, Terminal, run
+from engine.lab import CARD, FIRST, SECOND
+from lpad.cli import exit_codes
+from lpad.simulator.smdp.metadata import ProfileMetadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_life_of_a_profile(terminal: Terminal) -> None:
+    """Every verb works by ICCID, by its last digits and by name, and says what came of it."""
+    code = terminal.lab.code(terminal.lab.order())
+    done = terminal.lpactl("download", code).ok()
+    assert done.out.split() == [FIRST, "First", "lpad", "simulator", "installed"]
+    assert "load-bound-profile-package" in done.err
+    assert terminal.lpactl("rename", FIRST, "home").ok().out == f"{FIRST} is renamed\n"
+    assert terminal.lpactl("enable", "home").ok().out == f"{FIRST} is enabled\n"
+    assert "was so before" in terminal.lpactl("enable", FIRST[-6:]).ok().out
+    listed = terminal.lpactl("profiles").ok().out.splitlines()
+    assert listed[0].split() == ["ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"]
+    assert listed[1].split()[:2] == [FIRST, "enabled"]
+    status = terminal.lpactl("status").ok().out
+    assert str(terminal.lab.card.eid) in status
+    assert "home" in status
+    assert terminal.lpactl("delete", "home", "--yes").code == exit_codes.STATE
+    terminal.lpactl("disable", "home").ok()
+    terminal.lpactl("delete", "home", "--yes").ok()
+    assert terminal.lpactl("profiles").ok().err == "no profile is installed\n"
+    terminal.lpactl("delete", FIRST, "--yes", "--missing-ok").ok()
+
+
+def test_json_everywhere(terminal: Terminal) -> None:
+    """With --json, before or behind the command, standard output is one JSON value."""
+    code = terminal.lab.code(terminal.lab.order())
+    change = terminal.lpactl("--json", "download", code, "--enable").ok().json
+    assert (change["state"], change["result"]["enabled"]) == ("done", True)
+    assert terminal.lpactl("status", "--json").ok().json["euiccs"][0]["name"] == CARD
+    assert terminal.lpactl("info", "--json").ok().json["eid"] == str(terminal.lab.card.eid)
+    assert terminal.lpactl("profiles", "--json").ok().json[0]["iccid"] == FIRST
+    assert terminal.lpactl("changes", "--json").ok().json[0]["kind"] == "download"
+    assert terminal.lpactl("changes", "1", "--json").ok().json["id"] == 1
+    assert terminal.lpactl("notifications", "--json").ok().json == []
+    assert terminal.lpactl("notifications", "deliver", "--json").ok().json["result"] == {"delivered": 0}
+    failed = terminal.lpactl("enable", SECOND, "--json")
+    assert (failed.code, failed.json["error"]["kind"]) == (exit_codes.STATE, "not-found")
+    missing = terminal.lpactl("changes", "99", "--json")
+    assert (missing.code, missing.json["error"]["kind"]) == (exit_codes.STATE, "not-found")
+
+
+@pytest.mark.parametrize("way", ["-", "--file", "--file -"])
+def test_codes_need_not_be_in_the_list_of_processes(terminal: Terminal, tmp_path: Path, way: str) -> None:
+    """An activation code is read from standard input or a file, a confirmation code too."""
+    order = terminal.lab.order(confirmation_code="1234")
+    code = terminal.lab.code(order)
+    (tmp_path / "code").write_text(f"{code}\n", encoding="utf-8")
+    (tmp_path / "confirmation").write_text("1234\n", encoding="utf-8")
+    arguments = {"-": ["-"], "--file": ["--file", str(tmp_path / "code")], "--file -": ["--file", "-"]}[way]
+    done = terminal.lpactl(
+        "download", *arguments, "--confirmation-code-file", str(tmp_path / "confirmation"), stdin=f"{code}\n"
+    ).ok()
+    assert FIRST in done.out
+    assert order.matching_id not in done.out + done.err
+
+
+def test_the_default_server(terminal: Terminal) -> None:
+    """The card's default SM-DP+ address is written, shown and used."""
+    terminal.lab.order(eid=terminal.lab.card.eid)
+    assert terminal.lpactl("download", "--default").code == exit_codes.STATE
+    terminal.lpactl("default-smdp", terminal.lab.server.address).ok()
+    assert terminal.lab.server.address in terminal.lpactl("info", "--refresh").ok().out
+    terminal.lpactl("download", "--default").ok()
+
+
+def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> None:
+    """Off a terminal the question and its answer's command are printed; another process answers."""
+    code = terminal.lab.code(terminal.lab.order())
+    with subprocess.Popen(
+        [*terminal.command, "download", code, "--confirm"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stdout is not None
+        line = next(line for line in process.stderr if "waits for consent" in line)
+        assert "lpactl answer 1 --accept" in line
+        assert terminal.lpactl("answer", "1").code == exit_codes.USAGE
+        terminal.lpactl("answer", "1", "--accept").ok()
+        assert FIRST in process.stdout.read()
+        assert process.wait(PATIENCE) == 0
+    assert terminal.lpactl("answer", "1", "--accept").code == exit_codes.STATE
+
+
+def test_a_change_is_taken_back(terminal: Terminal) -> None:
+    """--no-wait returns at once, cancel ends the change."""
+    code = terminal.lab.code(terminal.lab.order())
+    assert terminal.lpactl("download", code, "--confirm", "--no-wait").ok().out.startswith("change 1: ")
+    assert "cancelled" in terminal.lpactl("cancel", "1").ok().out
+    shown = terminal.lpactl("changes", "1").ok().out
+    assert re.search(r"state +cancelled", shown)
+    assert "get-euicc-challenge" in shown or "queued" not in shown
+
+
+def test_ctrl_c_leaves_the_change_alone(terminal: Terminal) -> None:
+    """Interrupting the command tells how to cancel, and the change goes on."""
+    code = terminal.lab.code(terminal.lab.order())
+    with subprocess.Popen(
+        [*terminal.command, "download", code, "--confirm"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        next(line for line in process.stderr if "waits for consent" in line)
+        process.send_signal(signal.SIGINT)
+        assert "lpactl cancel 1" in process.stderr.read()
+        assert process.wait(PATIENCE) == exit_codes.INTERRUPTED
+    assert terminal.lpactl("changes", "1", "--json").ok().json["state"] == "waiting"
+
+
+def test_events_come_as_they_happen(terminal: Terminal) -> None:
+    """Events prints a line for each, or JSON lines."""
+    with subprocess.Popen(
+        [*terminal.command, "events"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "listening\n"
+        terminal.lpactl("info", "--refresh").ok()
+        lines: list[str] = []
+        while not lines or "done" not in lines[-1]:
+            lines.append(process.stdout.readline().strip())
+        assert lines[-1] == "change 1 refresh on modem: done"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == exit_codes.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("delete", FIRST),
+        ("reset", "--operational"),
+        ("reset", "--yes"),
+        ("download",),
+        ("download", "x", "--default"),
+        ("nonsense",),
+        ("enable",),
+        ("enable", "nothing-like-it"),
+        ("download", "LPA:2$x"),
+    ],
+)
+def test_wrong_use(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    """What can't be meant, or can't be undone and nobody can be asked about, is a usage error."""
+    assert terminal.lpactl(*arguments).code == exit_codes.USAGE
+    assert terminal.lab.engine.changes() == []
+
+
+def test_a_reset(terminal: Terminal) -> None:
+    """With --yes everything that is named goes."""
+    terminal.lab.install()
+    terminal.lpactl("reset", "--operational", "--yes").ok()
+    assert terminal.lpactl("profiles", "--json").ok().json == []
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    """Without a daemon the exit code says so, and the sentence where it was looked for."""
+    command = ["--socket", str(tmp_path / "none.sock"), "status"]
+    done = run([*Terminal(None, tmp_path / "none.sock").command[:3], *command])  # type: ignore[arg-type]  # no lab
+    assert done.code == exit_codes.DAEMON
+    assert "none.sock" in done.err
+
+
+def test_several_cards_must_be_told_apart(terminal: Terminal) -> None:
+    """An unknown card is not found, and the error names those that there are."""
+    done = terminal.lpactl("--euicc", "nix", "profiles")
+    assert done.code == exit_codes.STATE
+    assert CARD in done.err
+
+
+def test_names_cannot_drive_the_terminal(terminal: Terminal) -> None:
+    """Control characters and turned writing in a profile's name are shown as escapes."""
+    evil = "\x1b[2J\u202eevil\r\n"
+    terminal.lab.install(metadata=ProfileMetadata(iccid=FIRST, name=evil))
+    done = terminal.lpactl("profiles").ok()
+    assert "\x1b" not in done.out
+    assert "\u202e" not in done.out
+    assert r"\x1b[2J\u202eevil\r\n" in done.out
+    assert len(done.out.splitlines()) == 2
+
+
+class TestOnATerminal:
+    """What somebody sees who sits in front of it."""
+
+    def converse(self, command: list[str], answers: list[tuple[str, str]]) -> tuple[int, str]:
+        """Run a command on a pty, type each answer once its question has appeared."""
+        process, descriptor = pty.fork()
+        if process == 0:
+            os.environ["TERM"] = "xterm"
+            os.execv(command[0], command)
+        shown = ""
+        end = time.monotonic() + PATIENCE
+        pending = list(answers)
+        while time.monotonic() < end:
+            if not select.select([descriptor], [], [], 1)[0]:
+                continue
+            try:
+                data = os.read(descriptor, 4096)
+            except OSError:  # the other end is closed
+                break
+            shown += data.decode()
+            if pending and pending[0][0] in shown:
+                os.write(descriptor, f"{pending.pop(0)[1]}\n".encode())
+        os.close(descriptor)
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
+
+    def test_codes_and_consent_are_asked_for(self, terminal: Terminal) -> None:
+        """The code is typed without echo, the profile is shown before consent, a bar shows the bytes."""
+        order = terminal.lab.order(confirmation_code="98761")
+        command = [*terminal.command, "download", terminal.lab.code(order), "--confirm"]
+        answers = [("Confirmation code: ", "98761"), ("Install it?", "y")]
+        code, shown = self.converse(command, answers)
+        assert code == 0, shown
+        assert "98761" not in shown
+        assert "'First'" in shown
+        assert f"{FIRST}  First" in shown
+
+    def test_a_deletion_is_asked_about(self, terminal: Terminal) -> None:
+        """'n' leaves the profile where it is."""
+        terminal.lab.install()
+        code, shown = self.converse([*terminal.command, "delete", "First"], [("for ever?", "n")])
+        assert code == exit_codes.NEEDS_PEOPLE
+        assert FIRST in shown
+        assert len(terminal.lab.card.profiles) == 1
+
+    def test_tables(self, terminal: Terminal) -> None:
+        """A table has its headings and its rows, without markup being read into names."""
+        terminal.lab.install(metadata=ProfileMetadata(iccid=FIRST, name="[bold]x[/bold]"))
+        code, shown = self.converse([*terminal.command, "profiles"], [])
+        assert code == 0
+        assert "[bold]x[/bold]" in shown
+        assert "ICCID" in shown
