@@ -6,22 +6,29 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from bench import ideal
 from bench.process import usage
-from bench.stage import CARD, PATIENCE, Stage, quiet, set_up
-from lpad.client import Client
+from bench.recording_card import RecordingCard
+from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.identifiers import Iccid
 from lpad.simulator.made_up_profile import made_up_profile
+
+if TYPE_CHECKING:
+    from lpad.simulator.euicc.card import SoftCard
 
 BAUD = 115_200
 BITS_PER_CHARACTER = 10
 RUNS = 5
-IDLE_SECONDS = 65.0
+IDLE_SECONDS = 120.0
+SETTLING_SECONDS = 5.0
+"""Until what a download set going has come to rest."""
 IMPORTS = (
     "click, cryptography.x509, httpcore, msgspec, serial, sqlite3, starlette.applications, uvicorn, yaml"
 )
@@ -69,65 +76,59 @@ def main() -> int:
 
 
 def _download() -> list[Figure]:
-    with set_up(baud=BAUD) as stage, Client(str(stage.socket)) as client:
-        client.refresh(CARD, wait=PATIENCE).check()
+    cards: list[RecordingCard] = []
+
+    def recorded(card: SoftCard) -> RecordingCard:
+        cards.append(RecordingCard(card))
+        return cards[0]
+
+    with Gateway(wrap=recorded, baud=BAUD, settings={"log": "warning"}) as gateway:
+        gateway.client.refresh(CARD, wait=PATIENCE).check()
+        card, process = cards[0], gateway.process
+        assert process is not None, "it runs"
         profile, what = _profile()
-        stage.server.orders.add_order(profile=profile, matching_id="BENCH")
-        code = f"1${stage.server.address}$BENCH"
-        stage.server.counters.reset()
-        stage.card.log.clear()
-        counted, cpu = stage.modem.counters, usage(stage.daemon.pid).cpu_seconds
+        code = gateway.order(profile)
+        gateway.server.counters.reset()
+        card.log.clear()
+        counted, cpu = gateway.modem.counters, usage(process.pid).cpu_seconds
         start = time.perf_counter()
-        client.download(CARD, activation_code=code, wait=PATIENCE).check()
+        gateway.download(code).check()
         wall = time.perf_counter() - start
-        used = usage(stage.daemon.pid)
-        after = stage.modem.counters
-        log = list(stage.card.log)
-        connects, handshakes = stage.server.counters.tcp_connects, stage.server.counters.tls_handshakes
+        used = usage(process.pid)
+        after = gateway.modem.counters
+        log = list(card.log)
+        server = gateway.server.counters
         there, back = ideal.least_characters(log)
+        to_modem = after.characters_in - counted.characters_in
+        from_modem = after.characters_out - counted.characters_out
         wire = (there + back) * BITS_PER_CHARACTER / BAUD
         own = sum(each.seconds for each in log)
-        print(f"profile: {what}, {len(profile)} bytes; functions: {ideal.functions(log)}", file=sys.stderr)
+        print(
+            f"{what} profile, {len(profile)} bytes; ES10 functions: {ideal.functions(log)}", file=sys.stderr
+        )
         return [
             Figure("APDUs", len(log), ideal.least_apdus(log), "APDUs", 1.05),
-            Figure(
-                "characters to the modem",
-                after.characters_in - counted.characters_in,
-                there,
-                "characters",
-                1.05,
-            ),
-            Figure(
-                "characters from the modem",
-                after.characters_out - counted.characters_out,
-                back,
-                "characters",
-                1.05,
-            ),
-            Figure("TCP connects", connects, 1, "connects", 1.0),
-            Figure("TLS handshakes", handshakes, 1, "handshakes", 1.0),
+            Figure("characters to the modem", to_modem, there, "characters", 1.05),
+            Figure("characters from the modem", from_modem, back, "characters", 1.05),
+            Figure("TCP connects", server.tcp_connects, 1, "connects", 1.0),
+            Figure("TLS handshakes", server.tls_handshakes, 1, "handshakes", 1.0),
             Figure("wall time against wire and card", wall, wire + own, "s", 1.10),
             Figure("daemon's CPU time for it, against wall", used.cpu_seconds - cpu, wall, "s", 1.0),
             Figure("daemon's resident memory after it", used.resident_mib, 64, "MiB", 1.0),
             Figure("daemon's peak memory", used.peak_mib, 64, "MiB", 1.0),
-            *_idle(stage),
+            *_idle(process.pid),
         ]
 
 
-def _idle(stage: Stage) -> list[Figure]:
+def _idle(pid: int) -> list[Figure]:
     """An idle daemon: no CPU time, and no wake-up more often than once a minute."""
-    quiet(5.0)  # what the download set going comes to rest
-    before = usage(stage.daemon.pid)
-    quiet(IDLE_SECONDS)
-    after = usage(stage.daemon.pid)
+    _quiet(SETTLING_SECONDS)
+    before = usage(pid)
+    _quiet(IDLE_SECONDS)
+    after = usage(pid)
+    wakes = after.wake_ups - before.wake_ups
     return [
-        Figure(
-            "wake-ups while idle, a minute",
-            after.wake_ups - before.wake_ups,
-            IDLE_SECONDS / 60,
-            "wake-ups",
-            1.0,
-        ),
+        Figure("wake-ups while idle", wakes, IDLE_SECONDS / 60, "wake-ups", 1.0),
         Figure("CPU time while idle", after.cpu_seconds - before.cpu_seconds, 0.0, "s", 0.0),
     ]
 
@@ -139,15 +140,15 @@ def _start() -> Figure:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", f"import {IMPORTS}"], check=True)
         imports = time.perf_counter() - start
-        with set_up(baud=None) as stage:
-            pairs.append((stage.ready_seconds, imports))
-    return Figure(
-        "start to ready against the imports",
-        median(r for r, _ in pairs),
-        median(i for _, i in pairs),
-        "s",
-        1.5,
-    )
+        with Gateway() as gateway:
+            pairs.append((gateway.ready_seconds, imports))
+    ready, imports = (median(each) for each in zip(*pairs, strict=True))
+    return Figure("start to ready against the imports", ready, imports, "s", 1.5)
+
+
+def _quiet(seconds: float) -> None:
+    """Let time pass: the one thing that an idle daemon is measured by."""
+    threading.Event().wait(seconds)
 
 
 def _profile() -> tuple[bytes, str]:

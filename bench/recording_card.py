@@ -1,0 +1,31 @@
+"""A card that writes down what it was told, and how long it took itself."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from bench.ideal import Exchange
+
+if TYPE_CHECKING:
+    from lpad.simulator.euicc.card import SoftCard
+
+
+class RecordingCard:
+    """Stands between modem and card."""
+
+    def __init__(self, card: SoftCard) -> None:
+        """Wrap a card."""
+        self._card = card
+        self.log: list[Exchange] = []
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Pass an APDU on."""
+        start = time.perf_counter()
+        response = self._card.transmit(apdu)
+        self.log.append(Exchange(apdu, response, time.perf_counter() - start))
+        return response
+
+    def reset(self) -> bytes:
+        """Pass a reset on."""
+        return self._card.reset()
