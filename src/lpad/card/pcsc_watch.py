@@ -48,8 +48,7 @@ class ReaderWatch:
         self._context = Context()
         self._last: Sight | None = None
         self._closing = False
-        self._idle = threading.Event()
-        self._idle.set()
+        self._in_use = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -62,32 +61,29 @@ class ReaderWatch:
     def wait_for_change(self, *, deadline: Deadline) -> Sight:
         """Return what is there as soon as it is something else than at the last call, or at the deadline.
 
-        The first call returns at once.
+        The first call returns at once, and so does one that `close` ends.
 
         Raises:
             CardUnreachable: pcscd is gone; make a new watch when it is back.
         """
-        while True:
-            states, sight = self._look()
-            if sight != self._last or deadline.passed or self._closing:
-                self._last = sight
-                return sight
-            self._wait(states, deadline)
+        with self._in_use:
+            while not self._closing:
+                states, sight = self._look()
+                if sight != self._last or deadline.passed:
+                    self._last = sight
+                    return sight
+                self._context.wait(states, deadline=deadline)
+            return self._last or Sight(None, card=False)
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching; a second call does nothing."""
+        if self._closing:
+            return
         self._closing = True
-        while not self._idle.wait(_LOST):
+        while not self._in_use.acquire(timeout=_LOST):
             self._context.cancel()
         self._context.close()
-
-    def _wait(self, states: dict[str, int], deadline: Deadline) -> None:
-        self._idle.clear()
-        try:
-            if not self._closing:
-                self._context.wait(states, deadline=deadline)
-        finally:
-            self._idle.set()
+        self._in_use.release()
 
     def _look(self) -> tuple[dict[str, int], Sight]:
         names = self._context.readers()
