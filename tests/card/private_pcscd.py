@@ -88,6 +88,7 @@ class PrivatePcscd:
                 ],
                 stdin=listening.fileno(),
                 stdout=log,
+                env=os.environ | {"PCSCLITE_HP_DROPDIR": os.fspath(settings)},  # leaves real readers alone
             )
         with closing(Context()) as context:
             assert len(context.readers()) == 2, (FOLDER / "log").read_text()

@@ -175,3 +175,17 @@ def test_closing_the_link_closes_the_device(slot: Slot) -> None:
     device = BenchDevice()
     RawLink(slot, device=device).close()
     assert device.closed == 1
+
+
+def test_select_is_repeated_with_the_length_that_the_card_asks_for() -> None:
+    """A card may answer SELECT with 6Cxx; it is then selected with that Le."""
+
+    class Exact(Slot):
+        def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+            if apdu[1] == 0xA4 and len(apdu) == 21:
+                return b"\x6c\x21"
+            return super().transmit(apdu, deadline=deadline)
+
+    exact = Exact()
+    with isdr_session(RawLink(exact, device=BenchDevice()), deadline=soon()):
+        assert [command.le for command in exact.sent if command.ins == 0xA4] == [0x21]

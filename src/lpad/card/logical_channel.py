@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.card.exchange import exchange
@@ -29,6 +30,7 @@ _SELECT_BY_AID = 0x04
 _CLOSE = 0x80
 _NO_SUCH_APPLICATION = 0x6A82
 _NO_FREE_CHANNEL = 0x6A81
+_WRONG_LENGTH = 0x6C
 CLOSE_THIS_CHANNEL = Command(0, _MANAGE_CHANNEL, _CLOSE, 0)
 """P2 00 closes the channel that the class byte names."""
 CLOSING = 10.0
@@ -121,6 +123,9 @@ class RawLink:
             # ISD-R's version must be read with GetEuiccInfo. So it is left with the card.
             command = Command(0, _SELECT, _SELECT_BY_AID, 0, bytes(aid)).on_channel(number)
             answer = Response.parse(self._card.transmit(bytes(command), deadline=deadline))
+            if answer.sw >> 8 == _WRONG_LENGTH:
+                again = replace(command, le=answer.sw & 0xFF or 256)
+                answer = Response.parse(self._card.transmit(bytes(again), deadline=deadline))
             if answer.ok or answer.sw >> 8 == 0x61:
                 return aid
             if answer.sw != _NO_SUCH_APPLICATION:
