@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 from lpad.client import Client
 
 if TYPE_CHECKING:
-
     from engine.lab import Lab
 
 PATIENCE = 30.0

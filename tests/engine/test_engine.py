@@ -336,6 +336,18 @@ class TestCancelling:
         with pytest.raises(Conflict):
             lab.engine.cancel(change.id)
 
+    def test_a_change_is_cancelled_between_two_segments(self, lab: Lab) -> None:
+        """Taken back while bytes flow, the profile is not installed, and the next download is."""
+        order = lab.order(size=60_000)
+        secrets = {"activation_code": lab.code(order)}
+        change = lab.submit(Kind.DOWNLOAD, secrets=secrets)
+        lab.until(lambda: lab.engine.change(change.id), lambda c: c.progress is not None or c.state.ended)
+        lab.engine.cancel(change.id)
+        assert lab.ended(change.id).state is State.CANCELLED
+        assert states(lab) == {}
+        good(lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(lab.order(iccid=SECOND))}))
+        assert states(lab) == {SECOND: "disabled"}
+
     def test_stopping_takes_back_what_waits(self, lab: Lab) -> None:
         """SIGTERM doesn't wait for an answer; the change ends as cancelled."""
         order = lab.order()
