@@ -172,6 +172,10 @@ class PtyModem:
         fault = _Fault(on=on, delay=delay, before=before, instead=instead, executed=executed, vanish=vanish)
         self._do(lambda: self._faults.append(fault))
 
+    def forget_faults(self) -> None:
+        """Take back the faults that no command has met yet."""
+        self._do(self._faults.clear)
+
     # From here on: the modem's thread.
 
     def _run(self) -> None:
