@@ -1,0 +1,175 @@
+"""The quirks' files: each is found, typed and cites its sources."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from lpad.card.at_modem import AtPatience
+from lpad.card.modem_identity import ModemIdentity
+from lpad.card.quirks import library
+from lpad.card.quirks.library import FOLDER, GENERIC, INDEX, family_file, find_quirks
+from lpad.card.quirks.quirks import LinkKind, Quirks, RefreshStep, Step
+from lpad.errors import InvalidValue
+
+FILES = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name != INDEX)
+ENTRIES = [(file, entry) for file in FILES for entry in library.read(file)]
+
+MODEMS = [
+    ("Quectel", "EG25", "EG25GGBR07A08M2G", "Quectel EG25, EG916Q"),
+    ("Quectel", "EG916Q-GL", "EG916QGLLGR01A03M08", "Quectel EG25, EG916Q"),
+    ("Quectel", "EC25", "EC25EFAR06A06M4G", "Quectel EC25"),
+    ("Quectel", "EC20F", "EC20CEFHLGR06A07M1G", "Quectel EC20"),
+    ("Quectel", "EG95", "EG95EXGAR08A05M1G", "Quectel EG9x"),
+    ("Quectel", "EM05-G", "EM05GFAR07A07M1G", "Quectel EM05"),
+    ("Quectel", "RM520N-GL", "RM520NGLAAR03A03M4G", "Quectel RM5xx"),
+    ("SIMCOM INCORPORATED", "SIMCOM_SIM7600G-H", "LE20B04SIM7600G22", "SIMCom SIM7600"),
+    ("SIMCOM INCORPORATED", "A7672E-FASE", "A7672M7_V1.11.1", "SIMCom A76xx and SIM7070"),
+    ("SIMCOM INCORPORATED", "SIM8230G-M2", "2374B08SIM8230G-M2", "SIMCom SIM82xx"),
+    ("Fibocom Wireless Inc.", "FM350-GL", "81600.0000.00.29.23.06", "Fibocom FM350, Dell DW5931e"),
+    ("Fibocom Wireless Inc.", "L850-GL", "18500.5001.00.05.27.30", "Fibocom L850, L860"),
+    ("Sierra Wireless, Incorporated", "MC7455", "SWI9X30C_02.33.03.00", "Sierra"),
+    ("Sierra Wireless, Incorporated", "EM7590", "SWIX55C_01.07.14.00", "Sierra"),
+    ("Sierra Wireless, Incorporated", "EM9191", "SWIX55C_03.10.07.00", "Sierra EM91xx"),
+    ("Telit", "LE910C4-EU", "25.21.660", "Telit LE910"),
+    ("Dell Inc.", "DW5821e-eSIM Snapdragon X20 LTE", "T77W968.F1.1.1.1", "Dell DW5821e"),
+    ("Foxconn", "T99W175", "T99W175.F0.1.0.0", "Foxconn, Dell"),
+    ("u-blox", "SARA-R510S", "02.05", "u-blox"),
+    ("huawei", "MS2372h-517", "21.318.01.00.517", "Huawei"),
+    ("Acme", "Rocket 3000", "1.0", "generic"),
+    ("", "", "", "generic"),
+]
+
+
+@pytest.mark.parametrize(("manufacturer", "model", "firmware", "last"), MODEMS)
+def test_a_modem_finds_its_entries(manufacturer: str, model: str, firmware: str, last: str) -> None:
+    """What a modem calls itself leads to the generic entry, its family's and its own, in this order."""
+    identity = ModemIdentity(manufacturer=manufacturer, model=model, firmware=firmware)
+    entries = find_quirks(identity).entries
+    assert entries[0] == "generic"
+    assert entries[-1] == last
+
+
+def test_every_file_is_in_the_index_and_found_by_a_modem() -> None:
+    """No family's file lies there unread, and none of the index is missing."""
+    listed = set(library._load(INDEX).values())
+    assert listed | {GENERIC} == set(FILES)
+    found = {family_file(ModemIdentity(manufacturer=row[0], model=row[1])) for row in MODEMS}
+    assert found == {*listed, None}
+
+
+def test_no_manufacturer_is_taken_for_another() -> None:
+    """Each pattern of the index finds its own family's modems alone."""
+    patterns: dict[str, str] = library._load(INDEX)
+    for manufacturer, model, *_ in MODEMS:
+        hits = [p for p in patterns if re.search(p, f"{manufacturer} {model}", re.IGNORECASE)]
+        assert len(hits) <= 1
+
+
+@pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
+def test_every_entry_is_typed_and_cites_where_it_was_seen(file: str, entry: dict[str, Any]) -> None:
+    """An entry has a name, sources, patterns that compile, and quirks that exist; nothing else."""
+    assert set(entry) <= {"name", "model", "firmware", "seen", "quirks"}
+    assert entry["name"]
+    assert entry["seen"], f"{file}: {entry['name']} cites nothing"
+    for source in entry["seen"]:
+        assert re.match(r"[^:]+(#\d+|\.py|\.md|\.kt|\d+|Manual|manual|Guide|Reference|Specification)", source)
+        assert ": " in source
+    re.compile(entry.get("model", ""))
+    re.compile(entry.get("firmware", ""))
+    Quirks().merged(entry.get("quirks") or {})
+
+
+@pytest.mark.parametrize(("manufacturer", "model", "firmware", "last"), MODEMS)
+def test_every_ladder_climbs_and_brings_up_what_it_took_down(
+    manufacturer: str, model: str, firmware: str, last: str
+) -> None:
+    """Steps go from gentle to rough, and none takes something down without bringing it up (VoCat#82)."""
+    ladder = find_quirks(
+        ModemIdentity(manufacturer=manufacturer, model=model, firmware=firmware)
+    ).quirks.refresh_ladder
+    order = [list(Step).index(rung.step) for rung in ladder]
+    assert order == sorted(order)
+    assert ladder[0].step is Step.WAIT
+    for rung in ladder:
+        assert rung.up or not rung.down, last
+        assert rung.port_goes == (rung.step is Step.MODEM_RESET)
+
+
+def test_only_the_familys_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A modem costs the index, the generic file and its own; nothing is read at import."""
+    read: list[str] = []
+    load = library._load
+
+    def noting(file: str) -> Any:
+        read.append(file)
+        return load(file)
+
+    monkeypatch.setattr(library, "_load", noting)
+    find_quirks(ModemIdentity(manufacturer="Telit", model="LE910C4-EU"))
+    assert sorted(read) == sorted([INDEX, GENERIC, "telit.yaml"])
+
+
+def test_firmware_narrows_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry may hold for some firmware only, and beats the more general one."""
+    files: dict[str, Any] = {
+        INDEX: {"acme": "acme.yaml"},
+        GENERIC: [],
+        "acme.yaml": [
+            {"name": "Acme", "quirks": {"block_size": 120}},
+            {"name": "Acme 1", "model": "Rocket", "firmware": r"^1\.", "quirks": {"block_size": 63}},
+        ],
+    }
+    monkeypatch.setattr(library, "_load", files.__getitem__)
+    one = ModemIdentity(manufacturer="Acme", model="Rocket", firmware="1.0")
+    two = ModemIdentity(manufacturer="Acme", model="Rocket", firmware="2.1.0")
+    assert find_quirks(one).quirks.block_size == 63
+    assert find_quirks(two).quirks.block_size == 120
+
+
+class TestMerged:
+    """Settings may override any quirk."""
+
+    def test_everything_can_be_overridden(self) -> None:
+        """Values come as YAML holds them and leave as the types that the code wants."""
+        quirks = Quirks().merged(
+            {
+                "links": ["csim"],
+                "block_size": 63,
+                "patience": {"apdu": 90},
+                "refresh_flag": False,
+                "refresh_ladder": [{"step": "sim-power-cycle", "down": ["AT+A"], "up": ["AT+B"]}],
+                "iccid_commands": ["AT+X"],
+            }
+        )
+        assert quirks.links == (LinkKind.CSIM,)
+        assert quirks.block_size == 63
+        assert quirks.patience == AtPatience(apdu=90)
+        assert not quirks.refresh_flag
+        assert quirks.refresh_ladder == (
+            RefreshStep(step=Step.SIM_POWER_CYCLE, down=("AT+A",), up=("AT+B",)),
+        )
+        assert quirks.iccid_commands == ("AT+X",)
+
+    def test_nothing_to_override_changes_nothing(self) -> None:
+        """No overrides, same quirks."""
+        assert Quirks().merged({}) == Quirks()
+
+    @pytest.mark.parametrize(
+        ("overrides", "says"),
+        [
+            ({"linkz": []}, "no quirk 'linkz'"),
+            ({"patience": {"apud": 1}}, r"no quirk 'patience.apud'"),
+            ({"block_size": 0}, "block_size"),
+            ({"block_size": 256}, "block_size"),
+            ({"links": ["qmi"]}, "links"),
+            ({"refresh_flag": "perhaps"}, "refresh_flag"),
+            ({"refresh_ladder": [{"step": "prayer"}]}, "refresh_ladder"),
+        ],
+    )
+    def test_mistakes_are_named(self, overrides: dict[str, Any], says: str) -> None:
+        """An unknown name or a value out of range is an error that names it."""
+        with pytest.raises(InvalidValue, match=says):
+            Quirks().merged(overrides)

@@ -1,0 +1,299 @@
+"""What users of other LPAs reported about modems and identifiers, turned into what lpad does instead.
+
+Each test cites the report, as repository#number. What lpad leaves alone stands in docs/out-of-scope.md;
+reports about PC/SC, servers, notifications and switching have their tests beside the code they concern.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from card.link_contract import EID, GET_EID, OTHER_ISD_R, soon
+from card.scripted_card import ScriptedCard
+from lpad.card.at_link import AtLink, open_at_link
+from lpad.card.isdr import isdr_session
+from lpad.card.isdr_aids import isdr_aids
+from lpad.card.link import LinkRefused
+from lpad.card.link_memory import LinkMemory
+from lpad.card.modem_identity import ModemIdentity
+from lpad.card.quirks.library import find_quirks
+from lpad.card.quirks.quirks import LinkKind, Step
+from lpad.codec.messages.profile_info import TAGS
+from lpad.codec.messages.profiles import ProfileInfoListRequest
+from lpad.deadline import Deadline
+from lpad.errors import CardStatus, CardUnreachable
+from lpad.identifiers import ISD_R, Iccid
+from lpad.simulator.modem import PtyModem
+from lpad.simulator.personality import find_personality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def bench(name: str, card: ScriptedCard | None = None, **overrides: Any) -> Iterator[tuple[PtyModem, AtLink]]:
+    """Put a card into a modem of the table, and lpad before it."""
+    card = card or ScriptedCard(answers={GET_EID: EID})
+    with PtyModem(card, personality=find_personality(name).modem) as modem:
+        link = open_at_link(modem.path, overrides=overrides)
+        try:
+            yield modem, link
+        finally:
+            link.close()
+    assert card.open == set()
+
+
+def get_eid(link: AtLink) -> bytes:
+    with isdr_session(link, aids=isdr_aids(), deadline=soon()) as isdr:
+        return isdr.command(GET_EID, deadline=soon())
+
+
+def quirks_of(manufacturer: str, model: str) -> Any:
+    return find_quirks(ModemIdentity(manufacturer=manufacturer, model=model)).quirks
+
+
+# Modems and how to talk to them.
+
+
+def test_class_bytes_name_no_channel_and_the_handle_is_no_number() -> None:
+    """Through +CGLA the class byte is 80, whatever +CCHO answered (lpac#138)."""
+    with bench("cgla-hex64") as (modem, link):
+        assert get_eid(link) == EID
+        apdus = [line for line in modem.received if line.startswith("AT+CGLA=")]
+        assert apdus
+        assert all(',"80E2' in line for line in apdus)
+
+
+def test_a_modem_that_wants_the_channel_in_the_class_byte_gets_it() -> None:
+    """Where class bytes pass unpatched, 80 ends on the basic channel: that is noticed (lpac#143)."""
+    with bench("cgla-channel-in-class") as (modem, link):
+        assert get_eid(link) == EID
+        assert link.kind is LinkKind.CGLA_CHANNEL_IN_CLASS
+        assert any(re.search(',"8[1-3]E2', line) for line in modem.received)
+
+
+def test_a_64_bit_handle_is_said_back_as_it_came() -> None:
+    """Sierra's session ids are 16 hexadecimal digits (lpac#139)."""
+    with bench("cgla-hex64") as (modem, link):
+        get_eid(link)
+        assert any(line.startswith("AT+CCHC=00000000038aa3") for line in modem.received)
+
+
+@pytest.mark.parametrize("name", ["cgla-hex64", "strict-csim"])
+def test_no_test_form_is_asked(name: str) -> None:
+    """A modem that refuses AT+CGLA=? may know AT+CGLA: only using it tells (lpac#139, lpac#300)."""
+    with bench(name) as (modem, link):
+        assert get_eid(link) == EID
+        assert not [line for line in modem.received if line.endswith("=?")]
+
+
+def test_a_bare_number_is_a_handle() -> None:
+    """FM350-GL answers +CCHO with '1' alone (lpac#209, lpac#445)."""
+    with bench("cgla-bare-number") as (_, link):
+        assert get_eid(link) == EID
+        assert link.kind is LinkKind.CGLA
+
+
+def test_channels_that_nobody_opened_are_not_closed() -> None:
+    """No AT+CCHC=1 to 4 at the start, as an older peer sent it and FM350 refused it (lpac#209)."""
+    with bench("cgla-bare-number") as (modem, link):
+        get_eid(link)
+        get_eid(link)
+        assert [line for line in modem.received if "CCHC" in line] == ["AT+CCHC=1"] * 3
+
+
+@pytest.mark.parametrize("name", ["strict-csim", "lower-case-bare-hex", "only-line-feeds"])
+def test_a_modem_without_the_ccho_family_is_reached_through_csim(name: str) -> None:
+    """DW5821e-eSIM has +CSIM alone (lpac#164, lpac#394)."""
+    with bench(name) as (_, link):
+        assert get_eid(link) == EID
+
+
+@pytest.mark.parametrize("name", ["cgla-number", "csim-fails-on-channels"])
+def test_csim_that_fails_on_logical_channels_is_left_for_cgla(name: str) -> None:
+    """EG25 and IK41 open a channel and refuse what is sent on it (lpac#164, at_client_sdk#1568)."""
+    with bench(name, links=["csim", "cgla"]) as (_, link):
+        assert get_eid(link) == EID
+        assert link.kind is LinkKind.CGLA
+
+
+def test_csim_that_opens_no_channel_is_left_for_cgla() -> None:
+    """MS2372h-517 refuses MANAGE CHANNEL over +CSIM (lpac#164)."""
+    with bench("csim-blocks-manage-channel", links=["csim", "cgla"]) as (_, link):
+        assert get_eid(link) == EID
+
+
+def test_a_modem_without_cchc_gets_its_channel_closed_by_the_card() -> None:
+    """EM9191 has no +CCHC: MANAGE CHANNEL goes through +CGLA (lpac#187)."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with bench("no-cchc", card) as (_, link):
+        for _ in range(5):
+            assert get_eid(link) == EID
+            assert card.open == set()
+
+
+def test_a_modem_that_gives_no_access_says_so_for_each_link() -> None:
+    """SIM7600 and LE910C4 let nobody select the ISD-R: the error says so (lpac#168, lpac#221)."""
+    with bench("strict-csim") as (modem, link):
+        for _ in range(4):
+            modem.once("AT+CSIM", instead=("+CME ERROR: 3",), executed=False)
+        with pytest.raises(LinkRefused) as caught:
+            get_eid(link)
+        assert "csim" in caught.value.sentence
+        assert "cgla" in caught.value.sentence
+        assert "ask the vendor" in caught.value.sentence
+
+
+def test_a_missing_port_says_where_ports_are_listed(tmp_path: Path) -> None:
+    """Which of the ttyUSBs? /dev/serial/by-id names them for good (lpac#73)."""
+    with pytest.raises(CardUnreachable, match="/dev/serial/by-id"):
+        open_at_link(str(tmp_path / "ttyUSB7"))
+
+
+def test_a_parameter_error_to_ccho_is_a_refusal_like_others() -> None:
+    """EM9191 says 'Parameters error' to a full AID; the search goes on (lpac#187)."""
+    with bench("well-mannered") as (modem, link):
+        modem.once("AT+CCHO", instead=("+CME ERROR: Parameters error",), executed=False)
+        assert get_eid(link) == EID
+        assert link.kind is LinkKind.CSIM
+
+
+def test_a_sim_that_is_not_ready_is_waited_for() -> None:
+    """The first call fails, the second works after a second: lpad does it by itself (lpac#241)."""
+    with bench("busy-at-first") as (_, link):
+        assert get_eid(link) == EID
+
+
+def test_a_vendors_isdr_is_no_broken_card() -> None:
+    """Cards with another name for the ISD-R are found through the list (lpac#175, lpac#157, EasyLPAC#22)."""
+    card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(OTHER_ISD_R),))
+    with bench("well-mannered", card) as (_, link):
+        assert get_eid(link) == EID
+
+
+@pytest.mark.parametrize("told", [None, 13])
+def test_a_card_that_is_no_euicc_is_told_apart_from_a_broken_link(told: int | None) -> None:
+    """To +CCHO on a plain SIM EG25 says ERROR, EG916Q error 13 (openpilot#37847, openpilot#37979)."""
+    card = ScriptedCard(applications=())
+    final = "ERROR" if told is None else f"+CME ERROR: {told}"
+    with bench("well-mannered", card) as (modem, link):
+        for _ in range(30):
+            modem.once("AT+CCHO", instead=(final,), executed=False)
+        with pytest.raises(CardStatus, match="no eUICC"):
+            get_eid(link)
+
+
+# Hangs.
+
+
+def test_a_port_that_answers_nothing_ends_in_time() -> None:
+    """RM520N-GL's /dev/wwan0at0 froze every command: each has its deadline (lpac#182)."""
+    with bench("well-mannered") as (modem, link):
+        modem.once(instead=())
+        with pytest.raises(CardUnreachable, match="did not answer in time"):
+            link.imei(deadline=Deadline.after(0.2))
+
+
+def test_a_session_left_by_a_crash_is_closed_before_the_next(tmp_path: Path) -> None:
+    """No leftover session needs the modem to be rebooted (openpilot#37271)."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with PtyModem(card, personality=find_personality("cgla-number").modem) as modem:
+        crashed = open_at_link(modem.path, memory=LinkMemory(tmp_path))
+        crashed.open_channel((ISD_R,), deadline=soon())
+        crashed.close()  # the port, not the channel
+        link = open_at_link(modem.path, memory=LinkMemory(tmp_path))
+        link.imei(deadline=soon())
+        assert card.open == set()
+        link.close()
+
+
+def test_all_channels_taken_by_crashes_are_freed() -> None:
+    """A peer leaks a channel whenever SELECT fails; three of them and the card is blocked (OpenEUICC)."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with bench("strict-csim", card) as (_, link):
+        for _ in range(3):
+            card.transmit(bytes.fromhex("0070000001"))
+        assert get_eid(link) == EID
+
+
+# In the middle of a download.
+
+
+def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_it() -> None:
+    """EC20F's +CGLA says ERROR: no APDU is repeated, and the next attempt takes +CSIM (lpac#186)."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with bench("cgla-breaks-in-profile", card, links=["cgla", "csim"]) as (_, link):
+        with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
+            isdr.command(bytes(3600), deadline=soon())
+        blocks = [command.p2 for command in card.sent if command.ins == 0xE2 and command.p1 == 0x11]
+        assert blocks == sorted(set(blocks))
+        with isdr_session(link, deadline=soon()) as isdr:
+            isdr.command(bytes(3600), deadline=soon())
+        assert link.kind is LinkKind.CSIM
+
+
+# What a modem needs after a switch: data for the ladder.
+
+
+def test_switching_an_eg25_spares_the_usb_re_enumeration() -> None:
+    """Its modem notices the new profile without a REFRESH (agnos-builder#556)."""
+    assert not quirks_of("Quectel", "EG25").refresh_flag
+
+
+def test_a_modem_that_keeps_the_old_state_is_power_cycled_step_by_step() -> None:
+    """Each ladder ends with a reset of the modem, after gentler steps (lpac PR#450, openpilot#35279)."""
+    for manufacturer, model in (("Quectel", "EG25"), ("Telit", "LE910C4"), ("Acme", "")):
+        steps = [rung.step for rung in quirks_of(manufacturer, model).refresh_ladder]
+        assert steps[0] is Step.WAIT
+        assert steps[-1] is Step.MODEM_RESET
+        assert len(steps) > 2
+
+
+def test_an_ec20_gets_its_operator_settings_reset_after_a_switch() -> None:
+    """It keeps the old carrier's MBN and never registers (VoCat#110)."""
+    quirks = quirks_of("Quectel", "EC20F")
+    assert quirks.after_switch == ('AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1")
+
+
+def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
+    """Commands come in pairs: whoever is cancelled after the first knows the second (VoCat#82)."""
+    for manufacturer, model in (
+        ("Quectel", "EC25"),
+        ("Telit", "LE910C4"),
+        ("Sierra", "MC7455"),
+        ("Acme", ""),
+    ):
+        for rung in quirks_of(manufacturer, model).refresh_ladder:
+            assert rung.up or not rung.down
+
+
+def test_l850_and_t77w968_are_refreshed_without_modemmanager() -> None:
+    """Where mmcli -r can't reset them the ladder's own commands do (openmptcprouter-feeds#320)."""
+    for manufacturer, model in (("Fibocom", "L850-GL"), ("Dell", "DW5821e")):
+        assert quirks_of(manufacturer, model).refresh_ladder[-1].up
+
+
+# Identifiers.
+
+
+def test_an_18_digit_iccid_has_10_bytes() -> None:
+    """One byte short, and the card knows no such profile (luci-app-5gmodem#30, lpac#457)."""
+    iccid = Iccid.parse("890490320012345678")
+    assert len(bytes(iccid)) == 10
+    assert Iccid.from_bytes(bytes(iccid)) == iccid
+
+
+@pytest.mark.parametrize("told", ["8904903200123456789F", "8904903200123456789f", "8904 9032 0012 3456 789"])
+def test_an_iccid_with_its_padding_is_the_same_iccid(told: str) -> None:
+    """Modems report the F at the end (openpilot#38021, sigmo fc00eaf)."""
+    assert Iccid.parse(told) == Iccid.parse("8904903200123456789")
+
+
+def test_profiles_are_listed_with_their_notification_addresses() -> None:
+    """Without tag B6 nobody knows where notifications go (euicc-go#8)."""
+    assert 0xB6 in ProfileInfoListRequest(tags=TAGS).tags
