@@ -154,7 +154,7 @@ def test_no_card(bench: Bench) -> None:
 
 @pytest.mark.parametrize("mode", ["alone", "shared"])
 def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
-    """A reader that somebody uses can't be locked: the error names the program."""
+    """A reader that somebody uses can't be locked; the error names who (PCSC#215, YubiKey-Guide#277)."""
     with (
         other_program(mode) as other,
         pytest.raises(
@@ -171,6 +171,15 @@ def test_a_locked_reader_is_taken_from_those_who_would_share_it(bench: Bench) ->
         open_pcsc_link(FIRST, shared=True, deadline=soon())
 
 
+def test_a_taken_reader_does_not_end_the_search(bench: Bench) -> None:
+    """Readers that others hold are only listed, so the one that is meant is found behind them (lpac#253)."""
+    second = Slot()
+    with VirtualReaderCard(second, port=bench.pcscd.port + 1), other_program("alone"):
+        wait_for_cards(present={FIRST, SECOND})
+        with closing(open_pcsc_link("*01", deadline=soon())) as link, isdr_session(link, deadline=soon()):
+            pass
+
+
 def test_the_reader_is_free_after_close(bench: Bench) -> None:
     """Closing gives the reader back at once."""
     open_pcsc_link(FIRST, deadline=soon()).close()
@@ -179,7 +188,7 @@ def test_the_reader_is_free_after_close(bench: Bench) -> None:
 
 
 def test_nobody_interferes_with_a_shared_session(shared: PcscLink) -> None:
-    """While a session lasts, other programs wait for their turn; then they get it."""
+    """While a session lasts, others wait for their turn and then get it (gsm-sip-bridge#17)."""
     with other_program("shared") as other:
         with isdr_session(shared, deadline=soon()) as isdr:
             other.tell("begin")
@@ -314,6 +323,22 @@ def test_a_mute_card(mute: MuteCard, link: PcscLink) -> None:
     assert threading.active_count() == threads
 
 
+def test_a_shared_card_that_was_lost_is_reset(mute: MuteCard, shared: PcscLink) -> None:
+    """After a session that broke off the card is started anew, also where others keep it powered."""
+    channel = shared.open_channel((ISD_R,), deadline=soon())
+    mute.mute.set()
+    with pytest.raises(CardUnreachable, match="nothing came in time"):
+        channel.transmit(GET_EID, deadline=Deadline.after(0.1))
+    with pytest.raises(CardUnreachable):
+        channel.close(deadline=soon())
+    mute.mute.clear()
+    mute.go_on.set()
+    before = mute.resets
+    assert works(shared)
+    assert mute.resets > before
+    assert mute.open == set()
+
+
 def test_a_mute_card_that_is_pulled(bench: Bench, mute: MuteCard, link: PcscLink) -> None:
     """Pulling a card ends the call that waits for it."""
     mute.mute.set()
@@ -337,7 +362,7 @@ def test_a_mute_card_that_is_pulled(bench: Bench, mute: MuteCard, link: PcscLink
 
 
 def test_pcscd_killed_in_a_session(bench: Bench, link: PcscLink) -> None:
-    """When pcscd dies the session fails; when it is back, and the card with it, the same link works."""
+    """When pcscd crashes the session fails; once it is back the same link works (PCSC#165)."""
     with isdr_session(link, deadline=soon()) as isdr:
         bench.pcscd.kill()
         with pytest.raises(CardUnreachable, match="pcscd"):
@@ -359,7 +384,7 @@ def test_pcscd_restarted_between_sessions(bench: Bench, link: PcscLink) -> None:
 
 
 def test_reader_unplugged(bench: Bench, link: PcscLink) -> None:
-    """A reader that is gone is told with those that are left."""
+    """A reader that is gone is no dead entry: it is told with those that are left (PCSC#261)."""
     assert works(link)
     bench.pcscd.kill()
     bench.pcscd.start(reader="another reader")

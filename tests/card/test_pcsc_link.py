@@ -177,7 +177,7 @@ def test_a_refresh_is_fetched_and_the_card_reset(link: PcscLink, card: ScriptedC
 
 
 def test_the_next_session_finds_the_card_after_a_refresh(link: PcscLink, card: ScriptedCard) -> None:
-    """After the reset the link is as good as before."""
+    """A card that says 6985 until it is reset has been: the link is as good as before (onomondo-ipa#3)."""
     card.status = 0x910B
     card.proactive = bytes.fromhex("D009810301010982028182")
     with isdr_session(link, deadline=soon()) as isdr:

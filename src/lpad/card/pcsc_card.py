@@ -33,6 +33,8 @@ _LAST_BLOCK = 0x80
 _abandoned: dict[str, CallThread] = {}
 """By reader: the thread whose call was overdue. No second one is sent after it while it lives."""
 _abandoned_lock = threading.Lock()
+_suspects: set[str] = set()
+"""Readers whose card was lost in the middle of something, and may still be in the middle of it."""
 
 
 class PcscCard:
@@ -129,11 +131,18 @@ class PcscCard:
                 else:
                     _log.info("connecting anew, because of %s", error)
             else:
+                self._clear_suspicion(connection, deadline=deadline)
                 return
         raise CardBusy(
             f"waiting for the card in {self._name}: it is reset again and again; stop the programs that do,"
             " or see how it lies in the reader"
         )
+
+    def _clear_suspicion(self, connection: Connection, *, deadline: Deadline) -> None:
+        key = str(self._wanted)
+        if self._shared and key in _suspects:
+            self._call(connection.reset, "resetting the card", deadline=deadline)
+        _suspects.discard(key)
 
     def _sit_down(self, *, deadline: Deadline) -> _Seat:
         self._await_abandoned(deadline=deadline)
@@ -197,7 +206,7 @@ class PcscCard:
         except OverdueError:
             with _abandoned_lock:
                 _abandoned[str(self._wanted)] = seat.thread
-            seat.lost = True
+            self._suspect(seat)
             error = self._overdue(doing, turn=turn)
             if self._seat is seat:
                 self._seat = None
@@ -220,8 +229,13 @@ class PcscCard:
     def _lose(self) -> None:
         seat, self._seat = self._seat, None
         if seat is not None:
-            seat.lost = True
+            self._suspect(seat)
             seat.thread.end()
+
+    def _suspect(self, seat: _Seat) -> None:
+        seat.lost = True
+        if self._sessions:
+            _suspects.add(str(self._wanted))
 
 
 class _Seat:
