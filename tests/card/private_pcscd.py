@@ -143,7 +143,8 @@ def _wait(wanted: Callable[[dict[str, int]], bool]) -> None:
     with closing(Context()) as context:
         while not wanted(states := context.look(context.readers())):
             assert not deadline.passed, states
-            context.wait(states, deadline=deadline)
+            # pcscd tells of cards, but not of a program that died: so it is asked now and then.
+            context.wait(states, deadline=deadline.within(0.1))
 
 
 def _free_pair() -> int:

@@ -25,6 +25,7 @@ from lpad.simulator.pki import Pki
 from lpad.simulator.smdp.announcement import Announcement
 from lpad.simulator.smdp.orders import Orders
 from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.vpcd import VirtualReaderCard, split_address
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _PKI = click.option(
@@ -48,6 +49,12 @@ def sim() -> None:
 @click.option("--baud", type=int, help="Emulate a serial port of this speed.")
 @click.option("--behaviour", metavar="JSON", help="What the card does otherwise than a well-mannered one.")
 @click.option("--modem", metavar="JSON", help="What the modem does otherwise than a well-mannered one.")
+@click.option(
+    "--vpcd",
+    metavar="HOST:PORT",
+    help="Sit in a virtual PC/SC reader (Debian package vsmartcard-vpcd; ports 35963 and 35964) and not in a"
+    " modem.",
+)
 def euicc(
     folder: Path,
     pty: str | None,
@@ -56,8 +63,12 @@ def euicc(
     baud: int | None,
     behaviour: str | None,
     modem: str | None,
+    vpcd: str | None,
 ) -> None:
-    """Play an eUICC in a modem with an AT port, until Ctrl-C. The card's memory is FOLDER."""
+    """Play an eUICC in a modem with an AT port, or in a PC/SC reader, until Ctrl-C. Its memory is FOLDER."""
+    if vpcd is not None and (pty, baud, modem) != (None, None, None):
+        raise click.UsageError("--vpcd puts the card into a reader: --pty, --baud and --modem are a modem's")
+    reader = split_address(vpcd) if vpcd is not None else None
     stop = _stop_on_signals()
     habits = CardBehaviour.from_dict(_json(behaviour, "--behaviour"))
     personality = _personality(modem)
@@ -70,8 +81,12 @@ def euicc(
                 behaviour=habits,
             )
         )
-        port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=personality))
-        click.echo(f"AT port {pty or port.path}")
+        if reader is not None:
+            stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
+            click.echo(f"virtual reader at {reader[0]}:{reader[1]}")
+        else:
+            port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=personality))
+            click.echo(f"AT port {pty or port.path}")
         stop.wait()
 
 
