@@ -57,6 +57,21 @@ def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     assert file.resolve("/run/x") == Path("/run/x")
 
 
+SE0, SE1 = "A06573746B6D65FFFF4953442D522030", "A06573746B6D65FFFF4953442D522031"
+
+
+def test_two_euiccs_on_one_card_share_a_port(tmp_path: Path) -> None:
+    """A card with two secure elements is two names with one port, told apart by their ISD-Rs' names."""
+    settings = read(tmp_path, f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE1}}}}}")
+    assert [section.aid for section in settings.euiccs.values()] == [SE0, SE1]
+
+
+def test_quirks_may_be_overridden(tmp_path: Path) -> None:
+    """What lpad knows of a modem's family is a default like others."""
+    settings = read(tmp_path, "euiccs: {a: {port: x, quirks: {links: [csim], patience: {apdu: 90}}}}")
+    assert settings.euiccs["a"].quirks == {"links": ["csim"], "patience": {"apdu": 90}}
+
+
 @pytest.mark.parametrize(
     ("text", "key", "told"),
     [
@@ -76,6 +91,16 @@ def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
         (f"euiccs: {{a: {{port: x, {CAPS}: {{lte: 15}}}}}}", f"euiccs.a.{CAPS}.lte", "eutran"),
         (f"euiccs: {{a: {{port: x, {CAPS}: {{gsm: 999}}}}}}", f"euiccs.a.{CAPS}.gsm", "release"),
         ("euiccs: {a: {port: x}, b: {port: x}}", "euiccs.b.port", "'a' already"),
+        (f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x}}}}", "euiccs.b.port", "both must have"),
+        (f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE0}}}}}", "euiccs.b.port", "'a' already"),
+        (
+            f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE1}, baud: 9600}}}}",
+            "euiccs.b",
+            "same baud",
+        ),
+        ("euiccs: {a: {port: x, aid: '00'}}", "euiccs.a.aid", "10 to 32"),
+        ("euiccs: {a: {port: x, quirks: {linx: []}}}", "euiccs.a.quirks", "there are links"),
+        ("euiccs: {a: {port: x, quirks: {links: [qmi]}}}", "euiccs.a.quirks", "qmi"),
         ("log: loud", "log", "debug"),
         ("trust: {ca: x}", "trust.ca", "extra_ca_files"),
         ("access: {full: {group: [x]}}", "access.full.group", "'groups' was perhaps meant"),

@@ -14,28 +14,24 @@ from lpad import systemd
 from lpad.api.app import make_app
 from lpad.api.peer import AccessRules
 from lpad.api.server import ApiServer, listen, serve
-from lpad.card.at_csim import open_csim_link
+from lpad.card_ports import card_ports
 from lpad.deadline import Deadline
-from lpad.engine.card import CardPort
 from lpad.engine.engine import Engine
 from lpad.engine.journal import Journal
 from lpad.engine.means import Patience
 from lpad.errors import InvalidSettings
-from lpad.identifiers import ISD_R, Aid, Imei
 from lpad.logging_format import set_up_logging
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.hosts import Hosts
 from lpad.remote.trust import Trust
-from lpad.server_address import ServerAddress
-from lpad.settings import device_capabilities
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from lpad.card.link import Link
-    from lpad.settings import EuiccSection, Settings, SettingsFile, WhoSection
+    from lpad.server_address import ServerAddress
+    from lpad.settings import Settings, SettingsFile, WhoSection
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +55,7 @@ def run(file: SettingsFile) -> None:
     sockets = _sockets(file)
     journal = _journal(file)
     engine = Engine(
-        [card_port(name, section) for name, section in settings.euiccs.items()],
+        card_ports(file),
         journal=journal,
         connect=connect,
         patience=_patience(settings),
@@ -94,25 +90,6 @@ def connector(file: SettingsFile) -> Callable[[ServerAddress], AbstractContextMa
         return Es9Plus(address, trust=trust, hosts=hosts, protocol_version=settings.remote.protocol_version)
 
     return connect
-
-
-def card_port(name: str, section: EuiccSection) -> CardPort:
-    """Return what the engine needs to know of a card in the settings."""
-
-    def open_link(_deadline: Deadline) -> Link:
-        return open_csim_link(section.port, baud=section.baud)
-
-    return CardPort(
-        name=name,
-        transport=f"AT+CSIM on {section.port}",
-        open_link=open_link,
-        aids=tuple(map(Aid.parse, section.aids)) or (ISD_R,),
-        block_size=section.block_size,
-        refresh=section.refresh,
-        imei=Imei.parse(section.imei) if section.imei else None,
-        capabilities=device_capabilities(section.device_capabilities),
-        default_smdp=ServerAddress.parse(section.default_smdp) if section.default_smdp else None,
-    )
 
 
 def access_rules(settings: Settings) -> AccessRules:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 import yaml
 
+from lpad.card.quirks.quirks import Quirks
 from lpad.codec.messages.authentication import DeviceCapabilities
 from lpad.errors import InvalidSettings, InvalidValue
 from lpad.identifiers import Aid, Imei
@@ -40,7 +41,9 @@ class EuiccSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     refresh: bool = True
     imei: str | None = None
     default_smdp: str | None = None
+    aid: str | None = None
     aids: list[str] = []
+    quirks: dict[str, Any] = {}
     device_capabilities: dict[str, str | int | float] = {}
 
 
@@ -214,16 +217,31 @@ def _check(settings: Settings, path: Path) -> None:
     """Check what types alone don't: names, identifiers, addresses."""
     if settings.log not in LOG_LEVELS:
         raise InvalidSettings(f"{path}: 'log' is one of {', '.join(LOG_LEVELS)}", key="log")
-    ports: dict[str, str] = {}
+    ports: dict[str, dict[str, EuiccSection]] = {}
     for name, euicc in settings.euiccs.items():
         _check_euicc(f"euiccs.{name}", name, euicc, path)
-        if euicc.port in ports:
+        _check_port(name, euicc, ports, path)
+    _checked(Hosts.parse, settings.remote.hosts, "remote.hosts", path)
+
+
+def _check_port(
+    name: str, euicc: EuiccSection, ports: dict[str, dict[str, EuiccSection]], path: Path
+) -> None:
+    """Check that a port is shared only by the eUICCs of one card, each with a name for its ISD-R."""
+    others = ports.setdefault(euicc.port, {})
+    for other, section in others.items():
+        if euicc.aid is None or section.aid is None or Aid.parse(euicc.aid) == Aid.parse(section.aid):
             raise InvalidSettings(
-                f"{path}: 'euiccs.{name}.port' is the port of '{ports[euicc.port]}' already",
+                f"{path}: 'euiccs.{name}.port' is the port of '{other}' already; two eUICCs on one card are"
+                " told apart by 'aid', which both must have",
                 key=f"euiccs.{name}.port",
             )
-        ports[euicc.port] = name
-    _checked(Hosts.parse, settings.remote.hosts, "remote.hosts", path)
+        if (euicc.baud, euicc.quirks) != (section.baud, section.quirks):
+            raise InvalidSettings(
+                f"{path}: 'euiccs.{name}' shares its port with '{other}', and needs the same baud and quirks",
+                key=f"euiccs.{name}",
+            )
+    others[name] = euicc
 
 
 def _check_euicc(key: str, name: str, euicc: EuiccSection, path: Path) -> None:
@@ -235,6 +253,9 @@ def _check_euicc(key: str, name: str, euicc: EuiccSection, path: Path) -> None:
         _checked(Imei.parse, euicc.imei, f"{key}.imei", path)
     if euicc.default_smdp is not None:
         _checked(ServerAddress.parse, euicc.default_smdp, f"{key}.default_smdp", path)
+    if euicc.aid is not None:
+        _checked(Aid.parse, euicc.aid, f"{key}.aid", path)
+    _checked(Quirks().merged, euicc.quirks, f"{key}.quirks", path)
     for aid in euicc.aids:
         _checked(Aid.parse, aid, f"{key}.aids", path)
     for capability, release in euicc.device_capabilities.items():

@@ -1,0 +1,63 @@
+"""The cards in the settings, as the engine wants them: each with what opens the link to it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lpad.card.at_link import open_at_link
+from lpad.card.isdr_aids import isdr_aids
+from lpad.card.link_memory import LinkMemory
+from lpad.card.shared_port import SharedPort
+from lpad.engine.card import CardPort
+from lpad.identifiers import Aid, Imei
+from lpad.server_address import ServerAddress
+from lpad.settings import device_capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.card.link import Link
+    from lpad.deadline import Deadline
+    from lpad.settings import EuiccSection, SettingsFile
+
+LINKS = "links"
+"""The folder in the state folder where it is kept what worked with which modem."""
+
+
+def card_ports(file: SettingsFile) -> list[CardPort]:
+    """Return the cards in the settings; those with one port in common share it."""
+    settings = file.settings
+    memory = LinkMemory(file.resolve(settings.state_folder) / LINKS)
+    sections = settings.euiccs
+    users = [section.port for section in sections.values()]
+    shared: dict[str, SharedPort] = {}
+    ports = []
+    for name, section in sections.items():
+        opens = _opener(section, memory)
+        if users.count(section.port) > 1:
+            opens = shared.setdefault(section.port, SharedPort(opens, name=section.port)).open_link
+        ports.append(_card_port(name, section, opens))
+    return ports
+
+
+def _opener(section: EuiccSection, memory: LinkMemory) -> Callable[[Deadline], Link]:
+    open_link = partial(
+        open_at_link, section.port, baud=section.baud, memory=memory, overrides=section.quirks
+    )
+    return lambda _deadline: open_link()
+
+
+def _card_port(name: str, section: EuiccSection, opens: Callable[[Deadline], Link]) -> CardPort:
+    only = (Aid.parse(section.aid),) if section.aid else None
+    return CardPort(
+        name=name,
+        transport=f"AT modem on {section.port}",
+        open_link=opens,
+        aids=only or isdr_aids(map(Aid.parse, section.aids)),
+        block_size=section.block_size,
+        refresh=section.refresh,
+        imei=Imei.parse(section.imei) if section.imei else None,
+        capabilities=device_capabilities(section.device_capabilities),
+        default_smdp=ServerAddress.parse(section.default_smdp) if section.default_smdp else None,
+    )
