@@ -43,7 +43,7 @@ def test_one_name_is_the_only_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["well-mannered", "strict-csim"])
 def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
-    """Both are reached through the one port, which is locked; what works is remembered in the state folder."""
+    """Both are reached through the one port; what works is remembered in the state folder, once."""
     card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         text = f"""

@@ -63,13 +63,13 @@ SE0, SE1 = "A06573746B6D65FFFF4953442D522030", "A06573746B6D65FFFF4953442D522031
 def test_two_euiccs_on_one_card_share_a_port(tmp_path: Path) -> None:
     """A card with two secure elements is two names with one port, told apart by their ISD-Rs' names."""
     settings = read(tmp_path, f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE1}}}}}")
-    assert [section.aid for section in settings.euiccs.values()] == [SE0, SE1]
+    assert [section.aid for section in settings.settings.euiccs.values()] == [SE0, SE1]
 
 
 def test_quirks_may_be_overridden(tmp_path: Path) -> None:
     """What lpad knows of a modem's family is a default like others."""
     settings = read(tmp_path, "euiccs: {a: {port: x, quirks: {links: [csim], patience: {apdu: 90}}}}")
-    assert settings.euiccs["a"].quirks == {"links": ["csim"], "patience": {"apdu": 90}}
+    assert settings.settings.euiccs["a"].quirks == {"links": ["csim"], "patience": {"apdu": 90}}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
         (f"euiccs: {{a: {{port: x, {CAPS}: {{gsm: 999}}}}}}", f"euiccs.a.{CAPS}.gsm", "release"),
         ("euiccs: {a: {port: x}, b: {port: x}}", "euiccs.b.port", "'a' already"),
         (f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x}}}}", "euiccs.b.port", "both must have"),
-        (f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE0}}}}}", "euiccs.b.port", "'a' already"),
+        (f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE0}}}}}", "euiccs.b.port", "'a'"),
         (
             f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE1}, baud: 9600}}}}",
             "euiccs.b",

@@ -204,15 +204,15 @@ def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_
             assert get_eid(link) == EID
             assert link.kind is LinkKind.CGLA
             with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
-                isdr.command(bytes(3600), deadline=soon())
+                isdr.command(bytes(12000), deadline=soon())
             blocks = [command.p2 for command in card.sent if command.ins == 0xE2]
-            assert len(blocks[-13:]) == len(set(blocks[-13:]))
+            assert len(blocks[-44:]) == len(set(blocks[-44:]))
             assert card.open == set()
         with opened(modem, tmp_path) as link:
             with isdr_session(link, deadline=soon()) as isdr:
-                isdr.command(bytes(3600), deadline=soon())
+                isdr.command(bytes(12000), deadline=soon())
             assert link.kind is LinkKind.CSIM
-    assert bytes(3600) in card.commands
+    assert bytes(12000) in card.commands
 
 
 def test_a_doubted_link_is_kept_where_nothing_else_works() -> None:

@@ -61,7 +61,7 @@ class TestPersonality(LinkContract):
         with PtyModem(card, personality=modem_habits) as modem:
             link = open_at_link(modem.path)
             try:
-                warm_up(link, card, size=300 if modem_habits.cgla_breaks_at is None else 3600)
+                warm_up(link, card, size=300 if modem_habits.cgla_breaks_at is None else 12000)
                 yield Rig(link, card, tells_why=tells)
                 assert not modem_habits.closes_channels or modem.open_channels == ()
             finally:

@@ -229,11 +229,11 @@ def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_i
     card = ScriptedCard(answers={GET_EID: EID})
     with bench("cgla-breaks-in-profile", card, links=["cgla", "csim"]) as (_, link):
         with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
-            isdr.command(bytes(3600), deadline=soon())
+            isdr.command(bytes(12000), deadline=soon())
         blocks = [command.p2 for command in card.sent if command.ins == 0xE2 and command.p1 == 0x11]
         assert blocks == sorted(set(blocks))
         with isdr_session(link, deadline=soon()) as isdr:
-            isdr.command(bytes(3600), deadline=soon())
+            isdr.command(bytes(12000), deadline=soon())
         assert link.kind is LinkKind.CSIM
 
 
