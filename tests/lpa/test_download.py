@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import DEVICE, GOOD_WAY, ICCID, OTHER_ICCID, Caller, soon
+from lpad.codec import tlv
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo, release
 from lpad.errors import Cancelled, ConfirmationCodeRequired, Declined, ServerRefused
 from lpad.identifiers import Iccid
@@ -43,6 +44,24 @@ def test_by_activation_code(bench: Bench) -> None:
     assert result.iccid == stored.iccid == Iccid.parse(ICCID)
     assert result.isdp_aid == stored.aid
     assert str(result.server) == bench.smdp.address
+    assert caller.steps == GOOD_WAY
+
+
+def test_a_card_that_does_not_name_its_profile(bench: Bench) -> None:
+    """A profile that is on the card has been downloaded, whatever the card's result leaves out."""
+
+    def without_details(answer: bytes) -> bytes:
+        if not answer:
+            return answer
+        metadata = tlv.parse(answer).get(0xBF27).get(0xBF2F).raw
+        success = tlv.encode(0xA2, tlv.encode(0xA0))
+        return tlv.encode(0xBF37, tlv.encode(0xBF27, metadata, success))
+
+    bench.card.faults.corrupt(0xBF36, without_details, times=100)
+    caller = Caller()
+    result = bench.download(bench.order(), caller)
+    assert (str(result.iccid), result.isdp_aid) == (ICCID, None)
+    assert installed(bench) == [ICCID]
     assert caller.steps == GOOD_WAY
 
 

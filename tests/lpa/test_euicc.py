@@ -159,13 +159,31 @@ def test_eid_with_wrong_check_digits_is_a_warning(caplog: pytest.LogCaptureFixtu
     assert wrong not in caplog.text
 
 
-def test_a_card_that_chokes_on_tags() -> None:
-    """A card that refuses the list of tags is asked for its default set, once."""
-    isdr = ScriptedIsdr("BF2D03810101", "BF2D02A000")
+@pytest.mark.parametrize(
+    "choked",
+    [
+        "BF2D03810101",
+        "BF2D0381017F",
+        CardStatus("bad data", sw="6A80"),
+        CardStatus("not found", sw="6A88"),
+    ],
+)
+def test_a_card_that_chokes_on_tags(choked: str | CardStatus) -> None:
+    """A card that refuses the list of tags, by code or status word, is asked for its default set, once."""
+    isdr = ScriptedIsdr(choked, "BF2D02A000")
     assert Euicc(isdr).get_profiles_info(deadline=SOON) == ()
     assert isdr.sent[1].hex() == "bf2d00"
-    with pytest.raises(CardRefused):
-        Euicc(ScriptedIsdr("BF2D03810101", "BF2D03810101")).get_profiles_info(deadline=SOON)
+    with pytest.raises((CardRefused, CardStatus)):
+        Euicc(ScriptedIsdr(choked, choked)).get_profiles_info(deadline=SOON)
+
+
+@pytest.mark.parametrize("other", ["BF2D0381010B", CardStatus("being reset", sw="6F00")])
+def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None:
+    """A switch that is not finished, or a reset, has nothing to do with tags: nothing is asked again."""
+    isdr = ScriptedIsdr(other)
+    with pytest.raises((CardRefused, CardStatus)):
+        Euicc(isdr).get_profiles_info(deadline=SOON)
+    assert len(isdr.sent) == 1
 
 
 def test_searches() -> None:

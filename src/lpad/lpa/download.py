@@ -374,7 +374,7 @@ class Download:
 
     def _installed(self) -> Installed:
         result = self._result
-        if result.aid is None:
+        if not result.succeeded:
             refused = installation_refused(result)
             # Full memory is temporary too: it takes somebody to delete a profile, but no other order.
             refused.retryable = result.error is not None and result.error.temporary

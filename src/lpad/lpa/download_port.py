@@ -73,7 +73,8 @@ class Installed:
     """A profile that the card reports as installed, disabled."""
 
     iccid: Iccid
-    isdp_aid: Aid
+    isdp_aid: Aid | None
+    """None where the card does not name its profile."""
     server: ServerAddress
     sequence_number: int
     """Of the installation's notification, which waits on the card until it is delivered and removed."""

@@ -44,7 +44,7 @@ from lpad.codec.messages.profiles import (
     SetNicknameResult,
 )
 from lpad.codec.messages.rules import GET_RAT, decode_rat
-from lpad.errors import CardMalformed, blamed_on
+from lpad.errors import CardMalformed, CardStatus, blamed_on
 from lpad.lpa.refusal import refused
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
+
+# How cards say that they don't like a list of tags: they should pass over a tag that they don't know.
+_CHOKED_CODES = (ProfileInfoListError.INCORRECT_INPUT_VALUES, ProfileInfoListError.UNDEFINED_ERROR)
+_CHOKED_STATUSES = ("6A80", "6A86", "6A88")
 
 
 class Isdr(Protocol):
@@ -225,6 +229,8 @@ class Euicc:
         answer = self._ask(function, request, ListNotificationResponse.decode, deadline=deadline)
         if answer.error is not None:
             raise refused(function, answer.error)
+        if answer.unreadable:
+            _log.warning("%s: %d notifications have no number", function, answer.unreadable)
         return answer.notifications
 
     def retrieve_notifications_list(
@@ -277,13 +283,11 @@ class Euicc:
             deadline: of the whole.
         """
         function = "ES10c.GetProfilesInfo"
-        request = ProfileInfoListRequest(search, tags)
-        answer = self._ask(function, request.encode(), ProfileInfoListResponse.decode, deadline=deadline)
-        if answer.error is ProfileInfoListError.INCORRECT_INPUT_VALUES and tags:
-            # A card that doesn't know one of the tags should pass over it; one that chokes gets none.
+        answer = self._list_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
+        if answer is None or (answer.error in _CHOKED_CODES and tags):
             _log.info("%s: the card refuses the list of tags; asking for its default set", function)
-            request = ProfileInfoListRequest(search)
-            answer = self._ask(function, request.encode(), ProfileInfoListResponse.decode, deadline=deadline)
+            request = ProfileInfoListRequest(search).encode()
+            answer = self._ask(function, request, ProfileInfoListResponse.decode, deadline=deadline)
         if answer.error is not None:
             raise refused(function, answer.error)
         if answer.unreadable:
@@ -350,6 +354,19 @@ class Euicc:
         """
         request = SetNicknameRequest(iccid, nickname).encode()
         self._do("ES10c.SetNickname", request, SetNicknameResult.decode, deadline=deadline)
+
+    def _list_profiles(
+        self, request: ProfileInfoListRequest, *, deadline: Deadline
+    ) -> ProfileInfoListResponse | None:
+        """Ask for profiles; None where the card has a status word against the list of tags."""
+        try:
+            return self._ask(
+                "ES10c.GetProfilesInfo", request.encode(), ProfileInfoListResponse.decode, deadline=deadline
+            )
+        except CardStatus as error:
+            if request.tags and error.details.get("sw") in _CHOKED_STATUSES:
+                return None
+            raise
 
     def _ask(
         self, function: str, request: bytes, decode: Callable[[bytes], Answer], *, deadline: Deadline

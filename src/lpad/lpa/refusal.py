@@ -88,21 +88,21 @@ def refused(function: str, code: ResultCode) -> CardRefused:
 def installation_refused(result: ProfileInstallationResult) -> CardRefused:
     """Return the error for a ProfileInstallationResult that reports a failure.
 
-    Its details also hold `command`, the part of the package where the card stopped.
+    Its details also hold `command`, the part of the package where the card stopped, if it says so.
     """
     function = "ES10b.LoadBoundProfilePackage"
     code, command = result.error, result.command
     assert code is not None, "the profile was installed"
-    assert command is not None, "the profile was installed"
+    where = {} if command is None else {"command": command.reason}
+    at = f" at {command.reason}" if command is not None else ""
     said = f" ({result.element_status})" if result.element_status else ""
     return CardRefused(
-        f"{function} refused at {command.reason} ({code.reason}, {code:d}){said}:"
-        f" {_sentence(function, code)}",
+        f"{function} refused{at} ({code.reason}, {code:d}){said}: {_sentence(function, code)}",
         retryable=code.reason in _RETRYABLE,
         function=function,
         code=int(code),
         reason=code.reason,
-        command=command.reason,
+        **where,
     )
 
 

@@ -49,6 +49,28 @@ def test_success() -> None:
     assert PendingNotification.decode(raw).metadata == read.metadata
 
 
+@pytest.mark.parametrize("aid", ["", "01020304", "A0" * 17])
+def test_success_with_an_odd_aid(aid: str) -> None:
+    """The profile is on the card, whatever it calls the profile's security domain."""
+    signed = tlv.encode(
+        0xBF27,
+        tlv.encode(0xBF2F, b"\x80\x01\x05"),
+        tlv.encode(0xA2, tlv.encode(0xA0, tlv.encode(0x4F, bytes.fromhex(aid)))),
+    )
+    read = ProfileInstallationResult.decode(tlv.encode(0xBF37, signed))
+    assert read.succeeded
+    assert (read.aid, read.error, read.metadata.sequence_number) == (None, None, 5)
+    assert (read.transaction_id, read.smdp_oid, read.metadata.iccid) == (None, None, None)
+
+
+def test_failure_without_a_reason() -> None:
+    """A card that says no more than that it failed has failed for an unknown reason."""
+    signed = tlv.encode(0xBF27, tlv.encode(0xBF2F, b"\x80\x01\x05"), tlv.encode(0xA2, tlv.encode(0xA1)))
+    read = ProfileInstallationResult.decode(tlv.encode(0xBF37, signed))
+    assert not read.succeeded
+    assert (read.command, read.error) == (None, InstallationError.UNKNOWN_ERROR)
+
+
 @pytest.mark.parametrize("error", list(InstallationError))
 def test_failures(error: InstallationError) -> None:
     """Each reason is read, and where it happened."""
@@ -103,7 +125,10 @@ def test_telling_a_result_from_other_answers() -> None:
         assert not is_installation_result(other)
 
 
-@pytest.mark.parametrize("data", ["", "BF3700", "BF3703BF2700", "BF360100"])
+@pytest.mark.parametrize(
+    "data",
+    ["", "BF3700", "BF3703BF2700", "BF360100", "BF370BBF2708BF2F03800105A200", "BF370ABF2707A205A0034F01A0"],
+)
 def test_what_is_malformed(data: str) -> None:
     """Anything else is malformed."""
     with pytest.raises(MalformedError):

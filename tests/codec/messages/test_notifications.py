@@ -105,9 +105,18 @@ def test_lists_ascend() -> None:
     assert answer.error is None
 
 
-def test_an_empty_list() -> None:
-    """Nothing to send."""
-    assert ListNotificationResponse.decode(bytes.fromhex("BF2802A000")).notifications == ()
+@pytest.mark.parametrize("empty", ["BF2802A000", "BF2800"])
+def test_an_empty_list(empty: str) -> None:
+    """Nothing to send, said with the list's own element or without."""
+    answer = ListNotificationResponse.decode(bytes.fromhex(empty))
+    assert (answer.notifications, answer.unreadable, answer.error) == ((), 0, None)
+
+
+def test_an_entry_without_number() -> None:
+    """An entry that nothing can be asked of is counted, not listed, and doesn't hide the others."""
+    answer = ListNotificationResponse.decode(listed(tlv.encode(0xBF2F, b"\x0c\x01a"), metadata(7)))
+    assert [entry.sequence_number for entry in answer.notifications] == [7]
+    assert answer.unreadable == 1
 
 
 def test_no_list() -> None:
@@ -142,9 +151,16 @@ def test_unknown_kinds_are_counted() -> None:
     assert answer.unreadable == 2
 
 
-@pytest.mark.parametrize("data", ["BF2B02A000", "BF2B03810101"])
+def test_a_bare_list() -> None:
+    """Notifications that stand in the answer without the list's own element are read all the same."""
+    answer = RetrieveNotificationsListResponse.decode(tlv.encode(0xBF2B, signed(7), installed(3)))
+    assert [pending.raw for pending in answer.notifications] == [installed(3), signed(7)]
+    assert (answer.unreadable, answer.error) == (0, None)
+
+
+@pytest.mark.parametrize("data", ["BF2B02A000", "BF2B00", "BF2B03810101"])
 def test_a_number_that_is_gone(data: str) -> None:
-    """Cards answer a number that they no longer hold with an empty list or with error 1."""
+    """Cards answer a number that they no longer hold with an empty list, nothing, or error 1."""
     answer = RetrieveNotificationsListResponse.decode(bytes.fromhex(data))
     assert (answer.notifications, answer.error) == ((), None)
 
@@ -162,7 +178,7 @@ def test_removal(code: int, result: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["", "BF2800", "BF2B00", "BF2B03A00130", "3000", "BF3700", "BF2F00", "BF310180"]
+    "data", ["", "BF2802A500", "BF2B02A500", "BF2B03A00130", "3000", "BF3700", "BF2F00", "BF310180"]
 )
 def test_what_is_malformed(data: str) -> None:
     """Anything else is malformed."""

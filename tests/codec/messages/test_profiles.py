@@ -149,8 +149,10 @@ def test_a_profile_with_nothing() -> None:
 
 
 def test_many_profiles_and_none() -> None:
-    """A list may be empty, and twenty profiles keep their order."""
-    assert ProfileInfoListResponse.decode(bytes.fromhex("BF2D02A000")).profiles == ()
+    """A list may be empty, without its own element even, and twenty profiles keep their order."""
+    for empty in ("BF2D02A000", "BF2D00"):
+        answer = ProfileInfoListResponse.decode(bytes.fromhex(empty))
+        assert (answer.profiles, answer.unreadable, answer.error) == ((), 0, None)
     many = [{"iccid": bytes(Iccid(f"890000000000000000{n:02}"))} for n in range(20)]
     read = ProfileInfoListResponse.decode(listed(*many)).profiles
     assert [profile.iccid.digits[-2:] for profile in read] == [f"{n:02}" for n in range(20)]
@@ -190,7 +192,7 @@ def test_no_list(error: ProfileInfoListError) -> None:
     assert ProfileInfoListResponse.decode(bytes([0xBF, 0x2D, 3, 0x81, 1, error])).error is error
 
 
-@pytest.mark.parametrize("data", ["", "BF2D00", "BF2E02A000", "BF2D02A500", "BF2D028100", "BF2D03A00130"])
+@pytest.mark.parametrize("data", ["", "BF2E02A000", "BF2E00", "BF2D02A500", "BF2D028100", "BF2D03A00130"])
 def test_neither_list_nor_refusal(data: str) -> None:
     """Anything else is malformed."""
     with pytest.raises(MalformedError):

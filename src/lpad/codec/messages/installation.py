@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lpad.codec import der, tlv
 from lpad.codec.messages.notifications import NotificationMetadata
+from lpad.codec.messages.profile_info import aid_of
 from lpad.codec.messages.result import ResultCode
 from lpad.errors import MalformedError
-from lpad.identifiers import Aid, TransactionId
+from lpad.identifiers import TransactionId
+
+if TYPE_CHECKING:
+    from lpad.identifiers import Aid
 
 PROFILE_INSTALLATION_RESULT = 0xBF37
+_NO_REASON = 127
 
 
 class BppCommand(ResultCode):
@@ -83,15 +88,15 @@ _PE_STATUSES = {
 class ProfileInstallationResult:
     """The card's last word on a download (BF37): `raw` goes to the server as it came.
 
-    On success `aid` is that of the profile's security domain and `error` is None; on failure `command`
-    and `error` say where and why. `element_status` is what the card's interpreter said of a profile
-    element ("bad-values of element 7"), where it said something.
+    On success `error` is None and `aid` is that of the profile's security domain; on failure `error` and
+    `command` say why and where. `element_status` is what the card's interpreter said of a profile
+    element ("bad-values of element 7"), where it said something. What else the card leaves out is None.
     """
 
     raw: bytes
-    transaction_id: TransactionId
+    transaction_id: TransactionId | None
     metadata: NotificationMetadata
-    smdp_oid: str
+    smdp_oid: str | None
     aid: Aid | None
     command: BppCommand | None
     error: InstallationError | None
@@ -99,23 +104,30 @@ class ProfileInstallationResult:
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileInstallationResult:
-        """Read a ProfileInstallationResult.
+        """Read a ProfileInstallationResult, for which success or failure and a number are enough.
+
+        When it arrives the profile is on the card or is not: an odd detail must not make the one look like
+        the other.
 
         Raises:
             MalformedError: no ProfileInstallationResult.
         """
-        result = der.decode("ProfileInstallationResult", raw)
-        value = der.decode("ProfileInstallationResultData", result["profileInstallationResultData"])
+        result = der.decode("ProfileInstallationResult", raw, lenient=True)
+        signed = result.get("profileInstallationResultData", b"")
+        value = der.decode("ProfileInstallationResultData", signed, lenient=True)
+        if "finalResult" not in value:
+            raise MalformedError("an installation result tells neither success nor failure")
         outcome, final = value["finalResult"]
         succeeded = outcome == "successResult"
+        transaction_id, command = value.get("transactionId"), final.get("bppCommandId")
         return cls(
             raw=raw,
-            transaction_id=TransactionId(value["transactionId"]),
-            metadata=NotificationMetadata.from_value(value["notificationMetadata"]),
-            smdp_oid=value["smdpOid"],
-            aid=Aid(final["aid"]) if succeeded else None,
-            command=None if succeeded else BppCommand(final["bppCommandId"]),
-            error=None if succeeded else InstallationError(final["errorReason"]),
+            transaction_id=TransactionId(transaction_id) if transaction_id else None,
+            metadata=NotificationMetadata.from_value(value.get("notificationMetadata", {})),
+            smdp_oid=value.get("smdpOid"),
+            aid=aid_of(final.get("aid")),
+            command=None if command is None else BppCommand(command),
+            error=None if succeeded else InstallationError(final.get("errorReason", _NO_REASON)),
             element_status=_element_status(final.get("simaResponse")),
         )
 

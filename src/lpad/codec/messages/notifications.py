@@ -15,6 +15,10 @@ _INSTALLATION_RESULT = 0xBF37
 _INSTALLATION_RESULT_DATA = 0xBF27
 _OTHER_NOTIFICATION = 0x30
 _METADATA = 0xBF2F
+_RETRIEVED = 0xBF2B
+# Some cards leave the list's own element (A0) out when there is nothing to list.
+_NOTHING_LISTED = bytes.fromhex("BF2800")
+_NOTHING_RETRIEVED = bytes.fromhex("BF2B00")
 
 
 class ListNotificationError(ResultCode):
@@ -101,9 +105,13 @@ class ListNotificationRequest:
 
 @dataclass(frozen=True, slots=True)
 class ListNotificationResponse:
-    """The card's answer (BF28): the list in ascending order of numbers, or why there is none."""
+    """The card's answer (BF28): the list in ascending order of numbers, or why there is none.
+
+    `unreadable` counts entries without a number, of which nothing could be asked.
+    """
 
     notifications: tuple[NotificationMetadata, ...]
+    unreadable: int
     error: ListNotificationError | None
 
     @classmethod
@@ -111,13 +119,21 @@ class ListNotificationResponse:
         """Read the answer.
 
         Raises:
-            MalformedError: neither a list nor a refusal, or a notification without its number.
+            MalformedError: neither a list nor a refusal.
         """
+        if raw == _NOTHING_LISTED:
+            return cls((), 0, None)
         outcome, value = der.decode("ListNotificationResponse", raw, lenient=True)
         if outcome != "notificationMetadataList":
-            return cls((), ListNotificationError(value))
-        found = map(NotificationMetadata.from_value, value)
-        return cls(tuple(sorted(found, key=lambda metadata: metadata.sequence_number)), None)
+            return cls((), 0, ListNotificationError(value))
+        found = []
+        for entry in value:
+            try:
+                found.append(NotificationMetadata.from_value(entry))
+            except MalformedError:
+                continue
+        found.sort(key=lambda metadata: metadata.sequence_number)
+        return cls(tuple(found), len(value) - len(found), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +191,14 @@ class RetrieveNotificationsListResponse:
     def decode(cls, raw: bytes) -> RetrieveNotificationsListResponse:
         """Read the answer; an empty list and `noResultAvailable` both mean that there is nothing.
 
+        Notifications are taken where they stand: some cards leave the list's own element (A0) out.
+
         Raises:
             MalformedError: neither a list nor a refusal.
         """
-        outcome, value = der.decode("RetrieveNotificationsListResponse", raw)
+        if raw == _NOTHING_RETRIEVED:
+            return cls((), 0, None)
+        outcome, value = _bare_list(raw) or der.decode("RetrieveNotificationsListResponse", raw)
         if outcome != "notificationList":
             error = RetrieveNotificationsError(value)
             return cls((), 0, None if error is RetrieveNotificationsError.NO_RESULT_AVAILABLE else error)
@@ -201,6 +221,17 @@ class NotificationSentRequest:
     def encode(self) -> bytes:
         """Return the request."""
         return der.encode("NotificationSentRequest", {"seqNumber": self.sequence_number})
+
+
+def _bare_list(raw: bytes) -> tuple[str, list[bytes]] | None:
+    """Return notifications that stand in the answer itself as if in a list; None where none do."""
+    answer = tlv.parse(raw)
+    if answer.tag != _RETRIEVED or not answer.constructed:
+        return None
+    children = answer.children()
+    if not children or children[0].tag not in (_INSTALLATION_RESULT, _OTHER_NOTIFICATION):
+        return None
+    return "notificationList", [child.raw for child in children]
 
 
 def _iccid(data: bytes | None) -> Iccid | None:

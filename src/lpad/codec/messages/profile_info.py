@@ -68,7 +68,7 @@ class ProfileInfo:
         owner, profile_class = value.get("profileOwner"), value.get("profileClass")
         return cls(
             iccid=Iccid.from_bytes(value["iccid"]),
-            isdp_aid=_aid(value.get("isdpAid")),
+            isdp_aid=aid_of(value.get("isdpAid")),
             state=_STATES.get(value.get("profileState", -1), ProfileState.UNKNOWN),
             nickname=value.get("profileNickname") or None,
             service_provider_name=value.get("serviceProviderName"),
@@ -88,7 +88,8 @@ class ProfileInfo:
         return self.state is ProfileState.ENABLED
 
 
-def _aid(data: bytes | None) -> Aid | None:
+def aid_of(data: bytes | None) -> Aid | None:
+    """Return the AID that a card names, None where it names none or an impossible one."""
     try:
         return None if data is None else Aid(data)
     except MalformedError:

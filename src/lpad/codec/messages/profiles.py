@@ -13,6 +13,8 @@ from lpad.errors import InvalidValue, MalformedError
 from lpad.identifiers import Aid, Iccid
 
 LONGEST_NICKNAME = 64  # bytes of UTF-8
+# Some cards leave the list's own element (A0) out when they hold no profile.
+_NO_PROFILES = bytes.fromhex("BF2D00")
 
 ProfileTarget = Iccid | Aid
 
@@ -139,6 +141,8 @@ class ProfileInfoListResponse:
         Raises:
             MalformedError: neither a list nor a refusal.
         """
+        if raw == _NO_PROFILES:
+            return cls((), 0, None)
         outcome, value = der.decode("ProfileInfoListResponse", raw, lenient=True)
         if outcome != "profileInfoListOk":
             return cls((), 0, ProfileInfoListError(value))
