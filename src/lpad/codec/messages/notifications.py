@@ -223,7 +223,7 @@ class NotificationSentRequest:
         return der.encode("NotificationSentRequest", {"seqNumber": self.sequence_number})
 
 
-def _bare_list(raw: bytes) -> tuple[str, list[bytes]] | None:
+def _bare_list(raw: bytes) -> tuple[str, Any] | None:
     """Return notifications that stand in the answer itself as if in a list; None where none do."""
     answer = tlv.parse(raw)
     if answer.tag != _RETRIEVED or not answer.constructed:
