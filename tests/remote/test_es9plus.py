@@ -145,10 +145,35 @@ def test_connection_close_is_honoured(bench: Bench) -> None:
     assert client.connects == 2
 
 
-@pytest.mark.parametrize("reply", [Reply(204), Reply(200, b""), Reply(200, SUCCESS), Reply(202, b"")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(204),
+        Reply(202, b""),
+        *(Reply(200, body) for body in (b"", SUCCESS, b"{}", b'{"header":{}}', b"null", b'"ok"', b"OK\r\n")),
+    ],
+)
 def test_notification_accepted(bench: Bench, reply: Reply) -> None:
-    """204, and 200 with or without a body, mean that the notification was accepted."""
+    """204, and 200 with any body that does not say Failed, mean that the notification was accepted."""
     notify(bench.client(bench.server(reply)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Log in",
+        b" <!doctype html>",
+        b'{"header":{"functionExecutionStatus":',
+        b"\x1f\x8b\x08\x00",
+        b"words\x00",
+        b"long " * 100,
+    ],
+)
+def test_notification_answered_by_somebody_else(bench: Bench, body: bytes) -> None:
+    """A web page, half an answer or noise is not the SM-DP+'s word: the notification must be kept."""
+    client = bench.client(bench.server(Reply(200, body)))
+    with pytest.raises(ServerMalformed, match=r"ES9\+.HandleNotification"):
+        notify(client)
 
 
 def test_notification_refused_with_200(bench: Bench) -> None:
@@ -270,8 +295,8 @@ def test_redirects_are_refused(bench: Bench) -> None:
 def test_malformed_body(bench: Bench, body: bytes) -> None:
     """A success that is no JSON answer is malformed, and names the function."""
     client = bench.client(bench.server(Reply(200, body)))
-    with pytest.raises(ServerMalformed, match=r"ES9\+.HandleNotification"):
-        notify(client)
+    with pytest.raises(ServerMalformed, match=r"ES9\+.InitiateAuthentication"):
+        initiate(client)
 
 
 def test_oversized_body(bench: Bench) -> None:

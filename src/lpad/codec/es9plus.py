@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE = 200
 _BLANKS = re.compile(r"\s+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_WORDS = re.compile(rb"\s*[A-Za-z][A-Za-z0-9 .,!:-]{0,98}\s*")
 _DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
@@ -57,6 +58,23 @@ class Answer:
         status = _object(_object(fields, "header"), "functionExecutionStatus")
         word = _text(status, "status")
         return cls(None if _says_executed(word) else _refusal(status), fields)
+
+    @classmethod
+    def decode_acceptance(cls, body: bytes) -> Answer:
+        """Read a body that came with a success and ought to have been empty.
+
+        The specification wants none after handleNotification, so servers put there what they like: any
+        JSON, or a few words, do no harm where they don't say Failed.
+
+        Raises:
+            MalformedError: a web page, half an answer or noise: who knows whose, or what it would have said.
+        """
+        try:
+            return cls.decode(body)
+        except MalformedError:
+            if _is_json(body) or _WORDS.fullmatch(body):
+                return cls(None, {})
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,14 @@ def _code(value: object) -> str:
 
 def _text_or_empty(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lpad.remote.hosts import Hosts
 from lpad.remote.https import HttpsConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from lpad.codec.es9plus import Refusal
@@ -155,7 +156,9 @@ class Es9Plus:
             ServerError: by its kind.
         """
         body = json_binding.handle_notification(pending_notification=pending_notification)
-        self._call("HandleNotification", body, may_be_empty=True, deadline=deadline)
+        self._call(
+            "HandleNotification", body, decode=Answer.decode_acceptance, may_be_empty=True, deadline=deadline
+        )
 
     def cancel_session(
         self, *, transaction_id: str, cancel_session_response: bytes, deadline: Deadline
@@ -206,6 +209,7 @@ class Es9Plus:
         body: bytes,
         *,
         limit: int = _LIMIT,
+        decode: Callable[[bytes], Answer] = Answer.decode,
         may_be_empty: bool = False,
         deadline: Deadline,
     ) -> Answer:
@@ -216,7 +220,7 @@ class Es9Plus:
         if not 200 <= http.status < 300:
             raise self._failed(attempted, http)
         with blamed_on(ServerMalformed, attempted):
-            answer = Answer.decode(http.body)
+            answer = decode(http.body)
             if answer.refusal is None and not answer.fields and not may_be_empty:
                 raise MalformedError(f"the answer is empty (HTTP {http.status})")
         if answer.refusal is not None:
