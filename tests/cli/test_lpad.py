@@ -17,6 +17,8 @@ import lpad
 from cli.conftest import PATIENCE, run
 from lpad.activation_code import ActivationCode
 from lpad.card.at_csim import open_csim_link
+from lpad.card.at_link import open_at_link
+from lpad.card.quirks.quirks import LinkKind
 from lpad.deadline import Deadline
 from lpad.identifiers import ISD_R
 from lpad.simulator.smdp.orders import Orders
@@ -91,6 +93,22 @@ def test_a_simulated_card_behind_a_port(tmp_path: Path, playing: list[subprocess
     link.close()
     assert (tmp_path / "card").is_dir()
     assert (tmp_path / "pki" / "ci").is_dir()
+
+
+def test_a_simulated_modem_with_a_personality(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:
+    """A name stands for a modem's habits, and single ones can be changed."""
+    path = tmp_path / "tty"
+    folder = str(tmp_path / "card")
+    start(
+        playing, "euicc", folder, "--pty", str(path),
+        "--personality", "cgla-hex64", "--modem", '{"model": "MC7430"}',
+    )  # fmt: skip
+    link = open_at_link(str(path))
+    link.open_channel([ISD_R], deadline=Deadline.after(PATIENCE)).close(deadline=Deadline.after(PATIENCE))
+    assert link.kind is LinkKind.CGLA
+    assert link.identity.model == "MC7430"
+    link.close()
+    assert run([*LPAD, "sim", "euicc", folder, "--personality", "nobody"]).code == 2
 
 
 def test_orders_at_a_running_server(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from lpad.cli.orders import add_order
 from lpad.errors import InvalidValue
 from lpad.identifiers import Eid, Iccid
-from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.faults import FaultPlan, TlsIdentity
 from lpad.simulator.made_up_profile import DEFAULT_SIZE
 from lpad.simulator.modem import PtyModem
-from lpad.simulator.modem_personality import ModemPersonality
+from lpad.simulator.personality import find_personality, personality_names
 from lpad.simulator.pki import Pki
 from lpad.simulator.smdp.announcement import Announcement
 from lpad.simulator.smdp.orders import Orders
@@ -47,8 +45,13 @@ def sim() -> None:
 @_PKI
 @click.option("--eid", help="32 digits; of a new card.")
 @click.option("--baud", type=int, help="Emulate a serial port of this speed.")
-@click.option("--behaviour", metavar="JSON", help="What the card does otherwise than a well-mannered one.")
-@click.option("--modem", metavar="JSON", help="What the modem does otherwise than a well-mannered one.")
+@click.option(
+    "--personality",
+    type=click.Choice(personality_names()),
+    help="A modem and card that misbehave as real ones do; see lpad/simulator/personalities.yaml.",
+)
+@click.option("--behaviour", metavar="JSON", help="What the card does otherwise.")
+@click.option("--modem", metavar="JSON", help="What the modem does otherwise.")
 @click.option(
     "--vpcd",
     metavar="HOST:PORT",
@@ -61,6 +64,7 @@ def euicc(
     pki_folder: Path | None,
     eid: str | None,
     baud: int | None,
+    personality: str | None,
     behaviour: str | None,
     modem: str | None,
     vpcd: str | None,
@@ -70,22 +74,23 @@ def euicc(
         raise click.UsageError("--vpcd puts the card into a reader: --pty, --baud and --modem are a modem's")
     reader = split_address(vpcd) if vpcd is not None else None
     stop = _stop_on_signals()
-    habits = CardBehaviour.from_dict(_json(behaviour, "--behaviour"))
-    personality = _personality(modem)
+    habits = find_personality(
+        personality or "plain", modem=_json(modem, "--modem"), card=_json(behaviour, "--behaviour")
+    )
     with ExitStack() as stack:
         card = stack.enter_context(
             SoftCard(
                 folder,
                 pki=Pki.open(pki_folder or beside(folder)),
                 eid=Eid.parse(eid) if eid else None,
-                behaviour=habits,
+                behaviour=habits.card,
             )
         )
         if reader is not None:
             stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
             click.echo(f"virtual reader at {reader[0]}:{reader[1]}")
         else:
-            port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=personality))
+            port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=habits.modem))
             click.echo(f"AT port {pty or port.path}")
         stop.wait()
 
@@ -192,10 +197,3 @@ def _json(text: str | None, option: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidValue(f"{option} is a JSON object, such as {{}}")
     return found
-
-
-def _personality(text: str | None) -> ModemPersonality:
-    try:
-        return msgspec.convert(_json(text, "--modem"), ModemPersonality)
-    except msgspec.ValidationError as error:
-        raise InvalidValue(f"--modem: {error}") from error

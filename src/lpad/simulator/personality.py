@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
@@ -12,6 +12,9 @@ import yaml
 from lpad.errors import InvalidValue
 from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.modem_personality import ModemPersonality
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TABLE = Path(__file__).with_name("personalities.yaml")
 
@@ -31,11 +34,18 @@ def personality_names() -> tuple[str, ...]:
     return tuple(_table())
 
 
-def find_personality(name: str) -> Personality:
+def find_personality(
+    name: str, *, modem: Mapping[str, Any] | None = None, card: Mapping[str, Any] | None = None
+) -> Personality:
     """Return a personality of the table.
 
+    Args:
+        name: the table's.
+        modem: habits that beat the table's; see `ModemPersonality`.
+        card: likewise; see `CardBehaviour`.
+
     Raises:
-        InvalidValue: there is none of this name.
+        InvalidValue: there is none of this name, or a habit is unknown or out of range.
     """
     table = _table()
     if name not in table:
@@ -44,17 +54,12 @@ def find_personality(name: str) -> Personality:
     return Personality(
         name,
         entry["about"],
-        modem_personality(entry.get("modem", {})),
-        CardBehaviour.from_dict(entry.get("card", {})),
+        _modem_personality({**entry.get("modem", {}), **(modem or {})}),
+        CardBehaviour.from_dict({**entry.get("card", {}), **(card or {})}),
     )
 
 
-def modem_personality(settings: dict[str, Any]) -> ModemPersonality:
-    """Make a modem's habits from what JSON or YAML holds.
-
-    Raises:
-        InvalidValue: an unknown name or a value of the wrong type or range.
-    """
+def _modem_personality(settings: dict[str, Any]) -> ModemPersonality:
     unknown = settings.keys() - set(ModemPersonality.__dataclass_fields__)
     if unknown:
         raise InvalidValue(f"a simulated modem has no habit {', '.join(sorted(unknown))}")
