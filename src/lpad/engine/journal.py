@@ -209,7 +209,7 @@ class Journal:
         """Return the copies, of one card or of all, in ascending order of card and number."""
         rows = self._all(
             "SELECT id, eid, seq, event, address, iccid, raw, stored_at, delivered, attempts, last_error,"
-            " next_attempt_at FROM notifications WHERE ?1 IS NULL OR eid = ?1 ORDER BY eid, seq",
+            " next_attempt_at FROM notifications WHERE eid = ifnull(?, eid) ORDER BY eid, seq",
             eid,
         )
         return [
