@@ -413,22 +413,23 @@ def test_test_profile(make_card: MakeCard, server: SmallServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("configuration", "installed"),
+    ("configuration", "oid"),
     [
-        ("BF2407B805800388370A", True),
-        ("BF2407B805800388370B", False),
-        ("BF24" + "818A" + "B88187" + "800388370A" + "81" + "81" + "7F" + "00" * 127, False),
-        ("BF2500", False),
+        ("BF2407B805800388370A", "2.999.10"),
+        ("BF2408B806800488370A01", "2.999.10.1"),
+        ("BF240AB808800388370B810107", "2.999.11"),
+        ("BF24" + "818A" + "B88187" + "800388370A" + "81" + "81" + "7F" + "00" * 127, None),
+        ("BF2500", None),
     ],
 )
-def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, installed: bool) -> None:  # noqa: FBT001 - a table's column
-    """Proprietary data of the server's own are kept, another's or too long ones refused."""
+def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, oid: str | None) -> None:
+    """Proprietary data are kept whoever made the profile; those that are too long are refused."""
     server.configuration = bytes.fromhex(configuration)
     prepared(lpa, server)
     answer = server.load(lpa)
-    if installed:
+    if oid is not None:
         assert final_result(answer)[0] == "successResult"
-        assert lpa.profiles(tagList=b"\xb8") == [{"dpProprietaryData": {"dpOid": "2.999.10"}}]
+        assert lpa.profiles(tagList=b"\xb8") == [{"dpProprietaryData": {"dpOid": oid}}]
     else:
         assert failed(lpa, answer) == (Command.CONFIGURE_ISDP, Reason.INCORRECT_INPUT, None)
 

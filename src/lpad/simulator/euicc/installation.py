@@ -177,13 +177,10 @@ class Installation:
             self._load_profile_elements(piece)
 
     def _configure_isdp(self, plaintext: bytes) -> None:
-        configured = self._decoded("ConfigureISDPRequest", plaintext)
+        self._decoded("ConfigureISDPRequest", plaintext)
         proprietary = tlv.parse(plaintext).find(0xB8)
-        if proprietary is not None and (
-            len(proprietary.value) > _LONGEST_PROPRIETARY
-            or configured["dpProprietaryData"]["dpOid"] != self._record.server
-        ):
-            raise self._error(Reason.INCORRECT_INPUT, "proprietary data too long or of another server")
+        if proprietary is not None and len(proprietary.value) > _LONGEST_PROPRIETARY:
+            raise self._error(Reason.INCORRECT_INPUT, "proprietary data too long")
         if self._chip.free_memory < self._chip.memory_for(0):
             raise self._error(Reason.INSUFFICIENT_MEMORY, "no memory for an instance")
         self._configuration = plaintext
