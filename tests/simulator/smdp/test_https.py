@@ -138,6 +138,20 @@ def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
     assert status_of(json.loads(response.read())) == "1.6/2.1"
 
 
+@pytest.mark.parametrize(
+    ("size", "status"), [(b"zz", 400), (b"-5", 400), (b"", 400), (b"0x2", 400), (b"FFFFFFFF", 413)]
+)
+def test_chunks_of_an_impossible_size(visit: Visit, size: bytes, status: int) -> None:
+    """400 for a chunk whose size is no number, 413 for one beyond any request; the connection ends."""
+    http = visit.connection.connection
+    visit.connection.post("cancelSession", b"{}").read()
+    http.putrequest("POST", PREFIX + "cancelSession")
+    http.putheader("Transfer-Encoding", "chunked")
+    http.endheaders(size + b"\r\n{}\r\n0\r\n\r\n")
+    response = http.getresponse()
+    assert (response.status, response.headers["Connection"]) == (status, "close")
+
+
 def test_parallel_connections_are_served(smdp: SmDp, pki: Pki) -> None:
     """A connection that says nothing does not hold up another one."""
     with socket.create_connection(("127.0.0.1", smdp.port), timeout=10):

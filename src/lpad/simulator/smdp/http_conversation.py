@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -22,6 +23,7 @@ _OWN_PROTOCOL = "gsma/rsp/v2.5.0"
 _LARGEST_REQUEST = 1 << 20
 _OVERSIZED = 8 << 20
 _LONGEST_CHUNK_LINE = 1024
+_HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _WEB_PAGE = b"<!doctype html><title>Log in</title><p>Please log in to use this network."
 
 
@@ -45,8 +47,8 @@ class HttpConversation(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Carry out an ES9+ function."""
         body = self._read_body()
-        if body is None:
-            self._send(HttpAnswer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), keep=False)
+        if isinstance(body, HTTPStatus):
+            self._send(HttpAnswer(body), keep=False)
             return
         function = self.path.removeprefix(PATH)
         if not self.path.startswith(PATH) or function not in FUNCTIONS:
@@ -68,25 +70,32 @@ class HttpConversation(BaseHTTPRequestHandler):
         """Log at debug level; requests themselves are logged by function."""
         _log.debug(format, *args)
 
-    def _read_body(self) -> bytes | None:
-        """Return the request's body, or None when it is longer than any request."""
+    def _read_body(self) -> bytes | HTTPStatus:
+        """Return the request's body, or what to answer where it can't be read or is too long."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._read_chunks()
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length) > _LARGEST_REQUEST:
-            return None
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return self.rfile.read(int(length))
 
-    def _read_chunks(self) -> bytes | None:
+    def _read_chunks(self) -> bytes | HTTPStatus:
         body = b""
-        while size := int(self.rfile.readline(_LONGEST_CHUNK_LINE).split(b";")[0].strip() or b"0", 16):
+        while size := self._chunk_size():
+            if size < 0:
+                return HTTPStatus.BAD_REQUEST
             if len(body) + size > _LARGEST_REQUEST:
-                return None
+                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             body += self.rfile.read(size)
             self.rfile.readline(_LONGEST_CHUNK_LINE)
         while self.rfile.readline(_LONGEST_CHUNK_LINE).strip():
             pass
         return body
+
+    def _chunk_size(self) -> int:
+        """Return the size that the next chunk says, or -1 where it says none."""
+        told = self.rfile.readline(_LONGEST_CHUNK_LINE).split(b";")[0].strip()
+        return int(told, 16) if _HEXADECIMAL.fullmatch(told) else -1
 
     def _send(self, answer: HttpAnswer, *, keep: bool = True, cut_short: bool = False) -> None:
         self.send_response(answer.status)
