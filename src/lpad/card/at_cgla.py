@@ -7,6 +7,7 @@ for it all. The name is text to be said back: numbers, bare numbers and 64-bit h
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lpad.card.link import LinkRefused
@@ -22,6 +23,7 @@ from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Response, class_byt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from lpad.card.at_modem import AtModem
     from lpad.card.link import RawCard
@@ -62,6 +64,11 @@ class AtCglaLink:
     def close(self) -> None:
         """Release the port."""
         self._modem.close()
+
+    def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
+        """Lend nothing: which modem this is, and what suits it, is not known here."""
+        del deadline
+        return nullcontext()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> CglaChannel:
         """Open a channel to the first of `aids` that the modem finds, as `Link` says.

@@ -6,6 +6,7 @@ What is known of a modem comes from its quirks and from the last time; what isn'
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,12 +14,14 @@ from lpad.card.at_cgla import AtCglaLink
 from lpad.card.at_csim import AtCsim
 from lpad.card.at_modem import AtModem
 from lpad.card.isdr_aids import remembered_first
+from lpad.card.lent_modem import LentModem
 from lpad.card.link import LinkRefused
 from lpad.card.link_memory import LinkMemory, OpenChannel, Remembered, device_key
 from lpad.card.link_search import ask_for_eid, ends_search, find_link
 from lpad.card.logical_channel import CLOSING, RawLink
 from lpad.card.modem_identity import ModemIdentity, read_identity
 from lpad.card.noted_channel import NotedChannel
+from lpad.card.powered_down import PoweredDown, bring_up, send
 from lpad.card.quirks.library import Matched, find_quirks
 from lpad.card.quirks.quirks import LinkKind, Quirks
 from lpad.card.serial_line import SerialLine
@@ -27,7 +30,7 @@ from lpad.deadline import Deadline
 from lpad.errors import CardBusy, CardError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lpad.card.link import Channel
     from lpad.card.noted_channel import NamedChannel
@@ -86,6 +89,8 @@ class AtLink:
         self._matched = Matched(Quirks(), ())
         self._remembered = Remembered()
         self._note = OpenChannel(None)
+        self._powered_down = PoweredDown(None)
+        self._announces = False
 
     @property
     def identity(self) -> ModemIdentity:
@@ -125,6 +130,16 @@ class AtLink:
         """Release the port."""
         self._modem.close()
 
+    @contextmanager
+    def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem]:
+        """Lend the modem, as `Link` says; from the first time on it announces what it may announce."""
+        self._get_acquainted(deadline=deadline)
+        if not self._announces:
+            for text in self._matched.quirks.announce_commands:
+                send(self._modem, text, deadline=deadline)
+            self._announces = True
+        yield LentModem(modem=self._modem, quirks=self._matched.quirks, powered_down=self._powered_down)
+
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel to the ISD-R, as `Link` says.
 
@@ -153,6 +168,8 @@ class AtLink:
         else:
             self._remembered = remembered
             self._apply_quirks()
+        self._powered_down = self._memory.powered_down(key)
+        bring_up(self._modem, self._powered_down, deadline=deadline)
         self._note = self._memory.open_channel(key)
         self._close_left_over(deadline=deadline)
         self._key = key

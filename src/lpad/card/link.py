@@ -13,7 +13,9 @@ from lpad.errors import CardUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    from lpad.card.lent_modem import LentModem
     from lpad.deadline import Deadline
     from lpad.identifiers import Aid, Imei
 
@@ -105,5 +107,18 @@ class Link(Device, Protocol):
         Raises:
             CardStatus: the card has no free channel, or knows none of `aids` (`sw` 6A82).
             CardUnreachable, CardBusy, CardMalformed: as in RawCard.
+        """
+        ...
+
+    def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[LentModem | None]:
+        """Lend the modem that reads the card beside lpad; None where there is none, as in a reader.
+
+        It is lent while no channel is open on this link.
+
+        Args:
+            deadline: for getting acquainted with it.
+
+        Raises:
+            CardUnreachable: the port is gone or mute.
         """
         ...

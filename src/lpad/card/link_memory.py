@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from lpad.card.modem_identity import UNKNOWN_MODEM, ModemIdentity
+from lpad.card.powered_down import PoweredDown
 from lpad.card.quirks.quirks import LinkKind  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class LinkMemory:
         """
         self._folder = folder
         self._known: dict[str, Remembered] = {}
+        self._powered_down: dict[str, PoweredDown] = {}
 
     def get(self, key: str) -> Remembered | None:
         """Return what is known under `key`; None where nothing is, or what there is can't be read."""
@@ -85,6 +87,11 @@ class LinkMemory:
     def open_channel(self, key: str) -> OpenChannel:
         """Return the note of the channel that is open on a modem."""
         return OpenChannel(None if self._folder is None else self._folder / f"{key}.open")
+
+    def powered_down(self, key: str) -> PoweredDown:
+        """Return the note of what is powered down in a modem."""
+        path = None if self._folder is None else self._folder / f"{key}.down"
+        return self._powered_down.setdefault(key, PoweredDown(path))
 
     def _path(self, key: str) -> Path:
         assert self._folder is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Command, Response, 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from lpad.card.link import Device, RawCard
     from lpad.identifiers import Aid, Imei
@@ -62,6 +64,11 @@ class RawLink:
     def close(self) -> None:
         """Release the device."""
         self._device.close()
+
+    def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
+        """Lend nothing: whether the device is a modem is not known here."""
+        del deadline
+        return nullcontext()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> LogicalChannel:
         """Open a channel and select an application, as `Link` says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lpad.card.exchange import exchange
@@ -14,6 +15,7 @@ from lpad.protocol.apdu import LARGEST_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from lpad.card.link import Channel
     from lpad.deadline import Deadline
@@ -83,6 +85,11 @@ class PcscLink:
     def close(self) -> None:
         """Give the reader back."""
         self._card.close()
+
+    def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
+        """Lend nothing: a reader does not look at the card."""
+        del deadline
+        return nullcontext()
 
     def _introduce(self, *, deadline: Deadline) -> None:
         """Send TERMINAL PROFILE once for each start of the card."""

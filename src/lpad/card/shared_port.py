@@ -7,13 +7,15 @@ is locked. Their workers know nothing of each other.
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.errors import CardBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from lpad.card.lent_modem import LentModem
     from lpad.card.link import Channel, Link
     from lpad.deadline import Deadline
     from lpad.identifiers import Aid, Imei
@@ -135,6 +137,21 @@ class SharedLink:
         self._port.begin(deadline=deadline)
         try:
             return self._port.link(deadline=deadline).imei(deadline=deadline)
+        finally:
+            self._port.end()
+
+    @contextmanager
+    def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
+        """Lend the modem, as `Link` says; the others wait until it is given back.
+
+        Raises:
+            CardBusy: another user of this port does not end in time.
+        """
+        self._port.begin(deadline=deadline)
+        try:
+            link = self._port.link(deadline=deadline)
+            with link.lend_modem(deadline=deadline) as lent:
+                yield lent
         finally:
             self._port.end()
 
