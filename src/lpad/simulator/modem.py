@@ -113,6 +113,11 @@ class PtyModem:
         return self._commands.channels.open
 
     @property
+    def powered(self) -> bool:
+        """Whether radio and SIM have power."""
+        return self._commands.radio.on
+
+    @property
     def counters(self) -> ModemCounters:
         """What went over the port so far."""
         return ModemCounters(self._port.characters_in, self._port.characters_out, self._count)
@@ -230,16 +235,22 @@ class PtyModem:
         self._after(reply)
 
     def _after(self, reply: Reply | None) -> None:
+        if reply is not None and reply.away is not None:
+            self._go_away(reply.away)
         if reply is None or reply.proactive is None or not self._habits.fetches_proactive:
             return
         if not self._commands.serve_proactive(reply.proactive):
             return
         if self._habits.away_after_refresh is not None:
-            self._port.vanish()
-            self._wait(time.monotonic() + self._habits.away_after_refresh)
-            self._port.come_back(elsewhere=self._habits.comes_back_elsewhere)
+            self._go_away(self._habits.away_after_refresh)
         if self._habits.refresh_urc is not None:
             self._say((self._habits.refresh_urc,))
+
+    def _go_away(self, seconds: float) -> None:
+        """Be gone from the bus for a while, as a USB modem that starts anew is."""
+        self._port.vanish()
+        self._wait(time.monotonic() + seconds)
+        self._port.come_back(elsewhere=self._habits.comes_back_elsewhere)
 
     def _fault_for(self, line: str) -> _Fault | None:
         for fault in self._faults:

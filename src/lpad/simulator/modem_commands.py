@@ -10,7 +10,8 @@ from lpad.codec import tlv
 from lpad.errors import CardUnreachable, MalformedError
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem_channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
-from lpad.simulator.modem_personality import Csim, Handles
+from lpad.simulator.modem_personality import Csim, Handles, Notices
+from lpad.simulator.modem_radio import ModemRadio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ _PHONE_FAILURE = 0
 _INCORRECT = 50
 _SIM_BUSY = 14
 _SIM_FAILURE = 13
+_NOT_INSERTED = 10
 _MANAGE_CHANNEL = 0x70
 _REFRESH = 0x01
 _RESETTING = frozenset({0x04, 0x09})
@@ -65,6 +67,8 @@ class Reply:
     proactive: int | None = None
     after: tuple[str, ...] = ()
     """Lines that follow of the modem's own accord."""
+    away: float | None = None
+    """Seconds for which the port disappears then; None: it stays."""
 
 
 class CommandSet:
@@ -83,6 +87,7 @@ class CommandSet:
         self._error_level = personality.error_level
         self._busy = personality.busy
         self.channels = ModemChannels(self._transmit, personality)
+        self.radio = ModemRadio(self._transmit, card.reset, personality)
 
     def answer(self, line: str) -> Reply | None:
         """Execute one command line, without its end.
@@ -132,6 +137,7 @@ class CommandSet:
             if details[1] == _REFRESH and details[2] in _RESETTING:
                 self._card.reset()
                 self.channels.forget()
+                self.radio.happened(Notices.REFRESH)
                 return True
             if done[-2] != 0x91:
                 return False
@@ -238,8 +244,52 @@ class CommandSet:
 
         return self._at_card(pass_on)
 
+    def _iccid(self, match: re.Match[str]) -> Reply:
+        name = match[1].upper()
+        if name not in self._habits.iccid_commands:
+            return self.error(None)
+
+        def tell() -> Reply:
+            iccid = self.radio.iccid()
+            if iccid is None:
+                raise ChannelRefusedError(_SIM_FAILURE)
+            digits = str(iccid)
+            padding = "F" * (20 - len(digits)) if self._habits.iccid_padded else ""
+            return Reply((self._prefixed(name, digits + padding),))
+
+        return self._at_card(tell)
+
+    def _restricted_access(self, _: re.Match[str]) -> Reply:
+        if "+CRSM" not in self._habits.iccid_commands:
+            return self.error(None)
+
+        def tell() -> Reply:
+            iccid = self.radio.iccid()
+            if iccid is None:
+                return Reply((self._prefixed("+CRSM", "106,130"),))
+            return Reply((self._prefixed("+CRSM", f'144,0,"{bytes(iccid).hex().upper()}"'),))
+
+        return self._at_card(tell)
+
+    def _function(self, match: re.Match[str]) -> Reply:
+        if match[2] is not None:
+            self.radio.reset()
+            self.channels.forget()
+            return Reply(away=self._habits.away_after_reset)
+        self.radio.set_function(int(match[1]))
+        if not self.radio.on:
+            self.channels.forget()
+        return Reply(after=("+CPIN: READY",) if self.radio.on else ())
+
+    def _sim_power(self, match: re.Match[str]) -> Reply:
+        self.radio.set_sim_power(on=match[1] != "0")
+        self.channels.forget()
+        return Reply()
+
     def _at_card(self, what: Callable[[], Reply]) -> Reply:
         """Do what needs the card, or say why not."""
+        if not self.radio.on:
+            return self.error(_NOT_INSERTED)
         if self._busy > 0:
             self._busy -= 1
             return replace(self.error(_SIM_BUSY), after=() if self._busy else ("+CPIN: READY",))
@@ -281,6 +331,10 @@ class CommandSet:
                     _cgla,
                 ),
                 (r"\+CCHC=([0-9A-Fa-f]+)", _cchc),
+                (r"([+^#][A-Z]*CCID|\^ICCID)\??", _iccid),
+                (r"\+CRSM=176,12258,0,0,10", _restricted_access),
+                (r"\+CFUN=([014])(,1)?", _function),
+                (r"#SIMDET=([02])", _sim_power),
             )
         )
     )

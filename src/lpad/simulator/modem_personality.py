@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Csim(StrEnum):
@@ -28,6 +28,21 @@ class Handles(StrEnum):
     """+CCHO: and 16 hexadecimal digits."""
     CHANNEL = "channel"
     """+CCHO: and the channel's number on the card."""
+
+
+class Notices(IntEnum):
+    """What it takes until the modem reads another ICCID than before; what is stronger does too."""
+
+    AT_ONCE = 0
+    """Nothing: it reads the card each time."""
+    REFRESH = 1
+    SIM_POWER_CYCLE = 2
+    """AT#SIMDET=0 and =2, as Telit has it."""
+    RADIO_CYCLE = 3
+    """AT+CFUN=0 or =4, and =1."""
+    RESET = 4
+    """AT+CFUN=1,1."""
+    NEVER = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +104,16 @@ class ModemPersonality:
     urcs_after_answer: tuple[str, ...] = ()
     piece: int | None = None
     """Largest number of characters handed to the port at once: half lines arrive."""
+
+    iccid_commands: tuple[str, ...] = ("+CCID", "+CRSM")
+    """Which commands tell the ICCID: +CRSM, and any others by name."""
+    iccid_padded: bool = False
+    """Whether 19 digits of an ICCID are followed by F."""
+    notices: Notices = Notices.AT_ONCE
+    away_after_reset: float | None = None
+    """Seconds for which the port is gone after AT+CFUN=1,1; None: it stays."""
+    comes_up_by_itself: bool = True
+    """Whether a reset switches a radio on that was off."""
 
     answer_delay: float = 0.0
     """Seconds from a command's last character to the first of its answer."""
