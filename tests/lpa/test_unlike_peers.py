@@ -1,0 +1,157 @@
+"""Downloads with cards and servers that do the same in another way, and many of them in a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import GOOD_WAY, ICCID, Caller, soon
+from lpad.codec import tlv
+from lpad.errors import Cancelled
+from lpad.identifiers import Iccid
+from lpad.lpa import notification_delivery
+from lpad.lpa.download import Order
+from lpad.protocol.download_session import Step
+from lpad.simulator.euicc.behaviour import Answers, CardBehaviour
+from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.made_up_profile import made_up_profile
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from lpa.bench import Bench
+    from lpa.conftest import MakeBench
+    from lpad.lpa.euicc import Euicc
+
+
+def live(bench: Bench, *, size: int = 3000) -> None:
+    """Go through a profile's life with this card: download, tell the server, switch, name, delete."""
+    iccid = Iccid.parse(ICCID)
+    profile = made_up_profile(iccid, size=size)
+    bench.download(bench.order(profile=profile))
+    assert [stored.package for stored in bench.card.profiles] == [profile]
+    with bench.euicc() as euicc:
+        euicc.enable_profile(iccid, refresh=False, deadline=soon())
+        euicc.set_nickname(iccid, "Gateway", deadline=soon())
+        (listed,) = euicc.get_profiles_info(deadline=soon())
+        assert (listed.iccid, listed.enabled, listed.nickname) == (iccid, True, "Gateway")
+        assert euicc.get_euicc_info2(deadline=soon()).ci_signing
+        euicc.disable_profile(iccid, refresh=False, deadline=soon())
+        euicc.delete_profile(iccid, deadline=soon())
+        tell_servers(bench, euicc)
+        assert euicc.list_notification(deadline=soon()) == ()
+    assert bench.card.profiles == ()
+    assert all(notification.verified for notification in bench.smdp.notifications)
+
+
+def tell_servers(bench: Bench, euicc: Euicc) -> None:
+    with bench.server() as server:
+        for pending in notification_delivery.retrieve(euicc, deadline=soon()):
+            notification_delivery.deliver(pending, server, deadline=soon())
+            notification_delivery.remove(euicc, pending.sequence_number, deadline=soon())
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [
+        {"answers": Answers.FETCHED, "portion": 1},
+        {"answers": Answers.FETCHED, "portion": 255},
+        {"answers": Answers.AT_ONCE},
+        {"answers": Answers.AT_ONCE, "portion": 100},
+        {"answers": Answers.CORRECTED},
+        {"answers": Answers.CORRECTED, "portion": 7},
+        {"first_channel": 5},
+        {"first_channel": 19, "channels": 1, "isdr_on_basic_channel": False},
+        {"empty_optional_fields": True, "first_notification": 0, "unknown_notification_is_error": True},
+        {"rsp_version": 3, "svn": "3.1.0", "copies_unknown_parameters": False},
+        {"error_ends_session": True, "keeps_one_time_keys": False, "largest_chain": 255},
+        {"session_ends_with_channel": True, "other_commands_while_loading": "6985"},
+    ],
+    ids=repr,
+)
+def test_habits_of_cards(make_bench: MakeBench, habits: dict[str, Any]) -> None:
+    """However a card answers and whatever it leaves open, a profile's whole life works."""
+    with make_bench(behaviour=CardBehaviour(**habits)) as bench:
+        live(bench)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"replace_session_keys": True},
+        {"metadata_piece": 20},
+        {"profile_piece": 1},
+        {"profile_piece": 500, "metadata_piece": 1, "replace_session_keys": True},
+    ],
+    ids=repr,
+)
+def test_packages_of_any_make(bench: Bench, details: dict[str, Any]) -> None:
+    """Session keys or the profile's own, metadata in one piece or many: the profile arrives whole."""
+    profile = made_up_profile(Iccid.parse(ICCID), size=1500)
+    bench.download(bench.order(profile=profile, **details))
+    assert [stored.package for stored in bench.card.profiles] == [profile]
+
+
+def test_signed_address_in_capitals(bench: Bench) -> None:
+    """A server that signs its own address in capitals is the one that was contacted."""
+    address = bench.smdp.address.upper()
+    assert address != bench.smdp.address
+    bench.smdp.faults.add(
+        Fault(kind=FaultKind.SIGNED_ADDRESS, function="initiateAuthentication", value=address)
+    )
+    live(bench)
+
+
+@pytest.mark.parametrize("given", ["1234", None])
+def test_a_confirmation_code_that_nobody_wants(bench: Bench, given: str | None) -> None:
+    """A code that the activation code announces is asked for; where the server wants none, none is sent."""
+    order = bench.order()
+    caller = Caller(codes=["1234"])
+    announced = Order(matching_id=order.matching_id, confirmation_code_expected=True, confirmation_code=given)
+    bench.download(announced, caller)
+    assert caller.asked == ([] if given else [False])
+    assert caller.steps == GOOD_WAY
+    (prepared,) = (one for one in commands(bench.contacts.apdus) if one.startswith(b"\xbf\x21"))
+    assert [child.tag for child in tlv.parse(prepared).children()] == [0x30, 0x5F37, 0x30]
+
+
+def commands(apdus: list[bytes]) -> list[bytes]:
+    """Put the ES10 commands and segments together that were sent in STORE DATA blocks."""
+    whole, pending = [], b""
+    for apdu in apdus:
+        if apdu[1] == 0xE2:
+            pending += apdu[5 : 5 + apdu[4]]
+            if apdu[2] & 0x80:
+                whole.append(pending)
+                pending = b""
+    return whole
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_package_that_was_put_off(make_bench: MakeBench, *, keeps: bool) -> None:
+    """Put off with the package at hand, the next attempt gets the same one where the card kept its key."""
+    with make_bench(behaviour=CardBehaviour(keeps_one_time_keys=keeps)) as bench:
+        order = bench.order()
+        with pytest.raises(Cancelled):
+            bench.download(order, Caller(cancel_at=Step.LOAD_BOUND_PROFILE_PACKAGE))
+        first = bench.smdp.orders.binding(order)
+        bench.download(order)
+        second = bench.smdp.orders.binding(order)
+        assert first is not None
+        assert second is not None
+        assert (first.euicc_otpk == second.euicc_otpk) is keeps
+        assert (first.package == second.package) is keeps
+        assert [str(stored.iccid) for stored in bench.card.profiles] == [ICCID]
+
+
+def test_many_lives(bench: Bench) -> None:
+    """Channels, notifications and memory are after many profiles' lives what they were before the first."""
+    memory = bench.card.free_memory
+    for _ in range(25):
+        live(bench, size=0)
+        assert bench.card.open_channels == ()
+    assert bench.card.notifications == ()
+    assert bench.card.free_memory == memory
+    numbers = [notification.sequence_number for notification in bench.smdp.notifications]
+    assert numbers == sorted(set(numbers))
