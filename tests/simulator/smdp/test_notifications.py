@@ -31,6 +31,14 @@ def test_notification_is_verified_by_its_own_chain(visit: Visit, event: int, nam
     assert (told.address, told.iccid, told.eid) == ("some.example.com", str(ICCID), str(DEFAULT_EID))
 
 
+@pytest.mark.parametrize("iccid", [bytes(ICCID)[:9] + b"\xaa", b"\xff" * 10])
+def test_notification_with_an_odd_iccid(visit: Visit, iccid: bytes) -> None:
+    """An ICCID that is no number is left out; the rest is verified and taken."""
+    assert visit.notify(visit.card.other_notification("x.example.com", 1, iccid=iccid)) == 204
+    (told,) = visit.smdp.notifications
+    assert (told.iccid, told.verified) == (None, True)
+
+
 def test_notification_with_a_wrong_signature_is_noted_as_such(visit: Visit, pki: Pki) -> None:
     """204 all the same, for the card's copy would never go away otherwise."""
     right = visit.card.credential

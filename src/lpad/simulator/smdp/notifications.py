@@ -43,7 +43,7 @@ class Notification:
         event: "install", "enable", "disable" or "delete".
         sequence_number: the card's count.
         address: the recipient that it names.
-        iccid: digits, or None.
+        iccid: digits; None where there is none that can be read.
         verified: whether the signature is right and the card's certificate known or good.
         eid: the card's, when verified.
         transaction_id: of an installation result, in hex.
@@ -123,14 +123,13 @@ def _read(site: Site, element: Tlv, *, digest: str, duplicate: bool) -> Notifica
         signed = metadata = element.get(_METADATA)
         signer = signer_of_other(site, element)
     verified = signer is not None and signed_by(signer.key, element.get(0x5F37).value, signed.raw)
-    iccid = metadata.find(0x5A)
     return Notification(
         received=datetime.now(UTC),
         kind="other" if transaction_id is None else "installation-result",
         event=_event(metadata.get(0x81).value),
         sequence_number=int.from_bytes(metadata.get(0x80).value, "big", signed=True),
         address=metadata.get(0x0C).value.decode("utf-8", "replace"),
-        iccid=str(Iccid.from_bytes(iccid.value)) if iccid else None,
+        iccid=_iccid(metadata),
         verified=verified,
         eid=signer.eid if signer is not None and verified else None,
         transaction_id=transaction_id.hex() if transaction_id is not None else None,
@@ -147,6 +146,14 @@ def _outcome(final: Tlv) -> tuple[bool, int | None]:
     if result.tag == 0xA0:
         return True, None
     return False, int.from_bytes(result.get(0x81).value, "big", signed=True)
+
+
+def _iccid(metadata: Tlv) -> str | None:
+    element = metadata.find(0x5A)
+    try:
+        return None if element is None else str(Iccid.from_bytes(element.value))
+    except MalformedError:
+        return None
 
 
 def _event(content: bytes) -> str:
