@@ -40,6 +40,7 @@ SIMULATOR_SEES = 2
 HOMES = {
     "serial": {"card/serial_line.py"},
     "smartcard": {"card/pcsc.py"},
+    "dbus_fast": {"card/modem_manager.py"},
     "asn1tools": {"codec/schema.py"},
     "httpcore": {"remote/", "client.py", "client_socket.py"},
     "yaml": {"settings.py", "card/quirks/library.py"},

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from lpad.card.link import Channel
     from lpad.card.noted_channel import NamedChannel
+    from lpad.card.serial_line import Line
     from lpad.identifiers import Aid, Imei
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,12 @@ SIM_BUSY = 30.0
 _BETWEEN_QUESTIONS = 1.0
 _SAME_ON_EVERY_LINK = ("6A81", "6A82")
 """No free channel, no ISD-R: what the card says, not the modem."""
+
+
+class OpenLine(Protocol):
+    """Opens a port: `SerialLine`, or what borrows the port first."""
+
+    def __call__(self, port: str, *, baud: int) -> Line: ...  # noqa: D102 - see above
 
 
 class _ModemLink(Protocol):
@@ -291,6 +298,7 @@ def open_at_link(
     memory: LinkMemory | None = None,
     overrides: Mapping[str, Any] | None = None,
     unredacted: bool = False,
+    open_line: OpenLine = SerialLine,
 ) -> AtLink:
     """Open the link to the card in a modem, through whichever commands work.
 
@@ -300,6 +308,7 @@ def open_at_link(
         memory: what is known of modems, kept over restarts; None: nothing is.
         overrides: the settings' quirks; see `Quirks.merged`.
         unredacted: whether the APDU trace shows payloads.
+        open_line: opens the port; another way than the usual is to borrow it first.
 
     Raises:
         InvalidValue: the overrides name an unknown quirk or a value out of range.
@@ -307,7 +316,7 @@ def open_at_link(
         CardBusy: another program holds the port.
     """
     Quirks().merged(overrides or {})
-    modem = AtModem(SerialLine(port, baud=baud))
+    modem = AtModem(open_line(port, baud=baud))
     return AtLink(
         modem, name=port, memory=memory or LinkMemory(None), overrides=overrides, unredacted=unredacted
     )

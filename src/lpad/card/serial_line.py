@@ -8,11 +8,11 @@ import os
 import select
 import termios
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import serial
 
+from lpad.card.port_holders import held_elsewhere
 from lpad.errors import CardBusy, CardUnreachable
 
 if TYPE_CHECKING:
@@ -120,10 +120,7 @@ class SerialLine:
 def _not_opened(port: str, error: OSError | ValueError) -> CardUnreachable | CardBusy:
     number = getattr(error, "errno", None)
     if number in (errno.EAGAIN, errno.EBUSY):
-        return CardBusy(
-            f"opening {port}: another program holds it{_holders(port)}; stop that program, or give lpad a"
-            " port of its own (most modems have several)"
-        )
+        return CardBusy(f"opening {port}: {held_elsewhere(port)}")
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return CardUnreachable(
             f"opening {port}: there is no such port; is the modem plugged in and switched on?"
@@ -136,14 +133,3 @@ def _not_opened(port: str, error: OSError | ValueError) -> CardUnreachable | Car
             retryable=False,
         )
     return CardUnreachable(f"opening {port}: {os.strerror(number) if number else 'it is no serial port'}")
-
-
-def _holders(port: str) -> str:
-    """Name the processes that have a port open, as far as /proc shows them to this user."""
-    device = os.path.realpath(port)
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone meanwhile, or another user's
-            if any(os.path.realpath(fd) == device for fd in (process / "fd").iterdir()):
-                found.append(f"{(process / 'comm').read_text(encoding='utf-8').strip()} (pid {process.name})")
-    return f": {', '.join(found)}" if found else ""

@@ -1,0 +1,54 @@
+"""Who has a port open that lpad wants, and what can be done about it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_MODEM_MANAGER = "ModemManager"
+
+
+def held_elsewhere(port: str) -> str:
+    """Return what to say of a port that another program holds: who it is, as far as that can be known.
+
+    ModemManager runs as root, so nobody else sees which files it has open; that it runs is seen by all.
+    """
+    holders = _holders(port)
+    suspects = holders or _running(_MODEM_MANAGER)
+    named = ", ".join(f"{name} (pid {pid})" for name, pid in suspects)
+    if any(name == _MODEM_MANAGER for name, _ in suspects):
+        who = f"{named} holds it" if holders else f"another program holds it, most likely {named}"
+        return (
+            f"{who}; either install lpad with its extra (pip install 'lpad[modemmanager]') and leave"
+            " modem_manager.inhibit at 'auto' in the settings, so that lpad can borrow the port; or tell"
+            " ModemManager to keep off it, by a udev rule that sets ID_MM_PORT_IGNORE=1, or by stopping it"
+        )
+    return (
+        f"another program holds it{f': {named}' if named else ''}; stop that program, or give lpad a port of"
+        " its own (most modems have several)"
+    )
+
+
+def _holders(port: str) -> list[tuple[str, str]]:
+    """Return name and number of the processes that have a port open, as far as /proc shows them to us."""
+    device = os.path.realpath(port)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # gone meanwhile, or another user's
+            if any(os.path.realpath(fd) == device for fd in (process / "fd").iterdir()):
+                found.append((_name(process), process.name))
+    return found
+
+
+def _running(name: str) -> list[tuple[str, str]]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if _name(process) == name:
+                found.append((name, process.name))
+    return found
+
+
+def _name(process: Path) -> str:
+    return (process / "comm").read_text(encoding="utf-8").strip()

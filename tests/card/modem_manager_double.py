@@ -1,0 +1,184 @@
+"""ModemManager as far as lpad sees it, on a bus of the test's own.
+
+Run as a program it is a process named ModemManager that has modems' ports open, as the real one has:
+`python modem_manager_double.py ADDRESS [--refuse ERROR TEXT] UID=PORT…`. It writes a line for each thing
+that it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import serial
+from dbus_fast import Message, MessageType, RequestNameReply, Variant
+from dbus_fast.aio import MessageBus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "org.freedesktop.ModemManager1"
+PATH = "/org/freedesktop/ModemManager1"
+MODEM = "org.freedesktop.ModemManager1.Modem"
+OBJECTS = "org.freedesktop.DBus.ObjectManager"
+UID = "/sys/devices/platform/usb1/1-1"
+PATIENCE = 60.0
+"""Seconds within which anything that a test waits for has happened, also on a slow machine."""
+
+
+class Service:
+    """What answers on the bus."""
+
+    def __init__(self, modems: dict[str, str], refusal: tuple[str, str] | None) -> None:
+        self.modems = modems
+        self.refusal = refusal
+        self.bus: MessageBus
+        self.ports: dict[str, serial.Serial] = {}
+        self.inhibited: dict[str, str] = {}
+
+    async def run(self, address: str) -> None:
+        self.bus = await MessageBus(bus_address=address).connect()
+        self.bus.add_message_handler(self.handle)
+        rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'"
+        await self.bus.call(
+            Message(
+                destination="org.freedesktop.DBus",
+                path="/org/freedesktop/DBus",
+                interface="org.freedesktop.DBus",
+                member="AddMatch",
+                signature="s",
+                body=[rule],
+            )
+        )
+        reply = await self.bus.request_name(NAME)
+        assert reply is RequestNameReply.PRIMARY_OWNER
+        # As the real one: first the name, then the modems, as probing is done with them.
+        for uid in self.modems:
+            self.take(uid)
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+    def take(self, uid: str) -> None:
+        """Open a modem's port and show the modem on the bus."""
+        self.ports[uid] = serial.Serial(self.modems[uid], exclusive=True)
+        print(f"took {uid}", flush=True)
+        body = [self.path_of(uid), self.interfaces(uid)]
+        self.bus.send(Message.new_signal(PATH, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", body))
+
+    def path_of(self, uid: str) -> str:
+        return f"{PATH}/Modem/{list(self.modems).index(uid)}"
+
+    def interfaces(self, uid: str) -> dict[str, Any]:
+        device = os.path.realpath(self.modems[uid]).removeprefix("/dev/")
+        ports = Variant("a(su)", [["wwan0", 2], [device, 3]])
+        return {MODEM: {"Device": Variant("s", uid), "Ports": ports, "State": Variant("i", 8)}}
+
+    def handle(self, message: Message) -> Message | None:
+        if message.member == "GetManagedObjects":
+            shown = {self.path_of(uid): self.interfaces(uid) for uid in self.ports}
+            return Message.new_method_return(message, "a{oa{sa{sv}}}", [shown])
+        if message.member == "InhibitDevice":
+            return self.inhibit(message)
+        if message.member == "NameOwnerChanged" and not message.body[2]:
+            for uid in [uid for uid, owner in self.inhibited.items() if owner == message.body[0]]:
+                self.lift(uid)
+        return None
+
+    def inhibit(self, message: Message) -> Message:
+        uid, inhibit = message.body
+        if self.refusal is not None:
+            print("refused", flush=True)
+            return Message.new_error(message, *self.refusal)
+        if uid not in (self.ports if inhibit else self.inhibited):
+            return Message.new_error(
+                message, f"{NAME}.Error.Core.NotFound", f"No device found with uid '{uid}'"
+            )
+        if not inhibit:
+            self.lift(uid)
+        else:
+            assert message.sender is not None
+            self.inhibited[uid] = message.sender
+            self.ports.pop(uid).close()
+            print(f"inhibited {uid}", flush=True)
+        assert message.message_type is MessageType.METHOD_CALL
+        return Message.new_method_return(message)
+
+    def lift(self, uid: str) -> None:
+        del self.inhibited[uid]
+        print(f"lifted {uid}", flush=True)
+        self.take(uid)
+
+
+class ModemManagerDouble:
+    """Runs the program above."""
+
+    def __init__(
+        self, address: str, modems: dict[str, str], *, refusal: tuple[str, str] | None = None
+    ) -> None:
+        refuse = ["--refuse", *refusal] if refusal else []
+        pairs = [f"{uid}={port}" for uid, port in modems.items()]
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, address, *pairs, *refuse], stdout=subprocess.PIPE, text=True
+        )
+        self.wait_for("ready")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, line: str) -> list[str]:
+        """Return what it has done since the last call, up to this line."""
+        assert self.process.stdout is not None
+        done = []
+        patience = threading.Timer(PATIENCE, self.process.kill)
+        patience.start()
+        for each in self.process.stdout:
+            done.append(each.strip())
+            if done[-1].startswith(line):
+                patience.cancel()
+                return done
+        patience.cancel()
+        raise AssertionError(f"it ended before {line!r}; it did {done}")
+
+
+@contextmanager
+def private_bus(folder: Path) -> Iterator[str]:
+    """Run a message bus for the test and return its address."""
+    process = subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--print-address=1", f"--address=unix:path={folder}/bus"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("address")
+    parser.add_argument("modems", nargs="*")
+    parser.add_argument("--refuse", nargs=2)
+    given = parser.parse_args()
+    Path("/proc/self/comm").write_text("ModemManager", encoding="utf-8")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    modems = dict(pair.split("=", 1) for pair in given.modems)
+    asyncio.run(Service(modems, given.refuse and tuple(given.refuse)).run(given.address))
+
+
+if __name__ == "__main__":
+    main()
