@@ -53,6 +53,7 @@ class ScriptedServer(ThreadingHTTPServer):
         credential: Credential,
         folder: Path,
         *,
+        chain: tuple[Credential, ...] = (),
         version: ssl.TLSVersion | None = None,
         curve: str | None = None,
     ) -> None:
@@ -66,7 +67,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         pem = folder / "server.pem"
         pem.write_bytes(
-            credential.certificate.public_bytes(Encoding.PEM)
+            b"".join(one.certificate.public_bytes(Encoding.PEM) for one in (credential, *chain))
             + credential.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         )
         self.context.load_cert_chain(pem)

@@ -115,7 +115,12 @@ def test_what_goes_out(bench: Bench) -> None:
     assert first.headers["User-Agent"] == "gsma-rsp-lpad"
     assert first.headers["X-Admin-Protocol"] == "gsma/rsp/v2.5.0"
     assert first.headers["Content-Type"] == "application/json"
-    assert first.fields["smdpAddress"] == NAME
+    assert "Accept-Encoding" not in first.headers  # packed answers are not understood
+    assert first.fields == {
+        "smdpAddress": NAME,
+        "euiccChallenge": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "euiccInfo1": "vyAA",
+    }
     assert second.fields["transactionId"] == "aBcD"
 
 
@@ -124,6 +129,30 @@ def test_default_protocol_version(bench: Bench) -> None:
     server = bench.server(all_five)
     notify(bench.client(server))
     assert server.seen[0].headers["X-Admin-Protocol"] == "gsma/rsp/v2.2.2"
+
+
+def test_answer_in_chunks(bench: Bench) -> None:
+    """Servers that send no length but chunks are read to their end, and the connection is kept."""
+    chunks = [INITIATED[:7], INITIATED[7:100], INITIATED[100:]]
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+    raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    server = bench.server(Reply(raw=raw))
+    client = bench.client(server)
+    assert initiate(client) == initiate(client) == "aBcD"
+    assert client.connects == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/json;charset=UTF-8", "X-Admin-Protocol": "gsma/rsp/v2.1.0"},
+        {"Content-Type": "text/plain"},
+        {"X-Admin-Protocol": "gsma/rsp/v3.1.0"},
+    ],
+)
+def test_headers_of_the_answer(bench: Bench, headers: dict[str, str]) -> None:
+    """An answer is judged by what it holds, whatever its type and protocol version are said to be."""
+    assert initiate(bench.client(bench.server(Reply(200, INITIATED, headers)))) == "aBcD"
 
 
 def test_closed_while_idle_connects_again(bench: Bench) -> None:
