@@ -30,9 +30,10 @@ IDLE_SECONDS = 120.0
 SETTLING_SECONDS = 5.0
 """Until what a download set going has come to rest."""
 IMPORTS = (
-    "click, cryptography.x509, httpcore, msgspec, serial, sqlite3, starlette.applications, uvicorn, yaml"
+    "asn1tools, click, cryptography.x509, httpcore, msgspec, rich.console, serial, starlette.applications,"
+    " uvicorn, yaml"
 )
-"""What the daemon stands on, and no more: httpx, rich and asn1tools it never loads."""
+"""The run-time dependencies, as pyproject.toml lists them."""
 
 
 @dataclass(frozen=True, slots=True)
