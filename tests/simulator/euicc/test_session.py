@@ -345,3 +345,31 @@ def test_ci_left_out(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
     assert kind == "authenticateResponseOk"
     assert card_credential(value).public_key == lpa.card._chip.signers[0].euicc.public_key
     assert lpa.card._chip.signers[0].key_id == pki.ci[Curve.NIST].key_id
+
+
+def test_request_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+    """What version 3 adds to the request, and to what the server signs, does a card of version 2 no harm."""
+    challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
+    signed = tlv.encode(
+        0x30,
+        tlv.encode(0x80, b"\x01"),
+        tlv.encode(0x81, challenge),
+        tlv.encode(0x83, server.address.encode()),
+        tlv.encode(0x84, bytes(16)),
+        tlv.encode(0xA5, tlv.encode(0x80, b"\x03\x01\x00"), tlv.encode(0x81, b"\x00")),
+        tlv.encode(0x86, b"\x06\x40"),
+        tlv.encode(0x9F1F, b"later still"),
+    )
+    request = tlv.encode(
+        0xBF38,
+        signed,
+        tlv.encode(0x5F37, server.auth.sign(signed)),
+        tlv.encode(0x04, pki.ci[Curve.NIST].key_id),
+        server.auth.der,
+        CTX_PARAMS,
+        tlv.encode(0xA1, server.pb.der),
+        tlv.encode(0xA2),
+    )
+    kind, value = SCHEMA.decode("AuthenticateServerResponse", lpa.command(request))
+    assert kind == "authenticateResponseOk"
+    assert SCHEMA.decode("EuiccSigned1", value["euiccSigned1"])["transactionId"] == b"\x01"
