@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.card.at_link import open_at_link
 from lpad.card.isdr_aids import isdr_aids
 from lpad.card.link_memory import LinkMemory
+from lpad.card.port_loan import PortLoan
 from lpad.card.shared_port import SharedPort
 from lpad.engine.card import CardPort
 from lpad.identifiers import Aid, Imei
@@ -32,28 +33,37 @@ def card_ports(file: SettingsFile) -> list[CardPort]:
     sections = settings.euiccs
     users = [section.port for section in sections.values()]
     shared: dict[str, SharedPort] = {}
+    loans: dict[str, PortLoan] = {}
     ports = []
     for name, section in sections.items():
-        opens = _opener(section, memory)
+        loan = None
+        if settings.modem_manager.inhibit == "auto":
+            loan = loans.setdefault(section.port, PortLoan(section.port, hold=settings.modem_manager.hold))
+        opens = _opener(section, memory, loan)
         if users.count(section.port) > 1:
             opens = shared.setdefault(section.port, SharedPort(opens, name=section.port)).open_link
-        ports.append(_card_port(name, section, opens))
+        ports.append(_card_port(name, section, opens, loan))
     return ports
 
 
-def _opener(section: EuiccSection, memory: LinkMemory) -> Callable[[Deadline], Link]:
+def _opener(section: EuiccSection, memory: LinkMemory, loan: PortLoan | None) -> Callable[[Deadline], Link]:
     open_link = partial(
         open_at_link, section.port, baud=section.baud, memory=memory, overrides=section.quirks
     )
-    return lambda _deadline: open_link()
+    if loan is None:
+        return lambda _deadline: open_link()
+    return lambda deadline: open_link(open_line=partial(loan.open_line, deadline=deadline))
 
 
-def _card_port(name: str, section: EuiccSection, opens: Callable[[Deadline], Link]) -> CardPort:
+def _card_port(
+    name: str, section: EuiccSection, opens: Callable[[Deadline], Link], loan: PortLoan | None
+) -> CardPort:
     only = (Aid.parse(section.aid),) if section.aid else None
     return CardPort(
         name=name,
         transport=f"AT modem on {section.port}",
         open_link=opens,
+        loan=loan,
         aids=only or isdr_aids(map(Aid.parse, section.aids)),
         block_size=section.block_size,
         refresh=section.refresh,

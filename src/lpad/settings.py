@@ -9,7 +9,7 @@ import difflib
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -84,6 +84,13 @@ class DeadlinesSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     delivery: Seconds = 60
 
 
+class ModemManagerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How to get along with ModemManager; `hold` is in seconds."""
+
+    inhibit: Literal["auto", "never"] = "auto"
+    hold: Seconds = 5
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The whole file."""
 
@@ -96,6 +103,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     remote: RemoteSection = RemoteSection()
     access: AccessSection = AccessSection()
     deadlines: DeadlinesSection = DeadlinesSection()
+    modem_manager: ModemManagerSection = ModemManagerSection()
 
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -103,6 +111,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "remote": RemoteSection,
     "access": AccessSection,
     "deadlines": DeadlinesSection,
+    "modem_manager": ModemManagerSection,
 }
 
 

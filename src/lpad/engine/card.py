@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lpad.card.isdr import isdr_session
 from lpad.errors import CardUnreachable
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from lpad.server_address import ServerAddress
 
 log = logging.getLogger(__name__)
+
+
+class Loan(Protocol):
+    """Lends the port, where it is another program's; `open_link` borrows."""
+
+    @property
+    def hold(self) -> float | None:
+        """Seconds for which an idle port is kept; None: for good."""
+
+    def give_back(self) -> None:
+        """End the loan, once nothing is open any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +52,7 @@ class CardPort:
     imei: Imei | None = None
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
+    loan: Loan | None = None
 
 
 @dataclass(slots=True)
@@ -72,6 +84,17 @@ class Card:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+    @property
+    def hold(self) -> float | None:
+        """Seconds for which the port is kept when idle; None: for good."""
+        return self.port.loan.hold if self.port.loan is not None else None
+
+    def give_back(self) -> None:
+        """Close the link, and let those have the port who lent it."""
+        self.drop()
+        if self.port.loan is not None:
+            self.port.loan.give_back()
 
     @contextmanager
     def session(self, *, deadline: Deadline) -> Iterator[Euicc]:

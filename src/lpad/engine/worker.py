@@ -93,6 +93,7 @@ class Worker:
         self._stopping = False
         self._failed_openings = 0
         self._look_at = 0.0
+        self._give_back_at: float | None = None
         self._snapshot = Snapshot(name=port.name, transport=port.transport)
         self._icons: dict[str, Icon] = {}
         self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
@@ -178,9 +179,11 @@ class Worker:
     def _run(self) -> None:
         self._guarded(self._look)
         while True:
+            hold = self._card.hold
+            self._give_back_at = None if hold is None else time.monotonic() + hold
             with self._condition:
                 while not (self._queue or self._stopping or self._due()):
-                    self._condition.wait(self._until_look())
+                    self._condition.wait(self._until_due())
                 if self._stopping:
                     break
                 job = self._running = self._queue.popleft() if self._queue else None
@@ -188,11 +191,13 @@ class Worker:
                 self._guarded(partial(self._carry_out, job))
                 with self._condition:
                     self._running = None
+            elif not self._work_due():
+                self._guarded(self._card.give_back)
             elif self._snapshot.state is not CardState.READY:
                 self._guarded(self._look)
             else:
                 self._guarded(self._take_off)
-        self._card.drop()
+        self._card.give_back()
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Nothing may end this thread: a card without its worker needs a truck."""
@@ -204,14 +209,20 @@ class Worker:
             log.exception("%s: internal-error", self._snapshot.name)
 
     def _due(self) -> bool:
+        idle = self._give_back_at is not None and time.monotonic() >= self._give_back_at
+        return idle or self._work_due()
+
+    def _work_due(self) -> bool:
         if self._snapshot.state is CardState.READY:
             return self._tidy
         return time.monotonic() >= self._look_at
 
-    def _until_look(self) -> float | None:
-        if self._snapshot.state is CardState.READY:
-            return None
-        return max(0.0, self._look_at - time.monotonic())
+    def _until_due(self) -> float | None:
+        """Return the seconds until there is something to do without being asked; None: never."""
+        moments = [] if self._give_back_at is None else [self._give_back_at]
+        if self._snapshot.state is not CardState.READY:
+            moments.append(self._look_at)
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _look(self) -> None:
         """Open and read the card, and settle what was cut off; absent is a state, no error."""
