@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +100,8 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
     with listening(gateway) as events:
         next(events)
         waiting.start()
-        while len(gateway.lab.engine._hub._subscriptions) < 2:
-            time.sleep(0.01)  # nobody is told that a request waits
+        # Nobody is told that a request waits.
+        gateway.lab.until_true(lambda: len(gateway.lab.engine._hub._subscriptions) >= 2)
         gateway.stop()
         assert list(events) == []
     waiting.join(30)
