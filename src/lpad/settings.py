@@ -38,7 +38,7 @@ class EuiccSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     port: str
     baud: Baud = 115200
     block_size: BlockSize = 255
-    refresh: bool = True
+    refresh: bool | None = None
     imei: str | None = None
     default_smdp: str | None = None
     aid: str | None = None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.change import Change
     from lpad.simulator.euicc.behaviour import CardBehaviour
+    from lpad.simulator.modem_personality import ModemPersonality
     from lpad.simulator.pki import Pki
     from lpad.simulator.smdp.metadata import ProfilePolicyRule
     from lpad.simulator.smdp.order import Order
@@ -45,13 +46,22 @@ LONG = 30.0
 class Lab:
     """Everything that an engine works with; a context manager that ends it all."""
 
-    def __init__(self, folder: Path, pki: Pki, *, behaviour: CardBehaviour | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        pki: Pki,
+        *,
+        behaviour: CardBehaviour | None = None,
+        personality: ModemPersonality | None = None,
+    ) -> None:
         self.folder = folder
         self.pki = pki
         self.patience = Patience(answer=LONG, delivery=5)
         self._stack = ExitStack()
         self.card = self._stack.enter_context(SoftCard(folder / "card", pki=pki, behaviour=behaviour))
-        self.modem = self._stack.enter_context(PtyModem(self.card, path=folder / "tty"))
+        self.modem = self._stack.enter_context(
+            PtyModem(self.card, path=folder / "tty", personality=personality)
+        )
         self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki))
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
         self._engine: Engine | None = None
@@ -152,6 +162,14 @@ class Lab:
                 assert news.wait(deadline.remaining()), f"nothing more happened: {seen}"
         finally:
             subscription.close()
+
+    @staticmethod
+    def until_true(holds: Callable[[], bool]) -> None:
+        """Wait for what is no event of the engine's."""
+        deadline = Deadline.after(LONG)
+        while not holds():
+            assert not deadline.passed, "waited in vain"
+            threading.Event().wait(0.02)
 
     def _connect(self, address: object) -> Es9Plus:
         return Es9Plus(address, trust=self.trust)  # type: ignore[arg-type]  # a ServerAddress

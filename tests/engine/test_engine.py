@@ -142,11 +142,11 @@ def test_an_answer_lost_on_the_way_is_no_failure(lab: Lab) -> None:
 def test_a_switch_that_the_card_refuses(lab: Lab) -> None:
     """The card's error code is in the change, and the old state in the snapshot."""
     iccid = lab.install()
-    lab.card.faults.cat_busy = 1
+    lab.card.faults.refuse(0xBF31, 3)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
     assert failure(change) == "card-refused"
     assert change.error is not None
-    assert change.error.details["reason"] == "catBusy"
+    assert change.error.details["reason"] == "disallowedByPolicy"
     assert states(lab) == {iccid: "disabled"}
 
 

@@ -71,7 +71,7 @@ class Holding:
     enabled: Iccid | None
     """None: no profile is."""
     others: frozenset[Iccid] = frozenset()
-    """Profiles that are not enabled: a modem that reads one of them is behind."""
+    """Profiles that are not enabled, or no longer there: a modem that reads one of them is behind."""
 
     def is_read(self, read: Iccid | None) -> bool:
         """Whether this is what a modem that reads `read` sees."""
@@ -227,10 +227,12 @@ class Refresh:
                 if outcome.good:
                     return outcome
             if away and not port_back.passed:
+                self._pause(pause, away=True)
                 until = Deadline.after(rung.seconds)
-            if until.remaining() <= pause:
+            elif until.passed:
                 break
-            self._pause(pause, away=away)
+            else:
+                self._pause(min(pause, until.remaining()), away=away)
             pause = min(pause * 2, LONGEST_PAUSE)
         if outcome.holding is not None and self._tells is _Tells.PERHAPS:
             outcome.noticed = self._silent()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,9 @@ from lpad.lpa.euicc import Euicc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from lpad.card.isdr import Isdr
     from lpad.card.link import Link
     from lpad.codec.messages.authentication import DeviceCapabilities
     from lpad.deadline import Deadline
@@ -39,8 +41,9 @@ class Loan(Protocol):
 class CardPort:
     """Where a card is, and what the device around it is.
 
-    `refresh` asks the card for a REFRESH with each switch; `block_size` is the data of one STORE DATA
-    block in bytes; `imei`, `default_smdp` take the place of what the modem and the card say.
+    `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
+    `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
+    what the modem and the card say.
     """
 
     name: str
@@ -48,7 +51,7 @@ class CardPort:
     open_link: Callable[[Deadline], Link]
     aids: tuple[Aid, ...] = (ISD_R,)
     block_size: int = 255
-    refresh: bool = True
+    refresh: bool | None = None
     imei: Imei | None = None
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
@@ -101,19 +104,37 @@ class Card:
         """Open a channel to the ISD-R, and close it in the end.
 
         A link on which the card can't be reached is dropped: a port that went away and came back is a
-        new port.
+        new port. One that went while nobody used it is opened anew at once.
 
         Raises:
             CardError: the ISD-R can't be opened.
         """
         try:
-            with isdr_session(
-                self.open(deadline=deadline),
-                aids=self.port.aids,
-                block_size=self.port.block_size,
-                deadline=deadline,
-            ) as isdr:
+            with self._isdr(deadline=deadline) as isdr:
                 yield Euicc(isdr)
         except CardUnreachable:
             self.drop()
             raise
+
+    @contextmanager
+    def _isdr(self, *, deadline: Deadline) -> Iterator[Isdr]:
+        was_open = self._link is not None
+        with ExitStack() as stack:
+            try:
+                isdr = stack.enter_context(self._enter(deadline=deadline))
+            except CardUnreachable as error:
+                self.drop()
+                # What the modem said is no sign of a port that went.
+                if not was_open or "modem_error" in error.details:
+                    raise
+                log.info("%s: %s; opening it anew", self.port.name, error)
+                isdr = stack.enter_context(self._enter(deadline=deadline))
+            yield isdr
+
+    def _enter(self, *, deadline: Deadline) -> AbstractContextManager[Isdr]:
+        return isdr_session(
+            self.open(deadline=deadline),
+            aids=self.port.aids,
+            block_size=self.port.block_size,
+            deadline=deadline,
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.engine.book import Book
 from lpad.engine.events import Hub
 from lpad.engine.outbox import Outbox
+from lpad.engine.same_card import EID
 from lpad.engine.worker import Worker
 from lpad.errors import Conflict, NotFound
 
@@ -108,7 +109,9 @@ class Engine:
             NotFound: the settings name no such card.
         """
         worker = self._worker(euicc)
-        change = self._book.add(euicc, kind, params=params, secrets=secrets or {})
+        # The change is meant for the card that the caller was shown, and for no other.
+        shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
+        change = self._book.add(euicc, kind, params=params, secrets=shown | (secrets or {}))
         worker.submit(change)
         return change
 

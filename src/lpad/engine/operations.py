@@ -12,8 +12,10 @@ from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.change import Kind
 from lpad.engine.downloading import download
-from lpad.engine.switching import attempt, switch, verify
-from lpad.errors import CardRefused, Conflict, LpadError, NotFound
+from lpad.engine.insisting import when_not_busy
+from lpad.engine.same_card import check_same_card
+from lpad.engine.switching import attempt, prepared, switch, verify
+from lpad.errors import CardError, CardRefused, Conflict, LpadError, NotFound
 from lpad.identifiers import Iccid
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def delete(job: Job, means: Means) -> dict[str, Json]:
     deadline = Deadline.after(means.patience.switch)
     job.step("read-profiles")
     with means.card.session(deadline=deadline) as euicc:
+        check_same_card(job, euicc, deadline=deadline)
         profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
         if profile is None:
             if job.params.get("missing_ok"):
@@ -70,6 +73,7 @@ def rename(job: Job, means: Means) -> dict[str, Json]:
     deadline = Deadline.after(means.patience.read)
     job.step("read-profiles")
     with means.card.session(deadline=deadline) as euicc:
+        check_same_card(job, euicc, deadline=deadline)
         profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
         if profile is None:
             raise NotFound(f"can't rename: the card holds no profile {iccid}")
@@ -87,6 +91,7 @@ def set_default_smdp(job: Job, means: Means) -> dict[str, Json]:
     deadline = Deadline.after(means.patience.read)
     job.step("read-addresses")
     with means.card.session(deadline=deadline) as euicc:
+        check_same_card(job, euicc, deadline=deadline)
         already = (reading.read_addresses(euicc, deadline=deadline).default_smdp or "") == address
         if not already:
             job.irreversible("set-default-dp-address")
@@ -102,31 +107,38 @@ def reset(job: Job, means: Means) -> dict[str, Json]:
     address = bool(job.params["default_smdp"])
     deadline = Deadline.after(means.patience.switch)
     doomed = reading.classes(operational=operational, test=test)
-    already = False
-    lost = None
-    job.step("read-profiles")
-    with means.card.session(deadline=deadline) as euicc:
-        means.observe(euicc, deadline)
-        job.irreversible("euicc-memory-reset", reset=True)
-        try:
-            lost = attempt(
-                lambda: euicc.euicc_memory_reset(
-                    operational_profiles=operational,
-                    test_profiles=test,
-                    default_smdp_address=address,
-                    deadline=deadline,
+    refresh = prepared(job, means, deadline=deadline)
+
+    def ask() -> tuple[bool, CardError | None]:
+        """Return whether there was nothing to do, and what came in place of an answer."""
+        job.step("read-profiles")
+        with means.card.session(deadline=deadline) as euicc:
+            check_same_card(job, euicc, deadline=deadline)
+            means.observe(euicc, deadline)
+            job.irreversible("euicc-memory-reset", reset=True)
+            try:
+                return False, attempt(
+                    lambda: euicc.euicc_memory_reset(
+                        operational_profiles=operational,
+                        test_profiles=test,
+                        default_smdp_address=address,
+                        deadline=deadline,
+                    )
                 )
-            )
-        except CardRefused as error:
-            if error.details.get("reason") != "nothingToDelete":
-                raise
-            already = True
+            except CardRefused as error:
+                if error.details.get("reason") != "nothingToDelete":
+                    raise
+                return True, None
+
+    already, lost = when_not_busy(ask, job=job, refresh=refresh, deadline=deadline)
     verify(
         job,
         means,
         lambda seen: not [profile for profile in seen if profile.profile_class in doomed],
         lost=lost,
         wanted="the memory is reset",
+        refresh=None if already else refresh,
+        refreshing=True,
         deadline=deadline,
     )
     return {"already": already}

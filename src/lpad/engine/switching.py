@@ -1,12 +1,14 @@
-"""Changing which profile is enabled, and making sure afterwards that the card did what it said."""
+"""Changing which profile is enabled, and making sure afterwards that card and modem agree on it."""
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
+from lpad.card.refresh import Holding, Refresh
 from lpad.deadline import Deadline
 from lpad.engine import reading
+from lpad.engine.insisting import did_nothing, ways, when_not_busy
+from lpad.engine.same_card import check_same_card
 from lpad.errors import CardError, CardRefused, CardUnreachable, NotFound
 from lpad.identifiers import Iccid
 
@@ -14,45 +16,128 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change import Json
+    from lpad.engine.insisting import Way
     from lpad.engine.job import Job
     from lpad.engine.means import Means
     from lpad.engine.snapshot import Profile
-
-RESTART = 45.0
-"""Seconds that a modem and its card may take for the REFRESH that follows a switch."""
-
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 4.0
+    from lpad.lpa.euicc import Euicc
 
 
 def switch(job: Job, means: Means, *, iccid: str, enabled: bool) -> dict[str, Json]:
-    """Enable or disable a profile and see that the card reports it so.
+    """Enable or disable a profile, and see that the card reports it so and the modem reads it so.
 
     Raises:
         NotFound: the card holds no such profile.
-        CardRefused: the card says no, or reports the old state when its time to restart is over.
-        CardError: the card did not come back.
+        Conflict: the card was swapped.
+        CardRefused: the card says no, in whatever way it is asked.
+        CardError: the card did not come back, reports the old state when its time to restart is over, or
+            the modem reads another profile after all that could be done.
     """
     verb = "enable" if enabled else "disable"
     deadline = Deadline.after(means.patience.switch)
-    job.step("read-profiles")
-    with means.card.session(deadline=deadline) as euicc:
-        profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
-        if profile is None:
-            raise NotFound(f"can't {verb}: the card holds no profile {iccid}; 'lpactl profiles' lists them")
-        if profile.enabled is enabled:
-            means.observe(euicc, deadline)
-            return {"iccid": iccid, "already": True}
-        job.irreversible(f"{verb}-profile", iccid=iccid)
-        act = euicc.enable_profile if enabled else euicc.disable_profile
-        lost = attempt(lambda: act(Iccid.parse(iccid), refresh=means.card.port.refresh, deadline=deadline))
+    refresh = prepared(job, means, deadline=deadline)
+    asked = _Switch(job, means, refresh, iccid=iccid, enabled=enabled)
+    if not when_not_busy(lambda: asked.ask(deadline=deadline), job=job, refresh=refresh, deadline=deadline):
+        return {"iccid": iccid, "already": True}
 
     def holds(seen: tuple[Profile, ...]) -> bool:
         found = reading.find(seen, iccid)
         return found is not None and found.enabled is enabled
 
-    verify(job, means, holds, lost=lost, wanted=f"profile {iccid} is {verb}d", deadline=deadline)
+    verify(
+        job,
+        means,
+        holds,
+        lost=asked.lost,
+        wanted=f"profile {iccid} is {verb}d",
+        refresh=refresh,
+        refreshing=asked.refreshing,
+        deadline=deadline,
+    )
     return {"iccid": iccid, "already": False}
+
+
+def prepared(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
+    """Return what will see to the modem, acquainted with it.
+
+    Raises:
+        CardError: the port is gone.
+    """
+    job.step("ask-modem")
+    refresh = Refresh(means.card, tell=job.follow, reading=means.patience.read)
+    enabled = any(profile.enabled for profile in means.snapshot().profiles)
+    refresh.prepare(enabled=enabled, deadline=deadline)
+    return refresh
+
+
+class _Switch:
+    """The asking: what is sent, and what came of it."""
+
+    def __init__(self, job: Job, means: Means, refresh: Refresh, *, iccid: str, enabled: bool) -> None:
+        self._job = job
+        self._means = means
+        self._iccid = iccid
+        self._enabled = enabled
+        self._verb = "enable" if enabled else "disable"
+        wanted = means.card.port.refresh  # the settings beat the quirks
+        if wanted is None:
+            wanted = refresh.refresh_flag
+        self.refreshing = wanted is not False
+        """Whether the card asks for a REFRESH, in the way that was used last."""
+        self.lost: CardError | None = None
+        """What came in place of an answer."""
+
+    def ask(self, *, deadline: Deadline) -> bool:
+        """Ask the card in a session of its own; return whether there was anything to do."""
+        self._job.step("read-profiles")
+        with self._means.card.session(deadline=deadline) as euicc:
+            check_same_card(self._job, euicc, deadline=deadline)
+            profile = self._find(euicc, deadline=deadline)
+            if profile.enabled is self._enabled:
+                self._means.observe(euicc, deadline)
+                return False
+            self._job.irreversible(f"{self._verb}-profile", iccid=self._iccid)
+            self._insist(euicc, profile, deadline=deadline)
+        return True
+
+    def _insist(self, euicc: Euicc, profile: Profile, *, deadline: Deadline) -> None:
+        refusal: CardError | None = None
+        for way in ways(profile, refresh=self.refreshing):
+            if refusal is not None:
+                self._job.follow(way.step(self._verb))
+            self.refreshing = way.refresh
+            try:
+                self.lost = attempt(lambda: self._send(euicc, way, deadline=deadline))  # noqa: B023 - called at once
+            except CardRefused as error:
+                met: CardError = error
+            else:
+                if self.lost is None or not did_nothing(self.lost):
+                    return
+                met = self.lost
+            # The first answer is the one to tell: the others are often that the ICCID or AID is wrong.
+            refusal = refusal or met
+            if not did_nothing(met):
+                raise met if _says_busy(met) else refusal
+            if self._find(euicc, deadline=deadline).enabled is self._enabled:
+                return  # it says no and has done it
+        assert refusal is not None
+        raise refusal
+
+    def _find(self, euicc: Euicc, *, deadline: Deadline) -> Profile:
+        profile = reading.find(reading.read_profiles(euicc, deadline=deadline), self._iccid)
+        if profile is None:
+            raise NotFound(
+                f"can't {self._verb}: the card holds no profile {self._iccid}; 'lpactl profiles' lists them"
+            )
+        return profile
+
+    def _send(self, euicc: Euicc, way: Way, *, deadline: Deadline) -> None:
+        act = euicc.enable_profile if self._enabled else euicc.disable_profile
+        act(way.target, refresh=way.refresh, deadline=deadline)
+
+
+def _says_busy(error: CardError) -> bool:
+    return error.details.get("reason") == "catBusy"
 
 
 def attempt(act: Callable[[], object]) -> CardError | None:
@@ -80,44 +165,65 @@ def verify(
     *,
     lost: CardError | None,
     wanted: str,
+    refresh: Refresh | None = None,
+    refreshing: bool = False,
     deadline: Deadline,
 ) -> None:
-    """Read the card until what was wanted holds, and publish what was read.
+    """Read the card until what was wanted holds, publish it, and see that the modem reads it too.
 
     After a REFRESH the modem resets the card: for some seconds channels are refused, and some cards
     still report the old state until the modem has carried out the REFRESH.
+
+    Args:
+        job: whose steps tell what was needed.
+        means: to reach the card.
+        holds: whether a list of profiles is what was wanted.
+        lost: what came in place of the card's answer; None: it said yes.
+        wanted: in words, for the error.
+        refresh: what sees to the modem; None where a change doesn't concern it.
+        refreshing: whether the card asks the modem for a REFRESH.
+        deadline: for the card, where there is no modem.
 
     Raises:
         CardError: it doesn't hold when the time is over, or the card did not come back.
     """
     job.follow("verify")
+    before = means.snapshot().profiles
     if isinstance(lost, CardUnreachable):
         means.card.drop()
-    restart = deadline.within(RESTART)
-    pause = FIRST_PAUSE
-    while True:
-        error: CardError | None = None
-        try:
-            within = restart.within(means.patience.read)
-            with means.card.session(deadline=within) as euicc:
-                if holds(reading.read_profiles(euicc, deadline=within)):
-                    means.observe(euicc, within)
-                    means.outbox.wake()
-                    return
-        except CardError as met:
-            # Busy, no channel, or profileChangeOngoing of SGP.22 v3: the REFRESH is still to come.
-            error = met
-        if restart.remaining() <= pause:
-            break
-        # Nothing announces that a card is back, so it is asked, less and less often.
-        threading.Event().wait(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+
+    def look(within: Deadline) -> Holding | None:
+        with means.card.session(deadline=within) as euicc:
+            seen = reading.read_profiles(euicc, deadline=within)
+            if not holds(seen):
+                return None
+            means.observe(euicc, within)
+        means.outbox.wake()
+        return _holding(seen, before)
+
+    refresh = refresh or Refresh(means.card, tell=job.follow, reading=means.patience.read)
+    outcome = refresh.settle(look, asked=refreshing, answered=lost is None, deadline=deadline)
+    if outcome.good:
+        return
+    if outcome.holding is not None:
+        raise CardError(
+            f"the card reports that {wanted}, but the modem still reads another one, whatever was tried (the"
+            " change's steps say what); restart the modem, and look whether it registers",
+            retryable=True,
+        )
     if lost is not None:
         raise lost
-    if error is not None:
-        raise error
+    if outcome.error is not None:
+        raise outcome.error
     raise CardError(
         f"the card said yes, but doesn't report that {wanted}; read it again with 'lpactl info --refresh',"
         " and restart the modem if it still doesn't",
         retryable=True,
     )
+
+
+def _holding(profiles: tuple[Profile, ...], before: tuple[Profile, ...]) -> Holding:
+    enabled = next((Iccid.parse(profile.iccid) for profile in profiles if profile.enabled), None)
+    # Those that were deleted may still be read too.
+    known = frozenset(Iccid.parse(profile.iccid) for profile in (*profiles, *before))
+    return Holding(enabled=enabled, others=known - {enabled})

@@ -1,0 +1,30 @@
+"""A change is made for the card that its caller saw: before anything irreversible its EID is compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.errors import Conflict
+
+if TYPE_CHECKING:
+    from lpad.deadline import Deadline
+    from lpad.engine.job import Job
+    from lpad.lpa.euicc import Euicc
+
+EID = "eid"
+"""The name under which a change keeps, among its secrets, the EID that was shown when it was queued."""
+
+
+def check_same_card(job: Job, euicc: Euicc, *, deadline: Deadline) -> None:
+    """See that this is the card that the change was made for.
+
+    Raises:
+        Conflict: it is another; nothing was done.
+        CardError: the card can't be asked.
+    """
+    meant = job.secret(EID)
+    if meant is not None and str(euicc.get_eid(deadline=deadline)) != meant:
+        raise Conflict(
+            f"can't {job.change.kind}: the card was swapped since this was asked for (another EID answers);"
+            " nothing was done. Look at the card with 'lpactl info', and ask again if this one is meant"
+        )

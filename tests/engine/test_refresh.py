@@ -1,0 +1,319 @@
+"""After a switch: modems that notice late or never, cards that refuse or are busy, ports that go."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from card.link_contract import soon
+from engine.lab import FIRST, SECOND, Lab
+from lpad.card.at_link import open_at_link
+from lpad.card.link_memory import LinkMemory
+from lpad.engine import insisting
+from lpad.engine.card import CardPort
+from lpad.engine.change import Kind, State
+from lpad.protocol.at_dialogue import AtCommand
+from lpad.simulator.modem_personality import ModemPersonality, Notices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.change import Change
+    from lpad.simulator.pki import Pki
+
+WAIT: dict[str, Any] = {"step": "wait", "seconds": 0.3}
+SIM: dict[str, Any] = {
+    "step": "sim-power-cycle",
+    "down": ["AT#SIMDET=0"],
+    "up": ["AT#SIMDET=2"],
+    "seconds": 1,
+}
+RADIO: dict[str, Any] = {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": 1}
+RESET: dict[str, Any] = {"step": "modem-reset", "up": ["AT+CFUN=1,1"], "seconds": 5, "port_goes": True}
+LADDER = [WAIT, SIM, RADIO, RESET]
+
+
+@contextmanager
+def bench(
+    folder: Path,
+    pki: Pki,
+    *,
+    refresh: bool | None = None,
+    quirks: dict[str, Any] | None = None,
+    **habits: Any,
+) -> Iterator[Lab]:
+    """Make a lab whose modem has these habits, and lpad the ladder above."""
+    with Lab(folder, pki, personality=ModemPersonality(**habits)) as lab:
+        memory = LinkMemory(folder / "links")
+        overrides = {"refresh_ladder": LADDER} | (quirks or {})
+        path = str(folder / "tty")
+        lab.start(
+            CardPort(
+                name="modem",
+                transport="AT",
+                open_link=lambda _deadline: open_at_link(path, memory=memory, overrides=overrides),
+                refresh=refresh,
+            )
+        )
+        yield lab
+
+
+def both(lab: Lab) -> None:
+    """Install two profiles and enable the first, which the modem reads from then on."""
+    lab.install()
+    lab.install(iccid=SECOND, name="Second")
+    change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    assert change.error is None, change.error
+    lab.modem.received.clear()
+
+
+def steps(change: Change) -> list[str]:
+    return [step.name for step in change.steps]
+
+
+def power(lab: Lab) -> list[str]:
+    """The commands that power something up or down."""
+    return [line for line in lab.modem.received if line.startswith(("AT+CFUN", "AT#SIMDET"))]
+
+
+SWITCHED = ["ask-modem", "read-profiles", "enable-profile", "verify"]
+
+
+@pytest.mark.parametrize(
+    ("notices", "rungs"),
+    [
+        (Notices.AT_ONCE, []),
+        (Notices.REFRESH, []),
+        (Notices.SIM_POWER_CYCLE, ["sim-power-cycle"]),
+        (Notices.RADIO_CYCLE, ["sim-power-cycle", "radio-cycle"]),
+        (Notices.RESET, ["sim-power-cycle", "radio-cycle", "modem-reset"]),
+    ],
+)
+def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
+    tmp_path: Path, pki: Pki, notices: Notices, rungs: list[str]
+) -> None:
+    """Only as far up as it takes until the modem reads the new ICCID (lpac PR#450, openpilot#35279)."""
+    with bench(tmp_path, pki, notices=notices, away_after_reset=0.5, comes_back_elsewhere=True) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        assert steps(change) == SWITCHED + rungs
+        assert lab.modem.powered
+
+
+def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
+    """The card has switched, the modem has not: that is no success (openpilot#35324)."""
+    with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
+        lab.install()
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert change.state is State.FAILED
+        assert change.error is not None
+        assert "modem still reads another" in change.error.sentence
+        assert change.error.retryable
+        assert lab.modem.powered
+
+
+def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki: Pki) -> None:
+    """Refresh flag 0 where the quirks say so: nothing re-enumerates or is cycled (agnos-builder#556)."""
+    with bench(tmp_path, pki, quirks={"refresh_flag": False}, away_after_refresh=60.0) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None
+        assert power(lab) == []
+
+
+def test_the_settings_beat_the_quirks(tmp_path: Path, pki: Pki) -> None:
+    """`refresh: true` asks for a REFRESH though the modem's quirks would not."""
+    with bench(tmp_path, pki, refresh=True, quirks={"refresh_flag": False}, notices=Notices.REFRESH) as lab:
+        both(lab)
+        assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
+
+
+@pytest.mark.parametrize("commands", [("+CCID",), ("+CRSM",), ("+QCCID", "+CRSM")])
+def test_an_iccid_with_its_padding_is_the_same_iccid(
+    tmp_path: Path, pki: Pki, commands: tuple[str, ...]
+) -> None:
+    """The modem adds an F, or swaps nibbles, and the switch is seen all the same (openpilot#38021)."""
+    with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
+        both(lab)
+        assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
+
+
+def test_a_modem_that_tells_no_iccid_is_not_restarted(
+    tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then the card's own word counts, and the log says so."""
+    caplog.set_level("INFO")
+    with bench(tmp_path, pki, iccid_commands=()) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None
+        assert power(lab) == []
+    assert "the modem tells no ICCID" in caplog.text
+
+
+def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
+    """After disabling, a modem that still reads the profile is helped too."""
+    with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.DISABLE, iccid=FIRST)
+        assert change.error is None, change.error
+        assert steps(change)[-2:] == ["sim-power-cycle", "radio-cycle"]
+
+
+def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
+    """A modem that reads a profile which the memory reset deleted is helped."""
+    with bench(tmp_path, pki, notices=Notices.SIM_POWER_CYCLE) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.RESET, operational_profiles=True, test_profiles=False, default_smdp=False)
+        assert change.error is None, change.error
+        assert steps(change)[-1] == "sim-power-cycle"
+
+
+def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: Path, pki: Pki) -> None:
+    """Its absence does not count against the modem's time, and nothing is climbed for it."""
+    with bench(tmp_path, pki, away_after_refresh=1.5, comes_back_elsewhere=True) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        assert steps(change) == SWITCHED
+
+
+def test_a_sim_that_is_busy_at_first_is_waited_for(tmp_path: Path, pki: Pki) -> None:
+    """SIM busy is no other ICCID."""
+    with bench(tmp_path, pki, busy=3) as lab:
+        both(lab)
+        assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
+
+
+def test_what_a_modem_wants_after_each_switch_is_sent(tmp_path: Path, pki: Pki) -> None:
+    """Such as another operator's settings and a reset, through which it is waited (VoCat#110)."""
+    wanted = ['AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1"]
+    with bench(tmp_path, pki, quirks={"after_switch": wanted}, away_after_reset=0.5) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        assert steps(change) == [*SWITCHED, "after-switch"]
+        assert [line for line in lab.modem.received if line in wanted] == wanted
+
+
+def test_what_was_powered_down_is_powered_up_whatever_the_modem_answers(tmp_path: Path, pki: Pki) -> None:
+    """No answer to AT+CFUN=0, or to AT+CFUN=1, and the radio is on in the end (VoCat#82)."""
+    with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
+        both(lab)
+        lab.modem.once("AT+CFUN=0", vanish=True)
+        change = lab.submit(Kind.ENABLE, iccid=SECOND)
+        lab.until_true(lambda: bool(power(lab)))
+        lab.modem.come_back()
+        ended = lab.ended(change.id)
+        assert ended.error is None, ended.error
+        assert lab.modem.powered
+
+
+def test_what_a_killed_lpad_powered_down_is_powered_up_at_the_next_start(tmp_path: Path, pki: Pki) -> None:
+    """A note in the state folder owes AT+CFUN=1 before anything else is done (VoCat#82)."""
+    with bench(tmp_path, pki) as lab:
+        lab.install()
+        lab.stop()
+        memory = LinkMemory(tmp_path / "links")
+        killed = open_at_link(str(tmp_path / "tty"), memory=memory)
+        with killed.lend_modem(deadline=soon()) as lent:
+            lent.powered_down.going_down(("AT+CFUN=1",))
+            lent.modem.ask(AtCommand("AT+CFUN=0"), patience=5, deadline=soon())
+        killed.close()
+        powered = [lab.modem.powered]
+        again = open_at_link(str(tmp_path / "tty"), memory=LinkMemory(tmp_path / "links"))
+        again.imei(deadline=soon())
+        again.close()
+        powered.append(lab.modem.powered)
+        assert powered == [False, True]
+        assert list((tmp_path / "links").glob("*.down")) == []
+
+
+# Cards that refuse.
+
+
+@pytest.mark.parametrize(
+    ("code", "times", "asked"),
+    [
+        (127, 1, ["enable-profile", "enable-profile-by-iccid-without-refresh"]),
+        (
+            1,
+            2,
+            [
+                "enable-profile",
+                "enable-profile-by-iccid-without-refresh",
+                "enable-profile-by-aid-with-refresh",
+            ],
+        ),
+        (
+            127,
+            3,
+            [
+                "enable-profile",
+                "enable-profile-by-iccid-without-refresh",
+                "enable-profile-by-aid-with-refresh",
+                "enable-profile-by-aid-without-refresh",
+            ],
+        ),
+    ],
+)
+def test_a_card_that_refuses_one_way_is_asked_in_another(
+    lab: Lab, code: int, times: int, asked: list[str]
+) -> None:
+    """ICCID with refresh, without, AID with, without (lpac#13, SimAdmin#31, SimAdmin#33)."""
+    iccid = lab.install()
+    lab.card.faults.refuse(0xBF31, code, times=times)
+    change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+    assert change.error is None, change.error
+    assert [name for name in steps(change) if name.startswith("enable-")] == asked
+
+
+def test_a_card_that_does_not_understand_is_asked_in_another_way(lab: Lab) -> None:
+    """6A80 instead of an error code."""
+    iccid = lab.install()
+    lab.card.faults.status(0xBF31, 0x6A80)
+    assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
+
+
+def test_a_card_that_refuses_every_way_tells_its_first_reason(lab: Lab) -> None:
+    """Four ways, then the error."""
+    iccid = lab.install()
+    lab.card.faults.refuse(0xBF31, 127, times=4)
+    change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+    assert change.error is not None
+    assert change.error.details["reason"] == "undefinedError"
+
+
+def test_a_rule_is_not_asked_about_twice(lab: Lab) -> None:
+    """What a policy forbids, it forbids in every way."""
+    iccid = lab.install()
+    lab.card.faults.refuse(0xBF31, 3, times=4)
+    change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+    assert change.error is not None
+    assert [name for name in steps(change) if name.startswith("enable-")] == ["enable-profile"]
+
+
+def test_a_busy_card_is_asked_again(lab: Lab) -> None:
+    """A busy answer passes by itself once the proactive session is over (openpilot)."""
+    iccid = lab.install()
+    lab.card.faults.cat_busy = 1
+    change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+    assert change.error is None, change.error
+    assert "card-busy" in steps(change)
+
+
+def test_a_card_that_stays_busy_gets_its_modem_restarted(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last resort, once (openpilot)."""
+    monkeypatch.setattr(insisting, "BUSY", 1.0)
+    with bench(tmp_path, pki, away_after_reset=0.3) as lab:
+        iccid = lab.install()
+        lab.card.faults.cat_busy = 2
+        change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+        assert change.error is None, change.error
+        assert steps(change).count("modem-reset") == 1
