@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,12 @@ from lpad.simulator.personality import find_personality, personality_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def channels_left(gateway: Gateway) -> list[object]:
+    """What is open on the card, by the card's own table, and what lpad notes as open."""
+    notes = (gateway.folder / "state" / "links").glob("*.open")
+    return [*gateway.card.open_channels, *notes]
 
 
 def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
@@ -58,5 +65,23 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
             for event in ("install", "enable", "disable", "delete")
             for iccid in (first, second)
         }
-        gateway.until(lambda: gateway.card.open_channels == ())
-        assert list((gateway.folder / "state" / "links").glob("*.open")) == []
+        gateway.until(lambda: channels_left(gateway) == [])
+
+
+@pytest.mark.parametrize("name", ["plain", "cgla-number", "cgla-hex64", "no-cchc", "channels-above-3"])
+@pytest.mark.parametrize("at", [1, 4, 9])
+def test_a_killed_daemon_leaves_no_channel_after_its_restart(
+    name: str, at: int, profile: Callable[[], bytes]
+) -> None:
+    """Killed with -9 within a download, the daemon closes after its restart what it had left open."""
+    personality = find_personality(name, modem={"answer_delay": 0.01})
+    with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
+        gateway.ready()
+        change = gateway.client.download(CARD, activation_code=gateway.order(profile()))
+        steps = (event for event in gateway.client.follow(change.id) if event.type in ("change", "progress"))
+        for _ in itertools.islice(steps, at):
+            pass
+        gateway.kill()
+        gateway.start()
+        gateway.until(lambda: gateway.client.change(change.id).state in ("done", "failed"))
+        gateway.until(lambda: channels_left(gateway) == [])
