@@ -55,6 +55,8 @@ class AtCglaLink:
         self._channel_in_class = channel_in_class
         self._name = name
         self._unredacted = unredacted
+        self.channels_closed = 0
+        """How many were found left open, and closed."""
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -120,6 +122,7 @@ class AtCglaLink:
             except CardError as error:
                 if "modem_error" not in error.details:
                     raise
+        self.channels_closed += closed
         return closed
 
     def _open(self, aid: Aid, *, deadline: Deadline) -> CglaChannel:

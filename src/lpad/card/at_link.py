@@ -16,6 +16,7 @@ from lpad.card.at_modem import AtModem
 from lpad.card.isdr_aids import remembered_first
 from lpad.card.lent_modem import LentModem
 from lpad.card.link import LinkRefused
+from lpad.card.link_facts import LinkFacts, handle_form
 from lpad.card.link_memory import LinkMemory, OpenChannel, Remembered, device_key
 from lpad.card.link_search import ask_for_eid, ends_search, find_link
 from lpad.card.logical_channel import CLOSING, RawLink
@@ -57,6 +58,9 @@ class _ModemLink(Protocol):
 
     def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int: ...
 
+    @property
+    def channels_closed(self) -> int: ...
+
 
 class AtLink:
     """A link that finds its own way; what works is remembered with the modem."""
@@ -96,6 +100,7 @@ class AtLink:
         self._matched = Matched(Quirks(), ())
         self._remembered = Remembered()
         self._note = OpenChannel(None)
+        self._handle: str | None = None
         self._powered_down = PoweredDown(None)
         self._announces = False
 
@@ -118,6 +123,20 @@ class AtLink:
     def modem(self) -> AtModem:
         """The modem, for what concerns it and not the card."""
         return self._modem
+
+    def describe(self) -> LinkFacts:
+        """Return what is known, as `Described` says."""
+        identity, remembered = self.identity, self._remembered
+        return LinkFacts(
+            kind=remembered.link,
+            doubted=remembered.doubted,
+            manufacturer=identity.manufacturer or None,
+            model=identity.model or None,
+            firmware=identity.firmware or None,
+            handle=None if self._handle is None else handle_form(self._handle),
+            quirks=self._matched.entries,
+            channels_closed=sum(link.channels_closed for link in self._links.values()),
+        )
 
     @property
     def block_size(self) -> int:
@@ -263,6 +282,7 @@ class AtLink:
             if not ends_search(error) or isinstance(error, CardBusy):
                 self._note.clear()
             raise
+        self._handle = channel.handle
         self._note.note(kind, channel.handle)
         self._remember(isdr_aid=str(channel.aid))
         return NotedChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))

@@ -55,6 +55,8 @@ class RawLink:
         self._card = card
         self._device = device
         self._terminal_capability = terminal_capability
+        self.channels_closed = 0
+        """How many were found left open, and closed."""
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -93,9 +95,10 @@ class RawLink:
         Raises:
             CardError: the card can't be reached, or the modem passes nothing to logical channels.
         """
-        if handle is None:
-            return close_leftovers(self._card, deadline=deadline)
-        return close_leftovers(self._card, [int(handle)], deadline=deadline)
+        which = () if handle is None else ([int(handle)],)
+        closed = close_leftovers(self._card, *which, deadline=deadline)
+        self.channels_closed += closed
+        return closed
 
     def _manage_channel(self, *, deadline: Deadline) -> int:
         opened = self._open_any(deadline=deadline)
@@ -117,7 +120,7 @@ class RawLink:
     def _make_room(self, *, deadline: Deadline) -> bool:
         """Close what crashed processes left open; failing at it must not hide that all are taken."""
         try:
-            return close_leftovers(self._card, deadline=deadline) > 0
+            return self.close_leftovers(handle=None, deadline=deadline) > 0
         except CardError as error:
             _log.warning("looking for channels left open: %s", error)
             return False

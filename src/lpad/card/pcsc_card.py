@@ -109,6 +109,18 @@ class PcscCard:
                 _log.warning("%s is given back as soon as its driver returns", self._name)
 
     @property
+    def reader(self) -> str | None:
+        """The name of the reader that was found; None while there is no connection."""
+        return None if self._seat is None else self._seat.reader
+
+    @property
+    def protocol(self) -> str | None:
+        """pcsc-t0 or pcsc-t1; None while there is no connection."""
+        if self._seat is None:
+            return None
+        return "pcsc-t1" if self._seat.connection.block_oriented else "pcsc-t0"
+
+    @property
     def _name(self) -> str:
         return f"reader '{self._seat.reader if self._seat else self._wanted}'"
 

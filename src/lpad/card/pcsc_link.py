@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lpad.card.exchange import exchange
+from lpad.card.link_facts import LinkFacts
 from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.pcsc_card import PcscCard
 from lpad.card.proactive import ProactiveCard
@@ -81,6 +82,12 @@ class PcscLink:
         """Return None: a reader has no IMEI. The settings may have one."""
         del deadline
         return None
+
+    def describe(self) -> LinkFacts:
+        """Return what is known, as `Described` says."""
+        return LinkFacts(
+            kind=self._card.protocol, reader=self._card.reader, channels_closed=self._raw.channels_closed
+        )
 
     def close(self) -> None:
         """Give the reader back."""

@@ -10,6 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lpad.card.link_facts import facts_of
 from lpad.errors import CardBusy
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from lpad.card.lent_modem import LentModem
     from lpad.card.link import Channel, Link
+    from lpad.card.link_facts import LinkFacts
     from lpad.deadline import Deadline
     from lpad.identifiers import Aid, Imei
 
@@ -92,6 +94,10 @@ class SharedPort:
         """What the port's link says; None while it is closed."""
         return None if self._link is None else self._link.block_size
 
+    def describe(self) -> LinkFacts:
+        """Return what the port's link knows."""
+        return facts_of(self._link)
+
     def learn_block_size(self, size: int) -> None:
         """Tell the port's link."""
         if self._link is not None:
@@ -131,6 +137,10 @@ class SharedLink:
     @block_size.setter
     def block_size(self, size: int) -> None:
         self._port.learn_block_size(size)
+
+    def describe(self) -> LinkFacts:
+        """Return what is known, as `Described` says."""
+        return self._port.describe()
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the device's IMEI, as `Device` says."""

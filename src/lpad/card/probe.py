@@ -1,0 +1,268 @@
+"""A probe: what is found out about a card and the way to it, in a form fit for a bug report.
+
+Only questions are asked that change nothing. A failure is part of the report, beside what was learnt
+before it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from lpad.card.isdr import isdr_session
+from lpad.card.link_facts import LinkFacts, facts_of
+from lpad.codec.messages.card import GET_EID, decode_eid
+from lpad.codec.messages.euicc_info import EuiccInfo2
+from lpad.errors import CardError, CardMalformed, CardStatus, MalformedError
+from lpad.protocol.apdu import LARGEST_BLOCK
+from lpad.protocol.at_dialogue import AtCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lpad.card.isdr import Isdr
+    from lpad.card.link import Channel, Link
+    from lpad.deadline import Deadline
+    from lpad.identifiers import Aid, Eid, Imei
+
+    Shown = str | int | float | bool | None | list["Shown"] | dict[str, "Shown"]
+
+_GET_INFO_2 = bytes.fromhex("BF2200")
+_QUESTIONS = {
+    "GetEID": GET_EID,
+    "GetEuiccInfo1": bytes.fromhex("BF2000"),
+    "GetEuiccInfo2": _GET_INFO_2,
+    "GetEuiccConfiguredAddresses": bytes.fromhex("BF3C00"),
+    "GetProfilesInfo": bytes.fromhex("BF2D00"),
+    "ListNotification": bytes.fromhex("BF2800"),
+}
+"""ES10 functions that change nothing (SGP.22 v2.5, 5.7)."""
+_ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, asked again with the length"}
+_AT_ONCE = "data with 9000"
+_SERIAL_NUMBER = re.compile(r"(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One question: how many milliseconds it took, and how many bytes came, or what in their place."""
+
+    what: str
+    milliseconds: float
+    size: int | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What was found; None where it was not found out. `shown` makes it fit for others' eyes."""
+
+    port: str
+    link: LinkFacts = field(default_factory=LinkFacts)
+    imei: Imei | None = None
+    isdr_aid: Aid | None = None
+    block_size: int | None = None
+    block_size_learned: bool = False
+    """Whether the link refused larger blocks during the probe."""
+    answers: tuple[str, ...] = ()
+    """How the link hands over data, as often as it did so in several ways."""
+    eid: Eid | None = None
+    svn: str | None = None
+    card_firmware: str | None = None
+    timings: tuple[Timing, ...] = ()
+    error: CardError | None = None
+
+    def shown(self, *, unredacted: bool = False) -> dict[str, Shown]:
+        """Return the report as JSON may hold it.
+
+        Args:
+            unredacted: whether EID, IMEI and serial numbers stand there whole; of the first two what
+                names the maker and model stands there always.
+        """
+        hide = str if unredacted else mask
+        link = self.link
+        return {
+            "port": hide(self.port),
+            "link": link.kind,
+            "doubted": link.doubted,
+            "manufacturer": link.manufacturer,
+            "model": link.model,
+            "firmware": link.firmware,
+            "reader": None if link.reader is None else hide(link.reader),
+            "quirks": list(link.quirks),
+            "imei": _identifier(self.imei, whole=unredacted),
+            "handle": link.handle,
+            "isdr_aid": None if self.isdr_aid is None else str(self.isdr_aid),
+            "block_size": self.block_size,
+            "block_size_learned": self.block_size_learned,
+            "answers": list(self.answers),
+            "channels_closed": link.channels_closed,
+            "eid": _identifier(self.eid, whole=unredacted),
+            "svn": self.svn,
+            "card_firmware": self.card_firmware,
+            "timings": [
+                {
+                    "what": each.what,
+                    "milliseconds": each.milliseconds,
+                    "bytes": each.size,
+                    "refused": each.refused,
+                }
+                for each in self.timings
+            ],
+            "error": None
+            if self.error is None
+            else {"kind": self.error.kind, "sentence": hide(self.error.sentence)},
+            "redacted": not unredacted,
+        }
+
+
+def mask(text: str) -> str:
+    """Return a text without the long numbers in it: names of ports and readers hold serial numbers."""
+    return _SERIAL_NUMBER.sub(lambda found: f"…{found[0][-2:]}", text)
+
+
+def probe(
+    open_link: Callable[[], Link],
+    *,
+    port: str,
+    aids: Sequence[Aid],
+    block_size: int = LARGEST_BLOCK,
+    deadline: Deadline,
+) -> ProbeReport:
+    """Find out about a card; never raises a CardError, which is part of the report.
+
+    Args:
+        open_link: opens the link, or returns one that is open; whoever gives it closes it.
+        port: what to call it.
+        aids: the ISD-R's names to try.
+        block_size: bytes in one STORE DATA block at most.
+        deadline: of the whole.
+    """
+    return _Probe(ProbeReport(port=port)).run(open_link, aids, block_size=block_size, deadline=deadline)
+
+
+class _Probe:
+    def __init__(self, report: ProbeReport) -> None:
+        self._report = report
+        self._answers: dict[str, None] = {}
+
+    def run(
+        self, open_link: Callable[[], Link], aids: Sequence[Aid], *, block_size: int, deadline: Deadline
+    ) -> ProbeReport:
+        link: Link | None = None
+        try:
+            with self._timed("open port"):
+                link = open_link()
+            self._ask_modem(link, deadline=deadline)
+            self._ask_card(link, aids, block_size=block_size, deadline=deadline)
+        except CardError as error:
+            self._note(error=error)
+        self._note(link=facts_of(link))
+        self._note(answers=tuple(self._answers))
+        return self._report
+
+    def _ask_modem(self, link: Link, *, deadline: Deadline) -> None:
+        with self._timed("IMEI, and what the port was left with"):
+            self._note(imei=link.imei(deadline=deadline))
+        with link.lend_modem(deadline=deadline) as lent:
+            if lent is not None:
+                modem = lent.modem
+                with self._timed("AT"):
+                    modem.ask(AtCommand("AT"), patience=modem.patience.information, deadline=deadline)
+
+    def _ask_card(self, link: Link, aids: Sequence[Aid], *, block_size: int, deadline: Deadline) -> None:
+        with ExitStack() as stack:
+            with self._timed("find the link, open a channel"):
+                watched = _WatchedLink(link, self._answers)
+                session = isdr_session(watched, aids=aids, block_size=block_size, deadline=deadline)
+                isdr = stack.enter_context(session)
+            self._note(isdr_aid=isdr.aid)
+            try:
+                for what, command in _QUESTIONS.items():
+                    self._ask(isdr, what, command, deadline=deadline)
+            finally:
+                learned = isdr.learned_block_size is not None
+                self._note(block_size=isdr.block_size, block_size_learned=learned)
+            with self._timed("close the channel"):
+                stack.close()
+
+    def _ask(self, isdr: Isdr, what: str, command: bytes, *, deadline: Deadline) -> None:
+        started = time.monotonic()
+        data = b""
+        refused = None
+        try:
+            data = isdr.command(command, deadline=deadline)
+            if command == GET_EID:
+                self._note(eid=decode_eid(data))
+            elif command == _GET_INFO_2:
+                info = EuiccInfo2.decode(data)
+                self._note(svn=info.svn, card_firmware=info.firmware_version)
+        except (CardStatus, CardMalformed, MalformedError) as error:
+            refused = error.sentence
+        self._add(Timing(what=what, milliseconds=_since(started), size=len(data), refused=refused))
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._add(Timing(what=what, milliseconds=_since(started)))
+
+    def _add(self, timing: Timing) -> None:
+        self._note(timings=(*self._report.timings, timing))
+
+    def _note(self, **what: object) -> None:
+        self._report = replace(self._report, **what)  # type: ignore[arg-type]  # fields by name
+
+
+class _WatchedLink:
+    """A link on whose channels it is seen how data is handed over."""
+
+    def __init__(self, link: Link, answers: dict[str, None]) -> None:
+        self._link = link
+        self._answers = answers
+        self.imei = link.imei
+        self.close = link.close
+        self.lend_modem = link.lend_modem
+
+    @property
+    def block_size(self) -> int:
+        return self._link.block_size
+
+    @block_size.setter
+    def block_size(self, size: int) -> None:
+        self._link.block_size = size
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        return _WatchedChannel(self._link.open_channel(aids, deadline=deadline), self._answers)
+
+
+class _WatchedChannel:
+    def __init__(self, channel: Channel, answers: dict[str, None]) -> None:
+        self._channel = channel
+        self._answers = answers
+        self.aid = channel.aid
+        self.close = channel.close
+        self._promised = False
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        answer = self._channel.transmit(apdu, deadline=deadline)
+        style = _ANSWERS.get(answer[-2]) if len(answer) >= 2 else None
+        if style is not None:
+            self._answers[style] = None
+        elif len(answer) > 2 and not self._promised:
+            self._answers[_AT_ONCE] = None
+        self._promised = style is not None
+        return answer
+
+
+def _identifier(value: Eid | Imei | None, *, whole: bool) -> str | None:
+    """Return an identifier, or of it the 8 digits that name the maker or model, and the last two."""
+    if value is None:
+        return None
+    return value.digits if whole else f"{value.digits[:8]}…{value.digits[-2:]}"
+
+
+def _since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)

@@ -1,0 +1,164 @@
+"""What a probe finds out, on modems of all habits, and what it keeps to itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.scripted_card import ScriptedCard
+from card.test_personalities import card_of
+from lpad.card.at_link import AtLink, open_at_link
+from lpad.card.isdr_aids import isdr_aids
+from lpad.card.link_memory import LinkMemory
+from lpad.card.ports import find_ports
+from lpad.card.probe import ProbeReport, mask, probe
+from lpad.simulator.modem import PtyModem
+from lpad.simulator.modem_personality import ModemPersonality
+from lpad.simulator.personality import find_personality, personality_names
+
+if TYPE_CHECKING:
+    from lpad.card.link import Link
+
+IMEI = "490154203237518"
+WHOLE_EID = EID[5:].hex()
+
+
+def probed(modem: PtyModem, *, folder: Path | None = None) -> ProbeReport:
+    link: AtLink | None = None
+
+    def open_link() -> Link:
+        nonlocal link
+        link = open_at_link(modem.path, memory=LinkMemory(folder))
+        return link
+
+    try:
+        return probe(open_link, port=modem.path, aids=isdr_aids(), deadline=soon())
+    finally:
+        if link is not None:
+            link.close()
+
+
+@pytest.mark.parametrize("name", personality_names())
+def test_every_personality(name: str) -> None:
+    """A probe finds a way to the card in every modem, and leaves no channel open."""
+    personality = find_personality(name)
+    card = card_of(personality)
+    card.answers[GET_EID] = EID
+    with PtyModem(card, personality=personality.modem) as modem:
+        report = probed(modem)
+    assert report.error is None
+    assert str(report.eid) == WHOLE_EID
+    assert str(report.imei) == IMEI
+    assert report.link.kind is not None
+    assert report.link.quirks
+    assert report.block_size
+    assert not card.open
+    assert [each.what for each in report.timings][:3] == [
+        "open port",
+        "IMEI, and what the port was left with",
+        "AT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("strict-csim", {"link": "csim", "handle": "number", "model": "DW5821e-eSIM"}),
+        ("cgla-hex64", {"link": "cgla", "handle": "16 hexadecimal digits", "model": "MC7455"}),
+        ("cgla-number", {"link": "cgla", "handle": "number", "firmware": "EG25GGBR07A08M2G"}),
+        ("cgla-channel-in-class", {"link": "cgla-channel-in-class"}),
+        ("data-by-61xx", {"answers": ["61xx, fetched with GET RESPONSE"]}),
+        ("wrong-length-first", {"answers": ["6Cxx, asked again with the length"]}),
+        ("well-mannered", {"block_size": 255, "block_size_learned": False, "channels_closed": 0}),
+    ],
+)
+def test_what_is_found(name: str, found: dict[str, Any]) -> None:
+    """The report names link, form of the handle, and how data is handed over."""
+    personality = find_personality(name)
+    card = card_of(personality)
+    card.answers[GET_EID] = EID
+    with PtyModem(card, personality=personality.modem) as modem:
+        shown = probed(modem).shown()
+    assert {key: shown[key] for key in found} == found
+
+
+def test_channels_left_open() -> None:
+    """Channels that a crashed process left open are counted when they had to be closed."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with PtyModem(card) as modem:
+        link = open_at_link(modem.path)
+        for _ in range(3):
+            link.open_channel(isdr_aids(), deadline=soon())
+        link.close()
+        report = probed(modem)
+    assert report.error is None
+    assert report.link.channels_closed == 3
+
+
+def test_failure_is_part_of_the_report() -> None:
+    """Where the card can't be reached the report says so, and what was learnt before."""
+    with PtyModem(ScriptedCard(applications=())) as modem:
+        report = probed(modem)
+    assert report.error is not None
+    assert report.link.model == "PtyModem"
+    assert report.shown()["error"] == {"kind": "card-status", "sentence": mask(report.error.sentence)}
+
+
+def test_no_such_port() -> None:
+    """A port that isn't there makes a report, too."""
+    report = probe(
+        lambda: open_at_link("/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02"),
+        port="/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02",
+        aids=isdr_aids(),
+        deadline=soon(),
+    )
+    text = json.dumps(report.shown(), ensure_ascii=False)
+    assert "there is no such port" in text
+    assert "0123456789ABCDEF" not in text
+    assert "usb-Maker_…EF-if02" in text
+
+
+def test_redaction() -> None:
+    """Nothing that names the card or the device alone is in a report, unless it is asked for."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    with PtyModem(card, personality=ModemPersonality(imei=IMEI)) as modem:
+        report = probed(modem)
+    text = json.dumps(report.shown(), ensure_ascii=False)
+    assert IMEI not in text
+    assert WHOLE_EID not in text
+    assert report.shown()["eid"] == f"{WHOLE_EID[:8]}…{WHOLE_EID[-2:]}"
+    assert report.shown()["imei"] == f"{IMEI[:8]}…{IMEI[-2:]}"
+    whole = json.dumps(report.shown(unredacted=True))
+    assert IMEI in whole
+    assert WHOLE_EID in whole
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("/dev/ttyUSB2", "/dev/ttyUSB2"),
+        ("usb-SimTech_SIM7600_0123456789ABCDEF-if02-port0", "usb-SimTech_SIM7600_…EF-if02-port0"),
+        ("Gemalto PC Twin Reader (5A3B1234) 00 00", "Gemalto PC Twin Reader (…34) 00 00"),
+        ("the modem answered +CME ERROR: 100", "the modem answered +CME ERROR: 100"),
+        ("deadbeefcafe is no number", "deadbeefcafe is no number"),
+    ],
+)
+def test_mask(text: str, masked: str) -> None:
+    """Serial numbers in the names of ports and readers are shortened, words are not."""
+    assert mask(text) == masked
+
+
+def test_ports(tmp_path: Path) -> None:
+    """Ports are listed by the name that stays the same, where they have one."""
+    (tmp_path / "serial" / "by-id").mkdir(parents=True)
+    for name in ("ttyUSB0", "ttyUSB1", "ttyS0", "wwan0at0"):
+        (tmp_path / name).touch()
+    (tmp_path / "serial" / "by-id" / "usb-Maker-if02").symlink_to(tmp_path / "ttyUSB1")
+    found = find_ports(deadline=soon(), devices=tmp_path)
+    names = [Path(path).name for path in found.serial]
+    assert names == ["usb-Maker-if02", "ttyUSB0", "wwan0at0"]
+    assert (found.no_readers is None) or not found.readers
