@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.simulator.euicc.faults import CardFaults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lpad.simulator.euicc.card import SoftCard
 
@@ -70,82 +71,80 @@ def loading(apdu: bytes) -> bool:
     return apdu[1] == STORE_DATA and apdu[3] == 0 and apdu[5] == LAST_SEGMENT_STARTS
 
 
+@dataclass(frozen=True)
+class Gated:
+    """A gateway with a gate between its modem and its card."""
+
+    gateway: Gateway
+    gate: Gate
+
+
 @pytest.fixture
-def gate() -> list[Gate]:
-    """Where the gate of the test's gateway is to be found."""
-    return []
+def gated() -> Iterator[Gated]:
+    """A gateway of the test's own, ready, with a gate."""
+    gates: list[Gate] = []
+
+    def wrap(card: SoftCard) -> Gate:
+        gates.append(Gate(card))
+        return gates[0]
+
+    with Gateway(wrap=wrap) as gateway:
+        gateway.ready()
+        yield Gated(gateway, gates[0])
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
-def test_killed_while_enabling(profile: Callable[[], bytes], gate: list[Gate], *, after: bool) -> None:
+def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, after: bool) -> None:
     """A daemon killed in the middle of a switch tells after its restart what the card really did."""
-
-    def wrap(card: SoftCard) -> Gate:
-        gate.append(Gate(card))
-        return gate[0]
-
-    with Gateway(wrap=wrap) as gateway:
-        gateway.ready()
-        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
-        gate[0].hold(enabling, after=after)
-        change = gateway.client.enable(CARD, iccid)
-        assert gate[0].held.wait(PATIENCE)
-        gateway.kill()
-        gate[0].go_on()
-        gateway.start()
-        gateway.ready()
-        settled = gateway.client.change(change.id, wait=PATIENCE)
-        assert settled.state == "done"
-        assert [each.state for each in gateway.client.profiles(CARD)] == ["enabled"]
-        gateway.until(lambda: any(each.event == "enable" for each in gateway.server.notifications))
+    gateway, gate = gated.gateway, gated.gate
+    iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+    gate.hold(enabling, after=after)
+    change = gateway.client.enable(CARD, iccid)
+    assert gate.held.wait(PATIENCE)
+    gateway.kill()
+    gate.go_on()
+    gateway.start()
+    gateway.ready()
+    settled = gateway.client.change(change.id, wait=PATIENCE)
+    assert settled.state == "done"
+    assert [each.state for each in gateway.client.profiles(CARD)] == ["enabled"]
+    gateway.until(lambda: any(each.event == "enable" for each in gateway.server.notifications))
 
 
-def test_killed_while_loading(profile: Callable[[], bytes], gate: list[Gate]) -> None:
+def test_killed_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
     """A daemon killed while segments flow leaves no half profile, says so, and downloads it the next time."""
-
-    def wrap(card: SoftCard) -> Gate:
-        gate.append(Gate(card))
-        return gate[0]
-
-    with Gateway(wrap=wrap) as gateway:
-        gateway.ready()
-        code = gateway.order(profile())
-        gate[0].hold(loading, after=False)
-        change = gateway.client.download(CARD, activation_code=code)
-        assert gate[0].held.wait(PATIENCE)
-        gateway.kill()
-        gate[0].go_on()
-        gateway.start()
-        gateway.ready()
-        settled = gateway.client.change(change.id, wait=PATIENCE)
-        assert settled.state == "failed"
-        assert settled.error is not None
-        assert settled.error.retryable
-        assert gateway.card.profiles == ()
-        gateway.download(code).check()
-        gateway.until(lambda: not gateway.card.notifications)
+    gateway, gate = gated.gateway, gated.gate
+    code = gateway.order(profile())
+    gate.hold(loading, after=False)
+    change = gateway.client.download(CARD, activation_code=code)
+    assert gate.held.wait(PATIENCE)
+    gateway.kill()
+    gate.go_on()
+    gateway.start()
+    gateway.ready()
+    settled = gateway.client.change(change.id, wait=PATIENCE)
+    assert settled.state == "failed"
+    assert settled.error is not None
+    assert settled.error.retryable
+    assert gateway.card.profiles == ()
+    gateway.download(code).check()
+    gateway.until(lambda: not gateway.card.notifications)
 
 
-def test_killed_before_it_began(profile: Callable[[], bytes], gate: list[Gate]) -> None:
+def test_killed_before_it_began(profile: Callable[[], bytes], gated: Gated) -> None:
     """A change that was still queued when the daemon was killed is carried out after the restart."""
-
-    def wrap(card: SoftCard) -> Gate:
-        gate.append(Gate(card))
-        return gate[0]
-
-    with Gateway(wrap=wrap) as gateway:
-        gateway.ready()
-        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
-        gate[0].hold(enabling, after=False)
-        gateway.client.enable(CARD, iccid)
-        assert gate[0].held.wait(PATIENCE)
-        queued = gateway.client.rename(CARD, iccid, "queued")
-        assert queued.state == "queued"
-        gateway.kill()
-        gate[0].go_on()
-        gateway.start()
-        assert gateway.client.change(queued.id, wait=PATIENCE).check().state == "done"
-        assert [each.nickname for each in gateway.client.profiles(CARD)] == ["queued"]
+    gateway, gate = gated.gateway, gated.gate
+    iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+    gate.hold(enabling, after=False)
+    gateway.client.enable(CARD, iccid)
+    assert gate.held.wait(PATIENCE)
+    queued = gateway.client.rename(CARD, iccid, "queued")
+    assert queued.state == "queued"
+    gateway.kill()
+    gate.go_on()
+    gateway.start()
+    assert gateway.client.change(queued.id, wait=PATIENCE).check().state == "done"
+    assert [each.nickname for each in gateway.client.profiles(CARD)] == ["queued"]
 
 
 def test_port_vanishes_while_loading(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
@@ -211,24 +210,16 @@ def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes
     assert own_gateway.client.change(change.id).state in ("cancelled", "failed", "done")
 
 
-def test_channels_left_by_a_killed_daemon_do_not_add_up(
-    profile: Callable[[], bytes], gate: list[Gate]
-) -> None:
+def test_channels_left_by_a_killed_daemon_do_not_add_up(profile: Callable[[], bytes], gated: Gated) -> None:
     """A daemon that is killed again and again with its channel open still finds one after each restart."""
-
-    def wrap(card: SoftCard) -> Gate:
-        gate.append(Gate(card))
-        return gate[0]
-
-    with Gateway(wrap=wrap) as gateway:
+    gateway, gate = gated.gateway, gated.gate
+    iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+    for number in range(5):
+        gate.hold(lambda apdu: apdu[1] == STORE_DATA and apdu[5:7] == b"\xbf\x29", after=False)
+        gateway.client.rename(CARD, iccid, f"again {number}")
+        assert gate.held.wait(PATIENCE)
+        gateway.kill()
+        gate.go_on()
+        gateway.start()
         gateway.ready()
-        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
-        for number in range(5):
-            gate[0].hold(lambda apdu: apdu[1] == STORE_DATA and apdu[5:7] == b"\xbf\x29", after=False)
-            gateway.client.rename(CARD, iccid, f"again {number}")
-            assert gate[0].held.wait(PATIENCE)
-            gateway.kill()
-            gate[0].go_on()
-            gateway.start()
-            gateway.ready()
-        assert len(gateway.card.open_channels) <= 3
+    assert len(gateway.card.open_channels) <= 3
