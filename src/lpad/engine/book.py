@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.errors import LpadError
+from lpad.errors import InternalError, LpadError
 
 if TYPE_CHECKING:
     from lpad.engine.change import Change, Json, Kind, Progress
     from lpad.engine.events import Hub
     from lpad.engine.journal import Journal, Private
+
+log = logging.getLogger(__name__)
 
 
 class Book:
@@ -24,11 +27,13 @@ class Book:
         self._hub = hub
         self._lock = threading.Lock()
         self._live: dict[int, Change] = {}
+        self._unwritten: dict[int, Change] = {}
 
     def add(self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]) -> Change:
         """Write down a new change."""
         change = self._journal.add(euicc, kind, params=params, secrets=secrets)
         self._keep(change)
+        self.catch_up()
         return change
 
     def adopt(self, euicc: str) -> list[Change]:
@@ -38,19 +43,31 @@ class Book:
             self._live.update({change.id: change for change in changes})
         return changes
 
+    def unfinished(self) -> list[Change]:
+        """Return the changes of all cards, known or not, that have not ended."""
+        return self._journal.unfinished()
+
     def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
-        """Write down a record, on disk before this returns, and tell the hub."""
+        """Write down a record, on disk before this returns, and tell the hub.
+
+        What has ended has ended, also while the disk is full: the record is written as soon as it can be,
+        and until then the change doesn't look as if it went on for ever.
+
+        Raises:
+            InternalError: a record of a change that goes on can't be written.
+        """
         try:
             self._journal.save(change, notes=notes)
-        except LpadError:
-            if change.state.ended:
-                # A full disk must not make a change look as if it went on for ever; the next start
-                # settles what the disk holds.
-                with self._lock:
-                    self._live[change.id] = change
-                self._tell(change)
-            raise
+        except InternalError as error:
+            if not change.state.ended:
+                raise
+            log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error.sentence)
+            with self._lock:
+                self._live[change.id] = self._unwritten[change.id] = change
+            self._tell(change)
+            return change
         self._keep(change)
+        self.catch_up()
         return change
 
     def show(self, change: Change) -> Change:
@@ -87,6 +104,19 @@ class Book:
         with self._lock:
             current = [self._live.get(change.id, change) for change in stored]
         return [change for change in current if euicc is None or change.euicc == euicc]
+
+    def catch_up(self) -> None:
+        """Write the ends that could not be written before."""
+        with self._lock:
+            unwritten = list(self._unwritten.values())
+        for change in unwritten:
+            try:
+                self._journal.save(change)
+            except LpadError:
+                return
+            with self._lock:
+                self._unwritten.pop(change.id, None)
+                self._live.pop(change.id, None)
 
     def _keep(self, change: Change) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from lpad.activation_code import ActivationCode
@@ -10,7 +11,7 @@ from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.change import QuestionKind
 from lpad.engine.switching import switch
-from lpad.errors import CardError, Conflict
+from lpad.errors import CardError, Conflict, LpadError
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.notification_delivery import PendingNotification
 from lpad.protocol.download_session import Step
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from lpad.lpa.download import Installed, Offer
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus
+
+log = logging.getLogger(__name__)
 
 DECISIONS = {
     "accept": Decision.ACCEPT,
@@ -115,6 +118,8 @@ def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus) -
             means.outbox.take_off(euicc, eid, deadline=within)
     except CardError:
         means.card.drop()
+    except LpadError as error:  # the journal can't be written; the card keeps the notification meanwhile
+        log.warning("the notification stays on the card: %s (%s)", error.sentence, error.kind)
     return delivered
 
 

@@ -60,6 +60,7 @@ class Engine:
 
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
+        self._end_orphans()
         for worker in self._workers.values():
             worker.start()
         self._outbox.start()
@@ -69,7 +70,7 @@ class Engine:
         for worker in self._workers.values():
             worker.stop(deadline=deadline)
         self._outbox.stop(deadline=deadline)
-        if not any(worker.alive for worker in self._workers.values()):
+        if not self._outbox.alive and not any(worker.alive for worker in self._workers.values()):
             self._journal.close()
 
     @property
@@ -107,8 +108,10 @@ class Engine:
 
         Raises:
             NotFound: the settings name no such card.
+            Conflict: too many are queued.
         """
         worker = self._worker(euicc)
+        worker.check_room()
         # The change is meant for the card that the caller was shown, and for no other.
         shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
         change = self._book.add(euicc, kind, params=params, secrets=shown | (secrets or {}))
@@ -168,6 +171,15 @@ class Engine:
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
         """Listen to events; see `Hub.subscribe`."""
         return self._hub.subscribe(wake, after=after)
+
+    def _end_orphans(self) -> None:
+        """End the changes of cards that the settings name no more: nobody would ever carry them out."""
+        for change in self._book.unfinished():
+            if change.euicc not in self._workers:
+                error = NotFound(
+                    f"the settings no longer name a card '{change.euicc}'; ask again for another"
+                )
+                self._book.save(change.failed(error))
 
     def _worker(self, euicc: str) -> Worker:
         worker = self._workers.get(euicc)

@@ -170,7 +170,13 @@ class Job:
     def _go_on(self) -> None:
         """Take the question back, in the thread of whoever answered: nobody must see it any more."""
         if self._change.question is not None:
-            self._change = self._book.save(self._change.run())
+            # The step after the answer is written before it is taken; the answer itself need not be,
+            # and a full disk must not keep the worker from getting it.
+            going_on = self._change.run()
+            try:
+                self._change = self._book.save(going_on)
+            except LpadError:
+                self._change = self._book.show(going_on)
 
     def done(self, result: dict[str, Json]) -> None:
         """End well."""

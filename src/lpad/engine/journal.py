@@ -169,11 +169,11 @@ class Journal:
         rows = self._all("SELECT body FROM changes ORDER BY id DESC LIMIT ?", limit)
         return [msgspec.json.decode(row[0], type=Change) for row in rows]
 
-    def unfinished(self, euicc: str) -> list[Change]:
-        """Return a card's changes that have not ended, in the order in which they were asked for."""
+    def unfinished(self, euicc: str | None = None) -> list[Change]:
+        """Return a card's changes, or all, that have not ended, in the order in which they were asked for."""
         rows = self._all(
-            "SELECT body FROM changes WHERE euicc = ? AND state IN ('queued', 'running', 'waiting')"
-            " ORDER BY id",
+            "SELECT body FROM changes WHERE coalesce(euicc = ?, 1)"
+            " AND state IN ('queued', 'running', 'waiting') ORDER BY id",
             euicc,
         )
         return [msgspec.json.decode(row[0], type=Change) for row in rows]
@@ -292,10 +292,13 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # On a full disk SQLite rolls back by itself at times, and at times leaves the transaction
+                # open, also when COMMIT fails: then nothing could be written any more, space or not.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def _one(self, query: str, *values: str | int) -> tuple[Any, ...] | None:
         rows = self._all(query, *values)

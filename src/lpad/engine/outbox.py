@@ -83,6 +83,11 @@ class Outbox:
         """Begin to deliver what is due."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def stop(self, *, deadline: Deadline) -> None:
         """End; an attempt under way is given until the deadline."""
         with self._condition:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.deadline import Deadline
-from lpad.engine import reading, settling
+from lpad.engine import reading
 from lpad.engine.card import Card
-from lpad.engine.change import Failure, State, now
+from lpad.engine.change import Failure, now
 from lpad.engine.job import Job
 from lpad.engine.means import Means
 from lpad.engine.operations import OPERATIONS
 from lpad.engine.snapshot import CardState, Snapshot
+from lpad.engine.unsettled import Unsettled, internal_error
 from lpad.errors import (
     Cancelled,
     CardBusy,
@@ -55,6 +56,9 @@ The first two are for a card that was only restarting, as it does when a REFRESH
 restart reaches it. Later an idle daemon wakes up no more than once a minute.
 """
 
+LONGEST_QUEUE = 100
+"""Changes of one card; a caller gone wild must fill neither memory nor disk."""
+
 
 class Worker:
     """Everything that happens to one card happens in this thread."""
@@ -73,7 +77,6 @@ class Worker:
         self._card = Card(port)
         self._book = book
         self._hub = hub
-        self._journal = journal
         self._outbox = outbox
         self._patience = patience
         self._means = Means(
@@ -88,7 +91,7 @@ class Worker:
         self._condition = threading.Condition()
         self._queue: deque[Job] = deque()
         self._running: Job | None = None
-        self._unsettled: list[Change] = []
+        self._unsettled = Unsettled(book, journal)
         self._tidy = False
         self._stopping = False
         self._failed_openings = 0
@@ -114,12 +117,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
-        for change in self._book.adopt(self._snapshot.name):
-            if change.state is State.WAITING:
-                error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
-                self._book.save(change.cancelled(error))
-            else:
-                self._unsettled.append(change)
+        self._unsettled.adopt(self._snapshot.name)
         self._thread.start()
 
     def submit(self, change: Change) -> None:
@@ -127,6 +125,20 @@ class Worker:
         with self._condition:
             self._queue.append(Job(change, self._book))
             self._condition.notify_all()
+
+    def check_room(self) -> None:
+        """See that one more change may be queued.
+
+        Raises:
+            Conflict: there are too many already.
+        """
+        with self._condition:
+            waiting = len(self._queue) + len(self._unsettled)
+        if waiting >= LONGEST_QUEUE:
+            raise Conflict(
+                f"{waiting} changes of {self._snapshot.name} are queued already; wait until some have ended",
+                retryable=True,
+            )
 
     def job(self, change_id: int) -> Job | None:
         """Return the change's job while it is queued or under way."""
@@ -152,11 +164,8 @@ class Worker:
         if running is not None:
             running.cancel(sentence)
             return
-        for change in [change for change in self._unsettled if change.id == change_id]:
-            if change.state is State.QUEUED:
-                self._unsettled.remove(change)
-                self._book.save(change.cancelled(Cancelled(sentence)))
-                return
+        if self._unsettled.cancel(change_id, sentence):
+            return
         raise Conflict(f"can't cancel change {change_id}: it has ended or can't be taken back any more")
 
     def tidy(self) -> None:
@@ -235,7 +244,7 @@ class Worker:
             return
         except Exception as error:
             log.exception("%s: internal-error", self._snapshot.name)
-            self._absent(InternalError(f"the card can't be read: {error!r}; the log says more"))
+            self._absent(internal_error("reading the card", error))
             return
         self._settle()
         self._outbox.wake()
@@ -245,6 +254,9 @@ class Worker:
         log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
         try:
             job.begin()
+        except LpadError as error:  # taken back meanwhile, or the journal can't be written
+            job.fail(error)
+        else:
             try:
                 self._open_first()
                 result = OPERATIONS[change.kind](job, self._means)
@@ -252,11 +264,9 @@ class Worker:
                 self._failed(job, error)
             except Exception as error:
                 log.exception("change %d: internal-error", change.id)
-                self._failed(job, InternalError(f"{change.kind} failed inside lpad: {error!r}; see the log"))
+                self._failed(job, internal_error(change.kind, error))
             else:
                 job.done(result)
-        except Cancelled as error:
-            job.fail(error)
         # Whatever the change was, the card may have been read and notifications copied from it.
         self._outbox.wake()
         ended = job.change
@@ -282,6 +292,10 @@ class Worker:
                     self._observe(euicc, deadline)
             except LpadError as reading_error:
                 self._absent(reading_error)
+            except Exception as reading_error:
+                # Whatever is wrong with the card's answers or with lpad, the change must end.
+                log.exception("%s: internal-error", self._snapshot.name)
+                self._absent(internal_error("reading the card", reading_error))
             self._outbox.wake()
         job.fail(error)
 
@@ -311,8 +325,8 @@ class Worker:
         self._failed_openings = 0
         try:
             self._outbox.collect(euicc, seen.eid, deadline=deadline)
-        except (CardRefused, CardMalformed) as error:
-            # The card's other functions work; what can't be listed stays on the card.
+        except (CardRefused, CardMalformed, InternalError) as error:
+            # The card's other functions work; what can't be listed, or copied to a full disk, stays on it.
             log.warning("%s: notifications: %s (%s)", self._snapshot.name, error.sentence, error.kind)
         return self._snapshot
 
@@ -350,18 +364,4 @@ class Worker:
             )
 
     def _settle(self) -> None:
-        """End what an earlier run left running, and queue what it left queued."""
-        unsettled, self._unsettled = self._unsettled, []
-        if not unsettled:
-            return
-        copies = self._journal.notifications(eid=self._snapshot.eid)
-        for change in unsettled:
-            if change.state is State.QUEUED:
-                self.submit(change)
-                continue
-            verdict = settling.judge(change, self._book.private(change.id), self._snapshot, copies)
-            if isinstance(verdict, LpadError):
-                self._book.save(change.failed(verdict))
-            else:
-                self._book.save(change.done(verdict))
-            log.info("change %d (%s) on %s: settled", change.id, change.kind, change.euicc)
+        self._unsettled.settle(self._snapshot, submit=self.submit)

@@ -1,0 +1,79 @@
+"""The changes of a card that an earlier run of the daemon left unfinished, until the card has been read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from lpad.engine import settling
+from lpad.engine.change import State
+from lpad.errors import Cancelled, InternalError, LpadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.book import Book
+    from lpad.engine.change import Change
+    from lpad.engine.journal import Journal
+    from lpad.engine.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+
+class Unsettled:
+    """Taken over at the start, settled once by the worker; the API may take queued ones back before."""
+
+    def __init__(self, book: Book, journal: Journal) -> None:
+        self._book = book
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._changes: list[Change] = []
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+    def adopt(self, euicc: str) -> None:
+        """Take over what is unfinished; what waited for an answer is ended, for nobody listens any more."""
+        for change in self._book.adopt(euicc):
+            if change.state is State.WAITING:
+                error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
+                self._book.save(change.cancelled(error))
+            else:
+                self._changes.append(change)
+
+    def cancel(self, change_id: int, sentence: str) -> bool:
+        """Take a queued change back; False where there is none."""
+        with self._lock:
+            found = [each for each in self._changes if each.id == change_id and each.state is State.QUEUED]
+            self._changes = [each for each in self._changes if each not in found]
+        for change in found:
+            self._book.save(change.cancelled(Cancelled(sentence)))
+        return bool(found)
+
+    def settle(self, card: Snapshot, *, submit: Callable[[Change], None]) -> None:
+        """End what was cut off by what the card holds now, and submit what was only queued."""
+        if not self._changes:
+            return
+        copies = self._journal.notifications(eid=card.eid)
+        with self._lock:
+            changes, self._changes = self._changes, []
+        for change in changes:
+            if change.state is State.QUEUED:
+                submit(change)
+                continue
+            try:
+                verdict = settling.judge(change, self._book.private(change.id), card, copies)
+            except Exception as error:  # one that can't be judged must not keep the others from their end
+                log.exception("change %d: internal-error", change.id)
+                verdict = internal_error(f"settling {change.kind} after a restart", error)
+            if isinstance(verdict, LpadError):
+                self._book.save(change.failed(verdict))
+            else:
+                self._book.save(change.done(verdict))
+            log.info("change %d (%s) on %s: settled", change.id, change.kind, change.euicc)
+
+
+def internal_error(what: str, error: Exception) -> InternalError:
+    """Return what journal and API show of a mistake in lpad; what an exception says may hold secrets."""
+    return InternalError(f"{what} failed inside lpad ({type(error).__name__}); its log says where")

@@ -1,0 +1,93 @@
+"""A disk that is full: what can't be written is refused, what ended stays ended, all goes on with space."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.engine.change import Kind, QuestionKind, State
+from lpad.engine.job import Answer
+from lpad.engine.journal import Journal
+from lpad.engine.snapshot import CardState
+from lpad.errors import InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def no_space(beyond: Path | None = None) -> Iterator[None]:
+    """Let no file of this process grow, as on a full disk; or none beyond the size of this one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (beyond.stat().st_size if beyond else 0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) -> None:
+    """A transaction that fails halfway, or at its end, leaves nothing behind that bars the next."""
+    journal = Journal(tmp_path / "journal.db")
+    change = journal.add("modem", Kind.REFRESH, params={}, secrets={})
+    for _ in range(3):
+        with no_space(), pytest.raises(InternalError) as caught:
+            journal.add("modem", Kind.REFRESH, params={"x": "y" * 20000}, secrets={})
+        assert caught.value.details["reason"] == "journal-unwritable"
+    journal.save(change.run())
+    assert [each.state for each in journal.changes()] == [State.RUNNING]
+    journal.close()
+
+
+def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
+    """Its end is seen at once, and written as soon as there is space again; secrets go with it."""
+    order = lab.order()
+    asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
+    assert lab.asked(asked.id).question is not None
+    with no_space():
+        lab.engine.cancel(asked.id)
+        assert lab.ended(asked.id).state is State.CANCELLED
+        with pytest.raises(InternalError):
+            lab.submit(Kind.REFRESH)
+        assert lab.engine.snapshot(CARD).state is CardState.READY
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    lab.stop()
+    journal = lab.journal()
+    assert journal.unfinished() == []
+    assert journal.change(asked.id).state is State.CANCELLED
+    assert journal.private(asked.id).secrets == {}
+    journal.close()
+
+
+def test_an_answer_reaches_the_worker_though_it_cant_be_written(lab: Lab) -> None:
+    """The caller's no is carried out; nothing waits until the time to answer is over."""
+    order = lab.order()
+    asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
+    question = lab.asked(asked.id).question
+    assert question is not None
+    assert question.kind is QuestionKind.CONSENT
+    with no_space():
+        lab.engine.answer(asked.id, Answer(decision="postpone"))
+        ended = lab.ended(asked.id)
+    assert ended.error is not None
+    assert ended.error.kind == "declined"
+
+
+def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> None:
+    """A download that is accepted while the disk is full fails, and the card gets no profile."""
+    order = lab.order()
+    asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
+    lab.asked(asked.id)
+    with no_space(lab.folder / "journal.db-wal"):  # the card's own memory has space
+        lab.engine.answer(asked.id, Answer(decision="accept"))
+        ended = lab.ended(asked.id)
+    assert ended.state is State.FAILED
+    assert lab.card.profiles == ()
+    change = lab.carry_out(Kind.REFRESH)
+    assert change.state is State.DONE, change.error
+    assert FIRST not in {profile.iccid for profile in lab.engine.snapshot(CARD).profiles}
