@@ -72,7 +72,9 @@ def _endpoint(answer: Endpoint) -> Endpoint:
             raise
         except Exception as error:
             log.exception("%s %s: internal-error", request.method, request.url.path)
-            return problem_response(InternalError(f"lpad failed: {error!r}; its log says where"))
+            # Not what the exception says: that may hold a secret.
+            sentence = f"lpad itself failed on this request ({type(error).__name__}); its log says where"
+            return problem_response(InternalError(sentence))
 
     return endpoint
 
@@ -131,9 +133,9 @@ def _decoded(body: bytes, type_: type[msgspec.Struct]) -> msgspec.Struct:
         return msgspec.json.decode(body.strip() or b"{}", type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         known = ", ".join(type_.__struct_fields__) if type_ is not NoBody else "none"
-        raise InvalidValue(
-            f"the request's body can't be read: {str(error)[:1].lower()}{str(error)[1:]} (fields: {known})"
-        ) from error
+        told = str(error)
+        told = told if told.startswith("JSON") else f"{told[:1].lower()}{told[1:]}"
+        raise InvalidValue(f"the request's body can't be read: {told} (fields: {known})") from error
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

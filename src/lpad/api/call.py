@@ -106,11 +106,11 @@ async def _settled(call: Call, change_id: int) -> Change:
             while True:
                 news.clear()
                 subscription.take()
-                change = call.engine.change(change_id)
+                change = await asyncio.to_thread(call.engine.change, change_id)
                 if change.state.ended or change.question is not None or call.closing.is_set():
                     return change
                 await either(news, call.closing)
     except TimeoutError:
-        return call.engine.change(change_id)
+        return await asyncio.to_thread(call.engine.change, change_id)
     finally:
         subscription.close()

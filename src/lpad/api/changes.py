@@ -24,7 +24,8 @@ async def list_changes(call: Call) -> Response:
 
 async def get_change(call: Call) -> Response:
     """Show a change; with `?wait=` once it has ended or asks something."""
-    response = await change_response(call, call.engine.change(call.change_id))
+    change = await asyncio.to_thread(call.engine.change, call.change_id)
+    response = await change_response(call, change)
     response.status_code = 200
     return response
 

@@ -27,7 +27,7 @@ HEARTBEAT = 120.0
 async def stream_events(call: Call) -> Response:
     """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter."""
     wanted = call.query.get("change")
-    if wanted is not None and not (wanted.isascii() and wanted.isdecimal()):
+    if wanted is not None and not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 19):
         raise InvalidValue("'change' is the number of a change")
     euicc = call.query.get("euicc")
     after = call.headers.get("last-event-id") or call.query.get("after")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lpad.errors import NotPermitted
 
-_CREDENTIALS = struct.Struct("3i")
+_CREDENTIALS = struct.Struct("iII")
 # Linux 4.13; the groups that the peer had when it connected. Not in Python's socket module.
 _SO_PEERGROUPS = 59
 _MANY_GROUPS = 256  # as far as Python reads; a peer with more is looked up like on an older kernel

@@ -20,6 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lpad.api.peer import Peer
+from lpad.api.problem import problem_response
 from lpad.errors import Conflict, InvalidSettings
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ GRACE = 3
 """Seconds that answers under way are given when the daemon stops."""
 
 QUEUED_CONNECTIONS = 64
+MOST_CONNECTIONS = 64
+"""Of one user at a time: a program gone wild must not take the files that the card's port needs."""
 
 
 class ApiServer(uvicorn.Server):
@@ -114,13 +117,32 @@ class ApiServer(uvicorn.Server):
                 self._heartbeat()
 
 
+def _too_many() -> bytes:
+    error = Conflict(f"this user has {MOST_CONNECTIONS} connections to lpad open; close some", retryable=True)
+    problem = problem_response(error, status=503, headers={"Connection": "close"})
+    head = b"".join(b"%b: %b\r\n" % header for header in problem.raw_headers)
+    return b"HTTP/1.1 503 Service Unavailable\r\n%b\r\n%b" % (head, bytes(problem.body))
+
+
+_TOO_MANY = _too_many()
+
+
 class _Protocol(H11Protocol):
     """HTTP/1.1 that knows who is at the other end."""
+
+    peer: Peer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
         super().connection_made(transport)
         connection = cast("socket.socket", transport.get_extra_info("socket"))
-        self.app_state = {**self.app_state, "peer": Peer.of(connection)}
+        self.peer = Peer.of(connection)
+        self.app_state = {**self.app_state, "peer": self.peer}
+        theirs = sum(
+            isinstance(each, _Protocol) and each.peer.uid == self.peer.uid for each in self.connections
+        )
+        if theirs > MOST_CONNECTIONS:
+            transport.write(_TOO_MANY)
+            transport.close()
 
 
 def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections import deque
@@ -18,6 +19,8 @@ REMEMBERED = 512
 
 PATIENCE = 256
 """Events kept for a listener that reads slower than they come."""
+
+_ID = re.compile(r"[0-9a-f]{6}-[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +115,10 @@ class Hub:
                 earlier run, the first event taken is `lost`.
         """
         with self._lock:
-            subscription = Subscription(self, wake, start=after or self.last_id)
+            known = after is not None and _ID.fullmatch(after)
+            subscription = Subscription(self, wake, start=known[0] if known else self.last_id)
             if after is not None:
-                self._replay(subscription, after)
+                self._replay(subscription, after if known else "")
             self._subscriptions.append(subscription)
         return subscription
 
@@ -126,7 +130,7 @@ class Hub:
 
     def _replay(self, subscription: Subscription, after: str) -> None:
         run, _, number = after.partition("-")
-        seen = int(number) if run == self._run and number.isascii() and number.isdecimal() else -1
+        seen = int(number) if run == self._run else -1
         if not 0 <= seen <= self._count:
             subscription.lose(max(1, self._count - len(self._remembered)))
             seen = 0

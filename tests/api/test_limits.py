@@ -1,0 +1,76 @@
+"""What one caller can do to the daemon and to the others: not much."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD
+from lpad.api.server import MOST_CONNECTIONS
+
+if TYPE_CHECKING:
+    from api.gateway import Gateway
+
+DIGITS = "9" * 5000
+
+
+def _connect(gateway: Gateway) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(30)
+    connection.connect(str(gateway.path))
+    return connection
+
+
+def test_a_user_can_hold_so_many_connections_and_no_more(gateway: Gateway) -> None:
+    """Those beyond are answered 503 and closed; when the others are gone, new ones are let in."""
+    gateway.http.close()
+    with ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS):
+            stack.enter_context(_connect(gateway))
+        beyond = stack.enter_context(_connect(gateway))
+        head, _, body = b"".join(iter(lambda: beyond.recv(4096), b"")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        problem = json.loads(body)
+        assert (problem["status"], problem["kind"], problem["retryable"]) == (503, "conflict", True)
+    with _connect(gateway) as again:
+        again.sendall(b"GET /v1/system HTTP/1.1\r\nHost: lpad\r\n\r\n")
+        assert again.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("query", [f"change={DIGITS}", "change=1%0A2"])
+def test_numbers_too_long_are_the_callers_mistake(gateway: Gateway, query: str) -> None:
+    """Python refuses to read thousands of digits; that must not look like a mistake of lpad's."""
+    response = gateway.http.get(f"/v1/events?{query}")
+    assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
+
+
+@pytest.mark.parametrize("ending", [DIGITS, "1%0Adata: {}", "1%0D%0Aevent: change", "x"])
+def test_an_event_id_that_is_none_is_not_repeated(gateway: Gateway, ending: str) -> None:
+    """The stream says where it begins, in an ID of its own, and that events are lost."""
+    gateway.http.post(f"/v1/euiccs/{CARD}/refresh?wait=30")
+    with gateway.http.stream("GET", "/v1/events") as response:
+        run = next(response.iter_lines()).removeprefix("id: ").partition("-")[0]
+    with gateway.http.stream("GET", f"/v1/events?after={run}-{ending}") as response:
+        lines = response.iter_lines()
+        assert len(next(lines)) < 40
+        assert [next(lines) for _ in range(2)] == ["event: listening", "data: {}"]
+        assert next(lines) == ""
+        next(lines)
+        assert next(lines) == "event: lost"
+
+
+def test_a_mistake_of_lpads_shows_no_secret(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer names the kind of exception, not what it says."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("SECRET-MATCHING-ID")
+
+    monkeypatch.setattr(gateway.lab.engine, "submit", fail)
+    response = gateway.http.post(f"/v1/euiccs/{CARD}/downloads", json={"activation_code": "1$a.b$SECRET"})
+    assert (response.status_code, response.json()["kind"]) == (500, "internal-error")
+    assert "SECRET" not in response.text
+    assert "ValueError" in response.text
