@@ -337,7 +337,14 @@ def test_a_killed_process_leaves_no_channel_after_the_restart(tmp_path: Path, na
 
 
 @pytest.mark.parametrize(
-    "habits", [{"handles": None}, {"handles": Handles.NUMBER}, {"handles": Handles.HEX64}]
+    "habits",
+    [
+        {"handles": None},
+        {"handles": Handles.NUMBER},
+        {"handles": Handles.HEX64},
+        {"handles": Handles.NUMBER, "csim": Csim.ABSENT},
+        {"handles": Handles.NUMBER, "csim": Csim.ABSENT, "closes_channels": False},
+    ],
 )
 def test_a_process_killed_while_opening_leaves_no_channel(tmp_path: Path, habits: dict[str, Any]) -> None:
     """Killed before the modem told the channel's name: whichever is no one's is closed."""

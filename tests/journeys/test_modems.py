@@ -68,8 +68,14 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
         gateway.until(lambda: channels_left(gateway) == [])
 
 
-@pytest.mark.parametrize("name", ["plain", "cgla-number", "cgla-hex64", "no-cchc", "channels-above-3"])
-@pytest.mark.parametrize("at", [1, 4, 9])
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        *itertools.product(("plain", "cgla-number", "no-cchc", "channels-above-3"), (1, 4, 9)),
+        # Not at 1: a 64-bit name that is lost with the answer to +CCHO can't be guessed; see out-of-scope.md.
+        *itertools.product(("cgla-hex64",), (4, 9)),
+    ],
+)
 def test_a_killed_daemon_leaves_no_channel_after_its_restart(
     name: str, at: int, profile: Callable[[], bytes]
 ) -> None:

@@ -112,10 +112,7 @@ class AtCglaLink:
         closed = 0
         for each in _GUESSED_HANDLES if handle is None else (handle,):
             try:
-                if handle is None:
-                    close_handle(self._modem, each, deadline=deadline)
-                else:
-                    self._channel(each, ISD_R).close(deadline=deadline)
+                self._channel(each, ISD_R).close(deadline=deadline)
                 closed += 1
             except CardStatus:
                 continue
