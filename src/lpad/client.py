@@ -27,6 +27,7 @@ from lpad.client_views import (
     Euicc,
     Event,
     Notification,
+    Ports,
     Profile,
     System,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Euicc",
     "Event",
     "Notification",
+    "Ports",
     "Profile",
     "System",
 ]
@@ -85,6 +87,10 @@ class Client:
     def system(self) -> System:
         """Return the daemon's version, uptime and health."""
         return self._get("/v1/system", System)
+
+    def ports(self) -> Ports:
+        """Return the serial ports and readers that are there."""
+        return self._get("/v1/ports", Ports)
 
     def euiccs(self) -> list[Euicc]:
         """Return all cards."""
@@ -168,6 +174,10 @@ class Client:
     def refresh(self, euicc: str, *, wait: float = 0) -> Change:
         """Have the card read anew."""
         return self._change("POST", _card(euicc, "refresh"), wait=wait)
+
+    def probe(self, euicc: str, *, unredacted: bool = False, wait: float = 0) -> Change:
+        """Try out a card and the way to it; the change's result is the report."""
+        return self._change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
 
     def reset(
         self,

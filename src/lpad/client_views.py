@@ -68,6 +68,14 @@ class System(_View, frozen=True, kw_only=True):
     health: Health
 
 
+class Ports(_View, frozen=True, kw_only=True):
+    """What a card can be behind: serial ports and PC/SC readers; `no_readers` says why none are listed."""
+
+    serial: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    no_readers: str | None = None
+
+
 class Memory(_View, frozen=True, kw_only=True):
     """Free memory in bytes; None where the card does not tell."""
 

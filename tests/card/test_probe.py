@@ -13,9 +13,10 @@ from card.scripted_card import ScriptedCard
 from card.test_personalities import card_of
 from lpad.card.at_link import AtLink, open_at_link
 from lpad.card.isdr_aids import isdr_aids
+from lpad.card.link_facts import mask
 from lpad.card.link_memory import LinkMemory
 from lpad.card.ports import find_ports
-from lpad.card.probe import ProbeReport, mask, probe
+from lpad.card.probe import ProbeReport, probe
 from lpad.simulator.modem import PtyModem
 from lpad.simulator.modem_personality import ModemPersonality
 from lpad.simulator.personality import find_personality, personality_names

@@ -60,6 +60,12 @@ class ResetRequest(Request, frozen=True, kw_only=True):
     default_smdp: bool = False
 
 
+class ProbeRequest(Request, frozen=True, kw_only=True):
+    """Whether the report shows EID, IMEI and serial numbers whole."""
+
+    unredacted: bool = False
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the daemon does its work, and how many cards it can work with."""
 
@@ -76,6 +82,14 @@ class SystemView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     uptime_seconds: float
     health: Health
+
+
+class PortsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a card can be behind; `no_readers` says why none are listed, where that is known."""
+
+    serial: tuple[str, ...]
+    readers: tuple[str, ...]
+    no_readers: str | None
 
 
 class EuiccSummary(msgspec.Struct, frozen=True, kw_only=True):

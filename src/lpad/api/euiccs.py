@@ -66,6 +66,11 @@ async def refresh_euicc(call: Call) -> Response:
     return await _submit(call, Kind.REFRESH, {})
 
 
+async def probe_euicc(call: Call) -> Response:
+    """Try out the card and the way to it; the change's result is the report."""
+    return await _submit(call, Kind.PROBE, {"unredacted": call.body.unredacted})
+
+
 async def reset_euicc(call: Call) -> Response:
     """Delete profiles by class, and the default SM-DP+ address."""
     params: dict[str, Json] = {

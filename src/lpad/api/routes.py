@@ -44,10 +44,12 @@ _WAIT = ("wait",)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/system", READ, system.get_system, bodies.SystemView),
+    Route("GET", "/v1/ports", READ, system.list_ports, bodies.PortsView),
     Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, bodies.EuiccList),
     Route("GET", _CARD, READ, euiccs.get_euicc, bodies.EuiccView),
     Route("PATCH", _CARD, FULL, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
     Route("POST", f"{_CARD}/refresh", FULL, euiccs.refresh_euicc, Change, NoBody, _WAIT),
+    Route("POST", f"{_CARD}/probe", FULL, euiccs.probe_euicc, Change, bodies.ProbeRequest, _WAIT),
     Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, bodies.ProfileList),
     Route("GET", _PROFILE, READ, euiccs.get_profile, Profile),
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png"),

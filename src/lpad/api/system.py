@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import lpad
-from lpad.api.bodies import Health, SystemView
+from lpad.api.bodies import Health, PortsView, SystemView
 from lpad.api.call import json_response
 from lpad.engine.snapshot import CardState
 
@@ -37,3 +38,9 @@ async def get_system(call: Call) -> Response:
         health=health,
     )
     return json_response(view)
+
+
+async def list_ports(call: Call) -> Response:
+    """List the serial ports and PC/SC readers that are there, named in the settings or not."""
+    found = await asyncio.to_thread(call.engine.ports)
+    return json_response(PortsView(serial=found.serial, readers=found.readers, no_readers=found.no_readers))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+_SERIAL_NUMBER = re.compile(r"(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +46,8 @@ class Described(Protocol):
 def facts_of(link: object) -> LinkFacts:
     """Return what a link knows, nothing where it can't tell."""
     return link.describe() if isinstance(link, Described) else LinkFacts()
+
+
+def mask(text: str) -> str:
+    """Return a text without the long numbers in it: names of ports and readers hold serial numbers."""
+    return _SERIAL_NUMBER.sub(lambda found: f"…{found[0][-2:]}", text)

@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from lpad.cli import acting, exit_codes, showing
+from lpad.cli import acting, exit_codes, probing, showing
 from lpad.cli.lpactl_group import cli
 
-__all__ = ["acting", "main", "showing"]
+__all__ = ["acting", "main", "probing", "showing"]
 
 
 def main() -> None:

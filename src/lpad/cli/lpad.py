@@ -16,7 +16,7 @@ class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called: the daemon must not load a simulator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "sim", "demo"])
+        return sorted([*super().list_commands(ctx), "sim", "demo", "probe"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "sim":
@@ -27,6 +27,10 @@ class _LazyGroup(click.Group):
             from lpad.cli.demo import demo  # noqa: PLC0415 - see above
 
             return demo
+        if cmd_name == "probe":
+            from lpad.cli.offline_probe import probe  # noqa: PLC0415 - likewise
+
+            return probe
         return super().get_command(ctx, cmd_name)
 
 
@@ -66,7 +70,7 @@ def check_config(file: Path) -> None:
     found = SettingsFile.read(file)
     Trust.load([found.resolve(path) for path in found.settings.trust.extra_ca_files])
     for name, euicc in found.settings.euiccs.items():
-        if not Path(euicc.port).exists():
+        if euicc.port is not None and not Path(euicc.port).exists():
             click.echo(f"note: {name}: there is no {euicc.port} now; lpad waits for it", err=True)
     if not found.settings.euiccs:
         click.echo("note: no card is named under 'euiccs'", err=True)

@@ -39,6 +39,7 @@ class Kind(enum.StrEnum):
     RESET = "reset"
     DELIVER_NOTIFICATIONS = "deliver-notifications"
     REFRESH = "refresh"
+    PROBE = "probe"
 
 
 class State(enum.StrEnum):

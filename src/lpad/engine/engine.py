@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.card.ports import find_ports
+from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.events import Hub
 from lpad.engine.outbox import Outbox
@@ -14,7 +16,7 @@ from lpad.errors import Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lpad.deadline import Deadline
+    from lpad.card.ports import Ports
     from lpad.engine.card import CardPort
     from lpad.engine.change import Change, Json, Kind
     from lpad.engine.events import Subscription
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from lpad.engine.means import Patience
     from lpad.engine.outbox import Connect
     from lpad.engine.snapshot import Icon, Snapshot
+
+
+LISTING = 10.0
+"""Seconds for pcscd to name its readers."""
 
 
 class Engine:
@@ -167,6 +173,11 @@ class Engine:
         """
         eid = self._worker(euicc).snapshot.eid
         return self._journal.notifications(eid=eid) if eid is not None else []
+
+    @staticmethod
+    def ports() -> Ports:
+        """Return the serial ports and readers that are there, whether the settings name them or not."""
+        return find_ports(deadline=Deadline.after(LISTING))
 
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
         """Listen to events; see `Hub.subscribe`."""

@@ -13,6 +13,7 @@ from lpad.engine import reading
 from lpad.engine.change import Kind
 from lpad.engine.downloading import download
 from lpad.engine.insisting import when_not_busy
+from lpad.engine.probing import probe
 from lpad.engine.same_card import check_same_card
 from lpad.engine.switching import attempt, prepared, switch, verify
 from lpad.errors import CardError, CardRefused, Conflict, LpadError, NotFound
@@ -195,4 +196,5 @@ OPERATIONS: Mapping[Kind, Operation] = {
     Kind.RESET: reset,
     Kind.DELIVER_NOTIFICATIONS: deliver_notifications,
     Kind.REFRESH: refresh,
+    Kind.PROBE: probe,
 }

@@ -116,6 +116,8 @@ def _harmless(
 ) -> Verdict:
     if change.kind is Kind.REFRESH:
         return {"settled": True}
+    if change.kind is Kind.PROBE:
+        return _cut_off(change, "nothing is changed")
     return _cut_off(change, "what is pending stays in the outbox")
 
 
@@ -137,4 +139,5 @@ JUDGES: Mapping[Kind, Judge] = {
     Kind.RESET: _reset,
     Kind.DELIVER_NOTIFICATIONS: _harmless,
     Kind.REFRESH: _harmless,
+    Kind.PROBE: _harmless,
 }

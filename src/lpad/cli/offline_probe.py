@@ -1,0 +1,92 @@
+"""lpad probe: the same report without a daemon and without settings, which the port must be free for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from lpad.card.at_link import open_at_link
+from lpad.card.isdr_aids import isdr_aids
+from lpad.card.link_facts import mask
+from lpad.card.pcsc_link import open_pcsc_link
+from lpad.card.port_loan import PortLoan
+from lpad.card.ports import find_ports
+from lpad.card.probe import probe as probe_link
+from lpad.cli.output import Output
+from lpad.cli.probe_report import print_report
+from lpad.deadline import Deadline
+from lpad.identifiers import Aid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.card.link import Link
+
+_PATIENCE = 120.0
+_LISTING = 10.0
+
+
+@click.command("probe")
+@click.option("--port", metavar="PATH", help="A modem's AT port.")
+@click.option("--reader", metavar="NAME", help="A PC/SC reader: its name, a pattern with *, or a position.")
+@click.option("--baud", default=115200, show_default=True, help="Of the port; USB modems take any.")
+@click.option("--aid", "aids", multiple=True, metavar="HEX", help="Another name of the ISD-R to try first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--unredacted", is_flag=True, help="Show EID, IMEI and serial numbers whole.")
+def probe(
+    port: str | None, reader: str | None, baud: int, aids: tuple[str, ...], as_json: bool, unredacted: bool
+) -> None:
+    """Try out a card and the way to it without the daemon, and print a report fit for a bug report.
+
+    Nothing on the card is changed. Without --port and --reader it lists what there is.
+    """
+    output = Output(as_json=as_json)
+    ports: dict[str, Any] = msgspec.to_builtins(find_ports(deadline=Deadline.after(_LISTING)))
+    if not unredacted and (port or reader):
+        for kind in ("serial", "readers"):
+            ports[kind] = [mask(name) for name in ports[kind]]
+    if port is None and reader is None:
+        _list(output, ports)
+        return
+    if port is not None and reader is not None:
+        raise click.UsageError("a card is behind either a --port or a --reader")
+    deadline = Deadline.after(_PATIENCE)
+    links: list[Link] = []
+    opens, give_back = _opener(port, reader, baud, deadline=deadline)
+
+    def open_link() -> Link:
+        links.append(opens())
+        return links[0]
+
+    names = [*map(Aid.parse, aids), *isdr_aids()]
+    try:
+        report = probe_link(open_link, port=port or reader or "", aids=names, deadline=deadline)
+    finally:
+        for link in links:
+            link.close()
+        give_back()
+    print_report(output, report.shown(unredacted=unredacted), ports)
+
+
+def _opener(
+    port: str | None, reader: str | None, baud: int, *, deadline: Deadline
+) -> tuple[Callable[[], Link], Callable[[], None]]:
+    """Return what opens the link, and what gives back what was borrowed for it."""
+    if port is None:
+        return lambda: open_pcsc_link(reader or "0", deadline=deadline), lambda: None
+    loan = PortLoan(port, hold=0)
+    open_line = partial(loan.open_line, deadline=deadline)
+    return lambda: open_at_link(port, baud=baud, open_line=open_line), loan.give_back
+
+
+def _list(output: Output, ports: dict[str, Any]) -> None:
+    if output.as_json:
+        output.json({"ports": ports})
+        return
+    rows = [("port", name) for name in ports["serial"]] + [("reader", name) for name in ports["readers"]]
+    output.table(("KIND", "NAME"), rows, empty="there is neither a modem's port nor a reader")
+    if ports["no_readers"]:
+        output.note(ports["no_readers"])
