@@ -33,9 +33,11 @@ LOG_LEVELS = ("error", "warning", "info", "debug")
 
 
 class EuiccSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One card: where it is and what the device around it is."""
+    """One card: where it is, at a modem's port or in a reader, and what the device around it is."""
 
-    port: str
+    port: str | None = None
+    reader: str | int | None = None
+    shared: bool = False
     baud: Baud = 115200
     block_size: BlockSize = 255
     refresh: bool | None = None
@@ -45,6 +47,11 @@ class EuiccSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     aids: list[str] = []
     quirks: dict[str, Any] = {}
     device_capabilities: dict[str, str | int | float] = {}
+
+    @property
+    def place(self) -> str:
+        """Where the card is; cards in one place share what leads there."""
+        return self.port if self.port is not None else f"reader {self.reader}"
 
 
 class TrustSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -237,17 +244,20 @@ def _check_port(
     name: str, euicc: EuiccSection, ports: dict[str, dict[str, EuiccSection]], path: Path
 ) -> None:
     """Check that a port is shared only by the eUICCs of one card, each with a name for its ISD-R."""
-    others = ports.setdefault(euicc.port, {})
+    others = ports.setdefault(euicc.place, {})
+    where = "port" if euicc.port is not None else "reader"
     for other, section in others.items():
         if euicc.aid is None or section.aid is None or Aid.parse(euicc.aid) == Aid.parse(section.aid):
             raise InvalidSettings(
-                f"{path}: 'euiccs.{name}.port' is the port of '{other}' already; two eUICCs on one card are"
-                " told apart by 'aid', which both must have",
-                key=f"euiccs.{name}.port",
+                f"{path}: 'euiccs.{name}.{where}' is the {where} of '{other}' already; two eUICCs on one card"
+                " are told apart by 'aid', which both must have",
+                key=f"euiccs.{name}.{where}",
             )
-        if (euicc.baud, euicc.quirks) != (section.baud, section.quirks):
+        mine, theirs = ((each.baud, each.quirks, each.shared) for each in (euicc, section))
+        if mine != theirs:
             raise InvalidSettings(
-                f"{path}: 'euiccs.{name}' shares its port with '{other}', and needs the same baud and quirks",
+                f"{path}: 'euiccs.{name}' shares its {where} with '{other}', and needs the same baud, quirks"
+                " and 'shared'",
                 key=f"euiccs.{name}",
             )
     others[name] = euicc
@@ -257,6 +267,15 @@ def _check_euicc(key: str, name: str, euicc: EuiccSection, path: Path) -> None:
     if not Name.fullmatch(name):
         raise InvalidSettings(
             f"{path}: '{key}': a card's name has up to 32 lower-case letters, digits, - and _", key=key
+        )
+    if euicc.port is None and euicc.reader is None:
+        raise InvalidSettings(
+            f"{path}: '{key}.port' is missing; a card in a PC/SC reader has '{key}.reader' instead",
+            key=f"{key}.port",
+        )
+    if euicc.port is not None and euicc.reader is not None:
+        raise InvalidSettings(
+            f"{path}: '{key}' has both 'port' and 'reader'; a card is in one place", key=key
         )
     if euicc.imei is not None:
         _checked(Imei.parse, euicc.imei, f"{key}.imei", path)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lpad.card.pcsc import CARD_PRESENT, Context
 from lpad.card.pcsc_reader import choose_reader
+from lpad.deadline import Deadline
 from lpad.errors import CardUnreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-    from lpad.deadline import Deadline
+_log = logging.getLogger(__name__)
 
+_WITHOUT_PCSCD = (60.0, 120.0, 300.0, 900.0)
+"""Seconds until pcscd is looked for again; the last one stays."""
+_LONG = 7 * 24 * 3600.0
 _LOST = 0.05
 """Seconds after which a cancellation is sent again: one that comes before the waiting has begun is lost."""
 
@@ -93,3 +99,57 @@ class ReaderWatch:
         except CardUnreachable:
             return states, Sight(None, card=False)
         return states, Sight(reader, card=bool(states[reader] & CARD_PRESENT))
+
+
+def watch_reader(reader: str | int, notify: Callable[[bool], None]) -> Callable[[], None]:
+    """Tell `notify` whether a card is in a reader, from another thread, whenever that changes.
+
+    Args:
+        reader: as `choose_reader` has it.
+        notify: returns at once, and never raises.
+
+    Returns:
+        What ends it.
+    """
+    following = _Following(reader, notify)
+    threading.Thread(target=following.run, name="reader-watch", daemon=True).start()
+    return following.end
+
+
+class _Following:
+    """A watch that is made anew when pcscd is."""
+
+    def __init__(self, reader: str | int, notify: Callable[[bool], None]) -> None:
+        self._reader = reader
+        self._notify = notify
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._watch: ReaderWatch | None = None
+
+    def run(self) -> None:
+        """Follow until the end."""
+        failures = 0
+        while not self._ended.is_set():
+            try:
+                watch = ReaderWatch(self._reader)
+                with self._lock:
+                    self._watch = watch
+                with watch:
+                    while not self._ended.is_set():
+                        card = watch.wait_for_change(deadline=Deadline.after(_LONG)).card
+                        failures = 0
+                        if not self._ended.is_set():
+                            self._notify(card)
+            except CardUnreachable as error:
+                _log.info("%s", error)
+                self._notify(False)
+                self._ended.wait(_WITHOUT_PCSCD[min(failures, len(_WITHOUT_PCSCD) - 1)])
+                failures += 1
+
+    def end(self) -> None:
+        """End it, from another thread."""
+        self._ended.set()
+        with self._lock:
+            watch = self._watch
+        if watch is not None:
+            watch.close()

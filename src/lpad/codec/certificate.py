@@ -22,6 +22,13 @@ _DNS_NAME = 0x82
 _REGISTERED_ID = 0x88
 
 
+_VERSION = 0xA0
+_SUBJECT = 4
+"""Its place in TBSCertificate behind the version: serial number, algorithm, issuer, validity, subject."""
+_SERIAL_NUMBER = bytes.fromhex("550405")
+"""2.5.4.5, the attribute of a name."""
+
+
 class Role(StrEnum):
     """What SGP.22 lets the holder of a certificate do."""
 
@@ -103,6 +110,27 @@ class Certificate:
             if policy.startswith(_RSP_ROLE)
         )
         return tuple(role for role in found if role is not None)
+
+
+def subject_serial_number(raw: bytes) -> str | None:
+    """Return the serialNumber in a certificate's subject, which is an eUICC's EID; None where there is none.
+
+    Args:
+        raw: the certificate's DER.
+
+    Raises:
+        MalformedError: no X.509 certificate.
+    """
+    fields = tlv.parse(raw).get(_SEQUENCE).children()
+    first = 1 if fields and fields[0].tag == _VERSION else 0
+    if len(fields) <= first + _SUBJECT:
+        raise MalformedError("these bytes are no X.509 certificate")
+    for names in fields[first + _SUBJECT].children():
+        for name in names.children():
+            kind, *value = name.children()
+            if kind.value == _SERIAL_NUMBER and value:
+                return value[0].value.decode("ascii", "replace")
+    return None
 
 
 def _extensions(raw: bytes) -> dict[str, bytes]:

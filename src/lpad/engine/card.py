@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Watch(Protocol):
+    """Tells of a card's port that comes and goes, from another thread."""
+
+    def __call__(self, notify: Callable[[bool], None]) -> Callable[[], None]:
+        """Begin to tell `notify` whether the port is there, and return what ends it."""
+
+
 class Loan(Protocol):
     """Lends the port, where it is another program's; `open_link` borrows."""
 
@@ -43,7 +50,7 @@ class CardPort:
 
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
-    what the modem and the card say.
+    what the modem and the card say. `watch` tells of the port's coming and going, where the system tells.
     """
 
     name: str
@@ -56,6 +63,7 @@ class CardPort:
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
     loan: Loan | None = None
+    watch: Watch | None = None
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.change import QuestionKind
+from lpad.engine.same_card import EID
 from lpad.engine.switching import switch
 from lpad.errors import CardError, Conflict, LpadError
 from lpad.lpa.download import Decision, Download, Order
@@ -47,9 +48,9 @@ def download(job: Job, means: Means) -> dict[str, Json]:
         address, order = _order(job, means, euicc, deadline)
         with means.connect(address) as server:
             listener = _Listener(job, means)
-            installed = Download(euicc, server, order, device=_device(means), listener=listener).run(
-                deadline=deadline
-            )
+            installed = Download(
+                euicc, server, order, device=_device(means), listener=listener, eid=job.secret(EID)
+            ).run(deadline=deadline)
             job.follow("deliver-notifications")
             delivered = _notify(means, euicc, installed, server)
     result: dict[str, Json] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.errors import Conflict
+from lpad.lpa.same_card import swapped
 
 if TYPE_CHECKING:
     from lpad.deadline import Deadline
@@ -24,7 +24,4 @@ def check_same_card(job: Job, euicc: Euicc, *, deadline: Deadline) -> None:
     """
     meant = job.secret(EID)
     if meant is not None and str(euicc.get_eid(deadline=deadline)) != meant:
-        raise Conflict(
-            f"can't {job.change.kind}: the card was swapped since this was asked for (another EID answers);"
-            " nothing was done. Look at the card with 'lpactl info', and ask again if this one is meant"
-        )
+        raise swapped(job.change.kind.replace("-", " "))

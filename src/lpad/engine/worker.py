@@ -15,7 +15,7 @@ import msgspec
 from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.card import Card
-from lpad.engine.change import Failure, Kind, now
+from lpad.engine.change import Failure, now
 from lpad.engine.job import Job
 from lpad.engine.means import Means
 from lpad.engine.operations import OPERATIONS
@@ -97,6 +97,9 @@ class Worker:
         self._failed_openings = 0
         self._look_at = 0.0
         self._give_back_at: float | None = None
+        self._port_there = True
+        self._port_went = False
+        self._end_watch: Callable[[], None] | None = None
         self._snapshot = Snapshot(name=port.name, transport=port.transport)
         self._icons: dict[str, Icon] = {}
         self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
@@ -118,6 +121,8 @@ class Worker:
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
         self._unsettled.adopt(self._snapshot.name)
+        if self._card.port.watch is not None:
+            self._end_watch = self._card.port.watch(self._port_seen)
         self._thread.start()
 
     def submit(self, change: Change) -> None:
@@ -180,6 +185,8 @@ class Worker:
             self._stopping = True
             running = self._running
             self._condition.notify_all()
+        if self._end_watch is not None:
+            self._end_watch()
         if running is not None:
             running.cancel("lpad was stopped; ask again")
         if self._thread.is_alive():
@@ -204,9 +211,35 @@ class Worker:
                 self._guarded(self._card.give_back)
             elif self._snapshot.state is not CardState.READY:
                 self._guarded(self._look)
+            elif self._port_went:
+                self._guarded(self._port_gone)
             else:
                 self._guarded(self._take_off)
         self._card.give_back()
+
+    def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
+        """Learn, in another thread, that the port is there or not; a running change finds out by itself."""
+        with self._condition:
+            self._port_there = there
+            if self._snapshot.state is CardState.READY:
+                self._port_went = self._port_went or not there
+            elif there:
+                # A modem that is still starting is looked for again as after lpad's own start.
+                self._failed_openings = 0
+                self._look_at = time.monotonic()
+            self._condition.notify_all()
+
+    def _port_gone(self) -> None:
+        """Say that the card is absent; or, where the port is back already, read the card anew."""
+        with self._condition:
+            self._port_went = False
+            there = self._port_there
+        self._card.drop()
+        if there:
+            self._look()
+        else:
+            gone = f"{self._snapshot.transport} has disappeared; lpad goes on as soon as it is back"
+            self._absent(CardUnreachable(gone))
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Nothing may end this thread: a card without its worker needs a truck."""
@@ -223,7 +256,7 @@ class Worker:
 
     def _work_due(self) -> bool:
         if self._snapshot.state is CardState.READY:
-            return self._tidy
+            return self._tidy or self._port_went
         return time.monotonic() >= self._look_at
 
     def _until_due(self) -> float | None:
@@ -258,8 +291,7 @@ class Worker:
             job.fail(error)
         else:
             try:
-                if change.kind is not Kind.PROBE:  # which reports of a card that is absent, too
-                    self._open_first()
+                self._open_first()
                 result = OPERATIONS[change.kind](job, self._means)
             except LpadError as error:
                 self._failed(job, error)

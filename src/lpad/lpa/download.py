@@ -28,6 +28,7 @@ from lpad.lpa import cancellation, policy, server_checks
 from lpad.lpa.download_port import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.policy import PolicyVerdict
 from lpad.lpa.refusal import installation_refused
+from lpad.lpa.same_card import check_proof
 from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
 
 if TYPE_CHECKING:
@@ -77,7 +78,14 @@ class Download:
     _result: ProfileInstallationResult
 
     def __init__(
-        self, euicc: Euicc, server: Es9Plus, order: Order, *, device: DeviceInfo, listener: DownloadListener
+        self,
+        euicc: Euicc,
+        server: Es9Plus,
+        order: Order,
+        *,
+        device: DeviceInfo,
+        listener: DownloadListener,
+        eid: str | None = None,
     ) -> None:
         """Bring together what takes part.
 
@@ -88,12 +96,14 @@ class Download:
             order: what to download.
             device: TAC, IMEI and capabilities of the device, told to the card and the server.
             listener: is told of each step and asked for decisions.
+            eid: of the card that the profile is for; None: of whichever is there.
         """
         self._euicc = euicc
         self._server = server
         self._order = order
         self._device = device
         self._listener = listener
+        self._eid = eid
         self._session = DownloadSession()
         self._deadline = Deadline.after(0)
         self._code = order.confirmation_code or None
@@ -192,7 +202,9 @@ class Download:
             ctx_params1=self._ctx_params1(),
         )
         self._session.on(Event.AUTHENTICATION_SENT)
-        self._card_proof = self._euicc.authenticate_server(request, deadline=self._deadline).raw
+        proof = self._euicc.authenticate_server(request, deadline=self._deadline)
+        self._card_proof = proof.raw
+        check_proof(proof, self._eid)
         return Event.CARD_SIGNED
 
     def _authenticate_client(self) -> Event:

@@ -146,6 +146,10 @@ class PtyModem:
         """Send characters as they are, now: noise, half lines, leftovers."""
         self._do(lambda: self._port.send(data))
 
+    def swap_card(self, card: Card) -> None:
+        """Put another card in; nobody is told."""
+        self._do(lambda: self._commands.swap_card(card))
+
     def vanish(self) -> None:
         """Take the port away, also in the middle of a command."""
         self._do(self._port.vanish)

@@ -87,7 +87,13 @@ class CommandSet:
         self._error_level = personality.error_level
         self._busy = personality.busy
         self.channels = ModemChannels(self._transmit, personality)
-        self.radio = ModemRadio(self._transmit, card.reset, personality)
+        self.radio = ModemRadio(self._transmit, self._reset_card, personality)
+
+    def swap_card(self, card: Card) -> None:
+        """Put another card in."""
+        self._card = card
+        self.channels.forget()
+        self.radio.happened(Notices.RESET)
 
     def answer(self, line: str) -> Reply | None:
         """Execute one command line, without its end.
@@ -124,6 +130,9 @@ class CommandSet:
             return self._serve_proactive(length)
         except CardUnreachable:
             return False
+
+    def _reset_card(self) -> bytes:
+        return self._card.reset()
 
     def _serve_proactive(self, length: int) -> bool:
         for _ in range(_MOST_PROACTIVE):

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.codec import der, tlv
+from lpad.codec.certificate import subject_serial_number
 from lpad.codec.messages.result import ResultCode
-from lpad.identifiers import TransactionId
+from lpad.errors import InvalidValue
+from lpad.identifiers import Eid, TransactionId
 
 if TYPE_CHECKING:
     from lpad.identifiers import Imei
+
+_AGREED = 0xA0
+_EUICC_CERTIFICATE = 2
+"""Its place in AuthenticateResponseOk, after what is signed and the signature."""
 
 
 class AuthenticateError(ResultCode):
@@ -179,6 +185,25 @@ class AuthenticateServerResponse:
         outcome, value = der.decode("AuthenticateServerResponse", raw)
         agreed = outcome == "authenticateResponseOk"
         return cls(raw, None if agreed else AuthenticateError(value["authenticateErrorCode"]))
+
+    @property
+    def eid(self) -> Eid | None:
+        """The EID in the card's certificate; None where the answer holds none.
+
+        It stands there as the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), and saves asking.
+
+        Raises:
+            MalformedError: the certificate is none.
+        """
+        agreed = tlv.parse(self.raw).find(_AGREED)
+        parts = () if agreed is None else agreed.children()
+        if len(parts) <= _EUICC_CERTIFICATE:
+            return None
+        number = subject_serial_number(parts[_EUICC_CERTIFICATE].raw)
+        try:
+            return None if number is None else Eid.parse(number)
+        except InvalidValue:
+            return None
 
 
 def release(major: int, minor: int = 0, revision: int = 0) -> bytes:

@@ -1,0 +1,138 @@
+"""Devices that come and go, told by the kernel: one socket, one thread, no wake-up while nothing happens.
+
+The kernel and udev tell of each device on a netlink socket. udev's word comes later, when the names under
+/dev/serial and the permissions are there; where no udev runs, the kernel's is all there is. What is told
+is a hint to look, no more.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import select
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+
+_KOBJECT_UEVENT = 15
+"""NETLINK_KOBJECT_UEVENT of linux/netlink.h."""
+_KERNEL_AND_UDEV = 1 | 2
+_UDEV = b"libudev\0"
+_MOST = 65_536
+_SUBSYSTEMS = {b"tty", b"wwan", b"usbmisc"}
+
+
+def open_uevents() -> socket.socket | None:
+    """Return a socket on which devices are told of; None where this system does not let us listen."""
+    try:
+        uevents = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _KOBJECT_UEVENT)
+    except OSError as error:
+        _log.info("no news of devices (%s): ports that come back are looked for now and then", error)
+        return None
+    try:
+        uevents.bind((0, _KERNEL_AND_UDEV))
+    except OSError as error:
+        uevents.close()
+        _log.info("no news of devices (%s): ports that come back are looked for now and then", error)
+        return None
+    return uevents
+
+
+def subsystem_of(message: bytes) -> bytes | None:
+    """Return the subsystem that a message of the kernel's or udev's tells of; None where it names none."""
+    start = 0
+    if message.startswith(_UDEV):
+        if len(message) < 24:
+            return None
+        # prefix[8], magic, size of the header, offset of the properties: udev's monitor header.
+        (start,) = struct.unpack_from("=I", message, 16)
+    for line in message[start:].split(b"\0"):
+        if line.startswith(b"SUBSYSTEM="):
+            return line.removeprefix(b"SUBSYSTEM=")
+    return None
+
+
+class PortWatch:
+    """Tells whether ports are there whenever that may have changed; a thread that sleeps otherwise."""
+
+    def __init__(self, *, uevents: Callable[[], socket.socket | None] = open_uevents) -> None:
+        """Prepare; nothing is opened before the first port is watched.
+
+        Args:
+            uevents: opens the socket.
+        """
+        self._open = uevents
+        self._lock = threading.Lock()
+        self._watched: dict[int, tuple[str, Callable[[bool], None]]] = {}
+        self._numbers = 0
+        self._socket: socket.socket | None = None
+        self._wake: int | None = None
+
+    def watch(self, port: str, notify: Callable[[bool], None]) -> Callable[[], None]:
+        """Tell `notify` whether the port is there, from another thread, whenever a port comes or goes.
+
+        Args:
+            port: device, or a link to one.
+            notify: returns at once, and never raises.
+
+        Returns:
+            What ends it.
+        """
+        with self._lock:
+            self._numbers += 1
+            number = self._numbers
+            self._watched[number] = (port, notify)
+            if self._socket is None:
+                self._start()
+
+        def end() -> None:
+            with self._lock:
+                self._watched.pop(number, None)
+                if not self._watched and self._wake is not None:
+                    os.eventfd_write(self._wake, 1)
+                    self._socket = self._wake = None
+
+        return end
+
+    def _start(self) -> None:
+        uevents = self._open()
+        if uevents is None:
+            return
+        self._socket, self._wake = uevents, os.eventfd(0, os.EFD_CLOEXEC)
+        threading.Thread(target=self._listen, args=(uevents, self._wake), name="hotplug", daemon=True).start()
+
+    def _listen(self, uevents: socket.socket, wake: int) -> None:
+        poll = select.poll()
+        poll.register(uevents, select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        while True:
+            ready = dict(poll.poll())
+            if wake in ready:
+                break
+            try:
+                message = uevents.recv(_MOST)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    _log.warning("no more news of devices: %s", error)
+                    break
+                self._tell()  # more was told than fitted; some of it may have been ours
+                continue
+            if not message:
+                break
+            if subsystem_of(message) in _SUBSYSTEMS:
+                self._tell()
+        uevents.close()
+        os.close(wake)
+
+    def _tell(self) -> None:
+        with self._lock:
+            watched = list(self._watched.values())
+        for port, notify in watched:
+            notify(os.path.exists(port))  # noqa: PTH110 - a string, as the settings have it

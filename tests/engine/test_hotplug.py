@@ -1,0 +1,125 @@
+"""Ports that go and come back, and cards that are swapped, as the engine lives through them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.engine.change import Kind, State
+from lpad.engine.snapshot import CardState
+from lpad.identifiers import Eid
+from lpad.simulator.euicc.card import SoftCard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki import Pki
+
+OTHER_EID = "89049032000000000000000000000105"
+
+
+class Kernel:
+    """Tells of ports as the kernel does."""
+
+    def __init__(self) -> None:
+        self.notify: Callable[[bool], None] | None = None
+        self.ended = False
+
+    def watch(self, notify: Callable[[bool], None]) -> Callable[[], None]:
+        self.notify = notify
+        return self.end
+
+    def end(self) -> None:
+        self.ended = True
+
+    def tell(self, *, there: bool) -> None:
+        assert self.notify is not None
+        self.notify(there)
+
+
+@contextmanager
+def watched(lab: Lab) -> Iterator[Kernel]:
+    kernel = Kernel()
+    lab.start(replace(lab.port, watch=kernel.watch))
+    becomes(lab, CardState.READY)
+    yield kernel
+    lab.stop()
+    assert kernel.ended
+
+
+def becomes(lab: Lab, state: CardState) -> None:
+    lab.until(lambda: lab.engine.snapshot(CARD).state, lambda seen: seen is state)
+
+
+def test_a_port_that_goes_while_nobody_works_is_noticed_at_once(lab: Lab) -> None:
+    """Absent, with a sentence; then back, without anybody asking and without waiting for a timer."""
+    with watched(lab) as kernel:
+        for _ in range(6):  # more often than the waiting between looks would allow
+            lab.modem.vanish()
+            kernel.tell(there=False)
+            becomes(lab, CardState.ABSENT)
+            error = lab.engine.snapshot(CARD).error
+            assert error is not None
+            assert "disappeared" in error.sentence
+            lab.modem.come_back()
+            kernel.tell(there=True)
+            becomes(lab, CardState.READY)
+
+
+def test_a_port_that_was_away_for_a_moment_is_opened_anew(lab: Lab) -> None:
+    """Gone and back before anybody looked: the card is read again through the new port."""
+    with watched(lab) as kernel:
+        lab.modem.vanish()
+        lab.modem.come_back()
+        read_at = lab.engine.snapshot(CARD).read_at
+        kernel.tell(there=False)
+        kernel.tell(there=True)
+        lab.until_true(lambda: lab.engine.snapshot(CARD).read_at != read_at)
+        becomes(lab, CardState.READY)
+
+
+def test_a_change_after_an_unnoticed_absence_finds_the_new_port(lab: Lab) -> None:
+    """Where the kernel tells nothing, the next change opens the port that came back."""
+    iccid = lab.install()
+    lab.modem.vanish()
+    lab.modem.come_back()
+    assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
+
+
+def test_another_cards_change_is_not_carried_out(lab: Lab, tmp_path: Path, pki: Pki) -> None:
+    """What was meant for one card is not done to the one that was put in its place."""
+    iccid = lab.install()
+    with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
+        before = lab.card.eid
+        lab.modem.swap_card(other)
+        change = lab.carry_out(Kind.RESET, operational_profiles=True, test_profiles=True, default_smdp=True)
+        assert change.state is State.FAILED
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert "swapped" in change.error.sentence
+        assert [step.name for step in change.steps][-1] == "read-profiles"
+        assert lab.engine.snapshot(CARD).eid == str(other.eid) != str(before)
+        assert str(other.eid) == OTHER_EID
+        refused = lab.carry_out(Kind.ENABLE, iccid=iccid)
+        assert refused.error is not None
+        assert refused.error.kind == "not-found"
+
+
+def test_a_swapped_card_gets_no_profile_that_was_meant_for_another(
+    lab: Lab, tmp_path: Path, pki: Pki
+) -> None:
+    """A download is bound to the card that the caller saw, too."""
+    lab.engine  # noqa: B018 - starts it
+    becomes(lab, CardState.READY)
+    order = lab.order(iccid=FIRST)
+    with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
+        lab.modem.swap_card(other)
+        change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert other.profiles == ()
+        # The order is unharmed.
+        assert lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).error is None
