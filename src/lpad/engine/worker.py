@@ -15,7 +15,7 @@ import msgspec
 from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.card import Card
-from lpad.engine.change import Failure, now
+from lpad.engine.change import Failure, Kind, now
 from lpad.engine.job import Job
 from lpad.engine.means import Means
 from lpad.engine.operations import OPERATIONS
@@ -291,7 +291,8 @@ class Worker:
             job.fail(error)
         else:
             try:
-                self._open_first()
+                if change.kind is not Kind.PROBE:  # which reports of a card that is absent, too
+                    self._open_first()
                 result = OPERATIONS[change.kind](job, self._means)
             except LpadError as error:
                 self._failed(job, error)
