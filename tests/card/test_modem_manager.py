@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,9 @@ import pytest
 from card.link_contract import soon
 from card.modem_manager_double import NAME, UID, ModemManagerDouble, private_bus
 from card.scripted_card import ScriptedCard
+from lpad.card.port_holders import held_elsewhere
 from lpad.card.port_loan import PortLoan
+from lpad.deadline import Deadline
 from lpad.errors import CardBusy
 from lpad.simulator.modem import PtyModem
 
@@ -137,9 +141,13 @@ def test_nobody_to_ask(bus: str, port: str) -> None:
     loan.give_back()
 
 
-def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path) -> None:
-    """Without a bus the port is simply opened, and kept when idle."""
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
+@pytest.mark.parametrize("there", [False, True])
+def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
+    """Without a bus, or with one that nobody listens at, the port is simply opened, and kept when idle."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+    if there:
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(f"{tmp_path}/bus")
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
     assert loan.hold is None
@@ -175,6 +183,15 @@ def test_refusal(bus: str, port: str, error: str, text: str, told: str) -> None:
         assert caught.value.retryable is ("Retry" in error)
 
 
+def test_mute(bus: str, port: str) -> None:
+    """A ModemManager that does not answer is an error, and no endless wait."""
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        manager.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(CardBusy, match="did not answer in time"):
+            PortLoan(port, hold=5).open_line(port, baud=115200, deadline=Deadline.after(0.3))
+        manager.process.send_signal(signal.SIGCONT)
+
+
 def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ModemManager holds the port and can't be asked, the error names both remedies."""
     monkeypatch.setattr("lpad.card.port_loan.can_ask", lambda: False)
@@ -185,3 +202,18 @@ def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch)
         assert f"ModemManager (pid {manager.process.pid}) holds it" in sentence
         assert "pip install 'lpad[modemmanager]'" in sentence
         assert "ID_MM_PORT_IGNORE=1" in sentence
+
+
+def test_unseen_holder(tmp_path: Path) -> None:
+    """ModemManager, whose files only root can see, is suspected where it runs and no holder is seen."""
+    for pid, name in (("12", "bash"), ("34", "ModemManager")):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "comm").write_text(f"{name}\n")
+    told = held_elsewhere("/dev/ttyUSB2", processes=tmp_path)
+    assert told.startswith("another program holds it, most likely ModemManager (pid 34); either install")
+
+
+def test_unknown_holder(tmp_path: Path) -> None:
+    """Where nobody is seen and ModemManager does not run, the error does not guess."""
+    told = held_elsewhere("/dev/ttyUSB2", processes=tmp_path)
+    assert told.startswith("another program holds it; stop that program")

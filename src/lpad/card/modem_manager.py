@@ -41,6 +41,7 @@ _GONE = (
     "org.freedesktop.DBus.Error.NameHasNoOwner",
     "org.freedesktop.DBus.Error.NoReply",
 )
+_SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
 _ENDING = 5.0
 """Seconds for the thread to end; nothing in it waits for anybody by then."""
 
@@ -56,8 +57,11 @@ class _Refused(Exception):
 
 
 def can_ask() -> bool:
-    """Tell whether dbus-fast is installed, without the cost of loading it."""
-    return importlib.util.find_spec("dbus_fast") is not None
+    """Tell whether there are dbus-fast and a system bus, without the cost of loading the former."""
+    address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", _SYSTEM_BUS)
+    path = address.partition(",")[0].removeprefix("unix:path=")
+    no_bus = path.startswith("/") and not os.path.exists(path)  # noqa: PTH110 - a path in text
+    return not no_bus and importlib.util.find_spec("dbus_fast") is not None
 
 
 class Inhibition:

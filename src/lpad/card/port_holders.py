@@ -9,13 +9,17 @@ from pathlib import Path
 _MODEM_MANAGER = "ModemManager"
 
 
-def held_elsewhere(port: str) -> str:
+def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
     """Return what to say of a port that another program holds: who it is, as far as that can be known.
 
     ModemManager runs as root, so nobody else sees which files it has open; that it runs is seen by all.
+
+    Args:
+        port: the port.
+        processes: where the kernel tells of processes.
     """
-    holders = _holders(port)
-    suspects = holders or _running(_MODEM_MANAGER)
+    holders = _holders(port, processes)
+    suspects = holders or _running(_MODEM_MANAGER, processes)
     named = ", ".join(f"{name} (pid {pid})" for name, pid in suspects)
     if any(name == _MODEM_MANAGER for name, _ in suspects):
         who = f"{named} holds it" if holders else f"another program holds it, most likely {named}"
@@ -30,20 +34,20 @@ def held_elsewhere(port: str) -> str:
     )
 
 
-def _holders(port: str) -> list[tuple[str, str]]:
+def _holders(port: str, processes: Path) -> list[tuple[str, str]]:
     """Return name and number of the processes that have a port open, as far as /proc shows them to us."""
     device = os.path.realpath(port)
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in processes.glob("[0-9]*"):
         with suppress(OSError):  # gone meanwhile, or another user's
             if any(os.path.realpath(fd) == device for fd in (process / "fd").iterdir()):
                 found.append((_name(process), process.name))
     return found
 
 
-def _running(name: str) -> list[tuple[str, str]]:
+def _running(name: str, processes: Path) -> list[tuple[str, str]]:
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in processes.glob("[0-9]*"):
         with suppress(OSError):
             if _name(process) == name:
                 found.append((name, process.name))
