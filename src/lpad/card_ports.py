@@ -12,6 +12,7 @@ from lpad.card.link_memory import LinkMemory
 from lpad.card.pcsc_link import open_pcsc_link
 from lpad.card.pcsc_watch import watch_reader
 from lpad.card.port_loan import PortLoan
+from lpad.card.port_names import PortNames
 from lpad.card.shared_port import SharedPort
 from lpad.engine.card import CardPort
 from lpad.identifiers import Aid, Imei
@@ -19,10 +20,11 @@ from lpad.server_address import ServerAddress
 from lpad.settings import device_capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lpad.card.link import Link
     from lpad.deadline import Deadline
+    from lpad.engine.card import Watch
     from lpad.settings import EuiccSection, SettingsFile
 
 LINKS = "links"
@@ -32,56 +34,62 @@ LINKS = "links"
 def card_ports(file: SettingsFile) -> list[CardPort]:
     """Return the cards in the settings; those in one place share what leads there."""
     settings = file.settings
-    memory = LinkMemory(file.resolve(settings.state_folder) / LINKS)
+    links = file.resolve(settings.state_folder) / LINKS
+    memory = LinkMemory(links)
     sections = settings.euiccs
     places = [section.place for section in sections.values()]
     shared: dict[str, SharedPort] = {}
     loans: dict[str, PortLoan] = {}
     watch = PortWatch()
+    names: dict[str, PortNames] = {}
     ports = []
     for name, section in sections.items():
         loan = None
+        if section.port is not None:
+            names.setdefault(section.port, PortNames(section.port, folder=links))
         if section.port is not None and settings.modem_manager.inhibit == "auto":
             loan = loans.setdefault(section.port, PortLoan(section.port, hold=settings.modem_manager.hold))
-        opens = _opener(section, memory, loan)
+        opens = _opener(section, memory, names, loan)
         if places.count(section.place) > 1:
             opens = shared.setdefault(section.place, SharedPort(opens, name=section.place)).open_link
-        ports.append(_card_port(name, section, opens, loan, watch))
+        ports.append(_card_port(name, section, opens, loan, _watch(section, watch, names)))
     return ports
 
 
-def _opener(section: EuiccSection, memory: LinkMemory, loan: PortLoan | None) -> Callable[[Deadline], Link]:
+def _opener(
+    section: EuiccSection, memory: LinkMemory, names: Mapping[str, PortNames], loan: PortLoan | None
+) -> Callable[[Deadline], Link]:
     if section.reader is not None:
         open_reader = partial(open_pcsc_link, section.reader, shared=section.shared)
         return lambda deadline: open_reader(deadline=deadline)
     assert section.port is not None
-    open_link = partial(
-        open_at_link, section.port, baud=section.baud, memory=memory, overrides=section.quirks
-    )
+    port = names[section.port]
+    open_link = partial(open_at_link, baud=section.baud, memory=memory, overrides=section.quirks)
     if loan is None:
-        return lambda _deadline: open_link()
-    return lambda deadline: open_link(open_line=partial(loan.open_line, deadline=deadline))
+        return lambda deadline: port.open(open_link, deadline=deadline)
+    return lambda deadline: port.open(
+        partial(open_link, open_line=partial(loan.open_line, deadline=deadline)), deadline=deadline
+    )
+
+
+def _watch(section: EuiccSection, watch: PortWatch, names: Mapping[str, PortNames]) -> Watch:
+    if section.port is not None:
+        return partial(watch.watch, names[section.port].there)
+    assert section.reader is not None
+    return partial(watch_reader, section.reader)
 
 
 def _card_port(
-    name: str,
-    section: EuiccSection,
-    opens: Callable[[Deadline], Link],
-    loan: PortLoan | None,
-    watch: PortWatch,
+    name: str, section: EuiccSection, opens: Callable[[Deadline], Link], loan: PortLoan | None, watch: Watch
 ) -> CardPort:
     only = (Aid.parse(section.aid),) if section.aid else None
-    if section.port is not None:
-        transport, watches = f"AT modem on {section.port}", partial(watch.watch, section.port)
-    else:
-        assert section.reader is not None
-        transport, watches = f"card in the reader {section.reader}", partial(watch_reader, section.reader)
+    at_modem = section.port is not None
     return CardPort(
         name=name,
-        transport=transport,
+        transport=f"AT modem on {section.port}" if at_modem else f"card in the {section.place}",
         open_link=opens,
         loan=loan,
-        watch=watches,
+        watch=watch,
         aids=only or isdr_aids(map(Aid.parse, section.aids)),
         block_size=section.block_size,
         refresh=section.refresh,

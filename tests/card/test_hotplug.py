@@ -44,7 +44,7 @@ def test_a_port_that_comes_and_goes_is_told(
     """Whether it is there is looked at when the kernel, or udev, tells of a serial port."""
     speaker, watch = kernel
     port = tmp_path / "ttyUSB2"
-    end = watch.watch(str(port), told.put)
+    end = watch.watch(port.exists, told.put)
     speaker.send(message)
     assert told.get(timeout=PATIENCE) is False
     port.touch()
@@ -58,7 +58,7 @@ def test_other_devices_wake_nobody(
 ) -> None:
     """A battery's news is no news."""
     speaker, watch = kernel
-    end = watch.watch(str(tmp_path), told.put)
+    end = watch.watch(tmp_path.exists, told.put)
     for message in (BATTERY, b"", b"libudev\0", b"libudev\0" + bytes(12) + b"\xff" * 4, b"\xff" * 100):
         if message:
             speaker.send(message)
@@ -73,7 +73,7 @@ def test_the_thread_ends_with_the_last_watch(
 ) -> None:
     """Nobody listens when nobody is told."""
     _, watch = kernel
-    ends = [watch.watch(str(tmp_path), told.put) for _ in range(2)]
+    ends = [watch.watch(tmp_path.exists, told.put) for _ in range(2)]
     (thread,) = [each for each in threading.enumerate() if each.name == "hotplug"]
     for end in ends:
         end()
@@ -84,7 +84,7 @@ def test_the_thread_ends_with_the_last_watch(
 
 def test_a_system_that_tells_nothing_is_no_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
     """In some containers nobody may listen; the port is then looked for now and then."""
-    end = PortWatch(uevents=lambda: None).watch(str(tmp_path), told.put)
+    end = PortWatch(uevents=lambda: None).watch(tmp_path.exists, told.put)
     end()
     assert told.empty()
 

@@ -70,16 +70,16 @@ class PortWatch:
         """
         self._open = uevents
         self._lock = threading.Lock()
-        self._watched: dict[int, tuple[str, Callable[[bool], None]]] = {}
+        self._watched: dict[int, tuple[Callable[[], bool], Callable[[bool], None]]] = {}
         self._numbers = 0
         self._socket: socket.socket | None = None
         self._wake: int | None = None
 
-    def watch(self, port: str, notify: Callable[[bool], None]) -> Callable[[], None]:
+    def watch(self, there: Callable[[], bool], notify: Callable[[bool], None]) -> Callable[[], None]:
         """Tell `notify` whether the port is there, from another thread, whenever a port comes or goes.
 
         Args:
-            port: device, or a link to one.
+            there: looks whether the port is there; never raises.
             notify: returns at once, and never raises.
 
         Returns:
@@ -88,7 +88,7 @@ class PortWatch:
         with self._lock:
             self._numbers += 1
             number = self._numbers
-            self._watched[number] = (port, notify)
+            self._watched[number] = (there, notify)
             if self._socket is None:
                 self._start()
 
@@ -134,5 +134,5 @@ class PortWatch:
     def _tell(self) -> None:
         with self._lock:
             watched = list(self._watched.values())
-        for port, notify in watched:
-            notify(os.path.exists(port))  # noqa: PTH110 - a string, as the settings have it
+        for there, notify in watched:
+            notify(there())

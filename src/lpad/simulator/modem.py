@@ -108,6 +108,11 @@ class PtyModem:
         return self._port.path
 
     @property
+    def device(self) -> str:
+        """The pty itself, whose name changes when it comes back."""
+        return self._port.name
+
+    @property
     def open_channels(self) -> tuple[str, ...]:
         """The names of the channels that +CCHO opened and +CCHC has not closed."""
         return self._commands.channels.open
