@@ -15,7 +15,8 @@ from lpad.engine import insisting
 from lpad.engine.card import CardPort
 from lpad.engine.change import Kind, State
 from lpad.protocol.at_dialogue import AtCommand
-from lpad.simulator.modem_personality import ModemPersonality, Notices
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.modem_personality import Handles, ModemPersonality, Notices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,12 +42,13 @@ def bench(
     folder: Path,
     pki: Pki,
     *,
+    behaviour: CardBehaviour | None = None,
     refresh: bool | None = None,
     quirks: dict[str, Any] | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
     """Make a lab whose modem has these habits, and lpad the ladder above."""
-    with Lab(folder, pki, personality=ModemPersonality(**habits)) as lab:
+    with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
         memory = LinkMemory(folder / "links")
         overrides = {"refresh_ladder": LADDER} | (quirks or {})
         path = str(folder / "tty")
@@ -153,6 +155,37 @@ def test_a_modem_that_tells_no_iccid_is_not_restarted(
         assert change.error is None
         assert power(lab) == []
     assert "the modem tells no ICCID" in caplog.text
+
+
+def test_a_card_that_waits_for_a_refresh_which_nobody_carries_out(tmp_path: Path, pki: Pki) -> None:
+    """It keeps the old profile, or says 6985, until its power is cycled (Iapyx onomondo-ipa#3)."""
+    waits = CardBehaviour(switch_waits_for_refresh=True, profiles_hidden_during_switch=True)
+    with bench(tmp_path, pki, behaviour=waits, fetches_proactive=False) as lab:
+        lab.install()
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert change.error is None, change.error
+        assert steps(change) == [*SWITCHED, "sim-power-cycle"]
+        assert str(lab.card.enabled_iccid) == FIRST
+
+
+def test_an_answer_that_was_lost_with_nothing_done_restarts_nothing(tmp_path: Path, pki: Pki) -> None:
+    """A card that says 6F00 and still holds what it held has done nothing: no power is cycled for it."""
+    with bench(tmp_path, pki) as lab:
+        both(lab)
+        lab.card.faults.status(0xBF31, 0x6F00)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.state is State.FAILED, steps(change)
+        assert power(lab) == []
+
+
+def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki) -> None:
+    """Channels opened before it lead to the old state: each look opens its own (mdd-sim-gateway#3)."""
+    with bench(tmp_path, pki, handles=Handles.NUMBER) as lab:
+        both(lab)
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
+        received = [line.partition("=")[0] for line in lab.modem.received]
+        assert received.count("AT+CCHO") == 2
+        assert lab.modem.open_channels == ()
 
 
 def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:

@@ -1,0 +1,61 @@
+"""Switches on modems that notice late, through the daemon's socket and pyserial on a pty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.simulator.modem_personality import ModemPersonality, Notices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LADDER: list[dict[str, Any]] = [
+    {"step": "wait", "seconds": 0.3},
+    {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": 1},
+    {"step": "modem-reset", "up": ["AT+CFUN=1,1"], "seconds": 10, "port_goes": True},
+]
+
+
+def gateway_with(**habits: Any) -> Gateway:
+    return Gateway(personality=ModemPersonality(**habits), euicc={"quirks": {"refresh_ladder": LADDER}})
+
+
+@pytest.mark.parametrize(
+    ("notices", "needed"),
+    [
+        (Notices.RADIO_CYCLE, ["radio-cycle"]),
+        (Notices.RESET, ["radio-cycle", "modem-reset"]),
+    ],
+)
+def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notices, needed: list[str]) -> None:
+    """The change is done once the modem reads the new profile, and its steps say what that took."""
+    with gateway_with(notices=notices, away_after_reset=1.0, comes_back_elsewhere=True) as gateway:
+        gateway.ready()
+        first, second = (
+            str((gateway.download(gateway.order(profile())).check().result or {})["iccid"]) for _ in range(2)
+        )
+        gateway.client.enable(CARD, first, wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, second, wait=PATIENCE).check()
+        assert [step.name for step in change.steps][-len(needed) :] == needed
+        assert gateway.modem.powered
+        assert str(gateway.card.enabled_iccid) == second
+        gateway.ready()
+
+
+def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) -> None:
+    """The next start powers the radio up, before it asks anything else of the card (VoCat#82)."""
+    with gateway_with(notices=Notices.RADIO_CYCLE) as gateway:
+        gateway.ready()
+        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+        gateway.modem.once("AT+CFUN=0", delay=PATIENCE / 10)
+        gateway.client.enable(CARD, iccid)
+        gateway.until(lambda: "AT+CFUN=0" in gateway.modem.received)
+        gateway.kill()
+        gateway.until(lambda: not gateway.modem.powered)
+        gateway.start()
+        gateway.ready()
+        assert gateway.modem.powered
+        assert list((gateway.folder / "state" / "links").glob("*.down")) == []
