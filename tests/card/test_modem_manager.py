@@ -111,6 +111,18 @@ def test_restarted(bus: str, port: str) -> None:
         manager.wait_for("took")
 
 
+def test_bus_restarted(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path) -> None:
+    """A loan that was lost with the bus is taken anew with the next opening."""
+    loan = PortLoan(port, hold=5)
+    for _ in range(2):
+        with private_bus(tmp_path) as address:
+            monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+            with ModemManagerDouble(address, {UID: port}) as manager:
+                opened(loan, port).close()
+                manager.wait_for(f"inhibited {UID}")
+    loan.give_back()
+
+
 def test_comes_later(bus: str, port: str) -> None:
     """A ModemManager that starts after lpad has opened the port is told as soon as it shows the modem."""
     loan = PortLoan(port, hold=5)

@@ -10,6 +10,8 @@ import pytest
 
 from card.modem_manager_double import NAME, UID, ModemManagerDouble, private_bus
 from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.card.isdr_aids import ESTK_SE0
+from lpad.identifiers import ISD_R
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,3 +82,20 @@ def test_not_let_go(bus: str, inhibit: str) -> None:
         assert "ID_MM_PORT_IGNORE" in change.error.sentence
         assert ("polkit" if inhibit == "auto" else "modem_manager.inhibit") in change.error.sentence
         assert gateway.client.euicc(CARD).state == "absent"
+
+
+def test_two_euiccs_on_one_port(bus: str) -> None:
+    """A port that two eUICCs share is handed back once both are idle."""
+    settings: dict[str, Any] = {"modem_manager": {"hold": 0.3}}
+    gateway = Gateway(settings=settings)
+    port = {"port": str(gateway.folder / "port")}
+    settings["euiccs"] = {
+        CARD: port | {"aid": str(ISD_R)},
+        "other": port | {"aid": str(ESTK_SE0)},
+    }
+    with manager_of(gateway, bus) as manager, gateway:
+        gateway.ready()
+        manager.wait_for("took")
+        for name in (CARD, "other"):
+            gateway.client.refresh(name, wait=PATIENCE)
+        manager.wait_for("took")

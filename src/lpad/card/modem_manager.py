@@ -89,13 +89,18 @@ class Inhibition:
         self._thread = threading.Thread(target=self._run, name="modem-manager", daemon=True)
         self._thread.start()
         try:
-            self.reaches_bus = self._wait_for(self._begin(), deadline=deadline)
+            self._wait_for(self._begin(), deadline=deadline)
         except _Refused as refusal:
             self.end()
             raise self._no(refusal) from refusal
         except BaseException:
             self.end()
             raise
+
+    @property
+    def reaches_bus(self) -> bool:
+        """Whether there is a bus, still."""
+        return self._bus is not None and self._bus.connected
 
     @property
     def holds(self) -> bool:
@@ -130,8 +135,8 @@ class Inhibition:
                 " connection: try again, or restart it"
             ) from error
 
-    async def _begin(self) -> bool:
-        """Connect, watch and ask; returns whether there is a bus."""
+    async def _begin(self) -> None:
+        """Connect, watch and ask; without a bus there is nobody to ask."""
         from dbus_fast import BusType  # noqa: PLC0415 - an optional dependency, and time to import it
         from dbus_fast.aio import MessageBus  # noqa: PLC0415 - likewise
         from dbus_fast.errors import AuthError, InvalidAddressError  # noqa: PLC0415 - likewise
@@ -141,7 +146,7 @@ class Inhibition:
             await self._bus.connect()
         except (OSError, EOFError, AuthError, InvalidAddressError) as error:
             _log.debug("no system bus, so no ModemManager is asked for %s: %s", self._port, error)
-            return False
+            return
         self._bus.add_message_handler(self._hear)
         for rule in (
             f"type='signal',sender='{_DBUS}',member='NameOwnerChanged',arg0='{_NAME}'",
@@ -151,7 +156,6 @@ class Inhibition:
         # Asked first, since a call to a name without owner may start its service.
         if (await self._ask_bus("NameHasOwner", _NAME))[0]:
             await self._find()
-        return True
 
     async def _find(self) -> None:
         """Look for the modem among those that ModemManager has, and inhibit it."""

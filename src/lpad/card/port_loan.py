@@ -73,6 +73,9 @@ class PortLoan:
             self._lines -= 1
 
     def _borrow(self, *, deadline: Deadline) -> None:
+        if self._inhibition is not None and not self._inhibition.reaches_bus:
+            self._inhibition.end()  # the bus was restarted, and nobody knows of the loan any more
+            self._inhibition = None
         if self._inhibition is not None or not can_ask():
             return
         inhibition = Inhibition(self._port, deadline=deadline)
