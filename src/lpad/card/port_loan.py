@@ -54,7 +54,7 @@ class PortLoan:
             CardBusy: ModemManager does not let go, or another program holds the port.
         """
         with self._lock:
-            self._borrow(deadline=deadline)
+            self._borrow(port, deadline=deadline)
             line = self._open(port, baud=baud, deadline=deadline)
             self._lines += 1
             return _BorrowedLine(line, self)
@@ -72,13 +72,13 @@ class PortLoan:
         with self._lock:
             self._lines -= 1
 
-    def _borrow(self, *, deadline: Deadline) -> None:
+    def _borrow(self, port: str, *, deadline: Deadline) -> None:
         if self._inhibition is not None and not self._inhibition.reaches_bus:
             self._inhibition.end()  # the bus was restarted, and nobody knows of the loan any more
             self._inhibition = None
         if self._inhibition is not None or not can_ask():
             return
-        inhibition = Inhibition(self._port, deadline=deadline)
+        inhibition = Inhibition(port, deadline=deadline)
         if inhibition.reaches_bus:
             self._inhibition = inhibition
         else:

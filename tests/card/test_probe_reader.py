@@ -1,0 +1,58 @@
+"""Probing cards in PC/SC readers, on real pcscd."""
+
+from __future__ import annotations
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.private_pcscd import ATR_T0, ATR_T1, FIRST, SECOND, BlockCard, PrivatePcscd, Slot, wait_for_cards
+from card.scripted_card import ScriptedCard
+from lpad.card.link_facts import mask
+from lpad.card.pcsc_link import PcscLink, open_pcsc_link
+from lpad.card.ports import find_ports
+from lpad.card.probe import ProbeReport, probe
+from lpad.identifiers import ISD_R
+from lpad.simulator.vpcd import VirtualReaderCard
+
+
+def probed(reader: str) -> ProbeReport:
+    links: list[PcscLink] = []
+
+    def open_link() -> PcscLink:
+        links.append(open_pcsc_link(reader, deadline=soon()))
+        return links[0]
+
+    try:
+        return probe(open_link, port=reader, aids=(ISD_R,), deadline=soon())
+    finally:
+        for link in links:
+            link.close()
+
+
+@pytest.mark.parametrize(("atr", "kind"), [(ATR_T0, "pcsc-t0"), (ATR_T1, "pcsc-t1")], ids=["T0", "T1"])
+def test_reader(atr: bytes, kind: str) -> None:
+    """The report names the reader and the protocol; both readers are among those that are there."""
+    slot = Slot()
+    slot.card = (ScriptedCard if atr == ATR_T0 else BlockCard)(answers={GET_EID: EID})
+    slot.atr = atr
+    with PrivatePcscd() as pcscd, VirtualReaderCard(slot, port=pcscd.port):
+        wait_for_cards(present={FIRST})
+        found = find_ports(deadline=soon())
+        report = probed(FIRST)
+        empty = probed(SECOND)
+    assert found.readers == (FIRST, SECOND)
+    assert report.error is None
+    assert (report.link.kind, report.link.reader) == (kind, FIRST)
+    assert report.shown()["reader"] == mask(FIRST)
+    assert str(report.eid) == EID[5:].hex()
+    assert not slot.card.open
+    assert empty.error is not None
+    assert empty.error.kind == "card-unreachable"
+
+
+def test_no_pcscd() -> None:
+    """Without pcscd there are no readers, and it is said why."""
+    found = find_ports(deadline=soon())
+    assert found.readers == ()
+    assert found.no_readers is not None
+    assert "pcscd" in found.no_readers
