@@ -117,12 +117,19 @@ class Inhibition:
         try:
             self._loop.run_forever()
         finally:
-            if self._bus is not None and self._bus.connected:
-                self._bus.disconnect()
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(self._finish())
             self._loop.close()
+
+    async def _finish(self) -> None:
+        if self._bus is not None:
+            self._bus.remove_message_handler(self._hear)
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        if self._bus is not None and self._bus.connected:
+            self._bus.disconnect()
+            await asyncio.sleep(0)
 
     def _wait_for(self, work: Coroutine[Any, Any, _T], *, deadline: Deadline) -> _T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -183,23 +190,23 @@ class Inhibition:
     def _hear(self, message: Message) -> None:
         """Take a signal: ModemManager is there, anew, or shows a modem. Whoever starts anew knows nothing."""
         if message.member == "NameOwnerChanged" and message.body[2] and self._uid is not None:
-            self._soon(self._inhibit(self._uid))
+            self._soon(self._uid)
         elif message.member == "InterfacesAdded" and message.interface == _OBJECTS:
             uid = self._uid_of(message.body[1])
             if uid is not None:
-                self._soon(self._inhibit(uid))
+                self._soon(uid)
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
-        async def carefully() -> None:
-            try:
-                await work
-            except _Refused as refusal:
-                # Not found: it has just started and comes to the modem later.
-                _log.info("%s: ModemManager: %s", self._port, refusal)
-
-        task = self._loop.create_task(carefully())
+    def _soon(self, uid: str) -> None:
+        task = self._loop.create_task(self._inhibit_again(uid))
         self._again.add(task)
         task.add_done_callback(self._again.discard)
+
+    async def _inhibit_again(self, uid: str) -> None:
+        try:
+            await self._inhibit(uid)
+        except _Refused as refusal:
+            # Not found: it has just started and comes to the modem later.
+            _log.info("%s: ModemManager: %s", self._port, refusal)
 
     async def _ask_bus(self, member: str, argument: str) -> list[Any]:
         return await self._call(
