@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lpad.card.pcsc import CARD_PRESENT, Context
@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _WITHOUT_PCSCD = (60.0, 120.0, 300.0, 900.0)
 """Seconds until pcscd is looked for again; the last one stays."""
 _LONG = 7 * 24 * 3600.0
+_EVENTS = 16
+"""The bit of a reader's state where the counter of cards put in and taken out begins."""
 _LOST = 0.05
 """Seconds after which a cancellation is sent again: one that comes before the waiting has begun is lost."""
 
@@ -32,6 +34,8 @@ class Sight:
     reader: str | None
     """The reader's whole name; None where it is not plugged in."""
     card: bool
+    events: int = field(default=0, compare=False)
+    """How often a card was put in or taken out, as pcscd counts."""
 
 
 class ReaderWatch:
@@ -75,7 +79,8 @@ class ReaderWatch:
         with self._in_use:
             while not self._closing:
                 states, sight = self._look()
-                if sight != self._last or deadline.passed:
+                last = self._last
+                if last is None or (sight, sight.events) != (last, last.events) or deadline.passed:
                     self._last = sight
                     return sight
                 self._context.wait(states, deadline=deadline)
@@ -98,7 +103,8 @@ class ReaderWatch:
             reader = choose_reader(self._wanted, names)
         except CardUnreachable:
             return states, Sight(None, card=False)
-        return states, Sight(reader, card=bool(states[reader] & CARD_PRESENT))
+        state = states[reader]
+        return states, Sight(reader, card=bool(state & CARD_PRESENT), events=state >> _EVENTS)
 
 
 def watch_reader(reader: str | int, notify: Callable[[bool], None]) -> Callable[[], None]:
@@ -129,6 +135,7 @@ class _Following:
     def run(self) -> None:
         """Follow until the end."""
         failures = 0
+        card = False
         while not self._ended.is_set():
             try:
                 watch = ReaderWatch(self._reader)
@@ -136,13 +143,17 @@ class _Following:
                     self._watch = watch
                 with watch:
                     while not self._ended.is_set():
-                        card = watch.wait_for_change(deadline=Deadline.after(_LONG)).card
+                        before, card = card, watch.wait_for_change(deadline=Deadline.after(_LONG)).card
                         failures = 0
-                        if not self._ended.is_set():
-                            self._notify(card)
+                        if self._ended.is_set():
+                            break
+                        if before and card:  # taken out and put in faster than was seen; or swapped
+                            self._notify(False)
+                        self._notify(card)
             except CardUnreachable as error:
                 _log.info("%s", error)
-                self._notify(False)
+                card = False
+                self._notify(card)
                 self._ended.wait(_WITHOUT_PCSCD[min(failures, len(_WITHOUT_PCSCD) - 1)])
                 failures += 1
 

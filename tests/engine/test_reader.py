@@ -1,0 +1,65 @@
+"""A card in a PC/SC reader that the settings name, from the settings to the snapshot, on real pcscd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.private_pcscd import FIRST as READER
+from card.private_pcscd import PrivatePcscd, wait_for_cards
+from engine.lab import CARD, Lab
+from lpad.card_ports import card_ports
+from lpad.engine.change import Kind
+from lpad.engine.snapshot import CardState
+from lpad.settings import SettingsFile
+from lpad.simulator.vpcd import VirtualReaderCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def pcscd() -> Iterator[PrivatePcscd]:
+    with PrivatePcscd() as running:
+        yield running
+
+
+def start(lab: Lab, folder: Path) -> None:
+    """Start an engine on what the settings say."""
+    path = folder / "lpad.yaml"
+    path.write_text(f"state_folder: state\neuiccs: {{{CARD}: {{reader: '{READER}'}}}}\n", encoding="utf-8")
+    lab.start(*card_ports(SettingsFile.read(path)))
+
+
+def becomes(lab: Lab, state: CardState) -> None:
+    lab.until(lambda: lab.engine.snapshot(CARD).state, lambda seen: seen is state)
+
+
+def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    """Noticed without anybody asking; in between it does all that a card in a modem does."""
+    start(lab, tmp_path)
+    becomes(lab, CardState.ABSENT)
+    with VirtualReaderCard(lab.card, port=pcscd.port):
+        becomes(lab, CardState.READY)
+        assert lab.engine.snapshot(CARD).eid == str(lab.card.eid)
+        iccid = lab.install()
+        assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
+        assert str(lab.card.enabled_iccid) == iccid
+    becomes(lab, CardState.ABSENT)
+
+
+def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    """And a present one for the next change after it is back."""
+    with VirtualReaderCard(lab.card, port=pcscd.port):
+        wait_for_cards(present={READER})
+        start(lab, tmp_path)
+        becomes(lab, CardState.READY)
+        pcscd.kill()
+        becomes(lab, CardState.ABSENT)
+    pcscd.start()
+    with VirtualReaderCard(lab.card, port=pcscd.port):
+        wait_for_cards(present={READER})
+        assert lab.carry_out(Kind.REFRESH).error is None
+        becomes(lab, CardState.READY)
