@@ -184,8 +184,9 @@ def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki)
         both(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         received = [line.partition("=")[0] for line in lab.modem.received]
-        assert received.count("AT+CCHO") == 2
-        assert lab.modem.open_channels == ()
+        # One to switch and one to look; delivered notifications may have been taken off in a third.
+        assert received.count("AT+CCHO") >= 2
+        lab.until_true(lambda: lab.modem.open_channels == ())
 
 
 def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
