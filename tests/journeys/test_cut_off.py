@@ -193,7 +193,7 @@ def test_cancelled_while_loading(own_gateway: Gateway, profile: Callable[[], byt
             own_gateway.client.cancel(change.id)
     assert own_gateway.client.change(change.id).state == "cancelled"
     assert own_gateway.card.profiles == ()
-    assert own_gateway.card.open_channels == ()
+    own_gateway.until(lambda: own_gateway.card.open_channels == ())
     own_gateway.download(code).check()
 
 

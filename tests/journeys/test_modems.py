@@ -29,7 +29,7 @@ def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
         assert change.error is not None
         assert change.error.kind == "card-unreachable"
         assert "load-bound-profile-package" in [step.name for step in change.steps]
-        assert gateway.card.open_channels == ()
+        gateway.until(lambda: gateway.card.open_channels == ())
         change = gateway.download(code)
     result = change.check().result
     assert result is not None
