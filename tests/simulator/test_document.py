@@ -1,0 +1,29 @@
+"""docs/simulator.md names what there is, no more and no less."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.faults import FaultKind
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+
+
+def named_in(heading: str) -> set[str]:
+    """The names in the second column of the table under a heading."""
+    section = DOCUMENT.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|[^|]*\|(.*)\|$", section, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_habit_of_the_card_is_named() -> None:
+    """The table of habits holds each field of CardBehaviour."""
+    assert named_in("Cards with other habits") == {each.name for each in fields(CardBehaviour)}
+
+
+def test_every_fault_of_the_server_is_named() -> None:
+    """The table of faults holds each kind."""
+    assert named_in("Servers in the wrong") == {str(kind) for kind in FaultKind}
