@@ -15,6 +15,7 @@ from lpad.errors import InvalidSettings, ServerUnreachable, ServerUntrusted
 from lpad.remote import brainpool
 from lpad.remote.trust import Trust
 from lpad.simulator.credential import Curve
+from lpad.simulator.pki import Pki
 from remote.bench import NAME
 from remote.scripted_server import Reply
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.remote.es9plus import Es9Plus
-    from lpad.simulator.pki import Pki
     from remote.bench import Bench
     from remote.scripted_server import ScriptedServer
 
@@ -241,3 +241,14 @@ def test_published_certificates(bench: Bench, test_data: Path, pki: Pki, curve: 
     server = bench.server(ACCEPTED, credential=published.dp_tls(name, curve=Curve(curve)))
     notify(bench.client(server, address=name, trust=trust))
     assert len(server.seen) == 1
+
+
+def test_keys_beside_certificates_are_passed_over(tmp_path: Path) -> None:
+    """A folder laid out like SGP.26's, with each key beside its certificate, can be named as it is."""
+    Pki.open(tmp_path)
+    folder = tmp_path / "ci"
+    assert list(folder.glob("*.pem"))
+    context = Trust.load([folder], use_system_roots=False).context_for("smdp.example.com")
+    assert context.cert_store_stats()["x509_ca"] == len(list(folder.glob("*.der")))
+    with pytest.raises(InvalidSettings, match="no certificate"):
+        Trust.load([next(folder.glob("*.pem"))])

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _DER_SEQUENCE = b"\x30"
 _PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_KEY_ALONE = re.compile(
+    rb"(?:-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----\s*)?"
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
+)
 _SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der"})
 
 
@@ -86,10 +90,12 @@ class Trust:
 
 
 def _files(path: Path) -> list[Path]:
+    """Return the file, or those of a folder that are meant as certificates: keys may lie beside them."""
     try:
         if not path.is_dir():
             return [path]
-        return sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+        named = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+        return [file for file in named if not _KEY_ALONE.fullmatch(file.read_bytes().strip())]
     except OSError as error:
         raise InvalidSettings(f"can't list the CA certificates in {path}: {error.strerror}") from error
 
