@@ -192,7 +192,7 @@ class TimedStream(httpcore.NetworkStream):
         try:
             self._socket.settimeout(self._remaining())
             return TimedStream(context.wrap_socket(self._socket, server_hostname=host), self._backend)
-        except ssl.SSLEOFError as error:
+        except (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError) as error:
             self._socket.close()
             raise self._broken(error) from error
         except ssl.SSLError:
