@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import lpad
 from lpad import systemd
 from lpad.api.app import make_app
-from lpad.api.peer import AccessRules
+from lpad.api.roles import AccessRules, Holders, Role
 from lpad.api.server import ApiServer, listen, serve
 from lpad.card_ports import card_ports
 from lpad.deadline import Deadline
@@ -95,11 +95,15 @@ def connector(file: SettingsFile) -> Callable[[ServerAddress], AbstractContextMa
 def access_rules(settings: Settings) -> AccessRules:
     """Return the settings' users and groups as numbers; those that this system lacks are left out."""
     access = settings.access
+    sections = {role: [access.full] for role in Role}
+    sections[Role.READ].append(access.read)
     return AccessRules(
-        full_users=_users(access.full),
-        full_groups=_groups(access.full),
-        read_users=_users(access.read),
-        read_groups=_groups(access.read),
+        {
+            role: Holders(
+                users=frozenset().union(*map(_users, who)), groups=frozenset().union(*map(_groups, who))
+            )
+            for role, who in sections.items()
+        }
     )
 
 
@@ -120,9 +124,9 @@ def _sockets(file: SettingsFile) -> list[socket.socket]:
     if inherited:
         return inherited
     rules = access_rules(file.settings)
-    group = min(rules.full_groups, default=None)
-    others = rules.full_users | rules.read_users | rules.read_groups | (rules.full_groups - {group})
+    group = min(rules.holders[Role.ADMIN].groups, default=None)
     # A file has one group. Where more than that may call, everybody may connect: SO_PEERCRED decides.
+    others = any(each.users or each.groups - {group} for each in rules.holders.values())
     return [listen(file.resolve(file.settings.socket), mode=0o666 if others else 0o660, group=group)]
 
 

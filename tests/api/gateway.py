@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from lpad.api.app import make_app
-from lpad.api.peer import AccessRules
+from lpad.api.roles import AccessRules
 from lpad.api.server import ApiServer, listen, serve
 
 if TYPE_CHECKING:

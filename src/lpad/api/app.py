@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from functools import cache, partial
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,21 +15,19 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route as StarletteRoute
 
 from lpad.api.bodies import NoBody
-from lpad.api.call import Call, json_response
-from lpad.api.openapi import document
-from lpad.api.peer import Access
+from lpad.api.call import Call
 from lpad.api.problem import problem_response
-from lpad.api.routes import ROUTES
-from lpad.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound
+from lpad.api.roles import ROLE_FOR, Role
+from lpad.api.routes import OF_CHANGE, ROUTES
+from lpad.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound, NotPermitted
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from lpad.api.peer import AccessRules, Peer
+    from lpad.api.roles import AccessRules
     from lpad.api.routes import Route
     from lpad.engine.engine import Engine
 
@@ -40,7 +40,7 @@ LARGEST_BODY = 64 * 1024
 
 
 def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Starlette:
-    """Return the ASGI application.
+    """Return the ASGI application; `state.rules` may be replaced while it runs.
 
     Args:
         engine: what the routes speak to.
@@ -51,13 +51,11 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
     for route in ROUTES:
         by_path.setdefault(route.path, {})[route.method] = route
     routes = [
-        StarletteRoute(
-            path, _endpoint(partial(_serve, by_method, engine, rules, closing)), methods=list(by_method)
-        )
+        StarletteRoute(path, _endpoint(partial(_serve, by_method, engine, closing)), methods=list(by_method))
         for path, by_method in by_path.items()
     ]
-    routes.append(StarletteRoute("/v1/openapi.json", _endpoint(partial(_describe, rules)), methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_exception})
+    app.state.rules = rules
     app.router.redirect_slashes = False
     return app
 
@@ -80,42 +78,46 @@ def _endpoint(answer: Endpoint) -> Endpoint:
 
 
 async def _serve(
-    by_method: dict[str, Route],
-    engine: Engine,
-    rules: AccessRules,
-    closing: asyncio.Event,
-    request: Request,
+    by_method: dict[str, Route], engine: Engine, closing: asyncio.Event, request: Request
 ) -> Response:
     route = by_method["GET" if request.method == "HEAD" else request.method]
-    peer: Peer = request.state.peer
-    rules.check(peer, route.access)
+    call = Call(
+        engine=engine,
+        peer=request.state.peer,
+        rules=request.app.state.rules,
+        path=request.path_params,
+        query=request.query_params,
+        headers=request.headers,
+        closing=closing,
+    )
+    try:
+        role = await _check(call, route)
+    except NotPermitted as error:
+        log.warning(
+            "%s %s by uid %d, pid %d: %s (%s)",
+            request.method, route.path, call.peer.uid, call.peer.pid, error.sentence, error.kind,
+        )  # fmt: skip
+        raise
     unknown = set(request.query_params) - set(route.query)
     if unknown:
         known = f"it takes {', '.join(route.query)}" if route.query else "it takes none"
         raise InvalidValue(f"{route.path} has no parameter '{min(unknown)}'; {known}")
-    call = Call(
-        engine=engine,
-        peer=peer,
-        path=request.path_params,
-        query=request.query_params,
-        headers=request.headers,
-        body=_decoded(await _body(request), route.body),
-        closing=closing,
-    )
-    if route.access is Access.FULL:
-        log.info("%s %s by uid %d, pid %d", request.method, route.path, peer.uid, peer.pid)
+    call = replace(call, body=_decoded(await _body(request), route.body))
+    if role is not Role.READ:
+        log.info("%s %s by uid %d, pid %d", request.method, route.path, call.peer.uid, call.peer.pid)
     return await route.handler(call)
 
 
-async def _describe(rules: AccessRules, request: Request) -> Response:
-    """Return the OpenAPI document."""
-    rules.check(request.state.peer, Access.READ)
-    return json_response(_document())
-
-
-@cache
-def _document() -> dict[str, object]:
-    return document(ROUTES)
+async def _check(call: Call, route: Route) -> Role:
+    """Let the caller pass, and return the role that let it."""
+    # Who may not read must not learn from the answer which changes there are.
+    call.check(Role.READ)
+    role = route.role
+    if role is OF_CHANGE:
+        change = await asyncio.to_thread(call.engine.change, call.change_id)
+        role = ROLE_FOR[change.kind]
+    call.check(role)
+    return role
 
 
 async def _body(request: Request) -> bytes:

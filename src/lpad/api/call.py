@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.api.peer import Peer
+    from lpad.api.roles import AccessRules, Role
     from lpad.engine.change import Change
     from lpad.engine.engine import Engine
 
@@ -29,11 +30,20 @@ class Call:
 
     engine: Engine
     peer: Peer
+    rules: AccessRules
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: Any
     closing: asyncio.Event
+    body: Any = None
+
+    def check(self, role: Role) -> None:
+        """See that the caller has a role.
+
+        Raises:
+            NotPermitted: it hasn't.
+        """
+        self.rules.check(self.peer, role)
 
     @property
     def change_id(self) -> int:

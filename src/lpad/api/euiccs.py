@@ -20,6 +20,7 @@ from lpad.api.bodies import (
     ProfileList,
 )
 from lpad.api.call import change_response, json_response
+from lpad.api.roles import ROLE_FOR
 from lpad.engine.change import Kind
 from lpad.errors import CardUnreachable, InvalidValue, NotFound
 from lpad.identifiers import Iccid
@@ -138,6 +139,8 @@ async def download(call: Call) -> Response:
     body = call.body
     if (body.activation_code is not None) is body.default:
         raise InvalidValue("a download has either an 'activation_code' or 'default': true")
+    if body.enable:
+        call.check(ROLE_FOR[Kind.ENABLE])
     secrets: dict[str, str] = {}
     params: dict[str, Json] = {"confirm": body.confirm, "enable": body.enable}
     if body.activation_code is not None:

@@ -52,7 +52,7 @@ def _operation(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": getattr(route.handler, "__name__", ""),
         "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
-        "x-access": route.access.value,
+        "x-role": route.role or "that of the change",
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in re.findall(r"{(\w+)}", route.path)

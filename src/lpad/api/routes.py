@@ -1,13 +1,13 @@
-"""The API as one literal table: path, method, access, handler. The OpenAPI document is made of it."""
+"""The API as one literal table: path, method, role, handler. The OpenAPI document is made of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lpad.api import bodies, changes, euiccs, events, system
+from lpad.api import bodies, changes, description, euiccs, events, system
 from lpad.api.bodies import NoBody
-from lpad.api.peer import Access
+from lpad.api.roles import Role
 from lpad.engine.change import Change
 from lpad.engine.snapshot import Profile
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Call], Awaitable[Response]]
 
-READ, FULL = Access.READ, Access.FULL
+READ, SWITCH, INSTALL, ADMIN = Role.READ, Role.SWITCH, Role.INSTALL, Role.ADMIN
+OF_CHANGE = None
+"""The role that the change in the path asked for; see `ROLE_FOR`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Route:
 
     method: str
     path: str
-    access: Access
+    role: Role | None
     handler: Handler
     answer: type | str
     body: type[msgspec.Struct] = NoBody
@@ -47,28 +49,29 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/ports", READ, system.list_ports, bodies.PortsView),
     Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, bodies.EuiccList),
     Route("GET", _CARD, READ, euiccs.get_euicc, bodies.EuiccView),
-    Route("PATCH", _CARD, FULL, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
-    Route("POST", f"{_CARD}/refresh", FULL, euiccs.refresh_euicc, Change, NoBody, _WAIT),
-    Route("POST", f"{_CARD}/probe", FULL, euiccs.probe_euicc, Change, bodies.ProbeRequest, _WAIT),
+    Route("PATCH", _CARD, ADMIN, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
+    Route("POST", f"{_CARD}/refresh", SWITCH, euiccs.refresh_euicc, Change, NoBody, _WAIT),
+    Route("POST", f"{_CARD}/probe", SWITCH, euiccs.probe_euicc, Change, bodies.ProbeRequest, _WAIT),
     Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, bodies.ProfileList),
     Route("GET", _PROFILE, READ, euiccs.get_profile, Profile),
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png"),
-    Route("PATCH", _PROFILE, FULL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
-    Route("DELETE", _PROFILE, FULL, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
-    Route("POST", f"{_PROFILE}/enable", FULL, euiccs.enable_profile, Change, NoBody, _WAIT),
-    Route("POST", f"{_PROFILE}/disable", FULL, euiccs.disable_profile, Change, NoBody, _WAIT),
-    Route("POST", f"{_CARD}/downloads", FULL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
-    Route("POST", f"{_CARD}/reset", FULL, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
+    Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
+    Route("DELETE", _PROFILE, ADMIN, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
+    Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, NoBody, _WAIT),
+    Route("POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, NoBody, _WAIT),
+    Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
+    Route("POST", f"{_CARD}/reset", ADMIN, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
     Route("GET", f"{_CARD}/notifications", READ, euiccs.list_notifications, bodies.NotificationList),
     Route(
-        "POST", f"{_CARD}/notifications/deliver", FULL, euiccs.deliver_notifications, Change, NoBody, _WAIT
+        "POST", f"{_CARD}/notifications/deliver", SWITCH, euiccs.deliver_notifications, Change, NoBody, _WAIT
     ),
     Route("GET", "/v1/changes", READ, changes.list_changes, bodies.ChangeList, NoBody, ("euicc",)),
     Route("GET", _CHANGE, READ, changes.get_change, Change, NoBody, _WAIT),
-    Route("DELETE", _CHANGE, FULL, changes.cancel_change, Change, NoBody, _WAIT),
-    Route("POST", f"{_CHANGE}/answer", FULL, changes.answer_change, Change, bodies.AnswerRequest, _WAIT),
+    Route("DELETE", _CHANGE, OF_CHANGE, changes.cancel_change, Change, NoBody, _WAIT),
+    Route("POST", f"{_CHANGE}/answer", OF_CHANGE, changes.answer_change, Change, bodies.AnswerRequest, _WAIT),
     Route(
         "GET", "/v1/events", READ, events.stream_events, "text/event-stream", NoBody,
         ("change", "euicc", "after"),
     ),
+    Route("GET", "/v1/openapi.json", READ, description.describe, "application/json"),
 )  # fmt: skip
