@@ -76,7 +76,7 @@ class AccessRules:
             return
         has = f"has {', '.join(each for each in Role if each in held)}" if held else "has none"
         raise NotPermitted(
-            f"this needs the role '{role}', and user {peer.uid} {has}; the setting 'access.{role}' gives it to"
-            " users and groups",
+            f"this needs the role '{role}', and user {peer.uid} {has}; the setting 'access.{role}' gives it"
+            " to users and groups",
             role=role.value,
         )
