@@ -43,7 +43,7 @@ HOMES = {
     "dbus_fast": {"card/modem_manager.py"},
     "asn1tools": {"codec/schema.py"},
     "httpcore": {"remote/", "client.py", "client_socket.py"},
-    "yaml": {"settings.py", "card/quirks/library.py"},
+    "yaml": {"settings/document.py", "card/quirks/library.py"},
     "uvicorn": {"api/server.py"},
     "sqlite3": {"engine/journal.py"},
 }

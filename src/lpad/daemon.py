@@ -48,7 +48,7 @@ def run(file: SettingsFile) -> None:
         InternalError: the journal is damaged or from a newer lpad.
     """
     settings = file.settings
-    set_up_logging(settings.log)
+    set_up_logging(settings.log.level)
     connect = connector(file)
     rules = access_rules(settings)
     # The socket first: a second daemon stops here, before it touches the journal or a port.

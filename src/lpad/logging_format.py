@@ -7,7 +7,13 @@ import re
 import sys
 
 _IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9]{11,28}([0-9]{4})[Ff]?(?![0-9A-Za-z])")
-_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+_LEVELS = {
+    "error": logging.ERROR,
+    "warning": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+    "trace": 5,
+}
 _QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.error")
 
 
@@ -28,7 +34,7 @@ def set_up_logging(level: str) -> None:
     """Log to standard error.
 
     Args:
-        level: error, warning, info or debug.
+        level: error, warning, info, debug or trace.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -11,7 +11,7 @@ from lpad.errors import InvalidSettings
 from lpad.settings import SettingsFile, device_capabilities, version_bytes
 
 CAPS = "device_capabilities"
-EXAMPLE = Path(__file__).parents[1] / "config" / "lpad.yaml"
+EXAMPLE = Path(__file__).parents[2] / "config" / "lpad.yaml"
 
 
 def read(folder: Path, text: str) -> SettingsFile:
@@ -87,7 +87,7 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
         ("euiccs: {a: {port: x, block_size: 300}}", "euiccs.a.block_size", "255"),
         ("euiccs: {a: {port: x, default_smdp: 'https://x'}}", "euiccs.a.default_smdp", "scheme"),
         ("euiccs: {a: {port: x, aids: [00]}}", "euiccs.a.aids[0]", "quotes"),
-        ("euiccs: {a: {port: x, aids: ['00']}}", "euiccs.a.aids", "10 to 32"),
+        ("euiccs: {a: {port: x, aids: ['00']}}", "euiccs.a.aids[0]", "10 to 32"),
         (f"euiccs: {{a: {{port: x, {CAPS}: {{lte: 15}}}}}}", f"euiccs.a.{CAPS}.lte", "eutran"),
         (f"euiccs: {{a: {{port: x, {CAPS}: {{gsm: 999}}}}}}", f"euiccs.a.{CAPS}.gsm", "release"),
         ("euiccs: {a: {port: x}, b: {port: x}}", "euiccs.b.port", "'a' already"),
@@ -99,14 +99,14 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
             "same baud",
         ),
         ("euiccs: {a: {port: x, aid: '00'}}", "euiccs.a.aid", "10 to 32"),
-        ("euiccs: {a: {port: x, quirks: {linx: []}}}", "euiccs.a.quirks", "there are links"),
-        ("euiccs: {a: {port: x, quirks: {links: [qmi]}}}", "euiccs.a.quirks", "qmi"),
+        ("euiccs: {a: {port: x, quirks: {linx: []}}}", "euiccs.a.quirks.linx", "there are links"),
+        ("euiccs: {a: {port: x, quirks: {links: [qmi]}}}", "euiccs.a.quirks.links", "qmi"),
         ("log: loud", "log", "debug"),
         ("trust: {ca: x}", "trust.ca", "extra_ca_files"),
         ("access: {full: {group: [x]}}", "access.full.group", "'groups' was perhaps meant"),
         ("deadlines: {read: -1}", "deadlines.read", "> 0"),
         ("remote: {protocol_version: gsma}", "remote.protocol_version", "matching regex"),
-        ("remote: {hosts: {'a b/': x}}", "remote.hosts", "server address"),
+        ("remote: {hosts: {'a b/': x}}", "remote.hosts.a b/", "server address"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> None:
@@ -123,8 +123,8 @@ def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> N
     [
         ("[1", "not YAML"),
         ("- a list", "keys and values"),
-        ("euiccs: [a]", "a name for each card"),
-        ("socket: a\nsocket: b", "'socket' given twice"),
+        ("euiccs: [a]", "a name for each"),
+        ("socket: a\nsocket: b", "'socket': given twice, first in line 1"),
         ("a: !!python/object:os.system {}", "not YAML"),
     ],
 )

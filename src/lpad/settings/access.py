@@ -1,0 +1,26 @@
+"""`access`: who may do what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from lpad.settings.quantities import Text
+from lpad.settings.section import Section
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 2)]
+
+
+class WhoSection(Section, frozen=True):
+    """Users and groups, by name or number."""
+
+    users: list[Text | Number] = []
+    groups: list[Text | Number] = []
+
+
+class AccessSection(Section, frozen=True):
+    """Who may do what; root and the daemon's own user may do all in any case."""
+
+    full: WhoSection = WhoSection(groups=["lpad"])
+    read: WhoSection = WhoSection(groups=["lpad-read"])

@@ -1,0 +1,16 @@
+"""`deadlines`: how long the parts of the work may take."""
+
+from __future__ import annotations
+
+from lpad.settings.quantities import Seconds
+from lpad.settings.section import Section
+
+
+class DeadlinesSection(Section, frozen=True):
+    """How long the parts of the work may take, in seconds."""
+
+    open: Seconds = 30
+    read: Seconds = 60
+    switch: Seconds = 120
+    download: Seconds = 900
+    delivery: Seconds = 60

@@ -1,0 +1,77 @@
+"""A settings file: read, typed and checked, or refused with all that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lpad.errors import InvalidSettings
+from lpad.settings.conversion import to_section
+from lpad.settings.document import LARGEST, Document
+from lpad.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from lpad.settings.report import Mistake
+
+LONGEST_SOCKET = 107
+"""Bytes in the path of a Unix socket (sun_path without its NUL, unix(7))."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """Settings with the file that they came from, against whose folder relative paths are read."""
+
+    path: Path
+    settings: Settings
+
+    @classmethod
+    def read(cls, path: Path) -> SettingsFile:
+        """Read and check a settings file.
+
+        Raises:
+            InvalidSettings: unreadable, no YAML, unknown keys, or values out of their range. The sentence has
+                a line for each mistake, as compilers write them; details hold the first's `key` and `line`,
+                and how many `mistakes` there are.
+        """
+        try:
+            with path.open("rb") as opened:
+                document = Document.parse(opened.read(LARGEST + 1))
+        except (OSError, ValueError) as error:
+            told = error.strerror if isinstance(error, OSError) else str(error)
+            raise InvalidSettings(f"can't read the settings file {path}: {told}") from error
+        report = document.report
+        if document.value is not None and not isinstance(document.value, dict):
+            report.wrong("the file holds keys and values, such as 'socket: PATH'")
+        settings = to_section(Settings, document.value, report) if report.sound() or document.value else None
+        if settings is not None:
+            file = cls(path, settings)
+            for key, text in (("socket", settings.socket), ("state_folder", settings.state_folder)):
+                report.parsed(file.resolve, text, key)
+            if report.sound("socket") and len(os.fsencode(file.resolve(settings.socket))) > LONGEST_SOCKET:
+                report.wrong(f"the path of a socket has at most {LONGEST_SOCKET} bytes", "socket")
+            if not report.mistakes:
+                return file
+        raise _refused(path, sorted(report.mistakes, key=lambda each: each.line))
+
+    def resolve(self, text: str) -> Path:
+        """Return a path from the file, relative ones from the file's own folder.
+
+        Raises:
+            InvalidSettings: it begins with the home folder of a user who doesn't exist.
+        """
+        try:
+            return self.path.parent / Path(text).expanduser()
+        except RuntimeError as error:
+            raise InvalidSettings(f"{self.path}: '{text}' has no home folder to start from") from error
+
+
+def _refused(path: Path, mistakes: list[Mistake]) -> InvalidSettings:
+    first = mistakes[0]
+    return InvalidSettings(
+        "\n".join(f"{path}:{each.line}: {each}" for each in mistakes),
+        key=first.key,
+        line=first.line,
+        mistakes=len(mistakes),
+    )

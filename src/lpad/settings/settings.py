@@ -1,0 +1,37 @@
+"""The whole file, as one section of sections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.settings.access import AccessSection
+from lpad.settings.deadlines import DeadlinesSection
+from lpad.settings.euicc import EuiccSection, check_places
+from lpad.settings.log import LogSection
+from lpad.settings.modem_manager import ModemManagerSection
+from lpad.settings.quantities import Seconds, Text
+from lpad.settings.remote import RemoteSection
+from lpad.settings.section import Section
+from lpad.settings.trust import TrustSection
+
+if TYPE_CHECKING:
+    from lpad.settings.report import Report
+
+
+class Settings(Section, frozen=True):
+    """The whole file."""
+
+    euiccs: dict[str, EuiccSection] = {}
+    socket: Text = "/run/lpad/lpad.sock"
+    state_folder: Text = "/var/lib/lpad"
+    log: LogSection = LogSection()
+    answer_within: Seconds = 300
+    trust: TrustSection = TrustSection()
+    remote: RemoteSection = RemoteSection()
+    access: AccessSection = AccessSection()
+    deadlines: DeadlinesSection = DeadlinesSection()
+    modem_manager: ModemManagerSection = ModemManagerSection()
+
+    def check(self, report: Report) -> None:
+        """Note what sections don't see alone."""
+        check_places(self.euiccs, report.below("euiccs"))

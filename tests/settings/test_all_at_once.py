@@ -1,0 +1,149 @@
+"""All mistakes in a settings file are told at once, each with its line and its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.errors import InvalidSettings
+from lpad.settings import SettingsFile
+from lpad.settings.document import LARGEST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANY = """\
+euiccs:
+  modem:
+    port: /dev/ttyUSB2
+    baud: fast
+    imei: 352906110123454
+  Modem 2: {prt: /dev/ttyUSB3, block_size: 300}
+  spare:
+    reader: -1
+soket: /run/x
+log: {level: loud, redact: maybe}
+deadlines:
+  read: .nan
+  open: .inf
+  read: 5
+access:
+  full: [root]
+trust: {extra_ca_files: [a, 5]}
+"""
+
+
+def told(folder: Path, content: str | bytes) -> list[str]:
+    path = folder / "lpad.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(InvalidSettings) as caught:
+        SettingsFile.read(path)
+    lines = caught.value.sentence.splitlines()
+    assert caught.value.details["mistakes"] == len(lines)
+    return [line.removeprefix(f"{path}:") for line in lines]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """Wrong types, unknown keys, impossible values and keys given twice stand in one error, in order."""
+    assert [line.rpartition(": ")[0] for line in told(tmp_path, MANY)] == [
+        "4: 'euiccs.modem.baud'",
+        "5: 'euiccs.modem.imei'",
+        "6: 'euiccs.Modem 2.block_size'",
+        "6: 'euiccs.Modem 2.prt'",
+        "6: 'euiccs.Modem 2'",
+        "8: 'euiccs.spare.reader'",
+        "9: 'soket'",
+        "10: 'log.level'",
+        "10: 'log.redact'",
+        "12: 'deadlines.read'",
+        "13: 'deadlines.open'",
+        "14: 'deadlines.read'",
+        "16: 'access.full'",
+        "17: 'trust.extra_ca_files[1]'",
+    ]
+
+
+def test_a_missing_key_has_its_parents_line(tmp_path: Path) -> None:
+    """Where nothing stands, the line is that of the mapping in which it should."""
+    assert told(tmp_path, "socket: x\neuiccs:\n  a:\n    baud: 9600\n") == [
+        "3: 'euiccs.a.port': missing; a card in a PC/SC reader has 'reader' instead"
+    ]
+
+
+def test_no_yaml_has_a_line(tmp_path: Path) -> None:
+    """What can't be parsed at all is told with the place where the parser gave up."""
+    assert told(tmp_path, "socket: x\nlog: [a\n")[0].startswith("3: not YAML: ")
+    assert told(tmp_path, "socket: x\n\tlog: a\n")[0].startswith("2: not YAML: ")
+
+
+def test_other_encodings_have_a_line(tmp_path: Path) -> None:
+    """The first byte that is no UTF-8 is shown by its line; so is a character that YAML forbids."""
+    assert told(tmp_path, b"socket: x\n\n# \xe4\n") == ["3: not UTF-8 text; save the file in that encoding"]
+    assert told(tmp_path, "socket: x\n# \x07\n") == ["2: not YAML: the character U+0007 may not stand here"]
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = "a: &a {k: v}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [BOMB, MERGES, "a: &a [*a]", "a: &a {b: *a}", "a: &a {<<: *a}"],
+    ids=["aliases", "merges", "itself in a list", "itself in a mapping", "itself merged"],
+)
+def test_alias_bombs_are_bounded(tmp_path: Path, text: str) -> None:
+    """A few lines that would unfold to gigabytes, or without end, are refused without trying."""
+    assert "aliases (*name) unfold to more than settings can be" in told(tmp_path, text)[0]
+
+
+def test_deep_nesting_is_bounded(tmp_path: Path) -> None:
+    """Brackets without end end in an error, not in the parser's own depth."""
+    assert "too deep" in told(tmp_path, "[" * 5000)[0]
+
+
+def test_large_files_are_bounded(tmp_path: Path) -> None:
+    """A file that can't be settings isn't read to its end."""
+    assert "larger than 1 MiB" in told(tmp_path, b"#" * (LARGEST + 1))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("socket: 2026-99-99", "1: 'socket': '2026-99-99' can't be read"),
+        ("answer_within: " + "1" * 5000, "1: 'answer_within': '1111"),
+        ("answer_within: 1e999", "1: 'answer_within': "),
+        ("log: !!python/name:os.system x", "1: 'log': not YAML that is allowed here"),
+        ("? [a, b]\n: c", "1: '?': a key is one word"),
+        ('socket: "a\\0b"', "1: 'socket': a control character"),
+        ("socket: ''", "1: 'socket': text of length >= 1 is wanted"),
+        ("socket: ~nobody-of-this-name/x", "1: 'socket': "),
+        ("socket: " + "x" * 200, "1: 'socket': the path of a socket has at most 107 bytes"),
+        ("access: {full: {users: [-1]}}", "1: 'access.full.users[0]'"),
+        ("log: no", "1: 'log': one of error, warning"),
+    ],
+)
+def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:
+    """What YAML makes of a value, or can't, is told like any other mistake."""
+    assert told(tmp_path, text)[0].startswith(expected)
+
+
+def test_keys_are_what_was_written(tmp_path: Path) -> None:
+    """A card named 'no' or '1' keeps its name, whatever YAML 1.1 thinks of it."""
+    path = tmp_path / "lpad.yaml"
+    path.write_text("euiccs: {no: {port: x}, 1: {port: y}}")
+    assert list(SettingsFile.read(path).settings.euiccs) == ["no", "1"]
+
+
+def test_merged_keys(tmp_path: Path) -> None:
+    """Cards that are alike may share their settings with YAML's `<<`, and each have its own beside."""
+    path = tmp_path / "lpad.yaml"
+    path.write_text("euiccs:\n  a: &a {port: x, baud: 9600}\n  b: {<<: *a, port: y}\n")
+    euiccs = SettingsFile.read(path).settings.euiccs
+    assert (euiccs["b"].port, euiccs["b"].baud) == ("y", 9600)
