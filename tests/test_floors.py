@@ -45,7 +45,7 @@ HOMES = {
     "httpcore": {"remote/", "client.py", "client_socket.py"},
     "yaml": {"settings/document.py", "card/quirks/library.py"},
     "uvicorn": {"api/server.py"},
-    "sqlite3": {"engine/journal.py"},
+    "sqlite3": {"engine/journal/database.py"},
 }
 
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -356,7 +356,7 @@ class TestCancelling:
         )
         lab.stop()
         journal = lab.journal()
-        assert journal.change(change.id).state is State.CANCELLED
+        assert journal.changes.get(change.id).state is State.CANCELLED
         journal.close()
 
     def test_what_is_queued_stays_queued_over_a_restart(self, lab: Lab) -> None:

@@ -34,13 +34,13 @@ def no_space(beyond: Path | None = None) -> Iterator[None]:
 def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) -> None:
     """A transaction that fails halfway, or at its end, leaves nothing behind that bars the next."""
     journal = Journal(tmp_path / "journal.db")
-    change = journal.add("modem", Kind.REFRESH, params={}, secrets={})
+    change = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
     for _ in range(3):
         with no_space(), pytest.raises(InternalError) as caught:
-            journal.add("modem", Kind.REFRESH, params={"x": "y" * 20000}, secrets={})
+            journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 20000}, secrets={})
         assert caught.value.details["reason"] == "journal-unwritable"
-    journal.save(change.run())
-    assert [each.state for each in journal.changes()] == [State.RUNNING]
+    journal.changes.save(change.run())
+    assert [each.state for each in journal.changes.latest()] == [State.RUNNING]
     journal.close()
 
 
@@ -58,9 +58,9 @@ def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     lab.stop()
     journal = lab.journal()
-    assert journal.unfinished() == []
-    assert journal.change(asked.id).state is State.CANCELLED
-    assert journal.private(asked.id).secrets == {}
+    assert journal.changes.unfinished() == []
+    assert journal.changes.get(asked.id).state is State.CANCELLED
+    assert journal.changes.private(asked.id).secrets == {}
     journal.close()
 
 

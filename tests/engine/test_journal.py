@@ -13,6 +13,7 @@ import pytest
 
 from lpad.engine.change import Kind, State
 from lpad.engine.journal import KEPT_CHANGES, SCHEMA_VERSION, Journal
+from lpad.engine.journal.notifications import Stage
 from lpad.errors import CardUnreachable, Conflict, InternalError, NotFound
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ from pathlib import Path
 from lpad.engine.change import Kind
 from lpad.engine.journal import Journal
 journal = Journal(Path(sys.argv[1]))
-change = journal.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": "LPA:1$a.b$C"})
+change = journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": "LPA:1$a.b$C"})
 change = change.run().at_step("load-bound-profile-package")
-journal.save(change, notes={"iccid": "8900101000000000017"})
-journal.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"\\x30\\x00", at=1.0)
+journal.changes.save(change, notes={"iccid": "8900101000000000017"})
+journal.notifications.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"\\x30\\x00", at=1.0)
 print("written", flush=True)
 sys.stdin.read()
 """
@@ -57,25 +58,25 @@ def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"written\n"
         os.kill(process.pid, signal.SIGKILL)
     journal = Journal(path)
-    (change,) = journal.unfinished("modem")
+    (change,) = journal.changes.unfinished("modem")
     assert (change.state, change.step) == (State.RUNNING, "load-bound-profile-package")
-    private = journal.private(change.id)
+    private = journal.changes.private(change.id)
     assert private.notes == {"iccid": "8900101000000000017"}
     assert private.secrets == {"activation_code": "LPA:1$a.b$C"}
-    (stored,) = journal.notifications()
-    assert (stored.seq, stored.raw, stored.delivered) == (0, b"\x30\x00", False)
+    (stored,) = journal.notifications.all()
+    assert (stored.seq, stored.raw, stored.stage) == (0, b"\x30\x00", Stage.PENDING)
     journal.close()
 
 
 def test_secrets_are_gone_from_the_disk_when_a_change_ends(tmp_path: Path) -> None:
     """Neither the file nor its write-ahead log holds a code once the change has ended."""
     journal = Journal(tmp_path / "journal.db")
-    change = journal.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": CODE})
+    change = journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": CODE})
     assert CODE.encode() in files(tmp_path)
-    journal.save(change.run())
-    journal.save(change.run().failed(CardUnreachable("gone")))
+    journal.changes.save(change.run())
+    journal.changes.save(change.run().failed(CardUnreachable("gone")))
     assert b"SECRET-MATCHING-ID" not in files(tmp_path)
-    assert journal.private(change.id).secrets == {}
+    assert journal.changes.private(change.id).secrets == {}
     journal.close()
 
 
@@ -89,7 +90,7 @@ def test_a_second_daemon_is_refused(journal: Journal, tmp_path: Path) -> None:
     """Two processes, or two journals, on one file would settle each other's changes."""
     with pytest.raises(Conflict, match="another lpad"):
         Journal(tmp_path / "journal.db")
-    assert journal.changes() == []
+    assert journal.changes.latest() == []
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     journal = Journal(path)
     for _ in range(50):
-        journal.add("modem", Kind.REFRESH, params={"x": "y" * 500}, secrets={})
+        journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 500}, secrets={})
     journal.close()
     content = bytearray(path.read_bytes())
     content[4096:12288] = os.urandom(8192)
@@ -137,44 +138,83 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
     """The journal doesn't grow for ever, and never drops a change that has not ended."""
-    first = journal.add("modem", Kind.REFRESH, params={}, secrets={})
-    ended = journal.add("modem", Kind.REFRESH, params={}, secrets={})
-    journal.save(ended.run().done({}))
+    first = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    ended = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    journal.changes.save(ended.run().done({}))
     for _ in range(KEPT_CHANGES + 1):
-        last = journal.add("modem", Kind.REFRESH, params={}, secrets={})
+        last = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
     with pytest.raises(NotFound):
-        journal.change(ended.id)
-    assert journal.change(first.id).state is State.QUEUED
-    assert journal.changes(limit=1)[0].id == last.id
+        journal.changes.get(ended.id)
+    assert journal.changes.get(first.id).state is State.QUEUED
+    assert journal.changes.latest(limit=1)[0].id == last.id
 
 
 def test_a_notification_is_kept_once(journal: Journal) -> None:
     """The same notification read twice is one copy; other bytes under its number replace it."""
 
     def keep(raw: bytes) -> bool:
-        return journal.keep(eid="89", seq=3, event="enable", address="a.b", iccid=None, raw=raw, at=1.0)
+        return journal.notifications.keep(
+            eid="89", seq=3, event="enable", address="a.b", iccid=None, raw=raw, at=1.0
+        )
 
     assert keep(b"one")
     assert not keep(b"one")
-    journal.mark_delivered(journal.notifications()[0].id)
+    journal.notifications.mark_delivered(journal.notifications.all()[0].id)
     assert keep(b"other")
-    (stored,) = journal.notifications(eid="89")
-    assert (stored.raw, stored.delivered) == (b"other", False)
+    (stored,) = journal.notifications.all(eid="89")
+    assert (stored.raw, stored.stage) == (b"other", Stage.PENDING)
 
 
 def test_a_failure_postpones_those_behind_it(journal: Journal) -> None:
     """The failed notification and those behind it in order wait; only the first counts an attempt."""
     for seq in (1, 2):
-        journal.keep(eid="89", seq=seq, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0)
-    first, second = journal.notifications()
-    journal.mark_failed(first.id, error="e", next_attempt_at=99.0, postponed=[second.id])
-    after = journal.notifications()
+        journal.notifications.keep(
+            eid="89", seq=seq, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0
+        )
+    first, second = journal.notifications.all()
+    journal.notifications.mark_sending(first.id, at=2.0)
+    journal.notifications.mark_failed(first.id, error="e", next_attempt_at=99.0, postponed=[second.id])
+    after = journal.notifications.all()
     assert [(each.attempts, each.next_attempt_at) for each in after] == [(1, 99.0), (0, 99.0)]
 
 
 def test_a_new_notification_makes_the_queue_before_it_due(journal: Journal) -> None:
     """News for a recipient lets what waits for it be tried with it, so that order is kept."""
-    journal.keep(eid="89", seq=1, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0)
-    journal.mark_failed(journal.notifications()[0].id, error="e", next_attempt_at=99.0)
-    journal.keep(eid="89", seq=2, event="enable", address="a.b", iccid=None, raw=b"x", at=5.0)
-    assert [each.next_attempt_at for each in journal.notifications()] == [5.0, 5.0]
+    journal.notifications.keep(eid="89", seq=1, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0)
+    journal.notifications.mark_failed(journal.notifications.all()[0].id, error="e", next_attempt_at=99.0)
+    journal.notifications.keep(eid="89", seq=2, event="enable", address="a.b", iccid=None, raw=b"x", at=5.0)
+    assert [each.next_attempt_at for each in journal.notifications.all()] == [5.0, 5.0]
+
+
+FIRST_VERSION = """
+CREATE TABLE changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, euicc TEXT NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL, private BLOB
+);
+CREATE INDEX changes_state ON changes (state);
+CREATE TABLE notifications (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, eid TEXT NOT NULL, seq INTEGER NOT NULL, event TEXT NOT NULL,
+    address TEXT NOT NULL, iccid TEXT, raw BLOB NOT NULL, stored_at REAL NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, last_error TEXT,
+    next_attempt_at REAL NOT NULL, UNIQUE (eid, seq)
+);
+INSERT INTO changes (euicc, state, body, private) VALUES ('modem', 'queued',
+    '{"id":1,"euicc":"modem","kind":"refresh","params":{},"created_at":"2026-11-01T00:00:00Z"}',
+    '{"secrets":{},"notes":{}}');
+INSERT INTO notifications (eid, seq, event, address, raw, stored_at, delivered, attempts, next_attempt_at)
+    VALUES ('89', 0, 'install', 'a.b', x'3000', 1.0, 0, 2, 7.0), ('89', 1, 'enable', 'a.b', x'3000', 1.0, 1, 1, 7.0);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_first_version_opens(tmp_path: Path) -> None:
+    """Changes and notifications that the first lpad wrote are there, with what it knew of them."""
+    path = tmp_path / "journal.db"
+    db = sqlite3.connect(path)
+    db.executescript(FIRST_VERSION)
+    db.close()
+    journal = Journal(path)
+    assert [change.kind for change in journal.changes.unfinished("modem")] == [Kind.REFRESH]
+    pending, delivered = journal.notifications.all(eid="89")
+    assert (pending.seq, pending.stage, pending.attempts) == (0, Stage.PENDING, 2)
+    assert delivered.stage is Stage.DELIVERED
+    journal.close()

@@ -118,8 +118,8 @@ def test_what_was_accepted_is_not_sent_again_after_a_restart(lab: Lab) -> None:
     failed_once(lab)
     lab.stop()
     journal = lab.journal()
-    for stored in journal.notifications():
-        journal.mark_delivered(stored.id)
+    for stored in journal.notifications.all():
+        journal.notifications.mark_delivered(stored.id)
     journal.close()
     lab.start()
     lab.until(lambda: lab.card.notifications, lambda left: not left)

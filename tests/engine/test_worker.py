@@ -60,7 +60,7 @@ def test_a_queue_has_an_end(lab: Lab) -> None:
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
     """They would stay for ever, their secrets with them, or be carried out when nobody expects it."""
     journal = lab.journal()
-    change = journal.add("gone", Kind.DOWNLOAD, params={}, secrets={"activation_code": "x"})
+    change = journal.changes.add("gone", Kind.DOWNLOAD, params={}, secrets={"activation_code": "x"})
     journal.close()
     _ready(lab)
     ended = lab.engine.change(change.id)
@@ -72,10 +72,10 @@ def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) ->
 def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
     """Of two changes that were cut off, both end, though settling the first meets a mistake in lpad."""
     journal = lab.journal()
-    first = journal.add(CARD, Kind.ENABLE, params={}, secrets={})  # without its ICCID
-    second = journal.add(CARD, Kind.REFRESH, params={}, secrets={})
+    first = journal.changes.add(CARD, Kind.ENABLE, params={}, secrets={})  # without its ICCID
+    second = journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={})
     for change in (first, second):
-        journal.save(change.run())
+        journal.changes.save(change.run())
     journal.close()
     _ready(lab)
     assert lab.ended(first.id).state is State.FAILED

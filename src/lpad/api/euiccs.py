@@ -158,7 +158,7 @@ async def list_notifications(call: Call) -> Response:
     """Show a card's outbox."""
     present = time.time()
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
-    ages = [present - each.stored_at for each in stored if not each.delivered]
+    ages = [present - each.stored_at for each in stored if each.unsent]
     return json_response(
         NotificationList(
             euicc=call.path["name"],
@@ -226,9 +226,9 @@ def _notification(stored: StoredNotification, present: float) -> NotificationVie
         event=stored.event,
         address=stored.address,
         iccid=stored.iccid,
-        state="delivered" if stored.delivered else "pending",
+        state="delivered" if stored.removable else "pending",
         age_seconds=max(0, int(present - stored.stored_at)),
         attempts=stored.attempts,
         last_error=stored.last_error,
-        next_attempt_at=None if stored.delivered else datetime.fromtimestamp(stored.next_attempt_at, UTC),
+        next_attempt_at=None if not stored.unsent else datetime.fromtimestamp(stored.next_attempt_at, UTC),
     )

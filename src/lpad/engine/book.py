@@ -31,21 +31,21 @@ class Book:
 
     def add(self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]) -> Change:
         """Write down a new change."""
-        change = self._journal.add(euicc, kind, params=params, secrets=secrets)
+        change = self._journal.changes.add(euicc, kind, params=params, secrets=secrets)
         self._keep(change)
         self.catch_up()
         return change
 
     def adopt(self, euicc: str) -> list[Change]:
         """Take over a card's changes that an earlier run of the daemon left unfinished."""
-        changes = self._journal.unfinished(euicc)
+        changes = self._journal.changes.unfinished(euicc)
         with self._lock:
             self._live.update({change.id: change for change in changes})
         return changes
 
     def unfinished(self) -> list[Change]:
         """Return the changes of all cards, known or not, that have not ended."""
-        return self._journal.unfinished()
+        return self._journal.changes.unfinished()
 
     def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
         """Write down a record, on disk before this returns, and tell the hub.
@@ -57,7 +57,7 @@ class Book:
             InternalError: a record of a change that goes on can't be written.
         """
         try:
-            self._journal.save(change, notes=notes)
+            self._journal.changes.save(change, notes=notes)
         except InternalError as error:
             if not change.state.ended:
                 raise
@@ -86,7 +86,7 @@ class Book:
 
     def private(self, change_id: int) -> Private:
         """Return the secrets and notes of a change that has not ended."""
-        return self._journal.private(change_id)
+        return self._journal.changes.private(change_id)
 
     def change(self, change_id: int) -> Change:
         """Return one change.
@@ -96,11 +96,11 @@ class Book:
         """
         with self._lock:
             live = self._live.get(change_id)
-        return live or self._journal.change(change_id)
+        return live or self._journal.changes.get(change_id)
 
     def changes(self, *, euicc: str | None = None) -> list[Change]:
         """Return the changes that are kept, newest first."""
-        stored = self._journal.changes()
+        stored = self._journal.changes.latest()
         with self._lock:
             current = [self._live.get(change.id, change) for change in stored]
         return [change for change in current if euicc is None or change.euicc == euicc]
@@ -111,7 +111,7 @@ class Book:
             unwritten = list(self._unwritten.values())
         for change in unwritten:
             try:
-                self._journal.save(change)
+                self._journal.changes.save(change)
             except LpadError:
                 return
             with self._lock:

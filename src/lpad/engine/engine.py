@@ -172,7 +172,7 @@ class Engine:
             NotFound: the settings name no such card.
         """
         eid = self._worker(euicc).snapshot.eid
-        return self._journal.notifications(eid=eid) if eid is not None else []
+        return self._journal.notifications.all(eid=eid) if eid is not None else []
 
     @staticmethod
     def ports() -> Ports:

@@ -116,24 +116,24 @@ class Outbox:
         Raises:
             CardError: the card can't be read; copies made so far are kept.
         """
-        known = {stored.seq: stored for stored in self._journal.notifications(eid=eid)}
+        known = {stored.seq: stored for stored in self._journal.notifications.all(eid=eid)}
         listed = euicc.list_notification(deadline=deadline)
         new = 0
         for entry in listed:
             stored = known.pop(entry.sequence_number, None)
             if stored is None or not _same(stored, entry.iccid, entry.address):
                 new += self._copy(euicc, eid, entry.sequence_number, deadline=deadline)
-            elif stored.delivered:
+            elif stored.removable:
                 self._remove(euicc, stored, deadline=deadline)
         for stored in known.values():
             # Gone from the card by another hand. What was not delivered still goes out.
-            if stored.delivered:
-                self._journal.drop(stored.id)
+            if stored.removable:
+                self._journal.notifications.drop(stored.id)
         return new
 
     def keep(self, eid: str, notification: PendingNotification) -> bool:
         """Copy a notification into the journal, such as an installation's result; True when it is new."""
-        return self._journal.keep(
+        return self._journal.notifications.keep(
             eid=eid,
             seq=notification.sequence_number,
             event=notification.event,
@@ -149,8 +149,8 @@ class Outbox:
         Raises:
             CardError: the card refuses or can't be reached; they are taken off another time.
         """
-        for stored in self._journal.notifications(eid=eid):
-            if stored.delivered:
+        for stored in self._journal.notifications.all(eid=eid):
+            if stored.removable:
                 self._remove(euicc, stored, deadline=deadline)
 
     def deliver(
@@ -187,7 +187,7 @@ class Outbox:
 
     def make_due(self, eid: str) -> None:
         """Forget a card's waiting times: the next delivery tries everything."""
-        self._journal.make_due(eid=eid, at=time.time())
+        self._journal.notifications.make_due(at=time.time(), eid=eid)
 
     def _lock_of(self, address: str) -> threading.Lock:
         with self._condition:
@@ -204,7 +204,7 @@ class Outbox:
                     return
             shortest = BACKOFF[0]
             try:
-                eids = {stored.eid for stored in self._journal.notifications() if not stored.delivered}
+                eids = {stored.eid for stored in self._journal.notifications.all() if stored.unsent}
                 for eid in sorted(eids):
                     if self.deliver(eid=eid).delivered:
                         self._on_delivered(eid)
@@ -228,7 +228,7 @@ class Outbox:
         return min(max(shortest, first - time.time()), BACKOFF[-1])
 
     def _undelivered(self, eid: str | None) -> list[StoredNotification]:
-        return [stored for stored in self._journal.notifications(eid=eid) if not stored.delivered]
+        return [stored for stored in self._journal.notifications.all(eid=eid) if stored.unsent]
 
     def _due(self, eid: str | None) -> dict[str, list[StoredNotification]]:
         present = time.time()
@@ -255,13 +255,14 @@ class Outbox:
                 while left:
                     try:
                         deadline = Deadline.after(self._patience)
+                        self._journal.notifications.mark_sending(left[0].id, at=time.time())
                         notification_delivery.deliver(_pending(left[0]), server, deadline=deadline)
                     except ServerRefused as error:
                         self._failed(left[:1], error)
                         first_error = first_error or error
                     else:
                         delivered += 1
-                        self._journal.mark_delivered(left[0].id)
+                        self._journal.notifications.mark_delivered(left[0].id)
                         self._tell("delivered", left[0])
                     left.pop(0)
         except LpadError as error:
@@ -273,7 +274,7 @@ class Outbox:
         """Note the failure of the first, for which all of its queue waits."""
         first = queue[0]
         wait = BACKOFF[min(first.attempts, len(BACKOFF) - 1)]
-        self._journal.mark_failed(
+        self._journal.notifications.mark_failed(
             first.id,
             error=f"{error.kind}: {error.sentence}",
             next_attempt_at=time.time() + wait,
@@ -286,8 +287,9 @@ class Outbox:
         return sum(self.keep(eid, pending) for pending in copies)
 
     def _remove(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> None:
+        self._journal.notifications.mark_removing(stored.id)
         notification_delivery.remove(euicc, stored.seq, deadline=deadline)
-        self._journal.drop(stored.id)
+        self._journal.notifications.drop(stored.id)
         self._tell("removed", stored)
 
     def _tell(self, what: str, stored: StoredNotification, **more: str | int) -> None:

@@ -55,7 +55,7 @@ class Unsettled:
         """End what was cut off by what the card holds now, and submit what was only queued."""
         if not self._changes:
             return
-        copies = self._journal.notifications(eid=card.eid)
+        copies = self._journal.notifications.all(eid=card.eid)
         with self._lock:
             changes, self._changes = self._changes, []
         for change in changes:

@@ -1,0 +1,225 @@
+"""The outbox in the journal: copies of notifications, and what became of each so far."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.engine.journal.database import Database
+
+
+class Stage(enum.StrEnum):
+    """What became of a notification so far. It is written before what it names is done."""
+
+    PENDING = "pending"  # to be sent
+    SENDING = "sending"  # an attempt is under way; found after a restart, the server may have it
+    DELIVERED = "delivered"  # accepted by the server; may leave the card
+    REFUSED = "refused"  # set aside: the server will not take it, or the address is none
+    DROPPED = "dropped"  # given up by hand; may leave the card
+    REMOVING = "removing"  # is being taken off the card
+
+
+UNSENT = frozenset({Stage.PENDING, Stage.SENDING})
+"""What is still to be sent."""
+REMOVABLE = frozenset({Stage.DELIVERED, Stage.DROPPED, Stage.REMOVING})
+"""What may leave the card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredNotification:
+    """A notification's copy: `raw` is the signed PendingNotification as the card gave it.
+
+    Moments are seconds since 1970. `refusals` counts those in a row.
+    """
+
+    id: int
+    eid: str
+    seq: int
+    event: str
+    address: str
+    iccid: str | None
+    raw: bytes
+    stored_at: float
+    stage: Stage
+    attempts: int
+    refusals: int
+    last_error: str | None
+    last_attempt_at: float | None
+    next_attempt_at: float
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it is still to be sent."""
+        return self.stage in UNSENT
+
+    @property
+    def removable(self) -> bool:
+        """Whether it may leave the card."""
+        return self.stage in REMOVABLE
+
+
+
+
+class Notifications:
+    """The table of notifications; a returned call is on the disk."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(
+        self, *, eid: str, seq: int, event: str, address: str, iccid: str | None, raw: bytes, at: float
+    ) -> bool:
+        """Copy a notification; True when it is new.
+
+        A card numbers its notifications for ever, so an equal number with other bytes means that the
+        card was made anew (simulated cards are): the new one takes the place of the old.
+        """
+        with self._database.writing() as db:
+            row = db.execute("SELECT raw FROM notifications WHERE eid = ? AND seq = ?", (eid, seq)).fetchone()
+            if row is not None and row[0] == raw:
+                return False
+            db.execute(
+                "INSERT OR REPLACE INTO notifications"
+                " (eid, seq, event, address, iccid, raw, stored_at, next_attempt_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (eid, seq, event, address, iccid, raw, at, at),
+            )
+            # A new one shows that the device is alive and probably online: the ones before it, whose
+            # order must be kept, are due as well.
+            db.execute(
+                "UPDATE notifications SET next_attempt_at = min(next_attempt_at, ?)"
+                " WHERE eid = ? AND address = ? AND stage IN ('pending', 'sending')",
+                (at, eid, address),
+            )
+        return True
+
+    def all(self, *, eid: str | None = None) -> list[StoredNotification]:
+        """Return the copies, of one card or of all, in ascending order of card and number."""
+        rows = self._database.rows(
+            "SELECT id, eid, seq, event, address, iccid, raw, stored_at, stage, attempts, refusals, last_error,"
+            " last_attempt_at, next_attempt_at FROM notifications WHERE eid = ifnull(?, eid) ORDER BY eid, seq",
+            eid,
+        )
+        return [
+            StoredNotification(
+                id=row[0],
+                eid=row[1],
+                seq=row[2],
+                event=row[3],
+                address=row[4],
+                iccid=row[5],
+                raw=row[6],
+                stored_at=row[7],
+                stage=Stage(row[8]),
+                attempts=row[9],
+                refusals=row[10],
+                last_error=row[11],
+                last_attempt_at=row[12],
+                next_attempt_at=row[13],
+            )
+            for row in rows
+        ]
+
+    def mark_sending(self, notification_id: int, *, at: float) -> None:
+        """Note, before it goes out, that a notification is being sent."""
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE notifications SET stage = 'sending', attempts = attempts + 1, last_attempt_at = ?"
+                " WHERE id = ?",
+                (at, notification_id),
+            )
+
+    def mark_delivered(self, notification_id: int) -> None:
+        """Note that the server accepted a notification; it may leave the card now."""
+        self._to(Stage.DELIVERED, notification_id)
+
+    def mark_removing(self, notification_id: int) -> None:
+        """Note, before it is done, that a notification is being taken off the card."""
+        self._to(Stage.REMOVING, notification_id)
+
+    def mark_dropped(self, notification_id: int) -> None:
+        """Note that a notification is given up by hand; it may leave the card now."""
+        self._to(Stage.DROPPED, notification_id)
+
+    def mark_failed(
+        self,
+        notification_id: int,
+        *,
+        error: str,
+        next_attempt_at: float,
+        refused: bool = False,
+        set_aside: bool = False,
+        postponed: Sequence[int] = (),
+    ) -> None:
+        """Note an attempt that failed.
+
+        Args:
+            notification_id: the one that failed.
+            error: kind and sentence.
+            next_attempt_at: when the next is due; those in `postponed`, behind it in order, wait as long.
+            refused: whether the server had it and said no.
+            set_aside: whether it is not tried any more by itself.
+            postponed: those behind it.
+        """
+        stage = Stage.REFUSED if set_aside else Stage.PENDING
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE notifications SET stage = ?, last_error = ?, refusals = iif(?, refusals + 1, 0)"
+                " WHERE id = ?",
+                (stage.value, error, refused, notification_id),
+            )
+            db.executemany(
+                "UPDATE notifications SET next_attempt_at = ? WHERE id = ?",
+                [(next_attempt_at, each) for each in (notification_id, *postponed)],
+            )
+
+    def make_due(
+        self,
+        *,
+        at: float,
+        eid: str | None = None,
+        address: str | None = None,
+        idle_since: float | None = None,
+    ) -> int:
+        """Let what is to be sent be tried at a moment, or before if it was due before; return how many.
+
+        Args:
+            at: the moment, in seconds since 1970.
+            eid: only this card's.
+            address: only for this recipient.
+            idle_since: only what was not tried since.
+        """
+        with self._database.writing() as db:
+            return db.execute(
+                "UPDATE notifications SET next_attempt_at = ?1"
+                " WHERE stage IN ('pending', 'sending')"
+                " AND eid = ifnull(?2, eid) AND address = ifnull(?3, address)"
+                " AND (?4 IS NULL OR last_attempt_at IS NULL OR last_attempt_at NOT BETWEEN ?4 AND ?1)"
+                " AND next_attempt_at > ?1",
+                (at, eid, address, idle_since),
+            ).rowcount
+
+    def retry(self, notification_id: int, *, at: float) -> None:
+        """Take up again what was set aside."""
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE notifications SET stage = 'pending', refusals = 0, next_attempt_at = ? WHERE id = ?",
+                (at, notification_id),
+            )
+
+    def drop(self, notification_id: int) -> None:
+        """Forget a notification that has left the card."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM notifications WHERE id = ?", (notification_id,))
+
+    def _to(self, stage: Stage, notification_id: int) -> None:
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE notifications SET stage = ?1, last_error = iif(?1 = 'delivered', NULL, last_error)"
+                " WHERE id = ?2",
+                (stage.value, notification_id),
+            )

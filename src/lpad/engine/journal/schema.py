@@ -1,0 +1,56 @@
+"""The journal's tables, as the steps by which a file of any earlier version becomes one of today.
+
+A file's version is the number of steps that it has behind it (`PRAGMA user_version`). A step that was ever
+released is never edited: the next one is added below it.
+"""
+
+from __future__ import annotations
+
+_FIRST = """
+CREATE TABLE changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    euicc TEXT NOT NULL,
+    state TEXT NOT NULL,
+    body BLOB NOT NULL,
+    private BLOB
+);
+CREATE INDEX changes_state ON changes (state);
+CREATE TABLE notifications (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    eid TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    address TEXT NOT NULL,
+    iccid TEXT,
+    raw BLOB NOT NULL,
+    stored_at REAL NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    next_attempt_at REAL NOT NULL,
+    UNIQUE (eid, seq)
+);
+"""
+
+# What became of a notification so far, in words; how often it was refused in a row; when it was last tried.
+_STAGES = """
+ALTER TABLE notifications ADD COLUMN stage TEXT NOT NULL DEFAULT 'pending';
+UPDATE notifications SET stage = 'delivered' WHERE delivered;
+ALTER TABLE notifications DROP COLUMN delivered;
+ALTER TABLE notifications ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notifications ADD COLUMN last_attempt_at REAL;
+CREATE TABLE memos (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (
+    _FIRST,
+    _STAGES,
+)
+"""Step n makes version n of version n - 1; each is carried out as one transaction."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def statements(migration: str) -> list[str]:
+    """Return a step's statements, one by one: SQLite's way of running a whole script commits on its own."""
+    return [statement for statement in migration.split(";") if statement.strip()]
