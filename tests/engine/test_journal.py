@@ -31,7 +31,8 @@ journal = Journal(Path(sys.argv[1]))
 change = journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": "LPA:1$a.b$C"})
 change = change.run().at_step("load-bound-profile-package")
 journal.changes.save(change, notes={"iccid": "8900101000000000017"})
-journal.notifications.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"\\x30\\x00", at=1.0)
+outbox = journal.notifications
+outbox.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"\\x30\\x00", at=1.0)
 print("written", flush=True)
 sys.stdin.read()
 """
@@ -188,7 +189,8 @@ def test_a_new_notification_makes_the_queue_before_it_due(journal: Journal) -> N
 
 FIRST_VERSION = """
 CREATE TABLE changes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, euicc TEXT NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL, private BLOB
+    id INTEGER PRIMARY KEY AUTOINCREMENT, euicc TEXT NOT NULL, state TEXT NOT NULL,
+    body BLOB NOT NULL, private BLOB
 );
 CREATE INDEX changes_state ON changes (state);
 CREATE TABLE notifications (
@@ -201,7 +203,8 @@ INSERT INTO changes (euicc, state, body, private) VALUES ('modem', 'queued',
     '{"id":1,"euicc":"modem","kind":"refresh","params":{},"created_at":"2026-11-01T00:00:00Z"}',
     '{"secrets":{},"notes":{}}');
 INSERT INTO notifications (eid, seq, event, address, raw, stored_at, delivered, attempts, next_attempt_at)
-    VALUES ('89', 0, 'install', 'a.b', x'3000', 1.0, 0, 2, 7.0), ('89', 1, 'enable', 'a.b', x'3000', 1.0, 1, 1, 7.0);
+    VALUES ('89', 0, 'install', 'a.b', x'3000', 1.0, 0, 2, 7.0),
+    ('89', 1, 'enable', 'a.b', x'3000', 1.0, 1, 1, 7.0);
 PRAGMA user_version = 1;
 """
 

@@ -62,8 +62,6 @@ class StoredNotification:
         return self.stage in REMOVABLE
 
 
-
-
 class Notifications:
     """The table of notifications; a returned call is on the disk."""
 
@@ -100,8 +98,9 @@ class Notifications:
     def all(self, *, eid: str | None = None) -> list[StoredNotification]:
         """Return the copies, of one card or of all, in ascending order of card and number."""
         rows = self._database.rows(
-            "SELECT id, eid, seq, event, address, iccid, raw, stored_at, stage, attempts, refusals, last_error,"
-            " last_attempt_at, next_attempt_at FROM notifications WHERE eid = ifnull(?, eid) ORDER BY eid, seq",
+            "SELECT id, eid, seq, event, address, iccid, raw, stored_at, stage, attempts, refusals,"
+            " last_error, last_attempt_at, next_attempt_at FROM notifications WHERE eid = ifnull(?, eid)"
+            " ORDER BY eid, seq",
             eid,
         )
         return [
