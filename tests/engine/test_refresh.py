@@ -106,6 +106,21 @@ def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
         assert lab.modem.powered
 
 
+def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_path: Path, pki: Pki) -> None:
+    """What the quirks name instead is sent where the modem refuses, and only there."""
+    reset = {**RESET, "up": ["AT!RESET"], "instead": ["AT+CFUN=1,1"]}
+    quirks = {"refresh_ladder": [WAIT, reset]}
+    with bench(tmp_path, pki, quirks=quirks, notices=Notices.RESET, away_after_reset=0.5) as lab:
+        lab.install()
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert change.error is None, change.error
+        assert steps(change) == [*SWITCHED, "modem-reset"]
+        assert [line for line in lab.modem.received if line in {"AT!RESET", "AT+CFUN=1,1"}] == [
+            "AT!RESET",
+            "AT+CFUN=1,1",
+        ]
+
+
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
     """The card has switched, the modem has not: that is no success (openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:

@@ -92,8 +92,11 @@ def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> None:
     note.is_up()
 
 
-def send(modem: AtModem, text: str, *, deadline: Deadline) -> None:
+def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
     """Send a command that brings no information; one that the modem doesn't know is passed over.
+
+    Returns:
+        Whether the modem took it.
 
     Raises:
         CardUnreachable: the modem does not answer, or the port is gone.
@@ -103,3 +106,5 @@ def send(modem: AtModem, text: str, *, deadline: Deadline) -> None:
         modem.ask(AtCommand(text), patience=POWERING, deadline=deadline)
     except (LinkRefused, CardMalformed) as error:
         _log.warning("%s", error)
+        return False
+    return True

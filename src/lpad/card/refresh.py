@@ -298,8 +298,10 @@ class Refresh:
                 lent.modem.forget_unsolicited()
                 if rung.down:
                     lent.powered_down.going_down(rung.up)
-                for text in rung.down or rung.up:
-                    send(lent.modem, text, deadline=within)
+                taken = [send(lent.modem, text, deadline=within) for text in rung.down or rung.up]
+                if not all(taken[:1]):
+                    for text in rung.instead:
+                        send(lent.modem, text, deadline=within)
                 if rung.port_goes:
                     # Nothing is asked until it has gone: it would be answered from before the restart.
                     lent.modem.wait_for((*_REBOOTED, *self._announcements), deadline=Deadline.after(_GOING))

@@ -343,7 +343,7 @@ class CommandSet:
                 (r"([+^#][A-Z]*CCID|\^ICCID)\??", _iccid),
                 (r"\+CRSM=176,12258,0,0,10", _restricted_access),
                 (r"\+CFUN=([014])(,1)?", _function),
-                (r"#SIMDET=([02])", _sim_power),
+                (r"#SIMDET=([012])", _sim_power),
             )
         )
     )

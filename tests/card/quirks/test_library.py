@@ -29,6 +29,8 @@ MODEMS = [
     ("SIMCOM INCORPORATED", "A7672E-FASE", "A7672M7_V1.11.1", "SIMCom A76xx and SIM7070"),
     ("SIMCOM INCORPORATED", "SIM8230G-M2", "2374B08SIM8230G-M2", "SIMCom SIM82xx"),
     ("Fibocom Wireless Inc.", "FM350-GL", "81600.0000.00.29.23.06", "Fibocom FM350, Dell DW5931e"),
+    ("Dell", "DW5931e", "81600.0000.00.29.23.06", "Fibocom FM350, Dell DW5931e"),
+    ("Fibocom Wireless Inc.", "FG132-GL", "", "Fibocom FG132"),
     ("Fibocom Wireless Inc.", "L850-GL", "18500.5001.00.05.27.30", "Fibocom L850, L860"),
     ("Sierra Wireless, Incorporated", "MC7455", "SWI9X30C_02.33.03.00", "Sierra"),
     ("Sierra Wireless, Incorporated", "EM7590", "SWIX55C_01.07.14.00", "Sierra"),
@@ -38,6 +40,11 @@ MODEMS = [
     ("Foxconn", "T99W175", "T99W175.F0.1.0.0", "Foxconn, Dell"),
     ("u-blox", "SARA-R510S", "02.05", "u-blox"),
     ("huawei", "MS2372h-517", "21.318.01.00.517", "Huawei"),
+    ("huawei", "MU736", "11.350.09.00.00", "Huawei MU736"),
+    ("TCL", "IK41", "", "Alcatel"),
+    ("CMCC", "ML307X", "", "China Mobile ML307"),
+    ("", "MC7455", "", "Sierra"),
+    ("", "LE910C4-EU", "", "Telit LE910"),
     ("Acme", "Rocket 3000", "1.0", "generic"),
     ("", "", "", "generic"),
 ]
@@ -71,15 +78,66 @@ def test_no_manufacturer_is_taken_for_another() -> None:
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_every_entry_is_typed_and_cites_where_it_was_seen(file: str, entry: dict[str, Any]) -> None:
     """An entry has a name, sources, patterns that compile, and quirks that exist; nothing else."""
-    assert set(entry) <= {"name", "model", "firmware", "seen", "quirks"}
+    assert set(entry) <= {"name", "model", "firmware", "seen", "unconfirmed", "quirks"}
     assert entry["name"]
     assert entry["seen"], f"{file}: {entry['name']} cites nothing"
     for source in entry["seen"]:
-        assert re.match(r"[^:]+(#\d+|\.py|\.md|\.kt|\d+|Manual|manual|Guide|Reference|Specification)", source)
+        assert re.match(r"[^:]+(#\d+|\.(py|md|kt|c|cpp|h|go|java)|\d+|Manual|Guide)\b", source), source
         assert ": " in source
     re.compile(entry.get("model", ""))
     re.compile(entry.get("firmware", ""))
     Quirks().merged(entry.get("quirks") or {})
+
+
+STANDARD = re.compile(r"AT\+(CFUN=([014]|1,1)|CRSM=[0-9,]+)|\+CPIN|\+SIM")
+"""What 3GPP TS 27.007 (8.2, 8.3, 8.18) has, so that it needs no other witness."""
+
+
+def commands_of(quirks: dict[str, Any]) -> list[str]:
+    """Every AT command and result code that an entry names."""
+    rungs = [
+        command
+        for rung in quirks.get("refresh_ladder", ())
+        for part in ("down", "up", "instead")
+        for command in rung.get(part, ())
+    ]
+    lists = ("iccid_commands", "announce_commands", "announcements", "after_switch")
+    return rungs + [command for name in lists for command in quirks.get(name, ())]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
+    """What 3GPP does not know is named in a source of the file, or is said to be unconfirmed."""
+    entries = [*library.read(GENERIC), *library.read(file)]
+    seen = " ".join(source for entry in entries for source in entry["seen"])
+    for entry in library.read(file):
+        for command in commands_of(entry.get("quirks") or {}):
+            known = STANDARD.fullmatch(command) or command.partition("=")[0].removesuffix("?") in seen
+            assert known or command in entry.get("unconfirmed", []), f"{entry['name']}: {command}"
+
+
+@pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
+def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any]) -> None:
+    """Beside each stands one that 3GPP has: another ICCID command, another reset."""
+    doubtful = entry.get("unconfirmed", [])
+    quirks = entry.get("quirks") or {}
+    assert set(doubtful) <= set(commands_of(quirks)), file
+    for rung in quirks.get("refresh_ladder", ()):
+        assert not set(rung.get("down", ())) & set(doubtful)
+        if set(rung.get("up", ())) & set(doubtful):
+            assert any(STANDARD.fullmatch(command) for command in rung["instead"])
+    asked = quirks.get("iccid_commands")
+    assert asked is None or STANDARD.fullmatch(asked[-1])
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_vendors_reset_has_another_beside_it(file: str) -> None:
+    """A modem that refuses its family's command for a reset is reset all the same."""
+    for entry in library.read(file):
+        for rung in (entry.get("quirks") or {}).get("refresh_ladder", ()):
+            if rung["step"] == "modem-reset" and not STANDARD.fullmatch(rung["up"][0]):
+                assert rung["instead"]
+            assert not (rung.get("instead") and rung.get("down"))
 
 
 @pytest.mark.parametrize(("manufacturer", "model", "firmware", "last"), MODEMS)

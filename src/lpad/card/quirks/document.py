@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from lpad.card.quirks.library import FOLDER, GENERIC, INDEX, read
-from lpad.card.quirks.quirks import Quirks
+from lpad.card.quirks.quirks import Quirks, RefreshStep
 
 _HEAD = """# Modems
 
@@ -35,13 +35,17 @@ def _entry(entry: dict[str, Any], file: str) -> str:
     matched = [f"{key} `{entry[key]}`" for key in ("model", "firmware") if key in entry]
     lines += [f"`{file}`" + (f", {', '.join(matched)}" if matched else "") + "", ""]
     lines += [f"- {seen}" for seen in entry["seen"]]
+    lines += [
+        f"- not confirmed in public for all of them, so never relied on alone: `{command}`"
+        for command in entry.get("unconfirmed", ())
+    ]
     changes = entry.get("quirks") or {}
     quirks = Quirks().merged(changes)
     told = {
         "links": "tried in this order: " + ", ".join(quirks.links),
         "block_size": f"blocks of {quirks.block_size} bytes",
         "refresh_flag": "switches without REFRESH" if not quirks.refresh_flag else "switches with REFRESH",
-        "refresh_ladder": "after a switch: " + ", ".join(rung.step for rung in quirks.refresh_ladder),
+        "refresh_ladder": "after a switch: " + ", ".join(map(_rung, quirks.refresh_ladder)),
         "after_switch": "then " + ", ".join(f"`{command}`" for command in quirks.after_switch),
         "iccid_commands": "ICCID: " + ", ".join(f"`{command}`" for command in quirks.iccid_commands),
         "announcements": "a new SIM is announced by "
@@ -51,6 +55,12 @@ def _entry(entry: dict[str, Any], file: str) -> str:
     if treated:
         lines += ["", "lpad: " + "; ".join(treated) + "."]
     return "\n".join([*lines, ""])
+
+
+def _rung(rung: RefreshStep) -> str:
+    commands = [f"`{command}`" for command in (*rung.down, *rung.up)]
+    told = f"{rung.step} ({', '.join(commands)})" if commands else str(rung.step)
+    return told[:-1] + f", or `{rung.instead[0]}`)" if rung.instead else told
 
 
 if __name__ == "__main__":

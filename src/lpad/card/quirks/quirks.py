@@ -46,6 +46,8 @@ class RefreshStep:
     """AT commands that take something down; none for a step that only waits, or that is one command."""
     up: tuple[str, ...] = ()
     """AT commands that bring it up again."""
+    instead: tuple[str, ...] = ()
+    """AT commands for a modem that refuses the first of `up`; only in a step that takes nothing down."""
     seconds: float = 20.0
     """How long the modem may take to read the new profile after it."""
     port_goes: bool = False
