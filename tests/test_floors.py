@@ -44,7 +44,7 @@ HOMES = {
     "asn1tools": {"codec/schema.py"},
     "httpcore": {"remote/", "client.py", "client_socket.py"},
     "yaml": {"settings/document.py", "card/quirks/library.py"},
-    "uvicorn": {"api/server.py"},
+    "uvicorn": {"api/server.py", "api/connection.py"},
     "sqlite3": {"engine/journal/database.py"},
 }
 

@@ -95,15 +95,14 @@ def connector(file: SettingsFile) -> Callable[[ServerAddress], AbstractContextMa
 def access_rules(settings: Settings) -> AccessRules:
     """Return the settings' users and groups as numbers; those that this system lacks are left out."""
     access = settings.access
-    sections = {role: [access.full] for role in Role}
-    sections[Role.READ].append(access.read)
+    sections = {
+        Role.READ: access.read,
+        Role.SWITCH: access.switch,
+        Role.INSTALL: access.install,
+        Role.ADMIN: access.admin,
+    }
     return AccessRules(
-        {
-            role: Holders(
-                users=frozenset().union(*map(_users, who)), groups=frozenset().union(*map(_groups, who))
-            )
-            for role, who in sections.items()
-        }
+        {role: Holders(users=_users(who), groups=_groups(who)) for role, who in sections.items()}
     )
 
 

@@ -8,6 +8,9 @@
     │   ├── NotFound                 no such card, profile, change or notification
     │   ├── Conflict                 right in itself, but not in the present state
     │   ├── NotPermitted             the caller's user or group may not do this
+    │   ├── KeyReused                an idempotency key stands for another request already
+    │   ├── TooManyChanges           the card's queue is full                   (retryable)
+    │   ├── TooManyConnections       the caller's user has too many open        (retryable)
     │   ├── ConfirmationCodeRequired the operator wants a confirmation code, none was given
     │   ├── Declined                 the caller, or a policy, said no to the profile
     │   └── Cancelled                the caller took the change back
@@ -103,6 +106,26 @@ class NotPermitted(RequestError):
     """The caller's user or group may not do this."""
 
     kind = "not-permitted"
+
+
+class KeyReused(RequestError):
+    """An idempotency key stands for another request already."""
+
+    kind = "idempotency-key-reused"
+
+
+class TooManyChanges(RequestError):
+    """The card's queue is full."""
+
+    kind = "too-many-changes"
+    retryable = True
+
+
+class TooManyConnections(RequestError):
+    """The caller's user has too many connections open."""
+
+    kind = "too-many-connections"
+    retryable = True
 
 
 class ConfirmationCodeRequired(RequestError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD
-from lpad.api.server import MOST_CONNECTIONS
+from lpad.api.connection import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -35,7 +35,11 @@ def test_a_user_can_hold_so_many_connections_and_no_more(gateway: Gateway) -> No
         head, _, body = b"".join(iter(lambda: beyond.recv(4096), b"")).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 ")
         problem = json.loads(body)
-        assert (problem["status"], problem["kind"], problem["retryable"]) == (503, "conflict", True)
+        assert (problem["status"], problem["kind"], problem["retryable"]) == (
+            503,
+            "too-many-connections",
+            True,
+        )
     with _connect(gateway) as again:
         again.sendall(b"GET /v1/system HTTP/1.1\r\nHost: lpad\r\n\r\n")
         assert again.recv(100).startswith(b"HTTP/1.1 200 ")

@@ -29,7 +29,7 @@ deadlines:
   open: .inf
   read: 5
 access:
-  full: [root]
+  admin: [root]
 trust: {extra_ca_files: [a, 5]}
 """
 
@@ -59,7 +59,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "12: 'deadlines.read'",
         "13: 'deadlines.open'",
         "14: 'deadlines.read'",
-        "16: 'access.full'",
+        "16: 'access.admin'",
         "17: 'trust.extra_ca_files[1]'",
     ]
 
@@ -125,7 +125,7 @@ def test_large_files_are_bounded(tmp_path: Path) -> None:
         ("socket: ''", "1: 'socket': text of length >= 1 is wanted"),
         ("socket: ~nobody-of-this-name/x", "1: 'socket': "),
         ("socket: " + "x" * 200, "1: 'socket': the path of a socket has at most 107 bytes"),
-        ("access: {full: {users: [-1]}}", "1: 'access.full.users[0]'"),
+        ("access: {switch: {users: [-1]}}", "1: 'access.switch.users[0]'"),
         ("log: no", "1: 'log': one of error, warning"),
     ],
 )

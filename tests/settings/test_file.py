@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lpad.errors import InvalidSettings
 from lpad.settings import SettingsFile, device_capabilities, version_bytes
 
 CAPS = "device_capabilities"
+EXAMPLE = Path(__file__).parents[2] / "config" / "lpad.yaml"
 
 
 def read(folder: Path, text: str) -> SettingsFile:
@@ -18,12 +20,29 @@ def read(folder: Path, text: str) -> SettingsFile:
     return SettingsFile.read(path)
 
 
+def test_the_example_is_right() -> None:
+    """The commented example in config/ can be used as it is, and names a card."""
+    assert list(SettingsFile.read(EXAMPLE).settings.euiccs) == ["modem"]
+
+
+def test_the_examples_comments_are_right(tmp_path: Path) -> None:
+    """Every setting that stands in the example behind a # is accepted when the # is taken away."""
+    text = re.sub(
+        r"^( *)# ( *[a-z0-9_.]+:(?: .*)?)$", r"\1\2", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    settings = read(tmp_path, text).settings
+    assert settings.trust.extra_ca_files == ["/etc/lpad/trust"]
+    assert settings.remote.hosts == {"smdp.example.com": "127.0.0.1:8443"}
+    assert settings.euiccs["modem"].device_capabilities["gsm"] == 13
+
+
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     """Without a word lpad listens where its documentation says, with no card."""
     settings = read(tmp_path, "").settings
     assert (settings.socket, settings.state_folder) == ("/run/lpad/lpad.sock", "/var/lib/lpad")
-    assert settings.access.full.groups == ["lpad"]
-    assert settings.access.read.groups == ["lpad-read"]
+    assert settings.access.admin.groups == settings.access.install.groups == ["lpad"]
+    assert settings.access.switch.groups == ["lpad"]
+    assert settings.access.read.groups == ["lpad", "lpad-read"]
     assert settings.euiccs == {}
 
 
@@ -85,7 +104,7 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
         ("euiccs: {a: {port: x, quirks: {links: [qmi]}}}", "euiccs.a.quirks.links", "qmi"),
         ("log: loud", "log", "debug"),
         ("trust: {ca: x}", "trust.ca", "extra_ca_files"),
-        ("access: {full: {group: [x]}}", "access.full.group", "'groups' was perhaps meant"),
+        ("access: {install: {group: [x]}}", "access.install.group", "'groups' was perhaps meant"),
         ("deadlines: {read: -1}", "deadlines.read", "> 0"),
         ("remote: {protocol_version: gsma}", "remote.protocol_version", "matching regex"),
         ("remote: {hosts: {'a b/': x}}", "remote.hosts.a b/", "server address"),

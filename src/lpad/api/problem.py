@@ -11,12 +11,15 @@ from lpad.errors import (
     CardUnreachable,
     Conflict,
     Detail,
+    KeyReused,
     LpadError,
     NotFound,
     NotPermitted,
     RequestError,
     ServerError,
     ServerUnreachable,
+    TooManyChanges,
+    TooManyConnections,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,6 +29,9 @@ STATUSES: tuple[tuple[type[LpadError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (NotPermitted, 403),
+    (KeyReused, 422),
+    (TooManyChanges, 429),
+    (TooManyConnections, 503),
     (RequestError, 400),
     (CardUnreachable, 503),
     (CardBusy, 503),
@@ -34,6 +40,9 @@ STATUSES: tuple[tuple[type[LpadError], int], ...] = (
     (ServerError, 502),
     (LpadError, 500),
 )
+
+RETRY_AFTER: dict[type[LpadError], int] = {TooManyChanges: 10, TooManyConnections: 1}
+"""Seconds after which a caller may ask again, where that is all that is needed."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,4 +78,7 @@ def problem_response(
         retryable=error.retryable,
         details=error.details,
     )
+    headers = dict(headers or {})
+    if type(error) in RETRY_AFTER:
+        headers["Retry-After"] = str(RETRY_AFTER[type(error)])
     return Response(msgspec.json.encode(problem), status, headers, MEDIA_TYPE)

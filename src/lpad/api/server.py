@@ -1,4 +1,4 @@
-"""The server under the API: HTTP/1.1 on Unix sockets. The one home of uvicorn.
+"""The server under the API: HTTP/1.1 on Unix sockets. uvicorn's home, with `connection`.
 
 uvicorn looks ten times a second whether it should stop. An idle daemon on a battery must not wake up
 at all, so the server here waits for an event instead.
@@ -14,13 +14,11 @@ import socket
 import stat
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from lpad.api.peer import Peer
-from lpad.api.problem import problem_response
+from lpad.api.connection import LARGEST_HEAD, MOST_IN_ALL, Connection
 from lpad.errors import Conflict, InvalidSettings
 
 if TYPE_CHECKING:
@@ -31,10 +29,6 @@ if TYPE_CHECKING:
 
 GRACE = 3
 """Seconds that answers under way are given when the daemon stops."""
-
-QUEUED_CONNECTIONS = 64
-MOST_CONNECTIONS = 64
-"""Of one user at a time: a program gone wild must not take the files that the card's port needs."""
 
 
 class ApiServer(uvicorn.Server):
@@ -61,7 +55,8 @@ class ApiServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=Connection,
+                h11_max_incomplete_event_size=LARGEST_HEAD,
                 ws="none",
                 loop="asyncio",
                 lifespan="off",
@@ -117,34 +112,6 @@ class ApiServer(uvicorn.Server):
                 self._heartbeat()
 
 
-def _too_many() -> bytes:
-    error = Conflict(f"this user has {MOST_CONNECTIONS} connections to lpad open; close some", retryable=True)
-    problem = problem_response(error, status=503, headers={"Connection": "close"})
-    head = b"".join(b"%b: %b\r\n" % header for header in problem.raw_headers)
-    return b"HTTP/1.1 503 Service Unavailable\r\n%b\r\n%b" % (head, bytes(problem.body))
-
-
-_TOO_MANY = _too_many()
-
-
-class _Protocol(H11Protocol):
-    """HTTP/1.1 that knows who is at the other end."""
-
-    peer: Peer
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
-        super().connection_made(transport)
-        connection = cast("socket.socket", transport.get_extra_info("socket"))
-        self.peer = Peer.of(connection)
-        self.app_state = {**self.app_state, "peer": self.peer}
-        theirs = sum(
-            isinstance(each, _Protocol) and each.peer.uid == self.peer.uid for each in self.connections
-        )
-        if theirs > MOST_CONNECTIONS:
-            transport.write(_TOO_MANY)
-            transport.close()
-
-
 def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket.socket:
     """Return a listening Unix socket at `path`; a stale one, left by a process that died, is replaced.
 
@@ -165,7 +132,7 @@ def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket
         if group is not None:
             os.chown(path, -1, group)
         path.chmod(mode)
-        listener.listen(QUEUED_CONNECTIONS)
+        listener.listen(MOST_IN_ALL)
     except OSError as error:
         listener.close()
         raise InvalidSettings(

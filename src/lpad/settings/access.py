@@ -20,7 +20,9 @@ class WhoSection(Section, frozen=True):
 
 
 class AccessSection(Section, frozen=True):
-    """Who may do what; root and the daemon's own user may do all in any case."""
+    """Who has which role; root and the daemon's own user have all in any case."""
 
-    full: WhoSection = WhoSection(groups=["lpad"])
-    read: WhoSection = WhoSection(groups=["lpad-read"])
+    read: WhoSection = WhoSection(groups=["lpad", "lpad-read"])
+    switch: WhoSection = WhoSection(groups=["lpad"])
+    install: WhoSection = WhoSection(groups=["lpad"])
+    admin: WhoSection = WhoSection(groups=["lpad"])
