@@ -6,6 +6,9 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
+from lpad.cli.sim import sim
 from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.faults import FaultKind
 
@@ -27,3 +30,11 @@ def test_every_habit_of_the_card_is_named() -> None:
 def test_every_fault_of_the_server_is_named() -> None:
     """The table of faults holds each kind."""
     assert named_in("Servers in the wrong") == {str(kind) for kind in FaultKind}
+
+
+@pytest.mark.parametrize(("heading", "command"), [("Orders", "order"), ("Servers", "smdp")])
+def test_every_option_is_named(heading: str, command: str) -> None:
+    """The tables of orders and servers hold each option of their commands."""
+    assert named_in(heading) == {
+        option for each in sim.commands[command].params for option in each.opts if option.startswith("--")
+    }

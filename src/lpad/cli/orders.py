@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lpad.identifiers import Iccid
 from lpad.simulator.made_up_profile import DEFAULT_SIZE, made_up_profile
@@ -11,7 +11,10 @@ from lpad.simulator.smdp.metadata import ProfileMetadata
 from lpad.simulator.smdp.orders import iccid_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lpad.identifiers import Eid
+    from lpad.simulator.smdp.metadata import Owner
     from lpad.simulator.smdp.order import Order
     from lpad.simulator.smdp.orders import Orders
 
@@ -27,19 +30,32 @@ def add_order(
     matching_id: str | None = None,
     eid: Eid | None = None,
     confirmation_code: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **details: Any,
 ) -> Order:
-    """Add an order for a profile package, or for a made-up profile where there is none."""
+    """Add an order for a profile package, or for a made-up profile where there is none.
+
+    `metadata` are other attributes of ProfileMetadata, `details` other arguments of `Orders.add_order`.
+    The IMSI of a made-up profile begins with its owner's codes, as the card checks.
+    """
+    metadata = metadata or {}
     if upp is None:
         iccid = iccid or random_iccid()
-        upp = made_up_profile(iccid, name=name, size=size)
+        owner: Owner | None = metadata.get("owner")
+        upp = made_up_profile(iccid, name=name, size=size, **({"imsi": _imsi_of(owner)} if owner else {}))
     number = str(iccid or iccid_of(upp))
     return orders.add_order(
         upp,
-        metadata=ProfileMetadata(iccid=number, service_provider=provider, name=name),
+        metadata=ProfileMetadata(iccid=number, service_provider=provider, name=name, **metadata),
         matching_id=matching_id,
         eid=eid,
         confirmation_code=confirmation_code,
+        **details,
     )
+
+
+def _imsi_of(owner: Owner) -> str:
+    return (owner.mcc_mnc + "0123456789")[:15]
 
 
 def random_iccid() -> Iccid:

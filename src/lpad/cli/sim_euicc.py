@@ -1,0 +1,87 @@
+"""lpad sim euicc: the software eUICC in a simulated modem or a virtual reader."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpad.cli.playing import FOLDER, PKI, beside, stop_on_signals
+from lpad.errors import InvalidValue
+from lpad.identifiers import Eid
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem import PtyModem
+from lpad.simulator.personality import find_personality, personality_names
+from lpad.simulator.pki import Pki
+from lpad.simulator.vpcd import VirtualReaderCard, split_address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--pty", metavar="PATH", help="Where to put a link to the modem's AT port.")
+@PKI
+@click.option("--eid", help="32 digits; of a new card.")
+@click.option("--baud", type=int, help="Emulate a serial port of this speed.")
+@click.option(
+    "--personality",
+    type=click.Choice(personality_names()),
+    help="A modem and card that misbehave as real ones do; see lpad/simulator/personalities.yaml.",
+)
+@click.option("--behaviour", metavar="JSON", help="What the card does otherwise.")
+@click.option("--modem", metavar="JSON", help="What the modem does otherwise.")
+@click.option(
+    "--vpcd",
+    metavar="HOST:PORT",
+    help="Sit in a virtual PC/SC reader (Debian package vsmartcard-vpcd; ports 35963 and 35964) and not in a"
+    " modem.",
+)
+def euicc(
+    folder: Path,
+    pty: str | None,
+    pki_folder: Path | None,
+    eid: str | None,
+    baud: int | None,
+    personality: str | None,
+    behaviour: str | None,
+    modem: str | None,
+    vpcd: str | None,
+) -> None:
+    """Play an eUICC in a modem with an AT port, or in a PC/SC reader, until Ctrl-C. Its memory is FOLDER."""
+    if vpcd is not None and (pty, baud, modem) != (None, None, None):
+        raise click.UsageError("--vpcd puts the card into a reader: --pty, --baud and --modem are a modem's")
+    reader = split_address(vpcd) if vpcd is not None else None
+    stop = stop_on_signals()
+    habits = find_personality(
+        personality or "plain", modem=_json(modem, "--modem"), card=_json(behaviour, "--behaviour")
+    )
+    with ExitStack() as stack:
+        card = stack.enter_context(
+            SoftCard(
+                folder,
+                pki=Pki.open(pki_folder or beside(folder)),
+                eid=Eid.parse(eid) if eid else None,
+                behaviour=habits.card,
+            )
+        )
+        if reader is not None:
+            stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
+            click.echo(f"virtual reader at {reader[0]}:{reader[1]}")
+        else:
+            port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=habits.modem))
+            click.echo(f"AT port {pty or port.path}")
+        stop.wait()
+
+
+def _json(text: str | None, option: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise InvalidValue(f"{option} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidValue(f"{option} is a JSON object, such as {{}}")
+    return found

@@ -1,0 +1,170 @@
+"""Orders and servers, as the command line makes them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from cli.conftest import run
+from cli.test_lpad import LPAD, playing, start
+from lpad.activation_code import ActivationCode
+from lpad.cli.sim import sim
+from lpad.simulator.smdp.announcement import Announcement
+from lpad.simulator.smdp.metadata import IconType, ProfileClass, ProfilePolicyRule
+from lpad.simulator.smdp.order import OrderState
+from lpad.simulator.smdp.orders import Orders, iccid_of
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from lpad.simulator.smdp.order import Order
+
+__all__ = ["playing"]
+
+OID = "2.999.10"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A server's folder, as it leaves it."""
+    folder = tmp_path / "smdp"
+    folder.mkdir()
+    Announcement(address="localhost:8443", oid=OID).write(folder)
+    return folder
+
+
+def order(folder: Path, *options: str) -> tuple[Order, str]:
+    """Add an order, and return it and its activation code."""
+    done = CliRunner().invoke(sim, ["order", str(folder), *options], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return Orders(folder / "orders").all()[-1], done.output.strip()
+
+
+def test_what_an_operator_can_say(folder: Path) -> None:
+    """Each option reaches the order."""
+    made, code = order(
+        folder,
+        *("--confirmation-code", "1234", "--confirmation-limit", "2", "--attempts", "4", "--oid"),
+        *("--class", "test", "--owner", "26201", "--ppr", "ppr1", "--ppr", "ppr2"),
+        *("--tac", "49015420", "--not-released"),
+    )
+    assert (made.confirmation_limit, made.attempt_limit) == (2, 4)
+    assert made.metadata.profile_class is ProfileClass.TEST
+    assert made.metadata.rules == (ProfilePolicyRule.PPR1, ProfilePolicyRule.PPR2)
+    assert made.metadata.owner is not None
+    assert made.metadata.owner.mcc_mnc == "26201"
+    assert made.tacs == ("49015420",)
+    assert made.state is OrderState.CONFIRMED
+    parsed = ActivationCode.parse(code)
+    assert parsed.smdp_oid == OID
+    assert parsed.confirmation_code_required
+
+
+def test_without_options_nothing_is_limited_otherwise(folder: Path) -> None:
+    """The defaults are those of an order."""
+    made, code = order(folder)
+    assert (made.confirmation_limit, made.attempt_limit, made.expires) == (3, 10, None)
+    assert made.state is OrderState.RELEASED
+    assert code.count("$") == 2
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("7d", 604800)])
+def test_a_time_from_now_on(folder: Path, given: str, seconds: int) -> None:
+    """An order ends after so many seconds, minutes, hours or days."""
+    before = datetime.now(UTC)
+    made, _ = order(folder, "--expires", given)
+    assert made.expires is not None
+    assert before <= made.expires - timedelta(seconds=seconds) <= datetime.now(UTC)
+
+
+def test_a_date(folder: Path) -> None:
+    """An order ends at a date; without a zone it is this machine's."""
+    assert order(folder, "--expires", "2030-01-31T12:00+00:00")[0].expires == datetime(
+        2030, 1, 31, 12, tzinfo=UTC
+    )
+    assert order(folder, "--expires", "2020-01-31")[0].expired
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"), [(b"\x89PNG\r\n\x1a\n", IconType.PNG), (b"\xff\xd8\xff\xe0", IconType.JPG)]
+)
+def test_an_icon(folder: Path, tmp_path: Path, start: bytes, kind: IconType) -> None:
+    """The kind of picture is told by how it begins."""
+    (tmp_path / "icon").write_bytes(start.ljust(1024, b"x"))
+    made, _ = order(folder, "--icon", str(tmp_path / "icon"))
+    assert made.metadata.icon is not None
+    assert made.metadata.icon_type is kind
+    (tmp_path / "icon").write_bytes(start.ljust(1025, b"x"))
+    assert "at most 1024 bytes" in refused(folder, "--icon", str(tmp_path / "icon"))
+
+
+def refused(folder: Path, *options: str) -> str:
+    done = CliRunner().invoke(sim, ["order", str(folder), *options])
+    assert done.exit_code == 2
+    assert not Orders(folder / "orders").all()[1:]
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--ppr", "ppr1"], "needs --owner"),
+        (["--confirmation-limit", "1"], "needs --confirmation-code"),
+        (["--confirmation-code", "1", "--confirmation-limit", "0"], "x>=1"),
+        (["--attempts", "0"], "x>=1"),
+        (["--expires", "tomorrow"], "like 90s, 10m, 2h or 7d"),
+        (["--expires", "0001-01-01"], "like 90s, 10m, 2h or 7d"),
+        (["--owner", "262"], "three digits of MCC"),
+        (["--tac", "1234"], "first 8 digits"),
+        (["--class", "private"], "is not one of"),
+        (["--icon", "/dev/null"], "PNG or JPEG"),
+    ],
+)
+def test_what_makes_no_sense(folder: Path, options: list[str], told: str) -> None:
+    """Nothing is ordered, and the mistake is named."""
+    assert told in refused(folder, *options)
+
+
+def test_an_order_held_back_is_released(folder: Path) -> None:
+    """By its matching ID, once."""
+    order(folder, "--matching-id", "HELD", "--not-released")
+    command = [*LPAD, "sim", "release", str(folder), "HELD"]
+    assert run(command).ok().out == "released\n"
+    assert Orders(folder / "orders").all()[0].state is OrderState.RELEASED
+    assert run(command).code == 3
+
+
+def test_a_made_up_profile_belongs_to_its_owner(folder: Path) -> None:
+    """A card compares the owner with the IMSI, so the IMSI begins with its codes."""
+    made, _ = order(folder, "--owner", "310410", "--ppr", "ppr2")
+    package = Orders(folder / "orders").profile(made)
+    assert bytes.fromhex("083901140021436587") in package
+    assert str(iccid_of(package)) == made.metadata.iccid
+
+
+def test_a_server_with_other_names(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:
+    """Aliases, curve and address are the server's; a taken port is an error, no traceback."""
+    told = start(
+        playing, "smdp", str(tmp_path / "smdp"), "--alias", "other.example.com",
+        "--curve", "brainpool", "--bind", "127.0.0.2",
+    )  # fmt: skip
+    port = int(told.split(",")[0].rpartition(":")[2])
+    socket.create_connection(("127.0.0.2", port), 10).close()
+    again = run([*LPAD, "sim", "smdp", str(tmp_path / "b"), "--bind", "127.0.0.2", "--port", str(port)])
+    assert again.code == 3
+    assert "nothing can listen on 127.0.0.2" in again.err
+    assert run([*LPAD, "sim", "smdp", str(tmp_path / "b"), "--bind", "nowhere.invalid"]).code == 3
+    assert run([*LPAD, "sim", "smdp", str(tmp_path / "b"), "--alias", "other.example.com:80"]).code == 2
+
+
+def test_a_confirmation_limit_of_a_card_that_tries(folder: Path) -> None:
+    """What is written can be read back by the server as JSON."""
+    order(folder, "--confirmation-code", "1", "--confirmation-limit", "1", "--expires", "1d")
+    written: dict[str, Any] = json.loads(next((folder / "orders").glob("*.json")).read_text())
+    assert written["confirmation_limit"] == 1
