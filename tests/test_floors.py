@@ -15,6 +15,7 @@ FLOORS = {
     "errors": 0,
     "identifiers": 0,
     "server_address": 0,
+    "condition": 0,
     "activation_code": 0,
     "deadline": 0,
     "codec": 1,

@@ -155,6 +155,10 @@ class PtyModem:
         """Put another card in; nobody is told."""
         self._do(lambda: self._commands.swap_card(card))
 
+    def register(self, iccid: str, status: int) -> None:
+        """Say where a profile ends up in the network from now on, as `ModemPersonality.registration` does."""
+        self._do(lambda: self._commands.registration.outcome(iccid, status))
+
     def vanish(self) -> None:
         """Take the port away, also in the middle of a command."""
         self._do(self._port.vanish)
@@ -195,9 +199,11 @@ class PtyModem:
     def _run(self) -> None:
         try:
             while True:
-                self._sleep(None, self._port.fd)
+                due = self._commands.registration.due
+                self._sleep(None if due is None else max(0.0, due - time.monotonic()), self._port.fd)
                 for byte in self._hear():
                     self._type(byte)
+                self._say(self._commands.registration.news())
         except _SwitchedOffError:
             pass
         except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it

@@ -12,6 +12,7 @@ from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem_channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
 from lpad.simulator.modem_personality import Csim, Handles, Notices
 from lpad.simulator.modem_radio import ModemRadio
+from lpad.simulator.modem_registration import ModemRegistration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +89,7 @@ class CommandSet:
         self._busy = personality.busy
         self.channels = ModemChannels(self._transmit, personality)
         self.radio = ModemRadio(self._transmit, self._reset_card, personality)
+        self.registration = ModemRegistration(self.radio, personality)
 
     def swap_card(self, card: Card) -> None:
         """Put another card in."""
@@ -283,6 +285,7 @@ class CommandSet:
     def _function(self, match: re.Match[str]) -> Reply:
         if match[2] is not None:
             self.radio.reset()
+            self.registration.forget_levels()
             self.channels.forget()
             return Reply(away=self._habits.away_after_reset)
         self.radio.set_function(int(match[1]))
@@ -293,6 +296,19 @@ class CommandSet:
     def _sim_power(self, match: re.Match[str]) -> Reply:
         self.radio.set_sim_power(on=match[1] != "0")
         self.channels.forget()
+        return Reply()
+
+    def _tell_registration(self, match: re.Match[str]) -> Reply:
+        name = match[1].upper()
+        if not self.registration.knows(name):
+            return self.error(None)
+        return Reply((self._prefixed(name, self.registration.answer(name)),))
+
+    def _set_registration(self, match: re.Match[str]) -> Reply:
+        name = match[1].upper()
+        if not self.registration.knows(name):
+            return self.error(None)
+        self.registration.set_level(name, int(match[2]))
         return Reply()
 
     def _at_card(self, what: Callable[[], Reply]) -> Reply:
@@ -343,6 +359,8 @@ class CommandSet:
                 (r"([+^#][A-Z]*CCID|\^ICCID)\??", _iccid),
                 (r"\+CRSM=176,12258,0,0,10", _restricted_access),
                 (r"\+CFUN=([014])(,1)?", _function),
+                (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
+                (r"(\+C(?:E|5G|G)REG)=([012])", _set_registration),
                 (r"#SIMDET=([012])", _sim_power),
             )
         )

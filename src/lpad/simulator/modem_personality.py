@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+
+NOT_REGISTERED, HOME, SEARCHING, DENIED, ROAMING = 0, 1, 2, 3, 5
+"""Status of registration (3GPP TS 27.007, 10.1.22)."""
 
 
 class Csim(StrEnum):
@@ -114,6 +117,15 @@ class ModemPersonality:
     """Seconds for which the port is gone after AT+CFUN=1,1; None: it stays."""
     comes_up_by_itself: bool = True
     """Whether a reset switches a radio on that was off."""
+
+    registration_commands: tuple[str, ...] = ("+CEREG", "+CGREG")
+    """Which of +CEREG, +C5GREG and +CGREG exist."""
+    registers_after: float = 0.0
+    """Seconds from reading a profile until the search for a network ends."""
+    registration: dict[str, int] = field(default_factory=dict)
+    """How it ends, by ICCID: 1 at home, 5 roaming, 2 never, 3 denied; 1 for those that aren't named."""
+    tells_registration: bool = True
+    """Whether it tells changes of its own accord once it was asked to."""
 
     answer_delay: float = 0.0
     """Seconds from a command's last character to the first of its answer."""

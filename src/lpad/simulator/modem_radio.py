@@ -40,6 +40,8 @@ class ModemRadio:
         self._iccid: Iccid | None = None
         self._function = 1
         self._sim_power = True
+        self.restarts = 0
+        """How often it began anew with its card."""
 
     @property
     def on(self) -> bool:
@@ -57,10 +59,12 @@ class ModemRadio:
         """Say what happened to the card or the modem."""
         if what >= self._habits.notices:
             self._known = False
+            self.restarts += 1
 
     def set_function(self, function: int) -> None:
         """Carry out AT+CFUN: 0 and 4 switch off, 1 on."""
         was_on, self._function = self._function == 1, function
+        self.restarts += was_on is not (function == 1)
         if function == 1 and not was_on:
             self._start(Notices.RADIO_CYCLE)
 

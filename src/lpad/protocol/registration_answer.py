@@ -1,0 +1,89 @@
+"""What a modem answers, and says of its own accord, about its registration with the network.
+
+3GPP TS 27.007, 10.1.20 (+CGREG, 2G and 3G), 10.1.22 (+CEREG, 4G) and 10.1.47 (+C5GREG, 5G). +CREG, for
+calls, is none of them: who is registered for calls alone has no way to send data.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.errors import MalformedError
+from lpad.protocol.at_dialogue import AtCommand
+
+if TYPE_CHECKING:
+    from lpad.protocol.at_dialogue import AtAnswer
+
+NETWORKS = ("+CEREG", "+C5GREG", "+CGREG")
+"""The commands, as their answers begin."""
+
+_REGISTERED = (1, 5)
+_STATUS = {
+    0: "not registered",
+    1: "registered at home",
+    2: "searching",
+    3: "denied",
+    4: "unknown",
+    5: "registered, roaming",
+    6: "registered for SMS only",
+    7: "registered for SMS only, roaming",
+    8: "for emergency calls only",
+}
+
+# <n>,<stat> is an answer's; what is said of its own accord begins with <stat>. There the field behind is
+# the area: four hexadecimal digits or more, mostly in quotes.
+_TOLD = re.compile(r"(?P<level>\d),\s*(?P<status>\d{1,2})(?:,.*)?")
+_ANNOUNCED = re.compile(r"(?P<status>\d{1,2})(?:,.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One network's status, as the modem last told it."""
+
+    network: str
+    """One of `NETWORKS`."""
+    status: int
+    level: int | None = None
+    """What the modem says of its own accord: 0 nothing; None where only it spoke."""
+
+    @property
+    def registered(self) -> bool:
+        """Whether the modem may send data: at home or roaming."""
+        return self.status in _REGISTERED
+
+    def __str__(self) -> str:
+        return f"{self.network[1:]} {self.status} ({_STATUS.get(self.status, 'unknown')})"
+
+
+def registration_command(network: str) -> AtCommand:
+    """Return the command that asks for the status."""
+    return AtCommand(f"AT{network}?", prefix=network)
+
+
+def announcing_command(network: str, level: int) -> AtCommand:
+    """Return the command that has the modem tell changes of its own accord: 0 none, 1 the status."""
+    return AtCommand(f"AT{network}={level}")
+
+
+def registration_told(network: str, answer: AtAnswer) -> Registration:
+    """Return the status in an answer; a change that was announced in the midst of it is passed over.
+
+    Raises:
+        MalformedError: no line of it holds level and status.
+    """
+    for line in reversed(answer.lines):
+        match = _TOLD.fullmatch(line)
+        if match is not None:
+            return Registration(network, int(match["status"]), int(match["level"]))
+    raise MalformedError(f"the modem's answer to AT{network}? holds no status")
+
+
+def registration_announced(line: str) -> Registration | None:
+    """Return the status in a line that the modem said of its own accord; None: it is another line."""
+    network, _, rest = line.partition(":")
+    match = _ANNOUNCED.fullmatch(rest.strip())
+    if network.upper() not in NETWORKS or match is None:
+        return None
+    return Registration(network.upper(), int(match["status"]))
