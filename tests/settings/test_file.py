@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -11,29 +10,12 @@ from lpad.errors import InvalidSettings
 from lpad.settings import SettingsFile, device_capabilities, version_bytes
 
 CAPS = "device_capabilities"
-EXAMPLE = Path(__file__).parents[2] / "config" / "lpad.yaml"
 
 
 def read(folder: Path, text: str) -> SettingsFile:
     path = folder / "lpad.yaml"
     path.write_text(text, encoding="utf-8")
     return SettingsFile.read(path)
-
-
-def test_the_example_is_right() -> None:
-    """The commented example in config/ can be used as it is, and names a card."""
-    assert list(SettingsFile.read(EXAMPLE).settings.euiccs) == ["modem"]
-
-
-def test_the_examples_comments_are_right(tmp_path: Path) -> None:
-    """Every setting that stands in the example behind a # is accepted when the # is taken away."""
-    text = re.sub(
-        r"^( *)# ( *[a-z0-9_.]+:(?: .*)?)$", r"\1\2", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
-    settings = read(tmp_path, text).settings
-    assert settings.trust.extra_ca_files == ["/etc/lpad/trust"]
-    assert settings.remote.hosts == {"smdp.example.com": "127.0.0.1:8443"}
-    assert settings.euiccs["modem"].device_capabilities["gsm"] == 13
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:

@@ -6,33 +6,19 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lpad.deadline import Deadline
-from lpad.engine import reading
 from lpad.engine.card import Card
-from lpad.engine.change import Failure, Kind, now
+from lpad.engine.errands import Errand, Errands
+from lpad.engine.execution import Execution
 from lpad.engine.job import Job
+from lpad.engine.lookout import Lookout
 from lpad.engine.means import Means
-from lpad.engine.operations import OPERATIONS
-from lpad.engine.snapshot import CardState, Snapshot
-from lpad.engine.unsettled import Unsettled, internal_error
-from lpad.errors import (
-    Cancelled,
-    CardBusy,
-    CardError,
-    CardMalformed,
-    CardRefused,
-    CardStatus,
-    CardUnreachable,
-    Conflict,
-    InternalError,
-    LpadError,
-)
+from lpad.engine.observing import Observer
+from lpad.engine.unsettled import Unsettled
+from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,17 +30,9 @@ if TYPE_CHECKING:
     from lpad.engine.journal import Journal
     from lpad.engine.means import Patience
     from lpad.engine.outbox import Connect, Outbox
-    from lpad.engine.snapshot import Icon
-    from lpad.lpa.euicc import Euicc
+    from lpad.engine.snapshot import Icon, Snapshot
 
 log = logging.getLogger(__name__)
-
-REOPENING = (1, 5, 60, 120, 300, 900)
-"""Seconds until an absent card is looked for again; the last one stays. A change looks at once.
-
-The first two are for a card that was only restarting, as it does when a REFRESH from before lpad's own
-restart reaches it. Later an idle daemon wakes up no more than once a minute.
-"""
 
 LONGEST_QUEUE = 100
 """Changes of one card; a caller gone wild must fill neither memory nor disk."""
@@ -74,40 +52,45 @@ class Worker:
         connect: Connect,
         patience: Patience,
     ) -> None:
+        self._name = port.name
         self._card = Card(port)
         self._book = book
-        self._hub = hub
         self._outbox = outbox
         self._patience = patience
-        self._means = Means(
+        self._condition = threading.Condition()
+        self._lookout = Lookout()
+        self._observer = Observer(
+            self._card, hub=hub, outbox=outbox, lookout=self._lookout, lock=self._condition
+        )
+        means = Means(
             card=self._card,
             outbox=outbox,
             connect=connect,
             patience=patience,
-            snapshot=lambda: self._snapshot,
-            observe=self._observe,
-            keep_icon=self._keep_icon,
+            snapshot=lambda: self._observer.snapshot,
+            observe=self._observer.observe,
+            keep_icon=self._observer.keep_icon,
         )
-        self._condition = threading.Condition()
+        self._execution = Execution(means, self._observer, settle=self._settle)
+        self._unsettled = Unsettled(book, journal)
         self._queue: deque[Job] = deque()
         self._running: Job | None = None
-        self._unsettled = Unsettled(book, journal)
-        self._tidy = False
         self._stopping = False
-        self._failed_openings = 0
-        self._look_at = 0.0
-        self._give_back_at: float | None = None
-        self._port_there = True
-        self._port_went = False
+        self._tidy_at: float | None = None
+        self._idle_since = 0.0
+        self._errands = Errands(
+            Errand(lambda: self._lookout.looks_at, self._look),
+            Errand(lambda: self._lookout.port_went_at, self._port_gone),
+            Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
+            Errand(self._gives_back_at, self._card.give_back),
+        )
         self._end_watch: Callable[[], None] | None = None
-        self._snapshot = Snapshot(name=port.name, transport=port.transport)
-        self._icons: dict[str, Icon] = {}
         self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
 
     @property
     def snapshot(self) -> Snapshot:
         """The card as it was last read."""
-        return self._snapshot
+        return self._observer.snapshot
 
     @property
     def alive(self) -> bool:
@@ -116,11 +99,11 @@ class Worker:
 
     def icon(self, iccid: str) -> Icon | None:
         """Return a profile's picture, where it has one."""
-        return self._icons.get(iccid)
+        return self._observer.icon(iccid)
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
-        self._unsettled.adopt(self._snapshot.name)
+        self._unsettled.adopt(self._name)
         if self._card.port.watch is not None:
             self._end_watch = self._card.port.watch(self._port_seen)
         self._thread.start()
@@ -141,7 +124,7 @@ class Worker:
             waiting = len(self._queue) + len(self._unsettled)
         if waiting >= LONGEST_QUEUE:
             raise Conflict(
-                f"{waiting} changes of {self._snapshot.name} are queued already; wait until some have ended",
+                f"{waiting} changes of {self._name} are queued already; wait until some have ended",
                 retryable=True,
             )
 
@@ -176,7 +159,7 @@ class Worker:
     def tidy(self) -> None:
         """Take delivered notifications off the card when there is time."""
         with self._condition:
-            self._tidy = True
+            self._tidy_at = time.monotonic()
             self._condition.notify_all()
 
     def stop(self, *, deadline: Deadline) -> None:
@@ -194,208 +177,73 @@ class Worker:
 
     def _run(self) -> None:
         self._guarded(self._look)
-        while True:
-            hold = self._card.hold
-            self._give_back_at = None if hold is None else time.monotonic() + hold
+        while (act := self._next()) is not None:
+            self._guarded(act)
             with self._condition:
-                while not (self._queue or self._stopping or self._due()):
-                    self._condition.wait(self._until_due())
-                if self._stopping:
-                    break
-                job = self._running = self._queue.popleft() if self._queue else None
-            if job is not None:
-                self._guarded(partial(self._carry_out, job))
-                with self._condition:
-                    self._running = None
-            elif not self._work_due():
-                self._guarded(self._card.give_back)
-            elif self._snapshot.state is not CardState.READY:
-                self._guarded(self._look)
-            elif self._port_went:
-                self._guarded(self._port_gone)
-            else:
-                self._guarded(self._take_off)
+                self._running = None
         self._card.give_back()
 
-    def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
-        """Learn, in another thread, that the port is there or not; a running change finds out by itself."""
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for something to do, and return it: a change before any errand; None at the end."""
         with self._condition:
-            self._port_there = there
-            if self._snapshot.state is CardState.READY:
-                self._port_went = self._port_went or not there
-            elif there:
-                # A modem that is still starting is looked for again as after lpad's own start.
-                self._failed_openings = 0
-                self._look_at = time.monotonic()
-            self._condition.notify_all()
-
-    def _port_gone(self) -> None:
-        """Say that the card is absent; or, where the port is back already, read the card anew."""
-        with self._condition:
-            self._port_went = False
-            there = self._port_there
-        self._card.drop()
-        if there:
-            self._look()
-        else:
-            gone = f"{self._snapshot.transport} has disappeared; lpad goes on as soon as it is back"
-            self._absent(CardUnreachable(gone))
+            self._idle_since = time.monotonic()
+            while not self._stopping:
+                if self._queue:
+                    self._running = self._queue.popleft()
+                    return partial(self._execution.carry_out, self._running)
+                errand = self._errands.due()
+                if errand is not None:
+                    return errand.run
+                self._condition.wait(self._errands.seconds())
+        return None
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Nothing may end this thread: a card without its worker needs a truck."""
         try:
             act()
         except LpadError as error:
-            log.warning("%s: %s (%s)", self._snapshot.name, error.sentence, error.kind)
+            log.warning("%s: %s (%s)", self._name, error.sentence, error.kind)
         except Exception:
-            log.exception("%s: internal-error", self._snapshot.name)
+            log.exception("%s: internal-error", self._name)
 
-    def _due(self) -> bool:
-        idle = self._give_back_at is not None and time.monotonic() >= self._give_back_at
-        return idle or self._work_due()
+    def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
+        """Learn, in another thread, that the port is there or not; a running change finds out by itself."""
+        with self._condition:
+            self._lookout.port_seen(there=there)
+            self._condition.notify_all()
 
-    def _work_due(self) -> bool:
-        if self._snapshot.state is CardState.READY:
-            return self._tidy or self._port_went
-        return time.monotonic() >= self._look_at
-
-    def _until_due(self) -> float | None:
-        """Return the seconds until there is something to do without being asked; None: never."""
-        moments = [] if self._give_back_at is None else [self._give_back_at]
-        if self._snapshot.state is not CardState.READY:
-            moments.append(self._look_at)
-        return max(0.0, min(moments) - time.monotonic()) if moments else None
+    def _port_gone(self) -> None:
+        """Say that the card is absent; or, where the port is back already, read the card anew."""
+        with self._condition:
+            there = self._lookout.take_news()
+        self._card.drop()
+        if there:
+            self._look()
+        else:
+            gone = f"{self.snapshot.transport} has disappeared; lpad goes on as soon as it is back"
+            self._observer.absent(CardUnreachable(gone))
 
     def _look(self) -> None:
-        """Open and read the card, and settle what was cut off; absent is a state, no error."""
-        try:
-            deadline = Deadline.after(self._patience.open + self._patience.read)
-            with self._card.session(deadline=deadline) as euicc:
-                self._observe(euicc, deadline)
-        except LpadError as error:
-            self._absent(error)
-            return
-        except Exception as error:
-            log.exception("%s: internal-error", self._snapshot.name)
-            self._absent(internal_error("reading the card", error))
-            return
-        self._settle()
-        self._outbox.wake()
-
-    def _carry_out(self, job: Job) -> None:
-        change = job.change
-        log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
-        try:
-            job.begin()
-        except LpadError as error:  # taken back meanwhile, or the journal can't be written
-            job.fail(error)
-        else:
-            try:
-                if change.kind is not Kind.PROBE:  # which reports of a card that is absent, too
-                    self._open_first()
-                result = OPERATIONS[change.kind](job, self._means)
-            except LpadError as error:
-                self._failed(job, error)
-            except Exception as error:
-                log.exception("change %d: internal-error", change.id)
-                self._failed(job, internal_error(change.kind, error))
-            else:
-                job.done(result)
-        # Whatever the change was, the card may have been read and notifications copied from it.
-        self._outbox.wake()
-        ended = job.change
-        reason = f": {ended.error.sentence} ({ended.error.kind})" if ended.error else ""
-        log.info("change %d (%s) on %s: %s%s", ended.id, ended.kind, ended.euicc, ended.state, reason)
-
-    def _open_first(self) -> None:
-        """Look for an absent card now; a card that comes back may bring changes to settle."""
-        if self._snapshot.state is not CardState.READY:
-            deadline = Deadline.after(self._patience.open + self._patience.read)
-            with self._card.session(deadline=deadline) as euicc:
-                self._observe(euicc, deadline)
+        """Open and read the card, and settle what was cut off."""
+        if self._observer.look(seconds=self._patience.open + self._patience.read):
             self._settle()
-
-    def _failed(self, job: Job, error: LpadError) -> None:
-        """Read the card after a failure, then end the change: who reads the error sees the present state."""
-        if isinstance(error, CardError) and self._snapshot.state is not CardState.READY:
-            self._absent(error)
-        else:
-            try:
-                deadline = Deadline.after(self._patience.read)
-                with self._card.session(deadline=deadline) as euicc:
-                    self._observe(euicc, deadline)
-            except LpadError as reading_error:
-                self._absent(reading_error)
-            except Exception as reading_error:
-                # Whatever is wrong with the card's answers or with lpad, the change must end.
-                log.exception("%s: internal-error", self._snapshot.name)
-                self._absent(internal_error("reading the card", reading_error))
             self._outbox.wake()
-        job.fail(error)
 
-    def _observe(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
-        """Read what changes may have changed; the whole card where it is new, or asked for."""
-        known = None if whole or self._snapshot.state is not CardState.READY else self._snapshot
-        seen = reading.read_card(euicc, known=known, deadline=deadline)
-        for profile in seen.profiles:
-            if profile.icon_type is not None and profile.iccid not in self._icons:
-                icon = reading.read_icon(euicc, profile.iccid, deadline=deadline)
-                if icon is not None:
-                    self._icons[profile.iccid] = icon
-        imei = self._card.imei()
-        self._publish(
-            replace(
-                self._snapshot,
-                state=CardState.READY,
-                error=None,
-                eid=seen.eid,
-                imei=str(imei) if imei else None,
-                info=seen.info,
-                addresses=seen.addresses,
-                profiles=seen.profiles,
-                read_at=now(),
-            )
-        )
-        self._failed_openings = 0
-        try:
-            self._outbox.collect(euicc, seen.eid, deadline=deadline)
-        except (CardRefused, CardMalformed, InternalError) as error:
-            # The card's other functions work; what can't be listed, or copied to a full disk, stays on it.
-            log.warning("%s: notifications: %s (%s)", self._snapshot.name, error.sentence, error.kind)
-        return self._snapshot
-
-    def _keep_icon(self, iccid: str, icon: Icon) -> None:
-        self._icons[iccid] = icon
+    def _settle(self) -> None:
+        self._unsettled.settle(self.snapshot, submit=self.submit)
 
     def _take_off(self) -> None:
-        self._tidy = False
+        """Take what was delivered off the card."""
+        with self._condition:
+            self._tidy_at = None
         deadline = Deadline.after(self._patience.read)
         try:
             with self._card.session(deadline=deadline) as euicc:
-                self._outbox.collect(euicc, self._snapshot.eid or "", deadline=deadline)
+                self._observer.collect(euicc, deadline=deadline)
         except CardError as error:
-            self._absent(error)
+            self._observer.absent(error)
 
-    def _absent(self, error: LpadError) -> None:
-        self._card.drop()
-        wait = REOPENING[min(self._failed_openings, len(REOPENING) - 1)]
-        self._failed_openings += 1
-        self._look_at = time.monotonic() + wait
-        if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
-            log.warning("%s: not ready: %s (%s)", self._snapshot.name, error.sentence, error.kind)
-        away = isinstance(error, CardUnreachable | CardBusy | CardStatus)
-        state = CardState.ABSENT if away else CardState.FAULTY
-        self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
-
-    def _publish(self, snapshot: Snapshot) -> None:
-        before, self._snapshot = self._snapshot, snapshot
-        if (before.state, before.error) != (snapshot.state, snapshot.error) or before.eid != snapshot.eid:
-            error = msgspec.to_builtins(snapshot.error) if snapshot.error else None
-            self._hub.publish(
-                "euicc",
-                {"name": snapshot.name, "state": snapshot.state, "eid": snapshot.eid, "error": error},
-                euicc=snapshot.name,
-            )
-
-    def _settle(self) -> None:
-        self._unsettled.settle(self._snapshot, submit=self.submit)
+    def _gives_back_at(self) -> float | None:
+        """Return when an idle port goes back to whoever lent it."""
+        hold = self._card.hold
+        return None if hold is None else self._idle_since + hold

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.codec.status_codes import Remedy
 from lpad.deadline import Deadline
-from lpad.errors import Cancelled, CardError, ConfirmationCodeRequired, LpadError, ServerRefused
+from lpad.errors import Cancelled, CardError, ConfirmationCodeRequired, Declined, LpadError, ServerRefused
+from lpad.lpa.download_port import Decision
 from lpad.protocol.download_session import State
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ _LOG = logging.getLogger(__name__)
 _ON_CARD = 30.0
 _ON_SERVER = 30.0
 
+_DECIDED = {
+    Decision.REJECT.value: CancelSessionReason.END_USER_REJECTION,
+    Decision.POSTPONE.value: CancelSessionReason.POSTPONED,
+    Decision.TIMEOUT.value: CancelSessionReason.TIMEOUT,
+}
+
 
 def reason_for(error: Exception, state: State) -> CancelSessionReason:
     """Return the reason that fits `error`, which was met in `state`.
@@ -31,6 +38,9 @@ def reason_for(error: Exception, state: State) -> CancelSessionReason:
     """
     if isinstance(error, CardError) and state in (State.BOUND, State.LOADING):
         return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
+    if isinstance(error, Declined):
+        # Without a decision it was no caller's: the card's policy forbids the profile.
+        return _DECIDED.get(str(error.details.get("decision")), CancelSessionReason.PPR_NOT_ALLOWED)
     if isinstance(error, Cancelled | ConfirmationCodeRequired):
         return CancelSessionReason.POSTPONED
     if isinstance(error, ServerRefused) and error.details["remedy"] == Remedy.CONFIRMATION_CODE:

@@ -20,13 +20,11 @@ from lpad.errors import (
     Cancelled,
     CardRefused,
     ConfirmationCodeRequired,
-    Declined,
     ServerMalformed,
     ServerRefused,
 )
-from lpad.lpa import cancellation, policy, server_checks
+from lpad.lpa import cancellation, offering, server_checks
 from lpad.lpa.download_port import Decision, DownloadListener, Installed, Offer, Order
-from lpad.lpa.policy import PolicyVerdict
 from lpad.lpa.refusal import installation_refused
 from lpad.lpa.same_card import check_proof
 from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
@@ -48,16 +46,6 @@ __all__ = ["Decision", "Download", "DownloadListener", "Installed", "Offer", "Or
 
 _LOG = logging.getLogger(__name__)
 
-_REASONS = {
-    Decision.REJECT: CancelSessionReason.END_USER_REJECTION,
-    Decision.POSTPONE: CancelSessionReason.POSTPONED,
-    Decision.TIMEOUT: CancelSessionReason.TIMEOUT,
-}
-_DECLINED = {
-    Decision.REJECT: "the profile was offered and rejected; the operator must issue another order",
-    Decision.POSTPONE: "the profile was offered and postponed; the same activation code can be used later",
-    Decision.TIMEOUT: "the profile was offered and nobody decided in time; start the download again",
-}
 # The radios whose elements only cards with deviceInfoExtensibilitySupport know.
 _LATER_RADIOS = ("nr_epc", "nr_5gc", "eutran_5gc")
 
@@ -222,12 +210,11 @@ class Download:
         """Ask the policy, then the caller; a session renewed for its code alone asks nothing twice."""
         metadata = self._offered.metadata
         if self._accepted != metadata.raw:
-            verdict = self._policy_verdict()
+            verdict = offering.judge(metadata, self._euicc, info2=self._read_info2, deadline=self._deadline)
             with self._callers_time():
-                decision = self._listener.confirm(self._offer(verdict))
+                decision = self._listener.confirm(offering.offer(self._offered, verdict))
             if decision is not Decision.ACCEPT:
-                self._reason = _REASONS[decision]
-                raise Declined(_DECLINED[decision], decision=decision.value)
+                raise offering.declined(decision)
             self._accepted = metadata.raw
         if self._offered.smdp_signed2.confirmation_code_required and self._code is None:
             self._code = self._ask_for_code()
@@ -302,41 +289,6 @@ class Download:
     def _read_info2(self) -> EuiccInfo2:
         self._info2 = self._info2 or self._euicc.get_euicc_info2(deadline=self._deadline)
         return self._info2
-
-    def _policy_verdict(self) -> PolicyVerdict:
-        metadata = self._offered.metadata
-        rules = policy.rules_of(metadata)
-        if not rules:
-            return PolicyVerdict()
-        verdict = policy.judge(
-            rules,
-            metadata.owner,
-            table=self._euicc.get_rat(deadline=self._deadline),
-            forbidden=self._read_info2().forbidden_pprs,
-        )
-        if verdict.forbidden:
-            self._reason = CancelSessionReason.PPR_NOT_ALLOWED
-            names = " ".join(verdict.forbidden)
-            raise Declined(
-                f"the profile carries policy rules that this card does not allow its operator ({names}); ask "
-                "the operator for a profile without them",
-                rules=names,
-            )
-        return verdict
-
-    def _offer(self, verdict: PolicyVerdict) -> Offer:
-        metadata = self._offered.metadata
-        return Offer(
-            iccid=metadata.iccid,
-            service_provider_name=metadata.service_provider_name,
-            profile_name=metadata.name,
-            profile_class=metadata.profile_class.value,
-            icon=metadata.icon,
-            policy_rules=policy.rules_of(metadata),
-            rules_needing_consent=verdict.needing_consent,
-            confirmation_code_required=self._offered.smdp_signed2.confirmation_code_required,
-            raw=metadata.raw,
-        )
 
     def _ask_for_code(self) -> str:
         with self._callers_time():

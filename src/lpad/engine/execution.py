@@ -1,0 +1,82 @@
+"""The execution of a change: begun, carried out on an open card, and ended, whatever happens in between."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.engine.change import Kind
+from lpad.engine.operations import OPERATIONS
+from lpad.engine.unsettled import internal_error
+from lpad.errors import CardError, LpadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.job import Job
+    from lpad.engine.means import Means
+    from lpad.engine.observing import Observer
+
+log = logging.getLogger(__name__)
+
+
+class Execution:
+    """Carries out one job after the other."""
+
+    def __init__(self, means: Means, observer: Observer, *, settle: Callable[[], None]) -> None:
+        """Prepare.
+
+        Args:
+            means: what operations work with.
+            observer: says what is known of the card.
+            settle: called when a card that was absent has been read.
+        """
+        self._means = means
+        self._observer = observer
+        self._settle = settle
+
+    def carry_out(self, job: Job) -> None:
+        """Carry out a job; it has ended when this returns."""
+        change = job.change
+        log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
+        try:
+            job.begin()
+        except LpadError as error:  # taken back meanwhile, or the journal can't be written
+            job.fail(error)
+        else:
+            self._act(job)
+        # Whatever the change was, the card may have been read and notifications copied from it.
+        self._means.outbox.wake()
+        ended = job.change
+        reason = f": {ended.error.sentence} ({ended.error.kind})" if ended.error else ""
+        log.info("change %d (%s) on %s: %s%s", ended.id, ended.kind, ended.euicc, ended.state, reason)
+
+    def _act(self, job: Job) -> None:
+        kind = job.change.kind
+        try:
+            if kind is not Kind.PROBE:  # which reports of a card that is absent, too
+                self._open_first()
+            result = OPERATIONS[kind](job, self._means)
+        except LpadError as error:
+            self._failed(job, error)
+        except Exception as error:
+            log.exception("change %d: internal-error", job.change.id)
+            self._failed(job, internal_error(kind, error))
+        else:
+            job.done(result)
+
+    def _open_first(self) -> None:
+        """Look for an absent card now; a card that comes back may bring changes to settle."""
+        if not self._observer.ready:
+            patience = self._means.patience
+            self._observer.read(seconds=patience.open + patience.read)
+            self._settle()
+
+    def _failed(self, job: Job, error: LpadError) -> None:
+        """Read the card after a failure, then end the change: who reads the error sees the present state."""
+        if isinstance(error, CardError) and not self._observer.ready:
+            self._observer.absent(error)
+        else:
+            self._observer.look(seconds=self._means.patience.read)
+            self._means.outbox.wake()
+        job.fail(error)

@@ -1,0 +1,165 @@
+"""Observing a card: what is read of it is published, and so is that it can't be read."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.deadline import Deadline
+from lpad.engine import reading
+from lpad.engine.change import Failure, now
+from lpad.engine.snapshot import CardState, Snapshot
+from lpad.engine.unsettled import internal_error
+from lpad.errors import (
+    CardBusy,
+    CardMalformed,
+    CardRefused,
+    CardStatus,
+    CardUnreachable,
+    InternalError,
+    LpadError,
+)
+
+if TYPE_CHECKING:
+    import threading
+
+    from lpad.engine.card import Card
+    from lpad.engine.events import Hub
+    from lpad.engine.lookout import Lookout
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.snapshot import Icon
+    from lpad.lpa.euicc import Euicc
+
+log = logging.getLogger(__name__)
+
+
+class Observer:
+    """What is known of a card; the worker's thread writes it, any other may read it."""
+
+    def __init__(
+        self, card: Card, *, hub: Hub, outbox: Outbox, lookout: Lookout, lock: threading.Condition
+    ) -> None:
+        """Begin with a card of which nothing is known.
+
+        Args:
+            card: what is read.
+            hub: is told of each state.
+            outbox: is handed the card's notifications.
+            lookout: is told whether the card is there.
+            lock: of the lookout.
+        """
+        self._card = card
+        self._hub = hub
+        self._outbox = outbox
+        self._lookout = lookout
+        self._lock = lock
+        self._snapshot = Snapshot(name=card.port.name, transport=card.port.transport)
+        self._icons: dict[str, Icon] = {}
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The card as it was last read."""
+        return self._snapshot
+
+    @property
+    def ready(self) -> bool:
+        """Whether the card can be worked with."""
+        return self._snapshot.state is CardState.READY
+
+    def icon(self, iccid: str) -> Icon | None:
+        """Return a profile's picture, where it has one."""
+        return self._icons.get(iccid)
+
+    def keep_icon(self, iccid: str, icon: Icon) -> None:
+        """Remember a profile's picture."""
+        self._icons[iccid] = icon
+
+    def read(self, *, seconds: float) -> Snapshot:
+        """Open the card and observe it.
+
+        Args:
+            seconds: for opening and reading.
+
+        Raises:
+            CardError: it can't be opened or read.
+        """
+        deadline = Deadline.after(seconds)
+        with self._card.session(deadline=deadline) as euicc:
+            return self.observe(euicc, deadline)
+
+    def look(self, *, seconds: float) -> bool:
+        """Open and observe the card, and return whether that went well: absent is a state, no error."""
+        try:
+            self.read(seconds=seconds)
+        except LpadError as error:
+            self.absent(error)
+        except Exception as error:
+            # Whatever is wrong with the card's answers or with lpad, whoever looks must go on.
+            log.exception("%s: internal-error", self._snapshot.name)
+            self.absent(internal_error("reading the card", error))
+        else:
+            return True
+        return False
+
+    def observe(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
+        """Read what changes may have changed; the whole card where it is new, or asked for."""
+        known = self._snapshot if self.ready and not whole else None
+        seen = reading.read_card(euicc, known=known, deadline=deadline)
+        for profile in seen.profiles:
+            if profile.icon_type is not None and profile.iccid not in self._icons:
+                icon = reading.read_icon(euicc, profile.iccid, deadline=deadline)
+                if icon is not None:
+                    self._icons[profile.iccid] = icon
+        imei = self._card.imei()
+        self._publish(
+            replace(
+                self._snapshot,
+                state=CardState.READY,
+                error=None,
+                eid=seen.eid,
+                imei=str(imei) if imei else None,
+                info=seen.info,
+                addresses=seen.addresses,
+                profiles=seen.profiles,
+                read_at=now(),
+            )
+        )
+        with self._lock:
+            self._lookout.found()
+        self.collect(euicc, deadline=deadline)
+        return self._snapshot
+
+    def collect(self, euicc: Euicc, *, deadline: Deadline) -> None:
+        """Copy new notifications to the outbox; what can't be listed, or copied to a full disk, stays.
+
+        Raises:
+            CardError: the card can't be reached.
+        """
+        try:
+            self._outbox.collect(euicc, self._snapshot.eid or "", deadline=deadline)
+        except (CardRefused, CardMalformed, InternalError) as error:
+            log.warning("%s: notifications: %s (%s)", self._snapshot.name, error.sentence, error.kind)
+
+    def absent(self, error: LpadError) -> None:
+        """Close the link, and publish why the card can't be worked with."""
+        self._card.drop()
+        with self._lock:
+            self._lookout.missed()
+        if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
+            log.warning("%s: not ready: %s (%s)", self._snapshot.name, error.sentence, error.kind)
+        away = isinstance(error, CardUnreachable | CardBusy | CardStatus)
+        state = CardState.ABSENT if away else CardState.FAULTY
+        self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        before, self._snapshot = self._snapshot, snapshot
+        if (before.state, before.error) != (snapshot.state, snapshot.error) or before.eid != snapshot.eid:
+            error = msgspec.to_builtins(snapshot.error) if snapshot.error else None
+            self._hub.publish(
+                "euicc",
+                {"name": snapshot.name, "state": snapshot.state, "eid": snapshot.eid, "error": error},
+                euicc=snapshot.name,
+            )

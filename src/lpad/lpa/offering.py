@@ -1,0 +1,71 @@
+"""An offered profile: whether the card's policy allows it, what the caller is shown, and what "no" means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.errors import Declined
+from lpad.lpa import policy
+from lpad.lpa.download_port import Decision, Offer
+from lpad.lpa.policy import PolicyVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.codec.messages.euicc_info import EuiccInfo2
+    from lpad.codec.messages.metadata import ProfileMetadata
+    from lpad.deadline import Deadline
+    from lpad.lpa.euicc import Euicc
+    from lpad.lpa.server_checks import Offered
+
+_DECLINED = {
+    Decision.REJECT: "the profile was offered and rejected; the operator must issue another order",
+    Decision.POSTPONE: "the profile was offered and postponed; the same activation code can be used later",
+    Decision.TIMEOUT: "the profile was offered and nobody decided in time; start the download again",
+}
+
+
+def judge(
+    metadata: ProfileMetadata, euicc: Euicc, *, info2: Callable[[], EuiccInfo2], deadline: Deadline
+) -> PolicyVerdict:
+    """Ask the card's table about the profile's policy rules; nothing is asked where it has none.
+
+    Raises:
+        Declined: the card does not allow its operator one of them.
+        CardError: the card can't be asked.
+    """
+    rules = policy.rules_of(metadata)
+    if not rules:
+        return PolicyVerdict()
+    verdict = policy.judge(
+        rules, metadata.owner, table=euicc.get_rat(deadline=deadline), forbidden=info2().forbidden_pprs
+    )
+    if verdict.forbidden:
+        names = " ".join(verdict.forbidden)
+        raise Declined(
+            f"the profile carries policy rules that this card does not allow its operator ({names}); ask "
+            "the operator for a profile without them",
+            rules=names,
+        )
+    return verdict
+
+
+def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
+    """Return what the caller is to decide on."""
+    metadata = offered.metadata
+    return Offer(
+        iccid=metadata.iccid,
+        service_provider_name=metadata.service_provider_name,
+        profile_name=metadata.name,
+        profile_class=metadata.profile_class.value,
+        icon=metadata.icon,
+        policy_rules=policy.rules_of(metadata),
+        rules_needing_consent=verdict.needing_consent,
+        confirmation_code_required=offered.smdp_signed2.confirmation_code_required,
+        raw=metadata.raw,
+    )
+
+
+def declined(decision: Decision) -> Declined:
+    """Return the error for any decision but ACCEPT."""
+    return Declined(_DECLINED[decision], decision=decision.value)

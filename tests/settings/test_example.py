@@ -1,0 +1,77 @@
+"""The commented example in config/ shows every key with its default, and can't drift from the code."""
+
+from __future__ import annotations
+
+import re
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from lpad.settings import Settings, SettingsFile
+from lpad.settings.conversion import fields_below
+from lpad.settings.document import Document
+from lpad.settings.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.report import KeyPath
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "lpad.yaml"
+TEXT = EXAMPLE.read_text(encoding="utf-8")
+SHOWN = re.sub(r"^( *)# ( *[a-z0-9_.]+:(?: .*)?)$", r"\1\2", TEXT, flags=re.MULTILINE)
+FIELDS = dict(fields_below(Settings))
+
+
+def test_the_example_is_right() -> None:
+    """The commented example can be used as it is, and names a card."""
+    assert list(SettingsFile.read(EXAMPLE).settings.euiccs) == ["modem"]
+
+
+def test_what_it_shows_is_right(tmp_path: Path) -> None:
+    """Every setting that stands behind a # is accepted when the # is taken away."""
+    (tmp_path / "lpad.yaml").write_text(SHOWN, encoding="utf-8")
+    settings = SettingsFile.read(tmp_path / "lpad.yaml").settings
+    assert settings.trust.extra_ca_files == ["/etc/lpad/trust"]
+    assert settings.remote.hosts == {"smdp.example.com": "127.0.0.1:8443"}
+    assert settings.euiccs["modem"].device_capabilities["gsm"] == 13
+
+
+def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
+    """Where the key stands, and with what; NAME stands for any key."""
+    found: list[tuple[KeyPath, Any]] = [((), document.value)]
+    for key in path.split("."):
+        found = [
+            ((*at, name), value[name])
+            for at, value in found
+            if isinstance(value, dict)
+            for name in (value if key == "NAME" else {key} & value.keys())
+        ]
+    return found
+
+
+def default_of(path: str) -> Any:
+    """What a key is where nobody writes it; below NAME, what a section of its own has."""
+    if "NAME" not in path:
+        return attrgetter(path)(Settings())
+    field = FIELDS[path]
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_key_is_shown_with_its_default(path: str) -> None:
+    """A key has its default behind it, or what the comment above it calls an example."""
+    document = Document.parse(SHOWN.encode())
+    shown = places(document, path)
+    assert shown, f"config/lpad.yaml doesn't show '{path}'"
+    default = default_of(path)
+    if isinstance(default, Section) or any(isinstance(value, dict) for _, value in shown):
+        return  # its own keys are shown
+    lines, commented = TEXT.splitlines(), SHOWN.splitlines()
+    for at, value in shown:
+        own = document.lines[at] - 1
+        above = [lines[document.lines[at[:end]] - 2] for end in range(1, len(at) + 1)]
+        if lines[own] == commented[own] or any(line.endswith("Example:") for line in above):
+            continue
+        assert value == msgspec.to_builtins(default), f"'{path}' has another default"
