@@ -28,6 +28,7 @@
     ├── MalformedError           bytes break their grammar; the edge that got them turns this
     │                            into CardMalformed or ServerMalformed
     └── InternalError            lpad itself is wrong
+        └── JournalUnavailable       the journal can't be written, so nothing is done that it must hold
 
 `kind` is stable and appears unchanged in the log, the journal and the API. `details` holds what a
 program wants to act upon (status word, error code's name, subject code). The sentence says what was
@@ -225,6 +226,13 @@ class InternalError(LpadError):
     """lpad itself is wrong; the log holds the traceback."""
 
     kind = "internal-error"
+
+
+class JournalUnavailable(InternalError):
+    """The journal can't be written, so nothing is done that it must hold; details hold `reason`."""
+
+    kind = "journal-unavailable"
+    retryable = True
 
 
 @contextmanager

@@ -9,21 +9,39 @@ from lpad.engine.journal.database import Database
 from lpad.engine.journal.notifications import Notifications
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from lpad.engine.journal.health import JournalHealth
 
 
 class Journal:
     """The daemon's journal, table by table; usable from every thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it (readable by its owner alone).
+        """Open the file, or make it (readable by its owner alone); `health` says what came of it.
 
-        Raises:
-            InternalError: unreadable, damaged, or written by a newer lpad; the sentence says what to do.
+        Where it can't be written, what can be read of it is read, and writing raises JournalUnavailable.
+        A damaged file is set aside, and an empty one begun.
         """
         self._database = Database(path)
         self.changes = Changes(self._database)
         self.notifications = Notifications(self._database)
+
+    @property
+    def health(self) -> JournalHealth:
+        """Whether it can be written, as the last attempt showed."""
+        return self._database.health
+
+    def on_trouble(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called, from any thread, when the journal turns out not to be writable."""
+        self._database.on_trouble = tell
+        if not self.health.ok:
+            tell()
+
+    def try_again(self) -> bool:
+        """Try to write where that was not possible before; return whether all is well."""
+        return self._database.try_again()
 
     def close(self) -> None:
         """Let go of the file."""
