@@ -50,12 +50,24 @@ class Error(_View, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
 
 
+class JournalHealth(_View, frozen=True, kw_only=True):
+    """Whether the journal can be written; `state` is `ok`, `full`, `read-only`, `locked`, `damaged`, ...
+
+    `set_aside` names damaged files that were kept when a new journal was begun.
+    """
+
+    state: str
+    error: Error | None = None
+    set_aside: tuple[str, ...] = ()
+
+
 class Health(_View, frozen=True, kw_only=True):
     """Whether the daemon does its work."""
 
     ok: bool
     cards: int
     cards_ready: int
+    journal: JournalHealth = JournalHealth(state="ok")
 
 
 class System(_View, frozen=True, kw_only=True):

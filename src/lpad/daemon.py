@@ -44,8 +44,7 @@ def run(file: SettingsFile) -> None:
 
     Raises:
         InvalidSettings: the socket, the state folder or a CA file can't be used.
-        Conflict: another lpad runs with the same socket or journal.
-        InternalError: the journal is damaged or from a newer lpad.
+        Conflict: another lpad runs with the same socket.
     """
     settings = file.settings
     set_up_logging(settings.log.level)

@@ -48,7 +48,8 @@ def test_the_system(gateway: Gateway) -> None:
     system = gateway.get("/v1/system")
     assert system["version"] == lpad.__version__
     assert system["uptime_seconds"] >= 0
-    assert system["health"] == {"ok": True, "cards": 1, "cards_ready": 1}
+    journal = {"state": "ok", "error": None, "set_aside": []}
+    assert system["health"] == {"ok": True, "cards": 1, "cards_ready": 1, "journal": journal}
 
 
 def test_cards(gateway: Gateway) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.engine.change import Kind, State
-from lpad.engine.journal import KEPT_CHANGES, SCHEMA_VERSION, Journal
+from lpad.engine.journal import KEPT_CHANGES, Journal
 from lpad.engine.journal.notifications import Stage
-from lpad.errors import CardUnreachable, Conflict, InternalError, NotFound
+from lpad.errors import CardUnreachable, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,56 +85,6 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Nobody else can read the journal."""
     Journal(tmp_path / "journal.db").close()
     assert (tmp_path / "journal.db").stat().st_mode & 0o077 == 0
-
-
-def test_a_second_daemon_is_refused(journal: Journal, tmp_path: Path) -> None:
-    """Two processes, or two journals, on one file would settle each other's changes."""
-    with pytest.raises(Conflict, match="another lpad"):
-        Journal(tmp_path / "journal.db")
-    assert journal.changes.latest() == []
-
-
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    """A file that is no database is an error that says what to do, and stays untouched."""
-    path = tmp_path / "journal.db"
-    path.write_bytes(b"not a database at all, but long enough to be looked at" * 100)
-    before = path.read_bytes()
-    with pytest.raises(InternalError, match="move the file away") as caught:
-        Journal(path)
-    assert caught.value.details["reason"] == "journal-damaged"
-    assert path.read_bytes() == before
-
-
-def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
-    """Damage in the middle of the file is found when the journal is opened."""
-    path = tmp_path / "journal.db"
-    journal = Journal(path)
-    for _ in range(50):
-        journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 500}, secrets={})
-    journal.close()
-    content = bytearray(path.read_bytes())
-    content[4096:12288] = os.urandom(8192)
-    path.write_bytes(content)
-    with pytest.raises(InternalError) as caught:
-        Journal(path)
-    assert caught.value.details["reason"] == "journal-damaged"
-
-
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    """A journal of a newer lpad is not misread."""
-    path = tmp_path / "journal.db"
-    with sqlite3.connect(path) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    db.close()
-    with pytest.raises(InternalError, match="newer lpad") as caught:
-        Journal(path)
-    assert caught.value.details["reason"] == "journal-newer"
-
-
-def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """A journal that can't be made is an error with the reason."""
-    with pytest.raises(InternalError, match="No such file"):
-        Journal(tmp_path / "missing" / "journal.db")
 
 
 def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:

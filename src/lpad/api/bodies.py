@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from lpad.engine.change import Change, Failure
+from lpad.engine.journal.health import JournalState
 from lpad.engine.snapshot import Addresses, CardInfo, Profile
 
 MAX_NICKNAME_BYTES = 64
@@ -66,12 +67,21 @@ class ProbeRequest(Request, frozen=True, kw_only=True):
     unredacted: bool = False
 
 
+class JournalView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the journal can be written, what keeps it from that, and damaged files that were set aside."""
+
+    state: JournalState
+    error: Failure | None
+    set_aside: list[str]
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the daemon does its work, and how many cards it can work with."""
 
     ok: bool
     cards: int
     cards_ready: int
+    journal: JournalView
 
 
 class SystemView(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from lpad.errors import (
     CardUnreachable,
     Conflict,
     Detail,
+    JournalUnavailable,
     KeyReused,
     LpadError,
     NotFound,
@@ -38,6 +39,7 @@ STATUSES: tuple[tuple[type[LpadError], int], ...] = (
     (CardError, 502),
     (ServerUnreachable, 504),
     (ServerError, 502),
+    (JournalUnavailable, 503),
     (LpadError, 500),
 )
 

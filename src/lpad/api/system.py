@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import lpad
-from lpad.api.bodies import Health, PortsView, SystemView
+from lpad.api.bodies import Health, JournalView, PortsView, SystemView
 from lpad.api.call import json_response
+from lpad.engine.change import Failure
 from lpad.engine.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -25,10 +26,16 @@ _STARTED_AT = datetime.now(UTC)
 async def get_system(call: Call) -> Response:
     """Tell version, uptime and health."""
     snapshots = call.engine.snapshots()
+    journal = call.engine.journal
     health = Health(
-        ok=call.engine.healthy,
+        ok=call.engine.healthy and journal.ok,
         cards=len(snapshots),
         cards_ready=sum(snapshot.state is CardState.READY for snapshot in snapshots),
+        journal=JournalView(
+            state=journal.state,
+            error=Failure.of(journal.error) if journal.error is not None else None,
+            set_aside=list(journal.set_aside),
+        ),
     )
     view = SystemView(
         version=lpad.__version__,

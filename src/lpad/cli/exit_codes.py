@@ -35,6 +35,7 @@ _KINDS = {
     "daemon-unreachable": DAEMON,
     "not-permitted": NOT_PERMITTED,
     "bad-request": USAGE,
+    "journal-unavailable": STATE,
     "internal-error": INTERNAL,
 }
 _FAMILIES = {"invalid": USAGE, "card": CARD, "server": SERVER}

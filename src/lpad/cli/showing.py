@@ -30,6 +30,11 @@ def status(session: Session) -> None:
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
+    journal = system.health.journal
+    if journal.error is not None:
+        session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
+    for path in journal.set_aside:
+        session.output.note(safe(f"journal: a damaged one was set aside as {path}"))
     for euicc in euiccs:
         if euicc.error is not None:
             session.output.note(safe(f"{euicc.name}: {euicc.error.sentence} ({euicc.error.kind})"))

@@ -37,9 +37,15 @@ class Book:
         return change
 
     def adopt(self, euicc: str) -> list[Change]:
-        """Take over a card's changes that an earlier run of the daemon left unfinished."""
-        changes = self._journal.changes.unfinished(euicc)
+        """Take over a card's changes that an earlier run of the daemon left unfinished.
+
+        None while the journal can't be written: what can't be ended on disk would be done once more later.
+        """
+        if not self._journal.health.ok:
+            return []
+        found = self._journal.changes.unfinished(euicc)
         with self._lock:
+            changes = [change for change in found if change.id not in self._live]
             self._live.update({change.id: change for change in changes})
         return changes
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lpad.card.ports import find_ports
 from lpad.deadline import Deadline
 from lpad.engine.book import Book
+from lpad.engine.change import Failure
 from lpad.engine.events import Hub
+from lpad.engine.journal.recovery import Recovery
 from lpad.engine.outbox import Outbox
 from lpad.engine.same_card import EID
 from lpad.engine.worker import Worker
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from lpad.engine.events import Subscription
     from lpad.engine.job import Answer
     from lpad.engine.journal import Journal, StoredNotification
+    from lpad.engine.journal.health import JournalHealth
     from lpad.engine.means import Patience
     from lpad.engine.outbox import Connect
     from lpad.engine.snapshot import Icon, Snapshot
@@ -48,6 +53,7 @@ class Engine:
         self._journal = journal
         self._hub = Hub()
         self._book = Book(journal, self._hub)
+        self._recovery = Recovery(journal, tell=self._tell_of_journal, back=self._journal_back)
         self._outbox = Outbox(
             journal, self._hub, connect, patience=patience.delivery, on_delivered=self._delivered
         )
@@ -73,11 +79,17 @@ class Engine:
 
     def stop(self, *, deadline: Deadline) -> None:
         """End everything at its next safe point; what is not by the deadline is settled at the next start."""
+        self._recovery.stop()
         for worker in self._workers.values():
             worker.stop(deadline=deadline)
         self._outbox.stop(deadline=deadline)
         if not self._outbox.alive and not any(worker.alive for worker in self._workers.values()):
             self._journal.close()
+
+    @property
+    def journal(self) -> JournalHealth:
+        """Whether the journal can be written; while it can't, nothing that alters a card is done."""
+        return self._journal.health
 
     @property
     def healthy(self) -> bool:
@@ -191,6 +203,20 @@ class Engine:
                     f"the settings no longer name a card '{change.euicc}'; ask again for another"
                 )
                 self._book.save(change.failed(error))
+
+    def _tell_of_journal(self) -> None:
+        health = self._journal.health
+        error = msgspec.to_builtins(Failure.of(health.error)) if health.error is not None else None
+        self._hub.publish(
+            "journal", {"state": health.state.value, "error": error, "set_aside": list(health.set_aside)}
+        )
+
+    def _journal_back(self) -> None:
+        """Write what could not be written, and take up what was not touched meanwhile."""
+        self._book.catch_up()
+        for worker in self._workers.values():
+            worker.adopt()
+        self._outbox.wake()
 
     def _worker(self, euicc: str) -> Worker:
         worker = self._workers.get(euicc)

@@ -77,10 +77,12 @@ class Worker:
         self._running: Job | None = None
         self._stopping = False
         self._tidy_at: float | None = None
+        self._adopt_at: float | None = None
         self._idle_since = 0.0
         self._errands = Errands(
             Errand(lambda: self._lookout.looks_at, self._look),
             Errand(lambda: self._lookout.port_went_at, self._port_gone),
+            Errand(lambda: self._adopt_at, self._adopt),
             Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             Errand(self._gives_back_at, self._card.give_back),
         )
@@ -155,6 +157,12 @@ class Worker:
         if self._unsettled.cancel(change_id, sentence):
             return
         raise Conflict(f"can't cancel change {change_id}: it has ended or can't be taken back any more")
+
+    def adopt(self) -> None:
+        """Take up what the journal holds, which could not be written until now."""
+        with self._condition:
+            self._adopt_at = time.monotonic()
+            self._condition.notify_all()
 
     def tidy(self) -> None:
         """Take delivered notifications off the card when there is time."""
@@ -231,6 +239,13 @@ class Worker:
 
     def _settle(self) -> None:
         self._unsettled.settle(self.snapshot, submit=self.submit)
+
+    def _adopt(self) -> None:
+        """Take over unfinished changes, and settle them by what the card holds."""
+        with self._condition:
+            self._adopt_at = None
+        self._unsettled.adopt(self._name)
+        self._look()
 
     def _take_off(self) -> None:
         """Take what was delivered off the card."""

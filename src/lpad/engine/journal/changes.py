@@ -56,9 +56,12 @@ class Changes:
             else:
                 known = self.private(change.id)
                 private = _encode(_merged(known, notes))
+            # The row may be missing: the journal is a new one where the old one was damaged meanwhile.
             db.execute(
-                "UPDATE changes SET state = ?, body = ?, private = ? WHERE id = ?",
-                (change.state.value, _encode(change), private, change.id),
+                "INSERT INTO changes (id, euicc, state, body, private) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body,"
+                " private = excluded.private",
+                (change.id, change.euicc, change.state.value, _encode(change), private),
             )
         if change.state.ended:
             self._database.forget_deleted()

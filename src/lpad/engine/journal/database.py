@@ -146,8 +146,8 @@ class Database:
                 moved = set_aside(self._path)
             if moved is None:
                 return self._read_only(trouble)
-            log.error(
-                "%s Set aside as %s; an empty journal is begun: changes that were queued or cut off are"
+            log.warning(
+                "%s; set aside as %s; an empty journal is begun: changes that were queued or cut off are"
                 " forgotten, and notifications are copied from the card again.",
                 trouble.sentence,
                 moved,

@@ -31,8 +31,7 @@ _ADVICE: Mapping[JournalState, str] = {
     " mounted read-write",
     JournalState.LOCKED: "stop the other lpad, or the other program that has it open, or name another"
     " 'state_folder' in the settings",
-    JournalState.DAMAGED: "move the file away, or restart lpad: it starts an empty journal where it can set the"
-    " damaged one aside",
+    JournalState.DAMAGED: "lpad sets it aside and begins an empty one as soon as its folder can be written",
     JournalState.NEWER: "install that lpad again, or name another 'state_folder' in the settings",
     JournalState.UNWRITABLE: "check that the disk works and that the file's folder is there",
 }

@@ -127,14 +127,18 @@ class Notifications:
         """Note, before it goes out, that a notification is being sent."""
         with self._database.writing() as db:
             db.execute(
-                "UPDATE notifications SET stage = 'sending', attempts = attempts + 1, last_attempt_at = ?"
-                " WHERE id = ?",
+                "UPDATE notifications SET stage = 'sending', last_attempt_at = ? WHERE id = ?",
                 (at, notification_id),
             )
 
     def mark_delivered(self, notification_id: int) -> None:
         """Note that the server accepted a notification; it may leave the card now."""
-        self._to(Stage.DELIVERED, notification_id)
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE notifications SET stage = 'delivered', attempts = attempts + 1, last_error = NULL"
+                " WHERE id = ?",
+                (notification_id,),
+            )
 
     def mark_removing(self, notification_id: int) -> None:
         """Note, before it is done, that a notification is being taken off the card."""
@@ -167,8 +171,8 @@ class Notifications:
         stage = Stage.REFUSED if set_aside else Stage.PENDING
         with self._database.writing() as db:
             db.execute(
-                "UPDATE notifications SET stage = ?, last_error = ?, refusals = iif(?, refusals + 1, 0)"
-                " WHERE id = ?",
+                "UPDATE notifications SET stage = ?, attempts = attempts + 1, last_error = ?,"
+                " refusals = iif(?, refusals + 1, 0) WHERE id = ?",
                 (stage.value, error, refused, notification_id),
             )
             db.executemany(
@@ -217,8 +221,4 @@ class Notifications:
 
     def _to(self, stage: Stage, notification_id: int) -> None:
         with self._database.writing() as db:
-            db.execute(
-                "UPDATE notifications SET stage = ?1, last_error = iif(?1 = 'delivered', NULL, last_error)"
-                " WHERE id = ?2",
-                (stage.value, notification_id),
-            )
+            db.execute("UPDATE notifications SET stage = ? WHERE id = ?", (stage.value, notification_id))

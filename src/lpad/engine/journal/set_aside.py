@@ -22,17 +22,19 @@ def set_aside(path: Path) -> Path | None:
 
     Its write-ahead log goes with it: left behind, it would be taken for the new file's.
     """
+    # Numbered, since the date is wrong on a board without a clock.
+    last = max(
+        (int(each.name.rpartition("-")[0].rpartition("-")[2]) for each in damaged_files(path)), default=0
+    )
     date = f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z"
-    number = 1
-    while (target := path.with_name(f"{path.name}.damaged-{date}-{number}")).exists():
-        number += 1
+    target = path.with_name(f"{path.name}.damaged-{last + 1:04d}-{date}")
     try:
         for part in reversed(_PARTS):
             source = path.with_name(path.name + part)
             if source.exists():
                 source.rename(target.with_name(target.name + part))
     except OSError as error:
-        log.error("the damaged journal %s can't be moved away: %s", path, error.strerror)
+        log.warning("the damaged journal %s can't be moved away: %s", path, error.strerror)
         return None
     for old in damaged_files(path)[:-KEPT]:
         for part in _PARTS:
@@ -44,7 +46,7 @@ def set_aside(path: Path) -> Path | None:
 def damaged_files(path: Path) -> list[Path]:
     """Return the damaged journals that were set aside, the oldest first."""
     try:
-        found = [each for each in path.parent.glob(f"{path.name}.damaged-*") if each.name[-4:] not in _PARTS]
+        found = list(path.parent.glob(f"{path.name}.damaged-[0-9][0-9][0-9][0-9]-*Z"))
     except OSError:
         return []
     return sorted(found)

@@ -1,0 +1,273 @@
+"""A journal that can't be used: said clearly, never in the way of reading, and never a reason to guess."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, Lab
+from engine.test_full_disk import no_space
+from lpad.engine.change import Kind, State
+from lpad.engine.journal import SCHEMA_VERSION, Journal, recovery
+from lpad.engine.journal.health import JournalState
+from lpad.engine.journal.set_aside import KEPT
+from lpad.engine.snapshot import CardState
+from lpad.errors import JournalUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOBODY = 65534
+RUBBISH = b"not a database at all, but long enough to be looked at" * 100
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be a user whom permissions bind, where the tests are run by one whom they don't."""
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody may enter and nobody but its owner write to."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a sick journal be tried again soon, so that nobody waits a minute."""
+    monkeypatch.setattr(recovery, "EVERY", 0.05)
+
+
+def filled(path: Path) -> None:
+    """Make a journal with some changes and one notification."""
+    journal = Journal(path)
+    for _ in range(50):
+        journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 500}, secrets={})
+    journal.notifications.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"x", at=1.0)
+    journal.close()
+
+
+def refuses(journal: Journal, state: JournalState) -> None:
+    """See that the journal is in this state and takes nothing."""
+    assert journal.health.state is state
+    assert journal.health.error is not None
+    with pytest.raises(JournalUnavailable) as caught:
+        journal.changes.add("modem", Kind.ENABLE, params={}, secrets={})
+    assert caught.value.details["reason"] == f"journal-{state}"
+    assert caught.value.kind == "journal-unavailable"
+
+
+def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
+    """A damaged file is kept under its name and the date, and a new journal works."""
+    path = tmp_path / "journal.db"
+    path.write_bytes(RUBBISH)
+    journal = Journal(path)
+    (kept,) = journal.health.set_aside
+    assert journal.health.state is JournalState.OK
+    assert Path(kept).read_bytes() == RUBBISH
+    assert journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}).id > 1000
+    journal.close()
+    again = Journal(path)
+    assert again.health.set_aside == (kept,)
+    assert len(again.changes.latest()) == 1
+    again.close()
+
+
+def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
+    """Damage in the middle is found at the opening, and numbers of changes are never given twice."""
+    path = tmp_path / "journal.db"
+    filled(path)
+    content = bytearray(path.read_bytes())
+    content[-8192:] = os.urandom(8192)
+    path.write_bytes(content)
+    journal = Journal(path)
+    assert len(journal.health.set_aside) == 1
+    assert journal.changes.latest() == []
+    assert journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}).id > 50
+    journal.close()
+
+
+def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
+    """A disk that damages the journal again and again doesn't fill up with what is set aside."""
+    path = tmp_path / "journal.db"
+    for number in range(KEPT + 2):
+        path.write_bytes(RUBBISH + bytes([number]))
+        Journal(path).close()
+    kept = [file.read_bytes()[-1] for file in sorted(tmp_path.glob("journal.db.damaged-*"))]
+    assert kept == list(range(2, KEPT + 2))
+
+
+def test_a_newer_schema_is_not_misread(tmp_path: Path) -> None:
+    """A journal of a newer lpad is left as it is, and nothing is done that it ought to hold."""
+    path = tmp_path / "journal.db"
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+    before = path.read_bytes()
+    journal = Journal(path)
+    refuses(journal, JournalState.NEWER)
+    assert journal.changes.latest() == []
+    journal.close()
+    assert path.read_bytes()[100:] == before[100:]
+
+
+def test_a_journal_in_use_elsewhere_is_not_touched(tmp_path: Path) -> None:
+    """Two daemons on one journal would settle each other's changes: the second may only read the card."""
+    first = Journal(tmp_path / "journal.db")
+    second = Journal(tmp_path / "journal.db")
+    refuses(second, JournalState.LOCKED)
+    first.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    first.close()
+    assert second.try_again()
+    assert len(second.changes.latest()) == 1
+    second.close()
+
+
+def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
+    """Without the right to write, changes are listed as they were, and none is taken."""
+    path = public / "journal.db"
+    filled(path)
+    path.chmod(0o644)
+    if os.geteuid() != 0:
+        path.chmod(0o444)
+        public.chmod(0o555)
+    with as_nobody():
+        journal = Journal(path)
+        refuses(journal, JournalState.READ_ONLY)
+        assert len(journal.changes.latest()) == 50
+        assert len(journal.notifications.all()) == 1
+        assert not journal.try_again()
+        journal.close()
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    """A journal that can't be made says why, and is made once its folder is there."""
+    journal = Journal(tmp_path / "missing" / "journal.db")
+    refuses(journal, JournalState.UNWRITABLE)
+    assert "No such file" in str(journal.health.error)
+    (tmp_path / "missing").mkdir()
+    assert journal.try_again()
+    journal.close()
+
+
+def test_damage_while_it_is_open(tmp_path: Path) -> None:
+    """Damage that is met in the middle stops all writing, until the file was set aside for a new one."""
+    path = tmp_path / "journal.db"
+    journal = Journal(path)
+    for _ in range(50):
+        journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 2000}, secrets={})
+    change = journal.changes.latest(limit=1)[0]
+    journal.changes.save(change.run().done({}))  # empties the write-ahead log into the file
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(size - 4096))
+
+    def work() -> None:
+        for _ in range(200):
+            journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 2000}, secrets={})
+            journal.changes.latest()
+
+    with pytest.raises(JournalUnavailable):
+        work()
+    refuses(journal, JournalState.DAMAGED)
+    assert journal.try_again()
+    added = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    assert added.id > change.id
+    journal.changes.save(change.run())  # one that was under way when it happened is written anew
+    assert [each.id for each in journal.changes.latest()] == [added.id, change.id]
+    journal.close()
+
+
+def test_the_card_is_read_all_the_same(lab: Lab) -> None:
+    """With a journal that can't be used the card is read and shown, and nothing that alters it is taken."""
+    iccid = lab.install()
+    lab.stop()
+    with sqlite3.connect(lab.folder / "journal.db") as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+    assert lab.engine.journal.state is JournalState.NEWER
+    assert lab.engine.snapshot(CARD).profile(iccid) is not None
+    with pytest.raises(JournalUnavailable):
+        lab.submit(Kind.ENABLE, iccid=iccid)
+    assert not lab.card.profiles[0].enabled
+
+
+def test_what_a_locked_journal_holds_is_taken_up_later(lab: Lab) -> None:
+    """Once another program lets go of the journal, what it holds is settled, and changes are taken again."""
+    iccid = lab.install()
+    lab.stop()
+    other = lab.journal()
+    change = other.changes.add(CARD, Kind.ENABLE, params={"iccid": iccid}, secrets={})
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+    assert lab.engine.journal.state is JournalState.LOCKED
+    other.close()
+    lab.until_true(lambda: lab.engine.journal.ok)
+    lab.until_true(lambda: any(each.id == change.id for each in lab.engine.changes()))
+    assert lab.ended(change.id).state is State.DONE
+    assert lab.card.profiles[0].enabled
+
+
+def test_after_damage_the_card_fills_the_outbox_again(lab: Lab) -> None:
+    """What was not delivered is still on the card: it is copied into the new journal, and sent."""
+    with no_space_at_the_server(lab):
+        lab.install()
+    lab.stop()
+    for file in lab.folder.glob("journal.db*"):
+        file.write_bytes(RUBBISH)
+    lab.start()
+    lab.until(lambda: lab.server.notifications, lambda found: len(found) == 2)
+    lab.until_true(lambda: lab.card.notifications == ())
+    assert len(lab.engine.journal.set_aside) == 1
+
+
+@contextmanager
+def no_space_at_the_server(lab: Lab) -> Iterator[None]:
+    """Let the server be out of order for a while."""
+    from lpad.simulator.faults import Fault, FaultKind  # noqa: PLC0415 - for this one
+
+    lab.server.faults.add(
+        Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
+    )
+    yield
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+
+
+def test_a_disk_without_space_is_a_state(lab: Lab) -> None:
+    """The state says so while it lasts, events tell of both ends, and it passes by itself."""
+    lab.carry_out(Kind.REFRESH)
+    seen = lab.engine.subscribe(lambda: None)
+    with no_space():
+        with pytest.raises(JournalUnavailable):
+            lab.submit(Kind.REFRESH)
+        assert lab.engine.journal.state in (JournalState.FULL, JournalState.UNWRITABLE)
+    lab.until_true(lambda: lab.engine.journal.ok)
+    told: list[object] = []
+
+    def both() -> bool:
+        told.extend(event.data["state"] for event in seen.take() if event.type == "journal")
+        return len(told) == 2
+
+    lab.until_true(both)
+    assert told[1] == "ok"
+    seen.close()
