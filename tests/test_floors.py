@@ -43,6 +43,7 @@ HOMES = {
     "smartcard": {"card/pcsc.py"},
     "dbus_fast": {"card/modem_manager.py"},
     "asn1tools": {"codec/schema.py"},
+    "ecdsa": {"remote/issuer_key.py"},
     "httpcore": {"remote/", "client.py", "client_socket.py"},
     "yaml": {"settings/document.py", "card/quirks/library.py"},
     "uvicorn": {"api/server.py", "api/connection.py"},

@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lpad.deadline import Deadline
 from lpad.errors import ServerUntrusted
+from lpad.simulator.certificate_profile import ROLE_DP_TLS
 from lpad.simulator.credential import Credential, Curve
 from remote.bench import NAME, Bench
 from remote.scripted_server import Reply
@@ -44,6 +45,8 @@ def made(
     else:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
+        role = x509.PolicyInformation(x509.ObjectIdentifier(ROLE_DP_TLS), None)
+        builder = builder.add_extension(x509.CertificatePolicies([role]), critical=False)
     return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
 
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lpad.deadline import Deadline
 from lpad.errors import InvalidSettings, ServerUnreachable, ServerUntrusted
 from lpad.remote import brainpool
+from lpad.remote.handshakes import Offer
 from lpad.remote.trust import Trust
 from lpad.simulator.credential import Curve
 from lpad.simulator.pki import Pki
@@ -130,7 +131,7 @@ def test_no_shared_cipher(bench: Bench) -> None:
     server.context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
     assert cause_of(bench, server).details == {"cause": "tls-failed"}
     assert server.connects == 2
-    assert bench.trust.needs_brainpool(NAME)
+    assert not bench.trust.memory.needs_brainpool(NAME)
 
 
 def test_plain_http(bench: Bench) -> None:
@@ -248,7 +249,7 @@ def test_keys_beside_certificates_are_passed_over(tmp_path: Path) -> None:
     Pki.open(tmp_path)
     folder = tmp_path / "ci"
     assert list(folder.glob("*.pem"))
-    context = Trust.load([folder], use_system_roots=False).context_for("smdp.example.com")
+    context = Trust.load([folder], use_system_roots=False).context(Offer())
     assert context.cert_store_stats()["x509_ca"] == len(list(folder.glob("*.der")))
     with pytest.raises(InvalidSettings, match="no certificate"):
         Trust.load([next(folder.glob("*.pem"))])

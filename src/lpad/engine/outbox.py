@@ -17,6 +17,7 @@ from lpad.errors import InvalidValue, LpadError, ServerRefused
 from lpad.identifiers import Iccid
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
+from lpad.remote.card_anchor import CardTrust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from lpad.remote.es9plus import Es9Plus
     from lpad.server_address import ServerAddress
 
-    Connect = Callable[[ServerAddress], AbstractContextManager[Es9Plus]]
+    Connect = Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]
 
 log = logging.getLogger(__name__)
 
@@ -250,7 +251,8 @@ class Outbox:
             if connection is not None and connection[0] == recipient:
                 opened = nullcontext(connection[1])
             else:
-                opened = self._connect(recipient)
+                # The card may be gone; what it said of whom to trust is remembered.
+                opened = self._connect(recipient, CardTrust(queue[0].eid, None))
             with opened as server:
                 while left:
                     try:

@@ -15,7 +15,7 @@ from lpad.codec.es9plus import (
 from lpad.codec.status_codes import Remedy, meaning_of
 from lpad.errors import MalformedError, ServerMalformed, ServerRefused, ServerUnreachable, blamed_on
 from lpad.remote.hosts import Hosts
-from lpad.remote.https import HttpsConnection
+from lpad.remote.https import NO_CARD, HttpsConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.es9plus import Refusal
     from lpad.deadline import Deadline
+    from lpad.remote.card_anchor import CardTrust
     from lpad.remote.https import HttpAnswer
     from lpad.remote.trust import Trust
     from lpad.server_address import ServerAddress
@@ -51,6 +52,7 @@ class Es9Plus:
         *,
         trust: Trust,
         hosts: Hosts | None = None,
+        card: CardTrust = NO_CARD,
         protocol_version: str = DEFAULT_PROTOCOL_VERSION,
     ) -> None:
         """Prepare for a server; connects to nothing yet.
@@ -59,10 +61,11 @@ class Es9Plus:
             address: of the SM-DP+.
             trust: the anchors that its certificate is verified against.
             hosts: where names lead in a laboratory.
+            card: whose CIs may vouch for the server, where the anchors do not.
             protocol_version: told in X-Admin-Protocol; servers accept any 2.x.
         """
         self.address = address
-        self._connection = HttpsConnection(address, trust=trust, hosts=hosts or Hosts({}))
+        self._connection = HttpsConnection(address, trust=trust, hosts=hosts or Hosts({}), card=card)
         self._headers = {
             # Fixed words of the specification (6.2): "lpad" is the role there, not this program.
             "User-Agent": "gsma-rsp-lpad",

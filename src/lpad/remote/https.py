@@ -6,13 +6,17 @@ in a daemon that may have 64), and its timeouts bound each read but not a reques
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpcore
 
 from lpad.errors import ServerMalformed, ServerUnreachable
-from lpad.remote.timed_stream import TimedBackend
+from lpad.remote.card_anchor import CardTrust
+from lpad.remote.handshakes import Handshakes
+from lpad.remote.timed_stream import HandshakeAgain, TimedBackend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from lpad.remote.hosts import Hosts
     from lpad.remote.trust import Trust
     from lpad.server_address import ServerAddress
+
+
+NO_CARD = CardTrust()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +45,14 @@ class HttpsConnection:
     activation code is spoken to directly, or not at all.
     """
 
-    def __init__(self, server: ServerAddress, *, trust: Trust, hosts: Hosts) -> None:
-        """Prepare for `server`; connects to nothing yet."""
+    def __init__(
+        self, server: ServerAddress, *, trust: Trust, hosts: Hosts, card: CardTrust = NO_CARD
+    ) -> None:
+        """Prepare for `server`, whom `card` may vouch for; connects to nothing yet."""
         self._server = server
-        self._backend = TimedBackend(server, trust=trust, hosts=hosts)
-        self._pool = httpcore.ConnectionPool(
-            # httpcore must have one; TimedStream takes the one that the server needs.
-            ssl_context=trust.context_for(server.host),
-            max_connections=1,
-            network_backend=self._backend,
-        )
+        self._handshakes = partial(Handshakes, server, trust=trust, card=card)
+        self._backend = TimedBackend(server, handshakes=self._handshakes(), hosts=hosts)
+        self._pool: httpcore.ConnectionPool | None = None
 
     @property
     def connects(self) -> int:
@@ -72,12 +77,29 @@ class HttpsConnection:
             ServerMalformed: the answer is no HTTP, or larger than `limit`.
         """
         self._backend.deadline = deadline
-        request = httpcore.Request(
-            "POST",
-            httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=path),
-            headers=[("Host", str(self._server)), ("Content-Length", str(len(body))), *headers.items()],
-            content=body,
-        )
+        self._backend.handshakes = self._handshakes()
+        url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=path)
+        told = [("Host", str(self._server)), ("Content-Length", str(len(body))), *headers.items()]
+        while True:
+            try:
+                return self._exchange(httpcore.Request("POST", url, headers=told, content=body), limit)
+            except HandshakeAgain:
+                self.close()
+
+    def close(self) -> None:
+        """Close the connection; a later post opens a new one."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _exchange(self, request: httpcore.Request, limit: int) -> HttpAnswer:
+        if self._pool is None:
+            self._pool = httpcore.ConnectionPool(
+                # httpcore must have one; TimedStream takes the one that is due.
+                ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                max_connections=1,
+                network_backend=self._backend,
+            )
         try:
             response = self._pool.handle_request(request)
             try:
@@ -94,10 +116,6 @@ class HttpsConnection:
             ) from error
         except httpcore.WriteError as error:
             raise ServerUnreachable(f"the connection to {self._server} broke: {error}") from error
-
-    def close(self) -> None:
-        """Close the connection; a later post opens a new one."""
-        self._pool.close()
 
     def _body(self, response: httpcore.Response, limit: int) -> bytes:
         body = bytearray()

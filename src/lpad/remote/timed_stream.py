@@ -6,7 +6,6 @@ what remains of the request's deadline. Failures leave as lpad's own errors.
 
 from __future__ import annotations
 
-import logging
 import socket
 import ssl
 import threading
@@ -15,17 +14,14 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from lpad.deadline import Deadline
-from lpad.errors import ServerUnreachable
-from lpad.remote.tls_failure import is_no_shared_cipher, untrusted
+from lpad.errors import LpadError, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lpad.remote.handshakes import Handshakes
     from lpad.remote.hosts import Hosts
-    from lpad.remote.trust import Trust
     from lpad.server_address import ServerAddress
-
-_LOG = logging.getLogger(__name__)
 
 # A name often has an IPv6 address that leads nowhere; the next address must get its turn.
 _PATIENCE_PER_ADDRESS = 15.0
@@ -41,13 +37,17 @@ _KEEP_ALIVE = (
 )
 
 
+class HandshakeAgain(Exception):
+    """The handshake failed, and another one on a new connection may not; nothing was sent."""
+
+
 class TimedBackend(httpcore.NetworkBackend):
     """What httpcore connects through; `deadline` is set before each request."""
 
-    def __init__(self, server: ServerAddress, *, trust: Trust, hosts: Hosts) -> None:
+    def __init__(self, server: ServerAddress, *, handshakes: Handshakes, hosts: Hosts) -> None:
         self.deadline = Deadline.after(0)
         self.server = server
-        self.trust = trust
+        self.handshakes = handshakes
         self._hosts = hosts
         self.connects = 0
         self.ended = False  # whether the server has closed the latest connection
@@ -158,52 +158,46 @@ class TimedStream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,  # noqa: ARG002  `trust` knows which context this server needs
+        ssl_context: ssl.SSLContext,  # noqa: ARG002  the backend's handshakes know which one is due
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002  see connect_tcp
     ) -> TimedStream:
-        """Shake hands; once more, on a new connection, with a server that turns out to need brainpool.
+        """Shake hands.
 
         Raises:
             ServerUntrusted: the server is not who it should be, or TLS can't be agreed on.
+            HandshakeAgain: it might be with another handshake.
             ServerUnreachable: the deadline passed, or the connection broke.
         """
-        host = server_hostname or self._backend.server.host
-        trust = self._backend.trust
-        peer = self._socket.getpeername()
-        try:
-            return self._shake_hands(host)
-        except ssl.SSLError as error:
-            if not is_no_shared_cipher(error) or not trust.needs_brainpool(host):
-                raise untrusted(error, server=str(self._backend.server)) from error
-            _LOG.info(
-                "%s shares no cipher with the usual offer: once more with brainpool", self._backend.server
-            )
-        try:
-            self._socket = self._backend.connect(peer[0], peer[1])
-            return self._shake_hands(host)
-        except ssl.SSLError as error:
-            if is_no_shared_cipher(error):
-                trust.forget_brainpool(host)
-            raise untrusted(error, server=str(self._backend.server)) from error
-
-    def _shake_hands(self, host: str) -> TimedStream:
-        context = self._backend.trust.context_for(host)
+        handshakes = self._backend.handshakes
         try:
             self._socket.settimeout(self._remaining())
-            return TimedStream(context.wrap_socket(self._socket, server_hostname=host), self._backend)
+            # Shaken below: where it fails within wrap_socket, the server's chain is lost with the socket.
+            tls = handshakes.context().wrap_socket(
+                self._socket,
+                server_hostname=server_hostname or self._backend.server.host,
+                do_handshake_on_connect=False,
+            )
+        except (OSError, ValueError) as error:
+            self._socket.close()
+            raise self._failure(error) from error
+        try:
+            tls.do_handshake()
+            handshakes.succeeded(tls)
         except (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError) as error:
-            self._socket.close()
+            tls.close()
             raise self._broken(error) from error
-        except ssl.SSLError:
-            self._socket.close()
-            raise
-        except TimeoutError as error:
-            self._socket.close()
-            raise self._late() from error
+        except ssl.SSLError as error:
+            untrusted = handshakes.failed(error, tls)
+            tls.close()
+            raise (HandshakeAgain() if untrusted is None else untrusted) from error
         except OSError as error:
-            self._socket.close()
-            raise self._broken(error) from error
+            tls.close()
+            raise self._failure(error) from error
+        except LpadError:
+            tls.close()
+            raise
+        return TimedStream(tls, self._backend)
 
     def close(self) -> None:
         """Close the connection."""
@@ -235,11 +229,14 @@ class TimedStream(httpcore.NetworkStream):
             raise TimeoutError
         return remaining
 
+    def _failure(self, error: OSError | ValueError) -> ServerUnreachable:
+        return self._late() if isinstance(error, TimeoutError) else self._broken(error)
+
     def _late(self) -> ServerUnreachable:
         return ServerUnreachable(
             f"{self._backend.server} did not answer in time; try again, with more time on a slow network"
         )
 
-    def _broken(self, error: OSError) -> ServerUnreachable:
-        why = (error.strerror or "closed by the server").lower()
+    def _broken(self, error: OSError | ValueError) -> ServerUnreachable:
+        why = (getattr(error, "strerror", None) or "closed by the server").lower()
         return ServerUnreachable(f"the connection to {self._backend.server} broke: {why}; try again later")

@@ -14,6 +14,8 @@ _CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 # Keys are OpenSSL's X509_V_ERR_ numbers (openssl/x509_vfy.h), for which Python's ssl has no names.
 _NOT_YET_VALID = 9
 _EXPIRED = 10
+# Issuer not found, here or at all; self-signed, alone or in a chain; not trusted for what it is used for.
+_WITHOUT_ANCHOR = frozenset({2, 18, 19, 20, 21, 27})
 _UNKNOWN_CA = (
     "unknown-ca",
     "comes from a CA that is not trusted here; if it should be, add the CA's certificate to the settings",
@@ -31,11 +33,7 @@ _VERDICTS = {
         "certificate-expired",
         "or of a CA above it has expired; the server's operator must renew it",
     ),
-    2: _UNKNOWN_CA,
-    18: _UNKNOWN_CA,
-    19: _UNKNOWN_CA,
-    20: _UNKNOWN_CA,
-    21: _UNKNOWN_CA,
+    **dict.fromkeys(_WITHOUT_ANCHOR, _UNKNOWN_CA),
     62: _OTHER_NAME,
     64: _OTHER_NAME,
 }
@@ -44,6 +42,16 @@ _VERDICTS = {
 def is_no_shared_cipher(error: ssl.SSLError) -> bool:
     """Whether the server found nothing in our offer; OpenSSL's wording of the alert varies."""
     return "HANDSHAKE_FAILURE" in (error.reason or "")
+
+
+def is_of_certificate(error: ssl.SSLError) -> bool:
+    """Whether it is the server's certificate that OpenSSL does not accept."""
+    return isinstance(error, ssl.SSLCertVerificationError)
+
+
+def is_without_anchor(error: ssl.SSLError) -> bool:
+    """Whether what is missing is an anchor for the server's chain."""
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _WITHOUT_ANCHOR
 
 
 def untrusted(error: ssl.SSLError, *, server: str) -> ServerUntrusted:

@@ -1,20 +1,26 @@
 """The trust anchors: against what a server's certificate is verified.
 
-TLS is always verified. The anchors are the system's and those in the operator's files.
+TLS is always verified. The anchors are the system's, those in the operator's files, and for a server that
+these do not verify, the one that the card at hand names (`handshakes`).
 """
 
 from __future__ import annotations
 
 import re
 import ssl
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from lpad.codec.certificate_issuers import permitted
 from lpad.errors import InvalidSettings
 from lpad.remote.brainpool import offer_brainpool
+from lpad.remote.trust_memory import TrustMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from lpad.remote.card_anchor import CardTrust
+    from lpad.remote.handshakes import Offer
 
 _DER_SEQUENCE = b"\x30"
 _PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -28,22 +34,39 @@ _SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der"})
 class Trust:
     """The anchors and the TLS contexts made of them; one object serves the whole process."""
 
-    def __init__(self, extra: Iterable[bytes] = (), *, use_system_roots: bool = True) -> None:
+    def __init__(
+        self,
+        extra: Iterable[bytes] = (),
+        *,
+        use_system_roots: bool = True,
+        minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+        forbidden: Iterable[bytes] | None = None,
+        memory: TrustMemory | None = None,
+    ) -> None:
         """Trust the system's roots and more.
 
         Args:
             extra: CA certificates, DER.
             use_system_roots: False leaves the system's roots out.
+            minimum_version: of TLS.
+            forbidden: key identifiers of CIs that don't count though a card names them; None as in
+                `certificate_issuers.permitted`.
+            memory: what was found out about servers; None begins a new one.
         """
         self._extra = b"".join(extra)
         self._use_system_roots = use_system_roots
-        self._usual: ssl.SSLContext | None = None
-        self._brainpool: ssl.SSLContext | None = None
-        self._brainpool_hosts: set[str] = set()
+        self._minimum_version = minimum_version
+        self._forbidden = None if forbidden is None else tuple(forbidden)
+        self.memory = memory or TrustMemory()
+        self._usual: dict[bool, ssl.SSLContext] = {}
 
     @classmethod
-    def load(cls, paths: Iterable[Path] = (), *, use_system_roots: bool = True) -> Self:
+    def load(cls, paths: Iterable[Path] = (), **options: Any) -> Self:
         """Read CA certificates from PEM or DER files; a folder stands for its .pem, .crt, .cer and .der.
+
+        Args:
+            paths: of files and folders.
+            options: as `Trust` takes them.
 
         Raises:
             InvalidSettings: a file can't be read or holds no certificate.
@@ -51,42 +74,41 @@ class Trust:
         certificates = [
             certificate for path in paths for file in _files(path) for certificate in _certificates(file)
         ]
-        return cls(certificates, use_system_roots=use_system_roots)
+        return cls(certificates, **options)
 
-    def context_for(self, host: str) -> ssl.SSLContext:
-        """Return the context for a handshake with `host`."""
-        if host in self._brainpool_hosts:
-            self._brainpool = self._brainpool or offer_brainpool(self._new_context())
-            return self._brainpool
-        self._usual = self._usual or self._new_context()
-        return self._usual
+    @property
+    def may_offer_brainpool(self) -> bool:
+        """Whether the older TLS is allowed that brainpool needs."""
+        return self._minimum_version <= ssl.TLSVersion.TLSv1_2
 
-    def needs_brainpool(self, host: str) -> bool:
-        """Note that `host` shares no cipher with the usual context; say whether that is news.
+    def authorities(self, card: CardTrust) -> tuple[bytes, ...]:
+        """Return the CIs that a card names, less those that are forbidden."""
+        named = self.memory.authorities(card.eid, card.authorities)
+        return permitted(named, forbidden=self._forbidden)
 
-        A server with a certificate on brainpoolP256r1 fails the handshake of clients that don't offer the
-        curve, and OpenSSL's default does not.
-        """
-        if host in self._brainpool_hosts:
-            return False
-        self._brainpool_hosts.add(host)
-        return True
+    def context(self, offer: Offer) -> ssl.SSLContext:
+        """Return the context for a handshake."""
+        if offer.anchor is not None:
+            return self._new_context(offer)
+        if offer.brainpool not in self._usual:
+            self._usual[offer.brainpool] = self._new_context(offer)
+        return self._usual[offer.brainpool]
 
-    def forget_brainpool(self, host: str) -> None:
-        """Take back `needs_brainpool`: the curve was not what was missing."""
-        self._brainpool_hosts.discard(host)
-
-    def _new_context(self) -> ssl.SSLContext:
+    def _new_context(self, offer: Offer) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name unless told otherwise
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = self._minimum_version
         context.set_alpn_protocols(["http/1.1"])
-        # An operator may trust a sub-CA, or one server's own certificate, without the root above it.
+        # An operator may trust a sub-CA, or one server's own certificate, without the root above it; and
+        # of a card's CI there is only what it has signed.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if self._use_system_roots:
-            context.load_default_certs()
-        if self._extra:
-            context.load_verify_locations(cadata=self._extra)
-        return context
+        if offer.anchor is not None:
+            context.load_verify_locations(cadata=offer.anchor.certificate)
+        else:
+            if self._use_system_roots:
+                context.load_default_certs()
+            if self._extra:
+                context.load_verify_locations(cadata=self._extra)
+        return offer_brainpool(context) if offer.brainpool else context
 
 
 def _files(path: Path) -> list[Path]:

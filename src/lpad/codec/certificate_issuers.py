@@ -1,0 +1,89 @@
+"""The eSIM certificate issuers (CIs) that are known by name; the table is certificate_issuers.tsv.
+
+A name gives no trust: it is shown, it tells test CIs from others, and it completes an identifier that a
+card gives in part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_TABLE = Path(__file__).with_name("certificate_issuers.tsv")
+
+LENGTH = 20
+"""Bytes of a whole key identifier."""
+_PROVES = 16
+"""Bytes from which a part of an identifier is proof by itself.
+
+Anybody can make signatures whose recovered key is a random one; meeting n given bytes that way takes
+2^(8n) tries.
+"""
+_NAMES = 4
+"""Bytes from which a part of an identifier names a known CI."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateIssuer:
+    """A CI: its whole key identifier, its name, and whether it is there for tests."""
+
+    key_id: bytes
+    name: str
+    test: bool
+
+
+@cache
+def known_issuers() -> Mapping[bytes, CertificateIssuer]:
+    """Return the table by whole key identifier."""
+    found = {}
+    for line in _TABLE.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            key_id, name, kind = line.split("\t")
+            found[bytes.fromhex(key_id)] = CertificateIssuer(bytes.fromhex(key_id), name, kind == "test")
+    return found
+
+
+def issuer_named(key_id: bytes) -> CertificateIssuer | None:
+    """Return the CI that a card names by its key identifier, or by the first bytes of it; None if unknown."""
+    if len(key_id) < _NAMES:
+        return None
+    return next((known for known in known_issuers().values() if known.key_id.startswith(key_id)), None)
+
+
+def names_key(listed: bytes, key_id: bytes) -> bool:
+    """Whether a card's entry proves that the card trusts the key with this whole identifier.
+
+    Args:
+        listed: as the card has it: whole, or only its first bytes (SGP.32).
+        key_id: 20 bytes, computed from the key.
+    """
+    if not key_id.startswith(listed):
+        return False
+    return len(listed) >= _PROVES or (len(listed) >= _NAMES and key_id in known_issuers())
+
+
+def permitted(listed: Iterable[bytes], *, forbidden: Iterable[bytes] | None = None) -> tuple[bytes, ...]:
+    """Return those entries of a card's list that count.
+
+    Args:
+        listed: key identifiers, as the card names them.
+        forbidden: key identifiers, or first bytes of such, that never count. None forbids the known test
+            CIs on a card that names a CI which is no known test CI as well: a product with a test CI
+            left in it, and the private keys of those are public.
+    """
+    entries = tuple(listed)
+    if forbidden is not None:
+        never = tuple(forbidden)
+        return tuple(entry for entry in entries if not any(_overlap(entry, one) for one in never))
+    tests = tuple(entry for entry in entries if (known := issuer_named(entry)) is not None and known.test)
+    production = len(tests) < len(entries)
+    return tuple(entry for entry in entries if entry not in tests) if production else entries
+
+
+def _overlap(one: bytes, other: bytes) -> bool:
+    return one.startswith(other) or other.startswith(one)

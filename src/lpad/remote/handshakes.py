@@ -1,0 +1,139 @@
+"""Which TLS handshake to try with one server, and what to hold its outcome against.
+
+    what the last handshake met                  the next one, on a new connection
+    ------------------------------------------   -----------------------------------------------------
+    nothing remembered                           the system's roots and the operator's
+    a remembered anchor                          that anchor alone
+    no cipher in common                          the same, offering brainpool; or not, where it was offered
+    no anchor for the server's chain             with the certificate that a CI of the card's has signed
+                                                 as the only anchor; where there is none and an anchor
+                                                 was remembered, the system's roots and the operator's
+    anything else, or one that was tried before  none: the server is untrusted
+
+Each ends before a byte of HTTP is sent, unless it verified the server.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lpad.remote import tls_failure
+from lpad.remote.card_anchor import find_anchor, trace
+from lpad.remote.server_role import check_role
+
+if TYPE_CHECKING:
+    import ssl
+
+    from lpad.errors import LpadError
+    from lpad.remote.card_anchor import Anchor, CardTrust, Link
+    from lpad.remote.trust import Trust
+    from lpad.server_address import ServerAddress
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a handshake brings: its anchors (None: the usual ones), and whether brainpool is offered."""
+
+    anchor: Anchor | None = None
+    brainpool: bool = False
+
+
+class Handshakes:
+    """The handshakes of one connection to `server`, for a card."""
+
+    def __init__(self, server: ServerAddress, *, trust: Trust, card: CardTrust) -> None:
+        self._server = server
+        self._trust = trust
+        self._authorities = trust.authorities(card)
+        self._tried: list[Offer] = []
+        memory, name = trust.memory, str(server)
+        remembered = memory.anchor(name, self._authorities)
+        self._offer = Offer(remembered, brainpool=memory.needs_brainpool(name))
+        self._remembered = remembered
+        self.path: tuple[Link, ...] = ()
+        """Of the chain that was presented last, where that was looked at."""
+
+    @property
+    def offer(self) -> Offer:
+        """What the next handshake brings, or the last one brought."""
+        return self._offer
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context of the next handshake."""
+        self._tried.append(self._offer)
+        return self._trust.context(self._offer)
+
+    def failed(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> LpadError | None:
+        """Decide what follows a handshake that failed; None: try the next one.
+
+        Args:
+            error: OpenSSL's.
+            tls: the socket that it failed on, not closed yet.
+        """
+        following = self._following(error, tls)
+        if following is None or following in self._tried:
+            self._settle_brainpool(error)
+            return tls_failure.untrusted(error, server=str(self._server))
+        _LOG.info("%s: %s; once more with %s", self._server, error.reason, _described(following))
+        self._offer = following
+        return None
+
+    def succeeded(self, tls: ssl.SSLSocket) -> None:
+        """Check what OpenSSL does not, and remember what served.
+
+        Raises:
+            ServerUntrusted: the certificate is not a server's of the eSIM world, or was revoked.
+        """
+        chain = verified_chain(tls)
+        name = str(self._server)
+        check_role(chain, anchor=self._offer.anchor, authorities=self._authorities, server=name)
+        self._trust.memory.remember_brainpool(name, needed=self._offer.brainpool)
+        if self._offer.anchor is not None:
+            self._trust.memory.remember_anchor(name, self._offer.anchor)
+
+    def _following(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> Offer | None:
+        if self._offer.brainpool and not tls_failure.is_of_certificate(error):
+            return replace(self._offer, brainpool=False)  # a server that needed it may have moved on
+        if tls_failure.is_no_shared_cipher(error):
+            return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
+        if not tls_failure.is_without_anchor(error):
+            return None
+        self.path = trace(presented_chain(tls))
+        found = find_anchor(self.path, self._authorities)
+        if found is None and self._offer.anchor is not None:
+            self._trust.memory.forget_anchor(str(self._server), self._offer.anchor)
+            return replace(self._offer, anchor=None)
+        return replace(self._offer, anchor=found) if found is not None else None
+
+    def _settle_brainpool(self, error: ssl.SSLError) -> None:
+        if tls_failure.is_no_shared_cipher(error):
+            self._trust.memory.remember_brainpool(str(self._server), needed=False)
+
+
+def presented_chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """Return the certificates that the server showed, DER, also after it failed to verify."""
+    return _chain(tls, "get_unverified_chain")
+
+
+def verified_chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """Return the chain that OpenSSL built, DER, the server's certificate first, the anchor last."""
+    return _chain(tls, "get_verified_chain")
+
+
+def _chain(tls: Any, method: str) -> list[bytes]:
+    if sys.version_info >= (3, 13):
+        return list(getattr(tls, method)())
+    # Python 3.10 to 3.12 have the same methods one layer below, where they return OpenSSL's own objects.
+    import _ssl  # noqa: PLC0415  only there
+
+    return [each.public_bytes(_ssl.ENCODING_DER) for each in getattr(tls._sslobj, method)() or ()]  # noqa: SLF001  see above
+
+
+def _described(offer: Offer) -> str:
+    anchors = "the usual anchors" if offer.anchor is None else "an anchor that the card names"
+    return f"{anchors}, brainpool" if offer.brainpool else anchors
