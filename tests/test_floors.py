@@ -29,6 +29,7 @@ FLOORS = {
     "systemd": 7,
     "logging_format": 7,
     "daemon": 7,
+    "servers": 7,
     "card_ports": 7,
     "client": 7,
     "client_socket": 7,

@@ -21,16 +21,11 @@ from lpad.engine.journal import Journal
 from lpad.engine.means import Patience
 from lpad.errors import InvalidSettings
 from lpad.logging_format import set_up_logging
-from lpad.remote.es9plus import Es9Plus
-from lpad.remote.hosts import Hosts
-from lpad.remote.trust import Trust
+from lpad.servers import connector
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
-    from lpad.server_address import ServerAddress
     from lpad.settings import Settings, SettingsFile, WhoSection
 
 log = logging.getLogger(__name__)
@@ -73,22 +68,6 @@ def run(file: SettingsFile) -> None:
         systemd.notify("STOPPING=1")
         engine.stop(deadline=Deadline.after(STOPPING))
         log.info("stopped")
-
-
-def connector(file: SettingsFile) -> Callable[[ServerAddress], AbstractContextManager[Es9Plus]]:
-    """Return what opens a connection to an SM-DP+, with the settings' trust and hosts.
-
-    Raises:
-        InvalidSettings: a CA file can't be read.
-    """
-    settings = file.settings
-    trust = Trust.load([file.resolve(path) for path in settings.trust.extra_ca_files])
-    hosts = Hosts.parse(settings.remote.hosts)
-
-    def connect(address: ServerAddress) -> AbstractContextManager[Es9Plus]:
-        return Es9Plus(address, trust=trust, hosts=hosts, protocol_version=settings.remote.protocol_version)
-
-    return connect
 
 
 def access_rules(settings: Settings) -> AccessRules:

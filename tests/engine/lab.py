@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.engine.change import Change
+    from lpad.remote.card_anchor import CardTrust
+    from lpad.server_address import ServerAddress
     from lpad.simulator.euicc.behaviour import CardBehaviour
     from lpad.simulator.modem_personality import ModemPersonality
     from lpad.simulator.pki import Pki
@@ -171,5 +173,5 @@ class Lab:
             assert not deadline.passed, "waited in vain"
             threading.Event().wait(0.02)
 
-    def _connect(self, address: object) -> Es9Plus:
-        return Es9Plus(address, trust=self.trust)  # type: ignore[arg-type]  # a ServerAddress
+    def _connect(self, address: ServerAddress, card: CardTrust) -> Es9Plus:
+        return Es9Plus(address, trust=self.trust, card=card)

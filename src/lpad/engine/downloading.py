@@ -46,7 +46,7 @@ def download(job: Job, means: Means) -> dict[str, Json]:
     deadline = Deadline.after(means.patience.download)
     with means.card.session(deadline=deadline) as euicc:
         address, order = _order(job, means, euicc, deadline)
-        with means.connect(address) as server:
+        with means.connect(address, means.snapshot().eid or "") as server:
             listener = _Listener(job, means)
             installed = Download(
                 euicc, server, order, device=_device(means), listener=listener, eid=job.secret(EID)

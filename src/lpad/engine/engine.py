@@ -10,6 +10,7 @@ from lpad.card.ports import find_ports
 from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.change import Failure
+from lpad.engine.card_trust import card_trust
 from lpad.engine.events import Hub
 from lpad.engine.journal.recovery import Recovery
 from lpad.engine.outbox import Outbox
@@ -19,6 +20,7 @@ from lpad.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from lpad.card.ports import Ports
     from lpad.engine.card import CardPort
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.journal.health import JournalHealth
     from lpad.engine.means import Patience
-    from lpad.engine.outbox import Connect
     from lpad.engine.snapshot import Icon, Snapshot
+    from lpad.remote.card_anchor import CardTrust
+    from lpad.remote.es9plus import Es9Plus
+    from lpad.server_address import ServerAddress
+
+    ConnectFor = Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]
 
 
 LISTING = 10.0
@@ -40,22 +46,28 @@ class Engine:
     """What the daemon does, without the socket."""
 
     def __init__(
-        self, ports: Sequence[CardPort], *, journal: Journal, connect: Connect, patience: Patience
+        self,
+        ports: Sequence[CardPort],
+        *,
+        journal: Journal,
+        connect: ConnectFor,
+        patience: Patience,
     ) -> None:
         """Wire the parts; nothing is opened before `start`.
 
         Args:
             ports: the cards.
             journal: keeps changes and notifications; closed by `stop`.
-            connect: opens a connection to an SM-DP+.
+            connect: opens a connection to an SM-DP+, whom a card may vouch for.
             patience: how long things may take.
         """
         self._journal = journal
         self._hub = Hub()
         self._book = Book(journal, self._hub)
         self._recovery = Recovery(journal, tell=self._tell_of_journal, back=self._journal_back)
+        self._connect_for = connect
         self._outbox = Outbox(
-            journal, self._hub, connect, patience=patience.delivery, on_delivered=self._delivered
+            journal, self._hub, self._connect, patience=patience.delivery, on_delivered=self._delivered
         )
         self._workers = {
             port.name: Worker(
@@ -64,7 +76,7 @@ class Engine:
                 hub=self._hub,
                 journal=journal,
                 outbox=self._outbox,
-                connect=connect,
+                connect=self._connect,
                 patience=patience,
             )
             for port in ports
@@ -217,6 +229,9 @@ class Engine:
         for worker in self._workers.values():
             worker.adopt()
         self._outbox.wake()
+
+    def _connect(self, address: ServerAddress, eid: str) -> AbstractContextManager[Es9Plus]:
+        return self._connect_for(address, card_trust(eid, self.snapshots()))
 
     def _worker(self, euicc: str) -> Worker:
         worker = self._workers.get(euicc)

@@ -17,7 +17,6 @@ from lpad.errors import InvalidValue, LpadError, ServerRefused
 from lpad.identifiers import Iccid
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
-from lpad.remote.card_anchor import CardTrust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from lpad.remote.es9plus import Es9Plus
     from lpad.server_address import ServerAddress
 
-    Connect = Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]
+    Connect = Callable[[ServerAddress, str], AbstractContextManager[Es9Plus]]
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ class Outbox:
         Args:
             journal: keeps the copies.
             hub: is told of what happens to them.
-            connect: opens a connection to a recipient.
+            connect: opens a connection to a recipient, on behalf of the card with an EID.
             patience: seconds for one recipient's attempt.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.
         """
@@ -251,8 +250,7 @@ class Outbox:
             if connection is not None and connection[0] == recipient:
                 opened = nullcontext(connection[1])
             else:
-                # The card may be gone; what it said of whom to trust is remembered.
-                opened = self._connect(recipient, CardTrust(queue[0].eid, None))
+                opened = self._connect(recipient, queue[0].eid)
             with opened as server:
                 while left:
                     try:
