@@ -9,8 +9,8 @@ import msgspec
 from lpad.card.ports import find_ports
 from lpad.deadline import Deadline
 from lpad.engine.book import Book
-from lpad.engine.change import Failure
 from lpad.engine.card_trust import card_trust
+from lpad.engine.change import Failure
 from lpad.engine.events import Hub
 from lpad.engine.journal.recovery import Recovery
 from lpad.engine.outbox import Outbox
