@@ -90,6 +90,11 @@ class Book:
         self._hub.publish("progress", data, euicc=change.euicc, change=change.id)
         return change
 
+    def tell_guard(self, change: Change) -> None:
+        """Tell the hub how far a change's guard has got, as an event of its own."""
+        data: dict[str, Json] = {"id": change.id, **msgspec.to_builtins(change.guard)}
+        self._hub.publish("guard", data, euicc=change.euicc, change=change.id)
+
     def private(self, change_id: int) -> Private:
         """Return the secrets and notes of a change that has not ended."""
         return self._journal.changes.private(change_id)

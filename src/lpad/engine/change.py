@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lpad.engine.guard import Guard  # noqa: TC001 - msgspec reads the annotations when it runs
 from lpad.errors import Detail, InternalError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class QuestionKind(enum.StrEnum):
 
     CONFIRMATION_CODE = "confirmation-code"
     CONSENT = "consent"
+    CONFIRMATION = "confirmation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,10 @@ class Change:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     steps: tuple[Step, ...] = ()
+    origin: str = "caller"
+    """Who asked for it: a caller of the API, or one of lpad's own policies by name."""
+    guard: Guard | None = None
+    """Of a switch that is taken back unless its conditions are met."""
 
     @property
     def step(self) -> str | None:
@@ -145,6 +151,10 @@ class Change:
     def run(self) -> Change:
         """Begin, or go on after an answer."""
         return replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
+
+    def taken_up(self) -> Change:
+        """Go on where an earlier run of the daemon was cut off; what it asked is asked anew."""
+        return self.run() if self.state is not State.RUNNING else self
 
     def wait(self, question: Question) -> Change:
         """Ask the caller."""

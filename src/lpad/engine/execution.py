@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.engine.change import Kind
+from lpad.engine.job import Suspended
 from lpad.engine.operations import OPERATIONS
 from lpad.engine.unsettled import internal_error
 from lpad.errors import CardError, LpadError
@@ -13,6 +14,7 @@ from lpad.errors import CardError, LpadError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.engine.change import Change
     from lpad.engine.job import Job
     from lpad.engine.means import Means
     from lpad.engine.observing import Observer
@@ -23,20 +25,29 @@ log = logging.getLogger(__name__)
 class Execution:
     """Carries out one job after the other."""
 
-    def __init__(self, means: Means, observer: Observer, *, settle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        means: Means,
+        observer: Observer,
+        *,
+        settle: Callable[[], None],
+        put_back: Callable[[Change], None],
+    ) -> None:
         """Prepare.
 
         Args:
             means: what operations work with.
             observer: says what is known of the card.
             settle: called when a card that was absent has been read.
+            put_back: takes a change that goes on once the card has been read again.
         """
         self._means = means
         self._observer = observer
         self._settle = settle
+        self._put_back = put_back
 
     def carry_out(self, job: Job) -> None:
-        """Carry out a job; it has ended when this returns."""
+        """Carry out a job; it has ended when this returns, or was put back."""
         change = job.change
         log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
         try:
@@ -57,6 +68,11 @@ class Execution:
             if kind is not Kind.PROBE:  # which reports of a card that is absent, too
                 self._open_first()
             result = OPERATIONS[kind](job, self._means)
+        except Suspended as suspended:
+            log.info("change %d: %s", job.change.id, suspended)
+            self._put_back(job.change)
+            if suspended.cause is not None:
+                self._observer.absent(suspended.cause)
         except LpadError as error:
             self._failed(job, error)
         except Exception as error:

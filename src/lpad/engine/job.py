@@ -6,25 +6,41 @@ The worker takes steps, shows progress and asks; the API answers and cancels.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lpad.deadline import Deadline
-from lpad.engine.change import Progress, Question, QuestionKind, now
+from lpad.engine.change import Progress, Question, QuestionKind, State, now
 from lpad.errors import Cancelled, Conflict, LpadError
 
 if TYPE_CHECKING:
     from lpad.engine.book import Book
     from lpad.engine.change import Change, Json
+    from lpad.engine.guard import Guard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a caller gives to a waiting change: a code, or `accept`, `reject`, `postpone`."""
+    """What a caller gives to a waiting change: a code, or `accept`, `reject`, `postpone`, or yes or no."""
 
     confirmation_code: str | None = None
     decision: str | None = None
+    confirm: bool | None = None
+
+
+class Suspended(Exception):
+    """A change can't go on for now and has not ended: it is taken up again once the card has been read."""
+
+    def __init__(self, sentence: str, *, cause: LpadError | None = None) -> None:
+        """Say why.
+
+        Args:
+            sentence: for the log.
+            cause: why the card can't be reached; None where lpad is stopped.
+        """
+        super().__init__(sentence)
+        self.cause = cause
 
 
 class Job:
@@ -36,6 +52,8 @@ class Job:
         self._condition = threading.Condition()
         self._answer: Answer | None = None
         self._cancelled: str | None = None
+        self._stopped = False
+        self._bound = False
         self._private = book.private(change.id)
 
     @property
@@ -64,7 +82,8 @@ class Job:
             Cancelled: it was taken back before.
         """
         self.check()
-        self._change = self._book.save(self._change.run())
+        queued = self._change.state is State.QUEUED
+        self._change = self._book.save(self._change.run() if queued else self._change.taken_up())
 
     def step(self, name: str) -> None:
         """Begin a step that may be taken again after a power cut; a safe point to be cancelled at.
@@ -83,6 +102,31 @@ class Job:
         """
         self.check()
         self._change = self._book.save(self._change.at_step(name), notes=notes)
+
+    def guarded(self, guard: Guard, **notes: Json) -> None:
+        """Show the guard as it is now: on disk, with what taking the change up again needs."""
+        self._change = self._book.save(replace(self._change, guard=guard), notes=notes)
+        self._private.notes.update(notes)
+        self._book.tell_guard(self._change)
+
+    def show_guard(self, guard: Guard) -> None:
+        """Show what was seen meanwhile, which is seen again after a power cut."""
+        self._change = self._book.show(replace(self._change, guard=guard))
+        self._book.tell_guard(self._change)
+
+    def bind(self) -> None:
+        """Say that from here on the change goes to its end: nobody can take it back, nor stop it."""
+        self._bound = True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether lpad is to end."""
+        return self._stopped
+
+    @property
+    def taken_back(self) -> str | None:
+        """Why it ends at its next safe point; None: it doesn't."""
+        return self._cancelled
 
     def follow(self, name: str) -> None:
         """Begin a step after an irreversible one: it is taken whether or not the caller changed its mind."""
@@ -131,6 +175,31 @@ class Job:
         self.check()
         return answer
 
+    def pose(self, kind: QuestionKind, *, within: float) -> None:
+        """Ask the caller and go on; `given` has the answer once there is one."""
+        with self._condition:
+            self._answer = None
+            question = Question(kind=kind, until=now() + timedelta(seconds=within))
+            self._change = self._book.save(self._change.wait(question))
+
+    @property
+    def given(self) -> Answer | None:
+        """The answer to what was posed."""
+        return self._answer
+
+    def withdraw(self) -> None:
+        """Take back what was posed and was not answered."""
+        with self._condition:
+            self._go_on()
+
+    def pause(self, *, deadline: Deadline) -> None:
+        """Wait until the deadline; an answer, or that the change is taken back, ends it early."""
+        with self._condition:
+            before = self._answer
+            self._condition.wait_for(
+                lambda: self._answer is not before or self._cancelled is not None, deadline.remaining()
+            )
+
     def answer(self, answer: Answer) -> None:
         """Give the caller's answer.
 
@@ -142,13 +211,18 @@ class Job:
             if question is None or self._answer is not None:
                 raise Conflict(f"change {self._change.id} waits for no answer, it is {self._change.state}")
             fits = answer.decision is not None
+            notes: dict[str, Json] = {}
+            if question.kind is QuestionKind.CONFIRMATION:
+                fits = answer.confirm is not None
+                # Whoever confirmed has done so, also if lpad is killed before it makes use of it.
+                notes = {"confirmed": answer.confirm}
             if question.kind is QuestionKind.CONFIRMATION_CODE:
                 # A caller who is asked for the code may also give up.
                 fits = answer.confirmation_code is not None or answer.decision in ("reject", "postpone")
             if not fits:
                 raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
             self._answer = answer
-            self._go_on()
+            self._go_on(notes)
             self._condition.notify_all()
 
     def cancel(self, sentence: str) -> None:
@@ -158,23 +232,28 @@ class Job:
             self._go_on()
             self._condition.notify_all()
 
+    def stop(self, sentence: str) -> None:
+        """Have the change end at its next safe point because lpad does; a guarded one is taken up again."""
+        self._stopped = True
+        self.cancel(sentence)
+
     def check(self) -> None:
         """Pass a safe point.
 
         Raises:
             Cancelled: the change was taken back.
         """
-        if self._cancelled is not None:
+        if self._cancelled is not None and not self._bound:
             raise Cancelled(self._cancelled)
 
-    def _go_on(self) -> None:
+    def _go_on(self, notes: dict[str, Json] | None = None) -> None:
         """Take the question back, in the thread of whoever answered: nobody must see it any more."""
         if self._change.question is not None:
             # The step after the answer is written before it is taken; the answer itself need not be,
             # and a full disk must not keep the worker from getting it.
             going_on = self._change.run()
             try:
-                self._change = self._book.save(going_on)
+                self._change = self._book.save(going_on, notes=notes)
             except LpadError:
                 self._change = self._book.show(going_on)
 

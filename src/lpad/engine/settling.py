@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine import reading
-from lpad.engine.change import Kind
+from lpad.engine.change import Kind, State
 from lpad.errors import CardUnreachable, LpadError
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def judge(
         notifications: copies of the card's notifications.
     """
     return JUDGES[change.kind](change, private, card, notifications)
+
+
+def goes_on(change: Change) -> bool:
+    """Whether a change that was cut off is taken up again instead of judged: a switch that is guarded."""
+    return change.state is not State.QUEUED and change.guard is not None
 
 
 def _switched(

@@ -36,7 +36,7 @@ class Unsettled:
     def adopt(self, euicc: str) -> None:
         """Take over what is unfinished; what waited for an answer is ended, for nobody listens any more."""
         for change in self._book.adopt(euicc):
-            if change.state is State.WAITING:
+            if change.state is State.WAITING and not settling.goes_on(change):
                 error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
                 self._book.save(change.cancelled(error))
             else:
@@ -51,8 +51,26 @@ class Unsettled:
             self._book.save(change.cancelled(Cancelled(sentence)))
         return bool(found)
 
-    def settle(self, card: Snapshot, *, submit: Callable[[Change], None]) -> None:
-        """End what was cut off by what the card holds now, and submit what was only queued."""
+    def put_back(self, change: Change) -> None:
+        """Keep a change that can't go on without its card until that is read again."""
+        with self._lock:
+            self._changes.insert(0, change)
+
+    def awaits_card(self) -> bool:
+        """Whether one of them goes on as soon as the card is read; others must not come before it."""
+        with self._lock:
+            return any(map(settling.goes_on, self._changes))
+
+    def settle(
+        self, card: Snapshot, *, submit: Callable[[Change], None], take_up: Callable[[Change], None]
+    ) -> None:
+        """End what was cut off by what the card holds now, and submit what was only queued.
+
+        Args:
+            card: as it was just read.
+            submit: queues a change.
+            take_up: has a change go on that was cut off, before all others.
+        """
         if not self._changes:
             return
         copies = self._journal.notifications.all(eid=card.eid)
@@ -61,6 +79,10 @@ class Unsettled:
         for change in changes:
             if change.state is State.QUEUED:
                 submit(change)
+                continue
+            if settling.goes_on(change):
+                log.info("change %d (%s) on %s: taken up again", change.id, change.kind, change.euicc)
+                take_up(change)
                 continue
             try:
                 verdict = settling.judge(change, self._book.private(change.id), card, copies)

@@ -71,8 +71,10 @@ class Worker:
             observe=self._observer.observe,
             keep_icon=self._observer.keep_icon,
         )
-        self._execution = Execution(means, self._observer, settle=self._settle)
         self._unsettled = Unsettled(book, journal)
+        self._execution = Execution(
+            means, self._observer, settle=self._settle, put_back=self._unsettled.put_back
+        )
         self._queue: deque[Job] = deque()
         self._running: Job | None = None
         self._stopping = False
@@ -115,6 +117,11 @@ class Worker:
         with self._condition:
             self._queue.append(Job(change, self._book))
             self._condition.notify_all()
+
+    def _take_up(self, change: Change) -> None:
+        """Have a change go on that was cut off, before all that is queued."""
+        with self._condition:
+            self._queue.appendleft(Job(change, self._book))
 
     def check_room(self) -> None:
         """See that one more change may be queued.
@@ -179,7 +186,7 @@ class Worker:
         if self._end_watch is not None:
             self._end_watch()
         if running is not None:
-            running.cancel("lpad was stopped; ask again")
+            running.stop("lpad was stopped; ask again")
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
@@ -198,12 +205,30 @@ class Worker:
             while not self._stopping:
                 if self._queue:
                     self._running = self._queue.popleft()
-                    return partial(self._execution.carry_out, self._running)
+                    return partial(self._carry_out, self._running)
                 errand = self._errands.due()
                 if errand is not None:
                     return errand.run
                 self._condition.wait(self._errands.seconds())
         return None
+
+    def _carry_out(self, job: Job) -> None:
+        """Carry out a change; one that was cut off and waits for the card to come back goes before it."""
+        if self._unsettled.awaits_card():
+            self._look()
+            if self._unsettled.awaits_card():
+                job.fail(
+                    CardUnreachable(
+                        f"{self.snapshot.transport} can't be reached, and a guarded switch has to be ended"
+                        " first once it can; try again when the card is ready"
+                    )
+                )
+                return
+            with self._condition:
+                taken_up = self._queue.popleft()
+                self._queue.appendleft(job)
+                job = self._running = taken_up
+        self._execution.carry_out(job)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Nothing may end this thread: a card without its worker needs a truck."""
@@ -238,7 +263,7 @@ class Worker:
             self._outbox.wake()
 
     def _settle(self) -> None:
-        self._unsettled.settle(self.snapshot, submit=self.submit)
+        self._unsettled.settle(self.snapshot, submit=self.submit, take_up=self._take_up)
 
     def _adopt(self) -> None:
         """Take over unfinished changes, and settle them by what the card holds."""
