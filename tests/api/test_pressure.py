@@ -1,0 +1,166 @@
+"""Programs gone wild: what they cost the daemon is bounded, and others are answered."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.gateway import PATIENCE
+from engine.lab import CARD
+from lpad.api import connection
+from lpad.api.connection import LARGEST_HEAD, MOST_CONNECTIONS
+from lpad.api.peer import Peer
+
+if TYPE_CHECKING:
+    from api.gateway import Gateway
+
+SYSTEM = b"GET /v1/system HTTP/1.1\r\nHost: lpad\r\n\r\n"
+
+
+def connect(gateway: Gateway) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(PATIENCE)
+    made.connect(str(gateway.path))
+    return made
+
+
+def rest(made: socket.socket) -> bytes:
+    """Return what comes until the other end hangs up."""
+    return b"".join(iter(lambda: made.recv(65536), b""))
+
+
+def repeat(made: socket.socket, data: bytes, *, times: int) -> None:
+    for _ in range(times):
+        made.sendall(data)
+
+
+def problem(answer: bytes) -> tuple[int, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    found = json.loads(body)
+    assert int(head.split()[1]) == found["status"]
+    return found["status"], found["kind"]
+
+
+def test_two_hundred_clients_at_once(gateway: Gateway) -> None:
+    """All of them, connected together, are answered."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(gateway)) for _ in range(200)]
+        for each in clients:
+            each.sendall(SYSTEM)
+        assert all(each.recv(100).startswith(b"HTTP/1.1 200 ") for each in clients)
+
+
+def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one user has all that it may have, another is let in."""
+    real = Peer.of
+    with ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS):
+            stack.enter_context(connect(gateway)).sendall(b"GET")
+        beyond = stack.enter_context(connect(gateway))
+        assert problem(rest(beyond)) == (503, "too-many-connections")
+
+        def other(made: socket.socket) -> Peer:
+            peer = real(made)
+            return Peer(peer.pid, peer.uid + 1, peer.groups | {0})
+
+        monkeypatch.setattr(Peer, "of", other)
+        another = stack.enter_context(connect(gateway))
+        another.sendall(SYSTEM)
+        # That user has no role; what counts is that it is answered.
+        assert another.recv(100).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"G", b"GET /v1/system HTTP/1.1\r\nHost: l", b"POST /v1/euiccs HTTP/1.1\r\nHost: lpad\r\nContent-Le"],
+)
+def test_slow_writers_are_told_and_closed(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    """A request that doesn't come whole in time is answered 408; others are answered meanwhile."""
+    monkeypatch.setattr(connection, "SPEAKING", 0.5)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(gateway)) for _ in range(50)]
+        for each in slow:
+            each.sendall(begun)
+        assert gateway.get("/v1/system")["health"]["ok"]
+        assert {problem(rest(each)) for each in slow} == {(408, "bad-request")}
+    gateway.lab.until_true(lambda: len(gateway.server.server_state.connections) <= 1)
+
+
+def test_half_open_connections_are_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says nothing at all is hung up on, without an answer to a question that was never put."""
+    monkeypatch.setattr(connection, "SPEAKING", 0.5)
+    with ExitStack() as stack:
+        mute = [stack.enter_context(connect(gateway)) for _ in range(50)]
+        assert [rest(each) for each in mute] == [b""] * 50
+
+
+def test_a_body_that_stops_in_the_middle(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler doesn't wait for the rest for ever, nor does the log call it lpad's mistake."""
+    monkeypatch.setattr(connection, "SPEAKING", 0.5)
+    with connect(gateway) as half:
+        half.sendall(
+            f"POST /v1/euiccs/{CARD}/refresh HTTP/1.1\r\nHost: l\r\nContent-Length: 9\r\n\r\n{{".encode()
+        )
+        assert rest(half) == b""
+    gateway.lab.until_true(lambda: not gateway.server.server_state.tasks)
+    assert gateway.get("/v1/changes")["changes"] == []
+
+
+def test_an_endless_body(gateway: Gateway) -> None:
+    """A body of 100 MB is refused as soon as it is too long, and none of it is kept."""
+    size = 100 * 1024 * 1024
+    head = f"POST /v1/euiccs/{CARD}/downloads HTTP/1.1\r\nHost: lpad\r\nContent-Length: {size}\r\n\r\n"
+    chunk = bytes(1024 * 1024)
+    with connect(gateway) as flood:
+        flood.sendall(head.encode())
+        repeat(flood, chunk, times=size // len(chunk))
+        answer = flood.recv(65536)
+        assert problem(answer) == (400, "invalid-value")
+        # The connection is as good as before: the body was read, and thrown away.
+        flood.sendall(SYSTEM)
+        assert flood.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("one", [b"X-Flood: " + b"a" * 1000 + b"\r\n", b"X: " + b"a" * 1_000_000])
+def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
+    """A head is read up to its limit; the answer is a problem, and the connection is closed."""
+    with connect(gateway) as flood:
+        flood.sendall(b"GET /v1/system HTTP/1.1\r\nHost: lpad\r\n")
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            repeat(flood, one, times=10_000)
+        assert problem(flood.recv(65536)) == (400, "bad-request")
+    assert len(one) * 10_000 > LARGEST_HEAD
+
+
+def test_a_stream_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its events don't pile up: the queue is bounded, and after a while the connection is closed."""
+    monkeypatch.setattr(connection, "LISTENING", 0.5)
+    hub = gateway.lab.engine._hub
+    with connect(gateway) as deaf:
+        deaf.sendall(b"GET /v1/events HTTP/1.1\r\nHost: lpad\r\n\r\n")
+        assert deaf.recv(12) == b"HTTP/1.1 200"
+        gateway.lab.until_true(lambda: len(hub._subscriptions) == 1)
+        (subscription,) = hub._subscriptions
+        most = 0
+        for number in range(20_000):
+            hub.publish("progress", {"id": number, "filler": "x" * 1000})
+            most = max(most, len(subscription._events))
+        assert most <= 256
+        gateway.lab.until_true(lambda: not hub._subscriptions)
+        assert gateway.get("/v1/system")["health"]["ok"]
+
+
+def test_an_answer_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks again and again and reads nothing is not answered for ever, and hung up on."""
+    monkeypatch.setattr(connection, "LISTENING", 0.5)
+    with connect(gateway) as deaf:
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            repeat(deaf, b"GET /v1/openapi.json HTTP/1.1\r\nHost: lpad\r\n\r\n", times=100_000)
+        gateway.lab.until_true(lambda: not gateway.server.server_state.connections)
