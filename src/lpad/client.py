@@ -12,7 +12,9 @@ passed over, so an older client works with a newer daemon.
 from __future__ import annotations
 
 import time
+import uuid
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -202,7 +204,7 @@ class Client:
 
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
         """Take a change back."""
-        return self._change("DELETE", f"/v1/changes/{change_id}", wait=wait)
+        return _decoded(self._request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change)
 
     def answer(
         self,
@@ -291,7 +293,9 @@ class Client:
         query: dict[str, str] | None = None,
         wait: float = 0,
     ) -> Change:
-        return _decoded(self._request(method, path, body, query=query, wait=wait), Change)
+        # With a key of its own the request can be repeated when its answer is lost: it is carried out once.
+        key = str(uuid.uuid4())
+        return _decoded(self._request(method, path, body, query=query, wait=wait, key=key), Change)
 
     def _request(
         self,
@@ -301,18 +305,27 @@ class Client:
         *,
         query: dict[str, str] | None = None,
         wait: float = 0,
+        key: str | None = None,
     ) -> httpcore.Response:
         params: dict[str, str | float] = dict(query or {})
         if wait:
             params["wait"] = wait
+        send = partial(
+            self._pool.request,
+            method,
+            _url(path, params),
+            headers=_HEADERS if key is None else {**_HEADERS, "Idempotency-Key": key},
+            content=msgspec.json.encode(body) if body is not None else None,
+            extensions=_patience(PATIENCE + wait),
+        )
         with self._mapped():
-            response = self._pool.request(
-                method,
-                _url(path, params),
-                headers=_HEADERS,
-                content=msgspec.json.encode(body) if body is not None else None,
-                extensions=_patience(PATIENCE + wait),
-            )
+            try:
+                response = send()
+            except (httpcore.ReadError, httpcore.RemoteProtocolError):
+                # The answer is lost, whether or not the request was taken.
+                if key is None and method != "GET":
+                    raise
+                response = send()
         if response.status >= 400:
             raise _problem(response)
         return response

@@ -17,7 +17,7 @@ from lpad.api.server import ApiServer, listen, serve
 from lpad.card_ports import card_ports
 from lpad.deadline import Deadline
 from lpad.engine.engine import Engine
-from lpad.engine.journal import Journal
+from lpad.engine.journal import Journal, Retention
 from lpad.engine.means import Patience
 from lpad.errors import InvalidSettings
 from lpad.logging_format import set_up_logging
@@ -115,7 +115,8 @@ def _journal(file: SettingsFile) -> Journal:
         raise InvalidSettings(
             f"can't make the state folder {folder}: {error.strerror}; the setting 'state_folder' says where"
         ) from error
-    return Journal(folder / "journal.db")
+    history = file.settings.history
+    return Journal(folder / "journal.db", retention=Retention(number=history.changes, days=history.days))
 
 
 def _listening(engine: Engine, sockets: list[socket.socket]) -> None:

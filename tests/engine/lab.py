@@ -127,7 +127,7 @@ class Lab:
         return order.activation_code(self.server.address, self.server.oid)
 
     def submit(self, kind: Kind, *, secrets: dict[str, str] | None = None, **params: object) -> Change:
-        return self.engine.submit(CARD, kind, params=params, secrets=secrets)  # type: ignore[arg-type]  # JSON
+        return self.engine.submit(CARD, kind, params=params, secrets=secrets).change  # type: ignore[arg-type]  # JSON
 
     def carry_out(self, kind: Kind, *, secrets: dict[str, str] | None = None, **params: object) -> Change:
         """Submit a change and return it once it has ended."""

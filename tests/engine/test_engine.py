@@ -450,7 +450,7 @@ def test_two_cards_work_in_parallel(lab: Lab, tmp_path: Path) -> None:
         waiting = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
         )
-        good(lab.ended(lab.engine.submit("other", Kind.REFRESH, params={}).id))
+        good(lab.ended(lab.engine.submit("other", Kind.REFRESH, params={}).change.id))
         lab.engine.answer(waiting.id, Answer(decision="accept"))
         good(lab.ended(waiting.id))
         assert [each.name for each in lab.engine.snapshots()] == [CARD, "other"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.engine.change import Kind, State
-from lpad.engine.journal import KEPT_CHANGES, Journal
+from lpad.engine.idempotency import IdempotencyKey
+from lpad.engine.journal import Journal, Retention
+from lpad.engine.journal.changes import FIRST_DAY
 from lpad.engine.journal.notifications import Stage
 from lpad.errors import CardUnreachable, NotFound
 
@@ -92,12 +95,48 @@ def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
     first = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
     ended = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
     journal.changes.save(ended.run().done({}))
-    for _ in range(KEPT_CHANGES + 1):
+    for _ in range(Retention().number + 1):
         last = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
     with pytest.raises(NotFound):
         journal.changes.get(ended.id)
     assert journal.changes.get(first.id).state is State.QUEUED
     assert journal.changes.latest(limit=1)[0].id == last.id
+
+
+def test_changes_grow_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change goes so many days after its end, with the keys that led to it; one of an unset clock stays."""
+    moment = FIRST_DAY + 1000
+    monkeypatch.setattr("time.time", lambda: moment)
+    journal = Journal(tmp_path / "journal.db", retention=Retention(number=100, days=2))
+
+    def ended() -> int:
+        key = IdempotencyKey.of(0, str(moment), request=b"")
+        change = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}, key=key)
+        journal.changes.save(change.run().done({}))
+        return change.id
+
+    old = ended()
+    moment = 5.0
+    unset = ended()
+    moment = FIRST_DAY + 1000 + 2 * 24 * 3600 - 1
+    fresh = ended()
+    assert {each.id for each in journal.changes.latest()} == {old, unset, fresh}
+    moment += 2
+    last = ended()
+    assert {each.id for each in journal.changes.latest()} == {unset, fresh, last}
+    of_old = IdempotencyKey.of(0, str(FIRST_DAY + 1000), request=b"")
+    assert journal.requests.change_id(of_old) is None
+    journal.close()
+
+
+def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Journal) -> None:
+    """What is kept of a request's key tells neither the key nor, to one who guesses, the request."""
+    key = IdempotencyKey.of(7, "0c6c3b1e-KEY", request=b'"confirmation_code":"1234"')
+    journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={}, key=key)
+    kept = files(tmp_path)
+    assert b"0c6c3b1e-KEY" not in kept
+    assert hashlib.sha256(b'"confirmation_code":"1234"').digest() not in kept
+    assert IdempotencyKey.of(7, "other", request=b'"confirmation_code":"1234"').request not in kept
 
 
 def test_a_notification_is_kept_once(journal: Journal) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.responses import Response
 
+from lpad.engine.idempotency import IdempotencyKey
 from lpad.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from lpad.api.roles import AccessRules, Role
     from lpad.engine.change import Change
     from lpad.engine.engine import Engine
+    from lpad.engine.idempotency import Submission
 
 LONGEST_WAIT = 3600.0
+LONGEST_KEY = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,25 @@ class Call:
             NotPermitted: it hasn't.
         """
         self.rules.check(self.peer, role)
+
+    def key(self, *request: object) -> IdempotencyKey | None:
+        """Return the caller's key for a request, where there is a header Idempotency-Key.
+
+        Args:
+            request: all that makes it the same request.
+
+        Raises:
+            InvalidValue: the header is no key.
+        """
+        text = self.headers.get("idempotency-key")
+        if text is None:
+            return None
+        if not (text.isascii() and text.isprintable() and 0 < len(text) <= LONGEST_KEY):
+            raise InvalidValue(
+                f"an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters, such as a random UUID"
+            )
+        content = msgspec.json.encode(request, order="sorted")
+        return IdempotencyKey.of(self.peer.uid, text, request=content)
 
     @property
     def change_id(self) -> int:
@@ -77,6 +99,14 @@ class Call:
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON answer."""
     return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+async def submission_response(call: Call, submission: Submission) -> Response:
+    """Answer with what a request led to, and say so where an earlier one did."""
+    response = await change_response(call, submission.change)
+    if submission.repeated:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 async def change_response(call: Call, change: Change) -> Response:

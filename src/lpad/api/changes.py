@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lpad.api.bodies import ChangeList
-from lpad.api.call import change_response, json_response
+from lpad.api.call import change_response, json_response, submission_response
 from lpad.engine.job import Answer
 from lpad.errors import InvalidValue
 
@@ -42,5 +42,6 @@ async def answer_change(call: Call) -> Response:
     if (body.confirmation_code is None) is (body.decision is None):
         raise InvalidValue("an answer has either a 'confirmation_code' or a 'decision'")
     answer = Answer(confirmation_code=body.confirmation_code, decision=body.decision)
-    change = await asyncio.to_thread(call.engine.answer, call.change_id, answer)
-    return await change_response(call, change)
+    key = call.key("answer", call.change_id, answer)
+    submission = await asyncio.to_thread(call.engine.answer, call.change_id, answer, key=key)
+    return await submission_response(call, submission)

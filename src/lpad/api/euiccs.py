@@ -19,7 +19,7 @@ from lpad.api.bodies import (
     NotificationView,
     ProfileList,
 )
-from lpad.api.call import change_response, json_response
+from lpad.api.call import json_response, submission_response
 from lpad.api.roles import ROLE_FOR
 from lpad.engine.change import Kind
 from lpad.errors import CardUnreachable, InvalidValue, NotFound
@@ -183,10 +183,12 @@ async def _submit(
     call: Call, kind: Kind, params: dict[str, Json], secrets: dict[str, str] | None = None
 ) -> Response:
     _ = call.wait  # a wrong number is refused before the change is made
-    change = await asyncio.to_thread(
-        call.engine.submit, call.path["name"], kind, params=params, secrets=secrets
+    name = call.path["name"]
+    key = call.key(name, kind, params, secrets)
+    submission = await asyncio.to_thread(
+        call.engine.submit, name, kind, params=params, secrets=secrets, key=key
     )
-    return await change_response(call, change)
+    return await submission_response(call, submission)
 
 
 def _iccid(call: Call) -> str:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lpad.engine.same_card import EID
 from lpad.errors import InternalError, LpadError
 
 if TYPE_CHECKING:
     from lpad.engine.change import Change, Json, Kind, Progress
     from lpad.engine.events import Hub
+    from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.journal import Journal, Private
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,42 @@ class Book:
         self._live: dict[int, Change] = {}
         self._unwritten: dict[int, Change] = {}
 
-    def add(self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]) -> Change:
+    def add(
+        self,
+        euicc: str,
+        kind: Kind,
+        *,
+        params: dict[str, Json],
+        secrets: dict[str, str],
+        key: IdempotencyKey | None = None,
+    ) -> Change:
         """Write down a new change."""
-        change = self._journal.changes.add(euicc, kind, params=params, secrets=secrets)
+        change = self._journal.changes.add(euicc, kind, params=params, secrets=secrets, key=key)
         self._keep(change)
         self.catch_up()
         return change
+
+    def asked_before(self, key: IdempotencyKey) -> Change | None:
+        """Return the change that a request has led to already.
+
+        Raises:
+            KeyReused: its key stands for another request.
+        """
+        change_id = self._journal.requests.change_id(key)
+        return self.change(change_id) if change_id is not None else None
+
+    def note(self, key: IdempotencyKey, change_id: int) -> None:
+        """Remember that a request is another way to ask for a change that is there."""
+        self._journal.requests.add(key, change_id)
+
+    def under_way(
+        self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]
+    ) -> list[Change]:
+        """Return the changes that have not ended and in which the same is asked of the same card."""
+        with self._lock:
+            live = [change for change in self._live.values() if (change.euicc, change.kind) == (euicc, kind)]
+        alike = [change for change in live if change.params == params and not change.state.ended]
+        return [change for change in alike if _alike(self.private(change.id).secrets, secrets)]
 
     def adopt(self, euicc: str) -> list[Change]:
         """Take over a card's changes that an earlier run of the daemon left unfinished.
@@ -139,3 +171,9 @@ class Book:
 
     def _tell(self, change: Change) -> None:
         self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)
+
+
+def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
+    """Whether these are the same; the card may not have been known yet when the first was asked for."""
+    either = {EID: some.get(EID) or others.get(EID) or ""}
+    return either | some == either | others

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,13 +12,14 @@ from lpad.card.ports import find_ports
 from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.card_trust import card_trust
-from lpad.engine.change import Failure
+from lpad.engine.change import Failure, Kind
 from lpad.engine.events import Hub
+from lpad.engine.idempotency import Submission
 from lpad.engine.journal.recovery import Recovery
 from lpad.engine.outbox import Outbox
 from lpad.engine.same_card import EID
 from lpad.engine.worker import Worker
-from lpad.errors import Conflict, NotFound
+from lpad.errors import Conflict, LpadError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
 
     from lpad.card.ports import Ports
     from lpad.engine.card import CardPort
-    from lpad.engine.change import Change, Json, Kind
+    from lpad.engine.change import Change, Json
     from lpad.engine.events import Subscription
+    from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.job import Answer
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.journal.health import JournalHealth
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
     ConnectFor = Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]
 
+
+log = logging.getLogger(__name__)
 
 LISTING = 10.0
 """Seconds for pcscd to name its readers."""
@@ -63,6 +69,7 @@ class Engine:
         """
         self._journal = journal
         self._hub = Hub()
+        self._submitting = threading.Lock()
         self._book = Book(journal, self._hub)
         self._recovery = Recovery(journal, tell=self._tell_of_journal, back=self._journal_back)
         self._connect_for = connect
@@ -132,21 +139,49 @@ class Engine:
         return icon
 
     def submit(
-        self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str] | None = None
-    ) -> Change:
+        self,
+        euicc: str,
+        kind: Kind,
+        *,
+        params: dict[str, Json],
+        secrets: dict[str, str] | None = None,
+        key: IdempotencyKey | None = None,
+    ) -> Submission:
         """Queue a change; it is on disk when this returns.
+
+        Args:
+            euicc: the card.
+            kind: what to do.
+            params: with what, as everybody may see it.
+            secrets: with what, as nobody may.
+            key: of the request, where its caller gave one; the same one leads to the same change.
+
+        Returns:
+            The change; one that is there already where the request is a repetition, or asks for a download
+            of the same order as one under way.
 
         Raises:
             NotFound: the settings name no such card.
-            Conflict: too many are queued.
+            TooManyChanges: too many are queued.
+            KeyReused: the key stands for another request.
         """
         worker = self._worker(euicc)
-        worker.check_room()
-        # The change is meant for the card that the caller was shown, and for no other.
-        shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
-        change = self._book.add(euicc, kind, params=params, secrets=shown | (secrets or {}))
-        worker.submit(change)
-        return change
+        with self._submitting:
+            if key is not None and (known := self._book.asked_before(key)) is not None:
+                return Submission(known, repeated=True)
+            # The change is meant for the card that the caller was shown, and for no other.
+            shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
+            private = shown | (secrets or {})
+            if kind is Kind.DOWNLOAD:
+                for same in self._book.under_way(euicc, kind, params=params, secrets=private):
+                    if not worker.taken_back(same.id):
+                        if key is not None:
+                            self._book.note(key, same.id)
+                        return Submission(same, repeated=True)
+            worker.check_room()
+            change = self._book.add(euicc, kind, params=params, secrets=private, key=key)
+            worker.submit(change)
+        return Submission(change)
 
     def change(self, change_id: int) -> Change:
         """Return a change.
@@ -160,20 +195,26 @@ class Engine:
         """Return the changes that are kept, newest first."""
         return self._book.changes(euicc=euicc)
 
-    def answer(self, change_id: int, answer: Answer) -> Change:
-        """Give a waiting change what it waits for.
+    def answer(self, change_id: int, answer: Answer, *, key: IdempotencyKey | None = None) -> Submission:
+        """Give a waiting change what it waits for; the same answer with the same key is taken once.
 
         Raises:
             NotFound: there is no such change.
             Conflict: it waits for nothing, or for something else.
+            KeyReused: the key stands for another request.
         """
         change = self._book.change(change_id)
-        worker = self._workers.get(change.euicc)
-        job = worker.job(change_id) if worker else None
-        if job is None:
-            raise Conflict(f"change {change_id} waits for no answer, it is {change.state}")
-        job.answer(answer)
-        return self._book.change(change_id)
+        with self._submitting:
+            if key is not None and (known := self._book.asked_before(key)) is not None:
+                return Submission(known, repeated=True)
+            worker = self._workers.get(change.euicc)
+            job = worker.job(change_id) if worker else None
+            if job is None:
+                raise Conflict(f"change {change_id} waits for no answer, it is {change.state}")
+            job.answer(answer)
+            if key is not None:
+                self._note(key, change_id)
+        return Submission(self._book.change(change_id))
 
     def cancel(self, change_id: int) -> Change:
         """Take a change back: at once where it is queued or waits, else at its next safe point.
@@ -206,6 +247,15 @@ class Engine:
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
         """Listen to events; see `Hub.subscribe`."""
         return self._hub.subscribe(wake, after=after)
+
+    def _note(self, key: IdempotencyKey, change_id: int) -> None:
+        """Remember an answer's key; that can't undo that the answer was given."""
+        try:
+            self._book.note(key, change_id)
+        except LpadError as error:
+            log.warning(
+                "change %d: its answer's key is not kept: %s (%s)", change_id, error.sentence, error.kind
+            )
 
     def _end_orphans(self) -> None:
         """End the changes of cards that the settings name no more: nobody would ever carry them out."""

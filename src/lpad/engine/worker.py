@@ -18,7 +18,7 @@ from lpad.engine.lookout import Lookout
 from lpad.engine.means import Means
 from lpad.engine.observing import Observer
 from lpad.engine.unsettled import Unsettled
-from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError
+from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError, TooManyChanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,14 +127,13 @@ class Worker:
         """See that one more change may be queued.
 
         Raises:
-            Conflict: there are too many already.
+            TooManyChanges: there are too many already.
         """
         with self._condition:
             waiting = len(self._queue) + len(self._unsettled)
         if waiting >= LONGEST_QUEUE:
-            raise Conflict(
-                f"{waiting} changes of {self._name} are queued already; wait until some have ended",
-                retryable=True,
+            raise TooManyChanges(
+                f"{waiting} changes of {self._name} are queued already; wait until some have ended"
             )
 
     def job(self, change_id: int) -> Job | None:
@@ -142,6 +141,11 @@ class Worker:
         with self._condition:
             jobs = [*self._queue, *([self._running] if self._running else [])]
         return next((job for job in jobs if job.change.id == change_id), None)
+
+    def taken_back(self, change_id: int) -> bool:
+        """Whether the change goes on only to its next safe point."""
+        job = self.job(change_id)
+        return job is not None and job.taken_back
 
     def cancel(self, change_id: int) -> None:
         """Take a change back: one that is queued at once, one that runs at its next safe point.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.settings.access import AccessSection
 from lpad.settings.deadlines import DeadlinesSection
 from lpad.settings.euicc import EuiccSection, check_places
+from lpad.settings.history import HistorySection
 from lpad.settings.log import LogSection
 from lpad.settings.modem_manager import ModemManagerSection
 from lpad.settings.quantities import Seconds, Text
@@ -29,6 +30,7 @@ class Settings(Section, frozen=True):
     trust: TrustSection = TrustSection()
     remote: RemoteSection = RemoteSection()
     access: AccessSection = AccessSection()
+    history: HistorySection = HistorySection()
     deadlines: DeadlinesSection = DeadlinesSection()
     modem_manager: ModemManagerSection = ModemManagerSection()
 

@@ -1,8 +1,8 @@
 """What was wanted and what waits to be told, on disk before it is done."""
 
-from lpad.engine.journal.changes import KEPT_CHANGES, Private
+from lpad.engine.journal.changes import Private, Retention
 from lpad.engine.journal.journal import Journal
 from lpad.engine.journal.notifications import StoredNotification
 from lpad.engine.journal.schema import SCHEMA_VERSION
 
-__all__ = ["KEPT_CHANGES", "SCHEMA_VERSION", "Journal", "Private", "StoredNotification"]
+__all__ = ["SCHEMA_VERSION", "Journal", "Private", "Retention", "StoredNotification"]

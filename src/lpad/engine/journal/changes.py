@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lpad.engine.change import Change, Json, Kind, State, now
+from lpad.engine.journal.requests import insert
 from lpad.errors import NotFound
 
 if TYPE_CHECKING:
+    import sqlite3
+
+    from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.journal.database import Database
 
-KEPT_CHANGES = 500
-"""Ended changes that stay in the journal; older ones give way."""
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+"""A change that ended before it ended on a board whose clock was wrong: its age isn't known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How many changes stay in the journal, and for how many days after their end."""
+
+    number: int = 500
+    days: float = 365
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +42,20 @@ class Private:
 class Changes:
     """The table of changes; a returned call is on the disk."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, retention: Retention) -> None:
         self._database = database
+        self._retention = retention
 
-    def add(self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]) -> Change:
-        """Write down a new change and return it, queued."""
+    def add(
+        self,
+        euicc: str,
+        kind: Kind,
+        *,
+        params: dict[str, Json],
+        secrets: dict[str, str],
+        key: IdempotencyKey | None = None,
+    ) -> Change:
+        """Write down a new change, with the key of the request that led to it, and return it, queued."""
         with self._database.writing() as db:
             cursor = db.execute(
                 "INSERT INTO changes (euicc, state, body, private) VALUES (?, ?, ?, ?)",
@@ -40,8 +63,20 @@ class Changes:
             )
             change = Change(id=cursor.lastrowid or 0, euicc=euicc, kind=kind, params=params, created_at=now())
             db.execute("UPDATE changes SET body = ? WHERE id = ?", (_encode(change), change.id))
-            db.execute("DELETE FROM changes WHERE private IS NULL AND id <= ?", (change.id - KEPT_CHANGES,))
+            if key is not None:
+                insert(db, key, change.id)
+            self._trim(db, change.id)
         return change
+
+    def _trim(self, db: sqlite3.Connection, latest: int) -> None:
+        """Let go of ended changes that are too many or too old, and of the requests that led to them."""
+        oldest = time.time() - self._retention.days * 24 * 3600
+        gone = db.execute(
+            "DELETE FROM changes WHERE private IS NULL AND (id <= ? OR ended_at BETWEEN ? AND ?)"
+            " RETURNING id",
+            (latest - self._retention.number, FIRST_DAY, oldest),
+        ).fetchall()
+        db.executemany("DELETE FROM requests WHERE change_id = ?", gone)
 
     def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> None:
         """Write down a change's present record; an ended change loses its secrets and notes.
@@ -53,15 +88,17 @@ class Changes:
         with self._database.writing() as db:
             if change.state.ended:
                 private = None
+                ended_at = time.time()
             else:
+                ended_at = None
                 known = self.private(change.id)
                 private = _encode(_merged(known, notes))
             # The row may be missing: the journal is a new one where the old one was damaged meanwhile.
             db.execute(
-                "INSERT INTO changes (id, euicc, state, body, private) VALUES (?, ?, ?, ?, ?)"
+                "INSERT INTO changes (id, euicc, state, body, private, ended_at) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body,"
-                " private = excluded.private",
-                (change.id, change.euicc, change.state.value, _encode(change), private),
+                " private = excluded.private, ended_at = excluded.ended_at",
+                (change.id, change.euicc, change.state.value, _encode(change), private, ended_at),
             )
         if change.state.ended:
             self._database.forget_deleted()
@@ -84,9 +121,13 @@ class Changes:
             raise NotFound(f"there is no change {change_id}; GET /v1/changes lists those that are kept")
         return msgspec.json.decode(row[0], type=Change)
 
-    def latest(self, *, limit: int = KEPT_CHANGES) -> list[Change]:
-        """Return the latest changes, newest first."""
-        rows = self._database.rows("SELECT body FROM changes ORDER BY id DESC LIMIT ?", limit)
+    def latest(self, *, before: int | None = None, limit: int | None = None) -> list[Change]:
+        """Return the latest changes, or those before one of them, newest first."""
+        rows = self._database.rows(
+            "SELECT body FROM changes WHERE id < ifnull(?, id + 1) ORDER BY id DESC LIMIT ?",
+            before,
+            self._retention.number if limit is None else limit,
+        )
         return [msgspec.json.decode(row[0], type=Change) for row in rows]
 
     def unfinished(self, euicc: str | None = None) -> list[Change]:

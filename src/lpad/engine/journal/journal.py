@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.engine.journal.changes import Changes
+from lpad.engine.journal.changes import Changes, Retention
 from lpad.engine.journal.database import Database
 from lpad.engine.journal.notifications import Notifications
+from lpad.engine.journal.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,14 +19,19 @@ if TYPE_CHECKING:
 class Journal:
     """The daemon's journal, table by table; usable from every thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, retention: Retention | None = None) -> None:
         """Open the file, or make it (readable by its owner alone); `health` says what came of it.
 
         Where it can't be written, what can be read of it is read, and writing raises JournalUnavailable.
         A damaged file is set aside, and an empty one begun.
+
+        Args:
+            path: where it is.
+            retention: which changes stay in it.
         """
         self._database = Database(path)
-        self.changes = Changes(self._database)
+        self.changes = Changes(self._database, retention or Retention())
+        self.requests = Requests(self._database)
         self.notifications = Notifications(self._database)
 
     @property

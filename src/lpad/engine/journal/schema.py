@@ -42,9 +42,24 @@ ALTER TABLE notifications ADD COLUMN last_attempt_at REAL;
 CREATE TABLE memos (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
 
+# Which request led to which change; and when a change ended, in seconds since 1970: it is kept for some days.
+_REQUESTS = """
+CREATE TABLE requests (
+    uid INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    request BLOB NOT NULL,
+    change_id INTEGER NOT NULL,
+    PRIMARY KEY (uid, key)
+) WITHOUT ROWID;
+CREATE INDEX requests_change ON requests (change_id);
+ALTER TABLE changes ADD COLUMN ended_at REAL;
+UPDATE changes SET ended_at = CAST(strftime('%s', 'now') AS REAL) WHERE private IS NULL;
+"""
+
 MIGRATIONS = (
     _FIRST,
     _STAGES,
+    _REQUESTS,
 )
 """Step n makes version n of version n - 1; each is carried out as one transaction."""
 

@@ -1,0 +1,66 @@
+"""The requests that callers gave a key, kept for as long as the change that each of them led to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.errors import KeyReused, TooManyChanges
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from lpad.engine.idempotency import IdempotencyKey
+    from lpad.engine.journal.database import Database
+
+MOST_KEYS = 1000
+"""Of one change: each of so many requests was told that it is this one."""
+
+
+class Requests:
+    """The table of keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def change_id(self, key: IdempotencyKey) -> int | None:
+        """Return the change that this request has led to, None where it is new.
+
+        Raises:
+            KeyReused: the key stands for another request.
+        """
+        row = self._database.row(
+            "SELECT request, change_id FROM requests WHERE uid = ? AND key = ?", key.uid, key.digest.hex()
+        )
+        if row is None:
+            return None
+        if row[0] != key.request:
+            raise KeyReused(
+                f"this Idempotency-Key stands for another request, which led to change {row[1]}; make up a"
+                " new key for each request",
+                change=row[1],
+            )
+        return int(row[1])
+
+    def add(self, key: IdempotencyKey, change_id: int) -> None:
+        """Note to which change a request has led.
+
+        Raises:
+            TooManyChanges: too many have led to it.
+        """
+        with self._database.writing() as db:
+            (count,) = db.execute(
+                "SELECT count(*) FROM requests WHERE change_id = ?", (change_id,)
+            ).fetchone()
+            if count >= MOST_KEYS:
+                raise TooManyChanges(
+                    f"{count} requests were told that they are change {change_id}; wait for its end"
+                )
+            insert(db, key, change_id)
+
+
+def insert(db: sqlite3.Connection, key: IdempotencyKey, change_id: int) -> None:
+    """Note a request within a transaction that is under way."""
+    db.execute(
+        "INSERT INTO requests (uid, key, request, change_id) VALUES (?, ?, ?, ?)",
+        (key.uid, key.digest.hex(), key.request, change_id),
+    )
