@@ -14,10 +14,8 @@ from lpad.engine.journal.requests import insert
 from lpad.errors import NotFound
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from lpad.engine.idempotency import IdempotencyKey
-    from lpad.engine.journal.database import Database
+    from lpad.engine.journal.database import Database, Transaction
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """A change that ended before it ended on a board whose clock was wrong: its age isn't known."""
@@ -68,7 +66,7 @@ class Changes:
             self._trim(db, change.id)
         return change
 
-    def _trim(self, db: sqlite3.Connection, latest: int) -> None:
+    def _trim(self, db: Transaction, latest: int) -> None:
         """Let go of ended changes that are too many or too old, and of the requests that led to them."""
         oldest = time.time() - self._retention.days * 24 * 3600
         gone = db.execute(

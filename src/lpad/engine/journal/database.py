@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Transaction = sqlite3.Connection
+"""What `Database.writing` lends: statements are carried out together or not at all."""
+
 _STATES: Mapping[int, JournalState] = {
     sqlite3.SQLITE_FULL: JournalState.FULL,
     sqlite3.SQLITE_READONLY: JournalState.READ_ONLY,

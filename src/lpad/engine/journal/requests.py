@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 from lpad.errors import KeyReused, TooManyChanges
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from lpad.engine.idempotency import IdempotencyKey
-    from lpad.engine.journal.database import Database
+    from lpad.engine.journal.database import Database, Transaction
 
 MOST_KEYS = 1000
 """Of one change: each of so many requests was told that it is this one."""
@@ -58,7 +56,7 @@ class Requests:
             insert(db, key, change_id)
 
 
-def insert(db: sqlite3.Connection, key: IdempotencyKey, change_id: int) -> None:
+def insert(db: Transaction, key: IdempotencyKey, change_id: int) -> None:
     """Note a request within a transaction that is under way."""
     db.execute(
         "INSERT INTO requests (uid, key, request, change_id) VALUES (?, ?, ?, ?)",
