@@ -71,11 +71,6 @@ class Job:
         """What was noted before a restart."""
         return self._private.notes
 
-    @property
-    def taken_back(self) -> bool:
-        """Whether it was cancelled, and ends at its next safe point."""
-        return self._cancelled is not None
-
     def secret(self, name: str) -> str | None:
         """Return a secret parameter."""
         return self._private.secrets.get(name)

@@ -145,7 +145,7 @@ class Worker:
     def taken_back(self, change_id: int) -> bool:
         """Whether the change goes on only to its next safe point."""
         job = self.job(change_id)
-        return job is not None and job.taken_back
+        return job is not None and job.taken_back is not None
 
     def cancel(self, change_id: int) -> None:
         """Take a change back: one that is queued at once, one that runs at its next safe point.
