@@ -16,6 +16,7 @@ from card.link_contract import EID, GET_EID, soon
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, Slot, wait_for_cards, wait_until_free
 from card.scripted_card import ScriptedCard
 from lpad.card.isdr import isdr_session
+from lpad.card.pcsc import CARD_PRESENT, Context
 from lpad.card.pcsc_link import PcscLink, open_pcsc_link
 from lpad.deadline import Deadline
 from lpad.errors import CardBusy, CardUnreachable
@@ -262,6 +263,20 @@ def test_card_pulled_and_back_between_sessions(bench: Bench, link: PcscLink) -> 
     bench.inserted.insert()
     wait_for_cards(present={FIRST})
     assert works(link)
+
+
+def test_a_card_whose_contacts_broke_during_a_reset(bench: Bench) -> None:
+    """Pcscd does not notice that it is back, and takes the reader for empty until it is told to look."""
+    with closing(Context()) as context:
+        connection = context.connect(FIRST, shared=False)
+        bench.inserted.pull()
+        with pytest.raises(CardUnreachable, match="no card is in the reader"):
+            connection.reset()
+        bench.inserted.insert()
+        connection.close(unpower=False)
+        again = context.connect(FIRST, shared=False)
+        assert context.look([FIRST])[FIRST] & CARD_PRESENT
+        again.close(unpower=True)
 
 
 def test_card_pulled_in_a_session(bench: Bench, link: PcscLink) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from card.private_pcscd import FIRST as READER
 from card.private_pcscd import PrivatePcscd, wait_for_cards
-from engine.lab import CARD, Lab
+from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.card_ports import card_ports
 from lpad.engine.change import Kind
 from lpad.engine.snapshot import CardState
@@ -41,13 +41,15 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
     """Noticed without anybody asking; in between it does all that a card in a modem does."""
     start(lab, tmp_path)
     becomes(lab, CardState.ABSENT)
-    with VirtualReaderCard(lab.card, port=pcscd.port):
-        becomes(lab, CardState.READY)
-        assert lab.engine.snapshot(CARD).eid == str(lab.card.eid)
-        iccid = lab.install()
-        assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
-        assert str(lab.card.enabled_iccid) == iccid
-    becomes(lab, CardState.ABSENT)
+    for iccid in (FIRST, SECOND, FIRST):
+        with VirtualReaderCard(lab.card, port=pcscd.port):
+            becomes(lab, CardState.READY)
+            assert lab.engine.snapshot(CARD).eid == str(lab.card.eid)
+            if lab.engine.snapshot(CARD).profile(iccid) is None:
+                lab.install(iccid=iccid)
+            assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
+            assert str(lab.card.enabled_iccid) == iccid
+        becomes(lab, CardState.ABSENT)
 
 
 def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lpad.card.pcsc_failure import CANCELLED, NO_READERS, SUCCESS, TIMEOUT, UNKNOWN_READER, failure
+from lpad.card.pcsc_failure import (
+    CANCELLED,
+    NO_READERS,
+    NO_SMARTCARD,
+    SUCCESS,
+    TIMEOUT,
+    UNKNOWN_READER,
+    failure,
+)
 from lpad.errors import CardUnreachable
 
 if TYPE_CHECKING:
@@ -77,8 +85,27 @@ class Context:
         mode = scard.SCARD_SHARE_SHARED if shared else scard.SCARD_SHARE_EXCLUSIVE
         either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
+        if code & _UNSIGNED == NO_SMARTCARD and self._has_card_after_all(reader):
+            code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
         _check(code, f"connecting to the card in '{reader}'")
         return Connection(scard, handle, protocol, reader=reader, mode=mode)
+
+    def _has_card_after_all(self, reader: str) -> bool:
+        """Have pcscd look into a reader that it takes for empty.
+
+        A card whose contacts break while it is reset is absent for pcscd from then on; the thread in which
+        pcscd looks at each reader every 0.4 s does not learn of that, and where the card is back when it
+        looks next, it sees no news (pcscd 1.9.9, EHStatusHandlerThread). A connection to the reader instead
+        of the card, and a reset through it, make pcscd ask the reader itself.
+        """
+        scard = self._scard
+        code, handle, _ = scard.SCardConnect(self._context, reader, scard.SCARD_SHARE_DIRECT, 0)
+        if code & _UNSIGNED != SUCCESS:
+            return False
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        code, _ = scard.SCardReconnect(handle, scard.SCARD_SHARE_DIRECT, either, scard.SCARD_RESET_CARD)
+        scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+        return bool(code & _UNSIGNED == SUCCESS)
 
     def look(self, readers: Sequence[str]) -> dict[str, int]:
         """Return the states of some readers as they are, to be tested for `CARD_PRESENT`.

@@ -275,8 +275,8 @@ class _Seat:
     def _leave(self) -> None:
         if self._connection is not None:
             # Without power no channel stays open for whoever comes next; sessions of others go on. A card
-            # that was lost stays as it is: pcscd 1.9 takes it for absent for ever if it can't be switched
-            # off and is back within the 0.4 s in which pcscd looks.
+            # that was lost stays as it is: pcscd would take it for absent where it can't be switched off,
+            # and not notice that it is back (see `Context`).
             self._connection.close(unpower=not self._shared and not self.lost)
         if self._context is not None:
             self._context.close()
