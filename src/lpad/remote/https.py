@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.deadline import Deadline
-    from lpad.remote.hosts import Hosts
+    from lpad.remote.route import Route
     from lpad.remote.trust import Trust
     from lpad.server_address import ServerAddress
 
@@ -46,12 +46,13 @@ class HttpsConnection:
     """
 
     def __init__(
-        self, server: ServerAddress, *, trust: Trust, hosts: Hosts, card: CardTrust = NO_CARD
+        self, server: ServerAddress, *, trust: Trust, route: Route, card: CardTrust = NO_CARD
     ) -> None:
         """Prepare for `server`, whom `card` may vouch for; connects to nothing yet."""
         self._server = server
         self._handshakes = partial(Handshakes, server, trust=trust, card=card)
-        self._backend = TimedBackend(server, handshakes=self._handshakes(), hosts=hosts)
+        self._proxy = route.proxy
+        self._backend = TimedBackend(server, handshakes=self._handshakes(), route=route)
         self._pool: httpcore.ConnectionPool | None = None
 
     @property
@@ -94,12 +95,7 @@ class HttpsConnection:
 
     def _exchange(self, request: httpcore.Request, limit: int) -> HttpAnswer:
         if self._pool is None:
-            self._pool = httpcore.ConnectionPool(
-                # httpcore must have one; TimedStream takes the one that is due.
-                ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                max_connections=1,
-                network_backend=self._backend,
-            )
+            self._pool = self._new_pool()
         try:
             response = self._pool.handle_request(request)
             try:
@@ -114,8 +110,31 @@ class HttpsConnection:
             raise ServerMalformed(
                 f"what {self._server} answers is not HTTP; check the address and its port"
             ) from error
+        except httpcore.ProxyError as error:
+            assert self._proxy is not None
+            raise ServerUnreachable(
+                f"the proxy {self._proxy.address} does not let lpad through to {self._server}: {error}; ask "
+                "whoever runs it, and see the settings 'remote.proxy' and 'remote.proxy_credentials'",
+                cause="proxy-refused",
+            ) from error
         except httpcore.WriteError as error:
             raise ServerUnreachable(f"the connection to {self._server} broke: {error}") from error
+
+    def _new_pool(self) -> httpcore.ConnectionPool:
+        # httpcore must have a context; TimedStream takes the one that is due.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self._proxy is None:
+            return httpcore.ConnectionPool(
+                ssl_context=context, max_connections=1, network_backend=self._backend
+            )
+        where = self._proxy.address
+        return httpcore.HTTPProxy(
+            httpcore.URL(scheme="http", host=where.host, port=where.port, target="/"),
+            proxy_auth=self._proxy.credentials,
+            ssl_context=context,
+            max_connections=1,
+            network_backend=self._backend,
+        )
 
     def _body(self, response: httpcore.Response, limit: int) -> bytes:
         body = bytearray()
