@@ -165,7 +165,7 @@ def test_closed_while_idle_connects_again(bench: Bench) -> None:
     pool = client._connection._pool
     assert pool is not None
     deadline = Deadline.after(30)
-    while not all(each.has_expired() for each in pool.connections):  # the goodbye takes a moment, also on loopback
+    while not all(each.has_expired() for each in pool.connections):  # goodbyes take a moment
         assert not deadline.passed
         time.sleep(0.01)
     notify(client)
