@@ -7,6 +7,7 @@ in a daemon that may have 64), and its timeouts bound each read but not a reques
 from __future__ import annotations
 
 import ssl
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from lpad.errors import ServerMalformed, ServerUnreachable
 from lpad.remote.card_anchor import CardTrust
 from lpad.remote.handshakes import Handshakes
 from lpad.remote.timed_stream import HandshakeAgain, TimedBackend
+from lpad.remote.trace import trace_answer, trace_failure, trace_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,11 +83,15 @@ class HttpsConnection:
         self._backend.handshakes = self._handshakes()
         url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=path)
         told = [("Host", str(self._server)), ("Content-Length", str(len(body))), *headers.items()]
+        trace_request(self._server, "POST", path, headers, body)
         while True:
             try:
                 return self._exchange(httpcore.Request("POST", url, headers=told, content=body), limit)
             except HandshakeAgain:
                 self.close()
+            except Exception as error:
+                trace_failure(self._server, error)
+                raise
 
     def close(self) -> None:
         """Close the connection; a later post opens a new one."""
@@ -96,10 +102,11 @@ class HttpsConnection:
     def _exchange(self, request: httpcore.Request, limit: int) -> HttpAnswer:
         if self._pool is None:
             self._pool = self._new_pool()
+        started = time.monotonic()
         try:
             response = self._pool.handle_request(request)
             try:
-                return HttpAnswer(response.status, self._body(response, limit))
+                answer = HttpAnswer(response.status, self._body(response, limit))
             finally:
                 response.close()
         except httpcore.RemoteProtocolError as error:
@@ -119,6 +126,9 @@ class HttpsConnection:
             ) from error
         except httpcore.WriteError as error:
             raise ServerUnreachable(f"the connection to {self._server} broke: {error}") from error
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+        trace_answer(self._server, answer.status, headers, answer.body, time.monotonic() - started)
+        return answer
 
     def _new_pool(self) -> httpcore.ConnectionPool:
         # httpcore must have a context; TimedStream takes the one that is due.
