@@ -131,6 +131,29 @@ def test_no_free_channel() -> None:
         assert port.ask(OPEN) == ["+CME ERROR: 20"]
 
 
+class WaitingCard(Card):
+    """A card whose REFRESH has waited since somebody else's command."""
+
+    waiting = True
+
+    def transmit(self, apdu: bytes) -> bytes:
+        answer = super().transmit(apdu)
+        if apdu[1] == 0x12:
+            self.waiting = False
+            return bytes.fromhex("D0098103010104820281829000")
+        return answer[:-2] + b"\x91\x0b" if self.waiting and answer[-2] == 0x90 else answer
+
+
+def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
+    """91xx to opening a channel is a yes, and ends in a reset that takes the channel with it."""
+    card = WaitingCard()
+    with port_of(card, handles=Handles.NUMBER) as port:
+        assert port.ask(OPEN) == ["+CCHO: 1", "OK"]
+        assert port.ask("AT+CCHC=1")[-1] == "+CME ERROR: 100"
+        assert "801200000B" in card.sent
+        assert port.modem.open_channels == ()
+
+
 @pytest.mark.parametrize(
     ("habits", "command", "told"),
     [

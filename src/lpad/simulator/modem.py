@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _COMMANDS_REMEMBERED = 4096
+_LINES_REMEMBERED = 65_536
 _LONGEST_LINE = 65_536
 _PATIENCE_WITH_THREAD = 30.0
 
@@ -87,6 +88,8 @@ class PtyModem:
         self._stopping = False
         self.received: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
         """The latest command lines, oldest first."""
+        self.log: deque[str] = deque(maxlen=_LINES_REMEMBERED)
+        """The latest lines, oldest first: "> " and what the host sent, "< " and what the modem said."""
         self._count = 0
         self._crash: Exception | None = None
         self._port = PtyPort(path=None if path is None else os.fspath(path), baud=baud, wait=self._wait)
@@ -232,6 +235,7 @@ class PtyModem:
             return
         self._count += 1
         self.received.append(line)
+        self.log.append(f"> {line}")
         fault = self._fault_for(line)
         reply = None
         if fault is None or fault.executed:
@@ -275,6 +279,7 @@ class PtyModem:
         return None
 
     def _say(self, lines: tuple[str, ...]) -> None:
+        self.log.extend(f"< {line}" for line in lines)
         end = self._habits.line_end
         before = "" if self._habits.glued else end
         data = "".join(f"{before}{line}{end}" for line in lines).encode("ascii", "replace")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _FIRST_HEX_HANDLE = 0x038AA32F
 _STORE_DATA = 0xE2
 _MANAGE_CHANNEL = 0x70
+_SUCCESS = (0x90, 0x61, 0x91)
+"""First bytes of status words; 91 has a proactive command to come."""
 NOT_ALLOWED = 3
 NO_MEMORY = 20
 UNKNOWN = 100
@@ -66,11 +68,11 @@ class ModemChannels:
             ChannelRefusedError: no channel is free, or the card lacks the application.
         """
         opened = self._transmit(bytes.fromhex("0070000001"))
-        if opened[-2:] != b"\x90\x00":
+        if opened[-2] not in _SUCCESS:
             raise ChannelRefusedError(NO_MEMORY)
         number = opened[0]
         select = bytes([class_byte(0, number), 0xA4, 0x04, 0x00, len(aid)]) + aid
-        if self._transmit(select)[-2] not in (0x90, 0x61):
+        if self._transmit(select)[-2] not in _SUCCESS:
             self._close_on_card(number)
             raise ChannelRefusedError(self._habits.not_found)
         self._opened += 1
@@ -94,7 +96,7 @@ class ModemChannels:
                 raise ChannelRefusedError(None)
         channel = session.channel if self._habits.patches_class else channel_of(apdu[0])
         answer = self._transmit(bytes([class_byte(apdu[0], channel)]) + apdu[1:])
-        if apdu[1] == _MANAGE_CHANNEL and answer[-2:] == b"\x90\x00" and apdu[2] == 0x80:
+        if apdu[1] == _MANAGE_CHANNEL and answer[-2] in _SUCCESS and apdu[2] == 0x80:
             self._sessions = {
                 name: each for name, each in self._sessions.items() if each.channel != (apdu[3] or channel)
             }

@@ -87,6 +87,7 @@ class CommandSet:
         self.echo = personality.echo
         self._error_level = personality.error_level
         self._busy = personality.busy
+        self._waiting: int | None = None
         self.channels = ModemChannels(self._transmit, personality)
         self.radio = ModemRadio(self._transmit, self._reset_card, personality)
         self.registration = ModemRegistration(self.radio, personality)
@@ -251,7 +252,7 @@ class CommandSet:
             told = answer.hex() if self._habits.lower_case else answer.hex().upper()
             payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
             line = payload if self._habits.bare_answers else self._prefixed(prefix, payload)
-            return Reply((line,), proactive=answer[-1] if answer[-2] == 0x91 else None)
+            return Reply((line,))
 
         return self._at_card(pass_on)
 
@@ -318,15 +319,19 @@ class CommandSet:
         if self._busy > 0:
             self._busy -= 1
             return replace(self.error(_SIM_BUSY), after=() if self._busy else ("+CPIN: READY",))
+        self._waiting = None
         try:
-            return what()
+            reply = what()
         except ChannelRefusedError as refusal:
-            return self.error(refusal.code)
+            reply = self.error(refusal.code)
         except CardUnreachable:
             return self.error(_SIM_FAILURE)
+        return replace(reply, proactive=self._waiting)
 
     def _transmit(self, apdu: bytes) -> bytes:
         answer = self._card.transmit(apdu)
+        if answer[-2] == 0x91:  # whatever the modem asks may be answered so, not the host's APDUs alone
+            self._waiting = answer[-1]
         if self._habits.fetches_response and answer[-2] == 0x61:
             # Once only: what is longer than 256 bytes still reaches the host as data with 61xx.
             answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
