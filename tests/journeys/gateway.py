@@ -65,7 +65,8 @@ class Gateway:
         self.folder = Path(tempfile.mkdtemp(prefix="lpad-test-"))
         self.pki = Pki.open(sgp26 or self.folder / "pki", minted=self.folder / "minted")
         self.card = SoftCard(self.folder / "card", pki=self.pki, behaviour=behaviour, faults=card_faults)
-        self.modem = PtyModem(wrap(self.card), path=self.folder / "port", baud=baud, personality=personality)
+        self.slot = wrap(self.card)
+        self.modem = PtyModem(self.slot, path=self.folder / "port", baud=baud, personality=personality)
         self.server = SmDp(self.folder / "smdp", pki=self.pki)
         self.socket = self.folder / "lpad.sock"
         self.client = Client(str(self.socket))
@@ -99,7 +100,8 @@ class Gateway:
     def write_settings(self) -> Path:
         """Write the daemon's settings file and return its path."""
         trust = {"extra_ca_files": [str(path) for path in self._ci]}
-        euicc = {"port": str(self.folder / "port")} | self._euicc
+        where = {} if "reader" in self._euicc else {"port": str(self.folder / "port")}
+        euicc = where | self._euicc
         settings = {
             "socket": str(self.socket),
             "state_folder": str(self.folder / "state"),

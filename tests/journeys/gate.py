@@ -1,0 +1,67 @@
+"""Between modem and card: a gate that holds back an APDU, so that something can happen just then."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from journeys.gateway import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.modem_commands import Card
+
+STORE_DATA = 0xE2
+ENABLE = bytes.fromhex("BF31")
+LAST_SEGMENT_STARTS = 0x86
+
+
+class Gate:
+    """Holds back an APDU, before or after the card has taken it."""
+
+    def __init__(self, card: Card) -> None:
+        self._card = card
+        self.held = threading.Event()
+        self._go_on = threading.Event()
+        self._awaited: Callable[[bytes], bool] | None = None
+        self._after = False
+
+    def hold(self, awaited: Callable[[bytes], bool], *, after: bool) -> None:
+        """Hold the next APDU that is awaited, before the card sees it or after it has answered."""
+        self.held.clear()
+        self._go_on.clear()
+        self._after = after
+        self._awaited = awaited
+
+    def go_on(self) -> None:
+        """Let the held APDU go on."""
+        self._go_on.set()
+
+    def transmit(self, apdu: bytes) -> bytes:
+        hit = self._awaited is not None and self._awaited(apdu)
+        if hit:
+            self._awaited = None
+        if hit and not self._after:
+            self._wait()
+        answer = self._card.transmit(apdu)
+        if hit and self._after:
+            self._wait()
+        return answer
+
+    def reset(self) -> bytes:
+        return self._card.reset()
+
+    def _wait(self) -> None:
+        self.held.set()
+        assert self._go_on.wait(PATIENCE)
+
+
+def enabling(apdu: bytes) -> bool:
+    """Whether this is EnableProfile."""
+    return apdu[1] == STORE_DATA and apdu[5:7] == ENABLE
+
+
+def loading(apdu: bytes) -> bool:
+    """Whether this starts a segment with a part of the profile."""
+    return apdu[1] == STORE_DATA and apdu[3] == 0 and apdu[5] == LAST_SEGMENT_STARTS

@@ -1,0 +1,172 @@
+"""Whatever ends a change, the log of the line to the card shows no channel left open (openpilot#37271)."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards
+from journeys.gate import Gate, enabling, loading
+from journeys.gateway import CARD, PATIENCE, Gateway
+from journeys.open_channels import ApduLog, left_open_at
+from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.personality import find_personality
+from lpad.simulator.vpcd import VirtualReaderCard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lpad.client import Change
+    from lpad.simulator.euicc.card import SoftCard
+
+LINKS = ["plain", "strict-csim", "cgla-number", "cgla-bare-number", "cgla-hex64", "reader"]
+
+
+@dataclass
+class Bench:
+    """A gateway whose line to the card is written down, and which can be held at an APDU."""
+
+    gateway: Gateway
+    gate: Gate
+    left_open: Callable[[], set[str]]
+    away: Callable[[], None]
+    """Takes the port, or the card out of its reader."""
+    back: Callable[[], None]
+
+    def held(self, code: str) -> Change:
+        """Start a download and hold it in the middle of the profile."""
+        self.gate.hold(loading, after=False)
+        change = self.gateway.client.download(CARD, activation_code=code)
+        assert self.gate.held.wait(PATIENCE)
+        assert self.left_open(), "the log shows the channel that is in use"
+        return change
+
+    def tidy(self) -> None:
+        """Wait until the log shows all closed, stop the daemon, and see that it still does."""
+        self.gateway.until(lambda: not self.left_open())
+        self.gateway.stop()
+        assert self.left_open() == set()
+
+
+@pytest.fixture(params=LINKS)
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """A gateway for each kind of link, ready."""
+    apdus: list[ApduLog] = []
+    gates: list[Gate] = []
+
+    def wrap(card: SoftCard) -> Gate:
+        apdus.append(ApduLog(card))
+        gates.append(Gate(apdus[0]))
+        return gates[0]
+
+    with ExitStack() as stack:
+        if request.param == "reader":
+            pcscd = stack.enter_context(PrivatePcscd())
+            gateway = Gateway(wrap=wrap, euicc={"reader": FIRST})
+            card = VirtualReaderCard(gateway.slot, port=pcscd.port)
+            stack.enter_context(card)
+            wait_for_cards(present={FIRST})
+            made = Bench(gateway, gates[0], apdus[0].left_open, card.pull, card.insert)
+        else:
+            personality = find_personality(request.param)
+            gateway = Gateway(wrap=wrap, personality=personality.modem)
+            modem = gateway.modem
+            made = Bench(gateway, gates[0], lambda: left_open_at(modem.log), modem.vanish, modem.come_back)
+        stack.enter_context(gateway)
+        gateway.ready()
+        yield made
+
+
+def test_done(bench: Bench, profile: Callable[[], bytes]) -> None:
+    """A download, a switch and a deletion that end well."""
+    client = bench.gateway.client
+    result = bench.gateway.download(bench.gateway.order(profile())).check().result or {}
+    client.enable(CARD, str(result["iccid"]), wait=PATIENCE).check()
+    client.disable(CARD, str(result["iccid"]), wait=PATIENCE).check()
+    client.delete(CARD, str(result["iccid"]), wait=PATIENCE).check()
+    bench.tidy()
+
+
+@pytest.mark.parametrize("kind", [FaultKind.BPP_BIT_FLIP, FaultKind.HTTP_STATUS, FaultKind.DROP_BEFORE])
+def test_failed(bench: Bench, profile: Callable[[], bytes], kind: FaultKind) -> None:
+    """A download that the card, the server or the network ends."""
+    value = {FaultKind.BPP_BIT_FLIP: 3, FaultKind.HTTP_STATUS: 404}.get(kind)
+    bench.gateway.server.faults.add(Fault(function="getBoundProfilePackage", kind=kind, value=value, times=9))
+    assert bench.gateway.download(bench.gateway.order(profile())).state == "failed"
+    bench.tidy()
+
+
+def test_cancelled(bench: Bench, profile: Callable[[], bytes]) -> None:
+    """A download that is taken back while the profile flows."""
+    change = bench.held(bench.gateway.order(profile()))
+    bench.gateway.client.cancel(change.id)
+    bench.gate.go_on()
+    bench.gateway.client.wait(change.id, seconds=PATIENCE)
+    bench.tidy()
+
+
+def test_terminated(bench: Bench, profile: Callable[[], bytes]) -> None:
+    """SIGTERM while the profile flows: the daemon closes what it has open before it goes."""
+    bench.held(bench.gateway.order(profile()))
+    process = bench.gateway.process
+    assert process is not None
+    process.terminate()
+    bench.gate.go_on()
+    bench.gateway.stop()
+    assert bench.left_open() == set()
+
+
+def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> None:
+    """Kill -9 while the profile flows: the next daemon closes what the last one had open."""
+    change = bench.held(bench.gateway.order(profile()))
+    bench.gateway.kill()
+    bench.gate.go_on()
+    bench.gateway.start()
+    assert bench.gateway.client.wait(change.id, seconds=PATIENCE).state in ("failed", "done")
+    bench.tidy()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the card acts", "after the card acted"])
+def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, after: bool) -> None:
+    """Kill -9 around a switch, before the card does what it was told and after."""
+    iccid = str((bench.gateway.download(bench.gateway.order(profile())).check().result or {})["iccid"])
+    bench.gate.hold(enabling, after=after)
+    change = bench.gateway.client.enable(CARD, iccid)
+    assert bench.gate.held.wait(PATIENCE)
+    assert bench.left_open()
+    bench.gateway.kill()
+    bench.gate.go_on()
+    bench.gateway.start()
+    assert bench.gateway.client.wait(change.id, seconds=PATIENCE).state == "done"
+    bench.tidy()
+
+
+def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
+    """The port goes while the profile flows, or the card is pulled: closed once it is back."""
+    code = bench.gateway.order(profile())
+    change = bench.gateway.client.download(CARD, activation_code=code)
+    for event in bench.gateway.client.follow(change.id):
+        if event.type == "progress" and event.data["sent"] > 500:
+            bench.away()
+            break
+    assert bench.gateway.client.wait(change.id, seconds=PATIENCE).state == "failed"
+    bench.back()
+    bench.gateway.ready()
+    bench.tidy()
+
+
+def test_a_log_that_shows_an_open_channel_is_told() -> None:
+    """The proof can fail: channels opened and not closed are found, in each form of a log."""
+    csim = ['> AT+CSIM=10,"0070000001"', '< +CSIM: 6,"029000"', "< +CREG: 1", "< OK"]
+    assert left_open_at(csim) == {"channel 2"}
+    assert left_open_at([*csim, '> AT+CSIM=8,"00708002"', '< +CSIM: 4,"9000"', "< OK"]) == set()
+    assert left_open_at([*csim, '> AT+CSIM=8,"00708002"', '< +CSIM: 4,"6F00"', "< OK"]) == {"channel 2"}
+    assert left_open_at([*csim, "> AT+CFUN=1,1", "< OK"]) == set()
+    cgla = ['> AT+CCHO="A0"', "< 00000000038AA32F", "< OK"]
+    assert left_open_at(cgla) == {"handle 00000000038AA32F"}
+    assert left_open_at([*cgla, "> AT+CCHC=00000000038AA32F", "< ERROR"]) == {"handle 00000000038AA32F"}
+    assert left_open_at([*cgla, "> AT+CCHC=00000000038AA32F", "< OK"]) == set()
+    assert left_open_at(['> AT+CCHO="A0"', "< ERROR"]) == set()
