@@ -9,7 +9,7 @@ import click
 from lpad.cli import acting, exit_codes, probing, showing
 from lpad.cli.lpactl_group import cli
 
-__all__ = ["acting", "main", "probing", "showing"]
+__all__ = ["acting", "cli", "main", "probing", "showing"]
 
 
 def main() -> None:

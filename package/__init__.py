@@ -1,0 +1,1 @@
+"""Ingredients of the Debian package that are made when it is built."""

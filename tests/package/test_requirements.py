@@ -1,0 +1,34 @@
+"""The libraries that the Debian package holds."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PINNED = dict(
+    re.findall(
+        r"^([a-z0-9-]+)==([^ ]+) \\",
+        (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+)
+
+
+def test_what_is_pinned_is_what_lpad_asks_for() -> None:
+    """Each library that pyproject.toml names for the package is pinned, in a version that is admitted."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = map(Requirement, [*project["dependencies"], *extras["modemmanager"], *extras["pcsc"]])
+    for each in wanted:
+        assert each.specifier.contains(PINNED[each.name.lower()]), each
+
+
+def test_what_is_pinned_is_pinned_by_content() -> None:
+    """Each file that may be installed is known by its hash."""
+    text = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
+    for entry in re.split(r"\n(?=[a-z])", text):
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry

@@ -1,0 +1,115 @@
+"""What systemd, udev and polkit are given, as far as it can be checked without being installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lpad.cli import exit_codes
+from lpad.client import DEFAULT_SOCKET
+from lpad.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+UNITS = ROOT / "systemd"
+MOST_EXPOSED = 1.5
+
+
+def run(*command: str) -> str:
+    """What a program that must succeed prints."""
+    found = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "TERM": "dumb"}
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout + found.stderr
+
+
+def directives(unit: str, section: str) -> dict[str, list[str]]:
+    """What a unit's section says; systemd adds up what is said several times."""
+    found: dict[str, list[str]] = {}
+    inside = ""
+    for line in (UNITS / unit).read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            inside = line.strip("[]")
+        elif inside == section and not line.startswith("#") and "=" in line:
+            key, _, value = line.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def test_the_service_exposes_little() -> None:
+    """By systemd's own measure, what the daemon could do to the system is little."""
+    said = run("systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad.service"))
+    exposure = re.search(r"exposure level for lpad.service: ([0-9.]+)", said)
+    assert exposure is not None, said
+    assert float(exposure[1]) <= MOST_EXPOSED
+
+
+def test_systemd_knows_every_word(tmp_path: Path) -> None:
+    """The units hold no key and no value that systemd would pass over."""
+    here = tmp_path / "etc" / "systemd" / "system"
+    shutil.copytree(UNITS, here)
+    for unit in here.glob("lpad*.*"):
+        # programs that only the package brings
+        unit.write_text(
+            re.sub(r"=/usr/bin/(lpad|setfacl)", "=/bin/true", unit.read_text(encoding="utf-8")), "utf-8"
+        )
+    said = run("systemd-analyze", "verify", "--man=no", *map(str, sorted(here.glob("lpad*.*"))))
+    assert [line for line in said.splitlines() if "lpad" in line] == []
+
+
+def test_the_units_agree_with_the_daemon() -> None:
+    """The units name the socket, the state folder and the exit code that lpad has."""
+    service, socket = directives("lpad.service", "Service"), directives("lpad.socket", "Socket")
+    assert socket["ListenStream"] == [DEFAULT_SOCKET] == [Settings().socket]
+    assert [f"/var/lib/{name}" for name in service["StateDirectory"]] == [Settings().state_folder]
+    assert service["RestartPreventExitStatus"] == [str(exit_codes.USAGE)]
+
+
+def test_the_socket_is_closed_to_others() -> None:
+    """Only root and the two groups may connect."""
+    socket = directives("lpad.socket", "Socket")
+    assert socket["SocketMode"] == ["0660"]
+    assert socket["SocketGroup"] == ["lpad"]
+    assert socket["ExecStartPost"] == [f"/usr/bin/setfacl --modify=group:lpad-read:rw {DEFAULT_SOCKET}"]
+
+
+def test_the_user_can_be_made() -> None:
+    """systemd-sysusers understands the file."""
+    said = run("systemd-sysusers", "--dry-run", str(UNITS / "sysusers.d" / "lpad.conf"))
+    assert "lpad" in said or "lpad" in Path("/etc/passwd").read_text(encoding="utf-8")
+
+
+def test_the_folder_can_be_made(tmp_path: Path) -> None:
+    """systemd-tmpfiles understands the file, and makes the socket's folder."""
+    run("systemd-tmpfiles", "--create", f"--root={tmp_path}", str(UNITS / "tmpfiles.d" / "lpad.conf"))
+    assert (tmp_path / "run" / "lpad").is_dir()
+
+
+POLKIT = """
+const rules = [];
+const polkit = {addRule: (rule) => rules.push(rule), Result: {YES: "yes"}};
+require("vm").runInNewContext(require("fs").readFileSync(process.argv[1], "utf8"), {polkit});
+const ask = (id, user) => rules.map((rule) => rule({id}, {user})).find((answer) => answer) ?? null;
+console.log(JSON.stringify(JSON.parse(process.argv[2]).map(([id, user]) => ask(id, user))));
+"""
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "org.freedesktop.ModemManager1.Control",
+        "org.debian.pcsc-lite.access_pcsc",
+        "org.debian.pcsc-lite.access_card",
+    ],
+)
+def test_polkit_lets_lpad_pass_and_nobody_else(action: str) -> None:
+    """The user lpad may borrow modems and use readers; others are left to the system's own rules."""
+    asked = [[action, "lpad"], [action, "alice"], ["org.freedesktop.login1.reboot", "lpad"]]
+    rules = ROOT / "config" / "polkit" / "50-lpad.rules"
+    assert json.loads(run("node", "-e", POLKIT, str(rules), json.dumps(asked))) == ["yes", None, None]
