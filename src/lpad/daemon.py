@@ -42,7 +42,7 @@ def run(file: SettingsFile) -> None:
         Conflict: another lpad runs with the same socket.
     """
     settings = file.settings
-    set_up_logging(settings.log.level)
+    set_up_logging(settings.log.level, redact=settings.log.redact)
     connect = connector(file)
     rules = access_rules(settings)
     # The socket first: a second daemon stops here, before it touches the journal or a port.

@@ -1,4 +1,4 @@
-"""How the log looks: one line an event, on standard error, with identifiers redacted."""
+"""How the log looks: one entry an event, in the journal or on standard error, with identifiers redacted."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import logging
 import re
 import sys
 
+from lpad.journald import JournalHandler, is_journal
+from lpad.tracing import TRACE, show_payloads
+
 _IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9]{11,28}([0-9]{4})[Ff]?(?![0-9A-Za-z])")
+_ACTIVATION_CODE = re.compile(r"(?<![0-9A-Za-z])((?:LPA:)?1\$[A-Za-z0-9.:-]*\$)[A-Za-z0-9$.-]*")
 _LEVELS = {
     "error": logging.ERROR,
     "warning": logging.WARNING,
     "info": logging.INFO,
     "debug": logging.DEBUG,
-    "trace": 5,
+    "trace": TRACE,
 }
-_QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.error")
+_QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.error", "dbus_fast")
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class RedactingFormatter(logging.Formatter):
-    """Shortens every EID, ICCID, IMSI and IMEI to its last four digits."""
+    """Shortens EIDs, ICCIDs, IMSIs and IMEIs to their last four digits, activation codes to the server."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -26,18 +31,26 @@ class RedactingFormatter(logging.Formatter):
 
 
 def redacted(text: str) -> str:
-    """Return a text in which numbers of 15 to 32 digits keep their last four."""
-    return _IDENTIFIER.sub(r"…\1", text)
+    """Return a text in which numbers of 15 to 32 digits keep their last four, and codes their address."""
+    return _IDENTIFIER.sub(r"…\1", _ACTIVATION_CODE.sub(r"\1…", text))
 
 
-def set_up_logging(level: str) -> None:
-    """Log to standard error.
+def set_up_logging(level: str, *, redact: bool = True) -> None:
+    """Log to the journal where standard error goes there, else as text to standard error; again at any time.
 
     Args:
         level: error, warning, info, debug or trace.
+        redact: whether identifiers and codes are shortened, and traces show no payloads.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler: logging.Handler
+    formatter = RedactingFormatter if redact else logging.Formatter
+    if is_journal(sys.stderr):
+        handler = JournalHandler()
+        handler.setFormatter(formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(formatter(_TEXT))
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
+    show_payloads(not redact)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.hosts import Hosts
+from lpad.remote.route import Proxy, Route, read_credentials
 from lpad.remote.trust import Trust
 from lpad.remote.trust_memory import TrustMemory
+from lpad.settings.trust import key_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from lpad.server_address import ServerAddress
     from lpad.settings import SettingsFile
 
+_TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _MEMORY = "servers.json"
 """In the state folder; all in it can be found out again."""
 
@@ -25,14 +29,14 @@ def connector(file: SettingsFile) -> Callable[[ServerAddress, CardTrust], Abstra
     """Return what opens a connection to an SM-DP+ on behalf of a card, as the settings say.
 
     Raises:
-        InvalidSettings: a CA file can't be read.
+        InvalidSettings: a CA file, or the file with the proxy's password, can't be read.
     """
     trust = load_trust(file, memory=TrustMemory(file.resolve(file.settings.state_folder) / _MEMORY))
     remote = file.settings.remote
-    hosts = Hosts.parse(remote.hosts)
+    route = load_route(file)
 
     def connect(address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
-        return Es9Plus(address, trust=trust, hosts=hosts, card=card, protocol_version=remote.protocol_version)
+        return Es9Plus(address, trust=trust, route=route, card=card, protocol_version=remote.protocol_version)
 
     return connect
 
@@ -47,5 +51,29 @@ def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trus
     Raises:
         InvalidSettings: a CA file can't be read.
     """
-    paths = [file.resolve(path) for path in file.settings.trust.extra_ca_files]
-    return Trust.load(paths, memory=memory)
+    settings = file.settings.trust
+    folder = file.resolve(settings.folder)
+    forbidden = settings.forbidden_issuers
+    return Trust.load(
+        [*([folder] if folder.is_dir() else []), *map(file.resolve, settings.extra_ca_files)],
+        memory=memory,
+        minimum_version=_TLS_VERSIONS[file.settings.remote.minimum_tls],
+        forbidden=None if forbidden is None else map(key_id, forbidden),
+    )
+
+
+def load_route(file: SettingsFile) -> Route:
+    """Return the way to servers that the settings describe.
+
+    Raises:
+        InvalidSettings: the file with the proxy's password can't be read.
+    """
+    remote = file.settings.remote
+    credentials = None
+    if remote.proxy_credentials is not None:
+        credentials = read_credentials(file.resolve(remote.proxy_credentials))
+    return Route(
+        hosts=Hosts.parse(remote.hosts),
+        proxy=None if remote.proxy is None else Proxy.parse(remote.proxy, credentials=credentials),
+        interface=remote.interface,
+    )

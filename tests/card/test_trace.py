@@ -10,8 +10,9 @@ from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import BenchDevice, ScriptedCard
 from lpad.card.isdr import isdr_session
 from lpad.card.logical_channel import RawLink
-from lpad.card.trace import TRACE, TracedCard
+from lpad.card.trace import TracedCard
 from lpad.errors import CardUnreachable
+from lpad.tracing import TRACE
 
 SECRET = "89049032"
 

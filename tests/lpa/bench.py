@@ -18,6 +18,7 @@ from lpad.lpa.euicc import Euicc
 from lpad.protocol.download_session import Step
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.hosts import Hosts
+from lpad.remote.route import Route
 from lpad.server_address import ServerAddress
 from lpad.simulator.made_up_profile import made_up_profile
 from lpad.simulator.smdp.metadata import ProfileMetadata
@@ -140,7 +141,7 @@ class Bench:
     def server(self, address: str | None = None) -> Es9Plus:
         name = address or self.smdp.address
         hosts = Hosts.parse({name: f"127.0.0.1:{self.smdp.port}"})
-        return Es9Plus(ServerAddress.parse(name), trust=self.trust, hosts=hosts)
+        return Es9Plus(ServerAddress.parse(name), trust=self.trust, route=Route(hosts))
 
     def download(
         self,

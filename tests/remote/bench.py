@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.hosts import Hosts
+from lpad.remote.route import Route
 from lpad.server_address import ServerAddress
 from remote.scripted_server import Reply, ScriptedServer, Seen
 
@@ -46,5 +47,5 @@ class Bench:
     ) -> Es9Plus:
         hosts = Hosts.parse({address: f"127.0.0.1:{server.port}"})
         return self.stack.enter_context(
-            Es9Plus(ServerAddress.parse(address), trust=trust or self.trust, hosts=hosts, **options)
+            Es9Plus(ServerAddress.parse(address), trust=trust or self.trust, route=Route(hosts), **options)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from lpad.deadline import Deadline
 from lpad.errors import ServerMalformed, ServerRefused, ServerUnreachable
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.hosts import Hosts
+from lpad.remote.route import Route
 from lpad.server_address import ServerAddress
 from remote.bench import NAME
 from remote.scripted_server import SUCCESS, Reply, Seen
@@ -160,6 +162,12 @@ def test_closed_while_idle_connects_again(bench: Bench) -> None:
     server = bench.server(Reply(204, keep=False))
     client = bench.client(server)
     notify(client)
+    pool = client._connection._pool
+    assert pool is not None
+    deadline = Deadline.after(30)
+    while not all(each.has_expired() for each in pool.connections):  # goodbyes take a moment
+        assert not deadline.passed
+        time.sleep(0.01)
     notify(client)
     assert len(server.seen) == 2
     assert client.connects == 2
@@ -429,7 +437,7 @@ def test_nobody_listens(trust: Trust) -> None:
         port = taken.getsockname()[1]
     hosts = Hosts.parse({NAME: f"127.0.0.1:{port}"})
     with (
-        Es9Plus(ServerAddress.parse(NAME), trust=trust, hosts=hosts) as client,
+        Es9Plus(ServerAddress.parse(NAME), trust=trust, route=Route(hosts)) as client,
         pytest.raises(ServerUnreachable, match="connection refused") as caught,
     ):
         notify(client)

@@ -95,7 +95,7 @@ async def _serve(
     except NotPermitted as error:
         log.warning(
             "%s %s by uid %d, pid %d: %s (%s)",
-            request.method, route.path, call.peer.uid, call.peer.pid, error.sentence, error.kind,
+            request.method, route.path, call.peer.uid, call.peer.pid, error, error.kind,
         )  # fmt: skip
         raise
     unknown = set(request.query_params) - set(route.query)

@@ -10,18 +10,16 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from lpad.tracing import TRACE, payloads_shown
+
 if TYPE_CHECKING:
     from lpad.card.link import RawCard
     from lpad.deadline import Deadline
-
-TRACE = 5
-"""The level: "TRACE" in the log."""
 
 _SELECT = 0xA4
 _ES10 = 0xBF
 """First byte of nearly all tags in SGP.22."""
 
-logging.addLevelName(TRACE, "TRACE")
 _log = logging.getLogger("lpad.card.apdu")
 
 
@@ -34,11 +32,11 @@ class TracedCard:
         Args:
             card: what really transmits.
             name: what stands before each line, such as the port.
-            unredacted: whether payloads are shown; they name the subscriber.
+            unredacted: whether payloads are shown whatever the log's settings say; they name the subscriber.
         """
         self._card = card
         self._name = name
-        self._unredacted = unredacted
+        self._always_whole = unredacted
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         """Pass a command on, as `RawCard` says."""
@@ -54,6 +52,10 @@ class TracedCard:
         took = (time.monotonic() - started) * 1000
         _log.log(TRACE, "%s < %s (%.0f ms)", self._name, self._answer(answer), took)
         return answer
+
+    @property
+    def _unredacted(self) -> bool:
+        return self._always_whole or payloads_shown()
 
     def _command(self, apdu: bytes) -> str:
         # What SELECT carries is the name of an application, no secret.

@@ -64,11 +64,12 @@ def serve(config: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path), default=Path("/etc/lpad/lpad.yaml"))
 def check_config(file: Path) -> None:
     """Check a settings file and say what is wrong in it; exit code 0 when nothing is."""
-    from lpad.servers import load_trust  # noqa: PLC0415 - serve has its own way to it
+    from lpad.servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
 
     found = SettingsFile.read(file)
     load_trust(found)
+    load_route(found)
     for name, euicc in found.settings.euiccs.items():
         if euicc.port is not None and not Path(euicc.port).exists():
             click.echo(f"note: {name}: there is no {euicc.port} now; lpad waits for it", err=True)

@@ -99,7 +99,7 @@ class Book:
         except InternalError as error:
             if not change.state.ended:
                 raise
-            log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error.sentence)
+            log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error)
             with self._lock:
                 self._live[change.id] = self._unwritten[change.id] = change
             self._tell(change)

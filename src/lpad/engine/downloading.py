@@ -120,7 +120,7 @@ def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus) -
     except CardError:
         means.card.drop()
     except LpadError as error:  # the journal can't be written; the card keeps the notification meanwhile
-        log.warning("the notification stays on the card: %s (%s)", error.sentence, error.kind)
+        log.warning("the notification stays on the card: %s (%s)", error, error.kind)
     return delivered
 
 

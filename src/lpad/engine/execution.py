@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lpad.engine.change import Kind
+from lpad.engine.change import Kind, State
 from lpad.engine.job import Suspended
 from lpad.engine.operations import OPERATIONS
 from lpad.engine.unsettled import internal_error
 from lpad.errors import CardError, LpadError
+from lpad.log_fields import logged_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,10 @@ class Execution:
 
     def carry_out(self, job: Job) -> None:
         """Carry out a job; it has ended when this returns, or was put back."""
+        with logged_with(change_id=job.change.id, change_kind=job.change.kind):
+            self._carry_out(job)
+
+    def _carry_out(self, job: Job) -> None:
         change = job.change
         log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
         try:
@@ -59,8 +64,13 @@ class Execution:
         # Whatever the change was, the card may have been read and notifications copied from it.
         self._means.outbox.wake()
         ended = job.change
-        reason = f": {ended.error.sentence} ({ended.error.kind})" if ended.error else ""
-        log.info("change %d (%s) on %s: %s%s", ended.id, ended.kind, ended.euicc, ended.state, reason)
+        failure = ended.error
+        reason = f": {failure.sentence} ({failure.kind})" if failure else ""
+        log.log(
+            logging.WARNING if ended.state is State.FAILED else logging.INFO,
+            "change %d (%s) on %s: %s%s", ended.id, ended.kind, ended.euicc, ended.state, reason,
+            extra={"kind": failure.kind} if failure else {},
+        )  # fmt: skip
 
     def _act(self, job: Job) -> None:
         kind = job.change.kind

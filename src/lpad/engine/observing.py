@@ -141,7 +141,7 @@ class Observer:
         try:
             self._outbox.collect(euicc, self._snapshot.eid or "", deadline=deadline)
         except (CardRefused, CardMalformed, InternalError) as error:
-            log.warning("%s: notifications: %s (%s)", self._snapshot.name, error.sentence, error.kind)
+            log.warning("%s: notifications: %s (%s)", self._snapshot.name, error, error.kind)
 
     def absent(self, error: LpadError) -> None:
         """Close the link, and publish why the card can't be worked with."""
@@ -149,7 +149,7 @@ class Observer:
         with self._lock:
             self._lookout.missed()
         if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
-            log.warning("%s: not ready: %s (%s)", self._snapshot.name, error.sentence, error.kind)
+            log.warning("%s: not ready: %s (%s)", self._snapshot.name, error, error.kind)
         away = isinstance(error, CardUnreachable | CardBusy | CardStatus)
         state = CardState.ABSENT if away else CardState.FAULTY
         self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))

@@ -210,7 +210,7 @@ class Outbox:
                         self._on_delivered(eid)
                 shortest = SHORTEST_WAIT
             except LpadError as error:
-                log.warning("outbox: %s (%s)", error.sentence, error.kind)
+                log.warning("outbox: %s (%s)", error, error.kind)
             except Exception:
                 # Nothing may end this thread: the notifications would stay for ever.
                 log.exception("outbox: internal-error")

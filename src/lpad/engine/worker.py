@@ -19,6 +19,7 @@ from lpad.engine.means import Means
 from lpad.engine.observing import Observer
 from lpad.engine.unsettled import Unsettled
 from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError, TooManyChanges
+from lpad.log_fields import logged_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,6 +196,10 @@ class Worker:
             self._thread.join(deadline.remaining())
 
     def _run(self) -> None:
+        with logged_with(euicc=self._name):
+            self._work()
+
+    def _work(self) -> None:
         self._guarded(self._look)
         while (act := self._next()) is not None:
             self._guarded(act)
@@ -239,7 +244,7 @@ class Worker:
         try:
             act()
         except LpadError as error:
-            log.warning("%s: %s (%s)", self._name, error.sentence, error.kind)
+            log.warning("%s: %s (%s)", self._name, error, error.kind)
         except Exception:
             log.exception("%s: internal-error", self._name)
 

@@ -14,8 +14,8 @@ from lpad.codec.es9plus import (
 )
 from lpad.codec.status_codes import Remedy, meaning_of
 from lpad.errors import MalformedError, ServerMalformed, ServerRefused, ServerUnreachable, blamed_on
-from lpad.remote.hosts import Hosts
 from lpad.remote.https import NO_CARD, HttpsConnection
+from lpad.remote.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class Es9Plus:
         address: ServerAddress,
         *,
         trust: Trust,
-        hosts: Hosts | None = None,
+        route: Route | None = None,
         card: CardTrust = NO_CARD,
         protocol_version: str = DEFAULT_PROTOCOL_VERSION,
     ) -> None:
@@ -60,12 +60,12 @@ class Es9Plus:
         Args:
             address: of the SM-DP+.
             trust: the anchors that its certificate is verified against.
-            hosts: where names lead in a laboratory.
+            route: how servers are reached; None: directly.
             card: whose CIs may vouch for the server, where the anchors do not.
             protocol_version: told in X-Admin-Protocol; servers accept any 2.x.
         """
         self.address = address
-        self._connection = HttpsConnection(address, trust=trust, hosts=hosts or Hosts({}), card=card)
+        self._connection = HttpsConnection(address, trust=trust, route=route or Route(), card=card)
         self._headers = {
             # Fixed words of the specification (6.2): "lpad" is the role there, not this program.
             "User-Agent": "gsma-rsp-lpad",

@@ -92,6 +92,7 @@ class Handshakes:
         chain = verified_chain(tls)
         name = str(self._server)
         check_role(chain, anchor=self._offer.anchor, authorities=self._authorities, server=name)
+        self._trust.revocations.check(chain, server=name)
         self._trust.memory.remember_brainpool(name, needed=self._offer.brainpool)
         if self._offer.anchor is not None:
             self._trust.memory.remember_anchor(name, self._offer.anchor)

@@ -7,6 +7,7 @@ in a daemon that may have 64), and its timeouts bound each read but not a reques
 from __future__ import annotations
 
 import ssl
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,12 +18,13 @@ from lpad.errors import ServerMalformed, ServerUnreachable
 from lpad.remote.card_anchor import CardTrust
 from lpad.remote.handshakes import Handshakes
 from lpad.remote.timed_stream import HandshakeAgain, TimedBackend
+from lpad.remote.trace import trace_answer, trace_failure, trace_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.deadline import Deadline
-    from lpad.remote.hosts import Hosts
+    from lpad.remote.route import Route
     from lpad.remote.trust import Trust
     from lpad.server_address import ServerAddress
 
@@ -46,12 +48,13 @@ class HttpsConnection:
     """
 
     def __init__(
-        self, server: ServerAddress, *, trust: Trust, hosts: Hosts, card: CardTrust = NO_CARD
+        self, server: ServerAddress, *, trust: Trust, route: Route, card: CardTrust = NO_CARD
     ) -> None:
         """Prepare for `server`, whom `card` may vouch for; connects to nothing yet."""
         self._server = server
         self._handshakes = partial(Handshakes, server, trust=trust, card=card)
-        self._backend = TimedBackend(server, handshakes=self._handshakes(), hosts=hosts)
+        self._proxy = route.proxy
+        self._backend = TimedBackend(server, handshakes=self._handshakes(), route=route)
         self._pool: httpcore.ConnectionPool | None = None
 
     @property
@@ -80,11 +83,15 @@ class HttpsConnection:
         self._backend.handshakes = self._handshakes()
         url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=path)
         told = [("Host", str(self._server)), ("Content-Length", str(len(body))), *headers.items()]
+        trace_request(self._server, "POST", path, headers, body)
         while True:
             try:
                 return self._exchange(httpcore.Request("POST", url, headers=told, content=body), limit)
             except HandshakeAgain:
                 self.close()
+            except Exception as error:
+                trace_failure(self._server, error)
+                raise
 
     def close(self) -> None:
         """Close the connection; a later post opens a new one."""
@@ -94,16 +101,12 @@ class HttpsConnection:
 
     def _exchange(self, request: httpcore.Request, limit: int) -> HttpAnswer:
         if self._pool is None:
-            self._pool = httpcore.ConnectionPool(
-                # httpcore must have one; TimedStream takes the one that is due.
-                ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                max_connections=1,
-                network_backend=self._backend,
-            )
+            self._pool = self._new_pool()
+        started = time.monotonic()
         try:
             response = self._pool.handle_request(request)
             try:
-                return HttpAnswer(response.status, self._body(response, limit))
+                answer = HttpAnswer(response.status, self._body(response, limit))
             finally:
                 response.close()
         except httpcore.RemoteProtocolError as error:
@@ -114,8 +117,34 @@ class HttpsConnection:
             raise ServerMalformed(
                 f"what {self._server} answers is not HTTP; check the address and its port"
             ) from error
+        except httpcore.ProxyError as error:
+            assert self._proxy is not None
+            raise ServerUnreachable(
+                f"the proxy {self._proxy.address} does not let lpad through to {self._server}: {error}; ask "
+                "whoever runs it, and see the settings 'remote.proxy' and 'remote.proxy_credentials'",
+                cause="proxy-refused",
+            ) from error
         except httpcore.WriteError as error:
             raise ServerUnreachable(f"the connection to {self._server} broke: {error}") from error
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+        trace_answer(self._server, answer.status, headers, answer.body, time.monotonic() - started)
+        return answer
+
+    def _new_pool(self) -> httpcore.ConnectionPool:
+        # httpcore must have a context; TimedStream takes the one that is due.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self._proxy is None:
+            return httpcore.ConnectionPool(
+                ssl_context=context, max_connections=1, network_backend=self._backend
+            )
+        where = self._proxy.address
+        return httpcore.HTTPProxy(
+            httpcore.URL(scheme="http", host=where.host, port=where.port, target="/"),
+            proxy_auth=self._proxy.credentials,
+            ssl_context=context,
+            max_connections=1,
+            network_backend=self._backend,
+        )
 
     def _body(self, response: httpcore.Response, limit: int) -> bytes:
         body = bytearray()

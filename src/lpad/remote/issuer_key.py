@@ -8,14 +8,28 @@ when the first server asks for it, which on many devices is never.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lpad.codec.signed_certificate import BRAINPOOL_P256R1, P256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.codec.signed_certificate import SignedCertificate
+    class Signed(Protocol):
+        """What an issuer signed: a certificate, or a list of revoked ones."""
+
+        @property
+        def signed(self) -> bytes:
+            """The bytes that the signature is over."""
+
+        @property
+        def algorithm(self) -> str:
+            """The signature's, dotted."""
+
+        @property
+        def signature(self) -> bytes:
+            """As it stands, DER for ECDSA."""
+
 
 _DIGESTS = {
     "1.2.840.10045.4.3.2": "sha256",
@@ -27,11 +41,16 @@ _CURVES = (P256, BRAINPOOL_P256R1)
 """SGP.22 v2.5, 2.6.7.1. The signature does not say which: both are tried."""
 
 
-def issuer_points(certificate: SignedCertificate) -> Iterator[bytes]:
+def is_ecdsa(algorithm: str) -> bool:
+    """Whether a key can be computed from signatures by this algorithm."""
+    return algorithm in _DIGESTS
+
+
+def issuer_points(certificate: Signed) -> Iterator[bytes]:
     """Yield the public keys under which the certificate's signature is right, one of them the issuer's.
 
     Args:
-        certificate: whose signature to look at.
+        certificate: or list, whose signature to look at.
 
     Yields:
         Uncompressed points, 65 bytes: two for each curve on which the signature can lie; none where it

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lpad.remote.handshakes import Handshakes
-    from lpad.remote.hosts import Hosts
+    from lpad.remote.route import Route
     from lpad.server_address import ServerAddress
 
 # A name often has an IPv6 address that leads nowhere; the next address must get its turn.
@@ -44,11 +44,11 @@ class HandshakeAgain(Exception):
 class TimedBackend(httpcore.NetworkBackend):
     """What httpcore connects through; `deadline` is set before each request."""
 
-    def __init__(self, server: ServerAddress, *, handshakes: Handshakes, hosts: Hosts) -> None:
+    def __init__(self, server: ServerAddress, *, handshakes: Handshakes, route: Route) -> None:
         self.deadline = Deadline.after(0)
         self.server = server
         self.handshakes = handshakes
-        self._hosts = hosts
+        self._route = route
         self.connects = 0
         self.ended = False  # whether the server has closed the latest connection
 
@@ -65,7 +65,7 @@ class TimedBackend(httpcore.NetworkBackend):
         Raises:
             ServerUnreachable: none of them answers.
         """
-        return TimedStream(self.connect(*self._hosts.resolve(host, port)), self)
+        return TimedStream(self.connect(*self._route.hosts.resolve(host, port)), self)
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Return a connected socket."""
@@ -79,6 +79,7 @@ class TimedBackend(httpcore.NetworkBackend):
             except OSError as error:
                 last = error
                 continue
+            self._route.bind(connected, server=self.server)
             try:
                 connected.settimeout(wait)
                 connected.connect(address)
@@ -92,8 +93,15 @@ class TimedBackend(httpcore.NetworkBackend):
             return connected
         why = "no answer in time" if last is None or isinstance(last, TimeoutError) else last.strerror
         raise ServerUnreachable(
-            f"can't connect to {self.server}: {str(why).lower()}; check the address, and the network's state"
+            f"can't connect to {self._described(host)}: {str(why).lower()}; check the address, "
+            "and the network's state"
         ) from last
+
+    def _described(self, host: str) -> str:
+        proxy = self._route.proxy
+        if proxy is not None and host == proxy.address.host:
+            return f"the proxy {proxy.address} for {self.server}"
+        return str(self.server)
 
     def _addresses(self, host: str, port: int) -> list[Any]:
         """Look the name up in a thread of its own: the resolver takes no deadline."""
@@ -113,7 +121,7 @@ class TimedBackend(httpcore.NetworkBackend):
             return found
         why = str(failed[0].strerror).lower() if failed else "no answer in time"
         raise ServerUnreachable(
-            f"can't look up {self.server}: {why}; check the address and the network's name server"
+            f"can't look up {self._described(host)}: {why}; check the address and the network's name server"
         ) from (failed[0] if failed else None)
 
 

@@ -6,29 +6,22 @@ these do not verify, the one that the card at hand names (`handshakes`).
 
 from __future__ import annotations
 
-import re
 import ssl
 from typing import TYPE_CHECKING, Any, Self
 
 from lpad.codec.certificate_issuers import permitted
-from lpad.errors import InvalidSettings
 from lpad.remote.brainpool import offer_brainpool
+from lpad.remote.revocations import Revocations
+from lpad.remote.trust_files import read_trust_file, trust_files
 from lpad.remote.trust_memory import TrustMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from lpad.codec.revocation_list import RevocationList
     from lpad.remote.card_anchor import CardTrust
     from lpad.remote.handshakes import Offer
-
-_DER_SEQUENCE = b"\x30"
-_PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_KEY_ALONE = re.compile(
-    rb"(?:-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----\s*)?"
-    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
-)
-_SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der"})
 
 
 class Trust:
@@ -42,6 +35,7 @@ class Trust:
         minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
         forbidden: Iterable[bytes] | None = None,
         memory: TrustMemory | None = None,
+        revocations: Iterable[RevocationList] = (),
     ) -> None:
         """Trust the system's roots and more.
 
@@ -52,29 +46,33 @@ class Trust:
             forbidden: key identifiers of CIs that don't count though a card names them; None as in
                 `certificate_issuers.permitted`.
             memory: what was found out about servers; None begins a new one.
+            revocations: lists of certificates that don't count any more.
         """
         self._extra = b"".join(extra)
         self._use_system_roots = use_system_roots
         self._minimum_version = minimum_version
         self._forbidden = None if forbidden is None else tuple(forbidden)
         self.memory = memory or TrustMemory()
+        self.revocations = Revocations(tuple(revocations))
         self._usual: dict[bool, ssl.SSLContext] = {}
 
     @classmethod
     def load(cls, paths: Iterable[Path] = (), **options: Any) -> Self:
-        """Read CA certificates from PEM or DER files; a folder stands for its .pem, .crt, .cer and .der.
+        """Read CA certificates and revocation lists from files and folders; see `trust_files`.
 
         Args:
             paths: of files and folders.
             options: as `Trust` takes them.
 
         Raises:
-            InvalidSettings: a file can't be read or holds no certificate.
+            InvalidSettings: a file can't be read or holds neither.
         """
-        certificates = [
-            certificate for path in paths for file in _files(path) for certificate in _certificates(file)
-        ]
-        return cls(certificates, **options)
+        found = [read_trust_file(file) for path in paths for file in trust_files(path)]
+        return cls(
+            [certificate for each in found for certificate in each.certificates],
+            revocations=[each for file in found for each in file.revocations],
+            **options,
+        )
 
     @property
     def may_offer_brainpool(self) -> bool:
@@ -109,35 +107,3 @@ class Trust:
             if self._extra:
                 context.load_verify_locations(cadata=self._extra)
         return offer_brainpool(context) if offer.brainpool else context
-
-
-def _files(path: Path) -> list[Path]:
-    """Return the file, or those of a folder that are meant as certificates: keys may lie beside them."""
-    try:
-        if not path.is_dir():
-            return [path]
-        named = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-        return [file for file in named if not _KEY_ALONE.fullmatch(file.read_bytes().strip())]
-    except OSError as error:
-        raise InvalidSettings(f"can't list the CA certificates in {path}: {error.strerror}") from error
-
-
-def _certificates(path: Path) -> list[bytes]:
-    """Return the DER certificates of a file, each tried, so that a bad file is named when it is read."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidSettings(f"can't read the CA certificates in {path}: {error.strerror}") from error
-    try:
-        if content.startswith(_DER_SEQUENCE):
-            certificates = [content]
-        else:
-            blocks = _PEM_BLOCK.findall(content.decode("latin-1"))
-            certificates = [ssl.PEM_cert_to_DER_cert(block) for block in blocks]
-        for certificate in certificates:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificate)
-    except (ssl.SSLError, ValueError) as error:
-        raise InvalidSettings(f"{path} holds what is no certificate in PEM or DER form") from error
-    if not certificates:
-        raise InvalidSettings(f"{path} holds no certificate in PEM or DER form")
-    return certificates

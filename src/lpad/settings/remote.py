@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from lpad.remote.hosts import Hosts
+from lpad.remote.route import Proxy, check_interface
+from lpad.settings.quantities import Text
 from lpad.settings.section import Section
 
 if TYPE_CHECKING:
@@ -20,8 +22,18 @@ class RemoteSection(Section, frozen=True):
 
     hosts: dict[str, str] = {}
     protocol_version: ProtocolVersion = "2.2.2"
+    minimum_tls: Literal["1.2", "1.3"] = "1.2"
+    proxy: Text | None = None
+    proxy_credentials: Text | None = None
+    interface: Text | None = None
 
     def check(self, report: Report) -> None:
-        """Note hosts that lead nowhere."""
+        """Note hosts that lead nowhere, and ways that can't be."""
         for name, target in self.hosts.items():
             report.parsed(Hosts.parse, {name: target}, "hosts", name)
+        if self.proxy is not None:
+            report.parsed(Proxy.parse, self.proxy, "proxy")
+        elif self.proxy_credentials is not None:
+            report.wrong("there is no 'proxy' that these are for", "proxy_credentials")
+        if self.interface is not None:
+            report.parsed(check_interface, self.interface, "interface")
