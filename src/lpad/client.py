@@ -202,6 +202,14 @@ class Client:
         """Have everything that is pending tried now."""
         return self._change("POST", _card(euicc, "notifications/deliver"), wait=wait)
 
+    def retry_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
+        """Try one notification now, also one that was set aside."""
+        return self._change("POST", _card(euicc, f"notifications/{seq}/retry"), wait=wait)
+
+    def drop_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
+        """Give a notification up, and take it off the card: its server will never know."""
+        return self._change("DELETE", _card(euicc, f"notifications/{seq}"), wait=wait)
+
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
         """Take a change back."""
         return _decoded(self._request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change)

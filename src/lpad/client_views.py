@@ -151,7 +151,7 @@ class Profile(_View, frozen=True, kw_only=True):
 
 
 class Notification(_View, frozen=True, kw_only=True):
-    """One notification in the outbox."""
+    """One notification; its `state` is pending, sending, refused, delivered, dropped or removing."""
 
     seq: int
     event: str

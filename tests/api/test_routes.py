@@ -201,6 +201,23 @@ def test_notifications(gateway: Gateway) -> None:
     assert entry["age_seconds"] >= 0
 
 
+def test_one_notification(gateway: Gateway) -> None:
+    """One can be tried by its number, or given up; what there isn't is refused at once."""
+    done(download(gateway))
+    gateway.lab.until_true(lambda: gateway.lab.card.notifications == ())
+    gateway.lab.server.stop()
+    done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=30"))
+    found = gateway.get(f"{EUICC}/notifications")["notifications"]
+    assert [entry["event"] for entry in found] == ["enable"]
+    one = f"{EUICC}/notifications/{found[0]['seq']}"
+    failed = gateway.http.post(f"{one}/retry?wait=30").json()
+    assert failed["error"]["kind"] == "server-unreachable"
+    assert done(gateway.http.delete(f"{one}?wait=30"))["result"]["event"] == "enable"
+    assert gateway.get(f"{EUICC}/notifications")["notifications"] == []
+    assert gateway.http.delete(one).status_code == 404
+    assert gateway.http.delete(f"{EUICC}/notifications/first").status_code == 400
+
+
 def test_icons(gateway: Gateway) -> None:
     """A picture comes with its media type."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -220,7 +237,7 @@ def test_unknown_paths_are_problems(gateway: Gateway, path: str) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_other_methods_are_problems(gateway: Gateway, route: Any) -> None:
     """Each path refuses methods that it hasn't, and names those that it has."""
-    path = route.path.format(name=CARD, iccid=FIRST, id=1)
+    path = route.path.format(name=CARD, iccid=FIRST, id=1, seq=1)
     response = gateway.http.put(path)
     problem(response, 405, "conflict")
     assert route.method in response.headers["allow"]

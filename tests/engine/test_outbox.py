@@ -36,7 +36,7 @@ def test_a_server_that_is_away_changes_nothing_but_the_outbox(lab: Lab) -> None:
     head = failed_once(lab)
     assert head.last_error is not None
     assert head.last_error.startswith("server-unreachable")
-    assert BACKOFF[0] - 30 < head.next_attempt_at - head.stored_at < BACKOFF[0] + 30
+    assert BACKOFF.seconds[0] - 30 < head.next_attempt_at - head.stored_at < BACKOFF.seconds[0] + 30
     assert [each.seq for each in pending(lab)] == [1, 2]
     assert [each.number for each in lab.card.notifications] == [1, 2]
 

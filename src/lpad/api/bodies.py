@@ -137,7 +137,11 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification in the outbox; `delivered` ones only wait to be taken off the card."""
+    """A notification in the outbox.
+
+    `state` is pending or sending; refused, when it was set aside with `last_error` as the reason; or
+    delivered, dropped or removing, when it only waits to be taken off the card.
+    """
 
     seq: int
     event: str

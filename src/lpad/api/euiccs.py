@@ -174,6 +174,16 @@ async def deliver_notifications(call: Call) -> Response:
     return await _submit(call, Kind.DELIVER_NOTIFICATIONS, {})
 
 
+async def retry_notification(call: Call) -> Response:
+    """Try one notification now, also one that was set aside."""
+    return await _submit(call, Kind.DELIVER_NOTIFICATIONS, {"seq": await _seq(call)})
+
+
+async def drop_notification(call: Call) -> Response:
+    """Give a notification up, and take it off the card: its server will never know."""
+    return await _submit(call, Kind.DROP_NOTIFICATION, {"seq": await _seq(call)})
+
+
 def redacted(matching_id: str) -> str:
     """Return a matching ID fit to be shown: enough to tell two orders apart."""
     return f"…{matching_id[-4:]}" if len(matching_id) > 8 else "…" if matching_id else ""
@@ -189,6 +199,18 @@ async def _submit(
         call.engine.submit, name, kind, params=params, secrets=secrets, key=key
     )
     return await submission_response(call, submission)
+
+
+async def _seq(call: Call) -> int:
+    text = call.path["seq"]
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise InvalidValue("a notification's number is a whole number from 0")
+    seq = int(text)
+    # One that isn't there is refused at once, and not by a change that fails.
+    stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
+    if not any(each.seq == seq for each in stored):
+        raise NotFound(f"the outbox of {call.path['name']} has no notification {seq}")
+    return seq
 
 
 def _iccid(call: Call) -> str:
@@ -228,7 +250,7 @@ def _notification(stored: StoredNotification, present: float) -> NotificationVie
         event=stored.event,
         address=stored.address,
         iccid=stored.iccid,
-        state="delivered" if stored.removable else "pending",
+        state=stored.stage.value,
         age_seconds=max(0, int(present - stored.stored_at)),
         attempts=stored.attempts,
         last_error=stored.last_error,

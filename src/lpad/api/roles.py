@@ -31,6 +31,7 @@ ROLE_FOR: Mapping[Kind, Role] = {
     Kind.REFRESH: Role.SWITCH,
     Kind.PROBE: Role.SWITCH,
     Kind.DELIVER_NOTIFICATIONS: Role.SWITCH,
+    Kind.DROP_NOTIFICATION: Role.ADMIN,
     Kind.DOWNLOAD: Role.INSTALL,
     Kind.RENAME: Role.INSTALL,
     Kind.DELETE: Role.ADMIN,

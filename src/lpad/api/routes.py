@@ -41,6 +41,7 @@ class Route:
 
 _CARD = "/v1/euiccs/{name}"
 _PROFILE = "/v1/euiccs/{name}/profiles/{iccid}"
+_NOTIFICATION = "/v1/euiccs/{name}/notifications/{seq}"
 _CHANGE = "/v1/changes/{id}"
 _WAIT = ("wait",)
 
@@ -65,6 +66,8 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", f"{_CARD}/notifications/deliver", SWITCH, euiccs.deliver_notifications, Change, NoBody, _WAIT
     ),
+    Route("POST", f"{_NOTIFICATION}/retry", SWITCH, euiccs.retry_notification, Change, NoBody, _WAIT),
+    Route("DELETE", _NOTIFICATION, ADMIN, euiccs.drop_notification, Change, NoBody, _WAIT),
     Route("GET", "/v1/changes", READ, changes.list_changes, bodies.ChangeList, NoBody, ("euicc",)),
     Route("GET", _CHANGE, READ, changes.get_change, Change, NoBody, _WAIT),
     Route("DELETE", _CHANGE, OF_CHANGE, changes.cancel_change, Change, NoBody, _WAIT),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpad.cli import exit_codes
 from lpad.cli.lpactl_group import cli
 from lpad.cli.output import safe
 from lpad.cli.session import command, no_wait
@@ -96,7 +95,7 @@ def disable(session: Session, profile: str) -> None:
 def delete(session: Session, profile: str, yes: bool, missing_ok: bool) -> None:
     """Delete a profile that is not enabled. Most can't be downloaded a second time."""
     iccid = session.iccid(profile)
-    _confirm(session, f"Delete profile {iccid} for ever?", yes=yes)
+    session.confirm(f"Delete profile {iccid} for ever?", yes=yes)
     _say(session, session.client.delete(session.euicc(), iccid, missing_ok=missing_ok), f"{iccid} is deleted")
 
 
@@ -129,7 +128,7 @@ def reset(session: Session, operational: bool, test: bool, default_smdp: bool, y
     if not (operational or test or default_smdp):
         raise click.UsageError("say what the reset takes: --operational, --test, --default-smdp")
     name = session.euicc()
-    _confirm(session, f"Reset the memory of {name}? Deleted profiles don't come back.", yes=yes)
+    session.confirm(f"Reset the memory of {name}? Deleted profiles don't come back.", yes=yes)
     change = session.client.reset(
         name, operational_profiles=operational, test_profiles=test, default_smdp=default_smdp
     )
@@ -178,15 +177,6 @@ def _say(session: Session, change: Change, sentence: str) -> None:
     if change.ended and not session.output.as_json:
         already = bool(change.result and change.result.get("already"))
         session.output.line(f"{sentence}{', and was so before' if already else ''}")
-
-
-def _confirm(session: Session, question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not session.output.may_ask:
-        raise click.UsageError("this can't be undone: say --yes where nobody can be asked")
-    if not click.confirm(question, err=True):
-        sys.exit(exit_codes.NEEDS_PEOPLE)
 
 
 def _activation_code(

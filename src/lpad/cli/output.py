@@ -88,3 +88,12 @@ def size(count: int | None) -> str | None:
 def joined(values: Sequence[Any]) -> str:
     """Return values in one line."""
     return ", ".join(map(str, values))
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people write it: days, hours and minutes, or seconds below one minute."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    return " ".join([f"{count} {unit}" for count, unit in parts if count] or [f"{rest} s"])

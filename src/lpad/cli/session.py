@@ -63,6 +63,19 @@ class Session:
             )
         return fitting[0].iccid
 
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something that can't be undone; ends the program unless the answer is yes.
+
+        Raises:
+            UsageError: nobody can be asked.
+        """
+        if yes:
+            return
+        if not self.output.may_ask:
+            raise click.UsageError("this can't be undone: say --yes where nobody can be asked")
+        if not click.confirm(question, err=True):
+            sys.exit(exit_codes.NEEDS_PEOPLE)
+
     def finish(self, change: Change) -> Change:
         """Follow a change to its end and print it where JSON is asked for; failed ones end the program."""
         if self.wait:

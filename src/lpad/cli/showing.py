@@ -9,8 +9,8 @@ import msgspec
 
 from lpad.cli.following import describe, follow
 from lpad.cli.lpactl_group import cli
-from lpad.cli.output import Output, joined, safe, size
-from lpad.cli.session import command, no_wait
+from lpad.cli.output import Output, duration, joined, safe, size
+from lpad.cli.session import command
 
 if TYPE_CHECKING:
     from lpad.cli.session import Session
@@ -25,7 +25,7 @@ def status(session: Session) -> None:
     if session.output.as_json:
         session.output.json({"system": system, "euiccs": euiccs})
         return
-    session.output.line(f"lpad {system.version}, up for {_duration(system.uptime_seconds)}")
+    session.output.line(f"lpad {system.version}, up for {duration(system.uptime_seconds)}")
     rows = [(e.name, e.state, e.eid, _enabled(client, e), e.transport) for e in euiccs]
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
@@ -100,31 +100,6 @@ def profiles(session: Session) -> None:
     )
 
 
-@command(cli, "notifications")
-@click.argument("action", type=click.Choice(["list", "deliver"]), default="list")
-@no_wait
-def notifications(session: Session, action: str) -> None:
-    """Show the notifications that wait for delivery, or have them delivered now."""
-    name = session.euicc()
-    if action == "deliver":
-        change = session.finish(session.client.deliver_notifications(name))
-        if change.result is not None and not session.output.as_json:
-            session.output.line(f"{change.result['delivered']} delivered")
-        return
-    found = session.client.notifications(name)
-    if session.output.as_json:
-        session.output.json(found)
-        return
-    session.output.table(
-        ("NUMBER", "EVENT", "FOR", "ICCID", "STATE", "AGE", "ATTEMPTS", "LAST ERROR"),
-        [
-            (n.seq, n.event, n.address, n.iccid, n.state, _duration(n.age_seconds), n.attempts, n.last_error)
-            for n in found
-        ],
-        empty="no notification is pending",
-    )
-
-
 @command(cli, "changes")
 @click.argument("change_id", type=int, required=False)
 def changes(session: Session, change_id: int | None) -> None:
@@ -184,11 +159,3 @@ def _enabled(client: Client, euicc: Euicc) -> str:
         return ""
     found = [profile for profile in client.profiles(euicc.name) if profile.state == "enabled"]
     return joined([profile.nickname or profile.name or profile.iccid for profile in found]) or "none"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
-    return " ".join([f"{count} {unit}" for count, unit in parts if count] or [f"{rest} s"])

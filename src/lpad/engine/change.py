@@ -39,6 +39,7 @@ class Kind(enum.StrEnum):
     SET_DEFAULT_SMDP = "set-default-smdp"
     RESET = "reset"
     DELIVER_NOTIFICATIONS = "deliver-notifications"
+    DROP_NOTIFICATION = "drop-notification"
     REFRESH = "refresh"
     PROBE = "probe"
 

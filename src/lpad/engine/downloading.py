@@ -48,11 +48,13 @@ def download(job: Job, means: Means) -> dict[str, Json]:
         address, order = _order(job, means, euicc, deadline)
         with means.connect(address, means.snapshot().eid or "") as server:
             listener = _Listener(job, means)
-            installed = Download(
-                euicc, server, order, device=_device(means), listener=listener, eid=job.secret(EID)
-            ).run(deadline=deadline)
+            # Under this EID the result is kept, and looked for after a power cut.
+            eid = job.secret(EID) or means.snapshot().eid
+            installed = Download(euicc, server, order, device=_device(means), listener=listener, eid=eid).run(
+                deadline=deadline
+            )
             job.follow("deliver-notifications")
-            delivered = _notify(means, euicc, installed, server)
+            delivered = _notify(means, euicc, installed, server, eid=eid or "")
     result: dict[str, Json] = {
         "iccid": str(installed.iccid),
         "profile": reading.shown(listener.offered),
@@ -95,7 +97,7 @@ def _device(means: Means) -> DeviceInfo:
     )
 
 
-def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus) -> int:
+def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str) -> int:
     """Copy, deliver over the connection that is open, remove; what fails stays for the outbox.
 
     The profile is installed by now, and nothing that goes wrong here may make that look otherwise.
@@ -112,7 +114,7 @@ def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus) -
     )
     try:
         # The card has answered with its result: there is no need to read the same again from its list.
-        means.outbox.keep(means.snapshot().eid or "", result)
+        means.outbox.keep(eid, result)
         eid = means.observe(euicc, within).eid or ""
         delivered = means.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
         if delivered:

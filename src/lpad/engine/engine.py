@@ -230,6 +230,10 @@ class Engine:
         worker.cancel(change_id)
         return self._book.change(change_id)
 
+    def network_is_back(self) -> None:
+        """Try at once what waits for servers."""
+        self._outbox.network_is_back()
+
     def notifications(self, euicc: str) -> list[StoredNotification]:
         """Return the outbox of a card, in ascending order.
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from lpad.deadline import Deadline
     from lpad.engine.card import Card
-    from lpad.engine.outbox import Connect, Outbox
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.outbox.delivery import Connect
     from lpad.engine.snapshot import Icon, Snapshot
     from lpad.lpa.euicc import Euicc
 

@@ -129,17 +129,22 @@ class Observer:
         )
         with self._lock:
             self._lookout.found()
-        self.collect(euicc, deadline=deadline)
+        self.collect(euicc, seen.eid, deadline=deadline)
         return self._snapshot
 
-    def collect(self, euicc: Euicc, *, deadline: Deadline) -> None:
+    def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
         """Copy new notifications to the outbox; what can't be listed, or copied to a full disk, stays.
+
+        Args:
+            euicc: an open ISD-R.
+            eid: that this card gave in this session: the numbers of another card's would lead to wrong ones.
+            deadline: when to give up.
 
         Raises:
             CardError: the card can't be reached.
         """
         try:
-            self._outbox.collect(euicc, self._snapshot.eid or "", deadline=deadline)
+            self._outbox.collect(euicc, eid, deadline=deadline)
         except (CardRefused, CardMalformed, InternalError) as error:
             log.warning("%s: notifications: %s (%s)", self._snapshot.name, error, error.kind)
 

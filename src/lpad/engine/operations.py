@@ -146,13 +146,17 @@ def reset(job: Job, means: Means) -> dict[str, Json]:
 
 
 def deliver_notifications(job: Job, means: Means) -> dict[str, Json]:
-    """Try to deliver every pending notification now."""
+    """Try to deliver every pending notification now; with `seq` that one's recipient, set aside or not."""
     deadline = Deadline.after(means.patience.read)
     job.step("collect-notifications")
     with means.card.session(deadline=deadline) as euicc:
         eid = means.observe(euicc, deadline).eid or ""
     job.step("deliver-notifications")
-    means.outbox.make_due(eid)
+    seq = job.params.get("seq")
+    if seq is not None:
+        means.outbox.make_due(eid, address=means.outbox.retry(eid, int(str(seq))).address)
+    else:
+        means.outbox.make_due(eid)
     delivery = means.outbox.deliver(eid=eid)
     if delivery.delivered:
         deadline = Deadline.after(means.patience.read)
@@ -163,6 +167,20 @@ def deliver_notifications(job: Job, means: Means) -> dict[str, Json]:
         address, error = next(iter(delivery.errors.items()))
         raise _undelivered(delivery.delivered, address, error)
     return {"delivered": delivery.delivered}
+
+
+def drop_notification(job: Job, means: Means) -> dict[str, Json]:
+    """Give a notification up that was not delivered, and take it off the card."""
+    seq = int(str(job.params["seq"]))
+    deadline = Deadline.after(means.patience.read)
+    job.step("collect-notifications")
+    with means.card.session(deadline=deadline) as euicc:
+        check_same_card(job, euicc, deadline=deadline)
+        eid = means.observe(euicc, deadline).eid or ""
+        stored = means.outbox.find(eid, seq)
+        job.irreversible("drop-notification", eid=eid)
+        means.outbox.drop(euicc, eid, seq, deadline=deadline)
+    return {"seq": seq, "event": stored.event, "address": stored.address}
 
 
 def refresh(job: Job, means: Means) -> dict[str, Json]:
@@ -195,6 +213,7 @@ OPERATIONS: Mapping[Kind, Operation] = {
     Kind.SET_DEFAULT_SMDP: set_default_smdp,
     Kind.RESET: reset,
     Kind.DELIVER_NOTIFICATIONS: deliver_notifications,
+    Kind.DROP_NOTIFICATION: drop_notification,
     Kind.REFRESH: refresh,
     Kind.PROBE: probe,
 }

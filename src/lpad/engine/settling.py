@@ -116,6 +116,15 @@ def _downloaded(
     return _cut_off(change, f"profile {iccid} was being loaded and is not on the card")
 
 
+def _dropped(
+    change: Change, private: Private, _card: Snapshot, notifications: list[StoredNotification]
+) -> Verdict:
+    seq = change.params["seq"]
+    if private.notes and not any(stored.seq == seq and not stored.removable for stored in notifications):
+        return {"seq": seq, "settled": True}
+    return _cut_off(change, f"notification {seq} is still in the outbox")
+
+
 def _harmless(
     change: Change, _private: Private, _card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
@@ -143,6 +152,7 @@ JUDGES: Mapping[Kind, Judge] = {
     Kind.SET_DEFAULT_SMDP: _addressed,
     Kind.RESET: _reset,
     Kind.DELIVER_NOTIFICATIONS: _harmless,
+    Kind.DROP_NOTIFICATION: _dropped,
     Kind.REFRESH: _harmless,
     Kind.PROBE: _harmless,
 }

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from lpad.engine.events import Hub
     from lpad.engine.journal import Journal
     from lpad.engine.means import Patience
-    from lpad.engine.outbox import Connect, Outbox
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.outbox.delivery import Connect
     from lpad.engine.snapshot import Icon, Snapshot
 
 log = logging.getLogger(__name__)
@@ -288,7 +289,7 @@ class Worker:
         deadline = Deadline.after(self._patience.read)
         try:
             with self._card.session(deadline=deadline) as euicc:
-                self._observer.collect(euicc, deadline=deadline)
+                self._observer.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
         except CardError as error:
             self._observer.absent(error)
 

@@ -1,0 +1,6 @@
+"""Notifications on their way: from the card to the journal, to their server, and only then off the card."""
+
+from lpad.engine.outbox.delivery import BACKOFF
+from lpad.engine.outbox.outbox import Delivery, Outbox
+
+__all__ = ["BACKOFF", "Delivery", "Outbox"]

@@ -1,0 +1,160 @@
+"""The servers' side of the outbox: one recipient's queue is delivered, and what came of it noted."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from lpad.codec.status_codes import Remedy
+from lpad.deadline import Deadline
+from lpad.engine.backoff import Backoff
+from lpad.engine.outbox.news import tell
+from lpad.errors import (
+    InvalidValue,
+    JournalUnavailable,
+    LpadError,
+    ServerError,
+    ServerMalformed,
+    ServerRefused,
+)
+from lpad.identifiers import Iccid
+from lpad.lpa import notification_delivery
+from lpad.lpa.notification_delivery import PendingNotification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from lpad.engine.events import Hub
+    from lpad.engine.journal import Journal, StoredNotification
+    from lpad.remote.es9plus import Es9Plus
+    from lpad.server_address import ServerAddress
+
+    Connect = Callable[[ServerAddress, str], AbstractContextManager[Es9Plus]]
+
+BACKOFF = Backoff((60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600))
+
+REFUSALS = 5
+"""A notification that was refused for good so often in a row is set aside."""
+PATIENT_TRIES = 5
+"""Attempts that a server answers with an HTTP error before those behind in the queue are sent past it."""
+LONGEST = 30 * 24 * 3600
+"""Seconds after which one is set aside that the server's HTTP status says it will not take."""
+
+
+class DeliveryRound:
+    """One round for one recipient, over one connection."""
+
+    def __init__(self, journal: Journal, hub: Hub, connect: Connect, *, patience: float) -> None:
+        """Prepare.
+
+        Args:
+            journal: keeps the copies.
+            hub: is told.
+            connect: opens a connection, on behalf of the card with an EID.
+            patience: seconds for one notification.
+        """
+        self._journal = journal
+        self._hub = hub
+        self._connect = connect
+        self._patience = patience
+        self.delivered = 0
+        self.error: LpadError | None = None
+        """The first that was met."""
+
+    def run(
+        self, queue: list[StoredNotification], connection: tuple[ServerAddress, Es9Plus] | None = None
+    ) -> None:
+        """Send a queue, in its order, as far as it can be sent.
+
+        Args:
+            queue: one card's, for one recipient, in ascending order; not empty.
+            connection: an open one to the recipient.
+
+        Raises:
+            JournalUnavailable: what would be done can't be written first, so it was not done.
+        """
+        left = list(queue)
+        try:
+            recipient = pending(left[0]).recipient
+            opened: AbstractContextManager[Es9Plus]
+            if connection is not None and connection[0] == recipient:
+                opened = nullcontext(connection[1])
+            else:
+                opened = self._connect(recipient, left[0].eid)
+            with opened as server:
+                while left:
+                    self._send(left, server)
+                    left.pop(0)
+        except JournalUnavailable:
+            raise
+        except LpadError as error:
+            self._failed(left, error)
+
+    def _send(self, left: list[StoredNotification], server: Es9Plus) -> None:
+        """Send the first; raise what concerns those behind it, too."""
+        self._journal.notifications.mark_sending(left[0].id, at=time.time())
+        try:
+            notification_delivery.deliver(pending(left[0]), server, deadline=Deadline.after(self._patience))
+        except ServerError as error:
+            if not passes_by(left[0], error):
+                raise
+            self._failed(left[:1], error)
+        else:
+            self._journal.notifications.mark_delivered(left[0].id)
+            self.delivered += 1
+            tell(self._hub, "delivered", left[0])
+
+    def _failed(self, queue: list[StoredNotification], error: LpadError) -> None:
+        """Note the failure of the first, for which all of its queue waits."""
+        self.error = self.error or error
+        first = queue[0]
+        wait = BACKOFF.after(first.attempts + 1)
+        aside = is_set_aside(first, error, at=time.time())
+        self._journal.notifications.mark_failed(
+            first.id,
+            error=f"{error.kind}: {error.sentence}",
+            next_attempt_at=time.time() + wait,
+            refused=isinstance(error, ServerRefused),
+            set_aside=aside,
+            postponed=[] if aside else [stored.id for stored in queue[1:]],
+        )
+        if aside:
+            tell(self._hub, "set-aside", first, error=error.kind)
+        else:
+            tell(self._hub, "failed", first, error=error.kind, next_attempt_in=round(wait))
+
+
+def passes_by(stored: StoredNotification, error: LpadError) -> bool:
+    """Whether those behind this one are sent though it was not accepted.
+
+    A server that will never take one must not bury the rest with it. Some answer HTTP 500 to what they
+    can't read, which at first looks like a server that is out of order.
+    """
+    if isinstance(error, ServerRefused):
+        return True
+    status = error.details.get("http_status")
+    answered = isinstance(status, int) and not 300 <= status < 400  # a portal of the network redirects
+    return (answered or isinstance(error, ServerMalformed)) and stored.attempts + 1 >= PATIENT_TRIES
+
+
+def is_set_aside(stored: StoredNotification, error: LpadError, *, at: float) -> bool:
+    """Whether this one is not tried any more by itself: refused for good, or for nobody."""
+    if isinstance(error, InvalidValue):
+        return True
+    if isinstance(error, ServerRefused):
+        return error.details["remedy"] != Remedy.RETRY and stored.refusals + 1 >= REFUSALS
+    told = "http_status" in error.details and not error.retryable
+    return told and at - stored.stored_at > LONGEST
+
+
+def pending(stored: StoredNotification) -> PendingNotification:
+    """Return a copy as it goes out."""
+    return PendingNotification(
+        sequence_number=stored.seq,
+        event=stored.event,
+        address=stored.address,
+        iccid=Iccid(stored.iccid) if stored.iccid else None,
+        payload=stored.raw,
+    )

@@ -1,0 +1,318 @@
+"""The outbox: notifications are copied to the journal, delivered in order, and only then leave the card.
+
+One thread sleeps until the next attempt is due, however long that is; each recipient that is due is served
+by a thread of that time only, so that one which hangs holds up nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.engine.outbox.collection import Collection
+from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
+from lpad.engine.outbox.news import tell
+from lpad.errors import Conflict, LpadError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.deadline import Deadline
+    from lpad.engine.events import Hub
+    from lpad.engine.journal import Journal, StoredNotification
+    from lpad.engine.outbox.delivery import Connect
+    from lpad.lpa.euicc import Euicc
+    from lpad.lpa.notification_delivery import PendingNotification
+    from lpad.remote.es9plus import Es9Plus
+    from lpad.server_address import ServerAddress
+
+log = logging.getLogger(__name__)
+
+SHORTEST_WAIT = 1.0
+AT_ONCE = 8
+"""Recipients that are served at the same time."""
+REST = 30.0
+"""Seconds for which a recipient that was just tried is left alone, whatever tells that there is a network."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """What came of an attempt: how many were accepted, and the first error of each recipient."""
+
+    delivered: int = 0
+    errors: dict[str, LpadError] = field(default_factory=dict)
+
+
+class Outbox:
+    """Keeps and delivers the notifications of all cards."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        hub: Hub,
+        connect: Connect,
+        *,
+        patience: float,
+        on_delivered: Callable[[str], None],
+    ) -> None:
+        """Make an outbox that sleeps until `start`.
+
+        Args:
+            journal: keeps the copies.
+            hub: is told of what happens to them.
+            connect: opens a connection to a recipient, on behalf of the card with an EID.
+            patience: seconds for one notification.
+            on_delivered: called with an EID, from any thread, when notifications may leave that card.
+        """
+        self._journal = journal
+        self._hub = hub
+        self._connect = connect
+        self._patience = patience
+        self._on_delivered = on_delivered
+        self._collection = Collection(journal, hub)
+        self._condition = threading.Condition()
+        self._locks: dict[str, threading.Lock] = {}
+        self._served: dict[str, threading.Thread] = {}
+        self._troubled = False
+        self._awake = True
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver what is due."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether one of its threads runs."""
+        with self._condition:
+            threads = [self._thread, *self._served.values()]
+        return any(thread.is_alive() for thread in threads)
+
+    def stop(self, *, deadline: Deadline) -> None:
+        """End; attempts under way are given until the deadline."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+            threads = [self._thread, *self._served.values()]
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(deadline.remaining())
+
+    def wake(self) -> None:
+        """Look for due notifications now."""
+        with self._condition:
+            self._awake = True
+            self._condition.notify_all()
+
+    def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
+        """Copy a card's new notifications and take off what may go; see `Collection.collect`."""
+        return self._collection.collect(euicc, eid, deadline=deadline)
+
+    def keep(self, eid: str, notification: PendingNotification) -> bool:
+        """Copy a notification, such as an installation's result; see `Collection.keep`."""
+        return self._collection.keep(eid, notification)
+
+    def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
+        """Take off the card what may go; see `Collection.take_off`."""
+        self._collection.take_off(euicc, eid, deadline=deadline)
+
+    def deliver(
+        self, *, eid: str | None = None, connection: tuple[ServerAddress, Es9Plus] | None = None
+    ) -> Delivery:
+        """Deliver what is due, in ascending order per recipient, all recipients at the same time.
+
+        A recipient that can't be reached keeps its queue for the next attempt. One that refuses a
+        notification is still sent the later ones: order means that they are sent in order, and a
+        server that will never take one must not bury the rest with it.
+
+        Args:
+            eid: only this card's.
+            connection: an open connection; only the recipient that it leads to is served, in this thread.
+
+        Returns:
+            What came of it; errors are in the journal as well.
+
+        Raises:
+            JournalUnavailable: nothing can be sent that isn't written down.
+        """
+        delivery = Delivery()
+        if connection is not None:
+            self._serve(str(connection[0]), eid, delivery, connection)
+            return delivery
+        threads = [
+            threading.Thread(
+                target=self._guarded, args=(address, eid, delivery), name=f"outbox {address}", daemon=True
+            )
+            for address in self._due(eid)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()  # bounded by the deadline of each notification
+        return delivery
+
+    def make_due(self, eid: str | None = None, *, address: str | None = None) -> None:
+        """Forget waiting times, of one card or recipient or all: the next delivery tries everything."""
+        self._journal.notifications.make_due(at=time.time(), eid=eid, address=address)
+
+    def network_is_back(self, address: str | None = None) -> None:
+        """Try soon what waits, for one recipient or all, but for recipients that were tried just now."""
+        try:
+            present = time.time()
+            self._journal.notifications.make_due(at=present, address=address, idle_since=present - REST)
+        except LpadError as error:
+            log.debug("outbox: %s", error)
+        self.wake()
+
+    def find(self, eid: str, seq: int) -> StoredNotification:
+        """Return a card's notification by its number.
+
+        Raises:
+            NotFound: there is none.
+        """
+        for stored in self._journal.notifications.all(eid=eid):
+            if stored.seq == seq:
+                return stored
+        raise NotFound(
+            f"the outbox has no notification {seq} of this card; 'lpactl notifications' lists them"
+        )
+
+    def retry(self, eid: str, seq: int) -> StoredNotification:
+        """Make one due that waits or was set aside.
+
+        Raises:
+            NotFound: there is none with this number.
+            Conflict: it was delivered or dropped already.
+        """
+        stored = self.find(eid, seq)
+        if stored.removable:
+            raise Conflict(f"can't send notification {seq}: it was {stored.stage} already")
+        self._journal.notifications.retry(stored.id, at=time.time())
+        tell(self._hub, "retried", stored)
+        return stored
+
+    def drop(self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline) -> StoredNotification:
+        """Give one up that was not accepted, and take it off the card.
+
+        Raises:
+            NotFound: there is none with this number.
+            CardError: the card can't be reached; it is taken off as soon as it can.
+        """
+        stored = self.find(eid, seq)
+        if not stored.removable:
+            self._journal.notifications.mark_dropped(stored.id)
+            tell(self._hub, "dropped", stored)
+        self._collection.remove(euicc, stored, deadline=deadline)
+        return stored
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                if not self._awake and not self._stopping:
+                    self._condition.wait(self._until_due())
+                self._awake = False
+                if self._stopping:
+                    return
+            self._troubled = False
+            try:
+                self._begin_rounds()
+            except LpadError as error:
+                self._troubled = True
+                log.warning("outbox: %s (%s)", error, error.kind)
+            except Exception:
+                # Nothing may end this thread: the notifications would stay for ever.
+                self._troubled = True
+                log.exception("outbox: internal-error")
+
+    def _begin_rounds(self) -> None:
+        """Start a thread for each recipient that is due and not being served."""
+        for address in self._due(None):
+            with self._condition:
+                if self._stopping or len(self._served) >= AT_ONCE:
+                    return
+                if address in self._served:
+                    continue
+                thread = threading.Thread(
+                    target=self._round, args=(address,), name=f"outbox {address}", daemon=True
+                )
+                self._served[address] = thread
+                thread.start()
+
+    def _round(self, address: str) -> None:
+        self._guarded(address, None, Delivery())
+        with self._condition:
+            self._served.pop(address, None)
+            self._awake = not self._troubled  # others may have waited for this one's place
+            self._condition.notify_all()
+
+    def _guarded(self, address: str, eid: str | None, delivery: Delivery) -> None:
+        try:
+            self._serve(address, eid, delivery)
+        except LpadError as error:
+            self._troubled = True
+            delivery.errors.setdefault(address, error)
+            log.warning("outbox: %s: %s (%s)", address, error, error.kind)
+        except Exception:
+            self._troubled = True
+            log.exception("outbox: internal-error")
+
+    def _serve(
+        self,
+        address: str,
+        eid: str | None,
+        delivery: Delivery,
+        connection: tuple[ServerAddress, Es9Plus] | None = None,
+    ) -> None:
+        """Send a recipient what is due, card by card."""
+        with self._lock_of(address):
+            # Read in here: another thread may have served this recipient meanwhile.
+            queues: dict[str, list[StoredNotification]] = {}
+            for stored in self._due(eid).get(address, ()):
+                queues.setdefault(stored.eid, []).append(stored)
+            for card, queue in queues.items():
+                if self._stopping:
+                    return
+                one = DeliveryRound(self._journal, self._hub, self._connect, patience=self._patience)
+                try:
+                    one.run(queue, connection)
+                finally:
+                    with self._condition:
+                        delivery.delivered += one.delivered
+                    if one.error is not None:
+                        delivery.errors.setdefault(address, one.error)
+                    if one.delivered and connection is None:
+                        self._on_delivered(card)
+
+    def _lock_of(self, address: str) -> threading.Lock:
+        with self._condition:
+            return self._locks.setdefault(address, threading.Lock())
+
+    def _until_due(self) -> float | None:
+        """Return the seconds until the next attempt, None while there is nothing to send."""
+        if len(self._served) >= AT_ONCE:
+            return None
+        shortest = BACKOFF.seconds[0] if self._troubled else SHORTEST_WAIT
+        try:
+            waiting = [each for each in self._unsent(None) if each.address not in self._served]
+        except LpadError:
+            return BACKOFF.seconds[0]
+        if not waiting:
+            return None
+        # A clock that was set back, as on boards without a battery, must not delay for years.
+        first = min(stored.next_attempt_at for stored in waiting)
+        return min(max(shortest, first - time.time()), BACKOFF.longest)
+
+    def _unsent(self, eid: str | None) -> list[StoredNotification]:
+        return [stored for stored in self._journal.notifications.all(eid=eid) if stored.unsent]
+
+    def _due(self, eid: str | None) -> dict[str, list[StoredNotification]]:
+        present = time.time()
+        queues: dict[str, list[StoredNotification]] = {}
+        for stored in self._unsent(eid):
+            if not present < stored.next_attempt_at < present + BACKOFF.longest + 60:
+                queues.setdefault(stored.address, []).append(stored)
+        return queues

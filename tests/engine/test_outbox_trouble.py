@@ -1,0 +1,269 @@
+"""Notifications in trouble: servers that hang or refuse, odd cards, swapped cards, cuts in the middle."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import FIRST, Lab
+from engine.test_full_disk import no_space
+from engine.test_hotplug import OTHER_EID
+from engine.test_outbox import NOTIFY, failed_once, pending
+from lpad.engine.backoff import JITTER
+from lpad.engine.change import Kind, State
+from lpad.engine.events import Hub
+from lpad.engine.journal.notifications import Stage
+from lpad.engine.outbox import BACKOFF, delivery, outbox
+from lpad.engine.outbox.outbox import Outbox
+from lpad.errors import JournalUnavailable, LpadError, ServerRefused, ServerUnreachable
+from lpad.identifiers import Eid
+from lpad.remote.es9plus import Es9Plus
+from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.smdp.metadata import ProfileMetadata, Recipient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki import Pki
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def metadata(*recipients: Recipient) -> ProfileMetadata:
+    return ProfileMetadata(iccid=FIRST, name="First", recipients=recipients)
+
+
+def refuse(lab: Lab, *, times: int, code: str = "8.10/2.1") -> None:
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.REFUSE, value=code, times=times))
+
+
+def set_aside(lab: Lab) -> None:
+    """Have the one notification of a download refused until it is set aside."""
+    refuse(lab, times=delivery.REFUSALS)
+    lab.install(metadata=metadata())
+    failed_once(lab)
+    for _ in range(delivery.REFUSALS - 1):
+        assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS).state is State.FAILED
+
+
+def test_thirty_days_and_more() -> None:
+    """The waits never end, are spread, and the first thirty days see dozens of attempts."""
+    waits = [BACKOFF.after(number) for number in range(1, 60)]
+    assert sum(waits[:50]) > 30 * 24 * 3600
+    assert max(waits) <= BACKOFF.longest
+    assert all(abs(wait - 24 * 3600) <= 24 * 3600 * JITTER for wait in waits[10:])
+    assert len(set(waits[10:])) > 1
+
+
+def test_a_recipient_that_hangs_holds_up_nobody(lab: Lab, mute: str) -> None:
+    """While one server keeps lpad waiting the others have theirs already."""
+    lab.patient(delivery=2)
+    told = lab.engine.subscribe(lambda: None)
+    lab.install(metadata=metadata(Recipient(address=mute), Recipient()))
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    whats: list[tuple[object, bool]] = []
+
+    def failed() -> bool:
+        whats.extend(
+            (event.data["what"], event.data["address"] == mute)
+            for event in told.take()
+            if event.type == "notification"
+        )
+        return ("failed", True) in whats
+
+    lab.until_true(failed)
+    first_failure = whats.index(("failed", True))
+    assert ("delivered", False) in whats[:first_failure]
+    lab.until_true(lambda: [each.event for each in lab.server.notifications][-1:] == ["enable"])
+    assert {each.address for each in pending(lab)} == {mute}
+    told.close()
+
+
+def test_one_that_is_refused_for_good_is_set_aside(lab: Lab) -> None:
+    """After some refusals it stays, with the reason, on the card and in the outbox, and isn't tried again."""
+    set_aside(lab)
+    (stored,) = pending(lab)
+    assert (stored.stage, stored.attempts) == (Stage.REFUSED, delivery.REFUSALS)
+    assert stored.last_error is not None
+    assert stored.last_error.startswith("server-refused")
+    assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS).result == {"delivered": 0}
+    assert [each.number for each in lab.card.notifications] == [stored.seq]
+    assert lab.server.notifications == ()
+
+
+def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
+    """The server may have come to its senses: a retry sends it and takes it off the card."""
+    set_aside(lab)
+    (stored,) = pending(lab)
+    change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS, seq=stored.seq)
+    assert change.result == {"delivered": 1}
+    assert pending(lab) == []
+    assert lab.card.notifications == ()
+
+
+def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
+    """What is dropped leaves the card and the outbox, and the server never gets it."""
+    set_aside(lab)
+    (stored,) = pending(lab)
+    change = lab.carry_out(Kind.DROP_NOTIFICATION, seq=stored.seq)
+    assert change.result is not None
+    assert change.result["event"] == "install"
+    assert pending(lab) == []
+    assert lab.card.notifications == ()
+    assert lab.server.notifications == ()
+    again = lab.carry_out(Kind.DROP_NOTIFICATION, seq=stored.seq)
+    assert again.error is not None
+    assert again.error.kind == "not-found"
+
+
+def test_an_address_that_is_none_is_set_aside_at_once(lab: Lab) -> None:
+    """Nothing can ever come of it; the reason says so, and the rest goes out."""
+    lab.install(metadata=metadata(Recipient(address="https://nowhere/"), Recipient()))
+    left = lab.until(lambda: pending(lab), lambda left: [each.stage for each in left] == [Stage.REFUSED])
+    assert left[0].last_error is not None
+    assert left[0].last_error.startswith("invalid-value")
+
+
+def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None:
+    """Some servers answer 500 to what they can't read: after some tries the later ones are sent past it."""
+    lab.server.faults.add(
+        Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=delivery.PATIENT_TRIES)
+    )
+    lab.install()
+    failed_once(lab)
+    for _ in range(delivery.PATIENT_TRIES - 1):
+        lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    lab.until_true(lambda: [each.sequence_number for each in lab.server.notifications] == [2])
+    assert [each.seq for each in pending(lab) if each.unsent] == [1]
+
+
+@pytest.mark.parametrize("error", [True, False])
+def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bool) -> None:
+    """The first number may be 0; a number that the card no longer knows is an error or an empty list."""
+    behaviour = CardBehaviour(first_notification=0, unknown_notification_is_error=error)
+    with Lab(tmp_path, pki, behaviour=behaviour) as lab:
+        lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+        lab.install()
+        assert failed_once(lab).seq == 0
+        lab.stop()
+        lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
+        lab.card.transmit(bytes.fromhex("80E2910006BF3003800100"))
+        assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS).result == {"delivered": 2}
+        assert [each.sequence_number for each in lab.server.notifications] == [0, 1]
+        assert lab.card.notifications == ()
+
+
+def test_an_address_with_blanks_and_capitals(lab: Lab) -> None:
+    """Spelled otherwise it is the same recipient, with one queue."""
+    odd = f" {lab.server.address.upper()} "
+    lab.install(metadata=metadata(Recipient(address=odd), Recipient()))
+    lab.until(lambda: lab.server.notifications, lambda found: len(found) == 3)
+    assert [each.sequence_number for each in lab.server.notifications] == [1, 2, 3]
+    lab.until_true(lambda: lab.card.notifications == ())
+
+
+def test_another_cards_numbers_mean_nothing(lab: Lab, pki: Pki) -> None:
+    """A card that was swapped in loses nothing to what was accepted of the other."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
+    lab.install(metadata=metadata())
+    failed_once(lab)
+    lab.stop()
+    journal = lab.journal()
+    (accepted,) = journal.notifications.all()
+    journal.notifications.mark_delivered(accepted.id)
+    journal.close()
+    with SoftCard(lab.folder / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
+        lab.modem.swap_card(other)
+        lab.install(metadata=metadata())
+        lab.engine._delivered(str(other.eid))
+        assert lab.carry_out(Kind.REFRESH).state is State.DONE
+        assert [each.number for each in other.notifications] == [accepted.seq]
+        assert [(each.eid, each.seq) for each in pending(lab)] == [(OTHER_EID, accepted.seq)]
+        lab.modem.swap_card(lab.card)
+        assert lab.carry_out(Kind.REFRESH).state is State.DONE
+        lab.until_true(lambda: lab.card.notifications == ())
+        assert [each.number for each in other.notifications] == [accepted.seq]
+
+
+@pytest.mark.parametrize("stage", [Stage.SENDING, Stage.REMOVING])
+def test_cut_off_in_the_middle(lab: Lab, stage: Stage) -> None:
+    """One that was being sent is sent again, for the server may not have it; one being removed is removed."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    failed_once(lab)
+    lab.stop()
+    journal = lab.journal()
+    (stored,) = journal.notifications.all()
+    if stage is Stage.SENDING:
+        journal.notifications.mark_sending(stored.id, at=0.0)
+        journal.notifications.make_due(at=0.0)
+    else:
+        journal.notifications.mark_removing(stored.id)
+    journal.close()
+    lab.start()
+    lab.until_true(lambda: lab.card.notifications == ())
+    assert len(lab.server.notifications) == (1 if stage is Stage.SENDING else 0)
+    lab.until_true(lambda: pending(lab) == [])
+
+
+def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
+    """On a full disk a notification stays where it is: neither sent nor taken off the card."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    stored = failed_once(lab)
+    lab.stop()
+    journal = lab.journal()
+    journal.notifications.make_due(at=0.0)
+    box = Outbox(
+        journal,
+        Hub(),
+        lambda address, _eid: Es9Plus(address, trust=lab.trust),
+        patience=5,
+        on_delivered=lambda _eid: None,
+    )
+    with no_space():
+        assert isinstance(box.deliver().errors[stored.address], JournalUnavailable)
+    assert lab.server.notifications == ()
+    assert box.deliver().delivered == 1
+    journal.close()
+
+
+def test_a_network_that_is_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is tried at once, but for what was tried just now."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    waits = failed_once(lab)
+    lab.engine.network_is_back()
+    assert pending(lab) == [waits]
+    monkeypatch.setattr(outbox, "REST", 0.0)
+    lab.engine.network_is_back()
+    lab.until_true(lambda: lab.card.notifications == ())
+    assert len(lab.server.notifications) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "aside"),
+    [
+        (ServerRefused("x", remedy="permanent"), True),
+        (ServerRefused("x", remedy="retry"), False),
+        (ServerUnreachable("x"), False),
+    ],
+)
+def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
+    """Only what is refused for good, and often enough, is set aside; a server that is away never is."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    stored = failed_once(lab)
+    often = replace(stored, refusals=delivery.REFUSALS, attempts=400, stored_at=0.0)
+    assert delivery.is_set_aside(often, error, at=4e9) is aside
