@@ -50,6 +50,7 @@ HOMES = {
     "ecdsa": {"remote/issuer_key.py"},
     "httpcore": {"remote/", "client.py", "client_socket.py"},
     "yaml": {"settings/document.py", "card/quirks/library.py"},
+    "prometheus_client": {"api/metrics.py"},
     "uvicorn": {"api/server.py", "api/connection.py"},
     "sqlite3": {"engine/journal/database.py"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,13 @@ LINKS = "links"
 """The folder in the state folder where it is kept what worked with which modem."""
 
 
-def card_ports(file: SettingsFile) -> list[CardPort]:
-    """Return the cards in the settings; those in one place share what leads there."""
+def card_ports(file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> list[CardPort]:
+    """Return the cards in the settings; those in one place share what leads there.
+
+    Args:
+        file: the settings.
+        observe: told a card's name and the seconds that a command to its ISD-R took.
+    """
     settings = file.settings
     links = file.resolve(settings.state_folder) / LINKS
     memory = LinkMemory(links)
@@ -52,7 +58,8 @@ def card_ports(file: SettingsFile) -> list[CardPort]:
         opens = _opener(section, memory, names, loan)
         if places.count(section.place) > 1:
             opens = shared.setdefault(section.place, SharedPort(opens, name=section.place)).open_link
-        ports.append(_card_port(name, section, opens, loan, _watch(section, watch, names)))
+        port = _card_port(name, section, opens, loan, _watch(section, watch, names))
+        ports.append(replace(port, observe=partial(observe, name)) if observe is not None else port)
     return ports
 
 

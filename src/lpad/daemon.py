@@ -19,6 +19,7 @@ from lpad.deadline import Deadline
 from lpad.engine.engine import Engine
 from lpad.engine.journal import Journal, Retention
 from lpad.engine.means import Patience
+from lpad.engine.measures import Measures
 from lpad.errors import InvalidSettings
 from lpad.logging_format import set_up_logging
 from lpad.servers import connector
@@ -43,16 +44,18 @@ def run(file: SettingsFile) -> None:
     """
     settings = file.settings
     set_up_logging(settings.log.level, redact=settings.log.redact)
-    connect = connector(file)
+    measures = Measures()
+    connect = connector(file, observe=measures.server)
     rules = access_rules(settings)
     # The socket first: a second daemon stops here, before it touches the journal or a port.
     sockets = _sockets(file)
     journal = _journal(file)
     engine = Engine(
-        card_ports(file),
+        card_ports(file, observe=measures.apdu),
         journal=journal,
         connect=connect,
         patience=_patience(settings),
+        measures=measures,
     )
     closing = asyncio.Event()
     server = ApiServer(

@@ -25,8 +25,14 @@ _MEMORY = "servers.json"
 """In the state folder; all in it can be found out again."""
 
 
-def connector(file: SettingsFile) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
+def connector(
+    file: SettingsFile, *, observe: Callable[[str, float], None] | None = None
+) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
     """Return what opens a connection to an SM-DP+ on behalf of a card, as the settings say.
+
+    Args:
+        file: the settings.
+        observe: told a function's name and the seconds that the server took for it.
 
     Raises:
         InvalidSettings: a CA file, or the file with the proxy's password, can't be read.
@@ -36,7 +42,14 @@ def connector(file: SettingsFile) -> Callable[[ServerAddress, CardTrust], Abstra
     route = load_route(file)
 
     def connect(address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
-        return Es9Plus(address, trust=trust, route=route, card=card, protocol_version=remote.protocol_version)
+        return Es9Plus(
+            address,
+            trust=trust,
+            route=route,
+            card=card,
+            protocol_version=remote.protocol_version,
+            observe=observe,
+        )
 
     return connect
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from lpad.card.at_csim import open_csim_link
@@ -14,6 +15,7 @@ from lpad.engine.change import Kind
 from lpad.engine.engine import Engine
 from lpad.engine.journal import Journal
 from lpad.engine.means import Patience
+from lpad.engine.measures import Measures
 from lpad.identifiers import Iccid
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust import Trust
@@ -59,6 +61,7 @@ class Lab:
         self.folder = folder
         self.pki = pki
         self.patience = Patience(answer=LONG, delivery=5)
+        self.measures = Measures()
         self._stack = ExitStack()
         self.card = self._stack.enter_context(SoftCard(folder / "card", pki=pki, behaviour=behaviour))
         self.modem = self._stack.enter_context(
@@ -86,7 +89,12 @@ class Lab:
     @property
     def port(self) -> CardPort:
         path = str(self.folder / "tty")
-        return CardPort(name=CARD, transport="AT+CSIM", open_link=lambda _deadline: open_csim_link(path))
+        return CardPort(
+            name=CARD,
+            transport="AT+CSIM",
+            open_link=lambda _deadline: open_csim_link(path),
+            observe=partial(self.measures.apdu, CARD),
+        )
 
     def journal(self) -> Journal:
         return Journal(self.folder / "journal.db")
@@ -94,7 +102,11 @@ class Lab:
     def start(self, *ports: CardPort) -> Engine:
         """Start an engine on the folder's journal, as the daemon does."""
         self._engine = Engine(
-            ports or [self.port], journal=self.journal(), connect=self._connect, patience=self.patience
+            ports or [self.port],
+            journal=self.journal(),
+            connect=self._connect,
+            patience=self.patience,
+            measures=self.measures,
         )
         self._engine.start()
         return self._engine
@@ -174,4 +186,4 @@ class Lab:
             threading.Event().wait(0.02)
 
     def _connect(self, address: ServerAddress, card: CardTrust) -> Es9Plus:
-        return Es9Plus(address, trust=self.trust, card=card)
+        return Es9Plus(address, trust=self.trust, card=card, observe=self.measures.server)

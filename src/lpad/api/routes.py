@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lpad.api import bodies, changes, description, euiccs, events, system
+from lpad.api import bodies, changes, description, euiccs, events, metrics, system
 from lpad.api.bodies import NoBody
 from lpad.api.roles import Role
 from lpad.engine.change import Change
@@ -76,5 +76,6 @@ ROUTES: tuple[Route, ...] = (
         "GET", "/v1/events", READ, events.stream_events, "text/event-stream", NoBody,
         ("change", "euicc", "after"),
     ),
+    Route("GET", "/v1/metrics", READ, metrics.get_metrics, metrics.MEDIA_TYPE),
     Route("GET", "/v1/openapi.json", READ, description.describe, "application/json"),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from lpad.card.exchange import exchange
 from lpad.card.link import LinkRefused
 from lpad.card.logical_channel import CLOSING
 from lpad.card.status import status_error
+from lpad.card.timed_channel import TimedChannel
 from lpad.deadline import Deadline
 from lpad.errors import CardError
 from lpad.identifiers import ISD_R
@@ -122,6 +123,7 @@ def isdr_session(
     *,
     aids: Sequence[Aid] = (ISD_R,),
     block_size: int = LARGEST_BLOCK,
+    observe: Callable[[float], None] | None = None,
     deadline: Deadline,
 ) -> Iterator[Isdr]:
     """Open a channel to the ISD-R, lend it, close it.
@@ -134,12 +136,15 @@ def isdr_session(
         aids: the ISD-R's names to try, in this order.
         block_size: bytes in one STORE DATA block at most; the link may carry less. What it carries only
             after it has refused more is remembered by the link.
+        observe: told how many seconds each command took.
         deadline: for opening; closing has its own.
 
     Raises:
         CardError: the channel could not be opened; see `Link.open_channel`.
     """
     channel = link.open_channel(aids, deadline=deadline)
+    if observe is not None:
+        channel = TimedChannel(channel, observe)
     isdr = Isdr(channel, block_size=min(block_size, link.block_size))
     try:
         yield isdr

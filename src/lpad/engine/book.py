@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lpad.engine.events import Hub
     from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.journal import Journal, Private
+    from lpad.engine.measures import Measures
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 class Book:
     """Where changes are written; reading never waits for a card."""
 
-    def __init__(self, journal: Journal, hub: Hub) -> None:
+    def __init__(self, journal: Journal, hub: Hub, measures: Measures) -> None:
+        self._measures = measures
         self._journal = journal
         self._hub = hub
         self._lock = threading.Lock()
@@ -67,6 +69,11 @@ class Book:
             live = [change for change in self._live.values() if (change.euicc, change.kind) == (euicc, kind)]
         alike = [change for change in live if change.params == params and not change.state.ended]
         return [change for change in alike if _alike(self.private(change.id).secrets, secrets)]
+
+    def unended(self) -> list[Change]:
+        """Return the changes that are under way or queued, without looking at the disk."""
+        with self._lock:
+            return [change for change in self._live.values() if not change.state.ended]
 
     def adopt(self, euicc: str) -> list[Change]:
         """Take over a card's changes that an earlier run of the daemon left unfinished.
@@ -170,6 +177,8 @@ class Book:
         self._tell(change)
 
     def _tell(self, change: Change) -> None:
+        if change.state.ended:
+            self._measures.change_ended(change.kind, change.state)
         self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)
 
 

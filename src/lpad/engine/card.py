@@ -51,6 +51,7 @@ class CardPort:
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
     what the modem and the card say. `watch` tells of the port's coming and going, where the system tells.
+    `observe` is told the seconds that each command to the ISD-R took.
     """
 
     name: str
@@ -64,6 +65,7 @@ class CardPort:
     default_smdp: ServerAddress | None = None
     loan: Loan | None = None
     watch: Watch | None = None
+    observe: Callable[[float], None] | None = None
 
 
 @dataclass(slots=True)
@@ -144,5 +146,6 @@ class Card:
             self.open(deadline=deadline),
             aids=self.port.aids,
             block_size=self.port.block_size,
+            observe=self.port.observe,
             deadline=deadline,
         )

@@ -16,6 +16,7 @@ from lpad.engine.change import Failure, Kind
 from lpad.engine.events import Hub
 from lpad.engine.idempotency import Submission
 from lpad.engine.journal.recovery import Recovery
+from lpad.engine.measures import Measures
 from lpad.engine.outbox import Outbox
 from lpad.engine.same_card import EID
 from lpad.engine.worker import Worker
@@ -58,6 +59,7 @@ class Engine:
         journal: Journal,
         connect: ConnectFor,
         patience: Patience,
+        measures: Measures | None = None,
     ) -> None:
         """Wire the parts; nothing is opened before `start`.
 
@@ -66,11 +68,13 @@ class Engine:
             journal: keeps changes and notifications; closed by `stop`.
             connect: opens a connection to an SM-DP+, whom a card may vouch for.
             patience: how long things may take.
+            measures: counts and durations, to which the edges add theirs.
         """
+        self.measures = measures or Measures()
         self._journal = journal
         self._hub = Hub()
         self._submitting = threading.Lock()
-        self._book = Book(journal, self._hub)
+        self._book = Book(journal, self._hub, self.measures)
         self._recovery = Recovery(journal, tell=self._tell_of_journal, back=self._journal_back)
         self._connect_for = connect
         self._outbox = Outbox(
@@ -242,6 +246,22 @@ class Engine:
         """
         eid = self._worker(euicc).snapshot.eid
         return self._journal.notifications.all(eid=eid) if eid is not None else []
+
+    def unsent(self) -> dict[str, list[StoredNotification]]:
+        """Return what no server has accepted yet, by card; under "" what is of a card that isn't there."""
+        names = {snapshot.eid: snapshot.name for snapshot in self.snapshots()}
+        found: dict[str, list[StoredNotification]] = {name: [] for name in self._workers}
+        for stored in self._journal.notifications.all():
+            if stored.unsent:
+                found.setdefault(names.get(stored.eid, ""), []).append(stored)
+        return found
+
+    def unfinished(self) -> dict[str, int]:
+        """Return how many changes of each card are queued, running or waiting."""
+        counts = dict.fromkeys(self._workers, 0)
+        for change in self._book.unended():
+            counts[change.euicc] = counts.get(change.euicc, 0) + 1
+        return counts
 
     @staticmethod
     def ports() -> Ports:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Self
 
 from lpad.codec import es9plus as json_binding
@@ -54,6 +55,7 @@ class Es9Plus:
         route: Route | None = None,
         card: CardTrust = NO_CARD,
         protocol_version: str = DEFAULT_PROTOCOL_VERSION,
+        observe: Callable[[str, float], None] | None = None,
     ) -> None:
         """Prepare for a server; connects to nothing yet.
 
@@ -63,9 +65,11 @@ class Es9Plus:
             route: how servers are reached; None: directly.
             card: whose CIs may vouch for the server, where the anchors do not.
             protocol_version: told in X-Admin-Protocol; servers accept any 2.x.
+            observe: told each function's name and the seconds that it took, connecting included.
         """
         self.address = address
         self._connection = HttpsConnection(address, trust=trust, route=route or Route(), card=card)
+        self._observe = observe
         self._headers = {
             # Fixed words of the specification (6.2): "lpad" is the role there, not this program.
             "User-Agent": "gsma-rsp-lpad",
@@ -219,7 +223,12 @@ class Es9Plus:
         """Post and judge, in this order: HTTP status, JSON, function execution status."""
         attempted = f"ES9+.{function}"
         path = _PATH + function[0].lower() + function[1:]
-        http = self._connection.post(path, body, headers=self._headers, limit=limit, deadline=deadline)
+        started = time.monotonic()
+        try:
+            http = self._connection.post(path, body, headers=self._headers, limit=limit, deadline=deadline)
+        finally:
+            if self._observe is not None:
+                self._observe(function, time.monotonic() - started)
         if not 200 <= http.status < 300:
             raise self._failed(attempted, http)
         with blamed_on(ServerMalformed, attempted):

@@ -1,0 +1,131 @@
+"""Metrics for Prometheus, as the engine knows them at the moment. The one home of prometheus_client.
+
+Nothing is kept here, and the library is loaded with the first scrape: without Prometheus it costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+import lpad
+from lpad.engine.snapshot import CardState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from prometheus_client.core import HistogramMetricFamily, Metric
+
+    from lpad.api.call import Call
+    from lpad.engine.engine import Engine
+    from lpad.engine.measures import Durations
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus' text format, which all scrapers read."""
+
+
+async def get_metrics(call: Call) -> Response:
+    """Tell cards, profiles, changes, the outbox and durations in Prometheus' text format."""
+    return Response(await asyncio.to_thread(_text, call.engine), media_type=MEDIA_TYPE)
+
+
+def _text(engine: Engine) -> bytes:
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415 - see above
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(engine))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+class _Collector:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._cards()
+        yield from self._changes()
+        yield from self._outbox()
+        yield from self._durations()
+
+    def _cards(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily  # noqa: PLC0415 - see above
+
+        yield InfoMetricFamily("lpad_build", "The daemon's version.", {"version": lpad.__version__})
+        states = GaugeMetricFamily(
+            "lpad_card_state", "1 for the state that the card is in.", labels=["euicc", "state"]
+        )
+        profiles = GaugeMetricFamily(
+            "lpad_profiles", "Profiles on the card, as it was last read.", labels=["euicc", "state"]
+        )
+        memory = GaugeMetricFamily(
+            "lpad_card_free_memory_bytes", "Free memory of the card.", labels=["euicc", "memory"]
+        )
+        for card in self._engine.snapshots():
+            for state in CardState:
+                states.add_metric([card.name, state], card.state is state)
+            for wanted in ("enabled", "disabled"):
+                count = sum(profile.state == wanted for profile in card.profiles)
+                profiles.add_metric([card.name, wanted], count)
+            free = card.info.memory if card.info is not None else None
+            if free is not None and free.free_non_volatile is not None:
+                memory.add_metric([card.name, "non-volatile"], free.free_non_volatile)
+            if free is not None and free.free_volatile is not None:
+                memory.add_metric([card.name, "volatile"], free.free_volatile)
+        yield from (states, profiles, memory)
+
+    def _changes(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+
+        ended = CounterMetricFamily(
+            "lpad_changes", "Changes that ended since the daemon started.", labels=["kind", "outcome"]
+        )
+        for (kind, outcome), count in sorted(self._engine.measures.changes().items()):
+            ended.add_metric([kind, outcome], count)
+        queued = GaugeMetricFamily(
+            "lpad_changes_unfinished", "Changes that are queued, running or waiting.", labels=["euicc"]
+        )
+        for name, count in self._engine.unfinished().items():
+            queued.add_metric([name], count)
+        yield from (ended, queued)
+
+    def _outbox(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above
+
+        depth = GaugeMetricFamily(
+            "lpad_outbox_notifications", "Notifications that no server has accepted yet.", labels=["euicc"]
+        )
+        oldest = GaugeMetricFamily(
+            "lpad_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without.", labels=["euicc"]
+        )
+        present = time.time()
+        for name, stored in self._engine.unsent().items():
+            ages = [present - each.stored_at for each in stored]
+            depth.add_metric([name], len(stored))
+            oldest.add_metric([name], max(0.0, *ages) if ages else 0.0)
+        yield from (depth, oldest)
+
+    def _durations(self) -> Iterator[Metric]:
+        from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - see above
+
+        apdus = HistogramMetricFamily(
+            "lpad_apdu_duration_seconds", "From a command to the card's answer.", labels=["euicc"]
+        )
+        _add(apdus, self._engine.measures.apdus())
+        servers = HistogramMetricFamily(
+            "lpad_es9plus_duration_seconds", "From a request to the server's answer.", labels=["function"]
+        )
+        _add(servers, self._engine.measures.servers())
+        yield from (apdus, servers)
+
+
+def _add(family: HistogramMetricFamily, durations: Mapping[str, Durations]) -> None:
+    for label, each in sorted(durations.items()):
+        buckets = [("+Inf" if end == float("inf") else str(end), count) for end, count in each.cumulative]
+        family.add_metric([label], buckets=buckets, sum_value=each.total)
