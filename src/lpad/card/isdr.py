@@ -154,4 +154,4 @@ def isdr_session(
         try:
             channel.close(deadline=Deadline.after(CLOSING))
         except CardError as error:
-            _log.info("the ISD-R's channel was not closed: %s", error)
+            _log.debug("the ISD-R's channel was not closed: %s", error)

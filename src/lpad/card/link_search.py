@@ -56,7 +56,7 @@ def find_link(
             except CardError as error:
                 if ends_search(error):
                     raise
-                _log.info("%s: %s does not work: %s", name, kind, error)
+                _log.debug("%s: %s does not work: %s", name, kind, error)
                 failures[kind] = error
             else:
                 _log.info("%s: %s works", name, kind)

@@ -66,6 +66,6 @@ def cancel(
             deadline=Deadline.after(_ON_SERVER),
         )
     except LpadError as error:
-        _LOG.warning("the session could not be cancelled (%s): %s", reason.reason, error)
+        _LOG.debug("the session could not be cancelled (%s): %s", reason.reason, error)
     else:
         _LOG.info("session cancelled on card and server (%s)", reason.reason)

@@ -98,7 +98,7 @@ def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Dea
         ServerError: not accepted, by its kind; keep the notification and try again later.
     """
     server.handle_notification(pending_notification=notification.payload, deadline=deadline)
-    _LOG.info("notification %d accepted by %s", notification.sequence_number, server.address)
+    _LOG.debug("notification %d accepted by %s", notification.sequence_number, server.address)
 
 
 def remove(euicc: Euicc, sequence_number: int, *, deadline: Deadline) -> None:

@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LEVELS = {"failed": logging.WARNING, "removed": logging.DEBUG}
+
 
 def tell(hub: Hub, what: str, stored: StoredNotification, **more: str | int) -> None:
     """Tell what became of a notification, such as `delivered` or `failed`."""
     details = "".join(f" {name}={value}" for name, value in more.items())
-    log.info("notification %d (%s) for %s: %s%s", stored.seq, stored.event, stored.address, what, details)
+    level = _LEVELS.get(what, logging.INFO)
+    log.log(
+        level, "notification %d (%s) for %s: %s%s", stored.seq, stored.event, stored.address, what, details
+    )
     hub.publish(
         "notification",
         {

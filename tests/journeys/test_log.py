@@ -1,0 +1,137 @@
+"""What a whole gateway's log lets out: nothing that names the subscriber, unless the settings want it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import CARD, Gateway
+from lpad.identifiers import Iccid
+from lpad.simulator.made_up_profile import made_up_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MATCHING_ID = "KQ7-TRACED-MATCHING-ID"
+CONFIRMATION_CODE = "vErY-53cret"
+ICCIDS = ("89440000000000770016", "89440000000000770024")
+IMSI = "001010987654321"
+IMEI = "490154203237518"
+
+
+def life(gateway: Gateway) -> tuple[str, str]:
+    """Download twice, once with a confirmation code, switch, and return the codes' texts."""
+    client = gateway.client
+    codes = []
+    for iccid, more in zip(
+        ICCIDS, ({"matching_id": MATCHING_ID, "confirmation_code": CONFIRMATION_CODE}, {}), strict=True
+    ):
+        code = gateway.order(made_up_profile(Iccid.parse(iccid), imsi=IMSI, size=3000), **more)
+        codes.append(code)
+        typed = {"confirmation_code": CONFIRMATION_CODE} if more else {}
+        gateway.download(code, **typed).check()
+        client.enable(CARD, iccid, wait=10).check()
+    # And what goes wrong: errors are where identifiers are let out by mistake.
+    client.download(CARD, activation_code=codes[1], wait=10)
+    client.delete(CARD, ICCIDS[1], wait=10)
+    gateway.until(lambda: not gateway.card.notifications)
+    return codes[0], codes[1]
+
+
+def spellings(secret: str) -> Iterator[str]:
+    """How a secret may stand in a log: as text, hex, base64, and a number also in swapped BCD."""
+    yield secret
+    forms = [secret.encode()]
+    if secret.isdecimal():
+        # ICCID and EID as they are, the IMSI with its length and parity, the IMEI as 23.003 has it.
+        for digits in {secret + "F" * (len(secret) % 2), "9" + secret, secret + "0"}:
+            if len(digits) % 2 == 0:
+                forms.append(bytes.fromhex(digits))
+                forms.append(
+                    bytes.fromhex("".join(b + a for a, b in zip(digits[::2], digits[1::2], strict=True)))
+                )
+    for form in forms:
+        yield form.hex()
+        # Inside a longer text base64 has three alignments; what all of an alignment share is sought.
+        for before in range(3):
+            text = base64.b64encode(bytes(before) + form).decode()
+            yield text[4 * (before > 0) : len(text) - 4]
+
+
+def found_in(log: str, secrets: dict[str, str]) -> list[str]:
+    lowered, log = log.lower(), log.replace("\\/", "/")
+    return [
+        f"{name} as {spelling}"
+        for name, secret in secrets.items()
+        for spelling in spellings(secret)
+        if len(spelling) >= 6 and (spelling in log or spelling.lower() in lowered)
+    ]
+
+
+def secrets_of(gateway: Gateway, codes: tuple[str, str]) -> dict[str, str]:
+    (transaction, *_) = [each.split("$")[2] for each in codes]
+    assert transaction == MATCHING_ID
+    hashed = hashlib.sha256(CONFIRMATION_CODE.encode()).hexdigest()
+    return {
+        "activation code": codes[0],
+        "the other activation code": codes[1],
+        "matching ID": MATCHING_ID,
+        "the other matching ID": codes[1].split("$")[2],
+        "confirmation code": CONFIRMATION_CODE,
+        "confirmation code's hash": hashed,
+        "EID": str(gateway.card.eid),
+        "ICCID": ICCIDS[0],
+        "the other ICCID": ICCIDS[1],
+        "IMSI": IMSI,
+        "IMEI": IMEI,
+    }
+
+
+@pytest.mark.parametrize("level", ["debug", "trace"])
+def test_no_secret_is_logged(level: str) -> None:
+    """Downloads, switches and failures leave no code and no identifier in the log, whatever its level."""
+    with Gateway(settings={"log": level}) as gateway:
+        gateway.ready()
+        secrets = secrets_of(gateway, life(gateway))
+        assert found_in(gateway.log, secrets) == []
+        assert ("TRACE lpad.card.apdu" in gateway.log) is (level == "trace")
+        assert ("TRACE lpad.remote.http" in gateway.log) is (level == "trace")
+        if level == "trace":
+            assert re.search(
+                r"> POST /gsma/rsp2/es9plus/authenticateClient .*\"transactionId\": \"\[", gateway.log
+            )
+            assert '"status": "Executed-Success"' in gateway.log
+
+
+def test_payloads_are_logged_on_request() -> None:
+    """With `redact: false` the same hunt finds what it looks for: on a bench everything may be wanted."""
+    with Gateway(settings={"log": {"level": "trace", "redact": False}}) as gateway:
+        gateway.ready()
+        secrets = secrets_of(gateway, life(gateway))
+        found = {each.partition(" as ")[0] for each in found_in(gateway.log, secrets)}
+        assert {"matching ID", "EID", "ICCID", "the other ICCID"} <= found
+        assert not {"confirmation code"} & found  # it leaves lpad as a hash only
+        longest = max(len(line) for line in gateway.log.splitlines() if "lpad.remote.http" in line)
+        assert longest < 8000, "certificates and packages are shortened"
+
+
+def test_one_line_an_event() -> None:
+    """At the usual level a life of two profiles is told in lines that an operator can count, and no more."""
+    with Gateway() as gateway:
+        gateway.ready()
+        life(gateway)
+        gateway.stop()
+        lines = [line.partition(" lpad.")[2] for line in gateway.log.splitlines()]
+        told = [line for line in lines if not line.startswith("api.app: ")]
+        assert len(told) == len(set(told)), "a line stands twice"
+        assert sum("delivered" in line for line in told) == 7
+        for number in range(1, 7):
+            of_change = [line for line in told if f"change {number} (" in line]
+            assert len(of_change) == 2, "a change has a line for its beginning and one for its end"
+        assert len(lines) - len(told) == 6, "a line for each request that changes something"
+        assert len(told) <= 2 * 6 + 7 + 6
+        assert "Traceback" not in gateway.log
