@@ -96,6 +96,16 @@ class Memory(_View, frozen=True, kw_only=True):
     installed_applications: int | None = None
 
 
+class CertificateIssuer(_View, frozen=True, kw_only=True):
+    """A CI that a card names, for verifying servers, for signing, or both."""
+
+    key_id: str
+    name: str | None = None
+    test: bool = False
+    verification: bool = False
+    signing: bool = False
+
+
 class Info(_View, frozen=True, kw_only=True):
     """What a card says of itself."""
 
@@ -105,6 +115,7 @@ class Info(_View, frozen=True, kw_only=True):
     firmware: str | None = None
     ci_ids_for_verification: tuple[str, ...] = ()
     ci_ids_for_signing: tuple[str, ...] = ()
+    certificate_issuers: tuple[CertificateIssuer, ...] = ()
     uicc_capability: tuple[str, ...] = ()
     rsp_capability: tuple[str, ...] = ()
     forbidden_policy_rules: tuple[str, ...] = ()

@@ -67,6 +67,12 @@ class ProbeRequest(Request, frozen=True, kw_only=True):
     unredacted: bool = False
 
 
+class TrustCheckRequest(Request, frozen=True, kw_only=True):
+    """The server to shake hands with: name, or name:port."""
+
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
 class JournalView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the journal can be written, what keeps it from that, and damaged files that were set aside."""
 

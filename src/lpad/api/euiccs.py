@@ -72,6 +72,11 @@ async def probe_euicc(call: Call) -> Response:
     return await _submit(call, Kind.PROBE, {"unredacted": call.body.unredacted})
 
 
+async def check_trust(call: Call) -> Response:
+    """Shake hands with a server, send nothing; the change's result tells who vouches for it, or why not."""
+    return await _submit(call, Kind.CHECK_TRUST, {"address": str(ServerAddress.parse(call.body.address))})
+
+
 async def reset_euicc(call: Call) -> Response:
     """Delete profiles by class, and the default SM-DP+ address."""
     params: dict[str, Json] = {

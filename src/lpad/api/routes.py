@@ -53,6 +53,9 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", _CARD, ADMIN, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
     Route("POST", f"{_CARD}/refresh", SWITCH, euiccs.refresh_euicc, Change, NoBody, _WAIT),
     Route("POST", f"{_CARD}/probe", SWITCH, euiccs.probe_euicc, Change, bodies.ProbeRequest, _WAIT),
+    Route(
+        "POST", f"{_CARD}/trust-check", INSTALL, euiccs.check_trust, Change, bodies.TrustCheckRequest, _WAIT
+    ),
     Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, bodies.ProfileList),
     Route("GET", _PROFILE, READ, euiccs.get_profile, Profile),
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png"),

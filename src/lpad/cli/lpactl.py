@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from lpad.cli import acting, exit_codes, notifying, probing, showing
+from lpad.cli import acting, exit_codes, notifying, probing, showing, trusting
 from lpad.cli.lpactl_group import cli
 
-__all__ = ["acting", "cli", "main", "notifying", "probing", "showing"]
+__all__ = ["acting", "cli", "main", "notifying", "probing", "showing", "trusting"]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from lpad.cli.session import command
 if TYPE_CHECKING:
     from lpad.cli.session import Session
     from lpad.client import Client, Euicc
+    from lpad.client_views import CertificateIssuer
 
 
 @command(cli, "status")
@@ -75,8 +76,10 @@ def info(session: Session, refresh: bool) -> None:
             ("firmware", about.firmware),
             ("category", about.category),
             ("SAS accreditation", about.sas_accreditation_number),
-            ("CI keys, verification", joined(about.ci_ids_for_verification)),
-            ("CI keys, signing", joined(about.ci_ids_for_signing)),
+            *(
+                ("CI" if number == 0 else "", _issuer(each))
+                for number, each in enumerate(about.certificate_issuers)
+            ),
             ("UICC capability", joined(about.uicc_capability)),
             ("RSP capability", joined(about.rsp_capability)),
             ("forbidden rules", joined(about.forbidden_policy_rules)),
@@ -84,6 +87,14 @@ def info(session: Session, refresh: bool) -> None:
     session.output.facts(rows)
     if euicc.error is not None:
         session.output.note(safe(f"{euicc.error.sentence} ({euicc.error.kind})"))
+
+
+def _issuer(issuer: CertificateIssuer) -> str:
+    uses = [
+        name for name, used in (("verification", issuer.verification), ("signing", issuer.signing)) if used
+    ]
+    tests = "; for tests" if issuer.test else ""
+    return f"{issuer.key_id}  {issuer.name or 'not known by name'} ({joined(uses)}{tests})"
 
 
 @command(cli, "profiles")

@@ -42,6 +42,7 @@ class Kind(enum.StrEnum):
     DROP_NOTIFICATION = "drop-notification"
     REFRESH = "refresh"
     PROBE = "probe"
+    CHECK_TRUST = "check-trust"
 
 
 class State(enum.StrEnum):

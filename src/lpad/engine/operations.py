@@ -16,6 +16,7 @@ from lpad.engine.insisting import when_not_busy
 from lpad.engine.probing import probe
 from lpad.engine.same_card import check_same_card
 from lpad.engine.switching import attempt, prepared, switch, verify
+from lpad.engine.trust_check import check_trust
 from lpad.errors import CardError, CardRefused, Conflict, LpadError, NotFound
 from lpad.identifiers import Iccid
 
@@ -216,4 +217,5 @@ OPERATIONS: Mapping[Kind, Operation] = {
     Kind.DROP_NOTIFICATION: drop_notification,
     Kind.REFRESH: refresh,
     Kind.PROBE: probe,
+    Kind.CHECK_TRUST: check_trust,
 }

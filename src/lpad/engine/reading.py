@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lpad.codec.certificate_issuers import issuer_named
 from lpad.codec.messages.installation import InstallationError, ProfileInstallationResult
 from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
 from lpad.engine.snapshot import (
     Addresses,
     CardInfo,
+    CertificateIssuer,
     Icon,
     Memory,
     NotificationAddress,
@@ -22,7 +24,7 @@ from lpad.errors import CardRefused, MalformedError
 from lpad.identifiers import Iccid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.metadata import NotificationTarget, OperatorId
@@ -155,6 +157,7 @@ def _info(info: EuiccInfo2) -> CardInfo:
         ),
         ci_ids_for_verification=tuple(key.hex() for key in info.ci_verification),
         ci_ids_for_signing=tuple(key.hex() for key in info.ci_signing),
+        certificate_issuers=_issuers(info.ci_verification, info.ci_signing),
         uicc_capability=info.uicc_capabilities,
         rsp_capability=info.rsp_capabilities,
         forbidden_policy_rules=info.forbidden_pprs,
@@ -163,6 +166,20 @@ def _info(info: EuiccInfo2) -> CardInfo:
         category=info.category,
         protection_profile_version=info.pp_version,
         sas_accreditation_number=info.sas_accreditation_number,
+    )
+
+
+def _issuers(verification: Sequence[bytes], signing: Sequence[bytes]) -> tuple[CertificateIssuer, ...]:
+    """Return the CIs of both lists, each once, in the card's order."""
+    return tuple(
+        CertificateIssuer(
+            key_id=key_id.hex(),
+            name=known.name if (known := issuer_named(key_id)) else None,
+            test=known is not None and known.test,
+            verification=key_id in verification,
+            signing=key_id in signing,
+        )
+        for key_id in dict.fromkeys((*verification, *signing))
     )
 
 

@@ -75,6 +75,17 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateIssuer:
+    """A CI that the card names: `name` None where it is not known; `test` for one known to be for tests."""
+
+    key_id: str
+    name: str | None = None
+    test: bool = False
+    verification: bool = False
+    signing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardInfo:
     """What the card says of itself; CI key identifiers as hex, highest priority first."""
 
@@ -84,6 +95,7 @@ class CardInfo:
     memory: Memory
     ci_ids_for_verification: tuple[str, ...] = ()
     ci_ids_for_signing: tuple[str, ...] = ()
+    certificate_issuers: tuple[CertificateIssuer, ...] = ()
     uicc_capability: tuple[str, ...] = ()
     rsp_capability: tuple[str, ...] = ()
     forbidden_policy_rules: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lpad.remote.card_anchor import CardTrust
     from lpad.remote.https import HttpAnswer
     from lpad.remote.trust import Trust
+    from lpad.remote.trust_report import TrustReport
     from lpad.server_address import ServerAddress
 
 _LOG = logging.getLogger(__name__)
@@ -184,6 +185,14 @@ class Es9Plus:
             transaction_id=transaction_id, cancel_session_response=cancel_session_response
         )
         self._call("CancelSession", body, may_be_empty=True, deadline=deadline)
+
+    def check_trust(self, *, deadline: Deadline) -> TrustReport:
+        """Shake hands on a connection of its own, send nothing, and tell what was found out.
+
+        Raises:
+            ServerUnreachable: no connection, or no answer in time.
+        """
+        return self._connection.check_trust(deadline=deadline)
 
     def close(self) -> None:
         """Close the connection."""

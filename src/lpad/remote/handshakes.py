@@ -49,14 +49,26 @@ class Handshakes:
     def __init__(self, server: ServerAddress, *, trust: Trust, card: CardTrust) -> None:
         self._server = server
         self._trust = trust
-        self._authorities = trust.authorities(card)
+        self.named = trust.memory.authorities(card.eid, card.authorities)
+        """The CIs that the card names, and below those of them that count."""
+        self.authorities = trust.permitted(self.named)
         self._tried: list[Offer] = []
         memory, name = trust.memory, str(server)
-        remembered = memory.anchor(name, self._authorities)
+        remembered = memory.anchor(name, self.authorities)
         self._offer = Offer(remembered, brainpool=memory.needs_brainpool(name))
         self._remembered = remembered
+        self.presented: list[bytes] = []
+        """The certificates that the server showed last, and below the way up that was found in them."""
         self.path: tuple[Link, ...] = ()
-        """Of the chain that was presented last, where that was looked at."""
+        self.verified: list[bytes] = []
+        """The chain that OpenSSL verified, the anchor last."""
+        self.tls: str | None = None
+        """The version of TLS that was agreed on."""
+
+    @property
+    def server(self) -> str:
+        """The server's name, or name:port."""
+        return str(self._server)
 
     @property
     def offer(self) -> Offer:
@@ -75,7 +87,8 @@ class Handshakes:
             error: OpenSSL's.
             tls: the socket that it failed on, not closed yet.
         """
-        following = self._following(error, tls)
+        self.presented = presented_chain(tls)
+        following = self._following(error)
         if following is None or following in self._tried:
             self._settle_brainpool(error)
             return tls_failure.untrusted(error, server=str(self._server))
@@ -89,23 +102,28 @@ class Handshakes:
         Raises:
             ServerUntrusted: the certificate is not a server's of the eSIM world, or was revoked.
         """
-        chain = verified_chain(tls)
+        chain = self.verified = verified_chain(tls)
+        self.presented, self.tls = presented_chain(tls), tls.version()
         name = str(self._server)
-        check_role(chain, anchor=self._offer.anchor, authorities=self._authorities, server=name)
+        check_role(chain, anchor=self._offer.anchor, authorities=self.authorities, server=name)
         self._trust.revocations.check(chain, server=name)
         self._trust.memory.remember_brainpool(name, needed=self._offer.brainpool)
         if self._offer.anchor is not None:
             self._trust.memory.remember_anchor(name, self._offer.anchor)
 
-    def _following(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> Offer | None:
+    def is_operators(self, chain: list[bytes]) -> bool:
+        """Whether a verified chain ends in an anchor of the operator's, not of the system's."""
+        return self._trust.is_operators(chain[-1])
+
+    def _following(self, error: ssl.SSLError) -> Offer | None:
         if self._offer.brainpool and not tls_failure.is_of_certificate(error):
             return replace(self._offer, brainpool=False)  # a server that needed it may have moved on
         if tls_failure.is_no_shared_cipher(error):
             return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
         if not tls_failure.is_without_anchor(error):
             return None
-        self.path = trace(presented_chain(tls))
-        found = find_anchor(self.path, self._authorities)
+        self.path = trace(self.presented)
+        found = find_anchor(self.path, self.authorities)
         if found is None and self._offer.anchor is not None:
             self._trust.memory.forget_anchor(str(self._server), self._offer.anchor)
             return replace(self._offer, anchor=None)

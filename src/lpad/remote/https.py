@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import httpcore
 
-from lpad.errors import ServerMalformed, ServerUnreachable
+from lpad.errors import ServerMalformed, ServerUnreachable, ServerUntrusted
 from lpad.remote.card_anchor import CardTrust
 from lpad.remote.handshakes import Handshakes
-from lpad.remote.timed_stream import HandshakeAgain, TimedBackend
+from lpad.remote.timed_stream import HandshakeAgain, HandshakeSucceeded, TimedBackend
 from lpad.remote.trace import trace_answer, trace_failure, trace_request
+from lpad.remote.trust_report import report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from lpad.deadline import Deadline
     from lpad.remote.route import Route
     from lpad.remote.trust import Trust
+    from lpad.remote.trust_report import TrustReport
     from lpad.server_address import ServerAddress
 
 
@@ -92,6 +95,32 @@ class HttpsConnection:
             except Exception as error:
                 trace_failure(self._server, error)
                 raise
+
+    def check_trust(self, *, deadline: Deadline) -> TrustReport:
+        """Shake hands on a connection of its own, send nothing, and tell what was found out.
+
+        Raises:
+            ServerUnreachable: no connection, or no answer in time.
+        """
+        self.close()
+        self._backend.deadline = deadline
+        self._backend.handshakes = self._handshakes()
+        self._backend.only_handshake = True
+        tried = 0
+        url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target="/")
+        try:
+            while True:
+                tried += 1
+                with suppress(HandshakeAgain):
+                    self._exchange(httpcore.Request("GET", url), 0)
+                self.close()
+        except HandshakeSucceeded:
+            return report(self._backend.handshakes, tried=tried, error=None)
+        except ServerUntrusted as error:
+            return report(self._backend.handshakes, tried=tried, error=error)
+        finally:
+            self._backend.only_handshake = False
+            self.close()
 
     def close(self) -> None:
         """Close the connection; a later post opens a new one."""

@@ -41,6 +41,10 @@ class HandshakeAgain(Exception):
     """The handshake failed, and another one on a new connection may not; nothing was sent."""
 
 
+class HandshakeSucceeded(Exception):
+    """The handshake verified the server, and no more was wanted."""
+
+
 class TimedBackend(httpcore.NetworkBackend):
     """What httpcore connects through; `deadline` is set before each request."""
 
@@ -48,6 +52,7 @@ class TimedBackend(httpcore.NetworkBackend):
         self.deadline = Deadline.after(0)
         self.server = server
         self.handshakes = handshakes
+        self.only_handshake = False  # whether to go no further than that
         self._route = route
         self.connects = 0
         self.ended = False  # whether the server has closed the latest connection
@@ -205,6 +210,9 @@ class TimedStream(httpcore.NetworkStream):
         except LpadError:
             tls.close()
             raise
+        if self._backend.only_handshake:
+            tls.close()
+            raise HandshakeSucceeded
         return TimedStream(tls, self._backend)
 
     def close(self) -> None:

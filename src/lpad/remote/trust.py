@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.codec.revocation_list import RevocationList
-    from lpad.remote.card_anchor import CardTrust
     from lpad.remote.handshakes import Offer
 
 
@@ -48,7 +47,7 @@ class Trust:
             memory: what was found out about servers; None begins a new one.
             revocations: lists of certificates that don't count any more.
         """
-        self._extra = b"".join(extra)
+        self._extra = tuple(extra)
         self._use_system_roots = use_system_roots
         self._minimum_version = minimum_version
         self._forbidden = None if forbidden is None else tuple(forbidden)
@@ -79,10 +78,13 @@ class Trust:
         """Whether the older TLS is allowed that brainpool needs."""
         return self._minimum_version <= ssl.TLSVersion.TLSv1_2
 
-    def authorities(self, card: CardTrust) -> tuple[bytes, ...]:
-        """Return the CIs that a card names, less those that are forbidden."""
-        named = self.memory.authorities(card.eid, card.authorities)
+    def permitted(self, named: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Return those of the CIs which a card names that are not forbidden."""
         return permitted(named, forbidden=self._forbidden)
+
+    def is_operators(self, certificate: bytes) -> bool:
+        """Whether a certificate (DER) is one of the operator's own anchors."""
+        return certificate in self._extra
 
     def context(self, offer: Offer) -> ssl.SSLContext:
         """Return the context for a handshake."""
@@ -105,5 +107,5 @@ class Trust:
             if self._use_system_roots:
                 context.load_default_certs()
             if self._extra:
-                context.load_verify_locations(cadata=self._extra)
+                context.load_verify_locations(cadata=b"".join(self._extra))
         return offer_brainpool(context) if offer.brainpool else context
