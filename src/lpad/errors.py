@@ -7,6 +7,8 @@
     │   │   └── InvalidSettings
     │   ├── NotFound                 no such card, profile, change or notification
     │   ├── Conflict                 right in itself, but not in the present state
+    │   │   ├── Protected                the settings keep the profile, or one enabled
+    │   │   └── SwitchLimit              enough switches for a day             (retryable)
     │   ├── NotPermitted             the caller's user or group may not do this
     │   ├── KeyReused                an idempotency key stands for another request already
     │   ├── TooManyChanges           the card's queue is full                   (retryable)
@@ -25,6 +27,8 @@
     │   ├── ServerUntrusted          TLS, or the server's identity, can't be verified
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
     │   └── ServerMalformed          the answer breaks its grammar or contradicts itself
+    ├── SwitchRolledBack         a guard was not met; the profile before is enabled again
+    ├── SwitchStuck              a guard was not met, and no other profile could be enabled
     ├── MalformedError           bytes break their grammar; the edge that got them turns this
     │                            into CardMalformed or ServerMalformed
     └── InternalError            lpad itself is wrong
@@ -101,6 +105,19 @@ class Conflict(RequestError):
     """Right in itself, but not in the present state."""
 
     kind = "conflict"
+
+
+class Protected(Conflict):
+    """The settings say that the profile is to stay, or that one is to stay enabled."""
+
+    kind = "protected"
+
+
+class SwitchLimit(Conflict):
+    """The settings allow no more switches today; details hold `limit` and `next_at`."""
+
+    kind = "switch-limit"
+    retryable = True
 
 
 class NotPermitted(RequestError):
@@ -214,6 +231,18 @@ class ServerMalformed(ServerError):
     """The server's answer breaks its grammar or contradicts itself."""
 
     kind = "server-malformed"
+
+
+class SwitchRolledBack(LpadError):
+    """A guard was not met; details hold `enabled`, `previous`, `reason` and `seen`."""
+
+    kind = "switch-rolled-back"
+
+
+class SwitchStuck(LpadError):
+    """A guard was not met, and neither the profile before nor another of the order could be enabled."""
+
+    kind = "switch-stuck"
 
 
 class MalformedError(LpadError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.card.isdr import isdr_session
+from lpad.engine.switch_policy import NO_POLICY, SwitchPolicy
 from lpad.errors import CardUnreachable
 from lpad.identifiers import ISD_R
 from lpad.lpa.euicc import Euicc
@@ -50,7 +51,8 @@ class CardPort:
 
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
-    what the modem and the card say. `watch` tells of the port's coming and going, where the system tells.
+    what the modem and the card say. `policy` says what may be switched.
+    `watch` tells of the port's coming and going, where the system tells.
     `observe` is told the seconds that each command to the ISD-R took.
     """
 
@@ -64,6 +66,7 @@ class CardPort:
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
     loan: Loan | None = None
+    policy: SwitchPolicy = NO_POLICY
     watch: Watch | None = None
     observe: Callable[[float], None] | None = None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lpad.deadline import Deadline
 from lpad.engine.change import Progress, Question, QuestionKind, State, now
-from lpad.errors import Cancelled, Conflict, LpadError
+from lpad.errors import Cancelled, Conflict, InternalError, LpadError
 
 if TYPE_CHECKING:
     from lpad.engine.book import Book
@@ -103,9 +103,24 @@ class Job:
         self.check()
         self._change = self._book.save(self._change.at_step(name), notes=notes)
 
-    def guarded(self, guard: Guard, **notes: Json) -> None:
-        """Show the guard as it is now: on disk, with what taking the change up again needs."""
-        self._change = self._book.save(replace(self._change, guard=guard), notes=notes)
+    def guarded(self, guard: Guard, *, needed: bool = True, **notes: Json) -> None:
+        """Show the guard as it is now: on disk, with what taking the change up again needs.
+
+        Args:
+            guard: how far it has got.
+            needed: whether the change can't go on where this can't be written.
+            notes: for after a restart.
+
+        Raises:
+            InternalError: it can't be written.
+        """
+        record = replace(self._change, guard=guard)
+        try:
+            self._change = self._book.save(record, notes=notes)
+        except InternalError:
+            if needed:
+                raise
+            self._change = self._book.show(record)
         self._private.notes.update(notes)
         self._book.tell_guard(self._change)
 
@@ -180,7 +195,7 @@ class Job:
         with self._condition:
             self._answer = None
             question = Question(kind=kind, until=now() + timedelta(seconds=within))
-            self._change = self._book.save(self._change.wait(question))
+            self._change = self._book.show(self._change.wait(question))
 
     @property
     def given(self) -> Answer | None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from lpad.deadline import Deadline
     from lpad.engine.card import Card
+    from lpad.engine.change import Change
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.snapshot import Icon, Snapshot
@@ -40,7 +41,8 @@ class Means:
     """Handed to each operation.
 
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
-    what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID.
+    what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
+    `changes` returns those of this card that the journal keeps.
     """
 
     card: Card
@@ -50,3 +52,4 @@ class Means:
     snapshot: Callable[[], Snapshot]
     observe: Observe
     keep_icon: Callable[[str, Icon], None]
+    changes: Callable[[], list[Change]]

@@ -12,6 +12,7 @@ from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.change import Kind
 from lpad.engine.downloading import download
+from lpad.engine.guarded_switch import guarded_switch
 from lpad.engine.insisting import when_not_busy
 from lpad.engine.probing import probe
 from lpad.engine.same_card import check_same_card
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 def enable(job: Job, means: Means) -> dict[str, Json]:
     """Enable a profile; the one enabled before is disabled by the card."""
+    if job.params.get("guard") is not None:
+        return guarded_switch(job, means)
     return switch(job, means, iccid=str(job.params["iccid"]), enabled=True)
 
 
@@ -52,6 +55,7 @@ def delete(job: Job, means: Means) -> dict[str, Json]:
             if job.params.get("missing_ok"):
                 return {"iccid": iccid, "already": True}
             raise NotFound(f"can't delete: the card holds no profile {iccid}")
+        means.card.port.policy.check_delete(iccid)
         if profile.enabled:
             raise Conflict(f"can't delete profile {iccid}: it is enabled; disable it or enable another first")
         # What earlier events of this profile have to tell must not go with it.
@@ -116,7 +120,8 @@ def reset(job: Job, means: Means) -> dict[str, Json]:
         job.step("read-profiles")
         with means.card.session(deadline=deadline) as euicc:
             check_same_card(job, euicc, deadline=deadline)
-            means.observe(euicc, deadline)
+            seen = means.observe(euicc, deadline)
+            means.card.port.policy.check_reset(seen.profiles, doomed=doomed)
             job.irreversible("euicc-memory-reset", reset=True)
             try:
                 return False, attempt(

@@ -25,3 +25,14 @@ def check_same_card(job: Job, euicc: Euicc, *, deadline: Deadline) -> None:
     meant = job.secret(EID)
     if meant is not None and str(euicc.get_eid(deadline=deadline)) != meant:
         raise swapped(job.change.kind.replace("-", " "))
+
+
+def check_same_eid(job: Job, eid: str | None) -> None:
+    """See that a card that was just read is the one that the change was made for.
+
+    Raises:
+        Conflict: it is another; nothing was done.
+    """
+    meant = job.secret(EID)
+    if meant is not None and eid != meant:
+        raise swapped(job.change.kind.replace("-", " "))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.card.refresh import Holding, Refresh
 from lpad.deadline import Deadline
 from lpad.engine import reading
+from lpad.engine.change import now
 from lpad.engine.insisting import did_nothing, ways, when_not_busy
 from lpad.engine.same_card import check_same_card
 from lpad.errors import CardError, CardRefused, CardUnreachable, NotFound
@@ -23,12 +25,29 @@ if TYPE_CHECKING:
     from lpad.lpa.euicc import Euicc
 
 
-def switch(job: Job, means: Means, *, iccid: str, enabled: bool) -> dict[str, Json]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """Why a profile is switched.
+
+    `step` names the switch in the change, None by its verb. `before` is called with the card's profiles right
+    before the switch is sent, and may refuse it. `thorough` has the modem looked after also where the
+    card holds already what is wanted.
+    """
+
+    step: str | None = None
+    before: Callable[[tuple[Profile, ...]], None] | None = None
+    thorough: bool = False
+
+
+PLAIN = Purpose()
+
+
+def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpose = PLAIN) -> dict[str, Json]:
     """Enable or disable a profile, and see that the card reports it so and the modem reads it so.
 
     Raises:
         NotFound: the card holds no such profile.
-        Conflict: the card was swapped.
+        Conflict: the card was swapped, or the settings forbid it.
         CardRefused: the card says no, in whatever way it is asked.
         CardError: the card did not come back, reports the old state when its time to restart is over, or
             the modem reads another profile after all that could be done.
@@ -36,8 +55,9 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool) -> dict[str, Js
     verb = "enable" if enabled else "disable"
     deadline = Deadline.after(means.patience.switch)
     refresh = prepared(job, means, deadline=deadline)
-    asked = _Switch(job, means, refresh, iccid=iccid, enabled=enabled)
-    if not when_not_busy(lambda: asked.ask(deadline=deadline), job=job, refresh=refresh, deadline=deadline):
+    asked = _Switch(job, means, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
+    sent = when_not_busy(lambda: asked.ask(deadline=deadline), job=job, refresh=refresh, deadline=deadline)
+    if not sent and not purpose.thorough:
         return {"iccid": iccid, "already": True}
 
     def holds(seen: tuple[Profile, ...]) -> bool:
@@ -51,10 +71,10 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool) -> dict[str, Js
         lost=asked.lost,
         wanted=f"profile {iccid} is {verb}d",
         refresh=refresh,
-        refreshing=asked.refreshing,
+        refreshing=sent and asked.refreshing,
         deadline=deadline,
     )
-    return {"iccid": iccid, "already": False}
+    return {"iccid": iccid, "already": not sent}
 
 
 def prepared(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
@@ -73,12 +93,15 @@ def prepared(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
 class _Switch:
     """The asking: what is sent, and what came of it."""
 
-    def __init__(self, job: Job, means: Means, refresh: Refresh, *, iccid: str, enabled: bool) -> None:
+    def __init__(
+        self, job: Job, means: Means, refresh: Refresh, *, iccid: str, enabled: bool, purpose: Purpose
+    ) -> None:
         self._job = job
         self._means = means
         self._iccid = iccid
         self._enabled = enabled
         self._verb = "enable" if enabled else "disable"
+        self._purpose = purpose
         wanted = means.card.port.refresh  # the settings beat the quirks
         if wanted is None:
             wanted = refresh.refresh_flag
@@ -92,11 +115,16 @@ class _Switch:
         self._job.step("read-profiles")
         with self._means.card.session(deadline=deadline) as euicc:
             check_same_card(self._job, euicc, deadline=deadline)
-            profile = self._find(euicc, deadline=deadline)
+            profiles = reading.read_profiles(euicc, deadline=deadline)
+            profile = self._found(profiles)
             if profile.enabled is self._enabled:
                 self._means.observe(euicc, deadline)
                 return False
-            self._job.irreversible(f"{self._verb}-profile", iccid=self._iccid)
+            if self._purpose.step is None:
+                self._check_policy()
+            if self._purpose.before is not None:
+                self._purpose.before(profiles)
+            self._job.irreversible(self._purpose.step or f"{self._verb}-profile", iccid=self._iccid)
             self._insist(euicc, profile, deadline=deadline)
         return True
 
@@ -123,8 +151,17 @@ class _Switch:
         assert refusal is not None
         raise refusal
 
+    def _check_policy(self) -> None:
+        policy = self._means.card.port.policy
+        if not self._enabled:
+            policy.check_disable(self._iccid)
+        policy.check_limit(self._means.changes(), present=now())
+
     def _find(self, euicc: Euicc, *, deadline: Deadline) -> Profile:
-        profile = reading.find(reading.read_profiles(euicc, deadline=deadline), self._iccid)
+        return self._found(reading.read_profiles(euicc, deadline=deadline))
+
+    def _found(self, profiles: tuple[Profile, ...]) -> Profile:
+        profile = reading.find(profiles, self._iccid)
         if profile is None:
             raise NotFound(
                 f"can't {self._verb}: the card holds no profile {self._iccid}; 'lpactl profiles' lists them"

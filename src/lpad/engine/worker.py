@@ -72,6 +72,7 @@ class Worker:
             snapshot=lambda: self._observer.snapshot,
             observe=self._observer.observe,
             keep_icon=self._observer.keep_icon,
+            changes=partial(book.changes, euicc=port.name),
         )
         self._unsettled = Unsettled(book, journal)
         self._execution = Execution(

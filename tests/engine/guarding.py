@@ -1,0 +1,97 @@
+"""A lab whose modem registers with some profiles and not with others, for guarded switches."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from engine.lab import CARD, FIRST, SECOND, Lab
+from lpad.card.at_link import open_at_link
+from lpad.card.link_memory import LinkMemory
+from lpad.engine.card import CardPort
+from lpad.engine.change import Kind
+from lpad.engine.switch_policy import NO_POLICY, SwitchPolicy
+from lpad.simulator.modem_personality import ModemPersonality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.change import Change
+    from lpad.simulator.euicc.behaviour import CardBehaviour
+    from lpad.simulator.pki import Pki
+
+THIRD = "8900101000000000033"
+REGISTERED = "registered"
+
+LADDER: list[dict[str, Any]] = [
+    {"step": "wait", "seconds": 1},
+    {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": 1},
+]
+
+
+@contextmanager
+def guarding(
+    folder: Path,
+    pki: Pki,
+    *,
+    policy: SwitchPolicy = NO_POLICY,
+    behaviour: CardBehaviour | None = None,
+    **habits: Any,
+) -> Iterator[Lab]:
+    """Make a lab with two profiles, the first of them enabled; its modem has these habits."""
+    with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
+        lab.start(port(lab, policy=policy))
+        lab.install()
+        lab.install(iccid=SECOND, name="Second")
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert change.error is None, change.error
+        lab.modem.received.clear()
+        yield lab
+
+
+def port(lab: Lab, *, policy: SwitchPolicy = NO_POLICY) -> CardPort:
+    """The lab's modem with a short ladder."""
+    memory = LinkMemory(lab.folder / "links")
+    path = str(lab.folder / "tty")
+    return CardPort(
+        name=CARD,
+        transport="AT",
+        open_link=lambda _deadline: open_at_link(path, memory=memory, overrides={"refresh_ladder": LADDER}),
+        policy=policy,
+    )
+
+
+def guarded(lab: Lab, *until: str, within: float = 20.0, iccid: str = SECOND) -> Change:
+    """Ask for a guarded switch, and return the change at once."""
+    return lab.submit(Kind.ENABLE, iccid=iccid, guard={"until": list(until), "within": within})
+
+
+def ended(lab: Lab, *until: str, within: float = 20.0, iccid: str = SECOND) -> Change:
+    """Ask for a guarded switch, and return the change once it has ended."""
+    return lab.ended(guarded(lab, *until, within=within, iccid=iccid).id)
+
+
+def enabled(lab: Lab) -> str | None:
+    """Return the profile that the card has enabled."""
+    iccid = lab.card.enabled_iccid
+    return None if iccid is None else str(iccid)
+
+
+def steps(change: Change) -> list[str]:
+    return [step.name for step in change.steps]
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    """Listen on a TCP port, for a probe to reach."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+def unused_port() -> int:
+    """Return a TCP port on which nobody listens."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port: int = server.getsockname()[1]
+        return port
