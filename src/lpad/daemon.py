@@ -23,6 +23,7 @@ from lpad.engine.measures import Measures
 from lpad.errors import InvalidSettings
 from lpad.logging_format import set_up_logging
 from lpad.servers import connector
+from lpad.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import socket
@@ -58,12 +59,13 @@ def run(file: SettingsFile) -> None:
         measures=measures,
     )
     closing = asyncio.Event()
+    interval = systemd.watchdog_interval()
     server = ApiServer(
         make_app(engine, rules, closing),
         closing,
         on_listening=partial(_listening, engine, sockets),
-        heartbeat=partial(_alive, engine),
-        interval=systemd.watchdog_interval(),
+        heartbeat=Watchdog(engine, grace=interval or 0).feed,
+        interval=interval,
     )
     try:
         serve(server, sockets)
@@ -128,11 +130,6 @@ def _listening(engine: Engine, sockets: list[socket.socket]) -> None:
     where = ", ".join(str(each.getsockname()) for each in sockets)
     log.info("lpad %s listens on %s", lpad.__version__, where)
     systemd.notify(f"READY=1\nSTATUS=listening on {where}")
-
-
-def _alive(engine: Engine) -> None:
-    if engine.healthy:
-        systemd.notify("WATCHDOG=1")
 
 
 def _users(who: WhoSection) -> frozenset[int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from lpad.progress import busy_until
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -19,15 +21,19 @@ class Deadline:
     @classmethod
     def after(cls, seconds: float) -> Deadline:
         """Return the deadline that passes `seconds` from now."""
-        return cls(time.monotonic() + seconds)
+        deadline = cls(time.monotonic() + seconds)
+        busy_until(deadline.at)
+        return deadline
 
     def remaining(self) -> float:
         """Return the seconds left, never below 0."""
+        busy_until(self.at)
         return max(0.0, self.at - time.monotonic())
 
     @property
     def passed(self) -> bool:
         """Whether no time is left."""
+        busy_until(self.at)
         return time.monotonic() >= self.at
 
     def within(self, seconds: float) -> Deadline:

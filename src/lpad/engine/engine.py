@@ -21,6 +21,7 @@ from lpad.engine.outbox import Outbox
 from lpad.engine.same_card import EID
 from lpad.engine.worker import Worker
 from lpad.errors import Conflict, LpadError, NotFound
+from lpad.progress import stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+PATIENT = 60.0
+"""Seconds beyond its deadline after which a thread counts as stuck."""
 
 LISTING = 10.0
 """Seconds for pcscd to name its readers."""
@@ -115,9 +119,14 @@ class Engine:
         return self._journal.health
 
     @property
-    def healthy(self) -> bool:
+    def alive(self) -> bool:
         """Whether every card has its worker."""
         return all(worker.alive for worker in self._workers.values())
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every card has its worker, and none is stuck."""
+        return self.alive and not stuck(grace=PATIENT)
 
     def snapshots(self) -> list[Snapshot]:
         """Return all cards as they were last read."""

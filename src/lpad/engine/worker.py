@@ -20,6 +20,7 @@ from lpad.engine.observing import Observer
 from lpad.engine.unsettled import Unsettled
 from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError, TooManyChanges
 from lpad.log_fields import logged_with
+from lpad.progress import resting, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,7 +199,7 @@ class Worker:
             self._thread.join(deadline.remaining())
 
     def _run(self) -> None:
-        with logged_with(euicc=self._name):
+        with logged_with(euicc=self._name), watched(f"the worker of {self._name}"):
             self._work()
 
     def _work(self) -> None:
@@ -220,7 +221,8 @@ class Worker:
                 errand = self._errands.due()
                 if errand is not None:
                     return errand.run
-                self._condition.wait(self._errands.seconds())
+                with resting():
+                    self._condition.wait(self._errands.seconds())
         return None
 
     def _carry_out(self, job: Job) -> None:

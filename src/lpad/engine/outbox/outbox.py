@@ -16,6 +16,7 @@ from lpad.engine.outbox.collection import Collection
 from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
 from lpad.engine.outbox.news import tell
 from lpad.errors import Conflict, LpadError, NotFound
+from lpad.progress import resting, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,8 @@ class Outbox:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()  # bounded by the deadline of each notification
+            with resting():
+                thread.join()  # bounded by the deadline of each notification
         return delivery
 
     def make_due(self, eid: str | None = None, *, address: str | None = None) -> None:
@@ -210,10 +212,16 @@ class Outbox:
         return stored
 
     def _run(self) -> None:
+        with watched("the outbox"):
+            self._work()
+
+    def _work(self) -> None:
         while True:
             with self._condition:
                 if not self._awake and not self._stopping:
-                    self._condition.wait(self._until_due())
+                    due = self._until_due()
+                    with resting():
+                        self._condition.wait(due)
                 self._awake = False
                 if self._stopping:
                     return
@@ -251,7 +259,8 @@ class Outbox:
 
     def _guarded(self, address: str, eid: str | None, delivery: Delivery) -> None:
         try:
-            self._serve(address, eid, delivery)
+            with watched(f"the outbox to {address}"):
+                self._serve(address, eid, delivery)
         except LpadError as error:
             self._troubled = True
             delivery.errors.setdefault(address, error)
@@ -268,7 +277,10 @@ class Outbox:
         connection: tuple[ServerAddress, Es9Plus] | None = None,
     ) -> None:
         """Send a recipient what is due, card by card."""
-        with self._lock_of(address):
+        lock = self._lock_of(address)
+        with resting():
+            lock.acquire()
+        try:
             # Read in here: another thread may have served this recipient meanwhile.
             queues: dict[str, list[StoredNotification]] = {}
             for stored in self._due(eid).get(address, ()):
@@ -286,6 +298,8 @@ class Outbox:
                         delivery.errors.setdefault(address, one.error)
                     if one.delivered and connection is None:
                         self._on_delivered(card)
+        finally:
+            lock.release()
 
     def _lock_of(self, address: str) -> threading.Lock:
         with self._condition:
