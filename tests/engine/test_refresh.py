@@ -9,11 +9,16 @@ import pytest
 
 from card.link_contract import soon
 from engine.lab import FIRST, SECOND, Lab
+from lpa.bench import Contacts
 from lpad.card.at_link import open_at_link
+from lpad.card.isdr import isdr_session
 from lpad.card.link_memory import LinkMemory
+from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.engine import insisting
 from lpad.engine.card import CardPort
 from lpad.engine.change import Kind, State
+from lpad.identifiers import Iccid
+from lpad.lpa.euicc import Euicc
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.modem_personality import Handles, ModemPersonality, Notices
@@ -131,6 +136,40 @@ def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path:
         assert "modem still reads another" in change.error.sentence
         assert change.error.retryable
         assert lab.modem.powered
+
+
+@pytest.mark.parametrize("kind", [Kind.ENABLE, Kind.DISABLE])
+def test_a_modem_that_is_behind_is_helped_where_nothing_is_to_be_switched(
+    tmp_path: Path, pki: Pki, kind: Kind
+) -> None:
+    """Already done for the card, not for the modem: somebody switched, and did not see it through."""
+    with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
+        both(lab)
+        lab.until_true(lambda: lab.card.notifications == () and lab.modem.open_channels == ())
+        contacts = Contacts(lab.card)
+        link = RawLink(contacts, device=contacts, terminal_capability=TERMINAL_CAPABILITY)
+        with isdr_session(link, deadline=soon()) as isdr:
+            if kind is Kind.ENABLE:
+                Euicc(isdr).enable_profile(Iccid.parse(SECOND), refresh=False, deadline=soon())
+            else:
+                Euicc(isdr).disable_profile(Iccid.parse(FIRST), refresh=False, deadline=soon())
+        wanted = SECOND if kind is Kind.ENABLE else FIRST
+        change = lab.carry_out(kind, iccid=wanted)
+        assert change.error is None, change.error
+        assert change.result == {"iccid": wanted, "already": True}
+        assert steps(change) == ["ask-modem", "read-profiles", "verify", "sim-power-cycle", "radio-cycle"]
+        again = lab.carry_out(kind, iccid=wanted)
+        assert steps(again) == ["ask-modem", "read-profiles"], "the modem reads it now"
+
+
+def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path, pki: Pki) -> None:
+    """Asking twice costs a look, and nothing else."""
+    with bench(tmp_path, pki) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert change.result == {"iccid": FIRST, "already": True}
+        assert steps(change) == ["ask-modem", "read-profiles"]
+        assert power(lab) == []
 
 
 def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki: Pki) -> None:

@@ -59,3 +59,26 @@ def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) ->
         gateway.ready()
         assert gateway.modem.powered
         assert list((gateway.folder / "state" / "links").glob("*.down")) == []
+
+
+def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> None:
+    """The next start goes on climbing until the modem reads the new profile, and the change says so."""
+    with gateway_with(notices=Notices.RESET) as gateway:
+        gateway.ready()
+        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+        gateway.modem.once("AT+CFUN=0", delay=PATIENCE / 10)
+        change = gateway.client.enable(CARD, iccid)
+        gateway.until(lambda: "AT+CFUN=0" in gateway.modem.received)
+        gateway.kill()
+        gateway.until(lambda: not gateway.modem.powered)
+        gateway.start()
+        gateway.ready()
+        ended = gateway.client.change(change.id, wait=PATIENCE).check()
+        assert (ended.result or {})["settled"]
+        steps = [step.name for step in ended.steps]
+        assert steps[steps.index("enable-profile") + 1 :] == [
+            "resume",
+            "verify",
+            "radio-cycle",
+            "modem-reset",
+        ]

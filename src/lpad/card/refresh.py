@@ -130,6 +130,7 @@ class Refresh:
         self._announcements: tuple[str, ...] = ()
         self._has_modem = False
         self._tells = _Tells.PERHAPS
+        self._read_before: Iccid | None = None
         self.refresh_flag: bool | None = None
         """Whether the modem's quirks want the card to ask for a REFRESH; None where there is no modem."""
 
@@ -150,10 +151,18 @@ class Refresh:
             self._ladder = lent.quirks.refresh_ladder
             self._announcements = lent.quirks.announcements
             self.refresh_flag = lent.quirks.refresh_flag
-            tells, _ = read_iccid(lent, deadline=deadline)
+            tells, self._read_before = read_iccid(lent, deadline=deadline)
             if tells or enabled:
                 self._tells = _Tells.YES if tells else _Tells.NO
             lent.modem.forget_unsolicited()
+
+    def agreed(self, holding: Holding) -> bool:
+        """Whether the modem read what the card holds, as far as it tells, when it was prepared.
+
+        It may not have where nothing is to be switched any more: another program did, or lpad, and was
+        killed before the modem had noticed.
+        """
+        return self._tells is not _Tells.YES or holding.is_read(self._read_before)
 
     def settle(
         self,

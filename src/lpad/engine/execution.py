@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.engine.change import Kind, State
 from lpad.engine.job import Suspended
 from lpad.engine.operations import OPERATIONS
+from lpad.engine.switching import see_through
 from lpad.engine.unsettled import internal_error
 from lpad.errors import CardError, LpadError
 from lpad.log_fields import logged_with
@@ -77,7 +78,10 @@ class Execution:
         try:
             if kind is not Kind.PROBE:  # which reports of a card that is absent, too
                 self._open_first()
-            result = OPERATIONS[kind](job, self._means)
+            if job.settled is not None:
+                result = see_through(job, self._means, job.settled)
+            else:
+                result = OPERATIONS[kind](job, self._means)
         except Suspended as suspended:
             log.info("change %d: %s", job.change.id, suspended)
             self._put_back(job.change)

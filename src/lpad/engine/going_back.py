@@ -98,7 +98,7 @@ class GoingBack:
         )
 
     def _enable(self, iccid: str | None, *, first: bool) -> None:
-        purpose = Purpose(step="go-back" if first else "fall-back", thorough=True)
+        purpose = Purpose(step="go-back" if first else "fall-back")
         if iccid is None:
             switch(self._job, self._means, iccid=self._iccid, enabled=False, purpose=purpose)
         else:

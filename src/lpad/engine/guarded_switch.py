@@ -128,7 +128,7 @@ class _GuardedSwitch:
         if not left:
             self._go_back(guard, Reason(kind="time-limit", sentence="the time was over after a restart"))
         if guard.phase is Phase.SWITCHING:
-            return self._switch(Purpose(step="enable-profile-again", thorough=True), seconds=left)
+            return self._switch(Purpose(step="enable-profile-again"), seconds=left)
         return self._watch(guard, seconds=left)
 
     def _switch(self, purpose: Purpose, *, seconds: float) -> dict[str, Json]:

@@ -46,7 +46,15 @@ class Suspended(Exception):
 class Job:
     """One change under way; `step`, `progress`, `ask` are the worker's, `answer`, `cancel` the API's."""
 
-    def __init__(self, change: Change, book: Book) -> None:
+    def __init__(self, change: Change, book: Book, *, settled: dict[str, Json] | None = None) -> None:
+        """Begin.
+
+        Args:
+            change: the record.
+            book: where it is kept.
+            settled: the result of a change that an earlier run of the daemon left, and that has come true.
+        """
+        self.settled = settled
         self._book = book
         self._change = change
         self._condition = threading.Condition()
@@ -60,6 +68,11 @@ class Job:
     def change(self) -> Change:
         """The latest record."""
         return self._change
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was begun and not ended, as long as nobody goes on with it."""
+        return self._change.state is not State.QUEUED
 
     @property
     def params(self) -> dict[str, Json]:

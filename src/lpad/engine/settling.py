@@ -1,7 +1,8 @@
 """Settling: after a restart, what became of the changes that were cut off.
 
 The card is the truth, the journal says what was wanted. A change whose wish holds is done, whoever saw
-the answer; any other fails and says so. Nothing is acted upon: the caller decides whether to ask again.
+the answer; any other fails and says so. Nothing is asked of the card: the caller decides whether to ask
+again. Only the modem may have to be told of a switch that the card has made (`concerns_modem`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ def judge(
 def goes_on(change: Change) -> bool:
     """Whether a change that was cut off is taken up again instead of judged: a switch that is guarded."""
     return change.state is not State.QUEUED and change.guard is not None
+
+
+def concerns_modem(change: Change) -> bool:
+    """Whether the modem may not have noticed what a change has done."""
+    if change.kind is Kind.DOWNLOAD:
+        return bool(change.params.get("enable"))
+    return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
 
 
 def _switched(

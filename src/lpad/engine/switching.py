@@ -30,13 +30,11 @@ class Purpose:
     """Why a profile is switched.
 
     `step` names the switch in the change, None by its verb. `before` is called with the card's profiles right
-    before the switch is sent, and may refuse it. `thorough` has the modem looked after also where the
-    card holds already what is wanted.
+    before the switch is sent, and may refuse it.
     """
 
     step: str | None = None
     before: Callable[[tuple[Profile, ...]], None] | None = None
-    thorough: bool = False
 
 
 PLAIN = Purpose()
@@ -57,7 +55,7 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpos
     refresh = prepared(job, means, deadline=deadline)
     asked = _Switch(job, means, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
     sent = when_not_busy(lambda: asked.ask(deadline=deadline), job=job, refresh=refresh, deadline=deadline)
-    if not sent and not purpose.thorough:
+    if not sent and refresh.agreed(_holding(means.snapshot().profiles)):
         return {"iccid": iccid, "already": True}
 
     def holds(seen: tuple[Profile, ...]) -> bool:
@@ -77,6 +75,30 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpos
     return {"iccid": iccid, "already": not sent}
 
 
+def see_through(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Json]:
+    """End a switch that was cut off and that the card has made: see that the modem reads it so.
+
+    Nothing is asked of the card but what it holds.
+
+    Raises:
+        CardError: the modem reads another profile after all that could be done, or the port is gone.
+    """
+    deadline = Deadline.after(means.patience.switch)
+    job.follow("resume")
+    refresh = _acquainted(job, means, deadline=deadline)
+    if not refresh.agreed(_holding(means.snapshot().profiles)):
+        verify(
+            job,
+            means,
+            lambda _seen: True,
+            lost=None,
+            wanted=f"the {job.change.kind} is done",
+            refresh=refresh,
+            deadline=deadline,
+        )
+    return result
+
+
 def prepared(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
     """Return what will see to the modem, acquainted with it.
 
@@ -84,6 +106,10 @@ def prepared(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
         CardError: the port is gone.
     """
     job.step("ask-modem")
+    return _acquainted(job, means, deadline=deadline)
+
+
+def _acquainted(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
     refresh = Refresh(means.card, tell=job.follow, reading=means.patience.read)
     enabled = any(profile.enabled for profile in means.snapshot().profiles)
     refresh.prepare(enabled=enabled, deadline=deadline)
@@ -259,7 +285,7 @@ def verify(
     )
 
 
-def _holding(profiles: tuple[Profile, ...], before: tuple[Profile, ...]) -> Holding:
+def _holding(profiles: tuple[Profile, ...], before: tuple[Profile, ...] = ()) -> Holding:
     enabled = next((Iccid.parse(profile.iccid) for profile in profiles if profile.enabled), None)
     # Those that were deleted may still be read too.
     known = frozenset(Iccid.parse(profile.iccid) for profile in (*profiles, *before))

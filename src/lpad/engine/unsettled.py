@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lpad.engine import settling
 from lpad.engine.change import State
@@ -14,11 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.book import Book
-    from lpad.engine.change import Change
+    from lpad.engine.change import Change, Json
     from lpad.engine.journal import Journal
     from lpad.engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
+
+
+class TakeUp(Protocol):
+    """Has a change go on that was cut off, before all others."""
+
+    def __call__(self, change: Change, *, result: dict[str, Json] | None = None) -> None:
+        """Queue it; with its result where only the modem is still to be looked after."""
 
 
 class Unsettled:
@@ -61,15 +68,13 @@ class Unsettled:
         with self._lock:
             return any(map(settling.goes_on, self._changes))
 
-    def settle(
-        self, card: Snapshot, *, submit: Callable[[Change], None], take_up: Callable[[Change], None]
-    ) -> None:
+    def settle(self, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp) -> None:
         """End what was cut off by what the card holds now, and submit what was only queued.
 
         Args:
             card: as it was just read.
             submit: queues a change.
-            take_up: has a change go on that was cut off, before all others.
+            take_up: has a change go on.
         """
         if not self._changes:
             return
@@ -91,6 +96,10 @@ class Unsettled:
                 verdict = internal_error(f"settling {change.kind} after a restart", error)
             if isinstance(verdict, LpadError):
                 self._book.save(change.failed(verdict))
+            elif settling.concerns_modem(change):
+                log.info("change %d (%s) on %s: seen through", change.id, change.kind, change.euicc)
+                take_up(change, result=verdict)
+                continue
             else:
                 self._book.save(change.done(verdict))
             log.info("change %d (%s) on %s: settled", change.id, change.kind, change.euicc)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.book import Book
     from lpad.engine.card import CardPort
-    from lpad.engine.change import Change
+    from lpad.engine.change import Change, Json
     from lpad.engine.events import Hub
     from lpad.engine.journal import Journal
     from lpad.engine.means import Patience
@@ -122,10 +122,10 @@ class Worker:
             self._queue.append(Job(change, self._book))
             self._condition.notify_all()
 
-    def _take_up(self, change: Change) -> None:
+    def _take_up(self, change: Change, *, result: dict[str, Json] | None = None) -> None:
         """Have a change go on that was cut off, before all that is queued."""
         with self._condition:
-            self._queue.appendleft(Job(change, self._book))
+            self._queue.appendleft(Job(change, self._book, settled=result))
 
     def check_room(self) -> None:
         """See that one more change may be queued.
@@ -226,21 +226,22 @@ class Worker:
         return None
 
     def _carry_out(self, job: Job) -> None:
-        """Carry out a change; one that was cut off and waits for the card to come back goes before it."""
-        if self._unsettled.awaits_card():
+        """Carry out a change; those that were cut off and wait for the card to come back go before it."""
+        if len(self._unsettled) and not self._observer.ready:
             self._look()
-            if self._unsettled.awaits_card():
-                job.fail(
-                    CardUnreachable(
-                        f"{self.snapshot.transport} can't be reached, and a guarded switch has to be ended"
-                        " first once it can; try again when the card is ready"
-                    )
+        if self._unsettled.awaits_card():
+            job.fail(
+                CardUnreachable(
+                    f"{self.snapshot.transport} can't be reached, and a guarded switch has to be ended"
+                    " first once it can; try again when the card is ready"
                 )
-                return
-            with self._condition:
-                taken_up = self._queue.popleft()
-                self._queue.appendleft(job)
-                job = self._running = taken_up
+            )
+            return
+        with self._condition:
+            taken_up = sum(each.cut_off for each in self._queue)
+            if taken_up and not job.cut_off:
+                self._queue.insert(taken_up, job)
+                job = self._running = self._queue.popleft()
         self._execution.carry_out(job)
 
     def _guarded(self, act: Callable[[], None]) -> None:
