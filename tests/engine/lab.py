@@ -70,6 +70,7 @@ class Lab:
         self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki))
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
         self._engine: Engine | None = None
+        self._ports: tuple[CardPort, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +101,10 @@ class Lab:
         return Journal(self.folder / "journal.db")
 
     def start(self, *ports: CardPort) -> Engine:
-        """Start an engine on the folder's journal, as the daemon does."""
+        """Start an engine on the folder's journal, as the daemon does; on the ports of the last start."""
+        self._ports = ports or self._ports or (self.port,)
         self._engine = Engine(
-            ports or [self.port],
+            self._ports,
             journal=self.journal(),
             connect=self._connect,
             patience=self.patience,

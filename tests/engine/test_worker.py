@@ -11,7 +11,7 @@ from lpad.engine import reading
 from lpad.engine.change import Kind, State
 from lpad.engine.snapshot import CardState
 from lpad.engine.worker import LONGEST_QUEUE
-from lpad.errors import Conflict
+from lpad.errors import TooManyChanges
 
 SECRET = "SECRET-MATCHING-ID"
 
@@ -48,7 +48,7 @@ def test_a_queue_has_an_end(lab: Lab) -> None:
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     lab.asked(asked.id)
     changes = [lab.submit(Kind.REFRESH) for _ in range(LONGEST_QUEUE)]
-    with pytest.raises(Conflict, match="queued already") as caught:
+    with pytest.raises(TooManyChanges, match="queued already") as caught:
         lab.submit(Kind.REFRESH)
     assert caught.value.retryable
     assert len(lab.engine.changes()) == LONGEST_QUEUE + 1
