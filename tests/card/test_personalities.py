@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from card.link_contract import LinkContract, Rig, soon
+from card.link_contract import EID, GET_EID, LinkContract, Rig, soon
 from card.scripted_card import ScriptedCard
 from lpad.card.at_link import open_at_link
 from lpad.card.isdr import isdr_session
@@ -66,3 +66,15 @@ class TestPersonality(LinkContract):
                 assert not modem_habits.closes_channels or modem.open_channels == ()
             finally:
                 link.close()
+
+
+def test_seconds_for_each_answer() -> None:
+    """A modem that takes seconds for every answer is waited for, as long as the caller likes."""
+    card = card_of(find_personality("slow"))
+    card.answers[GET_EID] = EID
+    with PtyModem(card, personality=find_personality("slow").modem) as modem:
+        link = open_at_link(modem.path)
+        with isdr_session(link, deadline=soon()) as isdr:
+            assert isdr.command(GET_EID, deadline=soon()) == EID
+        link.close()
+    assert card.open == set()

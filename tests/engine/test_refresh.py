@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,7 @@ from lpad.lpa.euicc import Euicc
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.modem_personality import Handles, ModemPersonality, Notices
+from lpad.simulator.personality import find_personality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,20 +92,23 @@ SWITCHED = ["ask-modem", "read-profiles", "enable-profile", "verify"]
 
 
 @pytest.mark.parametrize(
-    ("notices", "rungs"),
+    ("name", "rungs"),
     [
-        (Notices.AT_ONCE, []),
-        (Notices.REFRESH, []),
-        (Notices.SIM_POWER_CYCLE, ["sim-power-cycle"]),
-        (Notices.RADIO_CYCLE, ["sim-power-cycle", "radio-cycle"]),
-        (Notices.RESET, ["sim-power-cycle", "radio-cycle", "modem-reset"]),
+        ("well-mannered", []),
+        ("notices-a-refresh", []),
+        ("notices-sim-power", ["sim-power-cycle"]),
+        ("notices-radio-power", ["sim-power-cycle", "radio-cycle"]),
+        ("notices-a-reset", ["sim-power-cycle", "radio-cycle", "modem-reset"]),
     ],
 )
 def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
-    tmp_path: Path, pki: Pki, notices: Notices, rungs: list[str]
+    tmp_path: Path, pki: Pki, name: str, rungs: list[str]
 ) -> None:
     """Only as far up as it takes until the modem reads the new ICCID (lpac PR#450, openpilot#35279)."""
-    with bench(tmp_path, pki, notices=notices, away_after_reset=0.5, comes_back_elsewhere=True) as lab:
+    habits = {
+        each.name: getattr(find_personality(name).modem, each.name) for each in fields(ModemPersonality)
+    }
+    with bench(tmp_path, pki, **habits) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.error is None, change.error
