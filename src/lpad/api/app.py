@@ -12,10 +12,12 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
 
 from lpad.api.bodies import NoBody
 from lpad.api.call import Call
+from lpad.api.etag import tagged
 from lpad.api.problem import problem_response
 from lpad.api.roles import ROLE_FOR, Role
 from lpad.api.routes import OF_CHANGE, ROUTES
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Scope
 
     from lpad.api.roles import AccessRules
     from lpad.api.routes import Route
@@ -51,13 +54,21 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
     for route in ROUTES:
         by_path.setdefault(route.path, {})[route.method] = route
     routes = [
-        StarletteRoute(path, _endpoint(partial(_serve, by_method, engine, closing)), methods=list(by_method))
+        _PathRoute(path, _endpoint(partial(_serve, by_method, engine, closing)), methods=list(by_method))
         for path, by_method in by_path.items()
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_exception})
     app.state.rules = rules
     app.router.redirect_slashes = False
     return app
+
+
+class _PathRoute(StarletteRoute):
+    """A path that is its own, whichever the method: `deliver` is no notification's number for DELETE."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), child
 
 
 def _endpoint(answer: Endpoint) -> Endpoint:
@@ -105,7 +116,8 @@ async def _serve(
     call = replace(call, body=_decoded(await _body(request), route.body))
     if role is not Role.READ:
         log.info("%s %s by uid %d, pid %d", request.method, route.path, call.peer.uid, call.peer.pid)
-    return await route.handler(call)
+    response = await route.handler(call)
+    return tagged(call, response) if route.method == "GET" else response
 
 
 async def _check(call: Call, route: Route) -> Role:

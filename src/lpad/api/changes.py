@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from lpad.api.bodies import ChangeList
-from lpad.api.call import change_response, json_response, submission_response
+import msgspec
+from starlette.responses import StreamingResponse
+
+from lpad.api.call import change_response, submission_response
+from lpad.api.etag import known, not_modified
 from lpad.engine.job import Answer
 from lpad.errors import InvalidValue
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from starlette.responses import Response
 
     from lpad.api.call import Call
+    from lpad.engine.change import Change
+
+PAGE = 20
+"""Changes that are read and written at a time."""
 
 
 async def list_changes(call: Call) -> Response:
     """List the changes that are kept, newest first; `?euicc=` shows one card's."""
-    changes = await asyncio.to_thread(call.engine.changes, euicc=call.query.get("euicc"))
-    return json_response(ChangeList(changes=changes))
+    # Whatever changes a change is told as an event, so the latest event's ID stands for all of them.
+    tag = f'W/"{call.engine.last_event_id}"'
+    if known(call, tag):
+        return not_modified(tag)
+    page = partial(call.engine.changes, euicc=call.query.get("euicc"), limit=PAGE)
+    first = await asyncio.to_thread(page)
+    return StreamingResponse(_listed(page, first), media_type="application/json", headers={"ETag": tag})
+
+
+async def _listed(page: Callable[..., list[Change]], changes: list[Change]) -> AsyncIterator[bytes]:
+    """Write a ChangeList page by page: many readers that take their time must not fill the memory."""
+    before = b'{"changes":['
+    while changes:
+        yield before + b",".join(map(msgspec.json.encode, changes))
+        before = b","
+        oldest = changes[-1].id
+        changes = await asyncio.to_thread(page, before=oldest)
+    yield b"]}" if before == b"," else before + b"]}"
 
 
 async def get_change(call: Call) -> Response:

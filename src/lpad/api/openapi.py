@@ -9,7 +9,9 @@ import msgspec
 
 import lpad
 from lpad.api.bodies import NoBody
-from lpad.api.problem import MEDIA_TYPE, Problem
+from lpad.api.call import LONGEST_KEY, LONGEST_WAIT
+from lpad.api.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
+from lpad.api.roles import ROLE_FOR
 from lpad.engine.change import Change
 
 if TYPE_CHECKING:
@@ -17,12 +19,62 @@ if TYPE_CHECKING:
 
     from lpad.api.routes import Route
 
-_QUERY = {
-    "wait": ("number", "seconds to wait for the change to end or to ask something"),
-    "missing": ("string", "'ok': a profile that isn't there is no error"),
-    "euicc": ("string", "only this card's"),
-    "change": ("integer", "only this change's"),
-    "after": ("string", "the ID of the last event seen, as in the header Last-Event-ID"),
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+_QUERY: dict[str, tuple[dict[str, Any], str]] = {
+    "wait": (
+        {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
+        "seconds to wait for the change to end or to ask something",
+    ),
+    "missing": (
+        {"type": "string", "enum": ["ok", "error"], "default": "error"},
+        "'ok': a profile that isn't there is no error",
+    ),
+    "euicc": ({"type": "string"}, "only this card's"),
+    "change": (_NUMBER, "only this change's"),
+    "after": ({"type": "string"}, "the ID of the last event seen, as in the header Last-Event-ID"),
+}
+_PATH: dict[str, tuple[dict[str, Any], str]] = {
+    "name": ({"type": "string"}, "the card's name in the settings"),
+    "iccid": ({"type": "string", "pattern": "^[0-9]{18,20}[Ff]?$"}, "as printed, or with modems' padding"),
+    "id": (_NUMBER, "the change's number"),
+    "seq": ({**_NUMBER, "maximum": 10**10 - 1}, "the notification's number on its card"),
+}
+_TEXT = {"type": "string"}
+_LOCATION = {"description": "the change's path", "schema": {"type": "string", "pattern": "^/v1/changes/"}}
+_REPLAYED = {
+    "description": "an earlier request led to this change",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+_RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer", "enum": [*RETRY_AFTER.values()]}}
+_ETAG = {"description": "stands for this answer's content, see If-None-Match", "schema": _TEXT}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "pattern": f"^[!-~]{{1,{LONGEST_KEY}}}$"},
+    "description": "long and random: the same request with the same key starts nothing twice",
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": _TEXT,
+    "description": "the ETag of an earlier answer: 304 where nothing has changed",
+}
+_LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "schema": _TEXT,
+    "description": "the ID of the last event seen: the stream goes on behind it",
+}
+STREAM = "text/event-stream"
+_EVENT = {
+    "description": "one event; docs/api.md lists them with their data",
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9a-f]{6}-[0-9]+$"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
 }
 
 
@@ -42,47 +94,93 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "title": "lpad",
             "version": lpad.__version__,
             "description": "Local Profile Assistant. HTTP/1.1 over a Unix socket; see docs/api.md.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": "http://lpad", "description": "the socket; the host's name means nothing"}],
         "paths": paths,
         "components": {"schemas": components},
     }
 
 
 def _operation(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
+    described = [("path", name, *_PATH[name]) for name in re.findall(r"{(\w+)}", route.path)]
+    described += [("query", name, *_QUERY[name]) for name in route.query]
+    parameters = [
+        {"name": name, "in": where, "required": where == "path", "schema": schema, "description": told}
+        for where, name, schema, told in described
+    ]
+    if route.answer == STREAM:
+        parameters.append(_LAST_EVENT_ID)
+    elif route.method == "GET":
+        parameters.append(_IF_NONE_MATCH)
+    elif _takes_key(route):
+        parameters.append(_KEY)
     operation: dict[str, Any] = {
         "operationId": getattr(route.handler, "__name__", ""),
         "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
-        "x-role": route.role or "that of the change",
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in re.findall(r"{(\w+)}", route.path)
-        ]
-        + [
-            {"name": name, "in": "query", "schema": {"type": _QUERY[name][0]}, "description": _QUERY[name][1]}
-            for name in route.query
-        ],
-        "responses": _responses(route, refs),
+        "x-role": route.role or f"that of the change: {', '.join(f'{k} {r}' for k, r in ROLE_FOR.items())}",
+        "parameters": parameters,
+        "responses": {**_good(route, refs), **_bad(route, refs)},
     }
     if route.body is not NoBody:
         operation["requestBody"] = {
-            "required": True,
+            "required": any(field.required for field in msgspec.structs.fields(route.body)),
             "content": {"application/json": {"schema": refs[route.body]}},
         }
     return operation
 
 
-def _responses(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
+def _takes_key(route: Route) -> bool:
+    """Whether the route makes or answers a change; taking one back is no new wish."""
+    return route.method != "GET" and not (route.method == "DELETE" and "{id}" in route.path)
+
+
+def _good(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
     if isinstance(route.answer, str):
-        good: dict[str, Any] = {"description": "as the media type says", "content": {route.answer: {}}}
+        content = {media_type: {"schema": _schema(media_type)} for media_type in route.answer.split(" | ")}
     else:
-        good = {
-            "description": "the answer",
-            "content": {"application/json": {"schema": refs[route.answer]}},
-        }
-    responses = {
-        "200": good,
-        "default": {"description": "an error", "content": {MEDIA_TYPE: {"schema": refs[Problem]}}},
+        content = {"application/json": {"schema": refs[route.answer]}}
+    headers: dict[str, Any] = {}
+    if route.method == "GET" and route.answer != STREAM:
+        headers["ETag"] = _ETAG
+    if route.answer is Change:
+        headers["Location"] = _LOCATION
+    if _takes_key(route):
+        headers["Idempotent-Replayed"] = _REPLAYED
+    responses: dict[str, Any] = {
+        "200": {"description": "the answer", "content": content, "headers": headers},
     }
-    if route.answer is Change and route.method != "GET":
-        responses["202"] = {**good, "description": "the change is under way; Location names it"}
+    if route.method != "GET":
+        responses["202"] = {**responses["200"], "description": "the change is under way; Location names it"}
+    elif route.answer != STREAM:
+        tag = {"ETag": _ETAG}
+        responses["304"] = {"description": "nothing has changed since the ETag was given", "headers": tag}
     return responses
+
+
+def _bad(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
+    """Return the problems that a route can answer with, by status, each with its kinds."""
+    statuses = {400, 403, 408, 500, 503}
+    if "{" in route.path:
+        statuses.add(404)
+    if route.method != "GET":
+        statuses |= {409, 422, 429} if _takes_key(route) else {409}
+    responses: dict[str, Any] = {}
+    for status in sorted(statuses):
+        kinds = problems(status)
+        narrowed = {"properties": {"status": {"const": status}, "kind": {"enum": kinds}}}
+        responses[str(status)] = {
+            "description": " or ".join(kind.replace("-", " ") for kind in kinds),
+            "content": {MEDIA_TYPE: {"schema": {"allOf": [refs[Problem], narrowed]}}},
+        }
+        if status in (429, 503):
+            responses[str(status)]["headers"] = {"Retry-After": _RETRY_AFTER}
+    return responses
+
+
+def _schema(media_type: str) -> dict[str, Any]:
+    if media_type.startswith("image/"):
+        return {}
+    if media_type == STREAM:
+        return _EVENT
+    return {"type": "object"} if media_type == "application/json" else _TEXT

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from starlette.responses import Response
 
 from lpad.errors import (
+    Cancelled,
     CardBusy,
     CardError,
     CardUnreachable,
+    ConfirmationCodeRequired,
     Conflict,
+    Declined,
     Detail,
+    InvalidSettings,
     JournalUnavailable,
     KeyReused,
     LpadError,
+    MalformedError,
     NotFound,
     NotPermitted,
     RequestError,
@@ -22,6 +29,9 @@ from lpad.errors import (
     TooManyChanges,
     TooManyConnections,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -43,6 +53,9 @@ STATUSES: tuple[tuple[type[LpadError], int], ...] = (
     (LpadError, 500),
 )
 
+_NEVER = (LpadError, MalformedError, ConfirmationCodeRequired, Declined, Cancelled, InvalidSettings)
+"""Errors of changes, of the start, and those that others are made of: never the answer to a request."""
+
 RETRY_AFTER: dict[type[LpadError], int] = {TooManyChanges: 10, TooManyConnections: 1}
 """Seconds after which a caller may ask again, where that is all that is needed."""
 
@@ -59,6 +72,25 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Detail]
 
 
+def status_of(error: type[LpadError]) -> int:
+    """Return the HTTP status of an error's class."""
+    return next(number for class_, number in STATUSES if issubclass(error, class_))
+
+
+def problems(status: int) -> list[str]:
+    """Return the kinds that an answer with this HTTP status can have."""
+    if status == 408:  # the connection's, before there is a request
+        return [RequestError.kind]
+    fitting = (each for each in _tree(LpadError) if status_of(each) == status and each not in _NEVER)
+    return sorted({each.kind for each in fitting})
+
+
+def _tree(error: type[LpadError]) -> Iterator[type[LpadError]]:
+    yield error
+    for each in error.__subclasses__():
+        yield from _tree(each)
+
+
 def problem_response(
     error: LpadError, *, status: int | None = None, headers: dict[str, str] | None = None
 ) -> Response:
@@ -70,7 +102,7 @@ def problem_response(
         headers: more headers.
     """
     if status is None:
-        status = next(number for class_, number in STATUSES if isinstance(error, class_))
+        status = status_of(type(error))
     problem = Problem(
         type=f"urn:lpad:error:{error.kind}",
         title=error.kind.replace("-", " "),

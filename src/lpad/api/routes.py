@@ -28,7 +28,7 @@ OF_CHANGE = None
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: what it takes and gives. `answer` is a type, or a media type where it isn't JSON."""
+    """One row: what it takes and gives. `answer` is a type, or media types where it isn't JSON of ours."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, bodies.ProfileList),
     Route("GET", _PROFILE, READ, euiccs.get_profile, Profile),
-    Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png"),
+    Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png | image/jpeg"),
     Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
     Route("DELETE", _PROFILE, ADMIN, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
     Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, NoBody, _WAIT),

@@ -148,12 +148,13 @@ class Book:
             live = self._live.get(change_id)
         return live or self._journal.changes.get(change_id)
 
-    def changes(self, *, euicc: str | None = None) -> list[Change]:
-        """Return the changes that are kept, newest first."""
-        stored = self._journal.changes.latest()
+    def changes(
+        self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
+    ) -> list[Change]:
+        """Return the changes that are kept, newest first; see `Engine.changes`."""
+        stored = self._journal.changes.latest(euicc=euicc, before=before, limit=limit)
         with self._lock:
-            current = [self._live.get(change.id, change) for change in stored]
-        return [change for change in current if euicc is None or change.euicc == euicc]
+            return [self._live.get(change.id, change) for change in stored]
 
     def catch_up(self) -> None:
         """Write the ends that could not be written before."""

@@ -204,9 +204,22 @@ class Engine:
         """
         return self._book.change(change_id)
 
-    def changes(self, *, euicc: str | None = None) -> list[Change]:
-        """Return the changes that are kept, newest first."""
-        return self._book.changes(euicc=euicc)
+    def changes(
+        self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
+    ) -> list[Change]:
+        """Return the changes that are kept, newest first.
+
+        Args:
+            euicc: only this card's.
+            before: only those older than this one.
+            limit: at most so many; None: all.
+        """
+        return self._book.changes(euicc=euicc, before=before, limit=limit)
+
+    @property
+    def last_event_id(self) -> str:
+        """The ID of the latest event: nothing has changed as long as it stays."""
+        return self._hub.last_id
 
     def answer(self, change_id: int, answer: Answer, *, key: IdempotencyKey | None = None) -> Submission:
         """Give a waiting change what it waits for; the same answer with the same key is taken once.

@@ -119,10 +119,14 @@ class Changes:
             raise NotFound(f"there is no change {change_id}; GET /v1/changes lists those that are kept")
         return msgspec.json.decode(row[0], type=Change)
 
-    def latest(self, *, before: int | None = None, limit: int | None = None) -> list[Change]:
-        """Return the latest changes, or those before one of them, newest first."""
+    def latest(
+        self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
+    ) -> list[Change]:
+        """Return the latest changes, or those before one of them, of one card or all, newest first."""
         rows = self._database.rows(
-            "SELECT body FROM changes WHERE id < ifnull(?, id + 1) ORDER BY id DESC LIMIT ?",
+            "SELECT body FROM changes WHERE euicc = ifnull(?, euicc) AND id < ifnull(?, id + 1)"
+            " ORDER BY id DESC LIMIT ?",
+            euicc,
             before,
             self._retention.number if limit is None else limit,
         )
