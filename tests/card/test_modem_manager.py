@@ -134,6 +134,40 @@ def test_comes_later(bus: str, port: str) -> None:
         manager.wait_for("took")
 
 
+def test_another_name(bus: str, tmp_path: Path) -> None:
+    """A modem that ModemManager shows only after it came back as another device is borrowed as that."""
+    path = tmp_path / "usb-Ours-if02-port0"
+    with PtyModem(ScriptedCard(), path=path) as modem:
+        before = modem.device
+        loan = PortLoan(modem.path, hold=5)
+        opened(loan, modem.path).close()
+        modem.vanish()
+        with PtyModem(ScriptedCard()):  # takes the number that has become free
+            modem.come_back()
+            assert modem.device != before
+            with ModemManagerDouble(bus, {UID: modem.path}) as manager:
+                opened(loan, modem.path).close()
+                assert f"inhibited {UID}" in manager.wait_for(f"inhibited {UID}")
+                loan.give_back()
+                manager.wait_for(f"lifted {UID}")
+
+
+def test_another_modem_under_another_name(bus: str, port: str) -> None:
+    """Two of a kind share a by-id name: the one that is found in the end is borrowed too."""
+    with (
+        PtyModem(ScriptedCard()) as other,
+        ModemManagerDouble(bus, {UID: port, "other": other.path}) as manager,
+    ):
+        loan = PortLoan(port, hold=5)
+        opened(loan, other.path).close()
+        manager.wait_for("inhibited other")
+        opened(loan, port).close()
+        manager.wait_for(f"inhibited {UID}")
+        loan.give_back()
+        both = {line for line in (*manager.wait_for("took"), *manager.wait_for("took")) if "lifted" in line}
+        assert both == {"lifted other", f"lifted {UID}"}
+
+
 def test_other_modem(bus: str, port: str) -> None:
     """A modem that is not lpad's stays ModemManager's."""
     with PtyModem(ScriptedCard()) as other, ModemManagerDouble(bus, {UID: other.path}) as manager:

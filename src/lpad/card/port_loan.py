@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,13 @@ class PortLoan:
         self._port = port
         self._hold = hold
         self._lock = threading.RLock()
-        self._inhibition: Inhibition | None = None
+        self._inhibitions: dict[str, Inhibition] = {}
         self._lines = 0
 
     @property
     def hold(self) -> float | None:
         """Seconds for which an idle port is kept; None: for good, since there is nobody to give it to."""
-        return self._hold if self._inhibition is not None else None
+        return self._hold if self._inhibitions else None
 
     def open_line(self, port: str, *, baud: int, deadline: Deadline) -> Line:
         """Borrow the port where there is somebody to borrow it from, and open it.
@@ -62,9 +63,8 @@ class PortLoan:
     def give_back(self) -> None:
         """End the loan, unless somebody else has the port open: whose turn it then is to give it back."""
         with self._lock:
-            if self._lines == 0 and self._inhibition is not None:
-                self._inhibition.end()
-                self._inhibition = None
+            if self._lines == 0 and self._inhibitions:
+                self._end(*self._inhibitions)
                 _log.info("%s: idle; ModemManager may have it", self._port)
 
     def line_closed(self) -> None:
@@ -73,16 +73,27 @@ class PortLoan:
             self._lines -= 1
 
     def _borrow(self, port: str, *, deadline: Deadline) -> None:
-        if self._inhibition is not None and not self._inhibition.reaches_bus:
-            self._inhibition.end()  # the bus was restarted, and nobody knows of the loan any more
-            self._inhibition = None
-        if self._inhibition is not None or not can_ask():
+        """Borrow the modem that has the port now: it may be another than before, or have another name.
+
+        What was borrowed before stays so: a modem that re-enumerates is the same for ModemManager, which
+        does not show it meanwhile, so that it could not be found by its new name.
+        """
+        device = os.path.realpath(port)
+        # Where the bus was restarted nobody knows of the loan any more.
+        self._end(*(each for each, inhibition in self._inhibitions.items() if not inhibition.reaches_bus))
+        if device in self._inhibitions or not can_ask():
             return
         inhibition = Inhibition(port, deadline=deadline)
-        if inhibition.reaches_bus:
-            self._inhibition = inhibition
-        else:
+        if not inhibition.reaches_bus:
             inhibition.end()
+            return
+        # Those that found no modem under an earlier name would not find it under this one.
+        self._end(*(each for each, earlier in self._inhibitions.items() if not earlier.holds))
+        self._inhibitions[device] = inhibition
+
+    def _end(self, *devices: str) -> None:
+        for device in devices:
+            self._inhibitions.pop(device).end()
 
     def _open(self, port: str, *, baud: int, deadline: Deadline) -> SerialLine:
         until = deadline.within(_LETTING_GO)
@@ -90,7 +101,7 @@ class PortLoan:
             try:
                 return SerialLine(port, baud=baud)
             except CardBusy:
-                borrowed = self._inhibition is not None and self._inhibition.holds
+                borrowed = any(inhibition.holds for inhibition in self._inhibitions.values())
                 if not borrowed or until.remaining() <= _BETWEEN_TRIES:
                     raise
             threading.Event().wait(_BETWEEN_TRIES)
