@@ -67,7 +67,7 @@ def _opener(
     section: EuiccSection, memory: LinkMemory, names: Mapping[str, PortNames], loan: PortLoan | None
 ) -> Callable[[Deadline], Link]:
     if section.reader is not None:
-        open_reader = partial(open_pcsc_link, section.reader, shared=section.shared)
+        open_reader = partial(open_pcsc_link, section.reader, shared=section.shared, memory=memory)
         return lambda deadline: open_reader(deadline=deadline)
     assert section.port is not None
     port = names[section.port]

@@ -35,6 +35,9 @@ class ScriptedCard:
     fci_waits: bool = True
     """Whether SELECT is answered 61xx."""
 
+    longest_block: int = 255
+    """Bytes of data; longer commands are of a wrong length."""
+
     proactive: bytes = b""
     """The command that FETCH gets."""
 
@@ -112,6 +115,8 @@ class ScriptedCard:
     def _store_data(self, channel: int, command: Command) -> bytes:
         if self.selected.get(channel) not in self.applications:
             return b"\x6d\x00"
+        if len(command.data) > self.longest_block:
+            return b"\x67\x00"
         if command.p2 == 0 and command.le is None:
             self._chains[channel] = []
         chain = self._chains.setdefault(channel, [])

@@ -21,14 +21,17 @@ from card.private_pcscd import (
 )
 from card.scripted_card import ScriptedCard
 from lpad.card.isdr import isdr_session
+from lpad.card.isdr_aids import ESTK_SE0, isdr_aids
+from lpad.card.link_memory import LinkMemory
 from lpad.card.pcsc_card import PcscCard
 from lpad.card.pcsc_link import PcscLink, open_pcsc_link
-from lpad.identifiers import ISD_R
+from lpad.identifiers import ISD_R, Aid
 from lpad.protocol.proactive import REFRESH_ONLY
 from lpad.simulator.vpcd import VirtualReaderCard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass
@@ -217,3 +220,50 @@ def test_no_thread_stays_behind(card: ScriptedCard) -> None:
         assert threading.active_count() == before + 1
         link.close()
         assert threading.active_count() == before
+
+
+def test_the_isdr_that_answered_is_asked_for_first(card: ScriptedCard, tmp_path: Path) -> None:
+    """What a card calls its ISD-R is remembered for the reader and the kind of card, over restarts."""
+    card.applications = (bytes(ESTK_SE0),)
+    asked = []
+    for _ in range(2):
+        link = open_pcsc_link(FIRST, memory=LinkMemory(tmp_path), deadline=soon())
+        card.sent.clear()
+        with isdr_session(link, aids=isdr_aids(), deadline=soon()) as isdr:
+            assert isdr.aid == ESTK_SE0
+        asked.append([Aid(command.data) for command in card.sent if command.ins == 0xA4])
+        link.close()
+    assert asked == [[ISD_R, ESTK_SE0], [ESTK_SE0]]
+
+
+def test_another_kind_of_card_in_the_reader_is_a_new_one(readers: Readers, tmp_path: Path) -> None:
+    """What was learned of the one does not slow down the other."""
+    memory = LinkMemory(tmp_path)
+    first = ScriptedCard(longest_block=100, answers={bytes(200): b"\x01"})
+    for card, atr, expected in ((first, ATR_T0, 63), (ScriptedCard(), bytes.fromhex("3B9F96801FC7"), 255)):
+        put_in(readers.first, FIRST, card, atr)
+        link = open_pcsc_link(FIRST, memory=memory, deadline=soon())
+        with isdr_session(link, deadline=soon()) as isdr:
+            isdr.command(bytes(200), deadline=soon())
+            assert isdr.block_size == expected
+        link.close()
+    put_in(readers.first, FIRST, first)
+    again = open_pcsc_link(FIRST, memory=LinkMemory(tmp_path), deadline=soon())
+    with isdr_session(again, deadline=soon()) as isdr:
+        assert isdr.block_size == 63
+    again.close()
+
+
+@pytest.mark.parametrize(("longest", "found"), [(255, 255), (254, 120), (119, 63)])
+def test_block_size_starts_whole_and_falls_back(card: ScriptedCard, longest: int, found: int) -> None:
+    """255, 120, 63: the first size that is carried stays, and no block of a chain is sent twice."""
+    card.longest_block = longest
+    link = open_pcsc_link(FIRST, deadline=soon())
+    card.sent.clear()
+    with isdr_session(link, deadline=soon()) as isdr:
+        isdr.command(bytes(1000), deadline=soon())
+    assert link.block_size == found
+    assert card.commands == [bytes(1000)]
+    taken = [command.p2 for command in card.sent if command.ins == 0xE2 and len(command.data) <= longest]
+    assert taken == sorted(set(taken))
+    link.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lpad.card.link import LinkRefused
 from lpad.card.pcsc_failure import failure, is_lost
 from lpad.card.pcsc_programs import programs_using_pcsc
 from lpad.card.pcsc_reader import choose_reader
@@ -78,6 +79,8 @@ def test_no_reader_at_all() -> None:
         (0x8010000C, CardUnreachable, "no card is in the reader"),
         (0x8010001D, CardUnreachable, "systemctl start pcscd.socket"),
         (0x8010001E, CardUnreachable, "pcscd is not running"),
+        (0x80100004, LinkRefused, "too long"),
+        (0x80100008, LinkRefused, "smaller block"),
         (0x80100009, CardUnreachable, "the reader is gone"),
         (0x80100017, CardUnreachable, "plug it in again"),
         (0x80100066, CardUnreachable, "the card is mute"),
@@ -99,6 +102,7 @@ def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> No
 def test_which_errors_end_a_connection() -> None:
     """A reader that others hold can be asked for again; a card that was pulled needs a new connection."""
     assert not is_lost(failure(0x8010000B, ""))
+    assert not is_lost(failure(0x80100004, ""))
     assert is_lost(failure(0x80100069, ""))
     assert not is_lost(CardUnreachable("not PC/SC's"))
 

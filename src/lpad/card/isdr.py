@@ -12,7 +12,7 @@ from lpad.card.logical_channel import CLOSING
 from lpad.card.status import status_error
 from lpad.card.timed_channel import TimedChannel
 from lpad.deadline import Deadline
-from lpad.errors import CardError
+from lpad.errors import CardError, CardStatus
 from lpad.identifiers import ISD_R
 from lpad.protocol.apdu import LARGEST_BLOCK, Command, store_data
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_WRONG_LENGTH = "6700"
 _SMALLER_BLOCKS = (120, 63)
 """Sizes to fall back to: 120 fits modems that cut lines at 256 hex digits, 63 is OpenEUICC's choice."""
 
@@ -57,9 +58,9 @@ class Isdr:
         """Carry one ES10 command, or one segment of a bound profile package, and return its answer.
 
         No block is sent twice, with two exceptions: 6Cxx on the last one, as ISO has it; and where the
-        link refuses the first block of all, smaller blocks are tried, since nothing of this command has
-        reached the card. A card that answers before the last block is sent has finished early; the rest
-        is left out.
+        first block of all is refused by the link, or by the card as too long, smaller blocks are tried,
+        since the card has taken nothing of this command. A card that answers before the last block is
+        sent has finished early; the rest is left out.
 
         Args:
             data: the command with its tag, such as BF3E 03 5C 01 5A.
@@ -81,11 +82,13 @@ class Isdr:
             block = blocks.pop(0)
             try:
                 answer = self._send(block, deadline=deadline)
-            except LinkRefused:
-                smaller = self._smaller_than(block)
+            except (LinkRefused, CardStatus) as refusal:
+                smaller = self._smaller_than(block) if _may_be_too_long(refusal) else None
                 if sent or smaller is None:
                     raise
-                _log.warning("the link refuses %d bytes in a block; trying %d", len(block.data), smaller)
+                _log.warning(
+                    "%d bytes in a block are refused; trying %d: %s", len(block.data), smaller, refusal
+                )
                 self.block_size = smaller
                 self._shrunk = True
                 blocks = list(store_data(data, block_size=smaller))
@@ -115,6 +118,10 @@ class Isdr:
         if size <= self._largest_carried:
             return None
         return next((smaller for smaller in _SMALLER_BLOCKS if smaller < size), None)
+
+
+def _may_be_too_long(refusal: CardError) -> bool:
+    return isinstance(refusal, LinkRefused) or refusal.details.get("sw") == _WRONG_LENGTH
 
 
 @contextmanager

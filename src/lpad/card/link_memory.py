@@ -1,4 +1,4 @@
-"""What worked with a modem, kept over restarts: one small file for each, which may be lost without harm."""
+"""What worked with a modem, or with a card in a reader, kept over restarts: small files that may be lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What is known of a modem, of this make and firmware, from the last time."""
+    """What is known of a modem, of this make and firmware, or of a card in a reader, from the last time."""
 
     identity: ModemIdentity = UNKNOWN_MODEM
     link: LinkKind | None = None
@@ -149,6 +149,11 @@ class OpenChannel:
                 self._path.unlink(missing_ok=True)
             except OSError as error:
                 _log.warning("%s can't be removed: %s", self._path, error)
+
+
+def card_key(reader: str, atr: bytes) -> str:
+    """Return the name under which a card in a reader is remembered: by its kind, and what reads it."""
+    return hashlib.sha256(f"reader {reader} atr {atr.hex()}".encode()).hexdigest()[:16]
 
 
 def device_key(imei: Imei | None, port: str) -> str:

@@ -167,6 +167,12 @@ class Connection:
         code, *_ = self._scard.SCardStatus(self._handle)
         _check(code, f"looking after the card in '{self.reader}'")
 
+    def atr(self) -> bytes:
+        """Return the card's answer to reset."""
+        code, _, _, _, answer = self._scard.SCardStatus(self._handle)
+        _check(code, f"asking for the answer to reset of the card in '{self.reader}'")
+        return bytes(answer)
+
     def transmit(self, apdu: bytes) -> bytes:
         """Send an APDU and return the answer."""
         pci = self._scard.SCARD_PCI_T1 if self.block_oriented else self._scard.SCARD_PCI_T0

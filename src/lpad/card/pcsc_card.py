@@ -89,6 +89,16 @@ class PcscCard:
         fit = _for_blocks(apdu) if connection.block_oriented else _for_characters(apdu)
         return self._call(lambda: connection.transmit(fit), "waiting for the card", deadline=deadline)
 
+    def atr(self, *, deadline: Deadline) -> bytes:
+        """Return the card's answer to reset; only between `begin` and `end`.
+
+        Raises:
+            CardUnreachable: the card was lost.
+        """
+        if self._seat is None:
+            raise CardUnreachable(f"looking at the card in {self._name}: it was lost before; try again")
+        return self._call(self._seat.connection.atr, "looking at the card", deadline=deadline)
+
     def reset(self, *, deadline: Deadline) -> None:
         """Take the card's power away and give it back; channels are gone, the turn goes on.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lpad.card.link import LinkRefused
 from lpad.card.pcsc_programs import programs_using_pcsc
 from lpad.errors import CardBusy, CardError, CardUnreachable
 
 SUCCESS = 0
 INVALID_HANDLE = 0x80100003
+INVALID_PARAMETER = 0x80100004
+INSUFFICIENT_BUFFER = 0x80100008
 UNKNOWN_READER = 0x80100009
 TIMEOUT = 0x8010000A
 SHARING_VIOLATION = 0x8010000B
@@ -34,6 +37,11 @@ _NO_PCSCD = _Failure(
 _READER_GONE = _Failure(
     "the reader is gone", "plug it in again; pcscd may have to be restarted if it stays unseen"
 )
+_TOO_LONG = _Failure(
+    "the reader's driver does not take it",
+    "the APDU may be too long for it; try a smaller block",
+    LinkRefused,
+)
 _MUTE = _Failure(
     "the card is mute", "check how it lies in the reader and clean its contacts; another reader may do"
 )
@@ -43,7 +51,9 @@ _FAILURES = {
     0x80100001: _Failure("pcscd met an error of its own", "restart pcscd"),
     CANCELLED: _Failure("the call was cancelled", "try again"),
     INVALID_HANDLE: _Failure("pcscd was restarted meanwhile", "try again"),
+    INVALID_PARAMETER: _TOO_LONG,
     0x80100006: _Failure("no memory is left", "free some, or restart pcscd"),
+    INSUFFICIENT_BUFFER: _TOO_LONG,
     UNKNOWN_READER: _READER_GONE,
     TIMEOUT: _Failure("no answer came in time", "try again"),
     SHARING_VIOLATION: _Failure(
@@ -83,7 +93,7 @@ _FAILURES = {
         retryable=False,
     ),
 }
-_HARMLESS = (SHARING_VIOLATION, CANCELLED, TIMEOUT)
+_HARMLESS = (SHARING_VIOLATION, CANCELLED, TIMEOUT, INVALID_PARAMETER, INSUFFICIENT_BUFFER)
 """After these a connection is as good as before."""
 
 

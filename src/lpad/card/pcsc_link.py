@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from lpad.card.exchange import exchange
+from lpad.card.isdr_aids import remembered_first
 from lpad.card.link_facts import LinkFacts
+from lpad.card.link_memory import LinkMemory, Remembered, card_key
 from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.pcsc_card import PcscCard
 from lpad.card.proactive import ProactiveCard
@@ -33,6 +36,7 @@ class PcscLink:
         terminal_capability: bytes | None = TERMINAL_CAPABILITY,
         terminal_profile: bytes | None = None,
         name: str = "pcsc",
+        memory: LinkMemory | None = None,
         unredacted: bool = False,
     ) -> None:
         """Make a link of a card; nothing is sent before the first channel.
@@ -44,6 +48,7 @@ class PcscLink:
                 `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which is enough for the eUICCs
                 that were seen, and keeps other applets on the card quiet.
             name: in the APDU trace.
+            memory: what is known of cards in readers; None: nothing is kept.
             unredacted: whether the trace shows payloads.
         """
         self._card = card
@@ -52,15 +57,30 @@ class PcscLink:
         self._raw = RawLink(self._served, device=self, terminal_capability=terminal_capability)
         self._terminal_profile = terminal_profile
         self._introduced = 0
-        self.block_size = LARGEST_BLOCK
-        """Readers carry whole short APDUs."""
+        self._memory = memory or LinkMemory(None)
+        self._key: str | None = None
+        self._recalled = 0
+        self._remembered = Remembered()
+
+    @property
+    def block_size(self) -> int:
+        """Bytes in the largest STORE DATA block: a whole short APDU, unless reader or card refused it."""
+        return self._remembered.block_size or LARGEST_BLOCK
+
+    @block_size.setter
+    def block_size(self, size: int) -> None:
+        self._remember(block_size=size)
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Take the card, open a channel and select an application, as `Link` says."""
         self._card.begin(deadline=deadline)
         try:
+            self._recall(deadline=deadline)
             self._introduce(deadline=deadline)
-            return _Turn(self._raw.open_channel(aids, deadline=deadline), self._card)
+            names = remembered_first(aids, self._remembered.isdr_aid)
+            channel = self._raw.open_channel(names, deadline=deadline)
+            self._remember(isdr_aid=str(channel.aid))
+            return _Turn(channel, self._card)
         except BaseException:
             self._card.end()
             raise
@@ -97,6 +117,19 @@ class PcscLink:
         """Lend nothing: a reader does not look at the card."""
         del deadline
         return nullcontext()
+
+    def _recall(self, *, deadline: Deadline) -> None:
+        """Look once for each start of the card which one it is, and what is known of it."""
+        if self._recalled == self._card.starts:
+            return
+        self._key = card_key(self._card.reader or "", self._card.atr(deadline=deadline))
+        self._remembered = self._memory.get(self._key) or Remembered()
+        self._recalled = self._card.starts
+
+    def _remember(self, **what: Any) -> None:
+        self._remembered = replace(self._remembered, **what)
+        if self._key is not None:
+            self._memory.put(self._key, self._remembered)
 
     def _introduce(self, *, deadline: Deadline) -> None:
         """Send TERMINAL PROFILE once for each start of the card."""
@@ -138,6 +171,7 @@ def open_pcsc_link(
     deadline: Deadline,
     terminal_capability: bytes | None = TERMINAL_CAPABILITY,
     terminal_profile: bytes | None = None,
+    memory: LinkMemory | None = None,
     unredacted: bool = False,
 ) -> PcscLink:
     """Open the link to the card in a PC/SC reader, and see that the card is there.
@@ -149,6 +183,7 @@ def open_pcsc_link(
         deadline: for connecting.
         terminal_capability: see `RawLink`.
         terminal_profile: see `PcscLink`.
+        memory: what is known of cards in readers, kept over restarts; None: nothing is.
         unredacted: whether the APDU trace shows payloads.
 
     Raises:
@@ -167,5 +202,6 @@ def open_pcsc_link(
         terminal_capability=terminal_capability,
         terminal_profile=terminal_profile,
         name=str(reader),
+        memory=memory,
         unredacted=unredacted,
     )
