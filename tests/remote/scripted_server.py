@@ -56,6 +56,7 @@ class ScriptedServer(ThreadingHTTPServer):
         chain: tuple[Credential, ...] = (),
         version: ssl.TLSVersion | None = None,
         curve: str | None = None,
+        weak: bool = False,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
@@ -65,6 +66,8 @@ class ScriptedServer(ThreadingHTTPServer):
         """Takes over each connection where a test wants something else than HTTP over TLS."""
         self.handshakes = 0
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if weak:
+            self.context.set_ciphers("ALL:@SECLEVEL=0")
         pem = folder / "server.pem"
         pem.write_bytes(
             b"".join(one.certificate.public_bytes(Encoding.PEM) for one in (credential, *chain))

@@ -62,8 +62,9 @@ def test_published_test_chains(test_data: Path) -> None:
         "NIST": "f54172bdf98a95d65cbeb88a38a1c11d800a85c3",
         "BRP": "c0bc70ba36929d43b467ff57570530e57ab8fcd8",
     }
-    files = sorted((test_data / "sgp26").glob("*/*.der"))
-    assert len(files) >= 14
+    folders = ("ci", "dpauth", "dppb", "dptls", "eum")
+    files = [file for folder in folders for file in (test_data / "sgp26" / folder).glob("*.der")]
+    assert len(files) == 15
     for file in files:
         curve = "BRP" if "BRP" in file.name else "NIST"
         assert ids[curve] in signer_ids(file.read_bytes()), file

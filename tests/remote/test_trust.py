@@ -61,7 +61,7 @@ def test_unknown_ca(bench: Bench) -> None:
     """A certificate of a CA that is not trusted is named as such, with the way to trust it."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME)))
     assert error.details == {"cause": "unknown-ca"}
-    assert "settings" in error.sentence
+    assert "lpactl trust check" in error.sentence
 
 
 @pytest.mark.parametrize("year", [1970, 2000])

@@ -16,6 +16,10 @@ _SEQUENCE = 0x30
 _EXTENSIONS = 0xA3
 _SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 _SUBJECT_ALT_NAME = "2.5.29.17"
+_KEY_USAGE = "2.5.29.15"
+_EXTENDED_KEY_USAGE = "2.5.29.37"
+_BASIC_CONSTRAINTS = "2.5.29.19"
+_BOOLEAN = 0x01
 _CERTIFICATE_POLICIES = "2.5.29.32"
 _AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 _DNS_NAME = 0x82
@@ -77,6 +81,12 @@ class Certificate:
     subject_key_identifier: bytes | None
     authority_key_identifier: bytes | None
     policies: tuple[str, ...]
+    purposes: tuple[str, ...] | None = None
+    """Dotted identifiers of extendedKeyUsage; None where the extension is missing."""
+    is_ca: bool = False
+    """Whether basicConstraints says so."""
+    may_sign: bool = True
+    """Whether keyUsage, where there is one, has digitalSignature."""
 
     @classmethod
     def decode(cls, raw: bytes) -> Certificate:
@@ -90,6 +100,9 @@ class Certificate:
         subject_key = extensions.get(_SUBJECT_KEY_IDENTIFIER)
         authority = _members(extensions.get(_AUTHORITY_KEY_IDENTIFIER))
         policies = _members(extensions.get(_CERTIFICATE_POLICIES))
+        constraints = _members(extensions.get(_BASIC_CONSTRAINTS))
+        usage = extensions.get(_KEY_USAGE)
+        purposes = extensions.get(_EXTENDED_KEY_USAGE)
         return cls(
             raw=raw,
             registered_ids=tuple(
@@ -99,6 +112,9 @@ class Certificate:
             subject_key_identifier=None if subject_key is None else tlv.parse(subject_key).value,
             authority_key_identifier=next((part.value for part in authority if part.tag == 0x80), None),
             policies=tuple(object_identifier.decode(policy.get(0x06).value) for policy in policies),
+            purposes=None if purposes is None else tuple(map(_identifier, _members(purposes))),
+            is_ca=any(part.tag == _BOOLEAN and part.value != b"\x00" for part in constraints),
+            may_sign=usage is None or bool(tlv.parse(usage).value[1:2] >= b"\x80"),
         )
 
     @property
@@ -143,6 +159,10 @@ def _extensions(raw: bytes) -> dict[str, bytes]:
     for extension in () if found is None else found.get(_SEQUENCE).children():
         extensions[object_identifier.decode(extension.get(0x06).value)] = extension.get(0x04).value
     return extensions
+
+
+def _identifier(element: tlv.Tlv) -> str:
+    return object_identifier.decode(element.value)
 
 
 def _members(value: bytes | None) -> tuple[tlv.Tlv, ...]:

@@ -35,8 +35,8 @@ def check_role(
         server: name, or name:port.
 
     Raises:
-        ServerUntrusted: the server's certificate lacks its role or has another, or a certificate above it
-            belongs to somebody who is no CA of servers.
+        ServerUntrusted: the server's certificate lacks its role or has another, does not say what its key is
+            for, or a certificate above it belongs to somebody who is no CA of servers.
     """
     try:
         certificates = [Certificate.decode(raw) for raw in chain]
@@ -55,7 +55,20 @@ def check_role(
             "or ds-tls; tell the server's operator",
             cause="wrong-role" if roles else "role-missing",
         )
+    if certificates[0].purposes is None or not certificates[0].may_sign:
+        raise ServerUntrusted(
+            f"the certificate of {server} does not say that it is for TLS servers (extendedKeyUsage, and "
+            "digitalSignature in keyUsage), as one under an eSIM CA must; tell the server's operator",
+            cause="wrong-purpose",
+        )
     for above in certificates[1:]:
+        if not above.is_ca:
+            # OpenSSL takes keyUsage for it where basicConstraints is missing, which RFC 5280 does not.
+            raise ServerUntrusted(
+                f"the certificate of {server} was issued by a holder of a certificate that is no CA's; tell "
+                "the eSIM CA",
+                cause="issuer-is-no-ca",
+            )
         if set(above.roles) & _NEVER_ABOVE:
             raise ServerUntrusted(
                 f"the certificate of {server} was issued by a holder of the role "

@@ -18,13 +18,22 @@ _EXPIRED = 10
 _WITHOUT_ANCHOR = frozenset({2, 18, 19, 20, 21, 27})
 _UNKNOWN_CA = (
     "unknown-ca",
-    "comes from a CA that is not trusted here; if it should be, add the CA's certificate to the settings",
+    "is not vouched for by the card or this system; 'lpactl trust check' and the setting 'trust' say more",
 )
 _OTHER_NAME = (
     "certificate-for-other-name",
     "is made out to another name; check the address, and that nothing on the way intercepts TLS",
 )
-_VERDICTS = {
+_NO_CA = ("issuer-is-no-ca", "was issued by somebody who may not issue certificates; it can't be trusted")
+_TOO_WEAK = (
+    "too-weak",
+    "or of a CA above it has a key or a signature that is too weak; its operator must renew it",
+)
+_OTHER_NAMES = (
+    "name-not-permitted",
+    "was issued by a CA that may not issue for this name; tell its operator",
+)
+_VERDICTS: dict[int, tuple[str, str]] = {
     _NOT_YET_VALID: (
         "certificate-not-yet-valid",
         "or of a CA above it is not valid yet; compare this device's clock",
@@ -34,8 +43,24 @@ _VERDICTS = {
         "or of a CA above it has expired; the server's operator must renew it",
     ),
     **dict.fromkeys(_WITHOUT_ANCHOR, _UNKNOWN_CA),
+    7: (
+        "wrong-signature",
+        "or of a CA above it has a wrong signature; check that nothing on the way alters it",
+    ),
+    22: ("path-too-long", "has more CAs above it than are allowed; tell its operator"),
+    24: _NO_CA,  # 79 since OpenSSL 3.0
+    25: ("path-too-long", "has more CAs above it than one of them allows; tell its operator"),
+    26: ("wrong-purpose", "is not one for TLS servers; tell its operator"),
+    32: _NO_CA,
+    34: ("unknown-extension", "has a critical extension that is not known here; tell its operator"),
+    47: _OTHER_NAMES,
+    48: _OTHER_NAMES,
     62: _OTHER_NAME,
     64: _OTHER_NAME,
+    66: _TOO_WEAK,
+    67: _TOO_WEAK,
+    68: _TOO_WEAK,
+    79: _NO_CA,
 }
 
 

@@ -97,6 +97,7 @@ class Trust:
     def _new_context(self, offer: Offer) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name unless told otherwise
         context.minimum_version = self._minimum_version
+        context.hostname_checks_common_name = False  # a server's name stands in subjectAltName, or nowhere
         context.set_alpn_protocols(["http/1.1"])
         # An operator may trust a sub-CA, or one server's own certificate, without the root above it; and
         # of a card's CI there is only what it has signed.

@@ -66,7 +66,7 @@ def test_authenticated(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
 @pytest.mark.test_data
 def test_published_infrastructure(test_data: Path, tmp_path: Path) -> None:
     """A card made from SGP.26's own certificates accepts SGP.26's servers on both curves."""
-    pki = Pki.open(test_data / "sgp26")
+    pki = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
     with SoftCard(tmp_path / "card", pki=pki, eid=Eid("89049032123451234512345678901235")) as card:
         lpa = SmallLpa(card)
         nist = pki.ci[Curve.NIST].key_id

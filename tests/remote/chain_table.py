@@ -1,0 +1,106 @@
+"""Has lpad shake hands with servers that show all kinds of chains: the table in docs/security.md.
+
+`python -m remote.chain_table`, started in tests/, writes the table anew.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from lpad.codec.revocation_list import RevocationList
+from lpad.deadline import Deadline
+from lpad.remote.card_anchor import CardTrust
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.handshakes import Offer
+from lpad.remote.hosts import Hosts
+from lpad.remote.route import Route
+from lpad.remote.trust import Trust
+from lpad.server_address import ServerAddress
+from remote.forge import NAME
+from remote.scripted_server import Reply, ScriptedServer
+from remote.server_chains import CASES, World
+
+if TYPE_CHECKING:
+    from lpad.remote.trust_report import TrustReport
+    from remote.server_chains import Shown
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
+BEGIN, END = "<!-- table of chains: begin -->\n", "<!-- table of chains: end -->\n"
+HEADINGS = "| the server shows | lpad's answer | handshakes |\n|---|---|---|\n"
+_TRUSTED = {
+    "card": "trusted: the card's word",
+    "operator": "trusted: the operator's CA",
+    "system": "trusted: the system's CA",
+}
+
+
+def answer(name: str, world: World, folder: Path) -> str:
+    """Run a server that shows a case's chain, have lpad shake hands with it, and return the table's row."""
+    shown = CASES[name](world)
+    trust = _trust(shown)
+    listed = (world.ci.key_id, world.brainpool.key_id) if shown.listed is None else shown.listed
+    first, *rest = shown.chain
+    with ExitStack() as stack:
+        made = ScriptedServer(lambda _: Reply(204), first, folder, chain=tuple(rest), **shown.server)  # type: ignore[arg-type]  # Forged has what is used of a Credential
+        if shown.old_tls:
+            _only_old_tls(made.context)
+        server = stack.enter_context(made)
+        hosts = Hosts.parse({NAME: f"127.0.0.1:{server.port}"})
+        card = CardTrust("89", listed)
+        client = stack.enter_context(
+            Es9Plus(ServerAddress.parse(NAME), trust=trust, route=Route(hosts), card=card)
+        )
+        report = client.check_trust(deadline=Deadline.after(60))
+        assert server.seen == []
+        assert server.connects == report.handshakes
+    return f"| {name} | {_told(report)} | {report.handshakes} |\n"
+
+
+def table(folder: Path) -> str:
+    """Return the whole table."""
+    world = World()
+    return HEADINGS + "".join(answer(name, world, folder) for name in CASES)
+
+
+def _told(report: TrustReport) -> str:
+    if report.trusted:
+        return _TRUSTED[report.anchor or ""]
+    why = report.why
+    if report.cause == "tls-failed":  # OpenSSL's words differ between its versions
+        why = why.partition(":")[0]
+    return f"`{report.cause}`: {why}"
+
+
+def _trust(shown: Shown) -> Trust:
+    trust = Trust(
+        shown.anchors,
+        use_system_roots=False,
+        minimum_version=shown.minimum,
+        forbidden=shown.forbidden or (),
+        revocations=[RevocationList.decode(each.public_bytes(Encoding.DER)) for each in shown.revoked],
+    )
+    if shown.system is not None:
+        # Into the place of the system's store, which no test may alter.
+        trust.context(Offer()).load_verify_locations(cadata=shown.system)
+    return trust
+
+
+def _only_old_tls(context: ssl.SSLContext) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        fresh = table(Path(made))
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    DOCUMENT.write_text(before + BEGIN + fresh + END + rest.partition(END)[2], encoding="utf-8")

@@ -1,0 +1,288 @@
+"""Servers with all kinds of chains, good ones and each way of being bad; `chain_table` tries them."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lpad.simulator.certificate_profile import ROLE_DP_AUTH, ROLE_EUM
+from remote.forge import CLIENT, DAY, Forged, Plan, authority, curve_key, forge, rsa_key, spoilt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+ROLE_DS_TLS = "2.23.146.1.2.1.6"
+ROLE_DP_TLS_V3 = "2.23.146.1.2.1.0.0.1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Two CIs that the card names, and others."""
+
+    ci: Forged = field(default_factory=lambda: authority("Test CI"))
+    brainpool: Forged = field(
+        default_factory=lambda: authority("Brainpool CI", key=curve_key(ec.BrainpoolP256R1))
+    )
+    other: Forged = field(default_factory=lambda: authority("Other CI"))
+    web: Forged = field(default_factory=lambda: authority("Web CA", key=rsa_key(), roles=()))
+    sub: Forged = field(init=False)
+    low: Forged = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sub", authority("CI sub-CA", issuer=self.ci, path_length=1))
+        object.__setattr__(self, "low", authority("SM-DP+ sub-CA", issuer=self.sub, path_length=0))
+
+    def leaf(self, issuer: Any = None, **plan: Any) -> Forged:
+        return forge(issuer or self.ci, Plan(**plan))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a server shows, and what the client has against it."""
+
+    chain: list[Forged]
+    listed: tuple[bytes, ...] | None = None
+    anchors: tuple[bytes, ...] = ()
+    system: bytes | None = None
+    revoked: tuple[x509.CertificateRevocationList, ...] = ()
+    forbidden: tuple[bytes, ...] | None = None
+    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    server: dict[str, Any] = field(default_factory=dict)
+    old_tls: bool = False
+
+
+CASES: dict[str, Callable[[World], Shown]] = {}
+
+
+def case(name: str) -> Callable[[Callable[[World], Shown]], Callable[[World], Shown]]:
+    """Enter a function into the table under a name."""
+
+    def enter(build: Callable[[World], Shown]) -> Callable[[World], Shown]:
+        assert name not in CASES
+        CASES[name] = build
+        return build
+
+    return enter
+
+
+def simple(name: str, build: Callable[[World], list[Forged]], **shown: Any) -> None:
+    """Enter a case that is no more than a chain."""
+    CASES[name] = lambda world: Shown(chain=build(world), **shown)
+
+
+def crl(issuer: Forged, *revoked: Forged) -> x509.CertificateRevocationList:
+    now = datetime.now(UTC)
+    builder = x509.CertificateRevocationListBuilder(issuer.certificate.subject)
+    builder = builder.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=30))
+    for each in revoked:
+        entry = x509.RevokedCertificateBuilder(each.certificate.serial_number, now)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(issuer.key, hashes.SHA256())
+
+
+# What is right: all of these are trusted.
+simple("a certificate signed by a CI of the card's, alone", lambda w: [w.leaf()])
+simple("the same with the CI's own certificate", lambda w: [w.leaf(), w.ci])
+simple(
+    "under a brainpoolP256r1 CI, with a brainpool key",
+    lambda w: [w.leaf(w.brainpool, key=curve_key(ec.BrainpoolP256R1))],
+)
+simple("under a brainpoolP256r1 CI, with a P-256 key", lambda w: [w.leaf(w.brainpool)])
+simple("under a P-256 CI, with a brainpool key", lambda w: [w.leaf(key=curve_key(ec.BrainpoolP256R1))])
+simple(
+    "a brainpool chain with its CI's certificate",
+    lambda w: [w.leaf(w.brainpool, key=curve_key(ec.BrainpoolP256R1)), w.brainpool],
+)
+simple("under a P-256 CI, with a P-384 key", lambda w: [w.leaf(key=curve_key(ec.SECP384R1))])
+simple("under a P-256 CI, with an RSA key of 2048 bits", lambda w: [w.leaf(key=rsa_key())])
+simple("signed with SHA-384", lambda w: [w.leaf(algorithm=hashes.SHA384())])
+simple("under a sub-CA", lambda w: [w.leaf(w.sub), w.sub])
+simple("under a sub-CA, with the CI's certificate", lambda w: [w.leaf(w.sub), w.sub, w.ci])
+simple("under two sub-CAs", lambda w: [w.leaf(w.low), w.low, w.sub])
+simple("under two sub-CAs, in the wrong order", lambda w: [w.leaf(w.low), w.sub, w.low])
+simple("under two sub-CAs, the CI's certificate between them", lambda w: [w.leaf(w.low), w.sub, w.ci, w.low])
+simple("each certificate twice", lambda w: [(leaf := w.leaf(w.sub)), leaf, w.sub, w.sub, w.ci, w.ci])
+simple("others' certificates among its own", lambda w: [w.leaf(w.sub), w.other, w.web, w.sub, w.brainpool])
+simple("another certificate with the CI's name beside it", lambda w: [w.leaf(), authority("Test CI")])
+simple(
+    "the CI's key, certified by another CA as well",
+    lambda w: [w.leaf(), forge(w.other, Plan(subject="Test CI", ca=True, key=w.ci.key, roles=()))],
+)
+simple("the role of an SM-DS (ds-tls)", lambda w: [w.leaf(roles=(ROLE_DS_TLS,))])
+simple("the role as SGP.22 version 3 numbers it", lambda w: [w.leaf(roles=(ROLE_DP_TLS_V3,))])
+simple("a name for all of a domain (*.example.com)", lambda w: [w.leaf(names=("*.example.com",))])
+simple("no authorityKeyIdentifier", lambda w: [w.leaf(without_issuer_key_id=True)])
+simple("its own subjectKeyIdentifier wrong", lambda w: [w.leaf(subject_key_id=bytes(20))])
+simple("TLS 1.2 at most", lambda w: [w.leaf()], server={"version": ssl.TLSVersion.TLSv1_2})
+CASES["a CI that the card names by the first 16 bytes of its key identifier"] = lambda w: Shown(
+    chain=[w.leaf()], listed=(w.ci.key_id[:16],)
+)
+CASES["a CI whose certificate is in `trust.d`; the card names none"] = lambda w: Shown(
+    chain=[w.leaf()], listed=(), anchors=(w.ci.der,)
+)
+CASES["a sub-CA whose certificate is in `trust.d`"] = lambda w: Shown(
+    chain=[w.leaf(w.low), w.low], listed=(), anchors=(w.low.der,)
+)
+CASES["its own certificate in `trust.d`"] = lambda w: Shown(
+    chain=[own := forge(None, Plan())], listed=(), anchors=(own.der,)
+)
+CASES["a web CA in `trust.d` (RSA, no roles)"] = lambda w: Shown(
+    chain=[w.leaf(w.web, roles=())], anchors=(w.web.der,)
+)
+CASES["a web CA of the system's (RSA, no roles)"] = lambda w: Shown(
+    chain=[w.leaf(w.web, roles=())], system=w.web.der
+)
+CASES["a revocation list of its CI's without it"] = lambda w: Shown(
+    chain=[w.leaf()], revoked=(crl(w.ci, w.leaf()),)
+)
+CASES["a revocation list with it in the CI's name, by another key"] = lambda w: Shown(
+    chain=[leaf := w.leaf()], revoked=(crl(authority("Test CI"), leaf),)
+)
+
+# Times.
+simple("expired", lambda w: [w.leaf(start=-9 * DAY, end=-DAY)])
+simple("not valid yet", lambda w: [w.leaf(start=DAY)])
+simple(
+    "an expired sub-CA",
+    lambda w: [w.leaf(sub := authority("Old", issuer=w.ci, start=-9 * DAY, end=-DAY)), sub],
+)
+simple(
+    "a sub-CA that is not valid yet", lambda w: [w.leaf(sub := authority("New", issuer=w.ci, start=DAY)), sub]
+)
+simple(
+    "the CI's certificate, which has expired",
+    lambda w: [w.leaf(), authority("Test CI", key=w.ci.key, start=-9 * DAY, end=-DAY)],
+)
+# Names.
+simple("another name", lambda w: [w.leaf(names=("other.example.com",))])
+simple("the name in the subject alone", lambda w: [w.leaf(names=())])
+simple(
+    "a name for all of another level (*.smdp.example.com)", lambda w: [w.leaf(names=("*.smdp.example.com",))]
+)
+simple(
+    "a name that goes on behind the right one", lambda w: [w.leaf(names=("smdp.example.com.evil.example",))]
+)
+simple(
+    "a sub-CA that may issue for other names only",
+    lambda w: [w.leaf(sub := authority("Bound", issuer=w.ci, permitted=("other.example",))), sub],
+)
+# Purposes and roles.
+simple("for TLS clients only (extendedKeyUsage)", lambda w: [w.leaf(purposes=(CLIENT,))])
+simple("no extendedKeyUsage", lambda w: [w.leaf(purposes=None)])
+simple("for key agreement only (keyUsage)", lambda w: [w.leaf(usage=frozenset({"key_agreement"}))])
+simple("for signing certificates only (keyUsage)", lambda w: [w.leaf(usage=frozenset({"key_cert_sign"}))])
+simple("no role", lambda w: [w.leaf(roles=())])
+simple("the role of an SM-DP+ towards cards (dp-auth)", lambda w: [w.leaf(roles=(ROLE_DP_AUTH,))])
+simple("a policy that is no role", lambda w: [w.leaf(roles=("1.2.3.4",))])
+simple(
+    "issued by a card maker (EUM)",
+    lambda w: [w.leaf(eum := authority("EUM", issuer=w.ci, roles=(ROLE_EUM,))), eum],
+)
+CASES["no role, under a CI in `trust.d`"] = lambda w: Shown(
+    chain=[w.leaf(roles=())], listed=(), anchors=(w.ci.der,)
+)
+simple("a critical extension that nobody knows", lambda w: [w.leaf(critical=True)])
+# Chains.
+simple("issued by another server", lambda w: [w.leaf(middle := w.leaf()), middle])
+simple(
+    "issued by a sub-CA that may not sign certificates (keyUsage)",
+    lambda w: [w.leaf(sub := authority("Mute", issuer=w.ci, usage=frozenset({"crl_sign"}))), sub],
+)
+simple(
+    "issued by a sub-CA that is none (basicConstraints)",
+    lambda w: [w.leaf(sub := authority("None", issuer=w.ci, basic_constraints=False)), sub],
+)
+simple(
+    "a sub-CA below one that allows none below it",
+    lambda w: [w.leaf(sub := authority("Low", issuer=w.low)), sub, w.low, w.sub],
+)
+simple("its sub-CA left out", lambda w: [w.leaf(w.sub)])
+simple("the upper one of two sub-CAs left out", lambda w: [w.leaf(w.low), w.low])
+simple(
+    "a sub-CA on P-384",
+    lambda w: [w.leaf(sub := authority("P-384", issuer=w.ci, key=curve_key(ec.SECP384R1))), sub],
+)
+
+
+@case("ten sub-CAs, one below the other")
+def ten(w: World) -> Shown:
+    subs = [w.ci]
+    for number in range(10):
+        subs.append(authority(f"Sub-CA {number}", issuer=subs[-1]))
+    return Shown(chain=[w.leaf(subs[-1]), *reversed(subs[1:])])
+
+
+simple(
+    "120 kB of certificates",
+    lambda w: [w.leaf(), *(authority(f"Ballast {n}", padding=12_000) for n in range(10))],
+)
+# Signatures.
+simple("a wrong signature", lambda w: [spoilt(w.leaf())])
+simple("a sub-CA with a wrong signature", lambda w: [w.leaf(w.sub), spoilt(w.sub)])
+CASES["a wrong signature, under a CI in `trust.d`"] = lambda w: Shown(
+    chain=[spoilt(w.leaf())], anchors=(w.ci.der,)
+)
+# Issuers.
+simple("a CI that nobody knows", lambda w: [w.leaf(w.other), w.other])
+CASES["a CI that the card does not name, though another card does"] = lambda w: Shown(
+    chain=[w.leaf(w.brainpool)], listed=(w.ci.key_id,)
+)
+CASES["a CI of the card's, to a card that names none"] = lambda w: Shown(chain=[w.leaf()], listed=())
+CASES["a CI that the card names by the first 8 bytes only"] = lambda w: Shown(
+    chain=[w.leaf()], listed=(w.ci.key_id[:8],)
+)
+CASES["a CI that the settings forbid"] = lambda w: Shown(chain=[w.leaf()], forbidden=(w.ci.key_id,))
+simple("self-signed", lambda w: [forge(None, Plan())])
+simple(
+    "self-signed, in the CI's name and with its key identifier as the issuer's",
+    lambda w: [forge(None, Plan(issuer_name=w.ci.certificate.subject, issuer_key_id=w.ci.key_id))],
+)
+simple(
+    "under a root that bears the CI's name and key identifier",
+    lambda w: [
+        w.leaf(false := authority("Test CI", subject_key_id=w.ci.key_id), issuer_key_id=w.ci.key_id),
+        false,
+    ],
+)
+simple(
+    "under a root that bears the CI's name, with the CI's certificate beside it",
+    lambda w: [
+        w.leaf(false := authority("Test CI", subject_key_id=w.ci.key_id), issuer_key_id=w.ci.key_id),
+        w.ci,
+        false,
+    ],
+)
+simple(
+    "a true server's certificate above one that its key did not sign",
+    lambda w: [w.leaf(Forged((true := w.leaf(subject="true")).certificate, curve_key())), true],
+)
+CASES["a web CA that nobody knows"] = lambda w: Shown(chain=[w.leaf(w.web, roles=()), w.web])
+# Revoked.
+CASES["in its CI's revocation list"] = lambda w: Shown(chain=[leaf := w.leaf()], revoked=(crl(w.ci, leaf),))
+CASES["a sub-CA in the CI's revocation list"] = lambda w: Shown(
+    chain=[w.leaf(w.sub), w.sub], revoked=(crl(w.ci, w.sub),)
+)
+CASES["in its sub-CA's revocation list"] = lambda w: Shown(
+    chain=[leaf := w.leaf(w.sub), w.sub], revoked=(crl(w.sub, leaf),)
+)
+# Weak.
+simple("an RSA key of 1024 bits", lambda w: [w.leaf(key=rsa_key(1024))], server={"weak": True})
+simple("TLS 1.1 at most", lambda w: [w.leaf()], server={"weak": True}, old_tls=True)
+simple(
+    "TLS 1.2 at most, where the settings ask for 1.3",
+    lambda w: [w.leaf()],
+    server={"version": ssl.TLSVersion.TLSv1_2},
+    minimum=ssl.TLSVersion.TLSv1_3,
+)
+simple(
+    "a brainpool key, where the settings ask for TLS 1.3",
+    lambda w: [w.leaf(w.brainpool, key=curve_key(ec.BrainpoolP256R1))],
+    minimum=ssl.TLSVersion.TLSv1_3,
+)
