@@ -1,7 +1,7 @@
 """What users of other LPAs reported about modems and identifiers, turned into what lpad does instead.
 
-Each test cites the report, as repository#number. What lpad leaves alone stands in docs/out-of-scope.md;
-reports about PC/SC, servers, notifications and switching have their tests beside the code they concern.
+Each test cites the report, as repository#number. docs/complaints.md lists all reports with their tests, those
+about PC/SC and switching too, which stand beside the code that they concern.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def test_switching_an_eg25_spares_the_usb_re_enumeration() -> None:
 
 
 def test_a_modem_that_keeps_the_old_state_is_power_cycled_step_by_step() -> None:
-    """Each ladder ends with a reset of the modem, after gentler steps (lpac PR#450, openpilot#35279)."""
+    """Each ladder ends with a reset of the modem, after gentler steps (lpac#450, openpilot#35279)."""
     for manufacturer, model in (("Quectel", "EG25"), ("Telit", "LE910C4"), ("Acme", "")):
         steps = [rung.step for rung in quirks_of(manufacturer, model).refresh_ladder]
         assert steps[0] is Step.WAIT

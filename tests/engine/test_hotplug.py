@@ -70,7 +70,7 @@ def test_a_port_that_goes_while_nobody_works_is_noticed_at_once(lab: Lab) -> Non
 
 
 def test_a_port_that_was_away_for_a_moment_is_opened_anew(lab: Lab) -> None:
-    """Gone and back before anybody looked: the card is read again through the new port."""
+    """Gone and back unseen: the card is read again (luci-app-5gmodem#2, openmptcprouter#3050)."""
     with watched(lab) as kernel:
         lab.modem.vanish()
         lab.modem.come_back()

@@ -104,7 +104,7 @@ SWITCHED = ["ask-modem", "read-profiles", "enable-profile", "verify"]
 def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
     tmp_path: Path, pki: Pki, name: str, rungs: list[str]
 ) -> None:
-    """Only as far up as it takes until the modem reads the new ICCID (lpac PR#450, openpilot#35279)."""
+    """Only as far up as it takes until the modem reads the new ICCID (lpac#450, openpilot#35279)."""
     habits = {
         each.name: getattr(find_personality(name).modem, each.name) for each in fields(ModemPersonality)
     }
@@ -132,7 +132,7 @@ def test_a_modem_that_does_not_know_its_familys_reset_is_reset_all_the_same(tmp_
 
 
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
-    """The card has switched, the modem has not: that is no success (openpilot#35324)."""
+    """The card has switched, the modem has not: that is no success (openpilot#35279, openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
         lab.install()
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -201,6 +201,20 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(
     with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
         both(lab)
         assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
+
+
+@pytest.mark.parametrize("commands", [("+CCID",), ("+CRSM",)])
+def test_a_profile_with_an_18_digit_iccid_is_switched_to(
+    tmp_path: Path, pki: Pki, commands: tuple[str, ...]
+) -> None:
+    """Asked for with 10 bytes, and known again in what the modem reads (luci-app-5gmodem#30, lpac#457)."""
+    with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
+        iccid = lab.install(iccid="890490320012345678")
+        assert iccid == "890490320012345678"
+        change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+        assert change.error is None, change.error
+        assert steps(change) == SWITCHED
+        assert str(lab.card.enabled_iccid) == iccid
 
 
 def test_a_modem_that_tells_no_iccid_is_not_restarted(
@@ -303,6 +317,21 @@ def test_what_was_powered_down_is_powered_up_whatever_the_modem_answers(tmp_path
         lab.modem.come_back()
         ended = lab.ended(change.id)
         assert ended.error is None, ended.error
+        assert lab.modem.powered
+
+
+def test_what_was_powered_down_is_powered_up_though_the_change_is_taken_back(
+    tmp_path: Path, pki: Pki
+) -> None:
+    """A change that is cancelled between AT+CFUN=0 and =1 ends with the radio on (VoCat#82)."""
+    with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
+        both(lab)
+        lab.modem.once("AT+CFUN=0", delay=1.0)
+        change = lab.submit(Kind.ENABLE, iccid=SECOND)
+        lab.until_true(lambda: bool(power(lab)))
+        lab.engine.cancel(change.id)
+        lab.ended(change.id)
+        assert power(lab) == ["AT+CFUN=0", "AT+CFUN=1"]
         assert lab.modem.powered
 
 
