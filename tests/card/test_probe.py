@@ -11,9 +11,10 @@ import pytest
 
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
+from card.test_isdr_census import TwoElements
 from card.test_personalities import card_of
 from lpad.card.at_link import AtLink, open_at_link
-from lpad.card.isdr_aids import isdr_aids
+from lpad.card.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
 from lpad.card.link_facts import mask
 from lpad.card.link_memory import LinkMemory
 from lpad.card.ports import find_ports
@@ -24,6 +25,7 @@ from lpad.simulator.personality import find_personality, personality_names
 
 if TYPE_CHECKING:
     from lpad.card.link import Link
+    from lpad.identifiers import Aid
 
 IMEI = "490154203237518"
 WHOLE_EID = EID[5:].hex()
@@ -87,6 +89,25 @@ def test_what_is_found(name: str, found: dict[str, Any]) -> None:
     with PtyModem(card, personality=personality.modem) as modem:
         shown = probed(modem).shown()
     assert {key: shown[key] for key in found} == found
+
+
+@pytest.mark.parametrize("name", ["well-mannered", "strict-csim"])
+@pytest.mark.parametrize("aids", [isdr_aids(), (ESTK_SE1,)])
+def test_both_euiccs_of_a_card_are_shown(tmp_path: Path, name: str, aids: tuple[Aid, ...]) -> None:
+    """With the names to tell them apart by; which of them lpad works with stays as it was."""
+    card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
+    with PtyModem(card, personality=find_personality(name).modem) as modem:
+        for _ in range(2):
+            link = open_at_link(modem.path, memory=LinkMemory(tmp_path))
+            shown = probe(lambda: link, port="", aids=aids, deadline=soon()).shown()  # noqa: B023 - called at once
+            link.close()
+            both = [
+                {"isdr_aid": str(ESTK_SE0), "eid": "89049032…00"},
+                {"isdr_aid": str(ESTK_SE1), "eid": "89044045…11"},
+            ]
+            assert shown["euiccs"] == (both if len(aids) > 1 else both[::-1])
+            assert shown["error"] is None
+    assert card.open == set()
 
 
 def test_channels_left_open() -> None:

@@ -7,15 +7,17 @@ import pytest
 from card.link_contract import EID, GET_EID, soon
 from card.private_pcscd import ATR_T0, ATR_T1, FIRST, SECOND, BlockCard, PrivatePcscd, Slot, wait_for_cards
 from card.scripted_card import ScriptedCard
+from card.test_isdr_census import TwoElements
+from lpad.card.isdr_aids import ESTK_SE0, ESTK_SE1
 from lpad.card.link_facts import mask
 from lpad.card.pcsc_link import PcscLink, open_pcsc_link
 from lpad.card.ports import find_ports
 from lpad.card.probe import ProbeReport, probe
-from lpad.identifiers import ISD_R
+from lpad.identifiers import ISD_R, Aid
 from lpad.simulator.vpcd import VirtualReaderCard
 
 
-def probed(reader: str) -> ProbeReport:
+def probed(reader: str, aid: Aid = ISD_R) -> ProbeReport:
     links: list[PcscLink] = []
 
     def open_link() -> PcscLink:
@@ -23,7 +25,7 @@ def probed(reader: str) -> ProbeReport:
         return links[0]
 
     try:
-        return probe(open_link, port=reader, aids=(ISD_R,), deadline=soon())
+        return probe(open_link, port=reader, aids=(aid,), deadline=soon())
     finally:
         for link in links:
             link.close()
@@ -48,6 +50,17 @@ def test_reader(atr: bytes, kind: str) -> None:
     assert not slot.card.open
     assert empty.error is not None
     assert empty.error.kind == "card-unreachable"
+
+
+def test_both_euiccs_of_a_card_are_shown() -> None:
+    """With the names to tell them apart by."""
+    slot = Slot()
+    slot.card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
+    with PrivatePcscd() as pcscd, VirtualReaderCard(slot, port=pcscd.port):
+        wait_for_cards(present={FIRST})
+        report = probed(FIRST, ESTK_SE1)
+    assert [each.aid for each in report.euiccs] == [ESTK_SE1, ESTK_SE0]
+    assert not slot.card.open
 
 
 def test_no_pcscd() -> None:

@@ -284,7 +284,8 @@ class AtLink:
             raise
         self._handle = channel.handle
         self._note.note(kind, channel.handle)
-        self._remember(isdr_aid=str(channel.aid))
+        if len(aids) > 1:  # with one name nothing was found out
+            self._remember(isdr_aid=str(channel.aid))
         return NotedChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
 
     def _open_once_ready(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> NamedChannel:

@@ -79,7 +79,8 @@ class PcscLink:
             self._introduce(deadline=deadline)
             names = remembered_first(aids, self._remembered.isdr_aid)
             channel = self._raw.open_channel(names, deadline=deadline)
-            self._remember(isdr_aid=str(channel.aid))
+            if len(aids) > 1:  # with one name nothing was found out
+                self._remember(isdr_aid=str(channel.aid))
             return _Turn(channel, self._card)
         except BaseException:
             self._card.end()

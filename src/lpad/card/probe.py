@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lpad.card.isdr import isdr_session
+from lpad.card.isdr_aids import isdr_aids
+from lpad.card.isdr_census import FoundIsdr, isdrs_of
 from lpad.card.link_facts import LinkFacts, facts_of, mask
 from lpad.codec.messages.card import GET_EID, decode_eid
 from lpad.codec.messages.euicc_info import EuiccInfo2
@@ -41,6 +43,8 @@ _QUESTIONS = {
 }
 """ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last fills a block, and finds out how much the
 link carries; a card that objects to naming one tag so often has received it."""
+_COUNTING = 20.0
+"""Seconds for looking for more eUICCs on the card."""
 _ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, asked again with the length"}
 _AT_ONCE = "data with 9000"
 
@@ -69,6 +73,8 @@ class ProbeReport:
     answers: tuple[str, ...] = ()
     """How the link hands over data, as often as it did so in several ways."""
     eid: Eid | None = None
+    euiccs: tuple[FoundIsdr, ...] = ()
+    """All that were found on the card, that which is worked with first: some cards hold two."""
     svn: str | None = None
     card_firmware: str | None = None
     timings: tuple[Timing, ...] = ()
@@ -100,6 +106,10 @@ class ProbeReport:
             "answers": list(self.answers),
             "channels_closed": link.channels_closed,
             "eid": _identifier(self.eid, whole=unredacted),
+            "euiccs": [
+                {"isdr_aid": str(each.aid), "eid": _identifier(each.eid, whole=unredacted)}
+                for each in self.euiccs
+            ],
             "svn": self.svn,
             "card_firmware": self.card_firmware,
             "timings": [
@@ -152,6 +162,7 @@ class _Probe:
                 link = open_link()
             self._ask_modem(link, deadline=deadline)
             self._ask_card(link, aids, block_size=block_size, deadline=deadline)
+            self._count_euiccs(link, aids, deadline=deadline)
         except CardError as error:
             self._note(error=error)
         self._note(link=facts_of(link))
@@ -182,6 +193,21 @@ class _Probe:
                 self._note(block_size=isdr.block_size, block_size_learned=learned)
             with self._timed("close the channel"):
                 stack.close()
+
+    def _count_euiccs(self, link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> None:
+        """Try all names of the ISD-R; on a slow modem as many as there is time for."""
+        report = self._report
+        if report.isdr_aid is None or report.eid is None:
+            return
+        self._note(euiccs=(FoundIsdr(report.isdr_aid, report.eid),))
+        until = deadline.within(_COUNTING)
+        with self._timed("look for more eUICCs"):
+            for aid in isdr_aids(aids):
+                if until.passed:
+                    break
+                known = {each.eid for each in self._report.euiccs}
+                found = () if aid == report.isdr_aid else isdrs_of(link, (aid,), deadline=deadline)
+                self._note(euiccs=(*self._report.euiccs, *(each for each in found if each.eid not in known)))
 
     def _ask(self, isdr: Isdr, what: str, command: bytes, *, deadline: Deadline) -> None:
         started = time.monotonic()

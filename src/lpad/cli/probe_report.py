@@ -61,6 +61,10 @@ def _print(output: Output, report: dict[str, Any], ports: dict[str, Any], system
     for key, name in _NAMES.items():
         value = report.get(key)
         rows.append((name, joined(value) if isinstance(value, list) else value))
+    euiccs = report.get("euiccs") or []
+    if len(euiccs) > 1:
+        rows += [(f"eUICC {each['eid']}", f"aid: {each['isdr_aid']}") for each in euiccs]
+        rows.append(("", "each is a card of its own in the settings, with its 'aid'"))
     if report.get("block_size_learned"):
         rows.append(("", "the link refused larger blocks"))
     output.facts(rows)
