@@ -16,7 +16,8 @@ from lpad.card.port_loan import PortLoan
 from lpad.card.port_names import PortNames
 from lpad.card.shared_port import SharedPort
 from lpad.engine.card import CardPort
-from lpad.identifiers import Aid, Imei
+from lpad.engine.switch_policy import SwitchPolicy
+from lpad.identifiers import Aid, Iccid, Imei
 from lpad.server_address import ServerAddress
 from lpad.settings import device_capabilities
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lpad.deadline import Deadline
     from lpad.engine.card import Watch
     from lpad.settings import EuiccSection, SettingsFile
+    from lpad.settings.switching import SwitchingSection
 
 LINKS = "links"
 """The folder in the state folder where it is kept what worked with which modem."""
@@ -103,4 +105,14 @@ def _card_port(
         imei=Imei.parse(section.imei) if section.imei else None,
         capabilities=device_capabilities(section.device_capabilities),
         default_smdp=ServerAddress.parse(section.default_smdp) if section.default_smdp else None,
+        policy=_policy(section.switching),
+    )
+
+
+def _policy(section: SwitchingSection) -> SwitchPolicy:
+    return SwitchPolicy(
+        protected=frozenset(str(Iccid.parse(iccid)) for iccid in section.protected),
+        keep_enabled=section.keep_enabled,
+        fallback=tuple(str(Iccid.parse(iccid)) for iccid in section.fallback),
+        per_day=section.per_day,
     )

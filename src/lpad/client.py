@@ -35,7 +35,7 @@ from lpad.client_views import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 __all__ = [
@@ -152,9 +152,21 @@ class Client:
             body["confirmation_code"] = confirmation_code
         return self._change("POST", _card(euicc, "downloads"), body, wait=wait)
 
-    def enable(self, euicc: str, iccid: str, *, wait: float = 0) -> Change:
-        """Enable a profile."""
-        return self._change("POST", f"{_profile(euicc, iccid)}/enable", wait=wait)
+    def enable(
+        self, euicc: str, iccid: str, *, guard: Sequence[str] = (), within: float = 180, wait: float = 0
+    ) -> Change:
+        """Enable a profile.
+
+        Args:
+            euicc: the card.
+            iccid: the profile.
+            guard: conditions that must all come true, or the profile before is enabled again; docs/api.md
+                has their forms.
+            within: seconds in which they must.
+            wait: seconds to wait for the end, or for the question whether to keep the profile.
+        """
+        body = {"guard": {"until": list(guard), "within": within}} if guard else None
+        return self._change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait)
 
     def disable(self, euicc: str, iccid: str, *, wait: float = 0) -> Change:
         """Disable a profile."""
@@ -224,15 +236,22 @@ class Client:
         *,
         confirmation_code: str | None = None,
         decision: str | None = None,
+        confirm: bool | None = None,
         wait: float = 0,
     ) -> Change:
-        """Give a waiting change a confirmation code, or `accept`, `reject`, `postpone`."""
+        """Give a waiting change a confirmation code, or `accept`, `reject`, `postpone`, or a confirmation."""
         body: dict[str, Any] = {}
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code
         if decision is not None:
             body["decision"] = decision
+        if confirm is not None:
+            body["confirm"] = confirm
         return self._change("POST", f"/v1/changes/{change_id}/answer", body, wait=wait)
+
+    def confirm(self, change_id: int, *, wait: float = 0) -> Change:
+        """Confirm a guarded switch that waits for it: its profile is kept."""
+        return self._change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
 
     def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
         """Return a change once it has ended or asks something, or as it is after so many seconds."""

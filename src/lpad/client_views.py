@@ -176,7 +176,7 @@ class Notification(_View, frozen=True, kw_only=True):
 
 
 class Question(_View, frozen=True, kw_only=True):
-    """What a waiting change asks: `confirmation-code` or `consent`."""
+    """What a waiting change asks: `confirmation-code`, `consent` or `confirmation`."""
 
     kind: str
     until: datetime
@@ -199,6 +199,23 @@ class Progress(_View, frozen=True, kw_only=True):
     total: int
 
 
+class Requirement(_View, frozen=True, kw_only=True):
+    """A condition of a guard, whether it was met, and what was seen last."""
+
+    condition: str
+    met: bool = False
+    seen: str | None = None
+
+
+class Guard(_View, frozen=True, kw_only=True):
+    """A guarded switch: `switching`, `watching`, `kept`, `going-back`, `back` or `stuck`."""
+
+    phase: str
+    until: datetime
+    requirements: tuple[Requirement, ...] = ()
+    previous: str | None = None
+
+
 class Change(_View, frozen=True, kw_only=True):
     """Something asked of a card."""
 
@@ -215,6 +232,8 @@ class Change(_View, frozen=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     steps: tuple[Step, ...] = ()
+    origin: str = "caller"
+    guard: Guard | None = None
 
     @property
     def ended(self) -> bool:
@@ -234,7 +253,7 @@ class Change(_View, frozen=True, kw_only=True):
 
 
 class Event(_View, frozen=True, kw_only=True):
-    """One event of the stream: `change`, `progress`, `euicc`, `notification` or `lost`."""
+    """One event of the stream: `change`, `progress`, `euicc`, `notification`, `guard` or `lost`."""
 
     id: str
     type: str

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from journeys.gateway import PATIENCE
+from lpad.errors import CardUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ class Gate:
         self._go_on = threading.Event()
         self._awaited: Callable[[bytes], bool] | None = None
         self._after = False
+        self._lost = False
 
     def hold(self, awaited: Callable[[bytes], bool], *, after: bool) -> None:
         """Hold the next APDU that is awaited, before the card sees it or after it has answered."""
@@ -38,12 +40,20 @@ class Gate:
         """Let the held APDU go on."""
         self._go_on.set()
 
+    def lose(self) -> None:
+        """Have the held APDU never reach the card, as when the power goes."""
+        self._lost = True
+        self.go_on()
+
     def transmit(self, apdu: bytes) -> bytes:
         hit = self._awaited is not None and self._awaited(apdu)
         if hit:
             self._awaited = None
         if hit and not self._after:
             self._wait()
+            if self._lost:
+                self._lost = False
+                raise CardUnreachable("the APDU was lost")
         answer = self._card.transmit(apdu)
         if hit and self._after:
             self._wait()

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import msgspec
 
+from lpad.condition import LONGEST as LONGEST_CONDITION
 from lpad.engine.change import Change, Failure
+from lpad.engine.guarded_switch import LONGEST as LONGEST_GUARD
+from lpad.engine.guarded_switch import MOST_CONDITIONS
 from lpad.engine.journal.health import JournalState
 from lpad.engine.snapshot import Addresses, CardInfo, Profile
 
@@ -34,11 +37,28 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
     enable: bool = False
 
 
+class GuardRequest(Request, frozen=True, kw_only=True):
+    """Conditions that must all come true within so many seconds, or the switch is taken back."""
+
+    until: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_CONDITION)]],
+        msgspec.Meta(min_length=1, max_length=MOST_CONDITIONS),
+    ]
+    within: Annotated[float, msgspec.Meta(ge=1, le=LONGEST_GUARD)] = 180
+
+
+class EnableRequest(Request, frozen=True, kw_only=True):
+    """With a guard, the profile before is enabled again unless its conditions come true."""
+
+    guard: GuardRequest | None = None
+
+
 class AnswerRequest(Request, frozen=True, kw_only=True):
-    """One of the two, whichever the change's question asks for."""
+    """One of the three, whichever the change's question asks for."""
 
     confirmation_code: Code | None = None
     decision: Annotated[str, msgspec.Meta(pattern="^(accept|reject|postpone)$")] | None = None
+    confirm: bool | None = None
 
 
 class EuiccPatch(Request, frozen=True, kw_only=True):

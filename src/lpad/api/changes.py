@@ -63,11 +63,22 @@ async def cancel_change(call: Call) -> Response:
 
 
 async def answer_change(call: Call) -> Response:
-    """Give a waiting change the confirmation code, or the decision, that it asks for."""
+    """Give a waiting change the confirmation code, the decision or the confirmation that it asks for."""
     body = call.body
-    if (body.confirmation_code is None) is (body.decision is None):
-        raise InvalidValue("an answer has either a 'confirmation_code' or a 'decision'")
-    answer = Answer(confirmation_code=body.confirmation_code, decision=body.decision)
+    if sum(each is not None for each in (body.confirmation_code, body.decision, body.confirm)) != 1:
+        raise InvalidValue("an answer has one of 'confirmation_code', 'decision' and 'confirm'")
+    return await _answer(
+        call,
+        Answer(confirmation_code=body.confirmation_code, decision=body.decision, confirm=body.confirm),
+    )
+
+
+async def confirm_change(call: Call) -> Response:
+    """Confirm a guarded switch that waits for it: the same as the answer `{"confirm": true}`."""
+    return await _answer(call, Answer(confirm=True))
+
+
+async def _answer(call: Call, answer: Answer) -> Response:
     key = call.key("answer", call.change_id, answer)
     submission = await asyncio.to_thread(call.engine.answer, call.change_id, answer, key=key)
     return await submission_response(call, submission)

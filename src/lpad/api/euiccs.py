@@ -22,6 +22,7 @@ from lpad.api.bodies import (
 from lpad.api.call import json_response, submission_response
 from lpad.api.roles import ROLE_FOR
 from lpad.engine.change import Kind
+from lpad.engine.guarded_switch import check_guard
 from lpad.errors import CardUnreachable, InvalidValue, NotFound
 from lpad.identifiers import Iccid
 from lpad.server_address import ServerAddress
@@ -130,8 +131,13 @@ async def delete_profile(call: Call) -> Response:
 
 
 async def enable_profile(call: Call) -> Response:
-    """Enable a profile; the one that was enabled is disabled."""
-    return await _submit(call, Kind.ENABLE, {"iccid": _iccid(call)})
+    """Enable a profile, under a guard where one is given; the one that was enabled is disabled."""
+    params: dict[str, Json] = {"iccid": _iccid(call)}
+    guard = call.body.guard
+    if guard is not None:
+        until = check_guard(guard.until, guard.within)
+        params["guard"] = {"until": list(until), "within": guard.within}
+    return await _submit(call, Kind.ENABLE, params)
 
 
 async def disable_profile(call: Call) -> Response:

@@ -61,7 +61,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png | image/jpeg"),
     Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
     Route("DELETE", _PROFILE, ADMIN, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
-    Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, NoBody, _WAIT),
+    Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, bodies.EnableRequest, _WAIT),
     Route("POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, NoBody, _WAIT),
     Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
     Route("POST", f"{_CARD}/reset", ADMIN, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
@@ -75,6 +75,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", _CHANGE, READ, changes.get_change, Change, NoBody, _WAIT),
     Route("DELETE", _CHANGE, OF_CHANGE, changes.cancel_change, Change, NoBody, _WAIT),
     Route("POST", f"{_CHANGE}/answer", OF_CHANGE, changes.answer_change, Change, bodies.AnswerRequest, _WAIT),
+    Route("POST", f"{_CHANGE}/confirm", OF_CHANGE, changes.confirm_change, Change, NoBody, _WAIT),
     Route(
         "GET", "/v1/events", READ, events.stream_events, "text/event-stream", NoBody,
         ("change", "euicc", "after"),

@@ -71,11 +71,36 @@ def download(
 
 @command(cli, "enable")
 @click.argument("profile")
+@click.option(
+    "--guard",
+    multiple=True,
+    metavar="CONDITION",
+    help="Go back to the profile before unless this comes true: registered, confirm, tcp:HOST:PORT@INTERFACE,"
+    " http://HOST/PATH#STATUS@INTERFACE or dns:NAME@INTERFACE. May be given several times.",
+)
+@click.option("--within", type=float, metavar="SECONDS", help="In which it must.  [default: 180]")
 @no_wait
-def enable(session: Session, profile: str) -> None:
+def enable(session: Session, profile: str, guard: tuple[str, ...], within: float | None) -> None:
     """Enable a profile; PROFILE is an ICCID, its last digits, a nickname or a name."""
+    if within is not None and not guard:
+        raise click.UsageError("--within says how long a --guard waits; give one")
     iccid = session.iccid(profile)
-    _say(session, session.client.enable(session.euicc(), iccid), f"{iccid} is enabled")
+    limit = {} if within is None else {"within": within}
+    _say(session, session.client.enable(session.euicc(), iccid, guard=guard, **limit), f"{iccid} is enabled")
+
+
+@command(cli, "confirm")
+@click.argument("change_id", type=int)
+@click.option("--no", "refused", is_flag=True, help="Go back to the profile before, at once.")
+@no_wait
+def confirm(session: Session, change_id: int, refused: bool) -> None:
+    """Say that the profile of a guarded switch works and is to be kept."""
+    client = session.client
+    change = client.answer(change_id, confirm=False) if refused else client.confirm(change_id)
+    if session.output.as_json:
+        session.output.json(change)
+    else:
+        session.output.line(f"change {change.id}: {change.state}")
 
 
 @command(cli, "disable")

@@ -11,6 +11,7 @@ CARD = 5
 SERVER = 6
 DAEMON = 7
 NOT_PERMITTED = 8
+TAKEN_BACK = 9
 INTERRUPTED = 130
 
 MEANINGS = {
@@ -23,12 +24,17 @@ MEANINGS = {
     SERVER: "the SM-DP+, or the way to it",
     DAEMON: "the daemon can't be reached",
     NOT_PERMITTED: "this user may not do that",
+    TAKEN_BACK: "the guard of a switch was not met, and another profile is enabled",
     INTERRUPTED: "Ctrl-C; a change that was begun goes on",
 }
 
 _KINDS = {
     "not-found": STATE,
     "conflict": STATE,
+    "protected": STATE,
+    "switch-limit": STATE,
+    "switch-rolled-back": TAKEN_BACK,
+    "switch-stuck": TAKEN_BACK,
     "confirmation-code-required": NEEDS_PEOPLE,
     "declined": NEEDS_PEOPLE,
     "cancelled": NEEDS_PEOPLE,

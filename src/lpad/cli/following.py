@@ -11,7 +11,7 @@ from lpad.cli.output import safe
 from lpad.client import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lpad.cli.output import Output
     from lpad.client import Change, Client, Event
@@ -54,23 +54,40 @@ def follow(client: Client, output: Output, change: Change) -> Change:
 
 def describe(event: Event) -> str:
     """Return an event as a line."""
+    tell = _TOLD.get(event.type)
+    return safe(tell(event) if tell is not None else event.type)
+
+
+def _change(event: Event) -> str:
+    change = event.change
+    step = f" {change.steps[-1].name}" if change.steps and not change.ended else ""
+    error = f": {change.error.sentence} ({change.error.kind})" if change.error else ""
+    return f"change {change.id} {change.kind} on {change.euicc}: {change.state}{step}{error}"
+
+
+def _notification(event: Event) -> str:
     data = event.data
-    match event.type:
-        case "change":
-            change = event.change
-            step = f" {change.steps[-1].name}" if change.steps and not change.ended else ""
-            error = f": {change.error.sentence} ({change.error.kind})" if change.error else ""
-            return safe(f"change {change.id} {change.kind} on {change.euicc}: {change.state}{step}{error}")
-        case "progress":
-            return f"change {data['id']}: {data['sent']} of {data['total']} bytes"
-        case "euicc":
-            return safe(f"euicc {data['name']}: {data['state']}")
-        case "notification":
-            return safe(f"notification {data['seq']} ({data['event']}) for {data['address']}: {data['what']}")
-        case "lost":
-            return f"{data['count']} events were lost: this listener was too slow, or away for too long"
-        case _:
-            return safe(event.type)
+    return f"notification {data['seq']} ({data['event']}) for {data['address']}: {data['what']}"
+
+
+def _guard(event: Event) -> str:
+    data = event.data
+    awaited = [f"{each['condition']}: {each['seen']}" for each in data["requirements"] if not each["met"]]
+    return "; ".join([f"change {data['id']}: {data['phase']}", *awaited])
+
+
+_TOLD: dict[str, Callable[[Event], str]] = {
+    "change": _change,
+    "progress": lambda event: (
+        f"change {event.data['id']}: {event.data['sent']} of {event.data['total']} bytes"
+    ),
+    "euicc": lambda event: f"euicc {event.data['name']}: {event.data['state']}",
+    "guard": _guard,
+    "notification": _notification,
+    "lost": lambda event: (
+        f"{event.data['count']} events were lost: this listener was too slow, or away for too long"
+    ),
+}
 
 
 def _question(client: Client, output: Output, change: Change) -> None:
@@ -84,6 +101,13 @@ def _question(client: Client, output: Output, change: Change) -> None:
         )
     if question.kind == "consent":
         _consent(client, output, change)
+        return
+    if question.kind == "confirmation":
+        # Whoever follows is seldom the one who knows: that is a program, or somebody at the far end.
+        output.note(
+            f"change {change.id} is taken back unless somebody confirms until {question.until:%H:%M:%S} UTC:"
+            f" lpactl confirm {change.id}"
+        )
         return
     if question.code_refused:
         output.note("the server refused the confirmation code")

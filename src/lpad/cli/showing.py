@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from lpad.cli.following import describe, follow
+from lpad.cli.guards import guard_rows, on_trial
 from lpad.cli.lpactl_group import cli
 from lpad.cli.output import Output, duration, joined, safe, size
 from lpad.cli.session import command
@@ -31,6 +32,8 @@ def status(session: Session) -> None:
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
+    for line in on_trial(client.changes()):
+        session.output.note(safe(line))
     journal = system.health.journal
     if journal.error is not None:
         session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
@@ -145,7 +148,8 @@ def changes(session: Session, change_id: int | None) -> None:
         ("card", change.euicc),
         ("what", change.kind),
         ("state", change.state),
-        *((name, value) for name, value in change.params.items()),
+        *((name, value) for name, value in change.params.items() if name != "guard"),
+        *guard_rows(change),
         ("waits for", change.question and change.question.kind),
         ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
     ]

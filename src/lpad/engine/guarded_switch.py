@@ -34,8 +34,8 @@ LONGEST = 24 * 3600.0
 MOST_CONDITIONS = 8
 
 
-def check_guard(until: Sequence[str], within: float) -> None:
-    """See that a guard can be asked for.
+def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
+    """See that a guard can be asked for, and return its conditions.
 
     Args:
         until: its conditions; all of them are awaited.
@@ -44,11 +44,12 @@ def check_guard(until: Sequence[str], within: float) -> None:
     Raises:
         InvalidValue: none, too many, one twice, one that is none, or a time out of range.
     """
-    texts = [str(Condition.parse(text)) for text in until]
+    texts = tuple(str(Condition.parse(text)) for text in until)
     if not 0 < len(texts) <= MOST_CONDITIONS or len(set(texts)) < len(texts):
         raise InvalidValue(f"a guard waits for 1 to {MOST_CONDITIONS} conditions, each named once")
     if not 1 <= within <= LONGEST:
         raise InvalidValue(f"a guard waits for 1 to {LONGEST:.0f} seconds")
+    return texts
 
 
 def guarded_switch(job: Job, means: Means) -> dict[str, Json]:

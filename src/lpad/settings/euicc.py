@@ -13,6 +13,7 @@ from lpad.server_address import ServerAddress
 from lpad.settings.capabilities import check_capabilities
 from lpad.settings.quantities import Text
 from lpad.settings.section import Section
+from lpad.settings.switching import SwitchingSection
 
 if TYPE_CHECKING:
     from lpad.settings.report import Report
@@ -39,6 +40,7 @@ class EuiccSection(Section, frozen=True):
     aids: list[str] = []
     quirks: dict[str, Any] = {}
     device_capabilities: dict[str, str | int | float] = {}
+    switching: SwitchingSection = SwitchingSection()
 
     @property
     def place(self) -> str:

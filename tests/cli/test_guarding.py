@@ -1,0 +1,91 @@
+"""Guards on the command line."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import FIRST, SECOND
+from lpad.cli import exit_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cli.conftest import Terminal
+
+
+@pytest.fixture
+def two(terminal: Terminal) -> Terminal:
+    """A card with two profiles, the first enabled."""
+    terminal.lab.install()
+    terminal.lab.install(iccid=SECOND, name="Second")
+    assert terminal.lpactl("enable", FIRST).code == 0
+    return terminal
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_guard_that_is_met(two: Terminal, listener: int) -> None:
+    """The profile is kept."""
+    done = two.lpactl("enable", "Second", "--guard", f"tcp:127.0.0.1:{listener}@lo", "--within", "60")
+    assert done.code == 0, done.err
+    assert done.out == f"{SECOND} is enabled\n"
+
+
+def test_a_guard_that_is_not_met(two: Terminal) -> None:
+    """An exit code of its own, and a sentence that says what was seen and what is enabled now."""
+    failed = two.lpactl("enable", "Second", "--guard", "tcp:127.0.0.1:1@lo", "--within", "2")
+    assert failed.code == exit_codes.TAKEN_BACK
+    assert "connection refused" in failed.err
+    assert f"went back to profile {FIRST}" in failed.err
+    assert "switch-rolled-back" in failed.err
+
+
+def test_a_confirmation(two: Terminal) -> None:
+    """Shown by status, changes and the change itself; confirmed with its number."""
+    asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
+    number = json.loads(asked.out)["id"]
+    two.lab.asked(number)
+    status = two.lpactl("status")
+    assert f"change {number} has profile {SECOND} on trial (watching)" in status.err
+    shown = two.lpactl("changes", str(number)).out
+    assert "profile before" in shown
+    assert "nobody has confirmed" in shown
+    assert two.lpactl("confirm", str(number)).code == 0
+    assert two.lab.ended(number).error is None
+    assert two.lpactl("confirm", str(number)).code == exit_codes.STATE
+
+
+def test_a_refusal(two: Terminal) -> None:
+    """`confirm --no` goes back at once."""
+    asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
+    number = json.loads(asked.out)["id"]
+    two.lab.asked(number)
+    assert two.lpactl("confirm", str(number), "--no").code == 0
+    error = two.lab.ended(number).error
+    assert error is not None
+    assert error.details["reason"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--guard", "registred"), "is no condition"),
+        (("--guard", "confirm", "--within", "0"), ">= 1"),
+        (("--guard", "confirm", "--guard", "confirm"), "named once"),
+        (("--within", "60"), "give one"),
+    ],
+)
+def test_a_guard_that_can_t_be(two: Terminal, arguments: tuple[str, ...], says: str) -> None:
+    """Nothing is switched."""
+    refused = two.lpactl("enable", "Second", *arguments)
+    assert refused.code == exit_codes.USAGE
+    assert says in refused.err
+    assert str(two.lab.card.enabled_iccid) == FIRST

@@ -1,0 +1,245 @@
+"""Guarded switches over the whole daemon, which is killed at each moment that its journal knows."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from journeys.gate import Gate, enabling
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.simulator.modem_personality import ModemPersonality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lpad.client import Change
+    from lpad.simulator.euicc.card import SoftCard
+
+
+class Trial:
+    """A gateway with two profiles, the first enabled, and a gate before its card."""
+
+    def __init__(self, gateway: Gateway, gate: Gate, profile: Callable[[], bytes]) -> None:
+        self.gateway = gateway
+        self.gate = gate
+        gateway.ready()
+        found = [gateway.download(gateway.order(profile())).check().result or {} for _ in range(2)]
+        self.old, self.new = (str(each["iccid"]) for each in found)
+        gateway.client.enable(CARD, self.old, wait=PATIENCE).check()
+
+    def begin(self, *until: str, within: float) -> Change:
+        """Ask for the switch to the second profile."""
+        return self.gateway.client.enable(CARD, self.new, guard=until, within=within)
+
+    def watched(self, change: Change) -> Change:
+        """Wait until the guard is awaited."""
+        client = self.gateway.client
+        self.gateway.until(
+            lambda: getattr(client.change(change.id).guard, "phase", "") not in ("", "switching")
+        )
+        return client.change(change.id)
+
+    def again(self) -> None:
+        """Start lpad after it was killed."""
+        self.gateway.start()
+        self.gateway.ready()
+
+    def ended(self, change: Change) -> Change:
+        """Return the change once it has ended; nothing is asked any more."""
+        client = self.gateway.client
+        self.gateway.until(lambda: client.change(change.id).ended)
+        return client.change(change.id)
+
+    def is_back(self, change: Change) -> dict[str, Any]:
+        """See that the old profile is enabled, and that the change says so; return its details."""
+        change = self.ended(change)
+        assert change.error is not None, change
+        assert change.error.kind == "switch-rolled-back", change.error
+        assert change.error.details["enabled"] == self.old
+        assert str(self.gateway.card.enabled_iccid) == self.old
+        states = {each.iccid: each.state for each in self.gateway.client.profiles(CARD)}
+        assert states == {self.old: "enabled", self.new: "disabled"}
+        return change.error.details
+
+    def is_kept(self, change: Change) -> None:
+        """See that the new profile is enabled, and that the change is done."""
+        assert self.ended(change).check().state == "done"
+        assert str(self.gateway.card.enabled_iccid) == self.new
+
+    def limit_of(self, change: Change, **fields: Any) -> None:
+        """Change what the journal of the daemon, which must not run, says of the guard's time limit."""
+        with sqlite3.connect(self.gateway.folder / "state" / "journal.db") as journal:
+            (private,) = journal.execute("SELECT private FROM changes WHERE id = ?", (change.id,)).fetchone()
+            noted = msgspec.json.decode(private)
+            noted["notes"]["limit"] |= fields
+            journal.execute(
+                "UPDATE changes SET private = ? WHERE id = ?", (msgspec.json.encode(noted), change.id)
+            )
+        journal.close()
+
+
+@pytest.fixture
+def trial(profile: Callable[[], bytes]) -> Iterator[Trial]:
+    """A gateway whose modem takes a second to register."""
+    gates: list[Gate] = []
+
+    def wrap(card: SoftCard) -> Gate:
+        gates.append(Gate(card))
+        return gates[0]
+
+    with Gateway(wrap=wrap, personality=ModemPersonality(registers_after=1.0)) as gateway:
+        yield Trial(gateway, gates[0], profile)
+
+
+def test_a_switch_that_registers_and_is_confirmed(trial: Trial) -> None:
+    """The whole way, as a program on the device goes it."""
+    change = trial.begin("registered", "confirm", within=PATIENCE)
+    trial.gateway.client.wait(change.id, seconds=PATIENCE)
+    trial.gateway.client.confirm(change.id)
+    trial.is_kept(change)
+
+
+def test_a_switch_that_does_not_register(trial: Trial) -> None:
+    """Back within the limit, without anybody's help."""
+    trial.gateway.modem.register(trial.new, 3)
+    details = trial.is_back(trial.begin("registered", within=3))
+    assert "denied" in details["seen"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
+def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None:
+    """The intent is on disk, so lpad goes on guarding within the limit, and else goes back."""
+    trial.gate.hold(enabling, after=after)
+    change = trial.begin("registered", within=3 if late else PATIENCE)
+    assert trial.gate.held.wait(PATIENCE)
+    trial.gateway.kill()
+    trial.gate.go_on()
+    if late:
+        time.sleep(3.2)
+    trial.again()
+    if late:
+        assert trial.is_back(change)["reason"] == "time-limit"
+    else:  # the APDU that was held is carried out either way once the gate is open
+        trial.is_kept(change)
+
+
+def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
+    """The journal says what was intended, the card that nothing came of it: the old profile stays."""
+    trial.gate.hold(enabling, after=False)
+    change = trial.begin("registered", within=PATIENCE)
+    assert trial.gate.held.wait(PATIENCE)
+    trial.gateway.kill()
+    trial.gate.lose()
+    trial.again()
+    assert trial.is_back(change)["reason"] == "cut-off"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
+def test_killed_while_the_guard_is_awaited(trial: Trial, *, late: bool) -> None:
+    """In time the rest of the limit is awaited; after it lpad goes back as soon as it starts."""
+    change = trial.begin("confirm", within=4 if late else PATIENCE)
+    trial.watched(change)
+    trial.gateway.kill()
+    if late:
+        time.sleep(4.2)
+    trial.again()
+    if late:
+        assert trial.is_back(change)["reason"] == "time-limit"
+        return
+    trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
+    trial.gateway.client.confirm(change.id)
+    trial.is_kept(change)
+
+
+def test_killed_again_and_again_the_limit_stays_the_limit(trial: Trial) -> None:
+    """What remains is counted from the beginning, not from the latest start."""
+    change = trial.begin("confirm", within=6)
+    trial.watched(change)
+    began = time.monotonic()
+    for _ in range(2):
+        trial.gateway.kill()
+        trial.again()
+    assert trial.is_back(change)["reason"] == "time-limit"
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_killed_right_after_the_confirmation(trial: Trial) -> None:
+    """A confirmation that was answered counts, whatever happens to lpad then."""
+    change = trial.begin("registered", "confirm", within=PATIENCE)
+    trial.gateway.modem.register(trial.new, 2)
+    trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
+    trial.gateway.client.confirm(change.id)
+    trial.gateway.kill()
+    trial.gateway.modem.register(trial.new, 1)
+    trial.again()
+    trial.is_kept(change)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
+def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
+    """The way back is taken up again, from wherever it was cut off."""
+    change = trial.begin("confirm", within=PATIENCE)
+    trial.watched(change)
+    trial.gate.hold(enabling, after=after)
+    trial.gateway.client.answer(change.id, confirm=False)
+    assert trial.gate.held.wait(PATIENCE)
+    trial.gateway.kill()
+    trial.gate.go_on()
+    trial.again()
+    assert trial.is_back(change)["reason"] == "refused"
+
+
+def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
+    """The limit is granted once more, and then no more."""
+    change = trial.begin("confirm", within=30)
+    trial.watched(change)
+    trial.gateway.kill()
+    trial.limit_of(change, boot_id="another", wall=time.time() + 3600)
+    trial.again()
+    trial.watched(change)
+    trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
+    trial.gateway.kill()
+    trial.limit_of(change, boot_id="yet another", wall=time.time() + 3600)
+    trial.again()
+    assert trial.is_back(change)["reason"] == "time-limit"
+
+
+def test_rebooted_long_after_the_limit(trial: Trial) -> None:
+    """The wall clock tells, though the clock that counts from boot has begun anew."""
+    change = trial.begin("confirm", within=3600)
+    trial.watched(change)
+    trial.gateway.kill()
+    trial.limit_of(change, boot_id="another", wall=time.time() - 7200)
+    trial.again()
+    assert trial.is_back(change)["reason"] == "time-limit"
+
+
+def test_the_port_goes_on_the_way_back(trial: Trial) -> None:
+    """The change does not end before the card is back; nothing else is done to the card before that."""
+    change = trial.begin("confirm", within=PATIENCE)
+    trial.watched(change)
+    trial.gateway.modem.vanish()
+    trial.gateway.client.answer(change.id, confirm=False)
+    trial.gateway.until(lambda: trial.gateway.client.euicc(CARD).state == "absent")
+    other = trial.gateway.client.rename(CARD, trial.new, "later", wait=PATIENCE)
+    assert other.error is not None
+    assert other.error.kind == "card-unreachable"
+    assert not trial.gateway.client.change(change.id).ended
+    trial.gateway.modem.come_back()
+    assert trial.is_back(change)["reason"] == "refused"
+
+
+def test_stopped_as_systemd_does(trial: Trial) -> None:
+    """SIGTERM ends lpad in order and leaves the guard to the next start."""
+    change = trial.begin("registered", "confirm", within=PATIENCE)
+    trial.watched(change)
+    trial.gateway.stop()
+    trial.again()
+    trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
+    trial.gateway.client.confirm(change.id)
+    trial.is_kept(change)
