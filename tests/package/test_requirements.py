@@ -32,3 +32,14 @@ def test_what_is_pinned_is_pinned_by_content() -> None:
     text = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=[a-z])", text):
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_advisories_that_were_looked_at() -> None:
+    """Each advisory that is passed over names a library that is pinned, and says why."""
+    lines = (ROOT / "package" / "advisories.txt").read_text(encoding="utf-8").splitlines()
+    pinned = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
+    for line in lines:
+        if not line.startswith("#"):
+            _, library, why = line.split(" ", 2)
+            assert f"\n{library}==" in pinned
+            assert why
