@@ -69,6 +69,7 @@ def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trus
     forbidden = settings.forbidden_issuers
     return Trust.load(
         [*([folder] if folder.is_dir() else []), *map(file.resolve, settings.extra_ca_files)],
+        use_system_roots=settings.system,
         memory=memory,
         minimum_version=_TLS_VERSIONS[file.settings.remote.minimum_tls],
         forbidden=None if forbidden is None else map(key_id, forbidden),

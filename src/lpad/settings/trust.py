@@ -18,6 +18,7 @@ _KEY_ID = re.compile(r"(?:[0-9A-Fa-f]{2}:?){4,20}")
 class TrustSection(Section, frozen=True):
     """Whom to trust beside the system's certificate authorities, and which of a card's CIs not to."""
 
+    system: bool = True
     folder: Text = "trust.d"
     extra_ca_files: list[Text] = []
     forbidden_issuers: list[Text] | None = None
