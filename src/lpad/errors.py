@@ -25,6 +25,7 @@
     ├── ServerError              the SM-DP+, or the way to it
     │   ├── ServerUnreachable        no connection, no answer in time, HTTP 5xx (retryable)
     │   ├── ServerUntrusted          TLS, or the server's identity, can't be verified
+    │   ├── ClockNotSet              this device does not know the time, so TLS can't be verified (retryable)
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
     │   └── ServerMalformed          the answer breaks its grammar or contradicts itself
     ├── SwitchRolledBack         a guard was not met; the profile before is enabled again
@@ -219,6 +220,13 @@ class ServerUntrusted(ServerError):
     """TLS, or the server's identity, can't be verified."""
 
     kind = "server-untrusted"
+
+
+class ClockNotSet(ServerError):
+    """This device does not know the time, so no server's certificate can be verified."""
+
+    kind = "clock-not-set"
+    retryable = True
 
 
 class ServerRefused(ServerError):

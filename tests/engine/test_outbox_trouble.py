@@ -18,6 +18,7 @@ from lpad.engine.events import Hub
 from lpad.engine.journal.notifications import Stage
 from lpad.engine.outbox import BACKOFF, delivery, outbox
 from lpad.engine.outbox.outbox import Outbox
+from lpad.engine.surroundings import Surroundings
 from lpad.errors import JournalUnavailable, LpadError, ServerRefused, ServerUnreachable
 from lpad.identifiers import Eid
 from lpad.remote.es9plus import Es9Plus
@@ -231,6 +232,7 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
         lambda address, _eid: Es9Plus(address, trust=lab.trust),
         patience=5,
         on_delivered=lambda _eid: None,
+        surroundings=Surroundings(),
     )
     with no_space():
         assert isinstance(box.deliver().errors[stored.address], JournalUnavailable)

@@ -106,6 +106,29 @@ class Failure:
         )
 
 
+class PauseReason(enum.StrEnum):
+    """What a change waits for that nobody has to answer."""
+
+    NETWORK = "network"  # the server can't be reached
+    SERVER = "server"  # the server is out of order, or says "later"
+    CARD = "card"  # the card went away, or is busy
+    TIME = "time"  # the device's clock is not set: TLS can't be verified
+    RESTART = "restart"  # lpad was stopped in the middle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Why a change waits without holding its card, and when it is tried again.
+
+    `retry_at` None: when what it waits for has come. `error` is what the last attempt met.
+    """
+
+    reason: PauseReason
+    since: datetime
+    retry_at: datetime | None
+    error: Failure
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step that was taken, and how many seconds it took; none while it lasts."""
@@ -144,6 +167,10 @@ class Change:
     """Who asked for it: a caller of the API, or one of lpad's own policies by name."""
     guard: Guard | None = None
     """Of a switch that is taken back unless its conditions are met."""
+    pause: Pause | None = None
+    """Why it waits, where it waits for no answer."""
+    attempts: int = 0
+    """How many attempts have failed so far."""
 
     @property
     def step(self) -> str | None:
@@ -152,7 +179,8 @@ class Change:
 
     def run(self) -> Change:
         """Begin, or go on after an answer."""
-        return replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
+        going_on = replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
+        return going_on if self.pause is None else replace(going_on, pause=None, steps=())
 
     def taken_up(self) -> Change:
         """Go on where an earlier run of the daemon was cut off; what it asked is asked anew."""
@@ -161,6 +189,16 @@ class Change:
     def wait(self, question: Question) -> Change:
         """Ask the caller."""
         return replace(self._to(State.WAITING), question=question)
+
+    def paused(self, pause: Pause) -> Change:
+        """Wait, without anybody to ask, for another attempt."""
+        return replace(
+            self._to(State.WAITING),
+            pause=pause,
+            attempts=self.attempts + 1,
+            progress=None,
+            steps=_closed(self.steps),
+        )
 
     def done(self, result: dict[str, Json]) -> Change:
         """End well."""
@@ -185,7 +223,12 @@ class Change:
 
     def _ended(self, state: State) -> Change:
         return replace(
-            self._to(state), question=None, progress=None, ended_at=now(), steps=_closed(self.steps)
+            self._to(state),
+            question=None,
+            pause=None,
+            progress=None,
+            ended_at=now(),
+            steps=_closed(self.steps),
         )
 
 

@@ -10,6 +10,7 @@ from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.change import QuestionKind
+from lpad.engine.resuming import left_behind
 from lpad.engine.same_card import EID
 from lpad.engine.switching import switch
 from lpad.errors import CardError, Conflict, LpadError
@@ -44,28 +45,42 @@ def download(job: Job, means: Means) -> dict[str, Json]:
         Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
     """
     deadline = Deadline.after(means.patience.download)
+    found = left_behind(job, means, deadline=deadline)
+    if found is not None:
+        result: dict[str, Json] = {
+            "iccid": found.iccid,
+            "profile": reading.shown(found),
+            "enabled": found.enabled,
+            "settled": True,
+        }
+    else:
+        result = _install(job, means, deadline)
+    if job.params.get("enable"):
+        switch(job, means, iccid=str(result["iccid"]), enabled=True)
+        result["enabled"] = True
+    return result
+
+
+def _install(job: Job, means: Means, deadline: Deadline) -> dict[str, Json]:
+    means.surroundings.clock.check()
     with means.card.session(deadline=deadline) as euicc:
         address, order = _order(job, means, euicc, deadline)
         with means.connect(address, means.snapshot().eid or "") as server:
-            listener = _Listener(job, means)
             # Under this EID the result is kept, and looked for after a power cut.
             eid = job.secret(EID) or means.snapshot().eid
+            listener = _Listener(job, means, eid or "")
             installed = Download(euicc, server, order, device=_device(means), listener=listener, eid=eid).run(
                 deadline=deadline
             )
             job.follow("deliver-notifications")
             delivered = _notify(means, euicc, installed, server, eid=eid or "")
-    result: dict[str, Json] = {
+    return {
         "iccid": str(installed.iccid),
         "profile": reading.shown(listener.offered),
         "server": str(address),
         "notifications_delivered": delivered,
         "enabled": False,
     }
-    if job.params.get("enable"):
-        switch(job, means, iccid=str(installed.iccid), enabled=True)
-        result["enabled"] = True
-    return result
 
 
 def _order(job: Job, means: Means, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:
@@ -129,17 +144,25 @@ def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus, *
 class _Listener:
     """Turns what a download tells and asks into steps, progress and questions of the change."""
 
-    def __init__(self, job: Job, means: Means) -> None:
+    def __init__(self, job: Job, means: Means, eid: str) -> None:
         self._job = job
+        self._eid = eid
         self._means = means
         self._first_code = job.secret("confirmation_code")
         self.offered: Profile | None = None
 
     def step(self, step: Step) -> None:
-        if step is Step.LOAD_BOUND_PROFILE_PACKAGE:
+        if step is Step.AUTHENTICATE_CLIENT:
+            # From here on the server knows which order is meant, and counts.
+            sessions = self._job.notes.get("sessions")
+            self._job.irreversible(step.value, sessions=(sessions if isinstance(sessions, int) else 0) + 1)
+        elif step is Step.GET_BOUND_PROFILE_PACKAGE:
+            self._job.irreversible(step.value)
+        elif step is Step.LOAD_BOUND_PROFILE_PACKAGE:
             iccid = self.offered.iccid if self.offered else ""
             held = self._means.snapshot().profile(iccid) is not None
-            self._job.irreversible(step.value, iccid=iccid, held_before=held)
+            last = self._means.outbox.last_number(self._eid)
+            self._job.irreversible(step.value, iccid=iccid, held_before=held, last_number=last)
         elif step is Step.CANCEL_SESSION:
             self._job.follow(step.value)
         else:

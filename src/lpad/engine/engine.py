@@ -12,13 +12,14 @@ from lpad.card.ports import find_ports
 from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.card_trust import card_trust
-from lpad.engine.change import Failure, Kind
+from lpad.engine.change import Failure, Kind, PauseReason
 from lpad.engine.events import Hub
 from lpad.engine.idempotency import Submission
 from lpad.engine.journal.recovery import Recovery
 from lpad.engine.measures import Measures
 from lpad.engine.outbox import Outbox
 from lpad.engine.same_card import EID
+from lpad.engine.surroundings import Surroundings
 from lpad.engine.worker import Worker
 from lpad.errors import Conflict, LpadError, NotFound
 from lpad.progress import stuck
@@ -64,6 +65,7 @@ class Engine:
         connect: ConnectFor,
         patience: Patience,
         measures: Measures | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         """Wire the parts; nothing is opened before `start`.
 
@@ -73,6 +75,7 @@ class Engine:
             connect: opens a connection to an SM-DP+, whom a card may vouch for.
             patience: how long things may take.
             measures: counts and durations, to which the edges add theirs.
+            surroundings: the device's clock and network.
         """
         self.measures = measures or Measures()
         self._journal = journal
@@ -81,8 +84,15 @@ class Engine:
         self._book = Book(journal, self._hub, self.measures)
         self._recovery = Recovery(journal, tell=self._tell_of_journal, back=self._journal_back)
         self._connect_for = connect
+        self._surroundings = surroundings or Surroundings()
+        self._patience = patience
         self._outbox = Outbox(
-            journal, self._hub, self._connect, patience=patience.delivery, on_delivered=self._delivered
+            journal,
+            self._hub,
+            self._connect,
+            patience=patience.delivery,
+            on_delivered=self._delivered,
+            surroundings=self._surroundings,
         )
         self._workers = {
             port.name: Worker(
@@ -93,6 +103,7 @@ class Engine:
                 outbox=self._outbox,
                 connect=self._connect,
                 patience=patience,
+                surroundings=self._surroundings,
             )
             for port in ports
         }
@@ -100,12 +111,14 @@ class Engine:
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
         self._end_orphans()
+        self._surroundings.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         for worker in self._workers.values():
             worker.start()
         self._outbox.start()
 
     def stop(self, *, deadline: Deadline) -> None:
         """End everything at its next safe point; what is not by the deadline is settled at the next start."""
+        self._surroundings.stop()
         self._recovery.stop()
         for worker in self._workers.values():
             worker.stop(deadline=deadline)
@@ -185,6 +198,8 @@ class Engine:
             # The change is meant for the card that the caller was shown, and for no other.
             shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
             private = shown | (secrets or {})
+            if kind is Kind.DOWNLOAD and self._patience.retry:
+                params = {"retry_for": self._patience.retry, **params}
             if kind is Kind.DOWNLOAD:
                 for same in self._book.under_way(euicc, kind, params=params, secrets=private):
                     if not worker.taken_back(same.id):
@@ -259,6 +274,8 @@ class Engine:
     def network_is_back(self) -> None:
         """Try at once what waits for servers."""
         self._outbox.network_is_back()
+        for worker in self._workers.values():
+            worker.release(PauseReason.NETWORK)
 
     def notifications(self, euicc: str) -> list[StoredNotification]:
         """Return the outbox of a card, in ascending order.
@@ -311,6 +328,12 @@ class Engine:
                     f"the settings no longer name a card '{change.euicc}'; ask again for another"
                 )
                 self._book.save(change.failed(error))
+
+    def _clock_was_set(self) -> None:
+        """Go on with what could not verify a certificate."""
+        self._outbox.network_is_back()
+        for worker in self._workers.values():
+            worker.release(PauseReason.TIME)
 
     def _tell_of_journal(self) -> None:
         health = self._journal.health

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lpad.engine.change import Kind, State
+from lpad.engine.change import Kind, PauseReason, State
 from lpad.engine.job import Suspended
 from lpad.engine.operations import OPERATIONS
+from lpad.engine.retrying import retry_after, retry_after_stop
 from lpad.engine.switching import see_through
 from lpad.engine.unsettled import internal_error
-from lpad.errors import CardError, LpadError
+from lpad.errors import Cancelled, CardError, LpadError, ServerUntrusted
 from lpad.log_fields import logged_with
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Execution:
         *,
         settle: Callable[[], None],
         put_back: Callable[[Change], None],
+        pause: Callable[[Job], None],
     ) -> None:
         """Prepare.
 
@@ -42,11 +44,13 @@ class Execution:
             observer: says what is known of the card.
             settle: called when a card that was absent has been read.
             put_back: takes a change that goes on once the card has been read again.
+            pause: takes a change that waits for another attempt.
         """
         self._means = means
         self._observer = observer
         self._settle = settle
         self._put_back = put_back
+        self._pause = pause
 
     def carry_out(self, job: Job) -> None:
         """Carry out a job; it has ended when this returns, or was put back."""
@@ -65,7 +69,7 @@ class Execution:
         # Whatever the change was, the card may have been read and notifications copied from it.
         self._means.outbox.wake()
         ended = job.change
-        failure = ended.error
+        failure = ended.error or (ended.pause.error if ended.pause else None)
         reason = f": {failure.sentence} ({failure.kind})" if failure else ""
         log.log(
             logging.WARNING if ended.state is State.FAILED else logging.INFO,
@@ -94,6 +98,8 @@ class Execution:
             self._failed(job, internal_error(kind, error))
         else:
             job.done(result)
+            if kind is Kind.DOWNLOAD:
+                self._means.surroundings.connectivity.reached()
 
     def _open_first(self) -> None:
         """Look for an absent card now; a card that comes back may bring changes to settle."""
@@ -109,4 +115,35 @@ class Execution:
         else:
             self._observer.look(seconds=self._means.patience.read)
             self._means.outbox.wake()
-        job.fail(error)
+        if not self._tried_again(job, error):
+            job.fail(error)
+
+    def _tried_again(self, job: Job, error: LpadError) -> bool:
+        """Have a download wait for another attempt, where one can help."""
+        if job.change.kind is not Kind.DOWNLOAD:
+            return False
+        around = self._means.surroundings
+        if isinstance(error, Cancelled):
+            retry = retry_after_stop(job.change, error) if job.stopped else None
+        else:
+            retry = retry_after(
+                job.change,
+                error,
+                notes=job.notes,
+                card_there=self._observer.ready,
+                synchronised=not isinstance(error, ServerUntrusted)
+                or self._means.surroundings.clock.synchronised,
+            )
+        if retry is None:
+            return False
+        try:
+            job.postpone(retry.pause, **retry.notes)
+        except LpadError as unwritten:
+            log.warning("change %d: %s (%s)", job.change.id, unwritten, unwritten.kind)
+            return False
+        if retry.pause.reason is PauseReason.NETWORK:
+            around.connectivity.missed()
+        if retry.pause.reason is PauseReason.TIME:
+            around.clock.await_set()
+        self._pause(job)
+        return True

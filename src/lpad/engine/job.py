@@ -16,7 +16,7 @@ from lpad.errors import Cancelled, Conflict, InternalError, LpadError
 
 if TYPE_CHECKING:
     from lpad.engine.book import Book
-    from lpad.engine.change import Change, Json
+    from lpad.engine.change import Change, Json, Pause
     from lpad.engine.guard import Guard
 
 
@@ -95,8 +95,15 @@ class Job:
             Cancelled: it was taken back before.
         """
         self.check()
+        notes: dict[str, Json] = {}
+        if self._change.state is State.RUNNING:
+            restarts = self.notes.get("restarts")
+            notes["restarts"] = (restarts if isinstance(restarts, int) else 0) + 1
         queued = self._change.state is State.QUEUED
-        self._change = self._book.save(self._change.run() if queued else self._change.taken_up())
+        self._change = self._book.save(
+            self._change.run() if queued else self._change.taken_up(), notes=notes or None
+        )
+        self._private.notes.update(notes)
 
     def step(self, name: str) -> None:
         """Begin a step that may be taken again after a power cut; a safe point to be cancelled at.
@@ -115,6 +122,17 @@ class Job:
         """
         self.check()
         self._change = self._book.save(self._change.at_step(name), notes=notes)
+        self._private.notes.update(notes)
+
+    def postpone(self, pause: Pause, **notes: Json) -> None:
+        """Have the change wait for another attempt: on disk, with what that needs.
+
+        Raises:
+            JournalUnavailable: it can't be written; the change has to end.
+        """
+        with self._condition:
+            self._change = self._book.save(self._change.paused(pause), notes=notes)
+            self._private.notes.update(notes)
 
     def guarded(self, guard: Guard, *, needed: bool = True, **notes: Json) -> None:
         """Show the guard as it is now: on disk, with what taking the change up again needs.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.snapshot import Icon, Snapshot
+    from lpad.engine.surroundings import Surroundings
     from lpad.lpa.euicc import Euicc
 
 
@@ -27,6 +28,8 @@ class Patience:
     download: float = 900
     delivery: float = 60
     answer: float = 300
+    retry: float = 0
+    """For so long a download is tried again that met what passes; 0: it fails at once."""
 
 
 class Observe(Protocol):
@@ -53,3 +56,4 @@ class Means:
     observe: Observe
     keep_icon: Callable[[str, Icon], None]
     changes: Callable[[], list[Change]]
+    surroundings: Surroundings

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lpad.engine import reading
 from lpad.engine.change import Kind, State
+from lpad.engine.resuming import refusal_of
 from lpad.errors import CardUnreachable, LpadError
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     Verdict = dict[str, Json] | LpadError
     Judge = Callable[[Change, Private, Snapshot, list[StoredNotification]], Verdict]
+
+
+RESTARTS = 10
+"""How often a download is taken up again that was cut off by an end of the daemon."""
 
 
 def judge(
@@ -48,6 +53,18 @@ def concerns_modem(change: Change) -> bool:
     if change.kind is Kind.DOWNLOAD:
         return bool(change.params.get("enable"))
     return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
+
+
+def is_tried_again(change: Change, private: Private) -> bool:
+    """Whether a change that was cut off is carried out once more: a download that is to be retried.
+
+    It looks first at what it has left behind. One that ends the daemon each time is judged in the end.
+    """
+    wanted = bool(change.params.get("retry_for") or change.params.get("when_online"))
+    restarts = private.notes.get("restarts")
+    return (
+        change.kind is Kind.DOWNLOAD and wanted and not (isinstance(restarts, int) and restarts >= RESTARTS)
+    )
 
 
 def _switched(
@@ -116,11 +133,9 @@ def _downloaded(
             "enabled": profile.enabled,
             "settled": True,
         }
-    for stored in reversed(notifications):
-        if stored.iccid == iccid and stored.event == "install":
-            refusal = reading.installation_error(stored.raw)
-            if refusal is not None:
-                return refusal
+    refusal = refusal_of(private.notes, notifications)
+    if refusal is not None:
+        return refusal
     return _cut_off(change, f"profile {iccid} was being loaded and is not on the card")
 
 

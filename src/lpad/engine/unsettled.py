@@ -40,10 +40,17 @@ class Unsettled:
     def __len__(self) -> int:
         return len(self._changes)
 
-    def adopt(self, euicc: str) -> None:
-        """Take over what is unfinished; what waited for an answer is ended, for nobody listens any more."""
+    def adopt(self, euicc: str, *, pause: Callable[[Change], None]) -> None:
+        """Take over what is unfinished; what waited for an answer is ended, for nobody listens any more.
+
+        Args:
+            euicc: the card.
+            pause: keeps a change that waits for another attempt.
+        """
         for change in self._book.adopt(euicc):
-            if change.state is State.WAITING and not settling.goes_on(change):
+            if change.pause is not None:
+                pause(change)
+            elif change.state is State.WAITING and not settling.goes_on(change):
                 error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
                 self._book.save(change.cancelled(error))
             else:
@@ -83,6 +90,10 @@ class Unsettled:
             changes, self._changes = self._changes, []
         for change in changes:
             if change.state is State.QUEUED:
+                submit(change)
+                continue
+            if settling.is_tried_again(change, self._book.private(change.id)):
+                log.info("change %d (%s) on %s: tried again", change.id, change.kind, change.euicc)
                 submit(change)
                 continue
             if settling.goes_on(change):

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from lpad.deadline import Deadline
 from lpad.engine.card import Card
+from lpad.engine.change import PauseReason
 from lpad.engine.errands import Errand, Errands
 from lpad.engine.execution import Execution
 from lpad.engine.job import Job
 from lpad.engine.lookout import Lookout
 from lpad.engine.means import Means
 from lpad.engine.observing import Observer
+from lpad.engine.paused import Paused
 from lpad.engine.unsettled import Unsettled
 from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError, TooManyChanges
 from lpad.log_fields import logged_with
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.snapshot import Icon, Snapshot
+    from lpad.engine.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ class Worker:
         outbox: Outbox,
         connect: Connect,
         patience: Patience,
+        surroundings: Surroundings,
     ) -> None:
         self._name = port.name
         self._card = Card(port)
@@ -73,11 +77,17 @@ class Worker:
             snapshot=lambda: self._observer.snapshot,
             observe=self._observer.observe,
             keep_icon=self._observer.keep_icon,
+            surroundings=surroundings,
             changes=partial(book.changes, euicc=port.name),
         )
         self._unsettled = Unsettled(book, journal)
+        self._paused = Paused()
         self._execution = Execution(
-            means, self._observer, settle=self._settle, put_back=self._unsettled.put_back
+            means,
+            self._observer,
+            settle=self._settle,
+            put_back=self._unsettled.put_back,
+            pause=self._pause,
         )
         self._queue: deque[Job] = deque()
         self._running: Job | None = None
@@ -89,6 +99,7 @@ class Worker:
             Errand(lambda: self._lookout.looks_at, self._look),
             Errand(lambda: self._lookout.port_went_at, self._port_gone),
             Errand(lambda: self._adopt_at, self._adopt),
+            Errand(lambda: self._paused.due_at, self._resume),
             Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             Errand(self._gives_back_at, self._card.give_back),
         )
@@ -111,7 +122,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
-        self._unsettled.adopt(self._name)
+        self._unsettled.adopt(self._name, pause=self._adopt_paused)
         if self._card.port.watch is not None:
             self._end_watch = self._card.port.watch(self._port_seen)
         self._thread.start()
@@ -127,6 +138,12 @@ class Worker:
         with self._condition:
             self._queue.appendleft(Job(change, self._book, settled=result))
 
+    def release(self, *reasons: PauseReason) -> None:
+        """Have changes go on that wait for one of these."""
+        with self._condition:
+            self._paused.release(*reasons)
+            self._condition.notify_all()
+
     def check_room(self) -> None:
         """See that one more change may be queued.
 
@@ -134,7 +151,7 @@ class Worker:
             TooManyChanges: there are too many already.
         """
         with self._condition:
-            waiting = len(self._queue) + len(self._unsettled)
+            waiting = len(self._queue) + len(self._unsettled) + len(self._paused)
         if waiting >= LONGEST_QUEUE:
             raise TooManyChanges(
                 f"{waiting} changes of {self._name} are queued already; wait until some have ended"
@@ -143,7 +160,7 @@ class Worker:
     def job(self, change_id: int) -> Job | None:
         """Return the change's job while it is queued or under way."""
         with self._condition:
-            jobs = [*self._queue, *([self._running] if self._running else [])]
+            jobs = [*self._queue, *self._paused.jobs(), *([self._running] if self._running else [])]
         return next((job for job in jobs if job.change.id == change_id), None)
 
     def taken_back(self, change_id: int) -> bool:
@@ -162,6 +179,8 @@ class Worker:
             queued = next((job for job in self._queue if job.change.id == change_id), None)
             if queued is not None:
                 self._queue.remove(queued)
+            else:
+                queued = self._paused.take(change_id)
         if queued is not None:
             queued.fail(Cancelled(sentence))
             return
@@ -278,13 +297,31 @@ class Worker:
 
     def _settle(self) -> None:
         self._unsettled.settle(self.snapshot, submit=self.submit, take_up=self._take_up)
+        self.release(PauseReason.CARD)
 
     def _adopt(self) -> None:
         """Take over unfinished changes, and settle them by what the card holds."""
         with self._condition:
             self._adopt_at = None
-        self._unsettled.adopt(self._name)
+        self._unsettled.adopt(self._name, pause=self._adopt_paused)
         self._look()
+
+    def _pause(self, job: Job) -> None:
+        """Keep a change that waits for another attempt, while others have the card."""
+        with self._condition:
+            if job.taken_back is not None and not job.stopped:  # in the very moment
+                job.fail(Cancelled(job.taken_back))
+                return
+            self._paused.add(job)
+
+    def _adopt_paused(self, change: Change) -> None:
+        """Keep a change that waited already when lpad ended."""
+        self._pause(Job(change, self._book))
+
+    def _resume(self) -> None:
+        """Queue what is to be tried again."""
+        with self._condition:
+            self._queue.extend(self._paused.take_due())
 
     def _take_off(self) -> None:
         """Take what was delivered off the card."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from lpad.errors import ServerUntrusted
 
 # Older than lpad itself: a clock that says so was never set, as on a board without a battery for it.
-_CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
 # Keys are OpenSSL's X509_V_ERR_ numbers (openssl/x509_vfy.h), for which Python's ssl has no names.
 _NOT_YET_VALID = 9
@@ -94,7 +94,7 @@ def untrusted(error: ssl.SSLError, *, server: str) -> ServerUntrusted:
             cause="tls-failed",
         )
     code = error.verify_code
-    if code in (_NOT_YET_VALID, _EXPIRED) and time.time() < _CLOCK_UNSET_BEFORE:
+    if code in (_NOT_YET_VALID, _EXPIRED) and time.time() < CLOCK_UNSET_BEFORE:
         return ServerUntrusted(
             f"the certificate of {server} can't be verified: this device's clock says "
             f"{datetime.fromtimestamp(time.time(), tz=UTC):%Y-%m-%d}; set it, or wait until NTP has",

@@ -164,7 +164,7 @@ class Notifications:
             notification_id: the one that failed.
             error: kind and sentence.
             next_attempt_at: when the next is due; those in `postponed`, behind it in order, wait as long.
-            refused: whether the server had it and said no.
+            refused: whether the server had it and said no, and those behind it are sent all the same.
             set_aside: whether it is not tried any more by itself.
             postponed: those behind it.
         """
@@ -194,14 +194,16 @@ class Notifications:
             at: the moment, in seconds since 1970.
             eid: only this card's.
             address: only for this recipient.
-            idle_since: only what was not tried since.
+            idle_since: only for recipients that were not tried since.
         """
         with self._database.writing() as db:
             return db.execute(
                 "UPDATE notifications SET next_attempt_at = ?1"
                 " WHERE stage IN ('pending', 'sending')"
                 " AND eid = ifnull(?2, eid) AND address = ifnull(?3, address)"
-                " AND (?4 IS NULL OR last_attempt_at IS NULL OR last_attempt_at NOT BETWEEN ?4 AND ?1)"
+                " AND NOT EXISTS (SELECT 1 FROM notifications AS tried"
+                " WHERE tried.address = notifications.address"
+                " AND tried.last_attempt_at BETWEEN ?4 AND ?1)"
                 " AND next_attempt_at > ?1",
                 (at, eid, address, idle_since),
             ).rowcount

@@ -17,6 +17,7 @@ from lpad.errors import (
     ServerError,
     ServerMalformed,
     ServerRefused,
+    ServerUnreachable,
 )
 from lpad.identifiers import Iccid
 from lpad.lpa import notification_delivery
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from lpad.engine.connectivity import Connectivity
     from lpad.engine.events import Hub
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.remote.es9plus import Es9Plus
@@ -46,7 +48,15 @@ LONGEST = 30 * 24 * 3600
 class DeliveryRound:
     """One round for one recipient, over one connection."""
 
-    def __init__(self, journal: Journal, hub: Hub, connect: Connect, *, patience: float) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        hub: Hub,
+        connect: Connect,
+        *,
+        patience: float,
+        connectivity: Connectivity,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -54,11 +64,13 @@ class DeliveryRound:
             hub: is told.
             connect: opens a connection, on behalf of the card with an EID.
             patience: seconds for one notification.
+            connectivity: is told what was reached and what was not.
         """
         self._journal = journal
         self._hub = hub
         self._connect = connect
         self._patience = patience
+        self._connectivity = connectivity
         self.delivered = 0
         self.error: LpadError | None = None
         """The first that was met."""
@@ -100,15 +112,18 @@ class DeliveryRound:
         except ServerError as error:
             if not passes_by(left[0], error):
                 raise
-            self._failed(left[:1], error)
+            self._failed(left[:1], error, passed=True)
         else:
             self._journal.notifications.mark_delivered(left[0].id)
             self.delivered += 1
             tell(self._hub, "delivered", left[0])
+            self._connectivity.reached()
 
-    def _failed(self, queue: list[StoredNotification], error: LpadError) -> None:
-        """Note the failure of the first, for which all of its queue waits."""
+    def _failed(self, queue: list[StoredNotification], error: LpadError, *, passed: bool = False) -> None:
+        """Note the failure of the first, for which all of its queue waits, unless it is passed by."""
         self.error = self.error or error
+        if isinstance(error, ServerUnreachable) and "http_status" not in error.details:
+            self._connectivity.missed()
         first = queue[0]
         wait = BACKOFF.after(first.attempts + 1)
         aside = is_set_aside(first, error, at=time.time())
@@ -116,7 +131,7 @@ class DeliveryRound:
             first.id,
             error=f"{error.kind}: {error.sentence}",
             next_attempt_at=time.time() + wait,
-            refused=isinstance(error, ServerRefused),
+            refused=passed,
             set_aside=aside,
             postponed=[] if aside else [stored.id for stored in queue[1:]],
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lpad.engine.events import Hub
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.surroundings import Surroundings
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.notification_delivery import PendingNotification
     from lpad.remote.es9plus import Es9Plus
@@ -58,6 +59,7 @@ class Outbox:
         *,
         patience: float,
         on_delivered: Callable[[str], None],
+        surroundings: Surroundings,
     ) -> None:
         """Make an outbox that sleeps until `start`.
 
@@ -67,12 +69,15 @@ class Outbox:
             connect: opens a connection to a recipient, on behalf of the card with an EID.
             patience: seconds for one notification.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.
+            surroundings: nothing is sent before the clock is set; what was reached is told.
         """
         self._journal = journal
         self._hub = hub
         self._connect = connect
         self._patience = patience
         self._on_delivered = on_delivered
+        self._clock = surroundings.clock
+        self._connectivity = surroundings.connectivity
         self._collection = Collection(journal, hub)
         self._condition = threading.Condition()
         self._locks: dict[str, threading.Lock] = {}
@@ -170,13 +175,21 @@ class Outbox:
             log.debug("outbox: %s", error)
         self.wake()
 
+    def copies(self, eid: str) -> list[StoredNotification]:
+        """Return a card's notifications, in ascending order."""
+        return self._journal.notifications.all(eid=eid)
+
+    def last_number(self, eid: str) -> int:
+        """Return the highest number that is known of a card, -1 where none is."""
+        return max((stored.seq for stored in self.copies(eid)), default=-1)
+
     def find(self, eid: str, seq: int) -> StoredNotification:
         """Return a card's notification by its number.
 
         Raises:
             NotFound: there is none.
         """
-        for stored in self._journal.notifications.all(eid=eid):
+        for stored in self.copies(eid):
             if stored.seq == seq:
                 return stored
         raise NotFound(
@@ -238,6 +251,9 @@ class Outbox:
 
     def _begin_rounds(self) -> None:
         """Start a thread for each recipient that is due and not being served."""
+        if not self._clock.is_set:
+            self._clock.await_set()  # TLS would fail; there is a wake-up when it is set
+            return
         for address in self._due(None):
             with self._condition:
                 if self._stopping or len(self._served) >= AT_ONCE:
@@ -288,7 +304,13 @@ class Outbox:
             for card, queue in queues.items():
                 if self._stopping:
                     return
-                one = DeliveryRound(self._journal, self._hub, self._connect, patience=self._patience)
+                one = DeliveryRound(
+                    self._journal,
+                    self._hub,
+                    self._connect,
+                    patience=self._patience,
+                    connectivity=self._connectivity,
+                )
                 try:
                     one.run(queue, connection)
                 finally:
@@ -307,7 +329,7 @@ class Outbox:
 
     def _until_due(self) -> float | None:
         """Return the seconds until the next attempt, None while there is nothing to send."""
-        if len(self._served) >= AT_ONCE:
+        if len(self._served) >= AT_ONCE or not self._clock.is_set:
             return None
         shortest = BACKOFF.seconds[0] if self._troubled else SHORTEST_WAIT
         try:
@@ -326,7 +348,12 @@ class Outbox:
     def _due(self, eid: str | None) -> dict[str, list[StoredNotification]]:
         present = time.time()
         queues: dict[str, list[StoredNotification]] = {}
+        held: set[tuple[str, str]] = set()
         for stored in self._unsent(eid):
-            if not present < stored.next_attempt_at < present + BACKOFF.longest + 60:
+            way = (stored.eid, stored.address)
+            if present < stored.next_attempt_at < present + BACKOFF.longest + 60:
+                if not stored.refusals:
+                    held.add(way)  # those behind it must not overtake it
+            elif way not in held:
                 queues.setdefault(stored.address, []).append(stored)
         return queues

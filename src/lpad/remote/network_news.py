@@ -1,0 +1,93 @@
+"""News of the network: the kernel tells of new addresses and default routes, and nobody has to ask.
+
+A hint that a server may be reached again, no more: a route that appears may lead nowhere yet.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import select
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+# linux/rtnetlink.h
+_GROUPS = 0x10 | 0x40 | 0x100 | 0x400  # addresses and routes, of IPv4 and IPv6
+_NEW_ADDRESS = 20
+_NEW_ROUTE = 24
+_UNIVERSE = 0
+_UNICAST = 1
+_MOST = 65_536
+_HEADER = struct.Struct("=IHHII")
+_ADDRESS = struct.Struct("=BBBBI")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+
+
+def is_good_news(messages: bytes) -> bool:
+    """Whether one of the kernel's messages tells of a new default route, or an address of global scope."""
+    at = 0
+    while at + _HEADER.size <= len(messages):
+        length, kind, _, _, _ = _HEADER.unpack_from(messages, at)
+        body = messages[at + _HEADER.size : at + length]
+        if kind == _NEW_ADDRESS and len(body) >= _ADDRESS.size:
+            _, _, _, scope, _ = _ADDRESS.unpack_from(body)
+            if scope == _UNIVERSE:
+                return True
+        if kind == _NEW_ROUTE and len(body) >= _ROUTE.size:
+            _, prefix, _, _, _, _, _, what, _ = _ROUTE.unpack_from(body)
+            if prefix == 0 and what == _UNICAST:
+                return True
+        at += max((length + 3) & ~3, _HEADER.size)
+    return False
+
+
+def watch_network(notify: Callable[[], None]) -> Callable[[], None]:
+    """Call `notify`, from another thread, whenever there is a new way out; return what ends it.
+
+    Where this system tells nothing, what waits for a network is tried now and then.
+    """
+    try:
+        routes = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+        routes.bind((0, _GROUPS))
+    except OSError as error:
+        log.info("no news of the network (%s): servers that were away are tried now and then", error)
+        return lambda: None
+    wake = os.eventfd(0, os.EFD_CLOEXEC)
+    thread = threading.Thread(target=_listen, args=(routes, wake, notify), name="network", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        if thread.is_alive():
+            os.eventfd_write(wake, 1)
+            thread.join()
+        os.close(wake)
+
+    return end
+
+
+def _listen(routes: socket.socket, wake: int, notify: Callable[[], None]) -> None:
+    poll = select.poll()
+    poll.register(routes, select.POLLIN)
+    poll.register(wake, select.POLLIN)
+    with routes:
+        while wake not in dict(poll.poll()):
+            try:
+                messages = routes.recv(_MOST)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    log.warning("no more news of the network: %s", error)
+                    return
+                notify()  # more was told than fitted
+                continue
+            if is_good_news(messages):
+                notify()
