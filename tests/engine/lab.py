@@ -16,6 +16,7 @@ from lpad.engine.engine import Engine
 from lpad.engine.journal import Journal
 from lpad.engine.means import Patience
 from lpad.engine.measures import Measures
+from lpad.engine.surroundings import Surroundings
 from lpad.identifiers import Iccid
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust import Trust
@@ -69,6 +70,7 @@ class Lab:
         )
         self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki))
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
+        self.surroundings = Surroundings()
         self._engine: Engine | None = None
         self._ports: tuple[CardPort, ...] = ()
 
@@ -109,6 +111,7 @@ class Lab:
             connect=self._connect,
             patience=self.patience,
             measures=self.measures,
+            surroundings=self.surroundings,
         )
         self._engine.start()
         return self._engine
