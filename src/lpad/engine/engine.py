@@ -120,9 +120,13 @@ class Engine:
         """End everything at its next safe point; what is not by the deadline is settled at the next start."""
         self._surroundings.stop()
         self._recovery.stop()
+        # All are told before one is waited for: one that is stuck must not take the others' time.
         for worker in self._workers.values():
-            worker.stop(deadline=deadline)
-        self._outbox.stop(deadline=deadline)
+            worker.stop()
+        self._outbox.stop()
+        for worker in self._workers.values():
+            worker.join(deadline=deadline)
+        self._outbox.join(deadline=deadline)
         if not self._outbox.alive and not any(worker.alive for worker in self._workers.values()):
             self._journal.close()
 

@@ -204,8 +204,8 @@ class Worker:
             self._tidy_at = time.monotonic()
             self._condition.notify_all()
 
-    def stop(self, *, deadline: Deadline) -> None:
-        """End: what runs is taken back at its next safe point, what is queued stays for the next start."""
+    def stop(self) -> None:
+        """Begin to end: what runs is taken back at its next safe point, what is queued stays for later."""
         with self._condition:
             self._stopping = True
             running = self._running
@@ -214,6 +214,9 @@ class Worker:
             self._end_watch()
         if running is not None:
             running.stop("lpad was stopped; ask again")
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait for the end."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 

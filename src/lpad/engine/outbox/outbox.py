@@ -98,11 +98,15 @@ class Outbox:
             threads = [self._thread, *self._served.values()]
         return any(thread.is_alive() for thread in threads)
 
-    def stop(self, *, deadline: Deadline) -> None:
-        """End; attempts under way are given until the deadline."""
+    def stop(self) -> None:
+        """Begin to end: no attempt is begun any more."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait for the end; attempts under way are given until the deadline."""
+        with self._condition:
             threads = [self._thread, *self._served.values()]
         for thread in threads:
             if thread.is_alive():

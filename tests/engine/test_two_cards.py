@@ -1,0 +1,55 @@
+"""Two cards and one engine: a port that swallows whoever opens it keeps its own worker only."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from engine.lab import CARD, Lab
+from lpad.deadline import Deadline
+from lpad.engine.card import CardPort
+from lpad.engine.change import Kind, State
+from lpad.engine.snapshot import CardState
+from lpad.errors import CardUnreachable
+
+if TYPE_CHECKING:
+    from lpad.card.link import Link
+
+SHORT = 1.0
+"""Seconds in which the engine is to stop: as good as over once a stuck worker was waited for."""
+
+
+class Swallowing:
+    """A port whose opening doesn't return, whatever its deadline, until the test is over."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.opened = threading.Event()
+
+    def open(self, _deadline: Deadline) -> Link:
+        self.opened.set()
+        self.over.wait()
+        raise CardUnreachable("the test is over")
+
+
+def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
+    """All are told to stop before one is waited for: the other has ended its work when the time is over."""
+    swallowing = Swallowing()
+    stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
+    engine = lab.start(stuck, lab.port)
+    try:
+        assert swallowing.opened.wait(30)
+        lab.until(lambda: engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+        waits = engine.submit("stuck", Kind.REFRESH, params={}).change
+        lab.install()
+        secrets = {"activation_code": lab.code(lab.order(iccid="8900101000000000025"))}
+        asked = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
+        assert asked.question is not None
+        assert engine.snapshot("stuck").state is CardState.STARTING
+        assert engine.change(waits.id).state is State.QUEUED
+        engine.stop(deadline=Deadline.after(SHORT))
+        assert not engine._workers[CARD].alive
+        assert engine._workers["stuck"].alive
+        assert lab.card.open_channels == ()
+    finally:
+        swallowing.over.set()

@@ -1,0 +1,69 @@
+"""Two cards behind one daemon, one of them behind a modem that never answers."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MUTE = "a-mute-one"
+QUEUED = 30
+"""Changes of the mute one: each takes as long as lpad waits for a modem to say OK."""
+BAUD = 38400
+"""So slow that closing a session takes longer than a process needs to exit."""
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """The mute one stands first."""
+    ours, theirs = os.openpty()
+    try:
+        made = Gateway(baud=BAUD, settings={})
+        ports = {MUTE: {"port": os.ttyname(theirs)}, CARD: {"port": str(made.folder / "port")}}
+        made._settings["euiccs"] = ports
+        with made:
+            made.until(lambda: made.client.euicc(CARD).state == "ready")
+            yield made
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_mute_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """While its changes wait for it, both are read, and the other downloads, switches and delivers."""
+    lpad = gateway.client
+    stuck = [lpad.refresh(MUTE).id for _ in range(QUEUED)]
+    assert [each.name for each in lpad.euiccs()] == [MUTE, CARD]
+    assert lpad.euicc(MUTE).state == "starting"
+    for _ in range(2):
+        installed = gateway.download(gateway.order(profile()), enable=True).check()
+        assert installed.result is not None
+        lpad.disable(CARD, str(installed.result["iccid"]), wait=PATIENCE).check()
+        lpad.delete(CARD, str(installed.result["iccid"]), wait=PATIENCE).check()
+        lpad.deliver_notifications(CARD, wait=PATIENCE).check()
+    assert lpad.profiles(CARD) == []
+    assert not lpad.change(stuck[-1]).ended
+    assert lpad.system().health.cards_ready == 1
+
+
+def test_a_mute_modem_keeps_no_other_from_stopping_well(
+    gateway: Gateway, profile: Callable[[], bytes]
+) -> None:
+    """The download of the other is brought to its end, and its channel closed, before the daemon is gone."""
+    for _ in range(QUEUED):
+        gateway.client.refresh(MUTE)
+    change = gateway.download(gateway.order(profile()), confirm=True)
+    assert change.question is not None
+    assert gateway.card.open_channels != ()
+    gateway.stop()
+    assert gateway.card.open_channels == ()
+    gateway.start()
+    ended = gateway.client.change(change.id)
+    assert ended.error is not None
+    assert "was stopped" in ended.error.sentence, ended.error
