@@ -213,7 +213,7 @@ def _activation_code(
     if from_default:
         return None
     if argument == "-":
-        return sys.stdin.readline().strip()
+        return sys.stdin.readline().strip() if sys.stdin is not None else ""
     if file is not None:
         return file.readline().strip()
     if argument is None:

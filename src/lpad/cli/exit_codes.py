@@ -13,6 +13,7 @@ DAEMON = 7
 NOT_PERMITTED = 8
 TAKEN_BACK = 9
 INTERRUPTED = 130
+READER_GONE = 141
 
 MEANINGS = {
     DONE: "done, also when it was so already",
@@ -26,6 +27,7 @@ MEANINGS = {
     NOT_PERMITTED: "this user may not do that",
     TAKEN_BACK: "the guard of a switch was not met, and another profile is enabled",
     INTERRUPTED: "Ctrl-C; a change that was begun goes on",
+    READER_GONE: "the pipe that the result goes into was closed",
 }
 
 _KINDS = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -30,6 +31,15 @@ def safe(value: object) -> str:
     )
 
 
+class OutputLostError(Exception):
+    """The result can't be written."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.reader_gone = isinstance(cause, BrokenPipeError)
+        """Whether it is a pipe whose other end was closed, as `head` does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where a command's result goes."""
@@ -39,24 +49,33 @@ class Output:
     @property
     def on_terminal(self) -> bool:
         """Whether somebody looks on."""
-        return sys.stdout.isatty() and not self.as_json
+        return _is_terminal(sys.stdout) and not self.as_json
 
     @property
     def may_ask(self) -> bool:
         """Whether there is somebody to ask: a terminal on both sides."""
-        return sys.stdin.isatty() and sys.stderr.isatty() and not self.as_json
+        return _is_terminal(sys.stdin) and _is_terminal(sys.stderr) and not self.as_json
 
     def json(self, value: object) -> None:
         """Print a value as JSON."""
-        print(msgspec.json.format(msgspec.json.encode(value)).decode())
+        self.line(msgspec.json.format(msgspec.json.encode(value)).decode())
 
     def line(self, text: str) -> None:
-        """Print a line, at once."""
-        print(text, flush=True)
+        """Print a line, at once.
+
+        Raises:
+            OutputLostError: the disk is full, or whoever reads has gone.
+        """
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            raise OutputLostError(error) from error
 
     def note(self, text: str) -> None:
         """Say something that is not the result."""
-        print(text, file=sys.stderr, flush=True)
+        if sys.stderr is not None:  # print would take None for the standard output, and spoil the result
+            with suppress(OSError):
+                print(text, file=sys.stderr, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
         """Print rows; `empty` is said in their place where there are none."""
@@ -70,14 +89,21 @@ class Output:
         else:
             widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
             for row in (list(headings), *cells):
-                print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+                self.line(
+                    "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                )
 
     def facts(self, rows: Sequence[tuple[str, object]]) -> None:
         """Print names and values below each other; values that are not known are left out."""
         known = [(name, safe(value)) for name, value in rows if value not in (None, "", ())]
         width = max((len(name) for name, _ in known), default=0)
         for name, value in known:
-            print(f"{name.ljust(width)}  {value}")
+            self.line(f"{name.ljust(width)}  {value}")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; a program that was started without it has None."""
+    return stream is not None and stream.isatty()
 
 
 def size(count: int | None) -> str | None:

@@ -57,10 +57,10 @@ class Session:
             return digits
         fitting = [profile for profile in self.client.profiles(self.euicc()) if _fits(profile, text)]
         if len(fitting) != 1:
-            found = "several profiles" if fitting else "no profile"
-            raise click.UsageError(
-                f"{found} on {self.euicc()} fit '{safe(text)}'; 'lpactl profiles' lists them"
+            found = (
+                f"several profiles on {self.euicc()} fit" if fitting else f"no profile on {self.euicc()} fits"
             )
+            raise click.UsageError(f"{found} '{safe(text)}'; 'lpactl profiles' lists them")
         return fitting[0].iccid
 
     def confirm(self, question: str, *, yes: bool) -> None:

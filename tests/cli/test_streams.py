@@ -1,0 +1,71 @@
+"""What lpactl does where a standard stream is closed, full or cut off."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.conftest import run
+from lpad.cli import exit_codes
+
+if TYPE_CHECKING:
+    from cli.conftest import Finished, Terminal
+
+
+def shell(terminal: Terminal, script: str, *arguments: str) -> Finished:
+    """Run a script in which "$@" is lpactl with arguments."""
+    return run(["bash", "-c", script, "bash", *terminal.command, *arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("info",), ("info", "--json"), ("changes",), ("profiles",)]
+)
+def test_a_full_disk(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    """A result that can't be written is an error with its cause, and no traceback."""
+    terminal.lab.install()
+    done = shell(terminal, '"$@" > /dev/full', *arguments)
+    assert done.code == exit_codes.INTERNAL
+    assert "the result can't be written" in done.err
+    assert "No space left" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("arguments", [("info",), ("info", "--json"), ("events",)])
+def test_a_reader_that_has_gone(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    """`lpactl ... | head` ends without a word, with the code of SIGPIPE."""
+    done = shell(terminal, '"$@" > >(exec true); echo $?; exit', *arguments)
+    assert "Traceback" not in done.err
+    # A short result fits into the pipe before its reader is seen to be gone.
+    assert int(done.out) in (exit_codes.READER_GONE, exit_codes.DONE)
+    if arguments == ("events",):
+        done = shell(terminal, '"$@" | true; exit ${PIPESTATUS[0]}', *arguments)
+        assert done.code == exit_codes.READER_GONE
+        assert done.err == ""
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_streams(terminal: Terminal, closed: str) -> None:
+    """Started without a stream, as from some cron, lpactl does what it is told."""
+    iccid = terminal.lab.install()
+    assert shell(terminal, f'"$@" {closed}', "enable", iccid).code == exit_codes.DONE
+    assert str(terminal.lab.card.enabled_iccid) == iccid
+    assert shell(terminal, f'"$@" {closed}', "status").code == exit_codes.DONE
+    assert shell(terminal, f'"$@" {closed}', "delete", iccid).code == exit_codes.USAGE
+
+
+def test_notes_do_not_spoil_the_result(terminal: Terminal) -> None:
+    """Without a stream for notes they are left out, and not printed among the JSON."""
+    iccid = terminal.lab.install()
+    done = shell(terminal, '"$@" 2>&-', "enable", iccid, "--json")
+    assert json.loads(done.out)["state"] == "done"
+    assert shell(terminal, '"$@" 2>&-', "disable", iccid).out == f"{iccid} is disabled\n"
+
+
+def test_an_address_with_a_blank_inside_is_a_slip(terminal: Terminal) -> None:
+    """The card is not told to trust two words glued together."""
+    done = terminal.lpactl("default-smdp", "smdp example.com")
+    assert done.code == exit_codes.USAGE
+    assert "no blank inside" in done.err
+    assert terminal.lab.engine.changes() == []
