@@ -262,6 +262,20 @@ def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki)
         lab.until_true(lambda: lab.modem.open_channels == ())
 
 
+@pytest.mark.parametrize("handles", [None, Handles.NUMBER])
+def test_a_channel_that_is_the_modems_by_now_is_not_closed(
+    tmp_path: Path, pki: Pki, handles: Handles | None
+) -> None:
+    """The card that the modem has reset gives the same numbers again, to the modem's own applications."""
+    habits: dict[str, Any] = {"handles": handles, "channels_after_refresh": 2}
+    with bench(tmp_path, pki, notices=Notices.REFRESH, **habits) as lab:
+        lab.install()
+        assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+        lab.stop()
+        assert lab.modem.own_channels == (1, 2)
+        assert lab.modem.open_channels == ()
+
+
 def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
     """After disabling, a modem that still reads the profile is helped too."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:

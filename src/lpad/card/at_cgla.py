@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lpad.card.link import LinkRefused
 from lpad.card.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
+from lpad.card.lost_channel import LostChannel
 from lpad.card.status import no_isdr, status_error
 from lpad.card.trace import TracedCard
 from lpad.card.working_time import WorkingTime
@@ -185,6 +186,7 @@ class CglaChannel:
         self._modem = modem
         self._number = number
         self._open = True
+        self._lost = LostChannel()
         self.aid = aid
         self.handle = handle
 
@@ -192,19 +194,24 @@ class CglaChannel:
         """Send an APDU on this channel, as `Channel` says."""
         if not self._open:
             raise InternalError("a closed channel was used")
+        self._lost.follow(apdu)
         if self._number is not None:
             apdu = bytes([class_byte(apdu[0], self._number)]) + apdu[1:]
         return self._card.transmit(apdu, deadline=deadline)
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel, as `Channel` says.
+        """Close the channel, as `Channel` says; one that the card has lost meanwhile is left alone.
 
         A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card, whose P2 00 means
         the channel that the class byte names (ISO/IEC 7816-4, 11.1.2).
         """
         if not self._open:
             return
+        lost = self._lost.is_lost(lambda apdu: self.transmit(apdu, deadline=deadline))
         self._open = False
+        if lost:
+            _log.debug("channel %s went when the card was started anew", self.handle)
+            return
         try:
             close_handle(self._modem, self.handle, deadline=deadline)
         except LinkRefused as refused:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lpad.card.exchange import exchange
 from lpad.card.leftovers import close_leftovers
+from lpad.card.lost_channel import LostChannel
 from lpad.card.status import no_isdr, status_error
 from lpad.deadline import Deadline
 from lpad.errors import CardError, CardMalformed, InternalError
@@ -163,6 +164,7 @@ class LogicalChannel:
         self._card = card
         self._number = number
         self._open = True
+        self._lost = LostChannel()
         self.aid = aid
         self.handle = str(number)
 
@@ -170,12 +172,18 @@ class LogicalChannel:
         """Send an APDU on this channel, as `Channel` says."""
         if not self._open:
             raise InternalError("a closed channel was used")
+        self._lost.follow(apdu)
         return self._card.transmit(bytes([class_byte(apdu[0], self._number)]) + apdu[1:], deadline=deadline)
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel; it is tried once."""
-        if self._open:
-            self._open = False
+        """Close the channel; it is tried once, and left alone where the card has lost it meanwhile."""
+        if not self._open:
+            return
+        lost = self._lost.is_lost(lambda apdu: self.transmit(apdu, deadline=deadline))
+        self._open = False
+        if lost:
+            _log.debug("logical channel %d went when the card was started anew", self._number)
+        else:
             _close(self._card, self._number, deadline=deadline)
 
 

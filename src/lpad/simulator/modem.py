@@ -121,6 +121,11 @@ class PtyModem:
         return self._commands.channels.open
 
     @property
+    def own_channels(self) -> tuple[int, ...]:
+        """The numbers of the channels that the modem has opened for itself and that are still open."""
+        return self._commands.channels.own
+
+    @property
     def powered(self) -> bool:
         """Whether radio and SIM have power."""
         return self._commands.radio.on

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FIRST_HEX_HANDLE = 0x038AA32F
 _STORE_DATA = 0xE2
 _MANAGE_CHANNEL = 0x70
+_SELECT_USIM = bytes.fromhex("A4040C07A0000000871002")
 _SUCCESS = (0x90, 0x61, 0x91)
 """First bytes of status words; 91 has a proactive command to come."""
 NOT_ALLOWED = 3
@@ -51,15 +52,31 @@ class ModemChannels:
         self._habits = personality
         self._opened = 0
         self._sessions: dict[str, _Session] = {}
+        self._own: list[int] = []
 
     @property
     def open(self) -> tuple[str, ...]:
         """The names of the open channels, oldest first."""
         return tuple(self._sessions)
 
+    @property
+    def own(self) -> tuple[int, ...]:
+        """The numbers of the modem's own channels that are still open."""
+        return tuple(number for number in self._own if self._status(number)[-2] in _SUCCESS)
+
     def forget(self) -> None:
         """The card was reset."""
         self._sessions.clear()
+        self._own.clear()
+
+    def open_own(self, count: int) -> None:
+        """Open channels for the modem's own use, each with the USIM selected."""
+        for _ in range(count):
+            opened = self._transmit(bytes.fromhex("0070000001"))
+            if opened[-2] in _SUCCESS:
+                number = opened[0]
+                self._transmit(bytes([class_byte(0, number), *_SELECT_USIM]))
+                self._own.append(number)
 
     def open_channel(self, aid: bytes) -> str:
         """Open a channel, select an application, return its name.
@@ -119,6 +136,9 @@ class ModemChannels:
         if session is None:
             raise ChannelRefusedError(UNKNOWN)
         return session
+
+    def _status(self, number: int) -> bytes:
+        return self._transmit(bytes([class_byte(0x80, number), 0xF2, 0, 0, 0]))
 
     def _close_on_card(self, number: int) -> None:
         self._transmit(bytes([0x00, 0x70, 0x80, number]))

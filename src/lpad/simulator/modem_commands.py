@@ -149,6 +149,7 @@ class CommandSet:
             if details[1] == _REFRESH and details[2] in _RESETTING:
                 self._card.reset()
                 self.channels.forget()
+                self.channels.open_own(self._habits.channels_after_refresh)
                 self.radio.happened(Notices.REFRESH)
                 return True
             if done[-2] != 0x91:

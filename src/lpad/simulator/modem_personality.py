@@ -113,6 +113,8 @@ class ModemPersonality:
     iccid_padded: bool = False
     """Whether 19 digits of an ICCID are followed by F."""
     notices: Notices = Notices.AT_ONCE
+    channels_after_refresh: int = 0
+    """How many channels of its own the modem opens on a card that it has reset for a REFRESH."""
     away_after_reset: float | None = None
     """Seconds for which the port is gone after AT+CFUN=1,1; None: it stays."""
     comes_up_by_itself: bool = True
