@@ -7,6 +7,8 @@ import logging
 import ssl
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ from lpad.remote.trust_memory import TrustMemory
 from lpad.simulator import certificate_profile as profile
 from lpad.simulator.credential import Curve
 from remote.bench import NAME
+from remote.forge import Plan, forge
 from remote.scripted_server import Reply
 
 if TYPE_CHECKING:
@@ -121,6 +124,27 @@ def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
     assert server.connects == 2
     notify(bench, server, card, trust)
     assert server.connects == 3
+
+
+def test_clock_never_set(bench: Bench, remembering: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a board whose clock was never set, the clock is blamed also where only the card vouches."""
+    long_ago = datetime(1970, 1, 2, tzinfo=UTC).timestamp()
+    server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
+    monkeypatch.setattr(time, "time", lambda: long_ago)
+    with pytest.raises(ServerUntrusted) as caught:
+        notify(bench, server, card_of(*bench.pki.ci.values()), remembering)
+    assert caught.value.details["cause"] == "clock-not-set"
+    assert caught.value.retryable
+
+
+def test_what_failed_is_not_remembered(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
+    """An anchor is kept only after all checks have passed, roles included."""
+    ci = bench.pki.ci[Curve.NIST]
+    server = bench.server(ACCEPTED, credential=forge(ci, Plan(roles=())))  # type: ignore[arg-type]  # Forged will do
+    with pytest.raises(ServerUntrusted) as caught:
+        notify(bench, server, card_of(ci), remembering)
+    assert caught.value.details["cause"] == "role-missing"
+    assert json.loads((tmp_path / "servers.json").read_text())["anchors"] == []
 
 
 def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
