@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,3 +187,15 @@ def test_ports(tmp_path: Path) -> None:
     names = [Path(path).name for path in found.serial]
     assert names == ["usb-Maker-if02", "ttyUSB0", "wwan0at0"]
     assert (found.no_readers is None) or not found.readers
+
+
+def test_the_report_is_documented() -> None:
+    """The table in docs/api.md holds each field of a report, no more and no less."""
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Probe\n")[2].partition("\n## ")[0]
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in row.split("`")[1::2]
+    }
+    card = card_of(find_personality("plain"))
+    with PtyModem(card) as modem:
+        assert named == set(probed(modem).shown(unredacted=False))
