@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "test_data: reads the folder named by LPAD_TEST_DATA; left out without it"
     )
+    config.addinivalue_line(
+        "markers", "programs(*names): runs these; left out where one is missing, except in CI"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs published data when there is none; each such test has a twin without it."""
-    if TEST_DATA is not None:
-        return
-    left_out = [item for item in items if item.get_closest_marker("test_data")]
+    """Leave out what needs published data, or another language's tools, where there are none.
+
+    A test of published data has a twin without it. In CI all tools are installed, or tests fail.
+    """
+    left_out = [
+        item
+        for item in items
+        if (TEST_DATA is None and item.get_closest_marker("test_data")) or not _has_programs(item)
+    ]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+def _has_programs(item: pytest.Item) -> bool:
+    wanted = [name for marker in item.iter_markers("programs") for name in marker.args]
+    return os.environ.get("CI") == "true" or all(map(shutil.which, wanted))
 
 
 @pytest.fixture(scope="session")

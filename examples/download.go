@@ -1,0 +1,171 @@
+// Lists a card's profiles, downloads one with its progress shown, and enables it. Needs nothing but Go.
+// Usage: download EUICC ACTIVATION-CODE
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+)
+
+type change struct {
+	ID       int
+	State    string
+	Result   struct{ ICCID string }
+	Error    *struct{ Sentence string }
+	Question *struct{ Kind string }
+}
+
+type problem struct{ Kind, Detail string }
+
+var lpad = http.Client{Transport: &http.Transport{
+	DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		path := os.Getenv("LPAD_SOCKET")
+		if path == "" {
+			path = "/run/lpad/lpad.sock"
+		}
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	},
+}}
+
+// call puts the answer into `answer`, or returns the problem.
+func call(method, path string, body, answer any) error {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		content = nil
+	}
+	// With a key, Go's client repeats the request by itself when the connection breaks: nothing is done twice.
+	key := make([]byte, 16)
+	if _, err := rand.Read(key); err != nil {
+		return err
+	}
+	request, err := http.NewRequest(method, "http://lpad"+path, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Idempotency-Key", fmt.Sprintf("%x", key))
+	response, err := lpad.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 400 {
+		var told problem
+		if err := json.NewDecoder(response.Body).Decode(&told); err != nil {
+			return err
+		}
+		return fmt.Errorf("%s: %s", told.Kind, told.Detail)
+	}
+	return json.NewDecoder(response.Body).Decode(answer)
+}
+
+func showProfiles(euicc string) error {
+	var list struct {
+		Profiles []struct{ ICCID, State, Nickname, Name string }
+	}
+	if err := call("GET", "/v1/euiccs/"+euicc+"/profiles", nil, &list); err != nil {
+		return err
+	}
+	for _, each := range list.Profiles {
+		name := each.Nickname
+		if name == "" {
+			name = each.Name
+		}
+		fmt.Println("profile", each.ICCID, each.State, name)
+	}
+	return nil
+}
+
+// follow prints a change's progress until it ends or asks something.
+func follow(id int) error {
+	// 'after=0-0': also what happened before we listened.
+	response, err := lpad.Get(fmt.Sprintf("http://lpad/v1/events?change=%d&after=0-0", id))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	event := ""
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		if name == "event" {
+			event = value
+		}
+		if name != "data" {
+			continue
+		}
+		var data struct {
+			State       string
+			Sent, Total int
+		}
+		if err := json.Unmarshal([]byte(value), &data); err != nil {
+			return err
+		}
+		if event == "progress" {
+			fmt.Printf("%d%%\n", data.Sent*100/data.Total)
+		}
+		if event == "change" {
+			fmt.Printf("change %d: %s\n", id, data.State)
+			switch data.State {
+			case "done", "failed", "cancelled", "waiting":
+				return nil
+			}
+		}
+	}
+	return lines.Err()
+}
+
+func run(euicc, code string) error {
+	if err := showProfiles(euicc); err != nil {
+		return err
+	}
+	var download change
+	body := map[string]string{"activation_code": code}
+	if err := call("POST", "/v1/euiccs/"+euicc+"/downloads", body, &download); err != nil {
+		return err
+	}
+	if err := follow(download.ID); err != nil {
+		return err
+	}
+	if err := call("GET", fmt.Sprintf("/v1/changes/%d", download.ID), nil, &download); err != nil {
+		return err
+	}
+	if download.State != "done" {
+		if download.Error != nil {
+			return fmt.Errorf("%s", download.Error.Sentence)
+		}
+		return fmt.Errorf("it is %s", download.State)
+	}
+	iccid := download.Result.ICCID
+	var enable change
+	if err := call("POST", "/v1/euiccs/"+euicc+"/profiles/"+iccid+"/enable?wait=120", nil, &enable); err != nil {
+		return err
+	}
+	fmt.Printf("enable %s: %s\n", iccid, enable.State)
+	if enable.State != "done" {
+		return fmt.Errorf("it is %s", enable.State)
+	}
+	return showProfiles(euicc)
+}
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: download EUICC ACTIVATION-CODE")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,79 @@
+// Lists a card's profiles, downloads one with its progress shown, and enables it. Needs nothing but Node.js.
+// Usage: download.js EUICC ACTIVATION-CODE
+'use strict';
+
+const http = require('node:http');
+const { randomUUID } = require('node:crypto');
+const { createInterface } = require('node:readline');
+
+const socketPath = process.env.LPAD_SOCKET ?? '/run/lpad/lpad.sock';
+
+function send(method, path, headers, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ socketPath, method, path, headers }, resolve);
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+// Returns the answer; throws the problem's sentence.
+async function call(method, path, content) {
+  // With a key, the request may be repeated when its answer is lost: nothing is done twice.
+  const headers = { 'Idempotency-Key': randomUUID() };
+  const body = content === undefined ? undefined : JSON.stringify(content);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const response = await send(method, path, headers, body);
+      let text = '';
+      for await (const chunk of response.setEncoding('utf8')) text += chunk;
+      const answer = JSON.parse(text);
+      if (response.statusCode >= 400) throw new Error(`${answer.kind}: ${answer.detail}`);
+      return answer;
+    } catch (error) {
+      if (error.code !== 'ECONNRESET' || attempt === 2) throw error;
+    }
+  }
+}
+
+async function showProfiles(euicc) {
+  const { profiles } = await call('GET', `/v1/euiccs/${euicc}/profiles`);
+  for (const { iccid, state, nickname, name } of profiles) {
+    console.log(`profile ${iccid} ${state} ${nickname ?? name ?? ''}`);
+  }
+}
+
+// Prints a change's progress until it ends or asks something.
+async function follow(change) {
+  // 'after=0-0': also what happened before we listened.
+  const stream = await send('GET', `/v1/events?change=${change}&after=0-0`, {});
+  let event = '';
+  for await (const line of createInterface({ input: stream })) {
+    if (line.startsWith('event: ')) event = line.slice(7);
+    if (!line.startsWith('data: ')) continue;
+    const data = JSON.parse(line.slice(6));
+    if (event === 'progress') console.log(`${Math.floor((data.sent * 100) / data.total)}%`);
+    if (event === 'change') {
+      console.log(`change ${change}: ${data.state}`);
+      if (['done', 'failed', 'cancelled', 'waiting'].includes(data.state)) break;
+    }
+  }
+  stream.destroy();
+}
+
+async function main(euicc, code) {
+  await showProfiles(euicc);
+  const { id } = await call('POST', `/v1/euiccs/${euicc}/downloads`, { activation_code: code });
+  await follow(id);
+  const change = await call('GET', `/v1/changes/${id}`);
+  if (change.state !== 'done') throw new Error(change.error?.sentence ?? `asked for: ${change.question?.kind}`);
+  const { iccid } = change.result;
+  const switched = await call('POST', `/v1/euiccs/${euicc}/profiles/${iccid}/enable?wait=120`);
+  console.log(`enable ${iccid}: ${switched.state}`);
+  if (switched.state !== 'done') throw new Error(switched.error?.sentence ?? switched.state);
+  await showProfiles(euicc);
+}
+
+main(...process.argv.slice(2)).catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

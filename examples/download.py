@@ -1,0 +1,96 @@
+"""Lists a card's profiles, downloads one with its progress shown, and enables it. Needs nothing but Python.
+
+Usage: download.py EUICC ACTIVATION-CODE
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import sys
+import uuid
+from typing import Any
+
+SOCKET = os.environ.get("LPAD_SOCKET", "/run/lpad/lpad.sock")
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over lpad's Unix socket."""
+
+    def connect(self) -> None:
+        """Connect to the socket, whatever the URL's host is."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(SOCKET)
+
+
+def call(method: str, path: str, body: Any = None) -> Any:
+    """Return the answer; a problem ends the program with its sentence."""
+    # With a key, the request may be repeated when its answer is lost: nothing is done twice.
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    content = json.dumps(body) if body is not None else None
+    for last in (False, True):
+        connection = Connection("lpad")
+        try:
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            answer = json.load(response)
+            break
+        except (http.client.HTTPException, ConnectionResetError):
+            if last:
+                raise
+        finally:
+            connection.close()
+    if response.status >= 400:
+        sys.exit(f"{answer['kind']}: {answer['detail']}")
+    return answer
+
+
+def show_profiles(euicc: str) -> None:
+    """Print one line a profile."""
+    for profile in call("GET", f"/v1/euiccs/{euicc}/profiles")["profiles"]:
+        print("profile", profile["iccid"], profile["state"], profile["nickname"] or profile["name"] or "")
+
+
+def follow(change: int) -> None:
+    """Print a change's progress until it ends or asks something."""
+    connection = Connection("lpad")
+    # 'after=0-0': also what happened before we listened.
+    connection.request("GET", f"/v1/events?change={change}&after=0-0")
+    event = ""
+    for raw in connection.getresponse():
+        name, _, value = raw.decode().rstrip("\n").partition(": ")
+        if name == "event":
+            event = value
+        elif name == "data":
+            data = json.loads(value)
+            if event == "progress":
+                print(f"{data['sent'] * 100 // data['total']}%")
+            elif event == "change":
+                print(f"change {change}: {data['state']}")
+                if data["state"] in ("done", "failed", "cancelled", "waiting"):
+                    break
+    connection.close()
+
+
+def main(euicc: str, code: str) -> None:
+    """List, download, enable, list."""
+    show_profiles(euicc)
+    change = call("POST", f"/v1/euiccs/{euicc}/downloads", {"activation_code": code})
+    follow(change["id"])
+    change = call("GET", f"/v1/changes/{change['id']}")
+    if change["state"] != "done":
+        sys.exit(
+            change["error"]["sentence"] if change["error"] else f"asked for: {change['question']['kind']}"
+        )
+    iccid = change["result"]["iccid"]
+    switched = call("POST", f"/v1/euiccs/{euicc}/profiles/{iccid}/enable?wait=120")
+    print(f"enable {iccid}: {switched['state']}")
+    if switched["state"] != "done":
+        sys.exit(1)
+    show_profiles(euicc)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Lists a card's profiles, downloads one with its progress shown, and enables it. Needs curl and jq.
+# Usage: download.sh EUICC ACTIVATION-CODE
+set -eu
+euicc=$1 code=$2
+socket=${LPAD_SOCKET:-/run/lpad/lpad.sock}
+
+lpad() { # lpad PATH [CURL-OPTION...]: print the answer; of a problem, print the sentence and fail
+    path=$1
+    shift
+    # With a key, the request may be repeated when its answer is lost (52, 56): nothing is done twice.
+    key=$(cat /proc/sys/kernel/random/uuid)
+    for _ in first second; do
+        status=0
+        answer=$(curl --silent --fail-with-body --unix-socket "$socket" \
+            -H "Idempotency-Key: $key" "$@" "http://lpad$path") || status=$?
+        case $status in 52 | 56) ;; *) break ;; esac
+    done
+    [ $status = 0 ] || {
+        printf '%s' "$answer" | jq -r '.detail' >&2
+        return $status
+    }
+    printf '%s\n' "$answer"
+}
+
+profiles() {
+    list=$(lpad "/v1/euiccs/$euicc/profiles")
+    printf '%s' "$list" | jq -r '.profiles[] | "profile \(.iccid) \(.state) \(.nickname // .name // "")"'
+}
+
+profiles
+
+body=$(jq -n --arg code "$code" '{activation_code: $code}')
+download=$(lpad "/v1/euiccs/$euicc/downloads" -d "$body")
+change=$(printf '%s' "$download" | jq .id)
+
+# 'after=0-0': also what happened before we listened. The stream never ends, so curl is ended after the last record.
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+mkfifo "$folder/events"
+curl --silent --no-buffer --unix-socket "$socket" \
+    "http://lpad/v1/events?change=$change&after=0-0" >"$folder/events" &
+while IFS= read -r line; do
+    case $line in
+    'event: '*) event=${line#event: } ;;
+    'data: '*)
+        data=${line#data: }
+        case $event in
+        progress) printf '%s' "$data" | jq -r '"\(.sent * 100 / .total | floor)%"' ;;
+        change)
+            state=$(printf '%s' "$data" | jq -r .state)
+            echo "change $change: $state"
+            case $state in done | failed | cancelled | waiting) break ;; esac
+            ;;
+        esac
+        ;;
+    esac
+done <"$folder/events"
+kill $! 2>/dev/null || true
+
+# What became of it is in the change; 'waiting' asks something that this program does not know.
+download=$(lpad "/v1/changes/$change")
+iccid=$(printf '%s' "$download" |
+    jq -er 'if .state == "done" then .result.iccid else error(.error.sentence // .question.kind) end')
+
+enable=$(lpad "/v1/euiccs/$euicc/profiles/$iccid/enable?wait=120" -X POST)
+state=$(printf '%s' "$enable" | jq -r .state)
+echo "enable $iccid: $state"
+[ "$state" = 'done' ]
+profiles
