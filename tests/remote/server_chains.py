@@ -223,6 +223,20 @@ simple(
     "120 kB of certificates",
     lambda w: [w.leaf(), *(authority(f"Ballast {n}", padding=12_000) for n in range(10))],
 )
+
+
+@case("two sub-CAs that certify each other")
+def ring(w: World) -> Shown:
+    one, two = authority("One", issuer=w.other), authority("Two", issuer=w.other)
+    again = forge(two, Plan(subject="One", ca=True, key=one.key, roles=()))
+    back = forge(one, Plan(subject="Two", ca=True, key=two.key, roles=()))
+    return Shown(chain=[w.leaf(one), again, back])
+
+
+simple(
+    "a name with a zero byte behind the right one",
+    lambda w: [w.leaf(names=("smdp.example.com\0.evil.example",))],
+)
 # Signatures.
 simple("a wrong signature", lambda w: [spoilt(w.leaf())])
 simple("a sub-CA with a wrong signature", lambda w: [w.leaf(w.sub), spoilt(w.sub)])

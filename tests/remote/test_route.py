@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,14 @@ def test_a_proxy_that_refuses(bench: Bench, status: str) -> None:
     assert "proxy" in caught.value.sentence
     assert "secret" not in caught.value.sentence
     assert caught.value.details["cause"] == "proxy-refused"
+
+
+def test_a_proxy_that_says_nothing(bench: Bench) -> None:
+    """A proxy that takes the connection and is silent costs no more than the deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        route = Route(proxy=Proxy.parse(f"http://127.0.0.1:{mute.getsockname()[1]}"))
+        with Es9Plus(SERVER, trust=bench.trust, route=route) as client, pytest.raises(ServerUnreachable):
+            client.handle_notification(pending_notification=b"\x30\x00", deadline=Deadline.after(0.5))
 
 
 def test_no_proxy_there(bench: Bench) -> None:

@@ -119,6 +119,23 @@ def test_a_ci_known_by_name(bench: Bench, test_data: Path) -> None:
     assert trusted.card[0].test
 
 
+@pytest.mark.test_data
+def test_a_test_ci_on_a_product(bench: Bench, test_data: Path) -> None:
+    """A known test CI does not count on a card that names another CI as well; the report says so by name."""
+    published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
+    name = "testsmdpplus1.example.com"
+    server = bench.server(ACCEPTED, credential=published.dp_tls(name))
+    test_ci, product_ci = published.ci[Curve.NIST].key_id, bench.pki.ci[Curve.NIST].key_id
+    found = checked(bench, server, product_ci, test_ci, address=name)
+    assert (found.trusted, found.cause) == (False, "unknown-ca")
+    assert [each.counts for each in found.card] == [True, False]
+    assert found.advice is not None
+    assert "GSMA SGP.26 test CI, NIST P-256" in found.advice
+    assert "trust.forbidden_issuers" in found.advice
+    allowed = Trust(use_system_roots=False, forbidden=())
+    assert checked(bench, server, product_ci, test_ci, address=name, trust=allowed).trusted
+
+
 def test_other_failures(bench: Bench) -> None:
     """What else is wrong with a server is told with its cause, and its chain is shown all the same."""
     ci = bench.pki.ci[Curve.NIST]

@@ -1,0 +1,28 @@
+"""docs/security.md explains each cause for which a server is not spoken to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import lpad
+from lpad.remote.tls_failure import _VERDICTS
+from remote.chain_table import DOCUMENT
+
+ROOT = Path(lpad.__file__).parent
+
+
+def test_every_cause_is_explained() -> None:
+    """The table of causes holds those that the code has, and no others."""
+    section = DOCUMENT.read_text(encoding="utf-8").partition("### Causes\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`([a-z-]+)`", section)) - {"server-untrusted", "server-unreachable"}
+    source = "".join(
+        path.read_text(encoding="utf-8") for room in ("remote", "lpa") for path in (ROOT / room).glob("*.py")
+    )
+    raised = {
+        cause
+        for values in re.findall(r'cause=("[^,
+]+)', source)
+        for cause in re.findall(r'"([a-z-]+)"', values)
+    }
+    assert told == raised | {cause for cause, _ in _VERDICTS.values()}
