@@ -72,7 +72,7 @@ def test_the_units_agree_with_the_daemon() -> None:
 
 
 def test_the_socket_is_closed_to_others() -> None:
-    """Only root and the two groups may connect."""
+    """Until lpad has read its settings, only root and the two groups may connect."""
     socket = directives("lpad.socket", "Socket")
     assert socket["SocketMode"] == ["0660"]
     assert socket["SocketGroup"] == ["lpad"]

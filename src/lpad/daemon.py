@@ -7,11 +7,13 @@ import grp
 import logging
 import pwd
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lpad
 from lpad import systemd
 from lpad.api.app import make_app
+from lpad.api.entrance import admit
 from lpad.api.roles import AccessRules, Holders, Role
 from lpad.api.server import ApiServer, listen, serve
 from lpad.card_ports import card_ports
@@ -27,6 +29,7 @@ from lpad.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 
     from lpad.settings import Settings, SettingsFile, WhoSection
 
@@ -102,14 +105,22 @@ def _patience(settings: Settings) -> Patience:
 
 
 def _sockets(file: SettingsFile) -> list[socket.socket]:
-    inherited = systemd.inherited_sockets()
-    if inherited:
-        return inherited
     rules = access_rules(file.settings)
-    group = min(rules.holders[Role.ADMIN].groups, default=None)
-    # A file has one group. Where more than that may call, everybody may connect: SO_PEERCRED decides.
-    others = any(each.users or each.groups - {group} for each in rules.holders.values())
-    return [listen(file.resolve(file.settings.socket), mode=0o666 if others else 0o660, group=group)]
+    sockets = systemd.inherited_sockets()
+    if not sockets:
+        group = min(rules.holders[Role.ADMIN].groups, default=None)
+        sockets = [listen(file.resolve(file.settings.socket), group=group)]
+    _admit(sockets, rules)
+    return sockets
+
+
+def _admit(sockets: Iterable[socket.socket], rules: AccessRules) -> None:
+    """Let everybody connect who has a role, and nobody else."""
+    holders = rules.holders.values()
+    users = frozenset[int]().union(*(each.users for each in holders))
+    groups = frozenset[int]().union(*(each.groups for each in holders))
+    for each in sockets:
+        admit(Path(each.getsockname()), users=users, groups=groups)
 
 
 def _journal(file: SettingsFile) -> Journal:

@@ -1,0 +1,59 @@
+"""Who may connect to the socket: its access control list.
+
+A file has one group, and the settings may name any number of users and groups. Who calls, and so what they
+may do, the kernel says of each connection; the list keeps everybody else from connecting at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_LIST = "system.posix_acl_access"
+# Linux, include/uapi/linux/posix_acl_xattr.h: version 2, then entries of tag, permissions and user or group.
+_HEADER = struct.Struct("<I")
+_ENTRY = struct.Struct("<HHI")
+_VERSION = 2
+_OWNER, _USER, _OWN_GROUP, _GROUP, _MOST, _OTHERS = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_NOBODY = 0xFFFFFFFF
+_CONNECT = stat.S_IROTH | stat.S_IWOTH
+
+
+def admit(path: Path, *, users: Iterable[int], groups: Iterable[int]) -> None:
+    """Let these and the socket's own user and group connect, and nobody else.
+
+    Where that can't be done (a file system without access control lists, or a socket that is another
+    user's) it is logged, and the socket's mode decides alone.
+
+    Args:
+        path: the socket.
+        users: by number.
+        groups: by number.
+    """
+    entries = [
+        (_OWNER, _CONNECT, _NOBODY),
+        *((_USER, _CONNECT, number) for number in sorted(set(users))),
+        (_OWN_GROUP, _CONNECT, _NOBODY),
+        *((_GROUP, _CONNECT, number) for number in sorted(set(groups))),
+        (_MOST, _CONNECT, _NOBODY),
+        (_OTHERS, 0, _NOBODY),
+    ]
+    packed = _HEADER.pack(_VERSION) + b"".join(_ENTRY.pack(*entry) for entry in entries)
+    try:
+        os.setxattr(path, _LIST, packed)
+    except OSError as error:
+        log.warning(
+            "can't let the users and groups that the settings' access names connect to %s: %s; only its owner"
+            " and its own group can",
+            path,
+            error.strerror,
+        )

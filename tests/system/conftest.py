@@ -1,0 +1,60 @@
+"""Runs with script/system-test alone, which makes the Debian and the package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from system.gateway import Gateway
+
+ROOT = os.environ.get("LPAD_SYSTEM_ROOT")
+PACKAGE = os.environ.get("LPAD_SYSTEM_DEB")
+
+collect_ignore_glob = [] if ROOT and PACKAGE else ["test_*.py"]
+
+_booted: list[Gateway] = []
+
+
+@pytest.fixture(scope="session")
+def package() -> Path:
+    """The package under test."""
+    assert PACKAGE is not None
+    return Path(PACKAGE)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Gateway]:
+    """A Debian without lpad."""
+    from system.gateway import Gateway  # noqa: PLC0415 - not when the tests are left out
+
+    assert ROOT is not None
+    with Gateway(Path(ROOT)) as booted:
+        _booted.append(booted)
+        yield booted
+        _booted.remove(booted)
+
+
+@pytest.fixture(scope="module")
+def gateway(bare: Gateway, package: Path) -> Gateway:
+    """A gateway that works."""
+    bare.install(package)
+    bare.set_up()
+    return bare
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the container says when a test has failed."""
+    report = yield
+    if call.excinfo is not None:
+        for booted in _booted:
+            report.sections.append(("the container's journal", booted.journal("--lines=150")))
+    return report

@@ -1,0 +1,169 @@
+"""A Debian that is booted by systemd-nspawn, on a copy that is thrown away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = 60.0
+"""Seconds within which anything that a test waits for has happened, also on a slow machine."""
+
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "SYSTEMD_PAGER": "",
+    "TERM": "dumb",
+}
+
+
+class Container:
+    """Start with `with`; what was written to it is gone afterwards."""
+
+    def __init__(self, root: Path) -> None:
+        """Prepare a container.
+
+        Args:
+            root: a Debian's root folder, which is only read.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="lpad-system-"))
+        self._lower = root
+        self.root = self._folder / "root"
+        """The container's root folder, to be written to from outside."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._first: int | None = None
+
+    def __enter__(self) -> Self:
+        upper, work = self._folder / "upper", self._folder / "work"
+        for each in (upper, work, self.root):
+            each.mkdir()
+        layers = f"lowerdir={self._lower},upperdir={upper},workdir={work}"
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)], check=True)
+        try:
+            self.write("/etc/hosts", "127.0.0.1 localhost\n")
+            self._boot()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._process is not None:
+            self._process.terminate()  # to systemd-nspawn: shut down in order
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(PATIENCE)
+        subprocess.run(["umount", str(self.root)], check=True)
+        shutil.rmtree(self._folder)
+
+    def _boot(self) -> None:
+        with (self._folder / "console").open("wb") as console:
+            self._process = subprocess.Popen(
+                [
+                    *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
+                    # nothing in there reaches this machine's network, and nothing is to be fetched
+                    *("--private-network", "--console=read-only", "--link-journal=no"),
+                    # systemd in there enforces DeviceAllow= with a BPF program
+                    *("--system-call-filter=bpf", "--capability=CAP_BPF"),
+                    *("--machine=lpad-system-test", f"--directory={self.root}"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            )
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        self.until(lambda: bool(children.read_text(encoding="utf-8").split()), "systemd-nspawn to begin")
+        self._first = int(children.read_text(encoding="utf-8").split()[0])
+        self.until(
+            lambda: (
+                self.run("systemctl", "is-system-running", check=False).strip() in {"running", "degraded"}
+            ),
+            "the container to boot",
+        )
+
+    def console(self) -> str:
+        """Return what the container said on its console."""
+        return (self._folder / "console").read_text(encoding="utf-8", errors="replace")
+
+    def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
+        """Write a file in the container; one that is there keeps its owner and mode."""
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new = not target.exists()
+        target.write_text(text, encoding="utf-8")
+        if new:
+            target.chmod(mode)
+
+    def popen(self, *command: str, user: str | None = None) -> subprocess.Popen[str]:
+        """Start a program in the container, as one of its users."""
+        assert self._first is not None, "not booted"
+        become = (
+            ()
+            if user is None
+            else ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--reset-env")
+        )
+        return subprocess.Popen(
+            ["nsenter", f"--target={self._first}", "--all", "--", *become, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**_ENVIRONMENT, "HOME": "/root"},
+        )
+
+    def run(self, *command: str, user: str | None = None, check: bool = True, code: int = 0) -> str:
+        """Return what a program in the container prints; with an expected failure, also what it complains of.
+
+        Args:
+            command: the program and its arguments.
+            user: who starts it; None is root.
+            check: whether it must end as said by `code`.
+            code: how it must end.
+        """
+        with self.popen(*command, user=user) as process:
+            said, complaint = finish(process)
+        if check:
+            ended = f"{' '.join(command)}: exit {process.returncode}\n{said}\n{complaint}"
+            assert process.returncode == code, ended
+        return said + complaint if code else said
+
+    def journal(self, *arguments: str) -> str:
+        """Return the container's journal, or what `arguments` choose of it."""
+        return self.run("journalctl", "--no-pager", "--output=short-precise", *arguments, check=False)
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait for what nobody tells of.
+
+        Args:
+            holds: whether it has happened.
+            what: for the message when it does not.
+        """
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert self._process is not None
+            assert self._process.poll() is None, f"the container has ended\n{self.console()}"
+            assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
+            threading.Event().wait(0.1)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return what a program prints, and what it complains of; one that takes too long is ended."""
+    try:
+        said, complaint = process.communicate(timeout=2 * PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, complaint = process.communicate()
+        complaint += f"\n(killed after {2 * PATIENCE:.0f} s)"
+    return said, complaint

@@ -1,0 +1,155 @@
+"""A gateway in a container: lpad from its package, a simulated modem with a card, an SM-DP+, users."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from system.container import Container
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+CARD = "modem"
+SIM = "/srv/sim"
+SERVER = "localhost:8443"
+BAUD = 115_200
+
+USERS = {
+    "root": (),
+    "ada": ("lpad",),
+    "rita": ("lpad-read",),
+    "sam": (),
+    "ines": ("installers",),
+    "mallory": (),
+}
+"""Who is there, and in which groups. What the roles of sam and ines are, the settings say."""
+
+_CARD_UNIT = f"""\
+[Service]
+ExecStart=/usr/bin/lpad sim euicc {SIM}/card --pty {SIM}/modem --pki {SIM}/pki --baud %BAUD%
+# as udev does for a serial port
+ExecStartPost=/bin/sh -c 'until [ -e {SIM}/modem ]; do sleep 0.1; done; \\
+    port=$(readlink -f {SIM}/modem); chgrp dialout $port; chmod 660 $port'
+"""
+_SERVER_UNIT = f"""\
+[Service]
+ExecStart=/usr/bin/lpad sim smdp {SIM}/smdp --port 8443 --pki {SIM}/pki
+ExecStartPost=/bin/sh -c 'until curl --silent --insecure --output /dev/null https://{SERVER}; do \\
+    sleep 0.1; done'
+"""
+
+
+class Gateway(Container):
+    """A container in which the package can be installed and used."""
+
+    def install(self, package: Path) -> str:
+        """Install a package file as an administrator does, and return what dpkg says."""
+        shutil.copy(package, self.root / "root")
+        return self.run("dpkg", "--install", f"/root/{package.name}")
+
+    def set_up(self, *, baud: int = BAUD, **settings: Any) -> None:
+        """Play modem and server, make the users, and give lpad its settings.
+
+        Args:
+            baud: of the modem's port; a slow one leaves time to break in.
+            settings: to add to the daemon's.
+        """
+        self.run("groupadd", "installers")
+        for user, groups in USERS.items():
+            if user != "root":
+                self.run("useradd", "--create-home", "--groups", ",".join(groups), user)
+        self.write("/etc/systemd/system/sim-card.service", _CARD_UNIT.replace("%BAUD%", str(baud)))
+        self.write("/etc/systemd/system/sim-server.service", _SERVER_UNIT)
+        (self.root / SIM.lstrip("/")).mkdir(parents=True)
+        self.run("systemctl", "daemon-reload")
+        self.run("systemctl", "start", "sim-card.service", "sim-server.service")
+        # the operator's CA goes where the package has a folder for it
+        for certificate in (self.root / SIM.lstrip("/") / "pki" / "ci").glob("*.der"):
+            shutil.copy(certificate, self.root / "etc/lpad/trust.d")
+        self.write_settings(**settings)
+        self.run("systemctl", "restart", "lpad.service")
+        self.ready()
+
+    def write_settings(self, **settings: Any) -> None:
+        """Write the settings file, in place, as an editor does."""
+        content = {
+            "euiccs": {CARD: {"port": f"{SIM}/modem"}},
+            "remote": {"hosts": {SERVER: "127.0.0.1"}},
+            "access": {
+                "switch": {"users": ["sam"], "groups": ["lpad"]},
+                "install": {"groups": ["installers", "lpad"]},
+            },
+        } | settings
+        self.write("/etc/lpad/lpad.yaml", json.dumps(content))  # JSON is YAML
+
+    def order(self) -> str:
+        """Have the server prepare a profile, and return the activation code."""
+        return self.run("lpad", "sim", "order", f"{SIM}/smdp").strip()
+
+    def lpactl(self, *arguments: str, user: str = "ada", code: int = 0) -> Any:
+        """Run lpactl as a user of the gateway and return what it says, as Python has it."""
+        said = self.run("lpactl", "--json", *arguments, user=user, code=code)
+        return json.loads(said) if code == 0 and said.strip() else said
+
+    def curl(self, path: str, *arguments: str, user: str) -> tuple[int, Any]:
+        """Ask the API as curl does; returns the status and the body.
+
+        Args:
+            path: such as "/v1/euiccs".
+            arguments: more for curl.
+            user: who asks.
+        """
+        said = self.run(
+            *("curl", "--silent", "--show-error", "--max-time", "60", "--unix-socket", "/run/lpad/lpad.sock"),
+            *("--write-out", "\n%{http_code}", *arguments, f"http://lpad{path}"),
+            user=user,
+        )
+        body, _, status = said.rpartition("\n")
+        return int(status), json.loads(body)
+
+    def ready(self) -> None:
+        """Wait until lpad has read the card."""
+        self.until(lambda: self.card()["state"] == "ready", "the card")
+
+    def card(self) -> dict[str, Any]:
+        """Return what lpad knows of the card."""
+        status, found = self.curl(f"/v1/euiccs/{CARD}", user="root")
+        assert status == 200, found
+        return dict(found)
+
+    def profiles(self) -> dict[str, str]:
+        """Return the states of the card's profiles by ICCID."""
+        found = self.curl(f"/v1/euiccs/{CARD}/profiles", user="root")[1]["profiles"]
+        return {each["iccid"]: each["state"] for each in found}
+
+    def show(self, unit: str, *properties: str) -> dict[str, str]:
+        """Return properties of a unit."""
+        said = self.run("systemctl", "show", unit, *(f"--property={each}" for each in properties))
+        return dict(line.split("=", 1) for line in said.splitlines())
+
+    def pid(self) -> int:
+        """Return the daemon's process number, 0 when there is none."""
+        return int(self.show("lpad.service", "MainPID")["MainPID"])
+
+    def active(self, unit: str = "lpad.service") -> str:
+        """Return a unit's state, such as "active"."""
+        return self.show(unit, "ActiveState")["ActiveState"]
+
+    def drop_in(self, text: str, *, unit: str = "lpad.service") -> None:
+        """Change a unit as `systemctl edit` does; "" takes the change back."""
+        folder = f"/etc/systemd/system/{unit}.d"
+        self.run("rm", "-rf", folder)
+        if text:
+            self.write(f"{folder}/test.conf", text)
+        self.run("systemctl", "daemon-reload")
+
+    def client_waits(self, user: str = "rita") -> subprocess.Popen[str]:
+        """Start a program that asks lpad for its state, and has time."""
+        return self.popen(
+            *("curl", "--silent", "--show-error", "--max-time", "60", "--unix-socket", "/run/lpad/lpad.sock"),
+            "http://lpad/v1/system",
+            user=user,
+        )

@@ -1,0 +1,129 @@
+"""The package's life: installed, upgraded in the middle of a change, removed, installed again, purged."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from system.gateway import CARD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from system.gateway import Gateway
+
+SLOW = 57_600
+"""Baud: a download takes long enough to break into it."""
+END_STATES = {"done", "failed", "cancelled"}
+
+
+@pytest.fixture(scope="module")
+def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same package with a higher version, and with one file less and one more."""
+    tree = tmp_path_factory.mktemp("newer") / "tree"
+    subprocess.run(["dpkg-deb", "--raw-extract", str(package), str(tree)], check=True)
+    control = tree / "DEBIAN" / "control"
+    lines = control.read_text(encoding="utf-8").splitlines()
+    control.write_text(
+        "".join(f"{line}.1\n" if line.startswith("Version: ") else f"{line}\n" for line in lines),
+        encoding="utf-8",
+    )
+    old = tree / "usr/share/doc/lpad/docs/out-of-scope.md"
+    old.rename(old.with_name("newer.md"))
+    path = tree.parent / package.name.replace("_amd64", ".1_amd64")
+    subprocess.run(["dpkg-deb", "--build", "-Znone", "--root-owner-group", str(tree), str(path)], check=True)
+    return path
+
+
+def installed(gateway: Gateway) -> str:
+    """State and version as dpkg has them; "" of a package that it doesn't know."""
+    return gateway.run(
+        "dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Version}", "lpad", check=False
+    )
+
+
+def test_lintian_has_nothing_to_say(package: Path) -> None:
+    """The package is made as Debian's are, but where its overrides say why not."""
+    found = subprocess.run(
+        ["lintian", "--allow-root", "--fail-on", "error,warning", str(package)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout
+
+
+def test_installed(bare: Gateway, package: Path) -> None:
+    """Installed without a network, lpad runs with its own settings, and no file is out of order."""
+    bare.install(package)
+    assert bare.active("lpad.service") == bare.active("lpad.socket") == "active"
+    assert bare.run("lpactl", "status").startswith("lpad ")
+    assert bare.run("dpkg", "--verify", "lpad") == ""
+    assert bare.run("stat", "--format=%a %U %G", "/etc/lpad/lpad.yaml").split() == ["640", "root", "lpad"]
+    assert bare.run("stat", "--format=%a %U %G", "/var/lib/lpad").split() == ["700", "lpad", "lpad"]
+    assert bare.run("systemctl", "--failed", "--plain", "--no-legend") == ""
+
+
+def test_nothing_is_compiled_on_the_gateway(bare: Gateway) -> None:
+    """After running, the daemon's folder holds what the package brought and nothing else."""
+    there = set(bare.run("find", "/usr/lib/lpad", "-type", "f").split())
+    brought = set(bare.run("dpkg", "--listfiles", "lpad").splitlines())
+    assert there <= brought
+
+
+def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
+    """A change that runs is stopped, and settled by the new version; settings and state stay."""
+    bare.set_up(baud=SLOW)
+    eid = bare.card()["eid"]
+    settings = (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8")
+    change = bare.lpactl("download", "--no-wait", bare.order())["id"]
+    bare.until(lambda: bare.lpactl("changes", str(change))["state"] == "running", "the download to begin")
+    bare.install(newer)
+    assert installed(bare).endswith(".1")
+    bare.ready()
+    bare.until(lambda: bare.lpactl("changes", str(change))["state"] in END_STATES, "the change to be settled")
+    assert bare.card()["eid"] == eid
+    assert (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8") == settings
+    assert bare.run("stat", "--format=%a %U %G", "/etc/lpad/lpad.yaml").split() == ["640", "root", "lpad"]
+    assert "SIGKILL" not in bare.journal("--unit=lpad.service")
+
+
+def test_works_after_the_upgrade(bare: Gateway) -> None:
+    """The new version downloads and enables a profile."""
+    change = bare.lpactl("download", "--enable", bare.order())
+    assert (change["state"], change["result"]["enabled"]) == ("done", True)
+
+
+def test_removed(bare: Gateway) -> None:
+    """Removed, nothing runs and no program is left, but settings and journal are."""
+    bare.run("dpkg", "--remove", "lpad")
+    assert installed(bare).startswith("rc ")
+    assert (
+        bare.run("systemctl", "is-active", "lpad.service", "lpad.socket", check=False).split()
+        == ["inactive"] * 2
+    )
+    assert not (bare.root / "usr/lib/lpad").exists()
+    bare.run("test", "!", "-e", "/run/lpad/lpad.sock")
+    assert (bare.root / "etc/lpad/lpad.yaml").exists()
+    assert (bare.root / "var/lib/lpad/journal.db").exists()
+
+
+def test_installed_again(bare: Gateway, package: Path) -> None:
+    """Installed again, lpad goes on where it was: with its settings and its record of changes."""
+    bare.install(package)
+    assert bare.active() == "active"
+    assert {each["kind"] for each in bare.lpactl("changes")} >= {"download"}
+
+
+def test_purged(bare: Gateway) -> None:
+    """Purged, settings, certificates and journal are gone; the user stays."""
+    bare.run("dpkg", "--purge", "lpad")
+    assert installed(bare) == ""
+    for path in ("etc/lpad", "var/lib/lpad", "usr/lib/lpad"):
+        assert not (bare.root / path).exists(), path
+    assert bare.run("id", "-un", "lpad").strip() == "lpad"
+    units = bare.run("systemctl", "list-unit-files", "lpad*", "--no-legend", check=False)
+    assert units.strip() in {"", "0 unit files listed."}
+    assert CARD not in bare.run("systemctl", "--failed", "--plain", "--no-legend")

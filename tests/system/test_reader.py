@@ -1,0 +1,59 @@
+"""What lpad asks of other daemons: cards of the system's pcscd, and polkit's leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from system.gateway import SIM
+
+if TYPE_CHECKING:
+    from system.gateway import Gateway
+
+_CARD = f"""\
+[Unit]
+Requires=pcscd.service
+After=pcscd.service
+[Service]
+Restart=on-failure
+RestartSec=200ms
+ExecStart=/usr/bin/lpad sim euicc {SIM}/reader-card --vpcd localhost:35963 --pki {SIM}/pki
+"""
+
+
+def test_lpad_reaches_a_card_in_a_reader(gateway: Gateway) -> None:
+    """The confined daemon reads a card through pcscd's socket."""
+    gateway.write("/etc/systemd/system/sim-reader.service", _CARD)
+    gateway.run("systemctl", "daemon-reload")
+    gateway.run("systemctl", "start", "sim-reader.service")
+    gateway.write_settings(euiccs={"reader": {"reader": "Virtual PCD 00 00"}})
+    gateway.run("systemctl", "restart", "lpad.service")
+    gateway.until(lambda: gateway.curl("/v1/euiccs/reader", user="rita")[1]["state"] == "ready", "the card")
+
+
+_POLICY = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE policyconfig PUBLIC "-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd">
+<policyconfig><action id="{action}">
+<description>of a daemon that is not here</description><message>no</message>
+<defaults><allow_any>no</allow_any><allow_inactive>no</allow_inactive><allow_active>yes</allow_active></defaults>
+</action></policyconfig>
+"""
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "org.freedesktop.ModemManager1.Control",
+        "org.debian.pcsc-lite.access_pcsc",
+        "org.debian.pcsc-lite.access_card",
+    ],
+)
+def test_polkit_lets_lpad_pass(gateway: Gateway, action: str) -> None:
+    """The system's polkit gives lpad, and no other user, what other daemons ask for."""
+    gateway.write(f"/usr/share/polkit-1/actions/{action}.policy", _POLICY.format(action=action))
+    gateway.run("systemctl", "restart", "polkit.service")
+    gateway.run("pkcheck", "--action-id", action, "--process", str(gateway.pid()))
+    gateway.run("sh", "-c", f"pkcheck --action-id {action} --process $$", user="mallory", code=1)

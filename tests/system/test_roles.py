@@ -1,0 +1,77 @@
+"""Users of each role, over the socket of a booted gateway: what they may do, and how they are refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.cli import exit_codes
+from system.gateway import CARD
+
+if TYPE_CHECKING:
+    from system.gateway import Gateway
+
+PROFILES = f"/v1/euiccs/{CARD}/profiles"
+JSON = ("--header", "Content-Type: application/json")
+
+
+@pytest.fixture(scope="module")
+def iccid(gateway: Gateway) -> str:
+    """A profile that ines, who may install, has downloaded; only the settings name her group."""
+    body = json.dumps({"activation_code": gateway.order()})
+    path = f"/v1/euiccs/{CARD}/downloads?wait=60"
+    status, change = gateway.curl(path, "--data", body, *JSON, user="ines")
+    assert (status, change["state"]) == (200, "done"), change
+    return str(change["result"]["iccid"])
+
+
+def refused(answer: tuple[int, Any], role: str) -> bool:
+    """Whether an answer is the refusal that names a role."""
+    status, problem = answer
+    return status == 403 and problem["kind"] == "not-permitted" and f"'{role}'" in problem["detail"]
+
+
+def test_install(gateway: Gateway, iccid: str) -> None:
+    """Who may install has a profile on the card, and neither switches nor deletes it."""
+    assert gateway.profiles()[iccid] == "disabled"
+    assert refused(gateway.curl(f"{PROFILES}/{iccid}/enable", "--request", "POST", user="ines"), "switch")
+    assert refused(gateway.curl(f"{PROFILES}/{iccid}", "--request", "DELETE", user="ines"), "admin")
+
+
+def test_switch(gateway: Gateway, iccid: str) -> None:
+    """Who may switch enables the profile, and downloads none."""
+    change = gateway.lpactl("enable", iccid, user="sam")
+    assert change["state"] == "done"
+    assert gateway.profiles()[iccid] == "enabled"
+    refusal = gateway.lpactl("download", gateway.order(), user="sam", code=exit_codes.NOT_PERMITTED)
+    assert "'install'" in refusal
+
+
+def test_read(gateway: Gateway, iccid: str) -> None:
+    """Who may read sees the profiles, and alters nothing."""
+    assert gateway.lpactl("profiles", user="rita")[0]["iccid"] == iccid
+    assert refused(gateway.curl(f"{PROFILES}/{iccid}/disable", "--request", "POST", user="rita"), "switch")
+
+
+def test_admin(gateway: Gateway, iccid: str) -> None:
+    """A member of the group lpad may do all: here disable and delete."""
+    assert gateway.lpactl("disable", iccid, user="ada")["state"] == "done"
+    assert gateway.lpactl("delete", iccid, "--yes", user="ada")["state"] == "done"
+    assert gateway.profiles() == {}
+
+
+def test_nobody(gateway: Gateway) -> None:
+    """Who has no role can't even connect."""
+    said = gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
+    assert "/run/lpad/lpad.sock" in said
+
+
+def test_refusals_are_logged(gateway: Gateway) -> None:
+    """The journal names user and process of a refused call."""
+    uid = gateway.run("id", "-u", "rita").strip()
+    status, _ = gateway.curl(f"/v1/euiccs/{CARD}/downloads", "--data", "{}", *JSON, user="rita")
+    assert status == 403
+    said = gateway.journal("--unit=lpad.service", "--lines=20")
+    assert any(f"uid {uid}" in line and "pid" in line for line in said.splitlines()), said
