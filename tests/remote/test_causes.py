@@ -21,8 +21,7 @@ def test_every_cause_is_explained() -> None:
     )
     raised = {
         cause
-        for values in re.findall(r'cause=("[^,
-]+)', source)
-        for cause in re.findall(r'"([a-z-]+)"', values)
+        for given in re.findall(r'cause=("[^,\n]+)', source)
+        for cause in re.findall(r'"([a-z-]+)"', given)
     }
     assert told == raised | {cause for cause, _ in _VERDICTS.values()}
