@@ -137,6 +137,19 @@ def test_no_identifier_stands_in_the_memory(tmp_path: Path) -> None:
         assert "89049032" not in path.read_text()
 
 
+def test_blocks_begin_as_the_quirks_say() -> None:
+    """A modem that is known for short lines is not tried with long ones."""
+    card = card_with_eid()
+    with modem_with(card) as modem:
+        link = open_at_link(modem.path, overrides={"block_size": 120})
+        with isdr_session(link, deadline=soon()) as isdr:
+            isdr.command(bytes(600), deadline=soon())
+        link.close()
+    assert {len(command.data) for command in card.sent if command.ins == 0xE2} == {6, 120}, (
+        "GetEID, and whole blocks"
+    )
+
+
 def test_the_block_size_that_works_is_remembered(tmp_path: Path) -> None:
     """A modem with short lines refuses once in its life."""
     card = card_with_eid()

@@ -10,12 +10,14 @@ import pytest
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import IMEI, ScriptedCard
 from lpad.card.at_csim import open_csim_link
-from lpad.card.at_modem import AtPatience
+from lpad.card.at_modem import AtModem, AtPatience
 from lpad.card.isdr import isdr_session
 from lpad.card.link import LinkRefused
+from lpad.card.serial_line import SerialLine
 from lpad.card.working_time import WorkingTime
 from lpad.deadline import Deadline
 from lpad.errors import CardBusy, CardError, CardMalformed, CardUnreachable
+from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.modem import PtyModem
 from lpad.simulator.modem_personality import ModemPersonality
 
@@ -292,6 +294,23 @@ def test_unsolicited_lines_between_commands_are_passed_over() -> None:
         assert get_eid(link) == EID
         modem.unsolicited("RING", "+CREG: 1", "OK", '+CSIM: 4,"9000"', "ERROR")
         assert get_eid(link) == EID
+
+
+def test_a_line_that_is_waited_for_ends_the_waiting() -> None:
+    """What the modem says of its own accord, after other lines or before anybody waits, is told."""
+    with PtyModem(ScriptedCard()) as double:
+        modem = AtModem(SerialLine(double.path))
+        try:
+            modem.ask(AtCommand("AT"), patience=5, deadline=soon())
+            double.unsolicited("RING", "+QUSIM: 1")
+            assert modem.wait_for(["+SIMREADY", "+qusim"], deadline=soon()) == "+QUSIM: 1"
+            double.unsolicited("+QUSIM: 2")
+            modem.ask(AtCommand("AT"), patience=5, deadline=soon())
+            assert modem.wait_for(["+QUSIM"], deadline=soon()) == "+QUSIM: 2"
+            modem.forget_unsolicited()
+            assert modem.wait_for(["+QUSIM"], deadline=Deadline.after(0.05)) is None
+        finally:
+            modem.close()
 
 
 def test_a_port_that_vanishes_in_the_middle_is_unreachable() -> None:

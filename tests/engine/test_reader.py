@@ -52,6 +52,31 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
         becomes(lab, CardState.ABSENT)
 
 
+def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    """An error of the change and a state of the card; once it is back, the next change is carried out."""
+    with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
+        wait_for_cards(present={READER})
+        start(lab, tmp_path)
+        becomes(lab, CardState.READY)
+        code = lab.code(lab.order(size=20_000))
+        change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
+        lab.until(
+            lambda: lab.engine.change(change.id),
+            lambda seen: seen.state.ended or (seen.progress is not None and seen.progress.sent > 1000),
+        )
+        inserted.pull()
+        ended = lab.ended(change.id)
+        assert ended.error is not None
+        assert ended.error.kind == "card-unreachable"
+        becomes(lab, CardState.ABSENT)
+        inserted.insert()
+        becomes(lab, CardState.READY)
+        assert lab.engine.snapshot(CARD).profiles == ()
+        lab.install(iccid=SECOND)
+        lab.stop()
+        assert lab.card.open_channels == ()
+
+
 def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
     """And a present one for the next change after it is back."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
