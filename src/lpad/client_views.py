@@ -216,6 +216,18 @@ class Guard(_View, frozen=True, kw_only=True):
     previous: str | None = None
 
 
+class Pause(_View, frozen=True, kw_only=True):
+    """Why a change waits for another attempt, and when it is tried again; None: when what it waits for comes.
+
+    `reason` is `network`, `server`, `card`, `time` or `restart`.
+    """
+
+    reason: str
+    since: datetime
+    error: Error
+    retry_at: datetime | None = None
+
+
 class Change(_View, frozen=True, kw_only=True):
     """Something asked of a card."""
 
@@ -234,6 +246,8 @@ class Change(_View, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     origin: str = "caller"
     guard: Guard | None = None
+    pause: Pause | None = None
+    attempts: int = 0
 
     @property
     def ended(self) -> bool:

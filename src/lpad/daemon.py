@@ -22,8 +22,10 @@ from lpad.engine.engine import Engine
 from lpad.engine.journal import Journal, Retention
 from lpad.engine.means import Patience
 from lpad.engine.measures import Measures
+from lpad.engine.surroundings import Surroundings
 from lpad.errors import InvalidSettings
 from lpad.logging_format import set_up_logging
+from lpad.remote.network_news import watch_network
 from lpad.servers import connector
 from lpad.watchdog import Watchdog
 
@@ -60,6 +62,7 @@ def run(file: SettingsFile) -> None:
         connect=connect,
         patience=_patience(settings),
         measures=measures,
+        surroundings=Surroundings(watch_network=watch_network),
     )
     closing = asyncio.Event()
     interval = systemd.watchdog_interval()
@@ -101,6 +104,7 @@ def _patience(settings: Settings) -> Patience:
         download=deadlines.download,
         delivery=deadlines.delivery,
         answer=settings.answer_within,
+        retry=settings.downloads.retry_for,
     )
 
 

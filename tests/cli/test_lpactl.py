@@ -16,6 +16,9 @@ import pytest
 from cli.conftest import PATIENCE, Terminal, run
 from engine.lab import CARD, FIRST, SECOND
 from lpad.cli import exit_codes
+from lpad.engine import retrying
+from lpad.engine.backoff import Backoff
+from lpad.simulator.faults import Fault, FaultKind
 from lpad.simulator.smdp.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
@@ -249,3 +252,29 @@ class TestOnATerminal:
         assert code == 0
         assert "[bold]x[/bold]" in shown
         assert "ICCID" in shown
+
+
+def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
+    """It is left to lpad at once, shows what it waits for, and can be taken back."""
+    lab = terminal.lab
+    code = lab.code(lab.order())
+    lab.server.stop()
+    queued = terminal.lpactl("download", code, "--when-online").ok()
+    assert queued.out == "change 1: queued\n"
+    lab.until(lambda: lab.engine.change(1), lambda seen: seen.pause is not None)
+    shown = terminal.lpactl("changes", "1").ok().out
+    assert "waits for a network; next try at" in shown
+    assert "server-unreachable" in shown
+    assert terminal.lpactl("cancel", "1").ok().out == "change 1: cancelled\n"
+
+
+def test_a_download_that_waits_says_so(terminal: Terminal) -> None:
+    """Who follows it is told what it waits for, and that it was done in the end."""
+    lab = terminal.lab
+    code = lab.code(lab.order())
+    lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.REFUSE, value="8.8/4.4"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrying, "BACKOFF", {course: Backoff((0.5,)) for course in retrying.BACKOFF})
+        done = terminal.lpactl("download", code, "--retry-for", "60").ok()
+    assert "waits for the server; next try at" in done.err
+    assert "installed" in done.out

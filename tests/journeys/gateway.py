@@ -107,6 +107,7 @@ class Gateway:
             "state_folder": str(self.folder / "state"),
             "euiccs": {CARD: euicc},
             "trust": trust,
+            "downloads": {"retry_for": 0},
             "remote": {"hosts": {self.server.address: "127.0.0.1"}},
         } | self._settings
         path = self.folder / "lpad.yaml"

@@ -28,13 +28,19 @@ class NoBody(Request, frozen=True):
 
 
 class DownloadRequest(Request, frozen=True, kw_only=True):
-    """Either an activation code or `default`; `confirm` asks for consent once the profile is known."""
+    """Either an activation code or `default`; `confirm` asks for consent once the profile is known.
+
+    `retry_for` is for how many seconds it is tried again that meets what passes, in the place of the setting;
+    with `when_online` it waits for a network until it is taken back.
+    """
 
     activation_code: Code | None = None
     default: bool = False
     confirmation_code: Code | None = None
     confirm: bool = False
     enable: bool = False
+    when_online: bool = False
+    retry_for: Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)] | None = None
 
 
 class GuardRequest(Request, frozen=True, kw_only=True):

@@ -156,6 +156,10 @@ async def download(call: Call) -> Response:
         call.check(ROLE_FOR[Kind.ENABLE])
     secrets: dict[str, str] = {}
     params: dict[str, Json] = {"confirm": body.confirm, "enable": body.enable}
+    if body.when_online:
+        params["when_online"] = True
+    if body.retry_for is not None:
+        params["retry_for"] = body.retry_for
     if body.activation_code is not None:
         code = ActivationCode.parse(body.activation_code)
         secrets["activation_code"] = body.activation_code

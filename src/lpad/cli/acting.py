@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 @click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
 @click.option("--enable", is_flag=True, help="Enable the profile afterwards.")
 @click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
+@click.option(
+    "--when-online",
+    is_flag=True,
+    help="Leave it to lpad to do it once there is a network, also after restarts; returns at once.",
+)
+@click.option(
+    "--retry-for", type=click.FloatRange(min=0), metavar="SECONDS", help="How long to try; 0: once."
+)
 @no_wait
 def download(
     session: Session,
@@ -42,6 +50,8 @@ def download(
     confirmation_code_file: TextIO | None,
     enable: bool,
     confirm: bool,
+    when_online: bool,
+    retry_for: float | None,
 ) -> None:
     """Download a profile.
 
@@ -57,7 +67,10 @@ def download(
         confirmation_code=confirmation_code,
         confirm=confirm,
         enable=enable,
+        when_online=when_online,
+        retry_for=retry_for,
     )
+    session.wait = session.wait and not when_online
     change = session.finish(change)
     if change.result is not None and not session.output.as_json:
         profile = change.result.get("profile") or {}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lpad.cli.output import Output
     from lpad.client import Change, Client, Event
+    from lpad.client_views import Pause
 
 _QUARTERS = 4
 
@@ -33,6 +34,7 @@ def follow(client: Client, output: Output, change: Change) -> Change:
     with the command that answers it, and the change goes on waiting for whoever answers.
     """
     asked: object = None
+    told: object = None
     with _display(output) as display:
         step = ""
         for event in client.follow(change.id):
@@ -45,11 +47,28 @@ def follow(client: Client, output: Output, change: Change) -> Change:
             if change.steps and change.steps[-1].name != step:
                 step = change.steps[-1].name
                 display.step(step)
+            if change.pause is not None and change.pause.since != told:
+                told = change.pause.since
+                with display.paused():
+                    output.note(safe(waits(change.pause)))
             if change.question is not None and change.question.until != asked:
                 asked = change.question.until
                 with display.paused():
                     _question(client, output, change)
     return change
+
+
+def waits(pause: Pause) -> str:
+    """Return in words what a change waits for."""
+    what = {
+        "network": "waits for a network",
+        "server": "waits for the server",
+        "card": "waits for the card",
+        "time": "waits until the clock is set",
+        "restart": "goes on after a restart",
+    }.get(pause.reason, pause.reason)
+    when = f"; next try at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
+    return f"{what}{when}: {pause.error.sentence} ({pause.error.kind})"
 
 
 def describe(event: Event) -> str:
@@ -62,6 +81,7 @@ def _change(event: Event) -> str:
     change = event.change
     step = f" {change.steps[-1].name}" if change.steps and not change.ended else ""
     error = f": {change.error.sentence} ({change.error.kind})" if change.error else ""
+    error = f", {waits(change.pause)}" if change.pause else error
     return f"change {change.id} {change.kind} on {change.euicc}: {change.state}{step}{error}"
 
 
@@ -83,6 +103,7 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     ),
     "euicc": lambda event: f"euicc {event.data['name']}: {event.data['state']}",
     "guard": _guard,
+    "journal": lambda event: f"journal: {event.data['state']}",
     "notification": _notification,
     "lost": lambda event: (
         f"{event.data['count']} events were lost: this listener was too slow, or away for too long"

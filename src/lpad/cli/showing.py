@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from lpad.cli.following import describe, follow
+from lpad.cli.following import describe, follow, waits
 from lpad.cli.guards import guard_rows, on_trial
 from lpad.cli.lpactl_group import cli
 from lpad.cli.output import Output, duration, joined, safe, size
@@ -151,6 +151,8 @@ def changes(session: Session, change_id: int | None) -> None:
         *((name, value) for name, value in change.params.items() if name != "guard"),
         *guard_rows(change),
         ("waits for", change.question and change.question.kind),
+        ("paused", change.pause and waits(change.pause)),
+        ("failed attempts", change.attempts or None),
         ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
     ]
     rows += [

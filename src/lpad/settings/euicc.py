@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -22,6 +22,9 @@ BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
+Provision = Literal["never", "on_empty"]
+"""Whether a card without an operational profile gets one from its default SM-DP+, unasked."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -36,6 +39,7 @@ class EuiccSection(Section, frozen=True):
     refresh: bool | None = None
     imei: str | None = None
     default_smdp: str | None = None
+    provision: Provision | None = None
     aid: str | None = None
     aids: list[str] = []
     quirks: dict[str, Any] = {}

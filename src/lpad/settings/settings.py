@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from lpad.settings.access import AccessSection
 from lpad.settings.deadlines import DeadlinesSection
-from lpad.settings.euicc import EuiccSection, check_places
+from lpad.settings.downloads import DownloadsSection
+from lpad.settings.euicc import EuiccSection, Provision, check_places
 from lpad.settings.history import HistorySection
 from lpad.settings.log import LogSection
 from lpad.settings.modem_manager import ModemManagerSection
@@ -32,6 +33,8 @@ class Settings(Section, frozen=True):
     access: AccessSection = AccessSection()
     history: HistorySection = HistorySection()
     deadlines: DeadlinesSection = DeadlinesSection()
+    downloads: DownloadsSection = DownloadsSection()
+    provision: Provision = "never"
     modem_manager: ModemManagerSection = ModemManagerSection()
 
     def check(self, report: Report) -> None:
