@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from bench import ideal
+from bench.figure import Figure
+from bench.load import load
 from bench.process import usage
 from bench.recording_card import RecordingCard
 from journeys.gateway import CARD, PATIENCE, Gateway
@@ -36,32 +38,9 @@ IMPORTS = (
 """The run-time dependencies, as pyproject.toml lists them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the result."""
-
-    name: str
-    measured: float
-    least: float
-    """What the measured value is held against; the ratio is what counts."""
-    unit: str
-    goal: float
-    """The largest ratio that is good."""
-
-    @property
-    def ratio(self) -> float:
-        """How many times the least it was."""
-        return self.measured / self.least if self.least else self.measured
-
-    @property
-    def met(self) -> bool:
-        """Whether the goal is reached."""
-        return self.ratio <= self.goal
-
-
 def main() -> int:
-    """Run everything; --json prints the figures as JSON."""
-    figures = [*_download(), _start()]
+    """Run everything, or with --load the load alone; --json prints the figures as JSON."""
+    figures = load(BAUD) if "--load" in sys.argv[1:] else [*_download(), _start(), *load(BAUD)]
     if "--json" in sys.argv[1:]:
         print(
             json.dumps([asdict(each) | {"ratio": each.ratio, "met": each.met} for each in figures], indent=2)
