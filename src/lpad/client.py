@@ -294,7 +294,12 @@ class Client:
             yield from _parsed(_lines(response.iter_stream()))
 
     def follow(self, change_id: int) -> Iterator[Event]:
-        """Yield a change's events, first its record as it is now, last its record when it has ended."""
+        """Yield a change's events, first its record as it is now, last its record when it has ended.
+
+        Raises:
+            DaemonUnreachable: the daemon ended first; the change is settled when it runs again.
+        """
+        later = f"what came of change {change_id} is told once lpad runs again"
         stream = self.events(change=change_id)
         try:
             # The stream first, the record second: nothing can happen unseen in between.
@@ -311,8 +316,11 @@ class Client:
                 yield event
                 if event.type == "change" and event.change.ended:
                     return
+        except DaemonUnreachable as error:
+            raise DaemonUnreachable(f"{error.sentence}; {later}") from error
         finally:
             stream.close()
+        raise DaemonUnreachable(f"lpad at {self.socket} was stopped; {later}")
 
     def _get(self, path: str, type_: type[_T]) -> _T:
         return _decoded(self._request("GET", path), type_)
@@ -377,7 +385,10 @@ class Client:
                 " may this user connect (group 'lpad')?"
             ) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            raise DaemonUnreachable(f"the connection to lpad at {self.socket} broke: {error!r}") from error
+            why = "no answer in time" if isinstance(error, httpcore.TimeoutException) else "it was closed"
+            raise DaemonUnreachable(
+                f"the connection to lpad at {self.socket} broke: {why}; the daemon's log says more"
+            ) from error
 
 
 def _url(path: str, query: Mapping[str, object]) -> str:

@@ -12,6 +12,7 @@ from lpad.cli.guards import guard_rows, on_trial
 from lpad.cli.lpactl_group import cli
 from lpad.cli.output import Output, duration, joined, safe, size
 from lpad.cli.session import command
+from lpad.client import DaemonUnreachable
 
 if TYPE_CHECKING:
     from lpad.cli.session import Session
@@ -169,6 +170,7 @@ def events(session: Session) -> None:
             session.output.line(msgspec.json.encode(event).decode())
         else:
             session.output.line(describe(event))
+    raise DaemonUnreachable(f"lpad at {session.client.socket} was stopped")
 
 
 def _enabled(client: Client, euicc: Euicc) -> str:

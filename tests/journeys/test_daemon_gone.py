@@ -1,0 +1,47 @@
+"""What lpactl says when the daemon ends while it listens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import PATIENCE, Gateway
+from lpad.cli import exit_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize("end", [Gateway.stop, Gateway.kill], ids=["stopped", "killed"])
+def test_a_change_that_was_followed(
+    own_gateway: Gateway, profile: Callable[[], bytes], end: Callable[[Gateway], None]
+) -> None:
+    """A change that has not ended is not told as done: lpad is gone, and will say what came of it."""
+    done = lpactl(own_gateway, end, "download", own_gateway.order(profile()), "--confirm", until="consent")
+    assert "what came of change 1 is told once lpad runs again (daemon-unreachable)" in done
+    assert "Error(" not in done
+
+
+@pytest.mark.parametrize("end", [Gateway.stop, Gateway.kill], ids=["stopped", "killed"])
+def test_events(own_gateway: Gateway, end: Callable[[Gateway], None]) -> None:
+    """Whoever waits for events learns that there will be no more."""
+    done = lpactl(own_gateway, end, "events", until="listening")
+    assert "(daemon-unreachable)" in done
+    assert "Error(" not in done
+
+
+def lpactl(gateway: Gateway, end: Callable[[Gateway], None], *arguments: str, until: str) -> str:
+    """Run lpactl until it says something, end the daemon, and return what lpactl says then."""
+    command = [sys.executable, "-m", "lpad.cli.lpactl", "--socket", str(gateway.socket), *arguments]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if until in line)
+        end(gateway)
+        told = process.stdout.read()
+        assert process.wait(PATIENCE) == exit_codes.DAEMON, told
+    return told
