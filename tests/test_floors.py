@@ -31,6 +31,8 @@ FLOORS = {
     "settings": 7,
     "systemd": 7,
     "watchdog": 7,
+    "status": 7,
+    "reloading": 7,
     "logging_format": 7,
     "journald": 7,
     "daemon": 7,

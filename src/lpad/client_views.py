@@ -70,6 +70,14 @@ class Health(_View, frozen=True, kw_only=True):
     journal: JournalHealth = JournalHealth(state="ok")
 
 
+class SettingsInForce(_View, frozen=True, kw_only=True):
+    """The daemon's settings; `restart_needed` names changed keys that count from the next start only."""
+
+    read_at: datetime
+    restart_needed: tuple[str, ...] = ()
+    error: str | None = None
+
+
 class System(_View, frozen=True, kw_only=True):
     """The daemon."""
 
@@ -78,6 +86,7 @@ class System(_View, frozen=True, kw_only=True):
     started_at: datetime
     uptime_seconds: float
     health: Health
+    settings: SettingsInForce | None = None
 
 
 class Ports(_View, frozen=True, kw_only=True):

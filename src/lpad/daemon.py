@@ -6,7 +6,7 @@ import asyncio
 import grp
 import logging
 import pwd
-from functools import partial
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,14 +25,19 @@ from lpad.engine.measures import Measures
 from lpad.engine.surroundings import Surroundings
 from lpad.errors import InvalidSettings
 from lpad.logging_format import set_up_logging
+from lpad.reloading import Prepared, Reloading
 from lpad.remote.network_news import watch_network
-from lpad.servers import connector
+from lpad.servers import Servers
+from lpad.status import Status
 from lpad.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from starlette.applications import Starlette
+
+    from lpad.api.configuration import Configuration
     from lpad.settings import Settings, SettingsFile, WhoSection
 
 log = logging.getLogger(__name__)
@@ -50,8 +55,9 @@ def run(file: SettingsFile) -> None:
     """
     settings = file.settings
     set_up_logging(settings.log.level, redact=settings.log.redact)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
     measures = Measures()
-    connect = connector(file, observe=measures.server)
+    servers = Servers(file, observe=measures.server)
     rules = access_rules(settings)
     # The socket first: a second daemon stops here, before it touches the journal or a port.
     sockets = _sockets(file)
@@ -59,17 +65,19 @@ def run(file: SettingsFile) -> None:
     engine = Engine(
         card_ports(file, observe=measures.apdu),
         journal=journal,
-        connect=connect,
+        connect=servers.connect,
         patience=_patience(settings),
         measures=measures,
         surroundings=Surroundings(watch_network=watch_network),
     )
     closing = asyncio.Event()
     interval = systemd.watchdog_interval()
+    live = _Live(file, engine, servers, make_app(engine, rules, closing), sockets)
     server = ApiServer(
-        make_app(engine, rules, closing),
+        live.app,
         closing,
-        on_listening=partial(_listening, engine, sockets),
+        on_listening=live.listening,
+        on_hangup=Reloading(file, prepare=live.prepare, tell=live.tell).hangup,
         heartbeat=Watchdog(engine, grace=interval or 0).feed,
         interval=interval,
     )
@@ -79,6 +87,53 @@ def run(file: SettingsFile) -> None:
         systemd.notify("STOPPING=1")
         engine.stop(deadline=Deadline.after(STOPPING))
         log.info("stopped")
+
+
+class _Live:
+    """What changes while the daemon runs: its status, and what settings read anew replace."""
+
+    def __init__(
+        self,
+        file: SettingsFile,
+        engine: Engine,
+        servers: Servers,
+        app: Starlette,
+        sockets: list[socket.socket],
+    ) -> None:
+        self.app = app
+        self._file = file
+        self._engine = engine
+        self._servers = servers
+        self._sockets = sockets
+        self._status: Status | None = None
+
+    def listening(self) -> None:
+        """Begin: not earlier, since work of which nobody can ask helps nobody."""
+        self._engine.start()
+        where = ", ".join(str(each.getsockname()) for each in self._sockets)
+        log.info("lpad %s listens on %s", lpad.__version__, where)
+        self._status = Status(self._engine)
+        systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
+
+    def prepare(self, new: SettingsFile) -> Prepared:
+        """Do all that may fail with new settings; what leads to cards stays as it is."""
+        connect = self._servers.prepared(new)
+        rules = access_rules(new.settings)
+
+        def apply() -> None:
+            set_up_logging(new.settings.log.level, redact=new.settings.log.redact)
+            self._servers.connect_by = connect
+            self._engine.be_patient(_patience(new.settings))
+            self.app.state.rules = rules
+            _admit(self._sockets, rules)
+
+        return Prepared(file=new, apply=apply)
+
+    def tell(self, configuration: Configuration) -> None:
+        """Show what became of the settings."""
+        self.app.state.configuration = configuration
+        if self._status is not None:
+            self._status.configured(configuration)
 
 
 def access_rules(settings: Settings) -> AccessRules:
@@ -137,14 +192,6 @@ def _journal(file: SettingsFile) -> Journal:
         ) from error
     history = file.settings.history
     return Journal(folder / "journal.db", retention=Retention(number=history.changes, days=history.days))
-
-
-def _listening(engine: Engine, sockets: list[socket.socket]) -> None:
-    # Not earlier: a worker that finishes a change while nobody can ask about it helps nobody.
-    engine.start()
-    where = ", ".join(str(each.getsockname()) for each in sockets)
-    log.info("lpad %s listens on %s", lpad.__version__, where)
-    systemd.notify(f"READY=1\nSTATUS=listening on {where}")
 
 
 def _users(who: WhoSection) -> frozenset[int]:

@@ -25,6 +25,33 @@ _MEMORY = "servers.json"
 """In the state folder; all in it can be found out again."""
 
 
+class Servers:
+    """Opens connections as the settings in force say; those that are open stay as they are."""
+
+    def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
+        """Begin with a file; see `connector`.
+
+        Raises:
+            InvalidSettings: a file that it names can't be read.
+        """
+        self._observe = observe
+        self.connect_by = self.prepared(file)
+
+    def connect(self, address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
+        """Open a connection to an SM-DP+ on behalf of a card."""
+        return self.connect_by(address, card)
+
+    def prepared(
+        self, file: SettingsFile
+    ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
+        """Return what opens connections as other settings say.
+
+        Raises:
+            InvalidSettings: a file that they name can't be read.
+        """
+        return connector(file, observe=self._observe)
+
+
 def connector(
     file: SettingsFile, *, observe: Callable[[str, float], None] | None = None
 ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:

@@ -17,6 +17,7 @@ from starlette.routing import Route as StarletteRoute
 
 from lpad.api.bodies import NoBody
 from lpad.api.call import Call
+from lpad.api.configuration import Configuration
 from lpad.api.etag import tagged
 from lpad.api.problem import problem_response
 from lpad.api.roles import ROLE_FOR, Role
@@ -43,7 +44,7 @@ LARGEST_BODY = 64 * 1024
 
 
 def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Starlette:
-    """Return the ASGI application; `state.rules` may be replaced while it runs.
+    """Return the ASGI application; `state.rules`, `state.configuration` may be replaced.
 
     Args:
         engine: what the routes speak to.
@@ -59,6 +60,7 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_exception})
     app.state.rules = rules
+    app.state.configuration = Configuration()
     app.router.redirect_slashes = False
     return app
 
@@ -96,6 +98,7 @@ async def _serve(
         engine=engine,
         peer=request.state.peer,
         rules=request.app.state.rules,
+        configuration=request.app.state.configuration,
         path=request.path_params,
         query=request.query_params,
         headers=request.headers,

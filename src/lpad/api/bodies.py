@@ -116,6 +116,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     journal: JournalView
 
 
+class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings in force; keys in `restart_needed` were changed and count from the next start only.
+
+    `error` says what is wrong with the file as it was read last; the settings before it go on.
+    """
+
+    read_at: datetime
+    restart_needed: tuple[str, ...]
+    error: str | None
+
+
 class SystemView(msgspec.Struct, frozen=True, kw_only=True):
     """The daemon."""
 
@@ -124,6 +135,7 @@ class SystemView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     uptime_seconds: float
     health: Health
+    settings: SettingsView
 
 
 class PortsView(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from lpad.errors import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lpad.api.configuration import Configuration
     from lpad.api.peer import Peer
     from lpad.api.roles import AccessRules, Role
     from lpad.engine.change import Change
@@ -34,6 +35,7 @@ class Call:
     engine: Engine
     peer: Peer
     rules: AccessRules
+    configuration: Configuration
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]

@@ -40,6 +40,7 @@ class ApiServer(uvicorn.Server):
         closing: asyncio.Event,
         *,
         on_listening: Callable[[], None] | None = None,
+        on_hangup: Callable[[], None] | None = None,
         heartbeat: Callable[[], None] | None = None,
         interval: float | None = None,
     ) -> None:
@@ -49,6 +50,7 @@ class ApiServer(uvicorn.Server):
             app: the application.
             closing: set when the server begins to stop, so that streams and waits end.
             on_listening: called once requests are answered.
+            on_hangup: called at each SIGHUP.
             heartbeat: called each `interval` seconds, for a watchdog.
             interval: seconds; None, and the server sleeps until something happens.
         """
@@ -71,6 +73,7 @@ class ApiServer(uvicorn.Server):
         )
         self._closing = closing
         self._on_listening = on_listening
+        self._on_hangup = on_hangup or (lambda: None)
         self._heartbeat = heartbeat
         self._interval = interval
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -91,9 +94,12 @@ class ApiServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         try:
             yield
         finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # by default it ends a process
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 

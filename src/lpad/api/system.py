@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import lpad
-from lpad.api.bodies import Health, JournalView, PortsView, SystemView
+from lpad.api.bodies import Health, JournalView, PortsView, SettingsView, SystemView
 from lpad.api.call import json_response
 from lpad.engine.change import Failure
 from lpad.engine.snapshot import CardState
@@ -43,6 +43,11 @@ async def get_system(call: Call) -> Response:
         started_at=_STARTED_AT,
         uptime_seconds=round(time.monotonic() - _STARTED, 3),
         health=health,
+        settings=SettingsView(
+            read_at=call.configuration.read_at,
+            restart_needed=call.configuration.restart_needed,
+            error=call.configuration.error,
+        ),
     )
     return json_response(view)
 

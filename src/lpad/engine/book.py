@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lpad.engine.change import State
 from lpad.engine.same_card import EID
 from lpad.errors import InternalError, LpadError
 
@@ -147,6 +148,12 @@ class Book:
         with self._lock:
             live = self._live.get(change_id)
         return live or self._journal.changes.get(change_id)
+
+    def active(self) -> list[Change]:
+        """Return the changes that run or wait for an answer, oldest first, as they are in memory."""
+        with self._lock:
+            live = sorted(self._live.items())
+        return [change for _, change in live if change.state in (State.RUNNING, State.WAITING)]
 
     def changes(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None

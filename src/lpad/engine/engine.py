@@ -299,6 +299,15 @@ class Engine:
                 found.setdefault(names.get(stored.eid, ""), []).append(stored)
         return found
 
+    def under_way(self) -> list[Change]:
+        """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""
+        return self._book.active()
+
+    def be_patient(self, patience: Patience) -> None:
+        """Take over how long things may take, for all that begins from now on."""
+        self._patience.become(patience)
+        self._outbox.patience = patience.delivery
+
     def unfinished(self) -> dict[str, int]:
         """Return how many changes of each card are queued, running or waiting."""
         counts = dict.fromkeys(self._workers, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from lpad.lpa.euicc import Euicc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Patience:
-    """How long the parts of the work may take, in seconds; `answer` is the caller's time to answer."""
+    """How long the parts of the work may take, in seconds; `answer` is the caller's time to answer.
+
+    One object serves the whole engine, so that settings read anew count for all that begins later.
+    """
 
     open: float = 30
     read: float = 60
@@ -30,6 +33,11 @@ class Patience:
     answer: float = 300
     retry: float = 0
     """For so long a download is tried again that met what passes; 0: it fails at once."""
+
+    def become(self, other: Patience) -> None:
+        """Take over another's times."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
 
 class Observe(Protocol):

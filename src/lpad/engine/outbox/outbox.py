@@ -74,7 +74,7 @@ class Outbox:
         self._journal = journal
         self._hub = hub
         self._connect = connect
-        self._patience = patience
+        self.patience = patience
         self._on_delivered = on_delivered
         self._clock = surroundings.clock
         self._connectivity = surroundings.connectivity
@@ -312,7 +312,7 @@ class Outbox:
                     self._journal,
                     self._hub,
                     self._connect,
-                    patience=self._patience,
+                    patience=self.patience,
                     connectivity=self._connectivity,
                 )
                 try:

@@ -1,0 +1,54 @@
+"""Which settings count at once when they are read anew, and which from the next start: a table by key."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.settings.settings import Settings
+
+
+class When(StrEnum):
+    """From when on a changed setting counts."""
+
+    RELOAD = "reload"
+    RESTART = "restart"
+
+
+WHEN: dict[str, When] = {
+    "euiccs": When.RESTART,  # what leads to a card is opened anew, and the card with it
+    "socket": When.RESTART,
+    "state_folder": When.RESTART,
+    "log": When.RELOAD,
+    "answer_within": When.RELOAD,
+    "trust": When.RELOAD,
+    "remote": When.RELOAD,
+    "access": When.RELOAD,
+    "history": When.RESTART,
+    "deadlines": When.RELOAD,
+    "modem_manager": When.RESTART,
+}
+"""Every key at the top of the file; what stands below a key is as the key."""
+
+
+def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:
+    """Return the keys, dotted, that differ and that count from the next start only."""
+    return tuple(key for key in changed(running, wanted) if WHEN.get(key.split(".")[0]) is not When.RELOAD)
+
+
+def changed(before: Settings, after: Settings) -> tuple[str, ...]:
+    """Return the keys, dotted, that differ between two settings."""
+    return tuple(_differences(msgspec.to_builtins(before), msgspec.to_builtins(after), ""))
+
+
+def _differences(before: object, after: object, path: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in {**before, **after}:
+            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif before != after:
+        yield path

@@ -1,0 +1,77 @@
+"""The watchdog is fed while the work makes progress, and starves when a thread is stuck."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from journeys.managed import Managed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WATCHDOG = 2.0
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    gateway = Gateway(settings={"deadlines": {"open": 1, "read": 1}})
+    gateway.start = lambda: None  # type: ignore[method-assign]  # a manager starts it
+    with gateway:
+        yield gateway
+
+
+def test_an_idle_daemon_is_well(gateway: Gateway) -> None:
+    """Resting is progress: the watchdog is fed twice in its time, though nothing happens."""
+    with Managed(gateway, watchdog=WATCHDOG) as managed:
+        gateway.ready()
+        for _ in range(4):
+            managed.until("WATCHDOG")
+
+
+def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[], bytes]) -> None:
+    """A change may wait for its caller far longer than the watchdog's patience."""
+    with Managed(gateway, watchdog=WATCHDOG) as managed:
+        gateway.ready()
+        change = gateway.client.download(
+            CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
+        )
+        for _ in range(5):
+            managed.until("WATCHDOG")
+        gateway.client.cancel(change.id)
+
+
+def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway) -> None:
+    """A call that no deadline ends stops the feeding; the log says who is stuck, and where.
+
+    A FIFO stands for a file on a memory card whose controller hangs: open(2) doesn't return, and no code of
+    ours can make it.
+    """
+    with Managed(gateway):
+        gateway.ready()
+    for known in (gateway.folder / "state" / "links").iterdir():
+        known.unlink()
+        os.mkfifo(known)
+    with Managed(gateway, watchdog=WATCHDOG) as managed:
+        gateway.until(lambda: "is stuck in" in gateway.log)
+        assert managed.silent(2 * WATCHDOG)
+        assert f"the worker of {CARD} is stuck in" in gateway.log
+        # Callers are answered meanwhile: they learn what is wrong.
+        assert gateway.client.system().version
+        managed.process.send_signal(signal.SIGABRT)  # as systemd does
+        assert managed.process.wait(PATIENCE) == -signal.SIGABRT
+
+
+def test_a_stopped_process_feeds_nothing(gateway: Gateway) -> None:
+    """Whatever keeps the whole process from running starves the watchdog; afterwards it is fed again."""
+    with Managed(gateway, watchdog=WATCHDOG) as managed:
+        gateway.ready()
+        managed.until("WATCHDOG")
+        managed.process.send_signal(signal.SIGSTOP)
+        assert managed.silent(2 * WATCHDOG)
+        managed.process.send_signal(signal.SIGCONT)
+        managed.until("WATCHDOG")

@@ -1,0 +1,35 @@
+"""Which settings count at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lpad.settings import EuiccSection, Settings
+from lpad.settings.live import WHEN, changed, restart_needed
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def test_the_table_is_complete() -> None:
+    """Every key at the top of the file says from when on it counts."""
+    assert set(WHEN) == set(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize("key", WHEN)
+def test_the_documentation_has_the_table(key: str) -> None:
+    """docs/operations.md says of each key what the code does."""
+    row = re.search(rf"^\| `{key}` \| (\w+)", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert row is not None
+    assert row[1] == WHEN[key].value
+
+
+def test_differences_are_named_by_their_keys() -> None:
+    """A key far down is named whole; a card that is new is one difference."""
+    one = Settings(euiccs={"a": EuiccSection(port="x", baud=9600)}, answer_within=5)
+    other = Settings(euiccs={"a": EuiccSection(port="x"), "b": EuiccSection(port="y")})
+    assert changed(one, other) == ("euiccs.a.baud", "euiccs.b", "answer_within")
+    assert restart_needed(one, other) == ("euiccs.a.baud", "euiccs.b")
+    assert changed(one, one) == ()
