@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import ssl
@@ -21,7 +22,7 @@ from lpad.remote.trust_memory import TrustMemory
 from lpad.simulator import certificate_profile as profile
 from lpad.simulator.credential import Curve
 from remote.bench import NAME
-from remote.forge import Plan, forge
+from remote.forge import DAY, Plan, authority, forge
 from remote.scripted_server import Reply
 
 if TYPE_CHECKING:
@@ -111,6 +112,32 @@ def test_the_certificate_changes(bench: Bench, remembering: Trust) -> None:
     assert server.connects == 2
     notify(bench, server, card, remembering)
     assert server.connects == 3
+
+
+def test_a_sub_ca_is_renewed(bench: Bench, remembering: Trust) -> None:
+    """A sub-CA's new certificate with the same key takes the place of the remembered one that has expired."""
+    ci = bench.pki.ci[Curve.NIST]
+    old = authority("Sub-CA", issuer=ci, start=-9 * DAY, end=2 * DAY)
+    expired = authority("Sub-CA", issuer=ci, key=old.key, start=-9 * DAY, end=-DAY)
+    remembering.memory.remember_anchor(NAME, Anchor(expired.der, ci.key_id))
+    server = bench.server(ACCEPTED, credential=forge(old, Plan()), chain=(old,))  # type: ignore[arg-type]  # Forged will do
+    notify(bench, server, card_of(ci), remembering)
+    assert server.connects == 2
+    notify(bench, server, card_of(ci), remembering)
+    assert server.connects == 3
+
+
+def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> None:
+    """What else is wrong with a server under a remembered anchor is told after one handshake."""
+    ci = bench.pki.ci[Curve.NIST]
+    sub_ca = authority("Sub-CA", issuer=ci)
+    remembering.memory.remember_anchor(NAME, Anchor(sub_ca.der, ci.key_id))
+    credential = forge(sub_ca, Plan(start=-9 * DAY, end=-DAY))
+    server = bench.server(ACCEPTED, credential=credential, chain=(sub_ca,))  # type: ignore[arg-type]  # Forged will do
+    with pytest.raises(ServerUntrusted) as caught:
+        notify(bench, server, card_of(ci), remembering)
+    assert caught.value.details["cause"] == "certificate-expired"
+    assert server.connects == 1
 
 
 def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
@@ -242,3 +269,28 @@ def test_ecdsa_is_loaded_when_asked_for() -> None:
     code = "import sys, lpad.servers, lpad.daemon; print('ecdsa' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("position", [0, 1, 3, 60, 200, 300, 420, -40, -1])
+@pytest.mark.parametrize("with_sub_ca", [False, True])
+def test_memory_with_a_flipped_bit(
+    bench: Bench, remembering: Trust, tmp_path: Path, position: int, *, with_sub_ca: bool
+) -> None:
+    """An anchor that the disk has damaged costs a handshake or two, never the server."""
+    ci = bench.pki.ci[Curve.NIST]
+    sub_ca = authority("Sub-CA", issuer=ci)
+    chain = (sub_ca,) if with_sub_ca else ()
+    credential = forge(sub_ca if with_sub_ca else ci, Plan())
+    server = bench.server(ACCEPTED, credential=credential, chain=chain)  # type: ignore[arg-type]  # Forged will do
+    notify(bench, server, card_of(ci), remembering)
+    path = tmp_path / "servers.json"
+    content = json.loads(path.read_text())
+    kept = bytearray(base64.b64decode(content["anchors"][0]["certificate"]))
+    kept[position] ^= 4
+    content["anchors"][0]["certificate"] = base64.b64encode(kept).decode()
+    path.write_text(json.dumps(content))
+    for _ in range(2):
+        notify(bench, server, card_of(ci), again(tmp_path))
+    server.connects = 0
+    notify(bench, server, card_of(ci), again(tmp_path))
+    assert server.connects == 1

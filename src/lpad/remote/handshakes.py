@@ -5,8 +5,8 @@
     nothing remembered                           the system's roots and the operator's
     a remembered anchor                          that anchor alone
     no cipher in common                          the same, offering brainpool; or not, where it was offered
-    no anchor for the server's chain             with the certificate that a CI of the card's has signed
-                                                 as the only anchor; where there is none and an anchor
+    no anchor for the server's chain, or         with the certificate that a CI of the card's has signed
+    anything else with a remembered anchor       as the only anchor; where there is none and an anchor
                                                  was remembered, the system's roots and the operator's
     anything else, or one that was tried before  none: the server is untrusted
 
@@ -16,6 +16,7 @@ Each ends before a byte of HTTP is sent, unless it verified the server.
 from __future__ import annotations
 
 import logging
+import ssl
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,6 @@ from lpad.remote.card_anchor import find_anchor, trace
 from lpad.remote.server_role import check_role
 
 if TYPE_CHECKING:
-    import ssl
-
     from lpad.errors import LpadError
     from lpad.remote.card_anchor import Anchor, CardTrust, Link
     from lpad.remote.trust import Trust
@@ -78,7 +77,15 @@ class Handshakes:
     def context(self) -> ssl.SSLContext:
         """Return the context of the next handshake."""
         self._tried.append(self._offer)
-        return self._trust.context(self._offer)
+        try:
+            return self._trust.context(self._offer)
+        except (ssl.SSLError, ValueError):
+            if self._offer.anchor is None:
+                raise
+            # What was remembered is no certificate: the disk has damaged it.
+            self._forget(self._offer.anchor)
+            self._offer = replace(self._offer, anchor=None)
+            return self.context()
 
     def failed(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> LpadError | None:
         """Decide what follows a handshake that failed; None: try the next one.
@@ -120,14 +127,23 @@ class Handshakes:
             return replace(self._offer, brainpool=False)  # a server that needed it may have moved on
         if tls_failure.is_no_shared_cipher(error):
             return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
-        if not tls_failure.is_without_anchor(error):
+        anchor = self._offer.anchor
+        # A remembered anchor may be what fails: a sub-CA since renewed, with the same name and key.
+        remembered = anchor is not None and anchor == self._remembered
+        if not (
+            tls_failure.is_without_anchor(error) or (remembered and tls_failure.is_of_certificate(error))
+        ):
             return None
         self.path = trace(self.presented)
         found = find_anchor(self.path, self.authorities)
-        if found is None and self._offer.anchor is not None:
-            self._trust.memory.forget_anchor(str(self._server), self._offer.anchor)
-            return replace(self._offer, anchor=None)
-        return replace(self._offer, anchor=found) if found is not None else None
+        if found == anchor:
+            return None
+        if anchor is not None:
+            self._forget(anchor)
+        return replace(self._offer, anchor=found)
+
+    def _forget(self, anchor: Anchor) -> None:
+        self._trust.memory.forget_anchor(str(self._server), anchor)
 
     def _settle_brainpool(self, error: ssl.SSLError) -> None:
         if tls_failure.is_no_shared_cipher(error):

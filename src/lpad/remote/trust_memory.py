@@ -143,6 +143,6 @@ class TrustMemory:
             self._brainpool = {str(server): None for server in content["brainpool"]}
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # After a power cut the file may be empty. All in it can be found out again.
             _LOG.warning("%s can't be read and is begun anew", path)
