@@ -12,6 +12,7 @@ from lpad.card.pcsc_failure import (
     CANCELLED,
     NO_READERS,
     NO_SMARTCARD,
+    NOT_TRANSACTED,
     SUCCESS,
     TIMEOUT,
     UNKNOWN_READER,
@@ -177,7 +178,10 @@ class Connection:
         """Send an APDU and return the answer."""
         pci = self._scard.SCARD_PCI_T1 if self.block_oriented else self._scard.SCARD_PCI_T0
         code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
-        _check(code, f"sending an APDU to the card in '{self.reader}'")
+        attempted = f"sending an APDU to the card in '{self.reader}'"
+        _check(code, attempted)
+        if not answer:  # what a driver may say when the card is pulled (vsmartcard-vpcd 3.3)
+            raise failure(NOT_TRANSACTED, attempted)
         return bytes(answer)
 
     def begin(self) -> None:

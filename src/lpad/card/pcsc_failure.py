@@ -17,6 +17,7 @@ TIMEOUT = 0x8010000A
 SHARING_VIOLATION = 0x8010000B
 NO_SMARTCARD = 0x8010000C
 CANCELLED = 0x80100002
+NOT_TRANSACTED = 0x80100016
 NO_READERS = 0x8010002E
 RESET_CARD = 0x80100068
 REMOVED_CARD = 0x80100069
@@ -69,7 +70,7 @@ _FAILURES = {
     0x80100013: _Failure("the connection to pcscd broke", "see whether pcscd runs, and why it was stopped"),
     0x80100014: _Failure("pcscd met an unknown error", "take the card out and put it in again"),
     0x80100015: _MUTE,
-    0x80100016: _Failure(
+    NOT_TRANSACTED: _Failure(
         "the card did not answer", "take the card out and put it in again; it may have been pulled"
     ),
     0x80100017: _READER_GONE,
