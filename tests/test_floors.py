@@ -41,6 +41,7 @@ FLOORS = {
     "client": 7,
     "client_socket": 7,
     "client_views": 7,
+    "client_wire": 7,
     "cli": 7,
 }
 SIMULATOR_SEES = 2

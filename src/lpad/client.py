@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode
 import httpcore
 import msgspec
 
+from lpad import client_wire
 from lpad.client_socket import UnixBackend
 from lpad.client_views import (
     ApiError,
@@ -35,7 +36,7 @@ from lpad.client_views import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from types import TracebackType
 
 __all__ = [
@@ -121,7 +122,9 @@ class Client:
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:
         """Return a change; with `wait` once it has ended or asks something, or after so many seconds."""
-        return _decoded(self._request("GET", f"/v1/changes/{change_id}", wait=wait), Change)
+        return client_wire.decoded(
+            self._request("GET", f"/v1/changes/{change_id}", wait=wait).content, Change
+        )
 
     def download(
         self,
@@ -234,7 +237,9 @@ class Client:
 
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
         """Take a change back."""
-        return _decoded(self._request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change)
+        return client_wire.decoded(
+            self._request("DELETE", f"/v1/changes/{change_id}", wait=wait).content, Change
+        )
 
     def answer(
         self,
@@ -290,8 +295,8 @@ class Client:
         ):
             if response.status >= 400:
                 response.read()
-                raise _problem(response)
-            yield from _parsed(_lines(response.iter_stream()))
+                raise client_wire.problem(response.content, status=response.status)
+            yield from client_wire.events(response.iter_stream())
 
     def follow(self, change_id: int) -> Iterator[Event]:
         """Yield a change's events, first its record as it is now, last its record when it has ended.
@@ -323,10 +328,10 @@ class Client:
         raise DaemonUnreachable(f"lpad at {self.socket} was stopped; {later}")
 
     def _get(self, path: str, type_: type[_T]) -> _T:
-        return _decoded(self._request("GET", path), type_)
+        return client_wire.decoded(self._request("GET", path).content, type_)
 
     def _list(self, path: str, name: str, type_: type[_T], query: dict[str, str] | None = None) -> list[_T]:
-        content = _decoded(self._request("GET", path, query=query), dict[str, Any])
+        content = client_wire.decoded(self._request("GET", path, query=query).content, dict[str, Any])
         return msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
 
     def _change(
@@ -340,7 +345,9 @@ class Client:
     ) -> Change:
         # With a key of its own the request can be repeated when its answer is lost: it is carried out once.
         key = str(uuid.uuid4())
-        return _decoded(self._request(method, path, body, query=query, wait=wait, key=key), Change)
+        return client_wire.decoded(
+            self._request(method, path, body, query=query, wait=wait, key=key).content, Change
+        )
 
     def _request(
         self,
@@ -372,7 +379,7 @@ class Client:
                     raise
                 response = send()
         if response.status >= 400:
-            raise _problem(response)
+            raise client_wire.problem(response.content, status=response.status)
         return response
 
     @contextmanager
@@ -406,46 +413,3 @@ def _card(euicc: str, rest: str = "") -> str:
 
 def _profile(euicc: str, iccid: str) -> str:
     return _card(euicc, f"profiles/{quote(iccid, safe='')}")
-
-
-def _decoded(response: httpcore.Response, type_: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(response.content, type=type_)
-    except msgspec.MsgspecError as error:
-        raise ApiError(f"lpad's answer can't be understood: {error}", kind="malformed") from error
-
-
-def _problem(response: httpcore.Response) -> ApiError:
-    try:
-        problem = msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        problem = {}
-    return ApiError(
-        str(problem.get("detail") or f"lpad answered with HTTP status {response.status}"),
-        kind=str(problem.get("kind") or "error"),
-        retryable=bool(problem.get("retryable")),
-        status=response.status,
-        details=problem.get("details") or {},
-    )
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream into lines, each as soon as it is whole."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode()
-
-
-def _parsed(lines: Iterable[str]) -> Iterator[Event]:
-    """Read Server-Sent Events, as far as the daemon uses their grammar."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        if line and name:
-            fields[name] = value.removeprefix(" ")
-        elif not line and "data" in fields:
-            data = msgspec.json.decode(fields["data"], type=dict[str, Any])
-            yield Event(id=fields.get("id", ""), type=fields.get("event", "message"), data=data)
-            fields = {}
