@@ -50,6 +50,7 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
             assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
             assert str(lab.card.enabled_iccid) == iccid
         becomes(lab, CardState.ABSENT)
+    assert len(list((tmp_path / "state" / "links").glob("*.json"))) == 1, "known after a restart too"
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
