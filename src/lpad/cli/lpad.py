@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -63,19 +64,31 @@ def serve(config: Path) -> None:
 @cli.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("/etc/lpad/lpad.yaml"))
 def check_config(file: Path) -> None:
-    """Check a settings file and say what is wrong in it; exit code 0 when nothing is."""
+    """Check a settings file and say all that is wrong in it, each mistake with its line.
+
+    Exit code 0 when nothing is. What may be right but doesn't fit this machine now, such as a port that isn't
+    there, is a note.
+    """
     from lpad.servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
+    from lpad.settings.machine import notes  # noqa: PLC0415 - likewise
 
     found = SettingsFile.read(file)
     load_trust(found)
     load_route(found)
-    for name, euicc in found.settings.euiccs.items():
-        if euicc.port is not None and not Path(euicc.port).exists():
-            click.echo(f"note: {name}: there is no {euicc.port} now; lpad waits for it", err=True)
-    if not found.settings.euiccs:
-        click.echo("note: no card is named under 'euiccs'", err=True)
+    for note in notes(found):
+        click.echo(f"{file}:{note.line}: note: {note}", err=True)
     click.echo(f"{file} is right")
+
+
+def _tell(text: str) -> None:
+    """Say what ended lpad; in the journal as an error, where systemd reads priorities from the lines."""
+    prefix = ""
+    if "JOURNAL_STREAM" in os.environ:
+        from lpad.journald import is_journal  # noqa: PLC0415 - only there
+
+        prefix = "<3>" if is_journal(sys.stderr) else ""
+    click.echo("\n".join(prefix + line for line in text.split("\n")), err=True)
 
 
 def main() -> None:
@@ -83,7 +96,7 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except LpadError as error:
-        click.echo(f"{error.sentence} ({error.kind})", err=True)
+        _tell(f"{error.sentence} ({error.kind})")
         sys.exit(exit_codes.exit_code(error.kind))
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(exit_codes.INTERRUPTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ from lpad.settings.document import LARGEST, Document
 from lpad.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from lpad.settings.report import Mistake
+    from collections.abc import Mapping
+
+    from lpad.settings.report import KeyPath, Mistake
 
 LONGEST_SOCKET = 107
 """Bytes in the path of a Unix socket (sun_path without its NUL, unix(7))."""
@@ -21,10 +23,14 @@ LONGEST_SOCKET = 107
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """Settings with the file that they came from, against whose folder relative paths are read."""
+    """Settings with the file that they came from, against whose folder relative paths are read.
+
+    `lines` has the line of each value that stands in the file.
+    """
 
     path: Path
     settings: Settings
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> SettingsFile:
@@ -46,7 +52,7 @@ class SettingsFile:
             report.wrong("the file holds keys and values, such as 'socket: PATH'")
         settings = to_section(Settings, document.value, report) if report.sound() or document.value else None
         if settings is not None:
-            file = cls(path, settings)
+            file = cls(path, settings, document.lines)
             for key, text in (("socket", settings.socket), ("state_folder", settings.state_folder)):
                 report.parsed(file.resolve, text, key)
             if report.sound("socket") and len(os.fsencode(file.resolve(settings.socket))) > LONGEST_SOCKET:

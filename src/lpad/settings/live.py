@@ -31,6 +31,8 @@ WHEN: dict[str, When] = {
     "access": When.RELOAD,
     "history": When.RESTART,
     "deadlines": When.RELOAD,
+    "downloads": When.RELOAD,
+    "provision": When.RESTART,
     "modem_manager": When.RESTART,
 }
 """Every key at the top of the file; what stands below a key is as the key."""

@@ -1,0 +1,49 @@
+"""What in the settings doesn't fit the machine as it is now: notes, since it may come to fit."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.settings.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lpad.settings.file import SettingsFile
+    from lpad.settings.report import Mistake
+
+
+def notes(file: SettingsFile) -> list[Mistake]:
+    """Return what doesn't fit, in the order of the file: ports, folders, users and groups."""
+    report = Report(file.lines)
+    settings = file.settings
+    if not settings.euiccs:
+        report.wrong("no card is named; lpad has nothing to work with", "euiccs")
+    for name, euicc in settings.euiccs.items():
+        if euicc.port is not None and not Path(euicc.port).exists():
+            report.wrong(f"there is no {euicc.port} now; lpad waits for it", "euiccs", name, "port")
+    state = file.resolve(settings.state_folder)
+    if state.exists() and not state.is_dir():
+        report.wrong(f"{state} is no folder; lpad can't start", "state_folder")
+    for role in msgspec.structs.fields(type(settings.access)):
+        # Defaults name groups that need not be there.
+        if ("access", role.name) in file.lines:
+            below = report.below("access", role.name)
+            who = getattr(settings.access, role.name)
+            _missing(who.users, pwd.getpwnam, "user", below.below("users"))
+            _missing(who.groups, grp.getgrnam, "group", below.below("groups"))
+    return sorted(report.mistakes, key=lambda each: each.line)
+
+
+def _missing(named: Iterable[str | int], find: Callable[[str], object], what: str, report: Report) -> None:
+    for index, name in enumerate(named):
+        if isinstance(name, str):
+            try:
+                find(name)
+            except KeyError:
+                report.wrong(f"this system has no {what} '{name}'; whom it means has no access", index)

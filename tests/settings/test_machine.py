@@ -1,0 +1,43 @@
+"""What doesn't fit the machine is noted, with its line, and refuses nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.settings import SettingsFile
+from lpad.settings.machine import notes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def noted(folder: Path, text: str) -> list[str]:
+    path = folder / "lpad.yaml"
+    path.write_text(text, encoding="utf-8")
+    return [f"{note.line}: {note}" for note in notes(SettingsFile.read(path))]
+
+
+def test_ports_users_and_groups_that_are_not_there(tmp_path: Path) -> None:
+    """Each has a note, in the order of the file; those that are there have none."""
+    text = """\
+euiccs:
+  gone: {port: /dev/no-such-port}
+  there: {port: /dev/null}
+access:
+  switch:
+    users: [root, 4711, no-such-user]
+    groups: [no-such-group]
+"""
+    assert noted(tmp_path, text) == [
+        "2: 'euiccs.gone.port': there is no /dev/no-such-port now; lpad waits for it",
+        "6: 'access.switch.users[2]': this system has no user 'no-such-user'; whom it means has no access",
+        "7: 'access.switch.groups[0]': this system has no group 'no-such-group'; whom it means has no access",
+    ]
+
+
+def test_no_card_and_no_folder(tmp_path: Path) -> None:
+    """A file without cards, and a state folder that is a file, are noted; default groups are not."""
+    assert noted(tmp_path, "state_folder: lpad.yaml\n") == [
+        "1: 'euiccs': no card is named; lpad has nothing to work with",
+        f"1: 'state_folder': {tmp_path}/lpad.yaml is no folder; lpad can't start",
+    ]
