@@ -61,6 +61,7 @@ def card_ports(file: SettingsFile, *, observe: Callable[[str, float], None] | No
         if places.count(section.place) > 1:
             opens = shared.setdefault(section.place, SharedPort(opens, name=section.place)).open_link
         port = _card_port(name, section, opens, loan, _watch(section, watch, names))
+        port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
         ports.append(replace(port, observe=partial(observe, name)) if observe is not None else port)
     return ports
 

@@ -142,6 +142,13 @@ class Addresses(_View, frozen=True, kw_only=True):
     root_smds: str | None = None
 
 
+class Provisioning(_View, frozen=True, kw_only=True):
+    """How often lpad asked the default SM-DP+ for a first profile, and when it does next."""
+
+    attempts: int
+    next_at: datetime | None = None
+
+
 class Euicc(_View, frozen=True, kw_only=True):
     """One card; `info`, `addresses`, `imei` and `read_at` are not in the list of all cards."""
 
@@ -153,6 +160,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     imei: str | None = None
     info: Info | None = None
     addresses: Addresses | None = None
+    provisioning: Provisioning | None = None
     read_at: datetime | None = None
 
 

@@ -162,12 +162,20 @@ class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
     euiccs: list[EuiccSummary]
 
 
+class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
+    """How often lpad asked the default SM-DP+ for a first profile, and when it does next."""
+
+    attempts: int
+    next_at: datetime | None
+
+
 class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     """One card with all that it says of itself, as it was at `read_at`."""
 
     imei: str | None
     info: CardInfo | None
     addresses: Addresses | None
+    provisioning: ProvisioningView | None
     read_at: datetime | None
 
 

@@ -18,6 +18,7 @@ from lpad.api.bodies import (
     NotificationList,
     NotificationView,
     ProfileList,
+    ProvisioningView,
 )
 from lpad.api.call import json_response, submission_response
 from lpad.api.roles import ROLE_FOR
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lpad.api.call import Call
     from lpad.engine.change import Json
     from lpad.engine.journal import StoredNotification
+    from lpad.engine.provisioning import ProvisioningState
     from lpad.engine.snapshot import Profile, Snapshot
 
 
@@ -42,6 +44,7 @@ async def list_euiccs(call: Call) -> Response:
 async def get_euicc(call: Call) -> Response:
     """Show a card's information, memory, addresses and CI key identifiers."""
     snapshot = call.engine.snapshot(call.path["name"])
+    provisioning = await asyncio.to_thread(call.engine.provisioning, snapshot.name)
     view = EuiccView(
         name=snapshot.name,
         transport=snapshot.transport,
@@ -51,6 +54,7 @@ async def get_euicc(call: Call) -> Response:
         imei=snapshot.imei,
         info=snapshot.info,
         addresses=snapshot.addresses,
+        provisioning=_provisioning(provisioning),
         read_at=snapshot.read_at,
     )
     return json_response(view)
@@ -259,6 +263,13 @@ def _summary(snapshot: Snapshot) -> EuiccSummary:
         eid=snapshot.eid,
         error=snapshot.error,
     )
+
+
+def _provisioning(state: ProvisioningState | None) -> ProvisioningView | None:
+    if state is None:
+        return None
+    following = datetime.fromtimestamp(state.next_at, UTC) if state.attempts else None
+    return ProvisioningView(attempts=state.attempts, next_at=following)
 
 
 def _notification(stored: StoredNotification, present: float) -> NotificationView:

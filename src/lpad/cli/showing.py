@@ -70,6 +70,10 @@ def info(session: Session, refresh: bool) -> None:
             ("default SM-DP+", euicc.addresses.default_smdp),
             ("root SM-DS", euicc.addresses.root_smds),
         ]
+    if euicc.provisioning is not None:
+        rows.append(("asked for a profile", f"{euicc.provisioning.attempts} times"))
+        if euicc.provisioning.next_at is not None:
+            rows.append(("asks again at", f"{euicc.provisioning.next_at:%Y-%m-%d %H:%M:%S} UTC"))
     if euicc.info is not None:
         about = euicc.info
         rows += [

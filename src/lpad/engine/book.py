@@ -42,9 +42,12 @@ class Book:
         params: dict[str, Json],
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
+        origin: str = "caller",
     ) -> Change:
         """Write down a new change."""
-        change = self._journal.changes.add(euicc, kind, params=params, secrets=secrets, key=key)
+        change = self._journal.changes.add(
+            euicc, kind, params=params, secrets=secrets, key=key, origin=origin
+        )
         self._keep(change)
         self.catch_up()
         return change

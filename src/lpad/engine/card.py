@@ -65,6 +65,7 @@ class CardPort:
     imei: Imei | None = None
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
+    provision: bool = False
     loan: Loan | None = None
     policy: SwitchPolicy = NO_POLICY
     watch: Watch | None = None

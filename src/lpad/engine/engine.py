@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.journal.health import JournalHealth
     from lpad.engine.means import Patience
+    from lpad.engine.provisioning import ProvisioningState
     from lpad.engine.snapshot import Icon, Snapshot
     from lpad.remote.card_anchor import CardTrust
     from lpad.remote.es9plus import Es9Plus
@@ -156,6 +157,14 @@ class Engine:
             NotFound: the settings name no such card.
         """
         return self._worker(euicc).snapshot
+
+    def provisioning(self, euicc: str) -> ProvisioningState | None:
+        """Return how far an empty card is provided with a profile; None where the settings don't say so.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        return self._worker(euicc).provisioning
 
     def icon(self, euicc: str, iccid: str) -> Icon:
         """Return a profile's picture.

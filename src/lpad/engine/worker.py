@@ -19,6 +19,7 @@ from lpad.engine.lookout import Lookout
 from lpad.engine.means import Means
 from lpad.engine.observing import Observer
 from lpad.engine.paused import Paused
+from lpad.engine.provisioning import Provisioning
 from lpad.engine.unsettled import Unsettled
 from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError, TooManyChanges
 from lpad.log_fields import logged_with
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from lpad.engine.means import Patience
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.provisioning import ProvisioningState
     from lpad.engine.snapshot import Icon, Snapshot
     from lpad.engine.surroundings import Surroundings
 
@@ -81,6 +83,9 @@ class Worker:
             changes=partial(book.changes, euicc=port.name),
         )
         self._unsettled = Unsettled(book, journal)
+        self._provisioning = Provisioning(
+            port, book=book, journal=journal, retry_for=patience.retry, submit=self.submit
+        )
         self._paused = Paused()
         self._execution = Execution(
             means,
@@ -94,12 +99,15 @@ class Worker:
         self._stopping = False
         self._tidy_at: float | None = None
         self._adopt_at: float | None = None
+        self._review_at: float | None = None
         self._idle_since = 0.0
         self._errands = Errands(
             Errand(lambda: self._lookout.looks_at, self._look),
             Errand(lambda: self._lookout.port_went_at, self._port_gone),
             Errand(lambda: self._adopt_at, self._adopt),
             Errand(lambda: self._paused.due_at, self._resume),
+            Errand(lambda: self._review_at, self._review),
+            Errand(lambda: self._provisioning.due_at, self._provision),
             Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             Errand(self._gives_back_at, self._card.give_back),
         )
@@ -115,6 +123,11 @@ class Worker:
     def alive(self) -> bool:
         """Whether the thread does its work."""
         return self._thread.is_alive()
+
+    @property
+    def provisioning(self) -> ProvisioningState | None:
+        """How far lpad has got in providing an empty card with a profile; None where it doesn't."""
+        return self._provisioning.state(self.snapshot.eid)
 
     def icon(self, iccid: str) -> Icon | None:
         """Return a profile's picture, where it has one."""
@@ -181,6 +194,8 @@ class Worker:
                 self._queue.remove(queued)
             else:
                 queued = self._paused.take(change_id)
+            self._review_at = time.monotonic()
+            self._condition.notify_all()
         if queued is not None:
             queued.fail(Cancelled(sentence))
             return
@@ -226,10 +241,12 @@ class Worker:
 
     def _work(self) -> None:
         self._guarded(self._look)
+        self._guarded(self._review)
         while (act := self._next()) is not None:
             self._guarded(act)
             with self._condition:
                 self._running = None
+            self._guarded(self._review)
         self._card.give_back()
 
     def _next(self) -> Callable[[], None] | None:
@@ -325,6 +342,16 @@ class Worker:
         """Queue what is to be tried again."""
         with self._condition:
             self._queue.extend(self._paused.take_due())
+
+    def _review(self) -> None:
+        """See whether the card is to be provided with a profile, as things are now."""
+        with self._condition:
+            self._review_at = None
+        self._provisioning.look(self.snapshot)
+
+    def _provision(self) -> None:
+        """Ask the default SM-DP+ for a profile."""
+        self._provisioning.begin(self.snapshot)
 
     def _take_off(self) -> None:
         """Take what was delivered off the card."""

@@ -52,6 +52,7 @@ class Changes:
         params: dict[str, Json],
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
+        origin: str = "caller",
     ) -> Change:
         """Write down a new change, with the key of the request that led to it, and return it, queued."""
         with self._database.writing() as db:
@@ -59,7 +60,14 @@ class Changes:
                 "INSERT INTO changes (euicc, state, body, private) VALUES (?, ?, ?, ?)",
                 (euicc, State.QUEUED.value, b"", _encode(Private(secrets=secrets, notes={}))),
             )
-            change = Change(id=cursor.lastrowid or 0, euicc=euicc, kind=kind, params=params, created_at=now())
+            change = Change(
+                id=cursor.lastrowid or 0,
+                euicc=euicc,
+                kind=kind,
+                params=params,
+                created_at=now(),
+                origin=origin,
+            )
             db.execute("UPDATE changes SET body = ? WHERE id = ?", (_encode(change), change.id))
             if key is not None:
                 insert(db, key, change.id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.engine.journal.changes import Changes, Retention
 from lpad.engine.journal.database import Database
+from lpad.engine.journal.memos import Memos
 from lpad.engine.journal.notifications import Notifications
 from lpad.engine.journal.requests import Requests
 
@@ -33,6 +34,7 @@ class Journal:
         self.changes = Changes(self._database, retention or Retention())
         self.requests = Requests(self._database)
         self.notifications = Notifications(self._database)
+        self.memos = Memos(self._database)
 
     @property
     def health(self) -> JournalHealth:

@@ -1,0 +1,47 @@
+"""Small things that policies must still know after a restart, each under a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from lpad.engine.journal.database import Database
+
+_T = TypeVar("_T")
+
+
+class Memos:
+    """The table of memos; a returned call is on the disk."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str, type_: type[_T]) -> _T | None:
+        """Return what was noted, None where nothing was, or nothing that can be read as such."""
+        row = self._database.row("SELECT value FROM memos WHERE name = ?", name)
+        try:
+            return None if row is None else msgspec.json.decode(row[0], type=type_)
+        except msgspec.DecodeError:
+            return None
+
+    def put(self, name: str, value: object) -> None:
+        """Note something, in the place of what was noted before.
+
+        Raises:
+            JournalUnavailable: it can't be written.
+        """
+        with self._database.writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO memos (name, value) VALUES (?, ?)", (name, msgspec.json.encode(value))
+            )
+
+    def drop(self, name: str) -> None:
+        """Forget a memo.
+
+        Raises:
+            JournalUnavailable: it can't be written.
+        """
+        with self._database.writing() as db:
+            db.execute("DELETE FROM memos WHERE name = ?", (name,))
