@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
-ONLY_IN_CHANGES = {"invalid-settings", "confirmation-code-required", "declined", "cancelled"}
+ONLY_IN_CHANGES = {
+    "invalid-settings",
+    "confirmation-code-required",
+    "declined",
+    "cancelled",
+    "switch-rolled-back",
+    "switch-stuck",
+}
 
 
 def classes() -> Iterator[type[LpadError]]:
