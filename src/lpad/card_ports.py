@@ -15,7 +15,9 @@ from lpad.card.pcsc_watch import watch_reader
 from lpad.card.port_loan import PortLoan
 from lpad.card.port_names import PortNames
 from lpad.card.shared_port import SharedPort
+from lpad.condition import Condition
 from lpad.engine.card import CardPort
+from lpad.engine.health import FailoverPolicy, HealthRule
 from lpad.engine.switch_policy import SwitchPolicy
 from lpad.identifiers import Aid, Iccid, Imei
 from lpad.server_address import ServerAddress
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from lpad.deadline import Deadline
     from lpad.engine.card import Watch
     from lpad.settings import EuiccSection, SettingsFile
+    from lpad.settings.failover import FailoverSection
     from lpad.settings.switching import SwitchingSection
 
 LINKS = "links"
@@ -107,13 +110,29 @@ def _card_port(
         capabilities=device_capabilities(section.device_capabilities),
         default_smdp=ServerAddress.parse(section.default_smdp) if section.default_smdp else None,
         policy=_policy(section.switching),
+        failover=_failover(section.failover),
     )
 
 
 def _policy(section: SwitchingSection) -> SwitchPolicy:
     return SwitchPolicy(
-        protected=frozenset(str(Iccid.parse(iccid)) for iccid in section.protected),
+        protected=tuple(str(Iccid.parse(iccid)) for iccid in section.protected),
         keep_enabled=section.keep_enabled,
         fallback=tuple(str(Iccid.parse(iccid)) for iccid in section.fallback),
         per_day=section.per_day,
     )
+
+
+def _failover(section: FailoverSection) -> FailoverPolicy | None:
+    if not section.profiles:
+        return None
+    rules = tuple(
+        HealthRule(
+            iccid=str(Iccid.parse(each.iccid)),
+            conditions=tuple(map(Condition.parse, each.healthy)),
+            interval=each.interval,
+            lasting=each.lasting,
+        )
+        for each in section.profiles
+    )
+    return FailoverPolicy(rules=rules, within=section.within, cooldown=section.cooldown)

@@ -149,8 +149,27 @@ class Provisioning(_View, frozen=True, kw_only=True):
     next_at: datetime | None = None
 
 
+class Switching(_View, frozen=True, kw_only=True):
+    """What the settings say about switching a card's profiles."""
+
+    protected: tuple[str, ...] = ()
+    keep_enabled: bool = False
+    fallback: tuple[str, ...] = ()
+    per_day: int | None = None
+
+
+class Failover(_View, frozen=True, kw_only=True):
+    """How the enabled profile is doing: `unwatched`, `well`, `ailing`, `switching` or `resting`."""
+
+    standing: str
+    profile: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    seen: str | None = None
+
+
 class Euicc(_View, frozen=True, kw_only=True):
-    """One card; `info`, `addresses`, `imei` and `read_at` are not in the list of all cards."""
+    """One card; all from `imei` on is not in the list of all cards."""
 
     name: str
     transport: str
@@ -162,6 +181,8 @@ class Euicc(_View, frozen=True, kw_only=True):
     addresses: Addresses | None = None
     provisioning: Provisioning | None = None
     read_at: datetime | None = None
+    switching: Switching | None = None
+    failover: Failover | None = None
 
 
 class Profile(_View, frozen=True, kw_only=True):

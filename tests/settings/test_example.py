@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "lpad.yaml"
 TEXT = EXAMPLE.read_text(encoding="utf-8")
-SHOWN = re.sub(r"^( *)# ( *[a-z0-9_.]+:(?: .*)?)$", r"\1\2", TEXT, flags=re.MULTILINE)
+SHOWN = re.sub(r"^( *)# ( *(?:- )?[a-z0-9_.]+:(?: .*)?)$", r"\1\2", TEXT, flags=re.MULTILINE)
 FIELDS = dict(fields_below(Settings))
 
 
@@ -38,13 +38,24 @@ def test_what_it_shows_is_right(tmp_path: Path) -> None:
     assert settings.euiccs["modem"].device_capabilities["gsm"] == 13
 
 
+def items(found: list[tuple[KeyPath, Any]]) -> list[tuple[KeyPath, Any]]:
+    """What stands in lists, item by item."""
+    return [
+        each
+        for at, value in found
+        for each in (
+            [((*at, n), item) for n, item in enumerate(value)] if isinstance(value, list) else [(at, value)]
+        )
+    ]
+
+
 def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
     """Where the key stands, and with what; NAME stands for any key."""
     found: list[tuple[KeyPath, Any]] = [((), document.value)]
     for key in path.split("."):
         found = [
             ((*at, name), value[name])
-            for at, value in found
+            for at, value in items(found)
             if isinstance(value, dict)
             for name in (value if key == "NAME" else {key} & value.keys())
         ]

@@ -9,10 +9,12 @@ import msgspec
 
 from lpad.condition import LONGEST as LONGEST_CONDITION
 from lpad.engine.change import Change, Failure
+from lpad.engine.failover import FailoverStatus
 from lpad.engine.guarded_switch import LONGEST as LONGEST_GUARD
 from lpad.engine.guarded_switch import MOST_CONDITIONS
 from lpad.engine.journal.health import JournalState
 from lpad.engine.snapshot import Addresses, CardInfo, Profile
+from lpad.engine.switch_policy import SwitchPolicy
 
 MAX_NICKNAME_BYTES = 64
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NICKNAME_BYTES)]
@@ -177,6 +179,8 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     addresses: Addresses | None
     provisioning: ProvisioningView | None
     read_at: datetime | None
+    switching: SwitchPolicy
+    failover: FailoverStatus | None
 
 
 class ProfileList(msgspec.Struct, frozen=True, kw_only=True):

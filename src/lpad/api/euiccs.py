@@ -56,6 +56,8 @@ async def get_euicc(call: Call) -> Response:
         addresses=snapshot.addresses,
         provisioning=_provisioning(provisioning),
         read_at=snapshot.read_at,
+        switching=call.engine.policy(snapshot.name),
+        failover=call.engine.failover(snapshot.name),
     )
     return json_response(view)
 

@@ -41,11 +41,17 @@ class PortLoan:
         self._lock = threading.RLock()
         self._inhibitions: dict[str, Inhibition] = {}
         self._lines = 0
+        self._was_lent = False
 
     @property
     def hold(self) -> float | None:
         """Seconds for which an idle port is kept; None: for good, since there is nobody to give it to."""
         return self._hold if self._inhibitions else None
+
+    @property
+    def was_lent(self) -> bool:
+        """Whether ModemManager, when it was last asked, knew the modem and kept off it."""
+        return self._was_lent
 
     def open_line(self, port: str, *, baud: int, deadline: Deadline) -> Line:
         """Borrow the port where there is somebody to borrow it from, and open it.
@@ -84,6 +90,7 @@ class PortLoan:
         if device in self._inhibitions or not can_ask():
             return
         inhibition = Inhibition(port, deadline=deadline)
+        self._was_lent = inhibition.holds
         if not inhibition.reaches_bus:
             inhibition.end()
             return

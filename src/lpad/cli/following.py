@@ -102,6 +102,9 @@ _TOLD: dict[str, Callable[[Event], str]] = {
         f"change {event.data['id']}: {event.data['sent']} of {event.data['total']} bytes"
     ),
     "euicc": lambda event: f"euicc {event.data['name']}: {event.data['state']}",
+    "failover": lambda event: (
+        f"failover on {event.data['euicc']}: {event.data['standing']} {event.data['profile'] or ''}"
+    ),
     "guard": _guard,
     "journal": lambda event: f"journal: {event.data['state']}",
     "notification": _notification,

@@ -1,4 +1,4 @@
-"""How lpactl shows the guard of a switch."""
+"""How lpactl shows the guard of a switch, and failover."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lpad.client import Change
+    from lpad.client import Change, Euicc
 
 
 def guard_rows(change: Change) -> list[tuple[str, object]]:
@@ -34,3 +34,16 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
         for change in changes
         if change.guard is not None and not change.ended
     ]
+
+
+def failover_line(euicc: Euicc) -> str | None:
+    """Return a line that tells how a card's failover stands; None where the settings ask for none."""
+    status = euicc.failover
+    if status is None:
+        return None
+    parts = [f"{euicc.name}: failover: {status.standing}", status.profile, status.seen]
+    if status.since is not None:
+        parts.append(f"since {status.since:%Y-%m-%d %H:%M:%S} UTC")
+    if status.until is not None:
+        parts.append(f"until {status.until:%Y-%m-%d %H:%M:%S} UTC")
+    return ", ".join(part for part in parts if part)

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from lpad.cli.following import describe, follow, waits
-from lpad.cli.guards import guard_rows, on_trial
+from lpad.cli.guards import failover_line, guard_rows, on_trial
 from lpad.cli.lpactl_group import cli
 from lpad.cli.output import Output, duration, joined, safe, size
 from lpad.cli.session import command
@@ -33,7 +33,8 @@ def status(session: Session) -> None:
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
-    for line in on_trial(client.changes()):
+    failovers = [failover_line(client.euicc(euicc.name)) for euicc in euiccs]
+    for line in filter(None, (*on_trial(client.changes()), *failovers)):
         session.output.note(safe(line))
     journal = system.health.journal
     if journal.error is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.engine.change import State
+from lpad.engine.change import CALLER, State
 from lpad.engine.same_card import EID
 from lpad.errors import InternalError, LpadError
 
@@ -42,7 +42,7 @@ class Book:
         params: dict[str, Json],
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
-        origin: str = "caller",
+        origin: str = CALLER,
     ) -> Change:
         """Write down a new change."""
         change = self._journal.changes.add(

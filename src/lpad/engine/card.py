@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lpad.card.link import Link
     from lpad.codec.messages.authentication import DeviceCapabilities
     from lpad.deadline import Deadline
+    from lpad.engine.health import FailoverPolicy
     from lpad.identifiers import Aid, Imei
     from lpad.server_address import ServerAddress
 
@@ -41,6 +42,10 @@ class Loan(Protocol):
     def hold(self) -> float | None:
         """Seconds for which an idle port is kept; None: for good."""
 
+    @property
+    def was_lent(self) -> bool:
+        """Whether there was another program to lend it."""
+
     def give_back(self) -> None:
         """End the loan, once nothing is open any more."""
 
@@ -51,7 +56,8 @@ class CardPort:
 
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
-    what the modem and the card say. `policy` says what may be switched.
+    what the modem and the card say. `policy` says what may be switched, and `failover` what
+    takes the place of a profile that is not well; None: nothing does.
     `watch` tells of the port's coming and going, where the system tells.
     `observe` is told the seconds that each command to the ISD-R took.
     """
@@ -68,6 +74,7 @@ class CardPort:
     provision: bool = False
     loan: Loan | None = None
     policy: SwitchPolicy = NO_POLICY
+    failover: FailoverPolicy | None = None
     watch: Watch | None = None
     observe: Callable[[float], None] | None = None
 

@@ -45,6 +45,10 @@ class Kind(enum.StrEnum):
     CHECK_TRUST = "check-trust"
 
 
+CALLER = "caller"
+"""The origin of a change that somebody asked for through the API."""
+
+
 class State(enum.StrEnum):
     """Where a change is in its life."""
 
@@ -163,7 +167,7 @@ class Change:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     steps: tuple[Step, ...] = ()
-    origin: str = "caller"
+    origin: str = CALLER
     """Who asked for it: a caller of the API, or one of lpad's own policies by name."""
     guard: Guard | None = None
     """Of a switch that is taken back unless its conditions are met."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,8 +13,9 @@ from lpad.card.ports import find_ports
 from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.card_trust import card_trust
-from lpad.engine.change import Failure, Kind, PauseReason
+from lpad.engine.change import CALLER, Failure, Kind, PauseReason
 from lpad.engine.events import Hub
+from lpad.engine.failover import ORIGIN, Failover
 from lpad.engine.idempotency import Submission
 from lpad.engine.journal.recovery import Recovery
 from lpad.engine.measures import Measures
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from lpad.engine.card import CardPort
     from lpad.engine.change import Change, Json
     from lpad.engine.events import Subscription
+    from lpad.engine.failover import FailoverStatus
+    from lpad.engine.health import FailoverPolicy
     from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.job import Answer
     from lpad.engine.journal import Journal, StoredNotification
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from lpad.engine.means import Patience
     from lpad.engine.provisioning import ProvisioningState
     from lpad.engine.snapshot import Icon, Snapshot
+    from lpad.engine.switch_policy import SwitchPolicy
     from lpad.remote.card_anchor import CardTrust
     from lpad.remote.es9plus import Es9Plus
     from lpad.server_address import ServerAddress
@@ -108,6 +113,28 @@ class Engine:
             )
             for port in ports
         }
+        self._failovers = {
+            port.name: self._make_failover(port.name, port.failover)
+            for port in ports
+            if port.failover is not None
+        }
+
+    def _make_failover(self, name: str, policy: FailoverPolicy) -> Failover:
+        worker = self._workers[name]
+
+        def switch(iccid: str, guard: dict[str, Json]) -> Change:
+            params: dict[str, Json] = {"iccid": iccid, "guard": guard}
+            return self.submit(name, Kind.ENABLE, params=params, origin=ORIGIN).change
+
+        return Failover(
+            name,
+            policy,
+            hub=self._hub,
+            snapshot=lambda: worker.snapshot,
+            changes=partial(self._book.changes, euicc=name),
+            inquiry=worker.inquiry,
+            switch=switch,
+        )
 
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
@@ -115,6 +142,8 @@ class Engine:
         self._surroundings.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         for worker in self._workers.values():
             worker.start()
+        for failover in self._failovers.values():
+            failover.start()
         self._outbox.start()
 
     def stop(self, *, deadline: Deadline) -> None:
@@ -125,8 +154,12 @@ class Engine:
         for worker in self._workers.values():
             worker.stop()
         self._outbox.stop()
+        for failover in self._failovers.values():
+            failover.stop()
         for worker in self._workers.values():
             worker.join(deadline=deadline)
+        for failover in self._failovers.values():
+            failover.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
         if not self._outbox.alive and not any(worker.alive for worker in self._workers.values()):
             self._journal.close()
@@ -138,8 +171,9 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether every card has its worker."""
-        return all(worker.alive for worker in self._workers.values())
+        """Whether every card has its worker, and its failover where the settings ask for one."""
+        working = all(worker.alive for worker in self._workers.values())
+        return working and all(failover.alive for failover in self._failovers.values())
 
     @property
     def healthy(self) -> bool:
@@ -166,6 +200,24 @@ class Engine:
         """
         return self._worker(euicc).provisioning
 
+    def policy(self, euicc: str) -> SwitchPolicy:
+        """Return what the settings say about switching a card's profiles.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        return self._worker(euicc).policy
+
+    def failover(self, euicc: str) -> FailoverStatus | None:
+        """Return how the enabled profile is doing; None where the settings ask for no failover.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        self._worker(euicc)
+        failover = self._failovers.get(euicc)
+        return failover.status if failover is not None else None
+
     def icon(self, euicc: str, iccid: str) -> Icon:
         """Return a profile's picture.
 
@@ -185,6 +237,7 @@ class Engine:
         params: dict[str, Json],
         secrets: dict[str, str] | None = None,
         key: IdempotencyKey | None = None,
+        origin: str = CALLER,
     ) -> Submission:
         """Queue a change; it is on disk when this returns.
 
@@ -194,6 +247,7 @@ class Engine:
             params: with what, as everybody may see it.
             secrets: with what, as nobody may.
             key: of the request, where its caller gave one; the same one leads to the same change.
+            origin: who asks.
 
         Returns:
             The change; one that is there already where the request is a repetition, or asks for a download
@@ -220,7 +274,7 @@ class Engine:
                             self._book.note(key, same.id)
                         return Submission(same, repeated=True)
             worker.check_room()
-            change = self._book.add(euicc, kind, params=params, secrets=private, key=key)
+            change = self._book.add(euicc, kind, params=params, secrets=private, key=key, origin=origin)
             worker.submit(change)
         return Submission(change)
 

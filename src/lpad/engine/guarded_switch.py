@@ -7,6 +7,7 @@ until then: nothing else may alter a card whose profile is on trial.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +16,7 @@ from lpad.deadline import Deadline
 from lpad.engine.change import now
 from lpad.engine.going_back import GoingBack, Reason
 from lpad.engine.guard import Guard, Phase, Requirement, Turn
+from lpad.engine.job import Suspended
 from lpad.engine.same_card import check_same_eid
 from lpad.engine.switching import Purpose, switch
 from lpad.engine.time_limit import Moment, TimeLimit
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from lpad.engine.job import Job
     from lpad.engine.means import Means
     from lpad.engine.snapshot import Profile
+
+log = logging.getLogger(__name__)
 
 LONGEST = 24 * 3600.0
 """Seconds that a guard may be awaited."""
@@ -159,6 +163,12 @@ class _GuardedSwitch:
             watching.run()
         except UnmetError as unmet:
             self._go_back(watching.guard, Reason(kind=unmet.reason, sentence=str(unmet)))
+        except Suspended:
+            raise
+        except Exception:
+            # Whatever is wrong with lpad, the device must have its way home.
+            log.exception("change %d: internal-error", self._job.change.id)
+            self._go_back(watching.guard, Reason(kind="internal-error", sentence="lpad itself failed"))
         self._job.show_guard(watching.guard.after(Turn.MET))
         return {"iccid": self._iccid, "already": False, "guard": "met", "previous": guard.previous}
 

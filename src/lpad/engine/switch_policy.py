@@ -23,7 +23,7 @@ SWITCHES = frozenset({"enable-profile", "disable-profile"})
 class SwitchPolicy:
     """One card's policy; ICCIDs in canonical digits."""
 
-    protected: frozenset[str] = frozenset()
+    protected: tuple[str, ...] = ()
     """Never deleted nor disabled other than by enabling another."""
     keep_enabled: bool = False
     """Whether the card is never to be left without an enabled profile."""

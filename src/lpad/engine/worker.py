@@ -14,6 +14,7 @@ from lpad.engine.card import Card
 from lpad.engine.change import PauseReason
 from lpad.engine.errands import Errand, Errands
 from lpad.engine.execution import Execution
+from lpad.engine.inquiry import Inquiry
 from lpad.engine.job import Job
 from lpad.engine.lookout import Lookout
 from lpad.engine.means import Means
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from lpad.engine.provisioning import ProvisioningState
     from lpad.engine.snapshot import Icon, Snapshot
     from lpad.engine.surroundings import Surroundings
+    from lpad.engine.switch_policy import SwitchPolicy
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,7 @@ class Worker:
             put_back=self._unsettled.put_back,
             pause=self._pause,
         )
+        self._inquiry = Inquiry(self._card, self._condition)
         self._queue: deque[Job] = deque()
         self._running: Job | None = None
         self._stopping = False
@@ -108,6 +111,7 @@ class Worker:
             Errand(lambda: self._paused.due_at, self._resume),
             Errand(lambda: self._review_at, self._review),
             Errand(lambda: self._provisioning.due_at, self._provision),
+            Errand(lambda: self._inquiry.due_at if self._observer.ready else None, self._inquiry.run),
             Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             Errand(self._gives_back_at, self._card.give_back),
         )
@@ -132,6 +136,16 @@ class Worker:
     def icon(self, iccid: str) -> Icon | None:
         """Return a profile's picture, where it has one."""
         return self._observer.icon(iccid)
+
+    @property
+    def policy(self) -> SwitchPolicy:
+        """What the settings say about switching."""
+        return self._card.port.policy
+
+    @property
+    def inquiry(self) -> Inquiry:
+        """What asks the modem how it is registered."""
+        return self._inquiry
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
@@ -253,15 +267,18 @@ class Worker:
         """Wait for something to do, and return it: a change before any errand; None at the end."""
         with self._condition:
             self._idle_since = time.monotonic()
+            self._inquiry.accept()
             while not self._stopping:
                 if self._queue:
                     self._running = self._queue.popleft()
+                    self._inquiry.refuse()
                     return partial(self._carry_out, self._running)
                 errand = self._errands.due()
                 if errand is not None:
                     return errand.run
                 with resting():
                     self._condition.wait(self._errands.seconds())
+            self._inquiry.refuse()
         return None
 
     def _carry_out(self, job: Job) -> None:

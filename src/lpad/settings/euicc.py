@@ -11,6 +11,7 @@ from lpad.card.quirks.quirks import Quirks
 from lpad.identifiers import Aid, Imei
 from lpad.server_address import ServerAddress
 from lpad.settings.capabilities import check_capabilities
+from lpad.settings.failover import FailoverSection
 from lpad.settings.quantities import Text
 from lpad.settings.section import Section
 from lpad.settings.switching import SwitchingSection
@@ -45,6 +46,7 @@ class EuiccSection(Section, frozen=True):
     quirks: dict[str, Any] = {}
     device_capabilities: dict[str, str | int | float] = {}
     switching: SwitchingSection = SwitchingSection()
+    failover: FailoverSection = FailoverSection()
 
     @property
     def place(self) -> str:

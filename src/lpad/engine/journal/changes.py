@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.engine.change import Change, Json, Kind, State, now
+from lpad.engine.change import CALLER, Change, Json, Kind, State, now
 from lpad.engine.journal.requests import insert
 from lpad.errors import NotFound
 
@@ -52,7 +52,7 @@ class Changes:
         params: dict[str, Json],
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
-        origin: str = "caller",
+        origin: str = CALLER,
     ) -> Change:
         """Write down a new change, with the key of the request that led to it, and return it, queued."""
         with self._database.writing() as db:
