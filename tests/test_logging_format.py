@@ -16,6 +16,8 @@ from lpad.logging_format import RedactingFormatter, redacted
         ("8900101000000000017F, padded", "…0017, padded"),
         ("EID 89049032123451234512345678901235.", "EID …1235."),
         ("IMEI 490154203237518", "IMEI …7518"),
+        ("got LPA:1$smdp.example.com$MATCHING-ID$$1.", "got LPA:1$smdp.example.com$…"),
+        ("'1$smdp.example.com$MATCHING-ID'", "'1$smdp.example.com$…'"),
         ("change 12345678901234 of 12462 bytes", "change 12345678901234 of 12462 bytes"),
         ("key 34e66e30a8753fbde2bff58e6980e32290092ed5", "key 34e66e30a8753fbde2bff58e6980e32290092ed5"),
     ],

@@ -54,10 +54,10 @@ def priority(level: int) -> int:
 class JournalHandler(logging.Handler):
     """Sends each entry with its fields; to standard error where the journal doesn't listen."""
 
-    def __init__(self, path: Path = SOCKET) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         """Prepare; whether the journal listens shows with each entry, since it may be restarted."""
         super().__init__()
-        self._path = str(path)
+        self._path = str(path or SOCKET)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.settimeout(PATIENCE)
         self.lost = 0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from journeys.gateway import CARD, Gateway
 from lpad.identifiers import Iccid
 from lpad.simulator.made_up_profile import made_up_profile
+from test_journald import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,3 +139,48 @@ def test_one_line_an_event() -> None:
         assert len(lines) - len(told) == 6, "a line for each request that changes something"
         assert len(told) <= 2 * 6 + 7 + 6
         assert "Traceback" not in gateway.log
+
+
+IN_THE_JOURNAL = """
+import pathlib, sys
+from lpad import journald
+journald.SOCKET = pathlib.Path(sys.argv.pop(1))
+from lpad.cli.lpad import main
+main()
+"""
+
+
+def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
+    """Started with its standard error in the journal, it sends entries with fields, and no lines of text."""
+    gateway = Gateway()
+    gateway.start = lambda: None  # type: ignore[method-assign]  # it is started here
+    with gateway:
+        journal = Journal(gateway.folder / "journal")
+        with (gateway.folder / "log").open("wb") as log:
+            there = os.fstat(log.fileno())
+            process = subprocess.Popen(
+                [
+                    sys.executable, "-c", IN_THE_JOURNAL, str(journal.path),
+                    "serve", "--config", str(gateway.write_settings()),
+                ],
+                stderr=log,
+                env=os.environ | {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"},
+            )  # fmt: skip
+        try:
+            entries = [journal.entry()]
+            while "listens on" not in entries[-1]["MESSAGE"]:
+                entries.append(journal.entry())
+            change = gateway.client.download(CARD, activation_code="LPA:1$smdp.invalid$SECRET-ID", wait=10)
+            while "failed" not in entries[-1]["MESSAGE"]:
+                entries.append(journal.entry())
+        finally:
+            gateway.client.close()
+            process.terminate()
+            process.wait(20)
+            journal.socket.close()
+    last = entries[-1]
+    assert (last["EUICC"], last["CHANGE_ID"], last["CHANGE_KIND"]) == (CARD, str(change.id), "download")
+    assert (last["KIND"], last["PRIORITY"]) == ("server-unreachable", "4")
+    opened = next(entry for entry in entries if entry["LOGGER"].startswith("lpad.card."))
+    assert opened["EUICC"] == CARD, "what the modem's floor logs has the card's name"
+    assert not any("SECRET-ID" in value for entry in entries for value in entry.values())
