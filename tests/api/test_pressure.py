@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from api.gateway import PATIENCE
-from engine.lab import CARD
+from engine.lab import CARD, SECOND
 from lpad.api import connection
 from lpad.api.connection import LARGEST_HEAD, MOST_CONNECTIONS
 from lpad.api.peer import Peer
+from lpad.card.ports import Ports
+from lpad.engine.worker import LONGEST_QUEUE
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -164,3 +167,63 @@ def test_an_answer_that_nobody_reads(gateway: Gateway, monkeypatch: pytest.Monke
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             repeat(deaf, b"GET /v1/openapi.json HTTP/1.1\r\nHost: lpad\r\n\r\n", times=100_000)
         gateway.lab.until_true(lambda: not gateway.server.server_state.connections)
+
+
+def test_reading_never_waits_for_the_card(gateway: Gateway) -> None:
+    """While a download holds the card, profiles and card are answered from what was read last."""
+    first = gateway.lab.install()
+    order = gateway.lab.order(iccid=SECOND)
+    body = {"activation_code": gateway.lab.code(order), "confirm": True}
+    change = gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json=body).json()
+    assert change["state"] == "waiting"
+    assert gateway.lab.card.open_channels != ()
+    before = gateway.lab.modem.counters
+    listed = gateway.get(f"/v1/euiccs/{CARD}/profiles")
+    assert [each["iccid"] for each in listed["profiles"]] == [first]
+    assert gateway.get(f"/v1/euiccs/{CARD}")["read_at"] == listed["read_at"]
+    assert gateway.lab.modem.counters == before
+    gateway.http.delete(f"/v1/changes/{change['id']}?wait=30")
+
+
+def test_a_full_queue_is_429_and_others_are_answered(gateway: Gateway) -> None:
+    """The change beyond the last one is refused with Retry-After; reading, and a repetition, are not."""
+    order = gateway.lab.order()
+    body = {"activation_code": gateway.lab.code(order), "confirm": True}
+    path = f"/v1/euiccs/{CARD}/downloads"
+    change = gateway.http.post(f"{path}?wait=30", json=body).json()
+    for _ in range(LONGEST_QUEUE):
+        assert gateway.http.post(f"/v1/euiccs/{CARD}/refresh").status_code == 202
+    full = gateway.http.post(f"/v1/euiccs/{CARD}/refresh")
+    assert (full.status_code, full.json()["kind"], full.json()["retryable"]) == (
+        429,
+        "too-many-changes",
+        True,
+    )
+    assert int(full.headers["retry-after"]) > 0
+    again = gateway.http.post(path, json=body)
+    assert (again.status_code, again.json()["id"]) == (202, change["id"])
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(gateway.get("/v1/changes")["changes"]) == LONGEST_QUEUE + 1
+    gateway.http.delete(f"/v1/changes/{change['id']}?wait=30")
+
+
+def test_ports_are_listed_once_for_all_who_ask(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pcscd that hangs takes one thread, however many ask; other requests that need one are answered."""
+    go_on = threading.Event()
+    calls: list[None] = []
+
+    def hang() -> Ports:
+        calls.append(None)
+        go_on.wait()
+        return Ports(serial=(), readers=(), no_readers="pcscd hung")
+
+    monkeypatch.setattr(gateway.lab.engine, "ports", hang)
+    with ExitStack() as stack:
+        asking = [stack.enter_context(connect(gateway)) for _ in range(50)]
+        for each in asking:
+            each.sendall(b"GET /v1/ports HTTP/1.1\r\nHost: lpad\r\n\r\n")
+        gateway.lab.until_true(lambda: len(gateway.server.server_state.tasks) >= 50)
+        assert gateway.get("/v1/changes")["changes"] == []
+        go_on.set()
+        assert all(each.recv(100).startswith(b"HTTP/1.1 200 ") for each in asking)
+    assert len(calls) == 1

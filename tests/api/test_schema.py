@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from api.gateway import Gateway
 from api.unix_adapter import UnixAdapter
 from engine.lab import CARD, Lab
+from lpad.api.call import LONGEST_WAIT
 from lpad.api.openapi import document
 from lpad.api.routes import ROUTES
 from lpad.engine.snapshot import CardState
@@ -52,5 +53,11 @@ def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], session: 
     """No answer is a 5xx, or has a status, header, media type or body that the document doesn't name."""
     if "name" in case.path_parameters:
         case.path_parameters["name"] = CARD
+    if 1 < _number(case.query.get("wait")) <= LONGEST_WAIT:
+        case.query["wait"] = 1
     # Whether a code or an address can be read is beyond a schema: such a request is well formed, and 400.
     case.call_and_validate(session=session, excluded_checks=[positive_data_acceptance])
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else 0

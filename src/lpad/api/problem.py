@@ -26,6 +26,8 @@ from lpad.errors import (
     RequestError,
     ServerError,
     ServerUnreachable,
+    SwitchRolledBack,
+    SwitchStuck,
     TooManyChanges,
     TooManyConnections,
 )
@@ -53,7 +55,16 @@ STATUSES: tuple[tuple[type[LpadError], int], ...] = (
     (LpadError, 500),
 )
 
-_NEVER = (LpadError, MalformedError, ConfirmationCodeRequired, Declined, Cancelled, InvalidSettings)
+NEVER = (
+    LpadError,
+    MalformedError,
+    ConfirmationCodeRequired,
+    Declined,
+    Cancelled,
+    InvalidSettings,
+    SwitchRolledBack,
+    SwitchStuck,
+)
 """Errors of changes, of the start, and those that others are made of: never the answer to a request."""
 
 RETRY_AFTER: dict[type[LpadError], int] = {TooManyChanges: 10, TooManyConnections: 1}
@@ -81,7 +92,7 @@ def problems(status: int) -> list[str]:
     """Return the kinds that an answer with this HTTP status can have."""
     if status == 408:  # the connection's, before there is a request
         return [RequestError.kind]
-    fitting = (each for each in _tree(LpadError) if status_of(each) == status and each not in _NEVER)
+    fitting = (each for each in _tree(LpadError) if status_of(each) == status and each not in NEVER)
     return sorted({each.kind for each in fitting})
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import lpad
 from lpad.api.bodies import Health, JournalView, PortsView, SettingsView, SystemView
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from lpad.api.call import Call
+    from lpad.card.ports import Ports
+    from lpad.engine.engine import Engine
 
 _STARTED = time.monotonic()
 _STARTED_AT = datetime.now(UTC)
+_listings: WeakKeyDictionary[Engine, asyncio.Task[Ports]] = WeakKeyDictionary()
+"""The listing of ports that is under way, or was the last."""
 
 
 async def get_system(call: Call) -> Response:
@@ -54,5 +59,9 @@ async def get_system(call: Call) -> Response:
 
 async def list_ports(call: Call) -> Response:
     """List the serial ports and PC/SC readers that are there, named in the settings or not."""
-    found = await asyncio.to_thread(call.engine.ports)
+    # pcscd may take its time, and threads are few: all who ask meanwhile wait for the same answer.
+    listing = _listings.get(call.engine)
+    if listing is None or listing.done():
+        listing = _listings[call.engine] = asyncio.create_task(asyncio.to_thread(call.engine.ports))
+    found = await asyncio.shield(listing)
     return json_response(PortsView(serial=found.serial, readers=found.readers, no_readers=found.no_readers))

@@ -43,6 +43,9 @@ _KINDS = {
     "daemon-unreachable": DAEMON,
     "not-permitted": NOT_PERMITTED,
     "bad-request": USAGE,
+    "idempotency-key-reused": USAGE,
+    "too-many-changes": STATE,
+    "too-many-connections": DAEMON,
     "journal-unavailable": STATE,
     "internal-error": INTERNAL,
 }
