@@ -18,13 +18,16 @@ from lpad.codec.status_codes import Remedy
 from lpad.deadline import Deadline
 from lpad.errors import (
     Cancelled,
+    CardMalformed,
     CardRefused,
+    CardStatus,
     ConfirmationCodeRequired,
     ServerMalformed,
     ServerRefused,
 )
 from lpad.lpa import cancellation, offering, server_checks
 from lpad.lpa.download_port import Decision, DownloadListener, Installed, Offer, Order
+from lpad.lpa.lost_result import find_lost_result
 from lpad.lpa.refusal import installation_refused
 from lpad.lpa.same_card import check_proof
 from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
@@ -46,6 +49,8 @@ __all__ = ["Decision", "Download", "DownloadListener", "Installed", "Offer", "Or
 
 _LOG = logging.getLogger(__name__)
 
+_READING_LIST = 30.0
+"""Seconds for a card that swallowed its result: the download's own time may be over."""
 # The radios whose elements only cards with deviceInfoExtensibilitySupport know.
 _LATER_RADIOS = ("nr_epc", "nr_5gc", "eutran_5gc")
 
@@ -262,12 +267,20 @@ class Download:
 
     def _load_bound_profile_package(self) -> Event:
         self._session.on(Event.LOADING_BEGAN)
-        self._result = self._euicc.load_bound_profile_package(
-            self._bound,
-            on_bytes=self._bytes_loaded,
-            before_segment=self._before_segment,
-            deadline=self._deadline,
-        )
+        try:
+            self._result = self._euicc.load_bound_profile_package(
+                self._bound,
+                on_bytes=self._bytes_loaded,
+                before_segment=self._before_segment,
+                deadline=self._deadline,
+            )
+        except (CardMalformed, CardStatus):
+            found = find_lost_result(
+                self._euicc, self._opened.transaction_id, deadline=Deadline.after(_READING_LIST)
+            )
+            if found is None:
+                raise
+            self._result = found
         return Event.RESULT_GOOD if self._result.succeeded else Event.RESULT_BAD
 
     def _cancel_session(self) -> Event:

@@ -1,0 +1,39 @@
+"""A ProfileInstallationResult that did not come as the last segment's answer, but is in the card's list."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.codec.messages.installation import ProfileInstallationResult
+from lpad.errors import CardError, MalformedError
+
+if TYPE_CHECKING:
+    from lpad.deadline import Deadline
+    from lpad.identifiers import TransactionId
+    from lpad.lpa.euicc import Euicc
+
+_LOG = logging.getLogger(__name__)
+
+
+def find_lost_result(
+    euicc: Euicc, transaction_id: TransactionId, *, deadline: Deadline
+) -> ProfileInstallationResult | None:
+    """Return what the card says of a session among its notifications; None: nothing, or it can't be asked.
+
+    The card writes its result before it answers, and a reset or a modem may swallow the answer: then the
+    profile may be there though the session looks as if it could be given up (SGP.22 v2.5, 5.7.10).
+    """
+    try:
+        pending = euicc.retrieve_notifications_list(deadline=deadline)
+    except CardError as error:
+        _LOG.info("the card's notifications can't be read: %s", error)
+        return None
+    for each in reversed(pending):
+        try:
+            result = ProfileInstallationResult.decode(each.raw)
+        except MalformedError:
+            continue  # of another kind
+        if result.transaction_id == transaction_id:
+            return result
+    return None
