@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lpad.cli import exit_codes
 from system.container import finish
 from system.gateway import SIM
 
@@ -88,8 +89,9 @@ def test_it_is_confined(gateway: Gateway) -> None:
 
 
 def test_a_connection_starts_it(gateway: Gateway) -> None:
-    """With only the socket there, the first caller is served, and lpad is up from then on."""
-    gateway.run("systemctl", "stop", "lpad.service")
+    """With only a new socket there, the first caller is served, and lpad is up from then on."""
+    gateway.run("systemctl", "stop", "lpad.service", "lpad.socket")
+    gateway.run("systemctl", "start", "lpad.socket")
     assert gateway.active("lpad.service") == "inactive"
     assert gateway.active("lpad.socket") == "active"
     status, system = gateway.curl("/v1/system", user="rita")
@@ -139,17 +141,56 @@ def test_a_stuck_daemon_is_replaced(gateway: Gateway) -> None:
     gateway.ready()
 
 
+def test_settings_are_reloaded(gateway: Gateway) -> None:
+    """`systemctl reload` applies what it can in the same process and without letting go of the card."""
+    before = gateway.pid()
+    gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
+    gateway.write_settings(access={"read": {"users": ["mallory"]}})
+    gateway.run("systemctl", "reload", "lpad.service")
+    gateway.until(lambda: "mallory" in gateway.run("getfacl", "/run/lpad/lpad.sock"), "the new settings")
+    assert gateway.lpactl("status", user="mallory")["euiccs"][0]["state"] == "ready"
+    assert gateway.pid() == before
+    gateway.write_settings()
+    gateway.run("systemctl", "reload", "lpad.service")
+    gateway.until(lambda: "mallory" not in gateway.run("getfacl", "/run/lpad/lpad.sock"), "the old settings")
+
+
+def test_what_needs_a_restart_is_said(gateway: Gateway) -> None:
+    """A setting that can't be applied at once is named in the journal, and nothing else happens."""
+    before = gateway.pid()
+    gateway.write_settings(state_folder="/var/lib/lpad/elsewhere")
+    gateway.run("systemctl", "reload", "lpad.service")
+    gateway.until(
+        lambda: "state_folder" in gateway.journal("--unit=lpad.service", "--lines=10"),
+        "a word of the restart",
+    )
+    assert gateway.pid() == before
+    gateway.write_settings()
+    gateway.run("systemctl", "reload", "lpad.service")
+    gateway.ready()
+
+
+def test_a_mistake_in_the_settings_is_not_loaded(gateway: Gateway) -> None:
+    """`systemctl reload` fails with a wrong file, says every mistake, and lpad goes on as it is."""
+    before = gateway.pid()
+    gateway.write("/etc/lpad/lpad.yaml", "sockets: x\nanswer_within: soon\n")
+    gateway.run("systemctl", "reload", "lpad.service", code=1)
+    gateway.write_settings()
+    said = gateway.journal("--unit=lpad.service", "--lines=20")
+    assert "sockets" in said
+    assert "answer_within" in said
+    assert gateway.pid() == before
+    assert gateway.card()["state"] == "ready"
+
+
 def test_a_hopeless_start_is_not_repeated(gateway: Gateway) -> None:
     """With wrong settings lpad fails once, with the reason in the journal, and not in a loop."""
-    good = (gateway.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8")
     gateway.run("systemctl", "reset-failed", "lpad.service")
     gateway.write("/etc/lpad/lpad.yaml", "sockets: x\n")
-    try:
-        gateway.run("systemctl", "restart", "lpad.service", code=1)
-        assert gateway.active() == "failed"
-        assert gateway.show("lpad.service", "NRestarts")["NRestarts"] == "0"
-    finally:
-        gateway.write("/etc/lpad/lpad.yaml", good)
+    gateway.run("systemctl", "restart", "lpad.service", code=1)
+    assert gateway.active() == "failed"
+    assert gateway.show("lpad.service", "NRestarts")["NRestarts"] == "0"
+    gateway.write_settings()
     gateway.run("systemctl", "reset-failed", "lpad.service")
     gateway.run("systemctl", "start", "lpad.socket", "lpad.service")
     gateway.ready()
@@ -171,3 +212,14 @@ def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
     gateway.ready()
     assert gateway.active() == "active"
     gateway.drop_in("")
+
+
+def test_udev_understands_the_rules(gateway: Gateway) -> None:
+    """An integrator's port is named for lpad and kept from ModemManager; no rule is passed over."""
+    rule = 'SUBSYSTEM=="tty", KERNEL=="tty0", ENV{LPAD_PORT}="1"'
+    gateway.write("/etc/udev/rules.d/69-lpad-port.rules", f"{rule}\n")
+    said = gateway.run("sh", "-c", "udevadm test /sys/class/tty/tty0 2>&1")
+    assert "ID_MM_PORT_IGNORE=1" in said
+    assert "/dev/lpad/tty0" in said
+    ours = [line for line in said.splitlines() if "70-lpad.rules" in line]
+    assert [line for line in ours if re.search(r"[Ii]nvalid|[Uu]nknown|[Ii]gnor|[Ff]ail", line)] == []

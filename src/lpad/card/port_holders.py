@@ -28,9 +28,11 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
             " modem_manager.inhibit at 'auto' in the settings, so that lpad can borrow the port; or tell"
             " ModemManager to keep off it, by a udev rule that sets ID_MM_PORT_IGNORE=1, or by stopping it"
         )
+    # The service of the Debian package sees no processes but its own.
+    asked = "" if named else f"; 'lpad probe --port {port}' as root may tell which program it is"
     return (
         f"another program holds it{f': {named}' if named else ''}; stop that program, or give lpad a port of"
-        " its own (most modems have several)"
+        f" its own (most modems have several){asked}"
     )
 
 
