@@ -10,9 +10,10 @@ import click
 
 from lpad.cli.playing import FOLDER, PKI, beside, stop_on_signals
 from lpad.errors import InvalidValue
-from lpad.identifiers import Eid
+from lpad.identifiers import Eid, Iccid
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem import PtyModem
+from lpad.simulator.modem_personality import SEARCHING
 from lpad.simulator.personality import find_personality, personality_names
 from lpad.simulator.pki import Pki
 from lpad.simulator.vpcd import VirtualReaderCard, split_address
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 @click.option("--behaviour", metavar="JSON", help="What the card does otherwise.")
 @click.option("--modem", metavar="JSON", help="What the modem does otherwise.")
 @click.option(
+    "--without-service",
+    "unserved",
+    metavar="ICCID",
+    multiple=True,
+    help="The modem searches for ever with this profile; may be given several times.",
+)
+@click.option(
     "--vpcd",
     metavar="HOST:PORT",
     help="Sit in a virtual PC/SC reader (Debian package vsmartcard-vpcd; ports 35963 and 35964) and not in a"
@@ -49,16 +57,21 @@ def euicc(
     personality: str | None,
     behaviour: str | None,
     modem: str | None,
+    unserved: tuple[str, ...],
     vpcd: str | None,
 ) -> None:
     """Play an eUICC in a modem with an AT port, or in a PC/SC reader, until Ctrl-C. Its memory is FOLDER."""
-    if vpcd is not None and (pty, baud, modem) != (None, None, None):
-        raise click.UsageError("--vpcd puts the card into a reader: --pty, --baud and --modem are a modem's")
+    if vpcd is not None and (pty, baud, modem, unserved) != (None, None, None, ()):
+        raise click.UsageError(
+            "--vpcd puts the card into a reader: --pty, --baud, --modem and --without-service are a modem's"
+        )
     reader = split_address(vpcd) if vpcd is not None else None
     stop = stop_on_signals()
-    habits = find_personality(
-        personality or "plain", modem=_json(modem, "--modem"), card=_json(behaviour, "--behaviour")
-    )
+    asked = _json(modem, "--modem")
+    if unserved:
+        searching = {str(Iccid.parse(iccid)): SEARCHING for iccid in unserved}
+        asked["registration"] = asked.get("registration", {}) | searching
+    habits = find_personality(personality or "plain", modem=asked, card=_json(behaviour, "--behaviour"))
     with ExitStack() as stack:
         card = stack.enter_context(
             SoftCard(

@@ -1,0 +1,51 @@
+"""`lpad sim euicc --without-service`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.conftest import PATIENCE, run
+from engine.lab import FIRST, Lab
+from lpad.card.at_modem import AtModem
+from lpad.card.registration import registrations
+from lpad.card.serial_line import SerialLine
+from lpad.deadline import Deadline
+from lpad.engine.change import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.simulator.pki import Pki
+
+SIM = [sys.executable, "-m", "lpad.cli.lpad", "sim", "euicc"]
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 1), (["--without-service", FIRST], 2)])
+def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str], status: int) -> None:
+    """The modem searches for ever with it, and is at home with the others."""
+    with Lab(tmp_path, pki) as lab:
+        lab.install()
+        assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+    pty = tmp_path / "sim"
+    command = [*SIM, str(tmp_path / "card"), "--pty", str(pty), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"AT port {pty}\n"
+            modem = AtModem(SerialLine(str(pty)))
+            assert {each.status for each in registrations(modem, deadline=Deadline.after(PATIENCE))} == {
+                status
+            }
+            modem.close()
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def test_what_is_no_iccid_is_refused(tmp_path: Path) -> None:
+    """Before anything is played."""
+    assert run([*SIM, str(tmp_path / "card"), "--without-service", "12"]).code == 2
