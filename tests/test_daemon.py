@@ -67,7 +67,7 @@ def test_the_whole_way_through_the_socket(lab: Lab) -> None:
 
 
 def test_killed_while_loading(lab: Lab) -> None:
-    """After a power cut in the middle of LoadBoundProfilePackage the change is settled by the card."""
+    """After a power cut in the middle of LoadBoundProfilePackage the download goes on, and is done once."""
     lab.modem.close()
     with PtyModem(lab.card, path=lab.folder / "tty", baud=38_400):
         daemon = Daemon(lab)
@@ -81,13 +81,9 @@ def test_killed_while_loading(lab: Lab) -> None:
         lab.card.reset()
         with daemon, daemon.client() as client:
             settled = client.wait(change.id, seconds=PATIENCE)
-            assert settled.state == "failed"
-            assert settled.error is not None
-            assert settled.error.details == {"interrupted": True}
+            assert settled.state == "done"
             assert client.wait(queued.id, seconds=PATIENCE).state == "done"
-            assert client.profiles(CARD) == []
-            again = client.download(CARD, activation_code=lab.code(order), wait=PATIENCE)
-            assert again.check().state == "done"
+            assert len(client.profiles(CARD)) == 1
 
 
 def test_killed_between_act_and_answer(lab: Lab) -> None:

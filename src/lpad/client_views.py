@@ -68,6 +68,7 @@ class Health(_View, frozen=True, kw_only=True):
     cards: int
     cards_ready: int
     journal: JournalHealth = JournalHealth(state="ok")
+    clock_set: bool = True
 
 
 class SettingsInForce(_View, frozen=True, kw_only=True):

@@ -49,7 +49,13 @@ def test_the_system(gateway: Gateway) -> None:
     assert system["version"] == lpad.__version__
     assert system["uptime_seconds"] >= 0
     journal: dict[str, Any] = {"state": "ok", "error": None, "set_aside": []}
-    assert system["health"] == {"ok": True, "cards": 1, "cards_ready": 1, "journal": journal}
+    assert system["health"] == {
+        "ok": True,
+        "cards": 1,
+        "cards_ready": 1,
+        "journal": journal,
+        "clock_set": True,
+    }
 
 
 def test_cards(gateway: Gateway) -> None:

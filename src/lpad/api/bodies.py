@@ -116,6 +116,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     cards: int
     cards_ready: int
     journal: JournalView
+    clock_set: bool
 
 
 class SettingsView(msgspec.Struct, frozen=True, kw_only=True):

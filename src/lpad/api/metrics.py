@@ -91,9 +91,16 @@ class _Collector:
         queued = GaugeMetricFamily(
             "lpad_changes_unfinished", "Changes that are queued, running or waiting.", labels=["euicc"]
         )
-        for name, count in self._engine.unfinished().items():
+        for name, count in self._engine.figures.unfinished().items():
             queued.add_metric([name], count)
-        yield from (ended, queued)
+        paused = GaugeMetricFamily(
+            "lpad_changes_paused",
+            "Changes that wait for another attempt, by what they wait for.",
+            labels=["euicc", "reason"],
+        )
+        for (name, reason), count in self._engine.figures.paused().items():
+            paused.add_metric([name, reason], count)
+        yield from (ended, queued, paused)
 
     def _outbox(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above
@@ -105,11 +112,18 @@ class _Collector:
             "lpad_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without.", labels=["euicc"]
         )
         present = time.time()
-        for name, stored in self._engine.unsent().items():
+        for name, stored in self._engine.figures.unsent().items():
             ages = [present - each.stored_at for each in stored]
             depth.add_metric([name], len(stored))
             oldest.add_metric([name], max(0.0, *ages) if ages else 0.0)
-        yield from (depth, oldest)
+        refused = GaugeMetricFamily(
+            "lpad_outbox_refused", "Notifications that were refused and set aside.", labels=["euicc"]
+        )
+        for name, stored in self._engine.figures.set_aside().items():
+            refused.add_metric([name], len(stored))
+        journal = GaugeMetricFamily("lpad_journal_writable", "Whether the journal can be written.")
+        journal.add_metric([], self._engine.journal.ok)
+        yield from (depth, oldest, refused, journal)
 
     def _durations(self) -> Iterator[Metric]:
         from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - see above

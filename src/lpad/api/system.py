@@ -41,6 +41,7 @@ async def get_system(call: Call) -> Response:
             error=Failure.of(journal.error) if journal.error is not None else None,
             set_aside=list(journal.set_aside),
         ),
+        clock_set=call.engine.clock_set,
     )
     view = SystemView(
         version=lpad.__version__,

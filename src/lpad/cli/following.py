@@ -11,7 +11,7 @@ from lpad.cli.output import safe
 from lpad.client import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lpad.cli.output import Output
     from lpad.client import Change, Client, Event
@@ -69,6 +69,15 @@ def waits(pause: Pause) -> str:
     }.get(pause.reason, pause.reason)
     when = f"; next try at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
     return f"{what}{when}: {pause.error.sentence} ({pause.error.kind})"
+
+
+def paused_lines(changes: Iterable[Change]) -> list[str]:
+    """Return a line for each change that waits for another attempt."""
+    return [
+        f"{change.euicc}: change {change.id} ({change.kind}) {waits(change.pause)}"
+        for change in changes
+        if change.pause is not None
+    ]
 
 
 def describe(event: Event) -> str:

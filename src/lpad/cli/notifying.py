@@ -52,6 +52,19 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
             session.output.line(f"notification {number} is dropped")
 
 
+def outbox_line(euicc: str, found: list[Notification]) -> str | None:
+    """Return what is worth telling of a card's outbox; None where all is well."""
+    waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
+    refused = [each for each in found if each.state == "refused"]
+    told = []
+    if waiting:
+        oldest = duration(max(each.age_seconds for each in waiting))
+        told.append(f"{len(waiting)} could not be delivered yet, the oldest for {oldest}")
+    if refused:
+        told.append(f"{len(refused)} were refused and set aside")
+    return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
+
+
 def _list(session: Session, found: list[Notification]) -> None:
     if session.output.as_json:
         session.output.json(found)

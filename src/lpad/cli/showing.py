@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from lpad.cli.following import describe, follow, waits
+from lpad.cli.following import describe, follow, paused_lines, waits
 from lpad.cli.guards import failover_line, guard_rows, on_trial
 from lpad.cli.lpactl_group import cli
+from lpad.cli.notifying import outbox_line
 from lpad.cli.output import Output, duration, joined, safe, size
 from lpad.cli.session import command
 from lpad.client import DaemonUnreachable
@@ -34,8 +35,12 @@ def status(session: Session) -> None:
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
     failovers = [failover_line(client.euicc(euicc.name)) for euicc in euiccs]
-    for line in filter(None, (*on_trial(client.changes()), *failovers)):
+    changes = client.changes()
+    outbox = [outbox_line(euicc.name, client.notifications(euicc.name)) for euicc in euiccs]
+    for line in filter(None, (*on_trial(changes), *failovers, *paused_lines(changes), *outbox)):
         session.output.note(safe(line))
+    if not system.health.clock_set:
+        session.output.note("the clock is not set: no server is spoken to until it is")
     journal = system.health.journal
     if journal.error is not None:
         session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))

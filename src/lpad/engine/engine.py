@@ -16,6 +16,7 @@ from lpad.engine.card_trust import card_trust
 from lpad.engine.change import CALLER, Failure, Kind, PauseReason
 from lpad.engine.events import Hub
 from lpad.engine.failover import ORIGIN, Failover
+from lpad.engine.figures import Figures
 from lpad.engine.idempotency import Submission
 from lpad.engine.journal.recovery import Recovery
 from lpad.engine.measures import Measures
@@ -88,6 +89,7 @@ class Engine:
         self._hub = Hub()
         self._submitting = threading.Lock()
         self._book = Book(journal, self._hub, self.measures)
+        self.figures = Figures(self._book, journal, snapshots=self.snapshots)
         self._recovery = Recovery(journal, tell=self._tell_of_journal, back=self._journal_back)
         self._connect_for = connect
         self._surroundings = surroundings or Surroundings()
@@ -168,6 +170,11 @@ class Engine:
     def journal(self) -> JournalHealth:
         """Whether the journal can be written; while it can't, nothing that alters a card is done."""
         return self._journal.health
+
+    @property
+    def clock_set(self) -> bool:
+        """Whether the device knows the time; while it doesn't, no server is spoken to."""
+        return self._surroundings.clock.is_set
 
     @property
     def alive(self) -> bool:
@@ -353,15 +360,6 @@ class Engine:
         eid = self._worker(euicc).snapshot.eid
         return self._journal.notifications.all(eid=eid) if eid is not None else []
 
-    def unsent(self) -> dict[str, list[StoredNotification]]:
-        """Return what no server has accepted yet, by card; under "" what is of a card that isn't there."""
-        names = {snapshot.eid: snapshot.name for snapshot in self.snapshots()}
-        found: dict[str, list[StoredNotification]] = {name: [] for name in self._workers}
-        for stored in self._journal.notifications.all():
-            if stored.unsent:
-                found.setdefault(names.get(stored.eid, ""), []).append(stored)
-        return found
-
     def under_way(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""
         return self._book.active()
@@ -370,13 +368,6 @@ class Engine:
         """Take over how long things may take, for all that begins from now on."""
         self._patience.become(patience)
         self._outbox.patience = patience.delivery
-
-    def unfinished(self) -> dict[str, int]:
-        """Return how many changes of each card are queued, running or waiting."""
-        counts = dict.fromkeys(self._workers, 0)
-        for change in self._book.unended():
-            counts[change.euicc] = counts.get(change.euicc, 0) + 1
-        return counts
 
     @staticmethod
     def ports() -> Ports:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lpad.engine.card import CardPort
     from lpad.engine.change import Change, Json
     from lpad.engine.journal import Journal
+    from lpad.engine.means import Patience
     from lpad.engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Provisioning:
         *,
         book: Book,
         journal: Journal,
-        retry_for: float,
+        patience: Patience,
         submit: Callable[[Change], None],
     ) -> None:
         """Prepare.
@@ -60,13 +61,13 @@ class Provisioning:
             port: the card's, whose settings say whether it is to be provided for.
             book: where the changes are written.
             journal: keeps the state over restarts.
-            retry_for: seconds for which an attempt goes on while the server says "later".
+            patience: says for how long an attempt goes on while the server says "later".
             submit: queues a change.
         """
         self._port = port
         self._book = book
         self._journal = journal
-        self._retry_for = retry_for
+        self._patience = patience
         self._submit = submit
         self._due_at: float | None = None
         self._change_id: int | None = None
@@ -111,7 +112,7 @@ class Provisioning:
             "confirm": False,
             "enable": True,
             "when_online": True,
-            "retry_for": self._retry_for,
+            "retry_for": self._patience.retry,
         }
         try:
             self._journal.memos.put(_name(card.eid), following)

@@ -86,7 +86,7 @@ class Worker:
         )
         self._unsettled = Unsettled(book, journal)
         self._provisioning = Provisioning(
-            port, book=book, journal=journal, retry_for=patience.retry, submit=self.submit
+            port, book=book, journal=journal, patience=patience, submit=self.submit
         )
         self._paused = Paused()
         self._execution = Execution(
