@@ -85,3 +85,19 @@ def test_the_library_is_loaded_with_the_first_scrape() -> None:
 
 def code_of(gateway: Gateway) -> str:
     return gateway.lab.code(gateway.lab.order())
+
+
+def test_guarded_switches_are_counted(gateway: Gateway) -> None:
+    """By how they ended; a card without failover has it off."""
+    assert (
+        gateway.http.post(
+            f"/v1/euiccs/{CARD}/downloads?wait=30", json={"activation_code": code_of(gateway)}
+        ).json()["state"]
+        == "done"
+    )
+    guard = {"until": ["tcp:127.0.0.1:1"], "within": 1}
+    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=30", json={"guard": guard})
+    figures = scraped(gateway)
+    assert figures[sample("lpad_guarded_switches_total", outcome="back")] == 1
+    assert figures[sample("lpad_guarded_switches_total", outcome="kept")] == 0
+    assert figures[sample("lpad_failover_standing", euicc=CARD, standing="off")] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ from engine.guarding import (
     unused_port,
 )
 from engine.lab import FIRST, SECOND
+from engine.test_full_disk import no_space
 from lpad.engine import watching
 from lpad.engine.change import Kind, QuestionKind, State, now
 from lpad.engine.guard import TRANSITIONS, Guard, Phase, Turn
@@ -454,3 +456,70 @@ def test_the_table_has_a_way_out_of_each_phase() -> None:
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}
     with pytest.raises(InternalError, match="knows no 'met'"):
         Guard(requirements=(), until=now(), previous=None).after(Turn.MET)
+
+
+def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, pki: Pki) -> None:
+    """The intent is in the journal; what can't be written after it is not needed."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        with no_space(tmp_path / "journal.db-wal"):
+            lab.engine.answer(change.id, Answer(confirm=False))
+            assert rolled_back(lab.ended(change.id))["reason"] == "refused"
+        assert enabled(lab) == FIRST
+
+
+def test_without_a_journal_nothing_is_put_on_trial(tmp_path: Path, pki: Pki) -> None:
+    """What can't be written down first is not sent."""
+    with guarding(tmp_path, pki) as lab:
+        blocked = lab.asked(guarded(lab, "confirm", within=60).id)
+        queued = guarded(lab, "confirm", iccid=FIRST)
+        lab.engine.answer(blocked.id, Answer(confirm=True))
+        with no_space(tmp_path / "journal.db-wal"):
+            change = lab.ended(queued.id)
+            assert change.error is not None
+            assert change.error.kind == "journal-unavailable"
+        assert enabled(lab) == SECOND
+
+
+def test_a_mistake_in_lpad_takes_the_switch_back(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong while the guard is awaited, the device has its way home."""
+
+    def broken(*_: object, **__: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(watching, "reach", broken)
+    with guarding(tmp_path, pki) as lab:
+        details = rolled_back(ended(lab, "tcp:127.0.0.1:1"))
+        assert details["reason"] == "internal-error"
+        assert enabled(lab) == FIRST
+    assert "ZeroDivisionError" in caplog.text
+
+
+class Lender:
+    """ModemManager, as far as a card knows it."""
+
+    def __init__(self) -> None:
+        self.given_back = 0
+        self.was_lent = True
+        self.hold: float | None = 60.0
+
+    def give_back(self) -> None:
+        self.given_back += 1
+
+
+def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki) -> None:
+    """Whoever makes the modem's connections can't make any while lpad holds the port."""
+    lender = Lender()
+    with guarding(tmp_path, pki) as lab, listening() as number:
+        lab.stop()
+        lab.start(replace(port(lab), loan=lender))
+        change = guarded(lab, REGISTERED, f"tcp:127.0.0.1:{number}", "confirm")
+        lab.until(
+            lambda: lab.engine.change(change.id),
+            lambda seen: seen.guard is not None and seen.guard.told()[9:] == "nobody has confirmed",
+        )
+        assert lender.given_back == 1
+        lab.engine.answer(change.id, Answer(confirm=True))
+        assert lab.ended(change.id).error is None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 import lpad
+from lpad.engine.failover import Standing
+from lpad.engine.guard import Phase
 from lpad.engine.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         yield from self._cards()
         yield from self._changes()
+        yield from self._switches()
         yield from self._outbox()
         yield from self._durations()
 
@@ -101,6 +104,27 @@ class _Collector:
         for (name, reason), count in self._engine.figures.paused().items():
             paused.add_metric([name, reason], count)
         yield from (ended, queued, paused)
+
+    def _switches(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+
+        guards = CounterMetricFamily(
+            "lpad_guarded_switches",
+            "Guarded switches that ended since the daemon started.",
+            labels=["outcome"],
+        )
+        ended = self._engine.measures.guards()
+        for outcome in (Phase.KEPT, Phase.BACK, Phase.STUCK):
+            guards.add_metric([outcome], ended.get(outcome, 0))
+        standings = GaugeMetricFamily(
+            "lpad_failover_standing", "1 for how the card's failover stands.", labels=["euicc", "standing"]
+        )
+        for card in self._engine.snapshots():
+            status = self._engine.failover(card.name)
+            present = status.standing if status is not None else "off"
+            for standing in (*Standing, "off"):
+                standings.add_metric([card.name, standing], standing == present)
+        yield from (guards, standings)
 
     def _outbox(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above

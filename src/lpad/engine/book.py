@@ -190,6 +190,8 @@ class Book:
     def _tell(self, change: Change) -> None:
         if change.state.ended:
             self._measures.change_ended(change.kind, change.state)
+            if change.guard is not None:
+                self._measures.guard_ended(change.guard.phase)
         self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)
 
 

@@ -119,10 +119,10 @@ class Job:
 
         Raises:
             Cancelled: the change was taken back; from here on it no longer can.
+            InternalError: it can't be written. A change that is bound goes on all the same.
         """
         self.check()
-        self._change = self._book.save(self._change.at_step(name), notes=notes)
-        self._private.notes.update(notes)
+        self._write(self._change.at_step(name), notes, needed=not self._bound)
 
     def postpone(self, pause: Pause, **notes: Json) -> None:
         """Have the change wait for another attempt: on disk, with what that needs.
@@ -145,14 +145,7 @@ class Job:
         Raises:
             InternalError: it can't be written.
         """
-        record = replace(self._change, guard=guard)
-        try:
-            self._change = self._book.save(record, notes=notes)
-        except InternalError:
-            if needed:
-                raise
-            self._change = self._book.show(record)
-        self._private.notes.update(notes)
+        self._write(replace(self._change, guard=guard), notes, needed=needed)
         self._book.tell_guard(self._change)
 
     def show_guard(self, guard: Guard) -> None:
@@ -161,7 +154,10 @@ class Job:
         self._book.tell_guard(self._change)
 
     def bind(self) -> None:
-        """Say that from here on the change goes to its end: nobody can take it back, nor stop it."""
+        """Say that from here on the change goes to its end: nobody can take it back, nor stop it.
+
+        What is in the journal by now must lead to the same end; then a full disk doesn't keep it either.
+        """
         self._bound = True
 
     @property
@@ -291,6 +287,15 @@ class Job:
         """
         if self._cancelled is not None and not self._bound:
             raise Cancelled(self._cancelled)
+
+    def _write(self, record: Change, notes: dict[str, Json], *, needed: bool) -> None:
+        try:
+            self._change = self._book.save(record, notes=notes)
+        except InternalError:
+            if needed:
+                raise
+            self._change = self._book.show(record)
+        self._private.notes.update(notes)
 
     def _go_on(self, notes: dict[str, Json] | None = None) -> None:
         """Take the question back, in the thread of whoever answered: nobody must see it any more."""

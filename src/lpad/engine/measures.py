@@ -33,6 +33,7 @@ class Measures:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changes: Counter[tuple[str, str]] = Counter()
+        self._guards: Counter[str] = Counter()
         self._apdus: dict[str, _Histogram] = {}
         self._servers: dict[str, _Histogram] = {}
 
@@ -40,6 +41,11 @@ class Measures:
         """Count a change."""
         with self._lock:
             self._changes[kind, outcome] += 1
+
+    def guard_ended(self, outcome: str) -> None:
+        """Count a guarded switch."""
+        with self._lock:
+            self._guards[outcome] += 1
 
     def apdu(self, euicc: str, seconds: float) -> None:
         """Take in how long a card took for a command, the way there and back included."""
@@ -55,6 +61,11 @@ class Measures:
         """Return how many changes ended, by kind and outcome."""
         with self._lock:
             return dict(self._changes)
+
+    def guards(self) -> dict[str, int]:
+        """Return how many guarded switches ended, by outcome."""
+        with self._lock:
+            return dict(self._guards)
 
     def apdus(self) -> dict[str, Durations]:
         """Return the durations of commands by card."""
