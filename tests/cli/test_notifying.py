@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.lab import CARD, FIRST
+from engine.lab import CARD, FIRST, SECOND
 from lpad.cli import exit_codes
 
 if TYPE_CHECKING:
@@ -38,3 +38,19 @@ def test_numbers_belong_to_some_actions_only(terminal: Terminal) -> None:
     assert terminal.lpactl("notifications", "retry").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "deliver", "1").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "retry", "99").code == exit_codes.STATE
+
+
+def test_status_tells_what_waits(terminal: Terminal) -> None:
+    """Downloads that wait and notifications that could not be delivered are told with the cards."""
+    lab = terminal.lab
+    lab.install()
+    lab.until_true(lambda: lab.card.notifications == ())
+    code = lab.code(lab.order(iccid=SECOND))
+    lab.server.stop()
+    terminal.lpactl("enable", FIRST).ok()
+    terminal.lpactl("download", code, "--when-online").ok()
+    lab.until_true(lambda: any(change.pause for change in lab.engine.changes()))
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    told = terminal.lpactl("status").ok().err
+    assert "(download) waits for a network; next try at" in told
+    assert "notifications: 1 could not be delivered yet" in told

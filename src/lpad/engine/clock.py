@@ -42,6 +42,7 @@ class Clock:
             unset_before: seconds since 1970; a clock that shows less was not set.
         """
         self._unset_before = unset_before
+        self._known_to_be_set = self.is_set
         self._lock = threading.Lock()
         self._on_set: Callable[[], None] = lambda: None
         self._wake: int | None = None
@@ -94,6 +95,9 @@ class Clock:
                 target=self._listen, args=(timer, self._wake), name="clock", daemon=True
             )
             self._thread.start()
+        if self.is_set and not self._known_to_be_set:  # it was set before anybody listened
+            self._known_to_be_set = True
+            self._on_set()
 
     def stop(self) -> None:
         """Listen no more."""
@@ -115,6 +119,7 @@ class Clock:
         os.close(timer)
         os.close(wake)
         if set_now:
+            self._known_to_be_set = self.is_set
             log.info("the clock was set")
             self._on_set()
 

@@ -143,7 +143,7 @@ class Execution:
             return False
         if retry.pause.reason is PauseReason.NETWORK:
             around.connectivity.missed()
+        self._pause(job)
         if retry.pause.reason is PauseReason.TIME:
             around.clock.await_set()
-        self._pause(job)
         return True

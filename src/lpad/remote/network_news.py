@@ -49,11 +49,8 @@ def is_good_news(messages: bytes) -> bool:
     return False
 
 
-def watch_network(notify: Callable[[], None]) -> Callable[[], None]:
-    """Call `notify`, from another thread, whenever there is a new way out; return what ends it.
-
-    Where this system tells nothing, what waits for a network is tried now and then.
-    """
+def open_news() -> socket.socket | None:
+    """Return a socket on which the kernel tells of addresses and routes; None where it doesn't let us."""
     try:
         routes = socket.socket(
             socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
@@ -61,6 +58,26 @@ def watch_network(notify: Callable[[], None]) -> Callable[[], None]:
         routes.bind((0, _GROUPS))
     except OSError as error:
         log.info("no news of the network (%s): servers that were away are tried now and then", error)
+        return None
+    return routes
+
+
+def watch_network(
+    notify: Callable[[], None], *, news: Callable[[], socket.socket | None] = open_news
+) -> Callable[[], None]:
+    """Call `notify`, from another thread, whenever there is a new way out.
+
+    Where this system tells nothing, what waits for a network is tried now and then.
+
+    Args:
+        notify: returns at once, and never raises.
+        news: opens the socket.
+
+    Returns:
+        What ends it.
+    """
+    routes = news()
+    if routes is None:
         return lambda: None
     wake = os.eventfd(0, os.EFD_CLOEXEC)
     thread = threading.Thread(target=_listen, args=(routes, wake, notify), name="network", daemon=True)
