@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from engine.guarding import (
@@ -24,11 +26,15 @@ from engine.guarding import (
 from engine.lab import FIRST, SECOND
 from engine.test_full_disk import no_space
 from lpad.engine import watching
+from lpad.engine.book import Book
 from lpad.engine.change import Kind, QuestionKind, State, now
+from lpad.engine.events import Hub
 from lpad.engine.guard import TRANSITIONS, Guard, Phase, Turn
-from lpad.engine.job import Answer
+from lpad.engine.job import Answer, Job
+from lpad.engine.journal import Journal
+from lpad.engine.measures import Measures
 from lpad.engine.switch_policy import SwitchPolicy
-from lpad.errors import Conflict, InternalError
+from lpad.errors import Cancelled, Conflict, InternalError
 from lpad.identifiers import Eid
 from lpad.simulator.euicc.behaviour import CardBehaviour, RatRule
 from lpad.simulator.euicc.card import SoftCard
@@ -523,3 +529,71 @@ def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki)
         assert lender.given_back == 1
         lab.engine.answer(change.id, Answer(confirm=True))
         assert lab.ended(change.id).error is None
+
+
+def cut_off_while_switching(lab: Lab) -> Change:
+    """Return a guarded switch of which the journal says that the profile is just being enabled."""
+    change = lab.asked(guarded(lab, "confirm", within=60).id)
+    lab.stop()
+    with sqlite3.connect(lab.folder / "journal.db") as journal:
+        (body,) = journal.execute("SELECT body FROM changes WHERE id = ?", (change.id,)).fetchone()
+        record = msgspec.json.decode(body)
+        record["guard"]["phase"] = "switching"
+        journal.execute("UPDATE changes SET body = ? WHERE id = ?", (msgspec.json.encode(record), change.id))
+    journal.close()
+    lab.modem.received.clear()
+    lab.modem.once("AT+CCID", delay=1.0)
+    lab.start(port(lab))
+    lab.until_true(lambda: "AT+CCID" in lab.modem.received)
+    return change
+
+
+def test_taken_back_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
+    """The change does not end before the switch is taken back, too."""
+    with guarding(tmp_path, pki) as lab:
+        change = cut_off_while_switching(lab)
+        lab.engine.cancel(change.id)
+        change = lab.ended(change.id)
+        assert change.state is State.CANCELLED
+        assert enabled(lab) == FIRST
+
+
+def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
+    """It is taken up once more."""
+    with guarding(tmp_path, pki) as lab:
+        change = cut_off_while_switching(lab)
+        lab.stop()
+        lab.start(port(lab))
+        change = lab.asked(change.id)
+        assert change.question is not None
+        lab.engine.answer(change.id, Answer(confirm=True))
+        assert lab.ended(change.id).error is None
+        assert enabled(lab) == SECOND
+
+
+def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
+    """A switch on trial can't end where it stands; any other change can."""
+    journal = Journal(tmp_path / "journal.db")
+    book = Book(journal, Hub(), Measures())
+    plain = book.save(book.add("modem", Kind.ENABLE, params={}, secrets={}).run())
+    trial = book.save(replace(plain, guard=Guard(requirements=(), until=now(), previous=None)))
+    for change in (plain, trial):
+        job = Job(change, book)
+        job.cancel("taken back")
+        if change is trial:
+            job.begin()
+            assert job.taken_back == "taken back"
+        else:
+            with pytest.raises(Cancelled):
+                job.begin()
+    journal.close()
+
+
+def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
+    """Asked again and again, it does not use up the day's limit, nor what the guard goes back to."""
+    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:
+        lab.card.faults.cat_busy = 2
+        change = lab.asked(guarded(lab, "confirm").id)
+        assert change.error is None, change.error
+        lab.engine.answer(change.id, Answer(confirm=False))
+        assert rolled_back(lab.ended(change.id))["enabled"] == FIRST

@@ -8,6 +8,7 @@ until then: nothing else may alter a card whose profile is on trial.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,7 +22,7 @@ from lpad.engine.same_card import check_same_eid
 from lpad.engine.switching import Purpose, switch
 from lpad.engine.time_limit import Moment, TimeLimit
 from lpad.engine.watching import UnmetError, Watching, check_possible
-from lpad.errors import CardError, CardRefused, Conflict, InvalidValue
+from lpad.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,6 +125,7 @@ class _GuardedSwitch:
         assert isinstance(noted, dict)
         limit = TimeLimit.read(noted).carried_on(moment)
         left = limit.left(moment)
+        guard = replace(guard, until=now() + timedelta(seconds=left))
         self._job.guarded(guard, needed=False, limit=limit.noted())
         profile = self._means.snapshot().profile(self._iccid)
         if profile is None or not profile.enabled:
@@ -141,6 +143,13 @@ class _GuardedSwitch:
         deadline = Deadline.after(seconds)
         try:
             done = switch(self._job, self._means, iccid=self._iccid, enabled=True, purpose=purpose)
+        except Cancelled:
+            guard = self._job.change.guard
+            if guard is None:
+                raise  # nothing was sent
+            if self._job.stopped:
+                raise Suspended("lpad is stopped while a guarded switch is made") from None
+            self._go_back(guard, Reason(kind="taken-back", sentence="it was taken back"))
         except CardError as error:
             guard = self._job.change.guard
             if guard is None:

@@ -89,21 +89,24 @@ class Job:
         return self._private.secrets.get(name)
 
     def begin(self) -> None:
-        """Go from queued to running.
+        """Go from queued to running, or on with what was cut off.
+
+        A guarded switch that was cut off goes on in any case: to be taken back itself takes work, too.
 
         Raises:
             Cancelled: it was taken back before.
+            InternalError: it can't be written.
         """
-        self.check()
+        on_trial = self._change.guard is not None
+        if not on_trial:
+            self.check()
         notes: dict[str, Json] = {}
         if self._change.state is State.RUNNING:
             restarts = self.notes.get("restarts")
             notes["restarts"] = (restarts if isinstance(restarts, int) else 0) + 1
         queued = self._change.state is State.QUEUED
-        self._change = self._book.save(
-            self._change.run() if queued else self._change.taken_up(), notes=notes or None
-        )
-        self._private.notes.update(notes)
+        record = self._change.run() if queued else self._change.taken_up()
+        self._write(record, notes, needed=not on_trial)
 
     def step(self, name: str) -> None:
         """Begin a step that may be taken again after a power cut; a safe point to be cancelled at.

@@ -203,7 +203,9 @@ class Worker:
         """
         sentence = f"change {change_id} was taken back"
         with self._condition:
-            queued = next((job for job in self._queue if job.change.id == change_id), None)
+            queued = next(
+                (job for job in self._queue if job.change.id == change_id and not job.cut_off), None
+            )
             if queued is not None:
                 self._queue.remove(queued)
             else:
