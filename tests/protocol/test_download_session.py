@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import lpad
 from lpad.errors import InternalError
 from lpad.protocol.download_session import (
     DUTIES,
@@ -21,7 +20,7 @@ from lpad.protocol.download_session import (
     document,
 )
 
-DOCUMENT = Path(lpad.__file__).parents[2] / "docs" / "download-session.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "download-session.md"
 
 GOOD_WAY = [
     (Step.GET_EUICC_INFO1, Event.INFO_READ),
