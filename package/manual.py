@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PAGES = ("lpad.8", "lpactl.1", "lpad.yaml.5")
-_KEY = re.compile(r"^(?P<indent> *)(?:# (?P<more> *))?(?P<key>[a-z0-9_.]+):(?: (?P<value>.*))?$")
+_KEY = re.compile(r"^(?P<indent> *)(?:# (?P<more> *))?(?P<item>- )?(?P<key>[a-z0-9_.]+):(?: (?P<value>.*))?$")
 _EXAMPLE = " Example:"
 
 
@@ -96,6 +96,7 @@ def _keys(text: str) -> Iterator[str]:
     """Turn each key of the commented example into an entry: its path, what it is for, its default."""
     above: list[tuple[int, str]] = []
     examples: list[int] = []
+    shown: set[str] = set()
     said: list[str] = []
     for line in text.splitlines():
         found = _KEY.match(line)
@@ -103,7 +104,7 @@ def _keys(text: str) -> Iterator[str]:
             comment = line.strip(" #")
             said = [*said, comment] if comment and line.strip().startswith("#") else []
             continue
-        indent = len(found["indent"]) + len(found["more"] or "")
+        indent = sum(len(found[part] or "") for part in ("indent", "more", "item"))
         above = [*(each for each in above if each[0] < indent), (indent, found["key"])]
         path = ".".join(key for _, key in above)
         examples = [depth for depth in examples if depth < indent]
@@ -111,8 +112,10 @@ def _keys(text: str) -> Iterator[str]:
             examples.append(indent)
         # what stands there without a # is the integrator's to replace
         example = bool(examples) or not line.lstrip().startswith("#")
-        yield f".TP\n.B {roff(path)}"
-        yield from _entry(" ".join(said).removesuffix(_EXAMPLE), found["value"], example=example)
+        if path not in shown:  # the second item of a list has the keys of the first
+            yield f".TP\n.B {roff(path)}"
+            yield from _entry(" ".join(said).removesuffix(_EXAMPLE), found["value"], example=example)
+        shown.add(path)
         said = []
 
 

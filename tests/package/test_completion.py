@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 from package.completion import COMMANDS, PLACES, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ASK = """
 source "$1"
@@ -30,6 +29,11 @@ def test_bash_completes_a_command(tmp_path: Path) -> None:
     write(tmp_path)
     script = tmp_path / "bash-completion" / "completions" / "lpactl"
     found = subprocess.run(
-        ["bash", "-c", ASK, "bash", str(script)], capture_output=True, text=True, check=True, timeout=60
+        ["bash", "-c", ASK, "bash", str(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     assert found.stdout.strip() == "enable"
