@@ -11,6 +11,8 @@ import pytest
 
 from journeys.gate import Gate, enabling
 from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.identifiers import Iccid
+from lpad.simulator.made_up_profile import made_up_profile
 from lpad.simulator.modem_personality import ModemPersonality
 
 if TYPE_CHECKING:
@@ -243,3 +245,34 @@ def test_stopped_as_systemd_does(trial: Trial) -> None:
     trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
     trial.gateway.client.confirm(change.id)
     trial.is_kept(change)
+
+
+def test_killed_in_the_middle_of_the_fallback_order() -> None:
+    """The profile before refuses, lpad dies while it enables the next one: it is enabled all the same."""
+    iccids = ("8900101000000000017", "8900101000000000025", "8900101000000000033")
+    gates: list[Gate] = []
+
+    def wrap(card: SoftCard) -> Gate:
+        gates.append(Gate(card))
+        return gates[0]
+
+    with Gateway(wrap=wrap, euicc={"switching": {"fallback": [iccids[2]]}}) as gateway:
+        gateway.ready()
+        for iccid in iccids:
+            gateway.download(gateway.order(made_up_profile(Iccid.parse(iccid)))).check()
+        gateway.client.enable(CARD, iccids[0], wait=PATIENCE).check()
+        change = gateway.client.enable(CARD, iccids[1], guard=["confirm"], within=PATIENCE)
+        gateway.client.wait(change.id, seconds=PATIENCE)
+        gateway.card.faults.refuse(0xBF31, 3)  # disallowedByPolicy, for the profile before
+        gates[0].hold(lambda apdu: enabling(apdu) and bytes(Iccid.parse(iccids[2])) in apdu, after=False)
+        gateway.client.answer(change.id, confirm=False)
+        assert gates[0].held.wait(PATIENCE)
+        gateway.kill()
+        gates[0].lose()
+        gateway.start()
+        gateway.ready()
+        gateway.until(lambda: gateway.client.change(change.id).ended)
+        error = gateway.client.change(change.id).error
+        assert error is not None
+        assert error.kind == "switch-rolled-back"
+        assert error.details["enabled"] == iccids[2] == str(gateway.card.enabled_iccid)
