@@ -163,7 +163,9 @@ class Engine:
         for failover in self._failovers.values():
             failover.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
-        if not self._outbox.alive and not any(worker.alive for worker in self._workers.values()):
+        failovers = any(failover.alive for failover in self._failovers.values())
+        workers = any(worker.alive for worker in self._workers.values())
+        if not (self._outbox.alive or workers or failovers):
             self._journal.close()
 
     @property
