@@ -124,6 +124,22 @@ def test_patience_has_an_end() -> None:
     assert retry_after(endless, ServerRefused("no", remedy="permanent"), notes={}) is None
 
 
+def test_a_card_is_waited_for_as_long_as_all_is() -> None:
+    """A card that never comes back ends the download in the end; one that comes leaves it the rest."""
+    change = Change(
+        id=1, euicc=CARD, kind=Kind.DOWNLOAD, params={"retry_for": 60}, created_at=now(), state=State.RUNNING
+    )
+    gone = CardUnreachable("gone")
+    first = retry_after(change, gone, notes={}, card_there=False)
+    assert first is not None
+    assert first.pause.retry_at is not None
+    assert round((first.pause.retry_at - first.pause.since).total_seconds()) == 60
+    long_ago = first.notes | {"without_card_since": now().timestamp() - 61}
+    assert retry_after(change, gone, notes=long_ago, card_there=False) is None
+    set_meanwhile = first.notes | {"without_card_since": 0.0}
+    assert retry_after(change, gone, notes=set_meanwhile, card_there=False) is not None
+
+
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize(
     ("function", "kind", "value"),
@@ -215,7 +231,8 @@ def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
     waiting = paused_for(patient, change, PauseReason.CARD)
     assert waiting.state is State.WAITING
     assert waiting.pause is not None
-    assert waiting.pause.retry_at is None
+    assert waiting.pause.retry_at is not None  # when it would be the end
+    assert (waiting.pause.retry_at - waiting.pause.since).total_seconds() > 3000
     patient.modem.come_back()
     patient.card.reset()
     patient.carry_out(Kind.REFRESH)

@@ -71,4 +71,5 @@ class Paused:
 def _seconds_until(pause: Pause) -> float:
     """Return how long it is; a clock that was set meanwhile must neither rush nor delay for years."""
     assert pause.retry_at is not None
-    return min(max(0.0, (pause.retry_at - now()).total_seconds()), retrying.LONGEST)
+    longest = max(retrying.LONGEST, (pause.retry_at - pause.since).total_seconds())
+    return min(max(0.0, (pause.retry_at - now()).total_seconds()), longest)

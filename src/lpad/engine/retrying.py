@@ -26,6 +26,7 @@ from lpad.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from lpad.engine.change import Change, Json
     from lpad.errors import LpadError
@@ -56,6 +57,9 @@ TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.CARD: 5}
 SESSIONS = 10
 """Attempts in which the order was named to the server. It counts them, too, and ends the order when it is
 enough (8.8.5/6.4); this is for one that doesn't."""
+
+_BELIEVABLE = 60 * 24 * 3600
+"""Seconds; who has waited longer has seen the clock being set."""
 
 _BY_REMEDY: Mapping[Remedy, Course] = {
     Remedy.RETRY: Course.SERVER,
@@ -122,7 +126,7 @@ def retry_after(
             tried until it is taken back.
         error: what it met.
         notes: what was noted of it so far.
-        card_there: whether the card can be worked with; else it is waited for, however long.
+        card_there: whether the card can be worked with; else it is waited for as long as all is.
         synchronised: whether the device's clock was set by a time server.
     """
     course = course_of(error, synchronised=synchronised)
@@ -134,22 +138,32 @@ def retry_after(
     taken = int(_number(notes.get(f"tries_{course}"))) + (0 if absent else 1)
     if taken > TRIES.get(course, taken) or _number(notes.get("sessions")) >= SESSIONS:
         return None
-    wait = 0.0 if course is Course.ANEW else BACKOFF[course].after(taken)
-    # Added up, and not told by the clock, which may be set from 1970 to today in between.
-    waited = _number(notes.get("waited")) + wait
-    endless = patient and course in (Course.NETWORK, Course.TIME)
-    if waited > limit and not endless and course is not Course.TIME:
-        return None
     present = now()
+    # Added up, and not told by the clock, which may be set from 1970 to today in between.
+    before = _number(notes.get("waited")) + _spent_without_card(notes, present)
+    if absent:
+        wait = max(0.0, limit - before)  # it ends earlier if the card comes
+        waited, endless = before, patient or wait > 0
+    else:
+        wait = 0.0 if course is Course.ANEW else BACKOFF[course].after(taken)
+        waited, endless = before + wait, course is Course.TIME or (patient and course is Course.NETWORK)
+    if not endless and (absent or waited > limit):
+        return None
     return Retry(
         pause=Pause(
             reason=PauseReason.SERVER if course is Course.ANEW else PauseReason(course.value),
             since=present,
             # Without any time at all no moment can be named.
-            retry_at=None if absent or isinstance(error, ClockNotSet) else present + timedelta(seconds=wait),
+            retry_at=None
+            if isinstance(error, ClockNotSet) or (absent and patient)
+            else present + timedelta(seconds=wait),
             error=Failure.of(error),
         ),
-        notes={f"tries_{course}": taken, "waited": waited},
+        notes={
+            f"tries_{course}": taken,
+            "waited": waited,
+            "without_card_since": present.timestamp() if absent else None,
+        },
     )
 
 
@@ -160,6 +174,13 @@ def retry_after_stop(change: Change, error: LpadError) -> Retry | None:
     present = now()
     pause = Pause(reason=PauseReason.RESTART, since=present, retry_at=present, error=Failure.of(error))
     return Retry(pause=pause, notes={})
+
+
+def _spent_without_card(notes: Mapping[str, Json], present: datetime) -> float:
+    """Return for how many seconds a card was waited for; 0 where the clock was set meanwhile."""
+    since = notes.get("without_card_since")
+    spent = present.timestamp() - since if isinstance(since, int | float) else 0.0
+    return spent if 0 <= spent <= _BELIEVABLE else 0.0
 
 
 def _number(value: Json) -> float:

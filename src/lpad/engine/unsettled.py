@@ -92,13 +92,13 @@ class Unsettled:
             if change.state is State.QUEUED:
                 submit(change)
                 continue
-            if settling.is_tried_again(change, self._book.private(change.id)):
-                log.info("change %d (%s) on %s: tried again", change.id, change.kind, change.euicc)
-                submit(change)
-                continue
             if settling.goes_on(change):
                 log.info("change %d (%s) on %s: taken up again", change.id, change.kind, change.euicc)
                 take_up(change)
+                continue
+            if settling.is_tried_again(change, self._book.private(change.id)):
+                log.info("change %d (%s) on %s: tried again", change.id, change.kind, change.euicc)
+                submit(change)
                 continue
             try:
                 verdict = settling.judge(change, self._book.private(change.id), card, copies)
