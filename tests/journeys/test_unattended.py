@@ -1,0 +1,76 @@
+"""A gateway that nobody looks after: its first profile comes unasked, and a spoilt journal is no end."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.client import ApiError
+from lpad.engine.journal import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_the_first_profile_comes_unasked(profile: Callable[[], bytes]) -> None:
+    """With `provision: on_empty` an empty card gets a profile enabled, once, and is left alone then."""
+    with Gateway(settings={"provision": "on_empty"}) as gateway:
+        gateway.ready()
+        gateway.server.orders.add_order(profile(), eid=gateway.card.eid)
+        gateway.client.set_default_smdp(CARD, gateway.server.address, wait=PATIENCE).check()
+        gateway.until(lambda: any(each.enabled for each in gateway.card.profiles))
+        (change,) = [each for each in gateway.client.changes() if each.origin == "provision"]
+        assert gateway.client.wait(change.id, seconds=PATIENCE).state == "done"
+        gateway.stop()
+        gateway.start()
+        gateway.ready()
+        gateway.client.refresh(CARD, wait=PATIENCE).check()
+        assert len([each for each in gateway.client.changes() if each.origin == "provision"]) == 1
+        told = gateway.client.euicc(CARD).provisioning
+        assert told is not None
+        assert told.attempts == 0
+
+
+def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Gateway) -> None:
+    """The daemon starts, shows the card, and takes nothing that alters it; the file stays as it is."""
+    gateway = own_gateway
+    iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+    gateway.stop()
+    path = gateway.folder / "state" / "journal.db"
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+    before = path.read_bytes()
+    gateway.start()
+    gateway.ready()
+    health = gateway.client.system().health
+    assert (health.ok, health.journal.state) == (False, "newer")
+    assert [each.iccid for each in gateway.client.profiles(CARD)] == [iccid]
+    assert gateway.client.changes() == []
+    with pytest.raises(ApiError) as caught:
+        gateway.client.enable(CARD, iccid)
+    assert (caught.value.kind, caught.value.status) == ("journal-unavailable", 503)
+    assert not gateway.card.profiles[0].enabled
+    gateway.stop()
+    assert path.read_bytes() == before
+
+
+def test_a_journal_that_was_spoilt(profile: Callable[[], bytes], own_gateway: Gateway) -> None:
+    """The daemon begins an empty one, keeps the other, and the next change is taken."""
+    gateway = own_gateway
+    iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+    gateway.until(lambda: gateway.card.open_channels == () and gateway.card.notifications == ())
+    gateway.kill()
+    for file in (gateway.folder / "state").glob("journal.db*"):
+        file.write_bytes(b"\x00\x01 spoilt by a dying memory card " * 200)
+    gateway.start()
+    gateway.ready()
+    health = gateway.client.system().health
+    assert (health.ok, health.journal.state) == (True, "ok")
+    assert len(health.journal.set_aside) == 1
+    change = gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
+    assert change.id > 1
+    assert gateway.card.profiles[0].enabled
