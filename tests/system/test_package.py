@@ -78,13 +78,17 @@ def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
     bare.set_up(baud=SLOW)
     eid = bare.card()["eid"]
     settings = (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8")
-    change = bare.lpactl("download", "--no-wait", bare.order())["id"]
+    code = bare.order()
+    change = bare.lpactl("download", "--no-wait", code)["id"]
     bare.until(lambda: bare.lpactl("changes", str(change))["state"] == "running", "the download to begin")
     bare.install(newer)
     assert installed(bare).endswith(".1")
     bare.ready()
     bare.until(lambda: bare.lpactl("changes", str(change))["state"] in END_STATES, "the change to be settled")
     assert bare.card()["eid"] == eid
+    if not bare.profiles():  # cut off before the card had it: then the order can still be used
+        bare.lpactl("download", code)
+    assert len(bare.profiles()) == 1
     assert (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8") == settings
     assert bare.run("stat", "--format=%a %U %G", "/etc/lpad/lpad.yaml").split() == ["640", "root", "lpad"]
     assert "SIGKILL" not in bare.journal("--unit=lpad.service")
