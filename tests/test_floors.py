@@ -43,6 +43,7 @@ FLOORS = {
     "client_views": 7,
     "client_wire": 7,
     "cli": 7,
+    "testing": 8,
 }
 SIMULATOR_SEES = 2
 
@@ -54,6 +55,7 @@ HOMES = {
     "asn1tools": {"codec/schema.py"},
     "ecdsa": {"remote/issuer_key.py"},
     "httpcore": {"remote/", "client.py", "client_socket.py"},
+    "pytest": {"testing/plugin.py"},
     "yaml": {"settings/document.py", "card/quirks/library.py"},
     "prometheus_client": {"api/metrics.py"},
     "uvicorn": {"api/server.py", "api/connection.py"},
@@ -96,7 +98,9 @@ def test_imports_go_down(path: Path) -> None:
                 f"the simulator sees floors 0-2 only, not {other}: it doubles what is above"
             )
         elif other == "simulator":
-            assert room == "cli", f"only 'lpad demo' and 'lpad sim' see the simulator, {room} does not"
+            assert room in ("cli", "testing"), (
+                f"only 'lpad demo', 'lpad sim' and the fixtures see the simulator, {room} does not"
+            )
         elif FLOORS[room] in (0, 7):  # floors 0 and 7 are files side by side in the package's own folder
             assert FLOORS[other] <= FLOORS[room], (
                 f"{room} (floor {FLOORS[room]}) imports {other}: imports go down"

@@ -1,0 +1,81 @@
+"""lpad's pytest plugin: a gateway without hardware for whoever tests a program against lpad.
+
+pytest loads this file wherever lpad is installed, so everything else is imported when a fixture is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.client import Client
+    from lpad.simulator.euicc.card import SoftCard
+    from lpad.simulator.modem import PtyModem
+    from lpad.simulator.smdp.server import SmDp
+    from lpad.testing.gateway import Gateway
+
+_MARKER = "lpad(personality=None, settings=None, euicc=None): how the gateway of this test differs"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.fixture
+def lpad_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    """A running daemon with its card ready, the modem that holds the card, and an SM-DP+; the test's own."""
+    from lpad.testing.gateway import Gateway  # noqa: PLC0415 - see above
+
+    with Gateway(**_differences(request)) as gateway:
+        gateway.ready()
+        yield gateway
+
+
+@pytest.fixture
+def lpad_socket(lpad_gateway: Gateway) -> str:
+    """Path of the daemon's Unix socket, to be handed to the program under test."""
+    return str(lpad_gateway.socket)
+
+
+@pytest.fixture
+def lpad_client(lpad_gateway: Gateway) -> Client:
+    """A client of the daemon."""
+    return lpad_gateway.client
+
+
+@pytest.fixture
+def lpad_card(lpad_gateway: Gateway) -> SoftCard:
+    """The simulated card, to be looked at without asking the daemon."""
+    return lpad_gateway.card
+
+
+@pytest.fixture
+def lpad_modem(lpad_gateway: Gateway) -> PtyModem:
+    """The simulated modem, whose port can vanish and which can refuse commands."""
+    return lpad_gateway.modem
+
+
+@pytest.fixture
+def lpad_smdp(lpad_gateway: Gateway) -> SmDp:
+    """The simulated SM-DP+: its orders, what shall go wrong, and the notifications that reached it."""
+    return lpad_gateway.server
+
+
+def _differences(request: pytest.FixtureRequest) -> dict[str, Any]:
+    marker = request.node.get_closest_marker("lpad")
+    said: dict[str, Any] = dict(marker.kwargs) if marker is not None else {}
+    unknown = said.keys() - {"personality", "settings", "euicc"}
+    if unknown or (marker is not None and marker.args):
+        raise pytest.UsageError(f"{request.node.nodeid}: the marker is {_MARKER.partition(':')[0]}")
+    name = said.pop("personality", None)
+    if name is not None:
+        from lpad.simulator.personality import find_personality  # noqa: PLC0415 - see above
+
+        found = find_personality(name)
+        said |= {"personality": found.modem, "behaviour": found.card}
+    return said
