@@ -10,7 +10,8 @@ from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.card.at_link import open_at_link
 from lpad.card.link_memory import LinkMemory
 from lpad.engine.card import CardPort
-from lpad.engine.change import Kind
+from lpad.engine.change import Kind, State
+from lpad.engine.guard import Phase
 from lpad.engine.switch_policy import NO_POLICY, SwitchPolicy
 from lpad.simulator.modem_personality import ModemPersonality
 
@@ -95,3 +96,19 @@ def unused_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def rolled_back(change: Change) -> dict[str, object]:
+    """The details of a switch that was taken back."""
+    assert change.state is State.FAILED, change
+    assert change.error is not None
+    assert change.error.kind == "switch-rolled-back", change.error
+    return dict(change.error.details)
+
+
+def watched(lab: Lab, change_id: int) -> Change:
+    """Return the change once its guard is awaited."""
+    return lab.until(
+        lambda: lab.engine.change(change_id),
+        lambda change: change.guard is not None and change.guard.phase is not Phase.SWITCHING,
+    )

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
-import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from engine.guarding import (
@@ -20,24 +16,18 @@ from engine.guarding import (
     guarding,
     listening,
     port,
+    rolled_back,
     steps,
     unused_port,
 )
 from engine.lab import FIRST, SECOND
-from engine.test_full_disk import no_space
 from lpad.engine import watching
-from lpad.engine.book import Book
 from lpad.engine.change import Kind, QuestionKind, State, now
-from lpad.engine.events import Hub
 from lpad.engine.guard import TRANSITIONS, Guard, Phase, Turn
-from lpad.engine.job import Answer, Job
-from lpad.engine.journal import Journal
-from lpad.engine.measures import Measures
+from lpad.engine.job import Answer
 from lpad.engine.switch_policy import SwitchPolicy
-from lpad.errors import Cancelled, Conflict, InternalError
-from lpad.identifiers import Eid
+from lpad.errors import Conflict, InternalError
 from lpad.simulator.euicc.behaviour import CardBehaviour, RatRule
-from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem_personality import Notices
 from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
@@ -45,10 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.lab import Lab
-    from lpad.engine.change import Change
     from lpad.simulator.pki import Pki
 
-OTHER_EID = "89049032000000000000000000000105"
 ENABLE = 0xBF31
 DISALLOWED = 3
 PERMITS_PPR1 = CardBehaviour(rat=(RatRule(pprs=(1, 2), consent=False),))
@@ -60,32 +48,12 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
 
 
-def rolled_back(change: Change) -> dict[str, object]:
-    """The details of a switch that was taken back."""
-    assert change.state is State.FAILED, change
-    assert change.error is not None
-    assert change.error.kind == "switch-rolled-back", change.error
-    return dict(change.error.details)
-
-
-def _other(folder: Path, pki: Pki) -> SoftCard:
-    return SoftCard(folder / "other", pki=pki, eid=Eid.parse(OTHER_EID))
-
-
 def install_locked(lab: Lab) -> None:
     """Install a profile that its operator forbids to disable."""
     metadata = ProfileMetadata(
         iccid=THIRD, name="Third", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
     )
     lab.install(iccid=THIRD, metadata=metadata)
-
-
-def watched(lab: Lab, change_id: int) -> Change:
-    """Return the change once its guard is awaited."""
-    return lab.until(
-        lambda: lab.engine.change(change_id),
-        lambda change: change.guard is not None and change.guard.phase is not Phase.SWITCHING,
-    )
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
@@ -319,75 +287,6 @@ def test_other_changes_wait_and_reads_do_not(tmp_path: Path, pki: Pki) -> None:
         assert lab.ended(other.id).error is None
 
 
-def test_a_port_that_goes_under_the_guard_and_comes_back_is_waited_for(tmp_path: Path, pki: Pki) -> None:
-    """A modem may restart while it looks for a network."""
-    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
-        change = guarded(lab, REGISTERED, within=25)
-        watched(lab, change.id)
-        lab.modem.vanish()
-        lab.until(
-            lambda: lab.engine.change(change.id),
-            lambda seen: seen.guard is not None and "CEREG" not in seen.guard.told(),
-        )
-        lab.modem.register(SECOND, 5)
-        lab.modem.come_back()
-        assert lab.ended(change.id).error is None
-
-
-def test_a_port_that_is_gone_when_the_time_is_over(tmp_path: Path, pki: Pki) -> None:
-    """The change does not end before the profile before is enabled, however long that takes."""
-    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
-        change = guarded(lab, REGISTERED, within=3)
-        watched(lab, change.id)
-        lab.modem.vanish()
-        lab.until(lambda: lab.engine.snapshot("modem"), lambda card: card.state != "ready")
-        assert not lab.engine.change(change.id).state.ended
-        lab.modem.come_back()
-        assert lab.ended(change.id).error is not None
-        assert enabled(lab) == FIRST
-
-
-def test_stopped_under_the_guard_it_goes_on_with_the_next_start(tmp_path: Path, pki: Pki) -> None:
-    """SIGTERM neither ends the change nor takes the profile back; the rest of the time is left."""
-    with guarding(tmp_path, pki) as lab:
-        change = lab.asked(guarded(lab, "confirm", within=60).id)
-        lab.stop()
-        assert enabled(lab) == SECOND
-        lab.start(port(lab))
-        change = lab.asked(change.id)
-        assert change.question is not None
-        lab.engine.answer(change.id, Answer(confirm=True))
-        assert lab.ended(change.id).result == {
-            "iccid": SECOND,
-            "already": False,
-            "guard": "met",
-            "previous": FIRST,
-        }
-
-
-def test_stopped_and_started_too_late_it_goes_back(tmp_path: Path, pki: Pki) -> None:
-    """The time goes on while lpad is down."""
-    with guarding(tmp_path, pki) as lab:
-        change = lab.asked(guarded(lab, "confirm", within=2).id)
-        lab.stop()
-        threading.Event().wait(2.2)
-        lab.start(port(lab))
-        assert rolled_back(lab.ended(change.id))["reason"] == "time-limit"
-        assert enabled(lab) == FIRST
-
-
-def test_another_card_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """A card that was swapped in the middle has nothing to do with the switch."""
-    with guarding(tmp_path, pki) as lab, _other(tmp_path, pki) as other:
-        change = lab.asked(guarded(lab, "confirm", within=60).id)
-        lab.stop()
-        lab.modem.swap_card(other)
-        lab.start(port(lab))
-        ended_change = lab.ended(change.id)
-        assert ended_change.error is not None
-        assert ended_change.error.kind == "conflict"
-
-
 def test_where_the_profile_before_does_not_enable_the_fallback_order_is_tried(
     tmp_path: Path, pki: Pki
 ) -> None:
@@ -462,138 +361,3 @@ def test_the_table_has_a_way_out_of_each_phase() -> None:
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}
     with pytest.raises(InternalError, match="knows no 'met'"):
         Guard(requirements=(), until=now(), previous=None).after(Turn.MET)
-
-
-def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, pki: Pki) -> None:
-    """The intent is in the journal; what can't be written after it is not needed."""
-    with guarding(tmp_path, pki) as lab:
-        change = lab.asked(guarded(lab, "confirm", within=60).id)
-        with no_space(tmp_path / "journal.db-wal"):
-            lab.engine.answer(change.id, Answer(confirm=False))
-            assert rolled_back(lab.ended(change.id))["reason"] == "refused"
-        assert enabled(lab) == FIRST
-
-
-def test_without_a_journal_nothing_is_put_on_trial(tmp_path: Path, pki: Pki) -> None:
-    """What can't be written down first is not sent."""
-    with guarding(tmp_path, pki) as lab:
-        blocked = lab.asked(guarded(lab, "confirm", within=60).id)
-        queued = guarded(lab, "confirm", iccid=FIRST)
-        lab.engine.answer(blocked.id, Answer(confirm=True))
-        with no_space(tmp_path / "journal.db-wal"):
-            change = lab.ended(queued.id)
-            assert change.error is not None
-            assert change.error.kind == "journal-unavailable"
-        assert enabled(lab) == SECOND
-
-
-def test_a_mistake_in_lpad_takes_the_switch_back(
-    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever goes wrong while the guard is awaited, the device has its way home."""
-
-    def broken(*_: object, **__: object) -> str:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(watching, "reach", broken)
-    with guarding(tmp_path, pki) as lab:
-        details = rolled_back(ended(lab, "tcp:127.0.0.1:1"))
-        assert details["reason"] == "internal-error"
-        assert enabled(lab) == FIRST
-    assert "ZeroDivisionError" in caplog.text
-
-
-class Lender:
-    """ModemManager, as far as a card knows it."""
-
-    def __init__(self) -> None:
-        self.given_back = 0
-        self.was_lent = True
-        self.hold: float | None = 60.0
-
-    def give_back(self) -> None:
-        self.given_back += 1
-
-
-def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki) -> None:
-    """Whoever makes the modem's connections can't make any while lpad holds the port."""
-    lender = Lender()
-    with guarding(tmp_path, pki) as lab, listening() as number:
-        lab.stop()
-        lab.start(replace(port(lab), loan=lender))
-        change = guarded(lab, REGISTERED, f"tcp:127.0.0.1:{number}", "confirm")
-        lab.until(
-            lambda: lab.engine.change(change.id),
-            lambda seen: seen.guard is not None and seen.guard.told()[9:] == "nobody has confirmed",
-        )
-        assert lender.given_back == 1
-        lab.engine.answer(change.id, Answer(confirm=True))
-        assert lab.ended(change.id).error is None
-
-
-def cut_off_while_switching(lab: Lab) -> Change:
-    """Return a guarded switch of which the journal says that the profile is just being enabled."""
-    change = lab.asked(guarded(lab, "confirm", within=60).id)
-    lab.stop()
-    with sqlite3.connect(lab.folder / "journal.db") as journal:
-        (body,) = journal.execute("SELECT body FROM changes WHERE id = ?", (change.id,)).fetchone()
-        record = msgspec.json.decode(body)
-        record["guard"]["phase"] = "switching"
-        journal.execute("UPDATE changes SET body = ? WHERE id = ?", (msgspec.json.encode(record), change.id))
-    journal.close()
-    lab.modem.received.clear()
-    lab.modem.once("AT+CCID", delay=1.0)
-    lab.start(port(lab))
-    lab.until_true(lambda: "AT+CCID" in lab.modem.received)
-    return change
-
-
-def test_taken_back_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
-    """The change does not end before the switch is taken back, too."""
-    with guarding(tmp_path, pki) as lab:
-        change = cut_off_while_switching(lab)
-        lab.engine.cancel(change.id)
-        change = lab.ended(change.id)
-        assert change.state is State.CANCELLED
-        assert enabled(lab) == FIRST
-
-
-def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
-    """It is taken up once more."""
-    with guarding(tmp_path, pki) as lab:
-        change = cut_off_while_switching(lab)
-        lab.stop()
-        lab.start(port(lab))
-        change = lab.asked(change.id)
-        assert change.question is not None
-        lab.engine.answer(change.id, Answer(confirm=True))
-        assert lab.ended(change.id).error is None
-        assert enabled(lab) == SECOND
-
-
-def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
-    """A switch on trial can't end where it stands; any other change can."""
-    journal = Journal(tmp_path / "journal.db")
-    book = Book(journal, Hub(), Measures())
-    plain = book.save(book.add("modem", Kind.ENABLE, params={}, secrets={}).run())
-    trial = book.save(replace(plain, guard=Guard(requirements=(), until=now(), previous=None)))
-    for change in (plain, trial):
-        job = Job(change, book)
-        job.cancel("taken back")
-        if change is trial:
-            job.begin()
-            assert job.taken_back == "taken back"
-        else:
-            with pytest.raises(Cancelled):
-                job.begin()
-    journal.close()
-
-
-def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
-    """Asked again and again, it does not use up the day's limit, nor what the guard goes back to."""
-    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:
-        lab.card.faults.cat_busy = 2
-        change = lab.asked(guarded(lab, "confirm").id)
-        assert change.error is None, change.error
-        lab.engine.answer(change.id, Answer(confirm=False))
-        assert rolled_back(lab.ended(change.id))["enabled"] == FIRST

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +14,7 @@ from lpad.engine.book import Book
 from lpad.engine.card_trust import card_trust
 from lpad.engine.change import CALLER, Failure, Kind, PauseReason
 from lpad.engine.events import Hub
-from lpad.engine.failover import ORIGIN, Failover
+from lpad.engine.failovers import Failovers
 from lpad.engine.figures import Figures
 from lpad.engine.idempotency import Submission
 from lpad.engine.journal.recovery import Recovery
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from lpad.engine.change import Change, Json
     from lpad.engine.events import Subscription
     from lpad.engine.failover import FailoverStatus
-    from lpad.engine.health import FailoverPolicy
     from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.job import Answer
     from lpad.engine.journal import Journal, StoredNotification
@@ -115,27 +113,8 @@ class Engine:
             )
             for port in ports
         }
-        self._failovers = {
-            port.name: self._make_failover(port.name, port.failover)
-            for port in ports
-            if port.failover is not None
-        }
-
-    def _make_failover(self, name: str, policy: FailoverPolicy) -> Failover:
-        worker = self._workers[name]
-
-        def switch(iccid: str, guard: dict[str, Json]) -> Change:
-            params: dict[str, Json] = {"iccid": iccid, "guard": guard}
-            return self.submit(name, Kind.ENABLE, params=params, origin=ORIGIN).change
-
-        return Failover(
-            name,
-            policy,
-            hub=self._hub,
-            snapshot=lambda: worker.snapshot,
-            changes=partial(self._book.changes, euicc=name),
-            inquiry=worker.inquiry,
-            switch=switch,
+        self._failovers = Failovers(
+            ports, workers=self._workers, book=self._book, hub=self._hub, submit=self.submit
         )
 
     def start(self) -> None:
@@ -144,8 +123,7 @@ class Engine:
         self._surroundings.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         for worker in self._workers.values():
             worker.start()
-        for failover in self._failovers.values():
-            failover.start()
+        self._failovers.start()
         self._outbox.start()
 
     def stop(self, *, deadline: Deadline) -> None:
@@ -156,16 +134,13 @@ class Engine:
         for worker in self._workers.values():
             worker.stop()
         self._outbox.stop()
-        for failover in self._failovers.values():
-            failover.stop()
+        self._failovers.stop()
         for worker in self._workers.values():
             worker.join(deadline=deadline)
-        for failover in self._failovers.values():
-            failover.join(deadline=deadline)
+        self._failovers.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
-        failovers = any(failover.alive for failover in self._failovers.values())
         workers = any(worker.alive for worker in self._workers.values())
-        if not (self._outbox.alive or workers or failovers):
+        if not (self._outbox.alive or workers or self._failovers.any_alive):
             self._journal.close()
 
     @property
@@ -182,7 +157,7 @@ class Engine:
     def alive(self) -> bool:
         """Whether every card has its worker, and its failover where the settings ask for one."""
         working = all(worker.alive for worker in self._workers.values())
-        return working and all(failover.alive for failover in self._failovers.values())
+        return working and self._failovers.all_alive
 
     @property
     def healthy(self) -> bool:
@@ -224,8 +199,7 @@ class Engine:
             NotFound: the settings name no such card.
         """
         self._worker(euicc)
-        failover = self._failovers.get(euicc)
-        return failover.status if failover is not None else None
+        return self._failovers.status(euicc)
 
     def icon(self, euicc: str, iccid: str) -> Icon:
         """Return a profile's picture.
