@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from card.link_contract import soon
-from lpad.card.at_modem import AtModem
+from lpad.card.at_modem import AtModem, AtPatience
 from lpad.card.registration import RegistrationWatch, registrations
 from lpad.card.serial_line import SerialLine
 from lpad.deadline import Deadline
@@ -68,6 +68,25 @@ def test_a_modem_without_any_of_the_commands_tells_nothing() -> None:
         assert registrations(host, deadline=soon()) == ()
 
 
+@pytest.mark.parametrize("reason", [10, 14], ids=["no SIM", "SIM busy"])
+def test_a_modem_without_a_sim_knows_the_command_all_the_same(reason: int) -> None:
+    """As where no profile is enabled yet: it is not registered, and a guard may wait for that."""
+    with bench(registration_commands=("+CEREG",)) as (modem, host, _):
+        modem.once("AT+CEREG?", instead=(f"+CME ERROR: {reason}",), executed=False)
+        assert [str(each) for each in registrations(host, deadline=soon())] == ["CEREG 0 (not registered)"]
+
+
+def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() -> None:
+    """No answer to one command does not hide the answers to the others."""
+    with bench() as (modem, host, _):
+        host.patience = AtPatience(information=0.3)
+        modem.once("AT+C5GREG?", instead=(), executed=False)
+        watch = RegistrationWatch(host, deadline=soon())
+        assert [each.network for each in watch.status] == ["+CEREG", "+CGREG"]
+        watch.ask(deadline=soon())
+        assert list(modem.received).count("AT+C5GREG?") == 1
+
+
 def test_hears_that_the_modem_has_registered() -> None:
     """A change comes of its own accord: the question was put once."""
     with bench(registers_after=0.3) as (modem, host, _):
@@ -77,8 +96,8 @@ def test_hears_that_the_modem_has_registered() -> None:
             assert watch.listen(deadline=soon())
         assert [line for line in modem.received if line.endswith("?")] == [
             "AT+CEREG?",
-            "AT+C5GREG?",
             "AT+CGREG?",
+            "AT+C5GREG?",
         ]
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.card.link import LinkRefused
-from lpad.errors import CardBusy, CardError, CardMalformed, MalformedError
+from lpad.errors import CardBusy, CardError, CardMalformed, CardUnreachable, MalformedError
 from lpad.protocol.registration_answer import (
     NETWORKS,
+    NOT_REGISTERED,
     Registration,
     announcing_command,
     registration_announced,
@@ -22,6 +23,8 @@ from lpad.protocol.registration_answer import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lpad.card.at_modem import AtModem
     from lpad.deadline import Deadline
 
@@ -31,21 +34,33 @@ ASKED_AGAIN = 20.0
 """Seconds until a modem that announces nothing is asked again."""
 
 
-def registrations(modem: AtModem, *, deadline: Deadline) -> tuple[Registration, ...]:
+def registrations(
+    modem: AtModem, *, networks: Iterable[str] = NETWORKS, deadline: Deadline
+) -> tuple[Registration, ...]:
     """Return the status of each kind of network that the modem has a command for; none: it has no command.
+
+    A modem that says why it can't tell, such as that no SIM is in it, knows the command, and is not
+    registered.
 
     Raises:
         CardUnreachable: the port is gone or mute.
-        CardBusy: the SIM is still starting.
     """
-    found = []
-    for network in NETWORKS:
+    found: list[Registration] = []
+    for network in networks:
         command = registration_command(network)
         try:
             answer = modem.ask(command, patience=modem.patience.information, deadline=deadline)
             found.append(registration_told(network, answer))
         except (LinkRefused, CardMalformed, MalformedError) as error:
             _log.debug("%s: %s", network, error)
+        except (CardUnreachable, CardBusy) as error:
+            if "modem_error" in error.details:
+                found.append(Registration(network, NOT_REGISTERED))
+            elif not found:
+                raise
+            else:  # it swallows commands that it doesn't know
+                _log.info("%s: %s", network, error)
+                break
     return tuple(found)
 
 
@@ -57,7 +72,6 @@ class RegistrationWatch:
 
         Raises:
             CardUnreachable: the port is gone or mute.
-            CardBusy: the SIM is still starting.
         """
         self._modem = modem
         self._levels: dict[str, int] = {}
@@ -84,9 +98,9 @@ class RegistrationWatch:
         told = registration_announced(line) if line is not None else None
         if told is None:
             return False
-        others = tuple(each for each in self.status if each.network != told.network)
-        level = next((each.level for each in self.status if each.network == told.network), None)
-        self.status = (*others, replace(told, level=level))
+        self.status = tuple(
+            replace(told, level=each.level) if each.network == told.network else each for each in self.status
+        )
         return True
 
     def ask(self, *, deadline: Deadline) -> None:
@@ -94,9 +108,9 @@ class RegistrationWatch:
 
         Raises:
             CardUnreachable: the port is gone or mute.
-            CardBusy: the SIM is still starting.
         """
-        self.status = registrations(self._modem, deadline=deadline) or self.status
+        known = [each.network for each in self.status] or NETWORKS
+        self.status = registrations(self._modem, networks=known, deadline=deadline) or self.status
 
     def end(self, *, deadline: Deadline) -> None:
         """Let the modem be as silent as before; what can't be undone is logged."""

@@ -16,9 +16,10 @@ from lpad.protocol.at_dialogue import AtCommand
 if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
-NETWORKS = ("+CEREG", "+C5GREG", "+CGREG")
-"""The commands, as their answers begin."""
+NETWORKS = ("+CEREG", "+CGREG", "+C5GREG")
+"""The commands, as their answers begin; the one that fewest modems know comes last."""
 
+NOT_REGISTERED = 0
 _REGISTERED = (1, 5)
 _STATUS = {
     0: "not registered",
