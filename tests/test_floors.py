@@ -38,6 +38,7 @@ FLOORS = {
     "daemon": 7,
     "servers": 7,
     "card_ports": 7,
+    "install_policies": 7,
     "client": 7,
     "client_socket": 7,
     "client_views": 7,

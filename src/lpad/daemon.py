@@ -24,6 +24,7 @@ from lpad.engine.means import Patience
 from lpad.engine.measures import Measures
 from lpad.engine.surroundings import Surroundings
 from lpad.errors import InvalidSettings
+from lpad.install_policies import install_policies
 from lpad.logging_format import set_up_logging
 from lpad.reloading import Prepared, Reloading
 from lpad.remote.network_news import watch_network
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from lpad.api.configuration import Configuration
+    from lpad.engine.policies import Policies
     from lpad.settings import Settings, SettingsFile, WhoSection
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ def run(file: SettingsFile) -> None:
     set_up_logging(settings.log.level, redact=settings.log.redact)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
     measures = Measures()
+    policies = install_policies(settings)
     servers = Servers(file, observe=measures.server)
     rules = access_rules(settings)
     # The socket first: a second daemon stops here, before it touches the journal or a port.
@@ -69,10 +72,11 @@ def run(file: SettingsFile) -> None:
         patience=_patience(settings),
         measures=measures,
         surroundings=Surroundings(watch_network=watch_network),
+        policies=policies,
     )
     closing = asyncio.Event()
     interval = systemd.watchdog_interval()
-    live = _Live(file, engine, servers, make_app(engine, rules, closing), sockets)
+    live = _Live(file, engine, servers, make_app(engine, rules, closing), sockets, policies=policies)
     server = ApiServer(
         live.app,
         closing,
@@ -99,10 +103,13 @@ class _Live:
         servers: Servers,
         app: Starlette,
         sockets: list[socket.socket],
+        *,
+        policies: Policies,
     ) -> None:
         self.app = app
         self._file = file
         self._engine = engine
+        self._policies = policies
         self._servers = servers
         self._sockets = sockets
         self._status: Status | None = None
@@ -119,11 +126,13 @@ class _Live:
         """Do all that may fail with new settings; what leads to cards stays as it is."""
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
+        policies = install_policies(new.settings)
 
         def apply() -> None:
             set_up_logging(new.settings.log.level, redact=new.settings.log.redact)
             self._servers.connect_by = connect
             self._engine.be_patient(_patience(new.settings))
+            self._policies.become(policies)
             self.app.state.rules = rules
             _admit(self._sockets, rules)
 

@@ -14,7 +14,8 @@
     │   ├── TooManyChanges           the card's queue is full                   (retryable)
     │   ├── TooManyConnections       the caller's user has too many open        (retryable)
     │   ├── ConfirmationCodeRequired the operator wants a confirmation code, none was given
-    │   ├── Declined                 the caller, or a policy, said no to the profile
+    │   ├── Declined                 the caller said no to the profile, or nobody said yes
+    │   │   └── PolicyRefused            the settings' policy, or the card's, said no to it
     │   └── Cancelled                the caller took the change back
     ├── CardError                the eUICC, or the way to it
     │   ├── CardUnreachable          port gone, card mute, deadline passed      (retryable)
@@ -154,9 +155,15 @@ class ConfirmationCodeRequired(RequestError):
 
 
 class Declined(RequestError):
-    """The caller, or a policy, said no to the profile that was offered."""
+    """The caller said no to the profile that was offered, or nobody answered."""
 
     kind = "declined"
+
+
+class PolicyRefused(Declined):
+    """A policy said no to a server or a profile; details hold the `rule`, by the name of its setting."""
+
+    kind = "policy-refused"
 
 
 class Cancelled(RequestError):

@@ -16,6 +16,7 @@ from lpad.engine.engine import Engine
 from lpad.engine.journal import Journal
 from lpad.engine.means import Patience
 from lpad.engine.measures import Measures
+from lpad.engine.policies import Policies
 from lpad.engine.surroundings import Surroundings
 from lpad.identifiers import Iccid
 from lpad.remote.es9plus import Es9Plus
@@ -71,6 +72,7 @@ class Lab:
         self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki))
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
         self.surroundings = Surroundings()
+        self.policies = Policies()
         self._engine: Engine | None = None
         self._ports: tuple[CardPort, ...] = ()
 
@@ -112,6 +114,7 @@ class Lab:
             patience=self.patience,
             measures=self.measures,
             surroundings=self.surroundings,
+            policies=self.policies,
         )
         self._engine.start()
         return self._engine

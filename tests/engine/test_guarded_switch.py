@@ -25,8 +25,10 @@ from lpad.engine import watching
 from lpad.engine.change import Kind, QuestionKind, State, now
 from lpad.engine.guard import TRANSITIONS, Guard, Phase, Turn
 from lpad.engine.job import Answer
+from lpad.engine.policies import Policies
 from lpad.engine.switch_policy import SwitchPolicy
 from lpad.errors import Conflict, InternalError
+from lpad.lpa.install_policy import Asking, InstallPolicy
 from lpad.simulator.euicc.behaviour import CardBehaviour, RatRule
 from lpad.simulator.modem_personality import Notices
 from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
@@ -53,6 +55,7 @@ def install_locked(lab: Lab) -> None:
     metadata = ProfileMetadata(
         iccid=THIRD, name="Third", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
     )
+    lab.policies.become(Policies(InstallPolicy(confirm=Asking.CARD)))
     lab.install(iccid=THIRD, metadata=metadata)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lpad.lpa.download import Offer
+    from lpad.lpa.install_policy import InstallPolicy
     from lpad.remote.trust import Trust
     from lpad.simulator.euicc.card import SoftCard
     from lpad.simulator.smdp.order import Order as ServersOrder
@@ -151,9 +152,10 @@ class Bench:
         confirmation_code: str | None = None,
         device: DeviceInfo = DEVICE,
         address: str | None = None,
+        policy: InstallPolicy | None = None,
     ) -> Installed:
         if not isinstance(order, Order):
             order = Order.from_activation_code(self.code(order), confirmation_code=confirmation_code)
         with self.euicc() as euicc, self.server(address) as server:
-            run = Download(euicc, server, order, device=device, listener=caller or Caller())
+            run = Download(euicc, server, order, device=device, listener=caller or Caller(), policy=policy)
             return run.run(deadline=soon())

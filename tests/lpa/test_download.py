@@ -9,7 +9,7 @@ import pytest
 from lpa.bench import DEVICE, GOOD_WAY, ICCID, OTHER_ICCID, Caller, soon
 from lpad.codec import tlv
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo, release
-from lpad.errors import Cancelled, ConfirmationCodeRequired, Declined, ServerRefused
+from lpad.errors import Cancelled, ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
 from lpad.identifiers import Iccid
 from lpad.lpa import notification_delivery
 from lpad.lpa.download import Decision, Download, Order
@@ -277,9 +277,9 @@ def test_forbidden_policy_rules(make_bench: MakeBench, behaviour: CardBehaviour)
     with make_bench(behaviour=behaviour) as bench:
         order = bench.order(metadata=metadata)
         caller = Caller()
-        with pytest.raises(Declined) as caught:
+        with pytest.raises(PolicyRefused) as caught:
             bench.download(order, caller)
-        assert caught.value.details == {"rules": "ppr2"}
+        assert caught.value.details == {"rule": "card_rules", "rules": "ppr2"}
         assert caller.offers == []
         assert bench.state(order) == ("error", "policy rules not allowed")
         bench.download(bench.order())

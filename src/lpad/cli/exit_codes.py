@@ -39,6 +39,7 @@ _KINDS = {
     "switch-stuck": TAKEN_BACK,
     "confirmation-code-required": NEEDS_PEOPLE,
     "declined": NEEDS_PEOPLE,
+    "policy-refused": NEEDS_PEOPLE,
     "cancelled": NEEDS_PEOPLE,
     "daemon-unreachable": DAEMON,
     "not-permitted": NOT_PERMITTED,

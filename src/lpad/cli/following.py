@@ -114,6 +114,10 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     "failover": lambda event: (
         f"failover on {event.data['euicc']}: {event.data['standing']} {event.data['profile'] or ''}"
     ),
+    "decision": lambda event: (
+        f"change {event.data['id']}: decision '{event.data['decision']}' by '{event.data['rule']}': "
+        f"{event.data['sentence']}"
+    ),
     "guard": _guard,
     "journal": lambda event: f"journal: {event.data['state']}",
     "notification": _notification,

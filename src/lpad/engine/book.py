@@ -12,6 +12,7 @@ import msgspec
 from lpad.engine.change import CALLER, State
 from lpad.engine.same_card import EID
 from lpad.errors import InternalError, LpadError
+from lpad.log_fields import logged_with
 
 if TYPE_CHECKING:
     from lpad.engine.change import Change, Json, Kind, Progress
@@ -137,6 +138,16 @@ class Book:
         """Tell the hub how far a change's guard has got, as an event of its own."""
         data: dict[str, Json] = {"id": change.id, **msgspec.to_builtins(change.guard)}
         self._hub.publish("guard", data, euicc=change.euicc, change=change.id)
+
+    def tell_decision(self, change: Change, *, decision: str, rule: str, sentence: str) -> None:
+        """Log a decision on what is to be installed, with fields, and tell the hub."""
+        with logged_with(decision=decision, rule=rule):
+            log.info(
+                "change %d (%s) on %s: decision '%s' by '%s': %s",
+                change.id, change.kind, change.euicc, decision, rule, sentence,
+            )  # fmt: skip
+        data: dict[str, Json] = {"id": change.id, "decision": decision, "rule": rule, "sentence": sentence}
+        self._hub.publish("decision", data, euicc=change.euicc, change=change.id)
 
     def private(self, change_id: int) -> Private:
         """Return the secrets and notes of a change that has not ended."""

@@ -13,8 +13,9 @@ from lpad.engine.change import QuestionKind
 from lpad.engine.resuming import left_behind
 from lpad.engine.same_card import EID
 from lpad.engine.switching import switch
-from lpad.errors import CardError, Conflict, LpadError
+from lpad.errors import CardError, Conflict, LpadError, PolicyRefused
 from lpad.lpa.download import Decision, Download, Order
+from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
 from lpad.protocol.download_session import Step
 from lpad.server_address import ServerAddress
@@ -34,6 +35,14 @@ DECISIONS = {
     "accept": Decision.ACCEPT,
     "reject": Decision.REJECT,
     "postpone": Decision.POSTPONE,
+}
+
+
+_ANSWERED = {
+    Decision.ACCEPT: "the profile was shown and accepted",
+    Decision.REJECT: "the profile was shown and rejected",
+    Decision.POSTPONE: "the profile was shown and postponed",
+    Decision.TIMEOUT: "the profile was shown and nobody answered",
 }
 
 
@@ -69,9 +78,20 @@ def _install(job: Job, means: Means, deadline: Deadline) -> dict[str, Json]:
             # Under this EID the result is kept, and looked for after a power cut.
             eid = job.secret(EID) or means.snapshot().eid
             listener = _Listener(job, means, eid or "")
-            installed = Download(euicc, server, order, device=_device(means), listener=listener, eid=eid).run(
-                deadline=deadline
+            download = Download(
+                euicc,
+                server,
+                order,
+                device=_device(means),
+                listener=listener,
+                eid=eid,
+                policy=listener.policy,
             )
+            try:
+                installed = download.run(deadline=deadline)
+            except PolicyRefused as refused:
+                job.decided("refuse", rule=str(refused.details["rule"]), sentence=refused.sentence)
+                raise
             job.follow("deliver-notifications")
             delivered = _notify(means, euicc, installed, server, eid=eid or "")
     return {
@@ -148,6 +168,7 @@ class _Listener:
         self._job = job
         self._eid = eid
         self._means = means
+        self.policy = means.install_policy()
         self._first_code = job.secret("confirmation_code")
         self.offered: Profile | None = None
 
@@ -177,12 +198,14 @@ class _Listener:
         icon = reading.offered_icon(offer)
         if icon is not None:
             self._means.keep_icon(self.offered.iccid, icon)
-        if not (self._job.params.get("confirm") or offer.rules_needing_consent):
+        if not (self._job.params.get("confirm") or self.policy.demands_consent(offer)):
             return Decision.ACCEPT
         answer = self._job.ask(
             QuestionKind.CONSENT, profile=reading.shown(self.offered), within=self._means.patience.answer
         )
-        return Decision.TIMEOUT if answer is None else DECISIONS[answer.decision or "reject"]
+        decision = Decision.TIMEOUT if answer is None else DECISIONS[answer.decision or "reject"]
+        self._job.decided(decision.value, rule=CONFIRM, sentence=_ANSWERED[decision])
+        return decision
 
     def confirmation_code(self, *, refused: bool) -> str | None:
         first, self._first_code = self._first_code, None

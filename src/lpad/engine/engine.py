@@ -20,6 +20,7 @@ from lpad.engine.idempotency import Submission
 from lpad.engine.journal.recovery import Recovery
 from lpad.engine.measures import Measures
 from lpad.engine.outbox import Outbox
+from lpad.engine.policies import Policies
 from lpad.engine.same_card import EID
 from lpad.engine.surroundings import Surroundings
 from lpad.engine.worker import Worker
@@ -71,6 +72,7 @@ class Engine:
         patience: Patience,
         measures: Measures | None = None,
         surroundings: Surroundings | None = None,
+        policies: Policies | None = None,
     ) -> None:
         """Wire the parts; nothing is opened before `start`.
 
@@ -81,6 +83,7 @@ class Engine:
             patience: how long things may take.
             measures: counts and durations, to which the edges add theirs.
             surroundings: the device's clock and network.
+            policies: what may be installed; they may become others at any time.
         """
         self.measures = measures or Measures()
         self._journal = journal
@@ -92,6 +95,7 @@ class Engine:
         self._connect_for = connect
         self._surroundings = surroundings or Surroundings()
         self._patience = patience
+        policies = policies or Policies()
         self._outbox = Outbox(
             journal,
             self._hub,
@@ -110,6 +114,7 @@ class Engine:
                 connect=self._connect,
                 patience=patience,
                 surroundings=self._surroundings,
+                policies=policies,
             )
             for port in ports
         }

@@ -127,6 +127,10 @@ class Job:
         self.check()
         self._write(self._change.at_step(name), notes, needed=not self._bound)
 
+    def decided(self, decision: str, *, rule: str, sentence: str) -> None:
+        """Tell what was decided on an offered profile, or its server, and by which rule."""
+        self._book.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
+
     def postpone(self, pause: Pause, **notes: Json) -> None:
         """Have the change wait for another attempt: on disk, with what that needs.
 

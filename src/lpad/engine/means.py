@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot import Icon, Snapshot
     from lpad.engine.surroundings import Surroundings
     from lpad.lpa.euicc import Euicc
+    from lpad.lpa.install_policy import InstallPolicy
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Means:
 
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
     what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
-    `changes` returns those of this card that the journal keeps.
+    `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it.
     """
 
     card: Card
@@ -64,4 +65,5 @@ class Means:
     observe: Observe
     keep_icon: Callable[[str, Icon], None]
     changes: Callable[[], list[Change]]
+    install_policy: Callable[[], InstallPolicy]
     surroundings: Surroundings

@@ -111,6 +111,7 @@ def offered_profile(offer: Offer) -> Profile:
         profile_class=offer.profile_class,
         name=offer.profile_name,
         provider=offer.service_provider_name,
+        owner=_owner(offer.owner),
         policy_rules=offer.policy_rules,
         icon_type=_media_type(offer.icon) if offer.icon else None,
     )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lpad.engine.means import Patience
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.policies import Policies
     from lpad.engine.provisioning import ProvisioningState
     from lpad.engine.snapshot import Icon, Snapshot
     from lpad.engine.surroundings import Surroundings
@@ -62,6 +63,7 @@ class Worker:
         connect: Connect,
         patience: Patience,
         surroundings: Surroundings,
+        policies: Policies,
     ) -> None:
         self._name = port.name
         self._card = Card(port)
@@ -82,6 +84,7 @@ class Worker:
             observe=self._observer.observe,
             keep_icon=self._observer.keep_icon,
             surroundings=surroundings,
+            install_policy=partial(policies.of, port.name),
             changes=partial(book.changes, euicc=port.name),
         )
         self._unsettled = Unsettled(book, journal)

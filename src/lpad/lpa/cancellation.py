@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.codec.status_codes import Remedy
 from lpad.deadline import Deadline
-from lpad.errors import Cancelled, CardError, ConfirmationCodeRequired, Declined, LpadError, ServerRefused
+from lpad.errors import (
+    Cancelled,
+    CardError,
+    ConfirmationCodeRequired,
+    Declined,
+    LpadError,
+    PolicyRefused,
+    ServerRefused,
+)
 from lpad.lpa.download_port import Decision
+from lpad.lpa.install_policy import reason_of
 from lpad.protocol.download_session import State
 
 if TYPE_CHECKING:
@@ -38,16 +47,11 @@ def reason_for(error: Exception, state: State) -> CancelSessionReason:
     """
     if isinstance(error, CardError) and state in (State.BOUND, State.LOADING):
         return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
+    if isinstance(error, PolicyRefused):
+        return reason_of(error)
     if isinstance(error, Declined):
-        # Without a decision it was no caller's: the card's policy forbids the profile.
-        return _DECIDED.get(str(error.details.get("decision")), CancelSessionReason.PPR_NOT_ALLOWED)
-    if isinstance(error, Cancelled | ConfirmationCodeRequired):
-        return CancelSessionReason.POSTPONED
-    if isinstance(error, ServerRefused) and error.details["remedy"] == Remedy.CONFIRMATION_CODE:
-        return CancelSessionReason.POSTPONED
-    if isinstance(error, LpadError) and error.retryable:
-        return CancelSessionReason.POSTPONED
-    return CancelSessionReason.UNDEFINED_REASON
+        return _DECIDED.get(str(error.details.get("decision")), CancelSessionReason.UNDEFINED_REASON)
+    return CancelSessionReason.POSTPONED if _passes(error) else CancelSessionReason.UNDEFINED_REASON
 
 
 def cancel(
@@ -69,3 +73,12 @@ def cancel(
         _LOG.debug("the session could not be cancelled (%s): %s", reason.reason, error)
     else:
         _LOG.info("session cancelled on card and server (%s)", reason.reason)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same order can be used again."""
+    if isinstance(error, ServerRefused) and error.details["remedy"] == Remedy.CONFIRMATION_CODE:
+        return True
+    return isinstance(error, Cancelled | ConfirmationCodeRequired) or (
+        isinstance(error, LpadError) and error.retryable
+    )

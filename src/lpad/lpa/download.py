@@ -27,6 +27,7 @@ from lpad.errors import (
 )
 from lpad.lpa import cancellation, offering, server_checks
 from lpad.lpa.download_port import Decision, DownloadListener, Installed, Offer, Order
+from lpad.lpa.install_policy import InstallPolicy
 from lpad.lpa.lost_result import find_lost_result
 from lpad.lpa.refusal import installation_refused
 from lpad.lpa.same_card import check_proof
@@ -79,6 +80,7 @@ class Download:
         device: DeviceInfo,
         listener: DownloadListener,
         eid: str | None = None,
+        policy: InstallPolicy | None = None,
     ) -> None:
         """Bring together what takes part.
 
@@ -90,6 +92,7 @@ class Download:
             device: TAC, IMEI and capabilities of the device, told to the card and the server.
             listener: is told of each step and asked for decisions.
             eid: of the card that the profile is for; None: of whichever is there.
+            policy: what may be installed; None: what lpad allows by itself.
         """
         self._euicc = euicc
         self._server = server
@@ -97,6 +100,7 @@ class Download:
         self._device = device
         self._listener = listener
         self._eid = eid
+        self._policy = policy or InstallPolicy()
         self._session = DownloadSession()
         self._deadline = Deadline.after(0)
         self._code = order.confirmation_code or None
@@ -128,7 +132,8 @@ class Download:
             deadline: of the whole, but for the time that the listener takes to answer.
 
         Raises:
-            Declined: the caller refused, or a policy rule is forbidden.
+            PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.
+            Declined: the caller refused, or did not answer.
             ConfirmationCodeRequired: none was given.
             Cancelled: raised by the listener.
             CardRefused: an ES10b function's error code; `function` is ES10b.LoadBoundProfilePackage and
@@ -137,6 +142,7 @@ class Download:
             ServerError: a failure of the server.
         """
         self._deadline = deadline
+        self._policy.check_server(self._server.address)
         if self._order.confirmation_code_expected and self._code is None:
             self._code = self._ask_for_code()
         failure: Exception | None = None
@@ -184,6 +190,7 @@ class Download:
             info1=self._info1,
             smdp_oid=self._order.smdp_oid,
         )
+        self._policy.check_certificate(self._dp_auth)
         return Event.SERVER_PROVEN
 
     def _authenticate_server(self) -> Event:
@@ -212,9 +219,13 @@ class Download:
         return Event.PROFILE_OFFERED
 
     def _confirm(self) -> Event:
-        """Ask the policy, then the caller; a session renewed for its code alone asks nothing twice."""
+        """Ask the policies, then the caller; a session renewed for its code alone asks nothing twice.
+
+        What is judged here is what gets installed: the package's own metadata must say the same.
+        """
         metadata = self._offered.metadata
         if self._accepted != metadata.raw:
+            self._policy.check_metadata(metadata)
             verdict = offering.judge(metadata, self._euicc, info2=self._read_info2, deadline=self._deadline)
             with self._callers_time():
                 decision = self._listener.confirm(offering.offer(self._offered, verdict))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from lpad.activation_code import ActivationCode
+    from lpad.codec.messages.metadata import OperatorId
     from lpad.identifiers import Aid, Iccid
     from lpad.protocol.download_session import Step
     from lpad.server_address import ServerAddress
@@ -55,6 +56,7 @@ class Offer:
     profile_name: str
     profile_class: str
     """`test`, `provisioning` or `operational`; `unknown` for those of later versions."""
+    owner: OperatorId | None
     icon: bytes | None
     """JPEG or PNG, 64 by 64."""
     policy_rules: tuple[str, ...]

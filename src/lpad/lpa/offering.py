@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.errors import Declined
+from lpad.errors import Declined, PolicyRefused
 from lpad.lpa import policy
 from lpad.lpa.download_port import Decision, Offer
+from lpad.lpa.install_policy import CARD_RULES
 from lpad.lpa.policy import PolicyVerdict
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def judge(
     """Ask the card's table about the profile's policy rules; nothing is asked where it has none.
 
     Raises:
-        Declined: the card does not allow its operator one of them.
+        PolicyRefused: the card does not allow its operator one of them.
         CardError: the card can't be asked.
     """
     rules = policy.rules_of(metadata)
@@ -42,9 +43,10 @@ def judge(
     )
     if verdict.forbidden:
         names = " ".join(verdict.forbidden)
-        raise Declined(
+        raise PolicyRefused(
             f"the profile carries policy rules that this card does not allow its operator ({names}); ask "
             "the operator for a profile without them",
+            rule=CARD_RULES,
             rules=names,
         )
     return verdict
@@ -58,6 +60,7 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
         service_provider_name=metadata.service_provider_name,
         profile_name=metadata.name,
         profile_class=metadata.profile_class.value,
+        owner=metadata.owner,
         icon=metadata.icon,
         policy_rules=policy.rules_of(metadata),
         rules_needing_consent=verdict.needing_consent,

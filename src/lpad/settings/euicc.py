@@ -12,6 +12,7 @@ from lpad.identifiers import Aid, Imei
 from lpad.server_address import ServerAddress
 from lpad.settings.capabilities import check_capabilities
 from lpad.settings.failover import FailoverSection
+from lpad.settings.policy import CardPolicySection
 from lpad.settings.quantities import Text
 from lpad.settings.section import Section
 from lpad.settings.switching import SwitchingSection
@@ -46,6 +47,7 @@ class EuiccSection(Section, frozen=True):
     quirks: dict[str, Any] = {}
     device_capabilities: dict[str, str | int | float] = {}
     switching: SwitchingSection = SwitchingSection()
+    policy: CardPolicySection = CardPolicySection()
     failover: FailoverSection = FailoverSection()
 
     @property

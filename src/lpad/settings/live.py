@@ -26,6 +26,7 @@ WHEN: dict[str, When] = {
     "state_folder": When.RESTART,
     "log": When.RELOAD,
     "answer_within": When.RELOAD,
+    "policy": When.RELOAD,
     "trust": When.RELOAD,
     "remote": When.RELOAD,
     "access": When.RELOAD,
@@ -35,17 +36,29 @@ WHEN: dict[str, When] = {
     "provision": When.RESTART,
     "modem_manager": When.RESTART,
 }
-"""Every key at the top of the file; what stands below a key is as the key."""
+"""Every key at the top of the file; what stands below a key is as the key, but for `OWN`."""
+
+OWN: dict[str, When] = {
+    "policy": When.RELOAD,
+}
+"""Keys of a card, below `euiccs.NAME`, that count otherwise than what leads to it."""
 
 
 def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:
     """Return the keys, dotted, that differ and that count from the next start only."""
-    return tuple(key for key in changed(running, wanted) if WHEN.get(key.split(".")[0]) is not When.RELOAD)
+    return tuple(key for key in changed(running, wanted) if _when(key) is not When.RELOAD)
 
 
 def changed(before: Settings, after: Settings) -> tuple[str, ...]:
     """Return the keys, dotted, that differ between two settings."""
     return tuple(_differences(msgspec.to_builtins(before), msgspec.to_builtins(after), ""))
+
+
+def _when(key: str) -> When | None:
+    top, *below = key.split(".")
+    if top == "euiccs" and len(below) > 1 and below[1] in OWN:
+        return OWN[below[1]]
+    return WHEN.get(top)
 
 
 def _differences(before: object, after: object, path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from lpad.settings.euicc import EuiccSection, Provision, check_places
 from lpad.settings.history import HistorySection
 from lpad.settings.log import LogSection
 from lpad.settings.modem_manager import ModemManagerSection
+from lpad.settings.policy import PolicySection
 from lpad.settings.quantities import Seconds, Text
 from lpad.settings.remote import RemoteSection
 from lpad.settings.section import Section
@@ -28,6 +29,7 @@ class Settings(Section, frozen=True):
     state_folder: Text = "/var/lib/lpad"
     log: LogSection = LogSection()
     answer_within: Seconds = 300
+    policy: PolicySection = PolicySection()
     trust: TrustSection = TrustSection()
     remote: RemoteSection = RemoteSection()
     access: AccessSection = AccessSection()

@@ -1,0 +1,177 @@
+"""What the owner of a device lets be installed, where nobody sits at it to say so.
+
+Each rule is judged as early as what it judges is known, and always before the card gets a byte of a profile.
+The card's own rules (`policy.py`) come on top: neither can allow what the other forbids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from lpad.codec.messages.download import CancelSessionReason
+from lpad.errors import PolicyRefused
+from lpad.lpa.policy import rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lpad.codec.certificate import Certificate
+    from lpad.codec.messages.metadata import ProfileMetadata
+    from lpad.lpa.download_port import Offer
+    from lpad.server_address import ServerAddress
+
+ANY = ("*",)
+_LONGEST_SEEN = 80
+"""Characters of what a server says that are shown in an error."""
+
+
+class Asking(StrEnum):
+    """When a local program has to confirm a profile before it is installed."""
+
+    CARD = "card"  # where the card's table demands consent to the profile's rules
+    RULES = "rules"  # where the profile carries any policy rule
+    ALWAYS = "always"
+
+
+class Moment(StrEnum):
+    """When a rule is judged; nothing after it has happened by then."""
+
+    CONTACT = "before the server is contacted"
+    AUTHENTICATION = "before the card is shown the server's certificate"
+    OFFER = "before the profile is bound to the card and downloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a rule is judged, and what card and server are told; None where no session is open yet."""
+
+    moment: Moment
+    reason: CancelSessionReason | None
+
+
+CARD_RULES = "card_rules"
+CONFIRM = "confirm"
+RULES: dict[str, Rule] = {
+    "servers": Rule(Moment.CONTACT, None),
+    "server_oids": Rule(Moment.AUTHENTICATION, None),
+    "classes": Rule(Moment.OFFER, CancelSessionReason.END_USER_REJECTION),
+    "operators": Rule(Moment.OFFER, CancelSessionReason.END_USER_REJECTION),
+    "providers": Rule(Moment.OFFER, CancelSessionReason.END_USER_REJECTION),
+    "forbidden_rules": Rule(Moment.OFFER, CancelSessionReason.PPR_NOT_ALLOWED),
+    CARD_RULES: Rule(Moment.OFFER, CancelSessionReason.PPR_NOT_ALLOWED),
+}
+"""Every rule by the name of its setting; `card_rules` is the card's own table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallPolicy:
+    """One card's policy; in the lists of patterns `*` stands for any characters."""
+
+    servers: Sequence[str] = ANY
+    """Names of SM-DP+, with their port where it isn't 443."""
+    server_oids: Sequence[str] = ANY
+    """Dotted, as in the SM-DP+'s certificate."""
+    operators: Sequence[str] = ANY
+    """The profile owner's codes, such as 262-01."""
+    providers: Sequence[str] = ANY
+    """The service provider's name."""
+    classes: Sequence[str] = ("operational", "provisioning")
+    forbidden_rules: Sequence[str] = ()
+    """Policy rules that no profile may carry, whatever the card allows."""
+    confirm: Asking = Asking.RULES
+
+    def check_server(self, address: ServerAddress) -> None:
+        """See that a server may be asked for a profile.
+
+        Raises:
+            PolicyRefused: the settings name others.
+        """
+        if not _fits(self.servers, str(address)):
+            raise _refused("servers", f"the server {address} is not among those that the settings allow")
+
+    def check_certificate(self, certificate: Certificate) -> None:
+        """See that the server is one of those allowed, by the OID in the certificate that it signs with.
+
+        Raises:
+            PolicyRefused: the settings name others.
+        """
+        oids = certificate.registered_ids
+        if self.server_oids != ANY and not any(_fits(self.server_oids, oid) for oid in oids):
+            named = " ".join(oids) or "none"
+            raise _refused("server_oids", f"the server's OID ({_shown(named)}) is not among those allowed")
+
+    def check_metadata(self, metadata: ProfileMetadata) -> None:
+        """See that a profile may be installed.
+
+        Raises:
+            PolicyRefused: its class, operator, provider or policy rules are not allowed.
+        """
+        kind = metadata.profile_class.value
+        if kind not in self.classes:
+            raise _refused("classes", f"the profile is of the class '{kind}', which the settings don't allow")
+        owner = metadata.owner
+        operator = f"{owner.mcc}-{owner.mnc}" if owner is not None else ""
+        if self.operators != ANY and not _fits(self.operators, operator):
+            whose = f"the operator {_shown(operator)}" if operator else "an operator that it does not name"
+            raise _refused("operators", f"the profile is of {whose}, whom the settings don't allow")
+        provider = metadata.service_provider_name
+        if not _fits(self.providers, provider):
+            raise _refused(
+                "providers", f"the profile's provider '{_shown(provider)}' is not among those allowed"
+            )
+        carried = [rule for rule in rules_of(metadata) if rule in self.forbidden_rules]
+        if carried:
+            names = " ".join(carried)
+            raise _refused(
+                "forbidden_rules", f"the profile carries policy rules that the settings forbid ({names})"
+            )
+
+    def demands_consent(self, offer: Offer) -> bool:
+        """Whether a local program has to confirm an offer that is allowed otherwise."""
+        return (
+            self.confirm is Asking.ALWAYS
+            or bool(offer.rules_needing_consent)
+            or (self.confirm is Asking.RULES and bool(offer.policy_rules))
+        )
+
+
+def reason_of(refused: PolicyRefused) -> CancelSessionReason:
+    """Return what card and server are told."""
+    reason = RULES[str(refused.details["rule"])].reason
+    return CancelSessionReason.UNDEFINED_REASON if reason is None else reason
+
+
+def _fits(patterns: Iterable[str], text: str) -> bool:
+    return any(_matches(pattern, text) for pattern in patterns)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Match `*` for any characters, in a time that no text from a server can stretch."""
+    first, *others = pattern.split("*")
+    if not others:
+        return text == pattern
+    last = others.pop()
+    if len(text) < len(first) + len(last) or not (text.startswith(first) and text.endswith(last)):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in others:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def _shown(text: str) -> str:
+    """Return what a server says, fit for a sentence."""
+    clean = "".join(each if each.isprintable() else "?" for each in text[: _LONGEST_SEEN + 1])
+    return clean if len(clean) <= _LONGEST_SEEN else f"{clean[:_LONGEST_SEEN]}…"
+
+
+def _refused(rule: str, why: str) -> PolicyRefused:
+    return PolicyRefused(
+        f"nothing was installed: {why} ('policy.{rule}'); ask for another profile, or change the settings",
+        rule=rule,
+    )

@@ -1,0 +1,258 @@
+"""What the owner of a device lets be installed: each rule at its moment, with its reason."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import ICCID, OTHER_ICCID, Bench, Caller
+from lpad.codec.messages.metadata import OperatorId, ProfileClass
+from lpad.codec.messages.metadata import ProfileMetadata as Read
+from lpad.errors import PolicyRefused, ServerMalformed
+from lpad.identifiers import Iccid
+from lpad.lpa.install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment
+from lpad.lpa.server_checks import same_profile
+from lpad.protocol.download_session import Step
+from lpad.server_address import ServerAddress
+from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.metadata import ProfileClass as OfferedClass
+
+if TYPE_CHECKING:
+    from lpad.simulator.smdp.order import Order
+
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+
+METADATA = ProfileMetadata(
+    iccid=ICCID,
+    service_provider="Example Mobile",
+    owner=Owner("00101"),
+    rules=(ProfilePolicyRule.PPR2,),
+)
+REFUSALS = {
+    "servers": InstallPolicy(servers=("smdp.other.example", "*.example.org")),
+    "server_oids": InstallPolicy(server_oids=("2.999.11", "2.999.1")),
+    "classes": InstallPolicy(classes=("test",)),
+    "operators": InstallPolicy(operators=("001-02", "262-*")),
+    "providers": InstallPolicy(providers=("Other *", "Example")),
+    "forbidden_rules": InstallPolicy(forbidden_rules=("ppr1", "ppr2")),
+}
+LAST_STEPS = {
+    Moment.CONTACT: [],
+    Moment.AUTHENTICATION: [Step.GET_EUICC_INFO1, Step.GET_EUICC_CHALLENGE, Step.INITIATE_AUTHENTICATION],
+    Moment.OFFER: [
+        Step.GET_EUICC_INFO1,
+        Step.GET_EUICC_CHALLENGE,
+        Step.INITIATE_AUTHENTICATION,
+        Step.AUTHENTICATE_SERVER,
+        Step.AUTHENTICATE_CLIENT,
+        Step.CONFIRM,
+        Step.CANCEL_SESSION,
+    ],
+}
+SERVERS_WORDS = {"endUserRejection": "end user rejection", "pprNotAllowed": "policy rules not allowed"}
+
+
+def order_of(bench: Bench) -> Order:
+    return bench.order(metadata=METADATA)
+
+
+@pytest.mark.parametrize("rule", REFUSALS)
+def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
+    """A rule ends the download when what it judges is known, tells the server why, and asks nobody."""
+    order, caller = order_of(bench), Caller()
+    with pytest.raises(PolicyRefused) as caught:
+        bench.download(order, caller, policy=REFUSALS[rule])
+    assert caught.value.details == {"rule": rule}
+    assert f"'policy.{rule}'" in caught.value.sentence
+    assert caller.steps == LAST_STEPS[RULES[rule].moment]
+    assert caller.offers == []
+    reason = RULES[rule].reason
+    assert bench.state(order)[1] == (None if reason is None else SERVERS_WORDS[reason.reason])
+    assert bench.card.profiles == ()
+    bench.download(bench.order(OTHER_ICCID))
+
+
+def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
+    """Neither the server nor the card hears of it, and nobody is asked for a code."""
+    order, caller = bench.order(confirmation_code="1234"), Caller(codes=["1234"])
+    before = bench.smdp.counters.tcp_connects
+    with pytest.raises(PolicyRefused):
+        bench.download(order, caller, policy=REFUSALS["servers"])
+    assert bench.smdp.counters.tcp_connects == before
+    assert caller.asked == []
+
+
+def test_what_every_rule_allows(bench: Bench) -> None:
+    """With every list filled, a profile that fits all of them is installed."""
+    policy = InstallPolicy(
+        servers=("smdp.other.example", bench.smdp.address),
+        server_oids=(bench.smdp.oid,),
+        operators=("001-*",),
+        providers=("Example*",),
+        classes=("operational",),
+        forbidden_rules=("ppr1",),
+    )
+    bench.download(order_of(bench), policy=policy)
+    assert [str(profile.iccid) for profile in bench.card.profiles] == [ICCID]
+
+
+def test_test_profiles_are_for_those_who_ask_for_them(bench: Bench) -> None:
+    """By default no test profile is installed: its keys are known to others."""
+    order = bench.order(metadata=ProfileMetadata(iccid=ICCID, profile_class=OfferedClass.TEST))
+    with pytest.raises(PolicyRefused, match="class 'test'"):
+        bench.download(order)
+
+
+def test_the_package_says_what_was_judged(bench: Bench) -> None:
+    """A package with other metadata than were judged is not handed to the card."""
+    bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"))
+    order = order_of(bench)
+    with pytest.raises(ServerMalformed):
+        bench.download(order, policy=InstallPolicy(operators=("001-01",)))
+    assert bench.state(order)[1] == "metadata mismatch"
+    assert bench.card.profiles == ()
+
+
+def read(**other: object) -> Read:
+    metadata = Read(
+        raw=b"",
+        iccid=Iccid.parse(ICCID),
+        service_provider_name="Example Mobile",
+        name="Profile",
+        icon_type=None,
+        icon=None,
+        profile_class=ProfileClass.OPERATIONAL,
+        notification_targets=(),
+        owner=OperatorId(bytes.fromhex("62F210")),
+        pprs=(),
+    )
+    return replace(metadata, **other)  # type: ignore[arg-type]  # a test's own fields
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"service_provider_name": "Example"},
+        {"profile_class": ProfileClass.TEST},
+        {"owner": None},
+        {"owner": OperatorId(bytes.fromhex("62F210"), gid1=b"\1")},
+        {"pprs": ("ppr1",)},
+        {"iccid": Iccid.parse(OTHER_ICCID)},
+        {"name": "profile"},
+        {"notification_targets": (None,)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_nothing_that_was_judged_may_differ_in_the_package(other: dict[str, object]) -> None:
+    """Each of the fields that a policy, or a person, decides on is compared."""
+    assert same_profile(read(raw=b"1"), read(raw=b"2"))
+    assert not same_profile(read(), read(**other))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "owner", "fits"),
+    [
+        ("*", None, True),
+        ("262-01", "62F210", True),
+        ("262-*", "62F210", True),
+        ("*-01", "62F210", True),
+        ("2*-01", "62F210", True),
+        ("262-1", "62F210", False),
+        ("262-011", "62F210", False),
+        ("262-02", "62F210", False),
+        ("310-410", "130014", True),
+        ("310-41*", "130014", True),
+        ("310-41", "130014", False),
+        ("*-*", None, False),
+        ("262-01", "62F2", False),
+    ],
+)
+def test_operators(pattern: str, owner: str | None, fits: bool) -> None:  # noqa: FBT001  a table's column
+    """A profile without an owner is nobody's, and only allowed where all are."""
+    metadata = read(owner=OperatorId(bytes.fromhex(owner)) if owner else None)
+    policy = InstallPolicy(operators=(pattern,))
+    if fits:
+        policy.check_metadata(metadata)
+    else:
+        with pytest.raises(PolicyRefused):
+            policy.check_metadata(metadata)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "address", "fits"),
+    [
+        ("smdp.example.com", "SMDP.Example.COM", True),
+        ("smdp.example.com", "smdp.example.com:443", True),
+        ("smdp.example.com", "smdp.example.com:8443", False),
+        ("smdp.example.com:8443", "smdp.example.com:8443", True),
+        ("smdp.example.com:*", "smdp.example.com:8443", True),
+        ("*.example.com", "a.b.example.com", True),
+        ("*.example.com", "example.com", False),
+        ("*.example.com", "smdp.example.com.evil.org", False),
+        ("*.example.com", "evilexample.com", False),
+        ("s*p.*.com", "smdp.example.com", True),
+        ("s*s.com", "s.com", False),
+    ],
+)
+def test_servers(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT001  a table's column
+    """Names are compared in lower case, with the port unless it is 443."""
+    policy = InstallPolicy(servers=(pattern,))
+    if fits:
+        policy.check_server(ServerAddress.parse(address))
+    else:
+        with pytest.raises(PolicyRefused):
+            policy.check_server(ServerAddress.parse(address))
+
+
+def test_what_a_server_says_can_stretch_nothing() -> None:
+    """A long name is refused at once, and shortened and made printable in the error."""
+    policy = InstallPolicy(providers=("a*a*a*a*a*a*a*b",))
+    with pytest.raises(PolicyRefused) as caught:
+        policy.check_metadata(read(service_provider_name="a\n" * 500_000))
+    assert len(caught.value.sentence) < 300
+    assert caught.value.sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("confirm", "rules", "demanded_by_card", "asks"),
+    [
+        (Asking.CARD, (), (), False),
+        (Asking.CARD, ("ppr1",), (), False),
+        (Asking.CARD, ("ppr1",), ("ppr1",), True),
+        (Asking.RULES, (), (), False),
+        (Asking.RULES, ("ppr1",), (), True),
+        (Asking.ALWAYS, (), (), True),
+    ],
+)
+def test_whom_to_ask(
+    bench: Bench,
+    confirm: Asking,
+    rules: tuple[str, ...],
+    demanded_by_card: tuple[str, ...],
+    asks: bool,  # noqa: FBT001  a table's column
+) -> None:
+    """What the card demands is asked for in any case; the settings may ask for more."""
+    caller = Caller()
+    bench.download(bench.order(), caller)
+    offer = replace(caller.offers[0], policy_rules=rules, rules_needing_consent=demanded_by_card)
+    assert InstallPolicy(confirm=confirm).demands_consent(offer) is asks
+
+
+def test_the_documentation_has_the_table() -> None:
+    """docs/security.md says of each rule when it is judged and what card and server are told."""
+    text = SECURITY.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \| (.+) \|$", text, re.MULTILINE)
+    told = {rule: (moment, reason) for rule, moment, reason in rows if rule in RULES}
+    assert told == {
+        rule: (
+            each.moment.value,
+            f"{each.reason.reason} ({each.reason:d})" if each.reason is not None else "nothing yet",
+        )
+        for rule, each in RULES.items()
+    }
+    assert f"| `{CONFIRM}` |" in text
