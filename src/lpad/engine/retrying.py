@@ -19,6 +19,7 @@ from lpad.errors import (
     CardRefused,
     CardUnreachable,
     ClockNotSet,
+    ServerMalformed,
     ServerRefused,
     ServerUnreachable,
     ServerUntrusted,
@@ -39,6 +40,7 @@ class Course(enum.StrEnum):
     ANEW = "anew"  # at once with a new session, once
     NETWORK = "network"  # after a while, or when there is a network again
     SERVER = "server"  # after a while
+    GARBLED = "garbled"  # after a while, a few times: something else answered in the server's place
     CARD = "card"  # when the card is back, a few times
     TIME = "time"  # when the clock was set
 
@@ -46,12 +48,13 @@ class Course(enum.StrEnum):
 BACKOFF: Mapping[Course, Backoff] = {
     Course.NETWORK: Backoff((5, 15, 30, 60, 120, 300, 600, 1800, 3600)),
     Course.SERVER: Backoff((30, 60, 300, 900, 1800, 3600)),
+    Course.GARBLED: Backoff((30, 300, 1800)),
     Course.CARD: Backoff((5, 30, 120, 300, 900)),
     Course.TIME: Backoff((600, 3600)),
 }
 LONGEST = max(backoff.longest for backoff in BACKOFF.values())
 
-TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.CARD: 5}
+TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.GARBLED: 3, Course.CARD: 5}
 """How often a course is taken by one change; the others: as long as the change is to be tried."""
 
 SESSIONS = 10
@@ -60,6 +63,13 @@ enough (8.8.5/6.4); this is for one that doesn't."""
 
 _BELIEVABLE = 60 * 24 * 3600
 """Seconds; who has waited longer has seen the clock being set."""
+
+_REASONS: Mapping[Course, PauseReason] = {
+    Course.NETWORK: PauseReason.NETWORK,
+    Course.CARD: PauseReason.CARD,
+    Course.TIME: PauseReason.TIME,
+}
+"""What a change shows while it waits; the other courses wait for the server."""
 
 _BY_REMEDY: Mapping[Remedy, Course] = {
     Remedy.RETRY: Course.SERVER,
@@ -102,6 +112,8 @@ def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa
         if not error.retryable:
             return Course.STOP
         return Course.SERVER if "http_status" in error.details else Course.NETWORK
+    if isinstance(error, ServerMalformed):
+        return Course.GARBLED if error.retryable else Course.STOP
     if isinstance(error, ServerUntrusted):
         cause = error.details.get("cause")
         doubtful = cause == "clock-not-set" or (cause in _DATES and not synchronised)
@@ -151,7 +163,7 @@ def retry_after(
         return None
     return Retry(
         pause=Pause(
-            reason=PauseReason.SERVER if course is Course.ANEW else PauseReason(course.value),
+            reason=_REASONS.get(course, PauseReason.SERVER),
             since=present,
             # Without any time at all no moment can be named.
             retry_at=None

@@ -240,10 +240,15 @@ class Es9Plus:
                 self._observe(function, time.monotonic() - started)
         if not 200 <= http.status < 300:
             raise self._failed(attempted, http)
-        with blamed_on(ServerMalformed, attempted):
-            answer = decode(http.body)
-            if answer.refusal is None and not answer.fields and not may_be_empty:
-                raise MalformedError(f"the answer is empty (HTTP {http.status})")
+        try:
+            with blamed_on(ServerMalformed, attempted):
+                answer = decode(http.body)
+                if answer.refusal is None and not answer.fields and not may_be_empty:
+                    raise MalformedError(f"the answer is empty (HTTP {http.status})")
+        except ServerMalformed as error:
+            # No word of an SM-DP+: a page of something in front of it, which passes as an HTTP 502 does.
+            error.retryable = True
+            raise
         if answer.refusal is not None:
             raise _refused(attempted, answer.refusal)
         return answer
