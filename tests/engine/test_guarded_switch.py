@@ -163,9 +163,9 @@ def test_a_modem_still_in_the_old_network_does_not_pass(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says for a moment that it is registered, from before the switch, and then that it is not."""
-    monkeypatch.setattr(watching, "STEADY", 2.0)
+    monkeypatch.setattr(watching, "STEADY", 4.0)
     with guarding(tmp_path, pki) as lab:
-        change = guarded(lab, REGISTERED, within=4)
+        change = guarded(lab, REGISTERED, within=7)
         lab.until(
             lambda: lab.engine.change(change.id),
             lambda seen: seen.guard is not None and "registered at home" in seen.guard.told(),

@@ -11,6 +11,7 @@ from card.private_pcscd import PrivatePcscd, wait_for_cards
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.card_ports import card_ports
 from lpad.engine.change import Kind
+from lpad.engine.job import Answer
 from lpad.engine.snapshot import CardState
 from lpad.settings import SettingsFile
 from lpad.simulator.vpcd import VirtualReaderCard
@@ -91,3 +92,25 @@ def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_
         wait_for_cards(present={READER})
         assert lab.carry_out(Kind.REFRESH).error is None
         becomes(lab, CardState.READY)
+
+
+def test_a_guarded_switch_in_a_reader(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    """No modem, no registration: said before anything is sent. A confirmation guards it all the same."""
+    with VirtualReaderCard(lab.card, port=pcscd.port):
+        wait_for_cards(present={READER})
+        start(lab, tmp_path)
+        becomes(lab, CardState.READY)
+        lab.install()
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST, guard={"until": ["registered"], "within": 60})
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert "the card is in a reader" in change.error.sentence
+        assert lab.card.enabled_iccid is None
+        change = lab.asked(
+            lab.submit(Kind.ENABLE, iccid=FIRST, guard={"until": ["confirm"], "within": 60}).id
+        )
+        lab.engine.answer(change.id, Answer(confirm=False))
+        error = lab.ended(change.id).error
+        assert error is not None
+        assert error.kind == "switch-rolled-back"
+        assert lab.card.enabled_iccid is None
