@@ -59,6 +59,7 @@ class Lab:
         *,
         behaviour: CardBehaviour | None = None,
         personality: ModemPersonality | None = None,
+        port: int = 0,
     ) -> None:
         self.folder = folder
         self.pki = pki
@@ -69,7 +70,7 @@ class Lab:
         self.modem = self._stack.enter_context(
             PtyModem(self.card, path=folder / "tty", personality=personality)
         )
-        self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki))
+        self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki, port=port))
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
         self.surroundings = Surroundings()
         self.policies = Policies()

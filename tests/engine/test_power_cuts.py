@@ -1,0 +1,122 @@
+"""Power goes right after each write to the journal: a copy of all memories is started, and must end well."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import FIRST, Lab
+from lpad.engine import retrying
+from lpad.engine.backoff import Backoff
+from lpad.engine.change import Change, Kind, State
+from lpad.engine.journal.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lpad.engine.journal.database import Transaction
+    from lpad.simulator.pki import Pki
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done, to a card with or without a profile, and what is true of its end."""
+
+    kind: Kind
+    on_empty_card: bool
+    fewest: int
+    """Writes that there are at least."""
+    true: Callable[[Lab, Change], bool]
+
+
+def downloaded(lab: Lab, change: Change) -> bool:
+    (profile,) = lab.card.profiles
+    return change.state is State.DONE and profile.enabled
+
+
+def enabled(lab: Lab, change: Change) -> bool:
+    (profile,) = lab.card.profiles
+    return profile.enabled is (change.state is State.DONE)
+
+
+def deleted(lab: Lab, change: Change) -> bool:
+    return (lab.card.profiles == ()) is (change.state is State.DONE)
+
+
+SCENARIOS = {
+    "download": Scenario(kind=Kind.DOWNLOAD, on_empty_card=True, fewest=12, true=downloaded),
+    "enable": Scenario(kind=Kind.ENABLE, on_empty_card=False, fewest=6, true=enabled),
+    "delete": Scenario(kind=Kind.DELETE, on_empty_card=False, fewest=6, true=deleted),
+}
+
+
+class Camera:
+    """Copies the memories of card, server and lpad each time that the journal was written."""
+
+    def __init__(self, folder: Path, images: Path) -> None:
+        self._folder = folder
+        self._images = images
+        self.running = False
+        self.count = 0
+
+    def shoot(self) -> None:
+        if self.running:
+            target = self._images / f"{self.count:03}"
+            shutil.copytree(self._folder, target, ignore=shutil.ignore_patterns("tty"))
+            self.count += 1
+
+
+@pytest.fixture
+def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
+    """A camera behind the journal."""
+    made = Camera(tmp_path / "lab", tmp_path / "images")
+    write = Database.writing
+
+    @contextmanager
+    def writing(self: Database) -> Iterator[Transaction]:
+        with write(self) as transaction:
+            yield transaction
+        made.shoot()
+
+    monkeypatch.setattr(Database, "writing", writing)
+    monkeypatch.setattr(retrying, "BACKOFF", {course: Backoff((0.05,)) for course in retrying.BACKOFF})
+    return made
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_copy_ends_well(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
+    """The change ends with what is true of the card, and the server has all notifications, in their order."""
+    scenario = SCENARIOS[name]
+    with Lab(tmp_path / "lab", pki) as lab:
+        lab.patient(retry=3600)
+        lab.carry_out(Kind.REFRESH)
+        if not scenario.on_empty_card:
+            lab.install()
+            lab.until_true(lambda: lab.card.notifications == ())
+            lab.until_true(lambda: lab.card.open_channels == ())
+        camera.running = True
+        if scenario.kind is Kind.DOWNLOAD:
+            secrets = {"activation_code": lab.code(lab.order())}
+            change = lab.carry_out(scenario.kind, secrets=secrets, enable=True)
+        else:
+            change = lab.carry_out(scenario.kind, iccid=FIRST)
+        lab.until_true(lambda: lab.card.notifications == ())
+        lab.until_true(lambda: lab.card.open_channels == ())
+        camera.running = False
+        port = int(lab.server.address.rpartition(":")[2])
+    assert camera.count >= scenario.fewest
+    for image in sorted((tmp_path / "images").iterdir()):
+        with Lab(image, pki, port=port) as lab:
+            lab.patient(retry=3600)
+            lab.start()
+            settled = lab.ended(change.id)
+            assert scenario.true(lab, settled), (image.name, settled)
+            lab.until_true(lambda lab=lab: lab.card.notifications == ())  # type: ignore[misc]  # bound now
+            lab.until_true(lambda lab=lab: lab.card.open_channels == ())  # type: ignore[misc]  # bound now
+            numbers = list(dict.fromkeys(each.sequence_number for each in lab.server.notifications))
+            assert numbers == list(range(1, len(numbers) + 1)), image.name
