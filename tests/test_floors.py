@@ -19,6 +19,7 @@ FLOORS = {
     "activation_code": 0,
     "deadline": 0,
     "log_fields": 0,
+    "apdu_record": 0,
     "progress": 0,
     "tracing": 0,
     "codec": 1,

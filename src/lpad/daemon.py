@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import lpad
 from lpad import systemd
+from lpad.apdu_record import record_apdus
 from lpad.api.app import make_app
 from lpad.api.entrance import admit
 from lpad.api.roles import AccessRules, Holders, Role
@@ -57,6 +58,7 @@ def run(file: SettingsFile) -> None:
     """
     settings = file.settings
     set_up_logging(settings.log.level, redact=settings.log.redact)
+    record_apdus(_record_of(file))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
     measures = Measures()
     policies = install_policies(settings)
@@ -127,6 +129,7 @@ class _Live:
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)
+        record_apdus(_record_of(new))
 
         def apply() -> None:
             set_up_logging(new.settings.log.level, redact=new.settings.log.redact)
@@ -225,3 +228,7 @@ def _group(name: str | int) -> int | None:
     except KeyError:
         log.debug("this system has no group '%s'", name)
         return None
+
+
+def _record_of(file: SettingsFile) -> Path | None:
+    return file.resolve(file.settings.log.apdus) if file.settings.log.apdus is not None else None

@@ -34,6 +34,11 @@ def logged_with(**fields: str | int) -> Iterator[None]:
         _context.reset(token)
 
 
+def current_fields() -> Mapping[str, str]:
+    """Return what is attached to all that this thread logs now."""
+    return _context.get({})
+
+
 def fields_of(record: logging.LogRecord) -> dict[str, str]:
     """Return the fields of an entry; call it in the thread that logs.
 

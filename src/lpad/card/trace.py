@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from lpad.apdu_record import record, recording
 from lpad.tracing import TRACE, payloads_shown
 
 if TYPE_CHECKING:
@@ -40,17 +41,24 @@ class TracedCard:
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         """Pass a command on, as `RawCard` says."""
-        if not _log.isEnabledFor(TRACE):
+        traced = _log.isEnabledFor(TRACE)
+        if not traced and not recording():
             return self._card.transmit(apdu, deadline=deadline)
-        _log.log(TRACE, "%s > %s", self._name, self._command(apdu))
+        if traced:
+            _log.log(TRACE, "%s > %s", self._name, self._command(apdu))
         started = time.monotonic()
+        answer: bytes | None = None
         try:
             answer = self._card.transmit(apdu, deadline=deadline)
         except Exception as error:
-            _log.log(TRACE, "%s ! %s", self._name, type(error).__name__)
+            if traced:
+                _log.log(TRACE, "%s ! %s", self._name, type(error).__name__)
             raise
-        took = (time.monotonic() - started) * 1000
-        _log.log(TRACE, "%s < %s (%.0f ms)", self._name, self._answer(answer), took)
+        finally:
+            took = time.monotonic() - started
+            record(self._name, apdu, answer, seconds=took)
+        if traced:
+            _log.log(TRACE, "%s < %s (%.0f ms)", self._name, self._answer(answer), took * 1000)
         return answer
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,14 +17,15 @@ from lpad.simulator.modem import PtyModem
 from lpad.simulator.modem_personality import SEARCHING
 from lpad.simulator.personality import find_personality, personality_names
 from lpad.simulator.pki import Pki
+from lpad.simulator.replayed_card import ReplayedCard
 from lpad.simulator.vpcd import VirtualReaderCard, split_address
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from lpad.simulator.modem_commands import Card
 
 
 @click.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=FOLDER, required=False)
 @click.option("--pty", metavar="PATH", help="Where to put a link to the modem's AT port.")
 @PKI
 @click.option("--eid", help="32 digits; of a new card.")
@@ -43,13 +45,20 @@ if TYPE_CHECKING:
     help="The modem searches for ever with this profile; may be given several times.",
 )
 @click.option(
+    "--replay",
+    metavar="RECORD",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Answer as the card did whose APDUs are in this file (setting log.apdus); FOLDER is left out.",
+)
+@click.option("--replay-euicc", metavar="NAME", help="Which card, in a record of several.")
+@click.option(
     "--vpcd",
     metavar="HOST:PORT",
     help="Sit in a virtual PC/SC reader (Debian package vsmartcard-vpcd; ports 35963 and 35964) and not in a"
     " modem.",
 )
 def euicc(
-    folder: Path,
+    folder: Path | None,
     pty: str | None,
     pki_folder: Path | None,
     eid: str | None,
@@ -58,9 +67,17 @@ def euicc(
     behaviour: str | None,
     modem: str | None,
     unserved: tuple[str, ...],
+    replay: Path | None,
+    replay_euicc: str | None,
     vpcd: str | None,
 ) -> None:
     """Play an eUICC in a modem with an AT port, or in a PC/SC reader, until Ctrl-C. Its memory is FOLDER."""
+    if (folder is None) == (replay is None):
+        raise click.UsageError("a card has either a memory, FOLDER, or a record to --replay")
+    if replay is not None and (pki_folder, eid, behaviour) != (None, None, None):
+        raise click.UsageError(
+            "--replay answers as it is recorded: --pki, --eid and --behaviour change nothing"
+        )
     if vpcd is not None and (pty, baud, modem, unserved) != (None, None, None, ()):
         raise click.UsageError(
             "--vpcd puts the card into a reader: --pty, --baud, --modem and --without-service are a modem's"
@@ -73,14 +90,19 @@ def euicc(
         asked["registration"] = asked.get("registration", {}) | searching
     habits = find_personality(personality or "plain", modem=asked, card=_json(behaviour, "--behaviour"))
     with ExitStack() as stack:
-        card = stack.enter_context(
-            SoftCard(
-                folder,
-                pki=Pki.open(pki_folder or beside(folder)),
-                eid=Eid.parse(eid) if eid else None,
-                behaviour=habits.card,
+        card: Card
+        if replay is not None:
+            card = ReplayedCard.read(replay, euicc=replay_euicc)
+        else:
+            assert folder is not None, "seen to above"
+            card = stack.enter_context(
+                SoftCard(
+                    folder,
+                    pki=Pki.open(pki_folder or beside(folder)),
+                    eid=Eid.parse(eid) if eid else None,
+                    behaviour=habits.card,
+                )
             )
-        )
         if reader is not None:
             stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
             click.echo(f"virtual reader at {reader[0]}:{reader[1]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from lpad.settings.quantities import Text
 from lpad.settings.section import Section
 
 
@@ -14,3 +15,4 @@ class LogSection(Section, frozen=True):
 
     level: Literal["error", "warning", "info", "debug", "trace"] = "info"
     redact: bool = True
+    apdus: Text | None = None

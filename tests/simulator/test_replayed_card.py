@@ -1,0 +1,92 @@
+"""A recorded card that is replayed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.errors import CardUnreachable, InvalidValue
+from lpad.simulator.replayed_card import Exchange, ReplayedCard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GET_EID = bytes.fromhex("81E2910006BF3E035C015A")
+GET_RESPONSE = bytes.fromhex("01C0000015")
+AUTHENTICATE = bytes.fromhex("81E2110005BF38020102")
+
+
+def entry(command: bytes, answer: str | None, **fields: Any) -> str:
+    return json.dumps({"where": "x", "euicc": "a", "command": command.hex(), "answer": answer} | fields)
+
+
+def test_answers_in_their_order() -> None:
+    """Equal commands get the answers that they got, one after the other, then from the beginning again."""
+    card = ReplayedCard([Exchange(GET_RESPONSE, b"\x01\x90\x00"), Exchange(GET_RESPONSE, b"\x02\x90\x00")])
+    assert [card.transmit(GET_RESPONSE)[0] for _ in range(3)] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("cla", [0x81, 0x82, 0xC1, 0xCF])
+def test_any_channel(cla: int) -> None:
+    """The channel may be another one than when it was recorded."""
+    card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
+    assert card.transmit(bytes([cla]) + GET_EID[1:]) == b"\x61\x15"
+    assert card.unheard == 0
+
+
+def test_content_that_differs() -> None:
+    """A command whose content is another in each session gets the answer to one of its kind."""
+    card = ReplayedCard([Exchange(GET_EID, b"\x61\x15"), Exchange(AUTHENTICATE, b"\x61\x20")])
+    assert card.transmit(AUTHENTICATE[:-1] + b"\x07") == b"\x61\x20"
+    assert card.transmit(bytes.fromhex("81E2910003BF2D00")) == b"\x69\x85"
+    assert card.unheard == 1
+
+
+def test_a_card_that_fell_silent() -> None:
+    """Where the recorded card did not answer, this one doesn't either."""
+    with pytest.raises(CardUnreachable):
+        ReplayedCard([Exchange(GET_EID, None)]).transmit(GET_EID)
+
+
+def test_what_a_modem_did_itself() -> None:
+    """Channels and SELECT are answered well where the record has none."""
+    card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
+    assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
+    assert card.transmit(bytes.fromhex("01A4040010") + bytes(16)) == bytes.fromhex("9000")
+    assert card.transmit(bytes.fromhex("00708001")) == bytes.fromhex("9000")
+
+
+def test_records_of_several_cards(tmp_path: Path) -> None:
+    """One of them is chosen by name; what was exchanged before a card had its turn goes with its place."""
+    path = tmp_path / "apdus"
+    path.write_text(
+        "\n".join(
+            [
+                entry(GET_RESPONSE, "019000", euicc=None),
+                entry(GET_EID, "9000", euicc="a"),
+                entry(GET_EID, "6985", euicc="b", where="y"),
+            ]
+        )
+    )
+    with pytest.raises(InvalidValue, match="a, b"):
+        ReplayedCard.read(path)
+    with pytest.raises(InvalidValue, match="nothing of 'c'"):
+        ReplayedCard.read(path, euicc="c")
+    card = ReplayedCard.read(path, euicc="a")
+    assert card.transmit(GET_EID) == b"\x90\x00"
+    assert card.transmit(GET_RESPONSE) == b"\x01\x90\x00"
+    assert ReplayedCard.read(path, euicc="b").transmit(GET_EID) == b"\x69\x85"
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense", "[]", '{"where": "x"}', '{"where": "x", "command": "80", "answer": ""}']
+)
+def test_files_that_are_no_record(tmp_path: Path, text: str) -> None:
+    """They are named, and nothing is played."""
+    (tmp_path / "apdus").write_text(text)
+    with pytest.raises(InvalidValue, match="no APDU record"):
+        ReplayedCard.read(tmp_path / "apdus")
+    with pytest.raises(InvalidValue, match="No such file"):
+        ReplayedCard.read(tmp_path / "nothing")
