@@ -34,7 +34,8 @@ def status(session: Session) -> None:
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
-    failovers = [failover_line(client.euicc(euicc.name)) for euicc in euiccs]
+    whole = [client.euicc(euicc.name) for euicc in euiccs]
+    failovers = [*map(failover_line, whole), *map(_provisioning, whole)]
     changes = client.changes()
     outbox = [outbox_line(euicc.name, client.notifications(euicc.name)) for euicc in euiccs]
     for line in filter(None, (*on_trial(changes), *failovers, *paused_lines(changes), *outbox)):
@@ -181,6 +182,17 @@ def events(session: Session) -> None:
         else:
             session.output.line(describe(event))
     raise DaemonUnreachable(f"lpad at {session.client.socket} was stopped")
+
+
+def _provisioning(euicc: Euicc) -> str | None:
+    """Return a line for an empty card that was not provided with a profile yet."""
+    status = euicc.provisioning
+    if status is None or not status.attempts or status.next_at is None:
+        return None
+    return (
+        f"{euicc.name}: asked its default SM-DP+ for a first profile {status.attempts} times;"
+        f" again at {status.next_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
 
 
 def _enabled(client: Client, euicc: Euicc) -> str:

@@ -11,10 +11,12 @@ import msgspec
 
 from lpad.engine.change import CALLER, State
 from lpad.engine.same_card import EID
-from lpad.errors import InternalError, LpadError
+from lpad.errors import InternalError, LpadError, NotFound
 from lpad.log_fields import logged_with
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lpad.engine.change import Change, Json, Kind, Progress
     from lpad.engine.events import Hub
     from lpad.engine.idempotency import IdempotencyKey
@@ -92,6 +94,15 @@ class Book:
             changes = [change for change in found if change.id not in self._live]
             self._live.update({change.id: change for change in changes})
         return changes
+
+    def end_orphans(self, cards: Container[str]) -> None:
+        """End the changes of cards that the settings name no more: nobody would ever carry them out."""
+        for change in self.unfinished():
+            if change.euicc not in cards:
+                error = NotFound(
+                    f"the settings no longer name a card '{change.euicc}'; ask again for another"
+                )
+                self.save(change.failed(error))
 
     def unfinished(self) -> list[Change]:
         """Return the changes of all cards, known or not, that have not ended."""

@@ -6,13 +6,11 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lpad.card.ports import find_ports
 from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.card_trust import card_trust
-from lpad.engine.change import CALLER, Failure, Kind, PauseReason
+from lpad.engine.change import CALLER, Kind, PauseReason
 from lpad.engine.events import Hub
 from lpad.engine.failovers import Failovers
 from lpad.engine.figures import Figures
@@ -91,7 +89,7 @@ class Engine:
         self._submitting = threading.Lock()
         self._book = Book(journal, self._hub, self.measures)
         self.figures = Figures(self._book, journal, snapshots=self.snapshots)
-        self._recovery = Recovery(journal, tell=self._tell_of_journal, back=self._journal_back)
+        self._recovery = Recovery(journal, self._hub, back=self._journal_back)
         self._connect_for = connect
         self._surroundings = surroundings or Surroundings()
         self._patience = patience
@@ -124,7 +122,7 @@ class Engine:
 
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
-        self._end_orphans()
+        self._book.end_orphans(self._workers)
         self._surroundings.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         for worker in self._workers.values():
             worker.start()
@@ -368,27 +366,11 @@ class Engine:
                 "change %d: its answer's key is not kept: %s (%s)", change_id, error.sentence, error.kind
             )
 
-    def _end_orphans(self) -> None:
-        """End the changes of cards that the settings name no more: nobody would ever carry them out."""
-        for change in self._book.unfinished():
-            if change.euicc not in self._workers:
-                error = NotFound(
-                    f"the settings no longer name a card '{change.euicc}'; ask again for another"
-                )
-                self._book.save(change.failed(error))
-
     def _clock_was_set(self) -> None:
         """Go on with what could not verify a certificate."""
         self._outbox.network_is_back()
         for worker in self._workers.values():
             worker.release(PauseReason.TIME)
-
-    def _tell_of_journal(self) -> None:
-        health = self._journal.health
-        error = msgspec.to_builtins(Failure.of(health.error)) if health.error is not None else None
-        self._hub.publish(
-            "journal", {"state": health.state.value, "error": error, "set_aside": list(health.set_aside)}
-        )
 
     def _journal_back(self) -> None:
         """Write what could not be written, and take up what was not touched meanwhile."""

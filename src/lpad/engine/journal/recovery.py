@@ -6,11 +6,15 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from lpad.engine.change import Failure
 from lpad.errors import LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.engine.events import Hub
     from lpad.engine.journal.health import JournalState
     from lpad.engine.journal.journal import Journal
 
@@ -23,16 +27,16 @@ EVERY = 60.0
 class Recovery:
     """Tells of each state of the journal, and when it can be written again."""
 
-    def __init__(self, journal: Journal, *, tell: Callable[[], None], back: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal, hub: Hub, *, back: Callable[[], None]) -> None:
         """Begin to watch.
 
         Args:
             journal: which can be well or not.
-            tell: called, from any thread, when its state is another one; returns at once.
+            hub: is told of each other state that it is in.
             back: called, from a thread of its own, when it can be written again.
         """
         self._journal = journal
-        self._tell = tell
+        self._hub = hub
         self._back = back
         self._lock = threading.Lock()
         self._told: JournalState | None = None
@@ -72,3 +76,10 @@ class Recovery:
         if not self._stopping.is_set():
             self._tell()
             self._back()
+
+    def _tell(self) -> None:
+        health = self._journal.health
+        error = msgspec.to_builtins(Failure.of(health.error)) if health.error is not None else None
+        self._hub.publish(
+            "journal", {"state": health.state.value, "error": error, "set_aside": list(health.set_aside)}
+        )

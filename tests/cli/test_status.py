@@ -1,0 +1,30 @@
+"""What `lpactl status` tells beyond cards that are well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from api.gateway import Gateway
+from cli.conftest import Terminal
+from engine.lab import Lab
+from lpad.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.simulator.pki import Pki
+
+
+def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -> None:
+    """How often was asked, and when it is next, is told until the card has its profile."""
+    with Lab(tmp_path, pki) as lab:
+        address = ServerAddress.parse(lab.server.address)
+        lab.start(replace(lab.port, provision=True, default_smdp=address))
+        with Gateway(lab) as gateway:
+            lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
+            terminal = Terminal(lab, gateway.path)
+            assert "asked its default SM-DP+ for a first profile 1 times; again at" in (
+                terminal.lpactl("status").ok().err
+            )
+            assert "asked for a profile" in terminal.lpactl("info").ok().out
