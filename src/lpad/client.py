@@ -12,17 +12,13 @@ passed over, so an older client works with a newer daemon.
 from __future__ import annotations
 
 import time
-import uuid
-from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
-import httpcore
 import msgspec
 
 from lpad import client_wire
-from lpad.client_socket import UnixBackend
+from lpad.client_connection import Connection
 from lpad.client_views import (
     ApiError,
     Change,
@@ -38,7 +34,7 @@ from lpad.client_views import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from types import TracebackType
 
 __all__ = [
@@ -57,14 +53,7 @@ __all__ = [
 ]
 
 DEFAULT_SOCKET = "/run/lpad/lpad.sock"
-PATIENCE = 30.0
-"""Seconds for an answer that waits for nothing."""
-
 LONGEST_WAIT = 3600.0
-_HEADERS: Mapping[bytes | str, bytes | str] = {"Content-Type": "application/json"}
-
-
-_T = TypeVar("_T")
 
 
 class Client:
@@ -77,11 +66,11 @@ class Client:
             socket: path of its Unix socket.
         """
         self.socket = socket
-        self._pool = httpcore.ConnectionPool(uds=socket, network_backend=UnixBackend())
+        self._connection = Connection(socket)
 
     def close(self) -> None:
         """Close the connection."""
-        self._pool.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -93,41 +82,41 @@ class Client:
 
     def system(self) -> System:
         """Return the daemon's version, uptime and health."""
-        return self._get("/v1/system", System)
+        return self._connection.get("/v1/system", System)
 
     def ports(self) -> Ports:
         """Return the serial ports and readers that are there."""
-        return self._get("/v1/ports", Ports)
+        return self._connection.get("/v1/ports", Ports)
 
     def euiccs(self) -> list[Euicc]:
         """Return all cards."""
-        return self._list("/v1/euiccs", "euiccs", Euicc)
+        return self._connection.get_list("/v1/euiccs", "euiccs", Euicc)
 
     def euicc(self, name: str) -> Euicc:
         """Return one card with all that it says of itself."""
-        return self._get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
+        return self._connection.get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
 
     def profiles(self, euicc: str) -> list[Profile]:
         """Return a card's profiles."""
-        return self._list(_card(euicc, "profiles"), "profiles", Profile)
+        return self._connection.get_list(_card(euicc, "profiles"), "profiles", Profile)
 
     def icon(self, euicc: str, iccid: str) -> bytes:
         """Return a profile's picture."""
-        return self._request("GET", f"{_profile(euicc, iccid)}/icon").content
+        return self._connection.request("GET", f"{_profile(euicc, iccid)}/icon").content
 
     def notifications(self, euicc: str) -> list[Notification]:
         """Return a card's outbox."""
-        return self._list(_card(euicc, "notifications"), "notifications", Notification)
+        return self._connection.get_list(_card(euicc, "notifications"), "notifications", Notification)
 
     def changes(self, *, euicc: str | None = None) -> list[Change]:
         """Return the changes that the daemon keeps, newest first."""
         query = {"euicc": euicc} if euicc is not None else {}
-        return self._list("/v1/changes", "changes", Change, query)
+        return self._connection.get_list("/v1/changes", "changes", Change, query)
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:
         """Return a change; with `wait` once it has ended or asks something, or after so many seconds."""
         return client_wire.decoded(
-            self._request("GET", f"/v1/changes/{change_id}", wait=wait).content, Change
+            self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait).content, Change
         )
 
     def download(
@@ -163,7 +152,7 @@ class Client:
             body["activation_code"] = activation_code
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code
-        return self._change("POST", _card(euicc, "downloads"), body, wait=wait)
+        return self._connection.change("POST", _card(euicc, "downloads"), body, wait=wait)
 
     def enable(
         self, euicc: str, iccid: str, *, guard: Sequence[str] = (), within: float = 180, wait: float = 0
@@ -179,36 +168,36 @@ class Client:
             wait: seconds to wait for the end, or for the question whether to keep the profile.
         """
         body = {"guard": {"until": list(guard), "within": within}} if guard else None
-        return self._change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait)
+        return self._connection.change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait)
 
     def disable(self, euicc: str, iccid: str, *, wait: float = 0) -> Change:
         """Disable a profile."""
-        return self._change("POST", f"{_profile(euicc, iccid)}/disable", wait=wait)
+        return self._connection.change("POST", f"{_profile(euicc, iccid)}/disable", wait=wait)
 
     def delete(self, euicc: str, iccid: str, *, missing_ok: bool = False, wait: float = 0) -> Change:
         """Delete a profile that is not enabled."""
         query = {"missing": "ok"} if missing_ok else None
-        return self._change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
+        return self._connection.change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
 
     def rename(self, euicc: str, iccid: str, nickname: str, *, wait: float = 0) -> Change:
         """Give a profile a nickname; an empty one takes it away."""
-        return self._change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
+        return self._connection.change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
 
     def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
         """Write the default SM-DP+ address into the card; an empty one takes it away."""
-        return self._change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
+        return self._connection.change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
 
     def refresh(self, euicc: str, *, wait: float = 0) -> Change:
         """Have the card read anew."""
-        return self._change("POST", _card(euicc, "refresh"), wait=wait)
+        return self._connection.change("POST", _card(euicc, "refresh"), wait=wait)
 
     def probe(self, euicc: str, *, unredacted: bool = False, wait: float = 0) -> Change:
         """Try out a card and the way to it; the change's result is the report."""
-        return self._change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
+        return self._connection.change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
 
     def check_trust(self, euicc: str, address: str, *, wait: float = 0) -> Change:
         """Shake hands with a server and send nothing; the change's result tells who vouches for it."""
-        return self._change("POST", _card(euicc, "trust-check"), {"address": address}, wait=wait)
+        return self._connection.change("POST", _card(euicc, "trust-check"), {"address": address}, wait=wait)
 
     def reset(
         self,
@@ -225,24 +214,24 @@ class Client:
             "test_profiles": test_profiles,
             "default_smdp": default_smdp,
         }
-        return self._change("POST", _card(euicc, "reset"), body, wait=wait)
+        return self._connection.change("POST", _card(euicc, "reset"), body, wait=wait)
 
     def deliver_notifications(self, euicc: str, *, wait: float = 0) -> Change:
         """Have everything that is pending tried now."""
-        return self._change("POST", _card(euicc, "notifications/deliver"), wait=wait)
+        return self._connection.change("POST", _card(euicc, "notifications/deliver"), wait=wait)
 
     def retry_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
         """Try one notification now, also one that was set aside."""
-        return self._change("POST", _card(euicc, f"notifications/{seq}/retry"), wait=wait)
+        return self._connection.change("POST", _card(euicc, f"notifications/{seq}/retry"), wait=wait)
 
     def drop_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
         """Give a notification up, and take it off the card: its server will never know."""
-        return self._change("DELETE", _card(euicc, f"notifications/{seq}"), wait=wait)
+        return self._connection.change("DELETE", _card(euicc, f"notifications/{seq}"), wait=wait)
 
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
         """Take a change back."""
         return client_wire.decoded(
-            self._request("DELETE", f"/v1/changes/{change_id}", wait=wait).content, Change
+            self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait).content, Change
         )
 
     def answer(
@@ -262,11 +251,11 @@ class Client:
             body["decision"] = decision
         if confirm is not None:
             body["confirm"] = confirm
-        return self._change("POST", f"/v1/changes/{change_id}/answer", body, wait=wait)
+        return self._connection.change("POST", f"/v1/changes/{change_id}/answer", body, wait=wait)
 
     def confirm(self, change_id: int, *, wait: float = 0) -> Change:
         """Confirm a guarded switch that waits for it: its profile is kept."""
-        return self._change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
+        return self._connection.change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
 
     def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
         """Return a change once it has ended or asks something, or as it is after so many seconds."""
@@ -288,19 +277,8 @@ class Client:
             after: the ID of the last event seen.
         """
         query = {"change": change, "euicc": euicc, "after": after}
-        with (
-            self._mapped(),
-            self._pool.stream(
-                "GET",
-                _url("/v1/events", {name: value for name, value in query.items() if value is not None}),
-                headers=_HEADERS,
-                extensions=_patience(None),
-            ) as response,
-        ):
-            if response.status >= 400:
-                response.read()
-                raise client_wire.problem(response.content, status=response.status)
-            yield from client_wire.events(response.iter_stream())
+        given = {name: value for name, value in query.items() if value is not None}
+        yield from self._connection.stream("/v1/events", given)
 
     def follow(self, change_id: int) -> Iterator[Event]:
         """Yield a change's events, first its record as it is now, last its record when it has ended.
@@ -330,84 +308,6 @@ class Client:
         finally:
             stream.close()
         raise DaemonUnreachable(f"lpad at {self.socket} was stopped; {later}")
-
-    def _get(self, path: str, type_: type[_T]) -> _T:
-        return client_wire.decoded(self._request("GET", path).content, type_)
-
-    def _list(self, path: str, name: str, type_: type[_T], query: dict[str, str] | None = None) -> list[_T]:
-        content = client_wire.decoded(self._request("GET", path, query=query).content, dict[str, Any])
-        return msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
-
-    def _change(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        wait: float = 0,
-    ) -> Change:
-        # With a key of its own the request can be repeated when its answer is lost: it is carried out once.
-        key = str(uuid.uuid4())
-        return client_wire.decoded(
-            self._request(method, path, body, query=query, wait=wait, key=key).content, Change
-        )
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        wait: float = 0,
-        key: str | None = None,
-    ) -> httpcore.Response:
-        params: dict[str, str | float] = dict(query or {})
-        if wait:
-            params["wait"] = wait
-        send = partial(
-            self._pool.request,
-            method,
-            _url(path, params),
-            headers=_HEADERS if key is None else {**_HEADERS, "Idempotency-Key": key},
-            content=msgspec.json.encode(body) if body is not None else None,
-            extensions=_patience(PATIENCE + wait),
-        )
-        with self._mapped():
-            try:
-                response = send()
-            except (httpcore.ReadError, httpcore.RemoteProtocolError):
-                # The answer is lost, whether or not the request was taken.
-                if key is None and method != "GET":
-                    raise
-                response = send()
-        if response.status >= 400:
-            raise client_wire.problem(response.content, status=response.status)
-        return response
-
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except httpcore.ConnectError as error:
-            raise DaemonUnreachable(
-                f"can't reach lpad at {self.socket}: {error}; is the daemon running, and"
-                " may this user connect (group 'lpad')?"
-            ) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            why = "no answer in time" if isinstance(error, httpcore.TimeoutException) else "it was closed"
-            raise DaemonUnreachable(
-                f"the connection to lpad at {self.socket} broke: {why}; the daemon's log says more"
-            ) from error
-
-
-def _url(path: str, query: Mapping[str, object]) -> str:
-    return f"http://lpad{path}?{urlencode(query)}" if query else f"http://lpad{path}"
-
-
-def _patience(read: float | None) -> dict[str, Any]:
-    return {"timeout": {"connect": PATIENCE, "write": PATIENCE, "pool": PATIENCE, "read": read}}
 
 
 def _card(euicc: str, rest: str = "") -> str:

@@ -32,6 +32,9 @@ def test_the_life_of_a_profile(terminal: Terminal) -> None:
     assert done.out.split() == [FIRST, "First", "lpad", "simulator", "installed"]
     assert "load-bound-profile-package" in done.err
     assert terminal.lpactl("rename", FIRST, "home").ok().out == f"{FIRST} is renamed\n"
+    refused = terminal.lpactl("rename", FIRST, "ü" * 33)
+    assert refused.code == exit_codes.USAGE
+    assert "a nickname has at most 64 bytes in UTF-8, and this one has 66" in refused.err
     assert terminal.lpactl("enable", "home").ok().out == f"{FIRST} is enabled\n"
     assert "was so before" in terminal.lpactl("enable", FIRST[-6:]).ok().out
     listed = terminal.lpactl("profiles").ok().out.splitlines()

@@ -8,14 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
 
-from lpad.api.bodies import NoBody
+from lpad.api.body import decoded
 from lpad.api.call import Call
 from lpad.api.configuration import Configuration
 from lpad.api.etag import tagged
@@ -116,7 +115,7 @@ async def _serve(
     if unknown:
         known = f"it takes {', '.join(route.query)}" if route.query else "it takes none"
         raise InvalidValue(f"{route.path} has no parameter '{min(unknown)}'; {known}")
-    call = replace(call, body=_decoded(await _body(request), route.body))
+    call = replace(call, body=decoded(await _body(request), route.body))
     if role is not Role.READ:
         log.info("%s %s by uid %d, pid %d", request.method, route.path, call.peer.uid, call.peer.pid)
     response = await route.handler(call)
@@ -143,16 +142,6 @@ async def _body(request: Request) -> bytes:
         if len(body) > LARGEST_BODY:
             raise InvalidValue(f"a request's body has at most {LARGEST_BODY} bytes")
     return bytes(body)
-
-
-def _decoded(body: bytes, type_: type[msgspec.Struct]) -> msgspec.Struct:
-    try:
-        return msgspec.json.decode(body.strip() or b"{}", type=type_)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        known = ", ".join(type_.__struct_fields__) if type_ is not NoBody else "none"
-        told = str(error)
-        told = told if told.startswith("JSON") else f"{told[:1].lower()}{told[1:]}"
-        raise InvalidValue(f"the request's body can't be read: {told} (fields: {known})") from error
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

@@ -17,7 +17,8 @@ from lpad.engine.snapshot import Addresses, CardInfo, Profile
 from lpad.engine.switch_policy import SwitchPolicy
 
 MAX_NICKNAME_BYTES = 64
-Name = Annotated[str, msgspec.Meta(max_length=MAX_NICKNAME_BYTES)]
+Name = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_NICKNAME_BYTES})]
+"""The handler counts bytes, and says so; the schema can count characters only."""
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 

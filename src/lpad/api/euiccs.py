@@ -125,8 +125,11 @@ async def get_icon(call: Call) -> Response:
 async def patch_profile(call: Call) -> Response:
     """Give a profile a nickname."""
     nickname = call.body.nickname
-    if len(nickname.encode()) > MAX_NICKNAME_BYTES:
-        raise InvalidValue(f"a nickname has at most {MAX_NICKNAME_BYTES} bytes of UTF-8")
+    if (length := len(nickname.encode())) > MAX_NICKNAME_BYTES:
+        raise InvalidValue(
+            f"a nickname has at most {MAX_NICKNAME_BYTES} bytes in UTF-8, and this one has"
+            f" {length}; give a shorter one"
+        )
     return await _submit(call, Kind.RENAME, {"iccid": _iccid(call), "nickname": nickname})
 
 
