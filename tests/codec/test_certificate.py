@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpad.codec.certificate import Certificate, Role
+from lpad.codec import tlv
+from lpad.codec.certificate import Certificate, Role, subject_serial_number
 from lpad.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -30,6 +31,15 @@ def certificate(*extensions: x509.ExtensionType) -> bytes:
     for extension in extensions:
         builder = builder.add_extension(extension, critical=isinstance(extension, x509.CertificatePolicies))
     return builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def test_an_empty_attribute_in_the_subject() -> None:
+    """A name without type and value, as no CA writes it, is passed over."""
+    raw = tlv.encode(
+        0x30,
+        tlv.encode(0x30, *[tlv.encode(0x02, b"\1")] * 4, tlv.encode(0x30, tlv.encode(0x31, b"\x30\x00"))),
+    )
+    assert subject_serial_number(raw) is None
 
 
 def policies(*oids: str) -> x509.CertificatePolicies:

@@ -93,6 +93,14 @@ def test_any_nonzero_is_true(data: str) -> None:
     assert der.decode("EnableProfileRequest", request)["refreshFlag"] is True
 
 
+@pytest.mark.parametrize("data", ["008000000000000000", "7F" + 400 * "FF"])
+def test_numbers_that_nobody_can_keep_are_malformed(data: str) -> None:
+    """SQLite and JSON's readers hold 63 bits and a sign; a card that says more means nothing by it."""
+    raw = tlv.encode(0xBF30, tlv.encode(0x80, bytes.fromhex(data)))
+    with pytest.raises(MalformedError):
+        der.decode("NotificationSentRequest", raw)
+
+
 @pytest.mark.parametrize(
     ("number", "data"),
     [(0, "00"), (127, "7F"), (128, "0080"), (32768, "008000"), (2**31 - 1, "7FFFFFFF")],

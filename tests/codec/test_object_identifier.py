@@ -26,6 +26,12 @@ def test_there_and_back(text: str, data: str) -> None:
     assert object_identifier.decode(bytes.fromhex(data)) == text
 
 
+def test_too_long() -> None:
+    """A number of thousands of digits, which Python would not even print, is malformed."""
+    with pytest.raises(MalformedError, match="more than 128 bytes"):
+        object_identifier.decode(b"\x2a" + b"\xff" * 3000 + b"\x01")
+
+
 @pytest.mark.parametrize("data", ["", "88", "2A86"])
 def test_cut_short(data: str) -> None:
     """No bytes, or a last number without its end, is malformed."""

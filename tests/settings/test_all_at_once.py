@@ -147,3 +147,11 @@ def test_merged_keys(tmp_path: Path) -> None:
     path.write_text("euiccs:\n  a: &a {port: x, baud: 9600}\n  b: {<<: *a, port: y}\n")
     euiccs = SettingsFile.read(path).settings.euiccs
     assert (euiccs["b"].port, euiccs["b"].baud) == ("y", 9600)
+
+
+@pytest.mark.parametrize("opening", ["[", "{", "{a: [", "- ["])
+def test_what_is_nested_without_end_is_refused_at_once(tmp_path: Path, opening: str) -> None:
+    """PyYAML would look at all the open brackets again for each further word."""
+    (tmp_path / "lpad.yaml").write_text(opening * 20_000, encoding="utf-8")
+    with pytest.raises(InvalidSettings, match="stand too deep"):
+        SettingsFile.read(tmp_path / "lpad.yaml")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from lpad.codec import tlv
-from lpad.errors import InvalidValue
+from lpad.errors import InvalidValue, MalformedError
 from lpad.identifiers import Iccid
 from lpad.simulator.made_up_profile import made_up_profile
 from lpad.simulator.saip import PeStatus, ProfileElementError, ProfileStream, parse
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+FOUND = Path(__file__).parents[2] / "fuzz" / "corpus" / "saip" / "found-endless-offset"
 ICCID = Iccid.parse("8949000000000000015")
 PACKAGE = made_up_profile(ICCID, name="Grün & Co", imsi="26202123456789", size=3000)
 
@@ -156,6 +154,12 @@ def test_keys_of_an_operator() -> None:
     package = PACKAGE.replace(bytes(range(16)), bytes(range(1, 17)))
     assert parse(PACKAGE).has_test_keys
     assert not parse(package).has_test_keys
+
+
+def test_an_offset_out_of_any_file() -> None:
+    """A few bytes that ask for gigabytes of padding get none."""
+    with pytest.raises(MalformedError):
+        parse(FOUND.read_bytes())
 
 
 def test_group_identifiers() -> None:

@@ -143,9 +143,9 @@ def subject_serial_number(raw: bytes) -> str | None:
         raise MalformedError("these bytes are no X.509 certificate")
     for names in fields[first + _SUBJECT].children():
         for name in names.children():
-            kind, *value = name.children()
-            if kind.value == _SERIAL_NUMBER and value:
-                return value[0].value.decode("ascii", "replace")
+            parts = name.children()
+            if len(parts) > 1 and parts[0].value == _SERIAL_NUMBER:
+                return parts[1].value.decode("ascii", "replace")
     return None
 
 

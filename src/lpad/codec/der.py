@@ -193,7 +193,11 @@ def _decode_items(node: Node, element: tlv.Tlv, name: str, lenient: bool) -> lis
 def _decode_integer(data: bytes) -> int:
     if not data:
         raise MalformedError("a number has no bytes")
-    return int.from_bytes(data, "big", signed=True)
+    value = int.from_bytes(data, "big", signed=True)
+    # None that SGP.22 knows is larger, and neither SQLite nor JSON's readers hold more.
+    if not -(1 << 63) <= value < 1 << 63:
+        raise MalformedError(f"a number has {len(data)} bytes")
+    return value
 
 
 def _decode_boolean(data: bytes) -> bool:

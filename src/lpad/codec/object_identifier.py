@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from lpad.errors import MalformedError
 
+LONGEST = 128
+"""Bytes of an identifier; the longest that are assigned have some thirty."""
+
 
 def encode(text: str) -> bytes:
     """Return the content bytes of a dotted object identifier of at least two arcs."""
@@ -24,10 +27,12 @@ def decode(data: bytes) -> str:
     libraries have been seen to read as 26.39.
 
     Raises:
-        MalformedError: no bytes, or the last number is cut short.
+        MalformedError: no bytes, more than any identifier has, or the last number is cut short.
     """
     if not data or data[-1] & 0x80:
         raise MalformedError("an object identifier is cut short")
+    if len(data) > LONGEST:
+        raise MalformedError(f"an object identifier has more than {LONGEST} bytes")
     numbers = []
     number = 0
     for byte in data:

@@ -39,7 +39,10 @@ def iccid_told(answer: AtAnswer) -> Iccid | None:
     if restricted is not None:
         if restricted[1] not in _FILE_READ or not restricted[2]:
             return None
-        return Iccid.from_bytes(bytes.fromhex(restricted[2]))
+        try:
+            return Iccid.from_bytes(bytes.fromhex(restricted[2]))
+        except ValueError as error:
+            raise MalformedError("the modem's answer to +CRSM holds half a byte") from error
     digits = re.search(r"\d{18,20}[Ff]{0,2}", line)
     if digits is None:
         raise MalformedError("the modem's answer holds no ICCID of 18 to 20 digits")

@@ -6,6 +6,7 @@ constructor, which keeps the last of two equal keys, forgets the lines, and unfo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ LARGEST = 1 << 20
 MOST_VALUES = 20_000
 """Values in a file once its aliases are unfolded; nine lines of aliases could otherwise fill the memory."""
 DEEPEST = 40
+MOST_BRACKETS = 80
+"""Brackets open at once: PyYAML looks at all of them for each further word, which may take minutes."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
@@ -56,6 +59,9 @@ class Document:
         except UnicodeDecodeError as error:
             self.lines[()] = content.count(b"\n", 0, error.start) + 1
             self.report.wrong("not UTF-8 text; save the file in that encoding")
+            return
+        if _nested(text) > MOST_BRACKETS:
+            self.report.wrong("not YAML that can be read: lists or mappings stand too deep in one another")
             return
         try:
             top = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -139,3 +145,12 @@ class _TooMuch(Exception):
 def _merged(node: yaml.Node) -> Iterator[yaml.Node]:
     """Return what `<<` merges in, what counts most first."""
     return iter(node.value if isinstance(node, yaml.SequenceNode) else [node])
+
+
+def _nested(text: str) -> int:
+    """Return how many brackets are open at once at most; those in quotes and comments are counted too."""
+    deepest = depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest

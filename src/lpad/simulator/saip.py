@@ -35,6 +35,9 @@ _TEST_KEY = bytes(range(14))
 """What a test profile's key begins with [M]; the TS.48 profiles have it."""
 _TEST_ALGORITHM = 3
 
+_LARGEST_FILE = 0x8000
+"""Bytes; READ BINARY and UPDATE BINARY reach no further (ETSI TS 102 221, 11.1.3)."""
+
 
 class PeStatus(IntEnum):
     """What became of a profile element (SAIP, PEStatus)."""
@@ -274,7 +277,10 @@ def _file_content(file: Tlv) -> bytes:
     content = b""
     for part in file.children():
         if part.tag == 0x82:
-            content += b"\xff" * int.from_bytes(part.value, "big")
+            skipped = int.from_bytes(part.value, "big")
+            if len(content) + skipped > _LARGEST_FILE:
+                raise MalformedError(f"an offset of {skipped:#x} leads out of any file")
+            content += b"\xff" * skipped
         elif part.tag == 0x83:
             content += part.value
     return content

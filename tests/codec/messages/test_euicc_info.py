@@ -126,6 +126,12 @@ def test_memory_in_2_to_4_bytes(data: str, free: int) -> None:
     assert CardResources.decode(bytes.fromhex(data)).free_non_volatile_memory == free
 
 
+def test_memory_that_cannot_be() -> None:
+    """A number that nothing which shows it could hold is as good as none."""
+    told = CardResources.decode(bytes.fromhex("810108") + b"\x82\x81\xc8" + b"\xff" * 200)
+    assert told == CardResources(installed_applications=8)
+
+
 @pytest.mark.parametrize(
     ("type_name", "names"), [("UICCCapability", UICC_CAPABILITIES), ("RspCapability", RSP_CAPABILITIES)]
 )

@@ -113,6 +113,9 @@ class EuiccInfo1:
         )
 
 
+_LARGEST_NUMBER = 8
+
+
 @dataclass(frozen=True, slots=True)
 class CardResources:
     """Extended card resources information (ETSI TS 102 226, 8.2.1.7.2): a count, and bytes free."""
@@ -125,10 +128,13 @@ class CardResources:
     def decode(cls, data: bytes) -> CardResources:
         """Read the elements inside `extCardResource`; numbers have 1 to 4 bytes, unknown elements none.
 
+        A number of more than 8 bytes is passed over: nothing that shows it could hold it.
+
         Raises:
             MalformedError: no sequence of elements.
         """
-        found = {element.tag: int.from_bytes(element.value, "big") for element in tlv.parse_all(data)}
+        elements = [element for element in tlv.parse_all(data) if len(element.value) <= _LARGEST_NUMBER]
+        found = {element.tag: int.from_bytes(element.value, "big") for element in elements}
         return cls(found.get(0x81), found.get(0x82), found.get(0x83))
 
 

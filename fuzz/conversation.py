@@ -1,0 +1,135 @@
+"""A whole download between a card and a server of whom nothing is known but the bytes that they say.
+
+What they say is a list of messages, each with its length in three bytes before it. Card and server take
+the next one whenever they are asked, so that replayed, swapped and missing messages come about by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
+from lpad.codec.messages.installation import ProfileInstallationResult
+from lpad.deadline import Deadline
+from lpad.errors import CardUnreachable, ServerUnreachable
+from lpad.lpa.download import Decision, Download, Order
+from lpad.lpa.euicc import Euicc
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.https import HttpAnswer
+from lpad.remote.trust import Trust
+from lpad.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from lpad.lpa.download import Offer
+    from lpad.protocol.download_session import Step
+
+SERVER = "smdp.example.com"
+_LENGTH = 3
+_MOST = 64
+"""Answers in one conversation; no download needs as many but for its segments."""
+
+
+class Script:
+    """The messages, one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = data
+        self.said = 0
+        self.last = b""
+
+    def next(self) -> bytes | None:
+        """Return the next message; None where there is none left."""
+        if len(self._left) < _LENGTH or self.said == _MOST:
+            return None
+        length = int.from_bytes(self._left[:_LENGTH], "big")
+        message = self._left[_LENGTH : _LENGTH + length]
+        self._left = self._left[_LENGTH + length :]
+        self.said += 1
+        self.last = message
+        return message
+
+
+class _Card:
+    """The ISD-R's port: see `lpa.euicc.Isdr`."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    def command(
+        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+    ) -> bytes:
+        assert not deadline.passed
+        if on_block is not None:
+            on_block(len(data))
+        message = self._script.next()
+        if message is None:
+            raise CardUnreachable("the card is gone; look for it")
+        return message
+
+
+class _Connection:
+    """What Es9Plus posts through."""
+
+    connects = 0
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    def post(
+        self, path: str, body: bytes, *, headers: Mapping[str, str], limit: int, deadline: Deadline
+    ) -> HttpAnswer:
+        assert path.startswith("/gsma/")
+        assert body
+        assert headers
+        assert not deadline.passed
+        message = self._script.next()
+        if message is None:
+            raise ServerUnreachable("the server is gone; try again")
+        return HttpAnswer(200, message[:limit])
+
+    def close(self) -> None:
+        pass
+
+
+class _Caller:
+    """Says yes to everything: what holds a hostile server up must not be the caller."""
+
+    def step(self, step: Step) -> None:
+        pass
+
+    def bytes_loaded(self, sent: int, total: int) -> None:
+        assert 0 <= sent <= total
+
+    def confirm(self, offer: Offer) -> Decision:
+        assert len(offer.raw) > 0
+        return Decision.ACCEPT
+
+    def confirmation_code(self, *, refused: bool) -> str | None:
+        return None if refused else "1234"
+
+
+def hold_conversation(data: bytes) -> None:
+    """Try a download with what is said; nothing counts as installed unless the card's result says so.
+
+    Raises:
+        LpadError: nearly always.
+    """
+    script = Script(data)
+    server = Es9Plus(ServerAddress.parse(SERVER), trust=_NOBODY)
+    server._connection = _Connection(script)  # type: ignore[assignment]  # of all that it is, `post` is used
+    euicc = Euicc(_Card(script))
+    device = DeviceInfo(tac=bytes(4), capabilities=DeviceCapabilities())
+    run = Download(euicc, server, Order(matching_id="X"), device=device, listener=_Caller())
+    installed = run.run(deadline=Deadline.after(60))
+    assert script.last == installed.result, "the last word is the card's"
+    assert ProfileInstallationResult.decode(script.last).succeeded
+
+
+def joined(messages: Iterable[bytes]) -> bytes:
+    """Return messages as one input."""
+    return b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in messages)
+
+
+_NOBODY = Trust([], use_system_roots=False)

@@ -1,0 +1,293 @@
+"""The parsers that meet foreign bytes, each behind one function of bytes.
+
+A target lets through what the parser is to raise for bytes that are wrong, and nothing else: whatever comes
+out of `run` is a bug. `limit` is more than the peer can hand over in practice; time and memory per input are
+bounded by whoever runs the target.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuzz.conversation import hold_conversation
+from lpad.activation_code import ActivationCode
+from lpad.api import bodies
+from lpad.api.body import decoded
+from lpad.codec import der, tlv
+from lpad.codec.bound_profile import BoundProfile
+from lpad.codec.certificate import Certificate, subject_serial_number
+from lpad.codec.es9plus import (
+    Answer,
+    AuthenticateClientAnswer,
+    GetBoundProfilePackageAnswer,
+    InitiateAuthenticationAnswer,
+)
+from lpad.codec.messages import (
+    addresses,
+    authentication,
+    card,
+    download,
+    euicc_info,
+    installation,
+    metadata,
+    notifications,
+    profiles,
+    rules,
+)
+from lpad.codec.revocation_list import RevocationList
+from lpad.codec.rsp_table import TYPES
+from lpad.codec.signed_certificate import SignedCertificate
+from lpad.condition import Condition
+from lpad.errors import InvalidValue, LpadError, MalformedError
+from lpad.identifiers import Aid, Eid, Iccid, Imei, TransactionId
+from lpad.protocol import at_commands, iccid_answer, registration_answer
+from lpad.protocol.apdu import Command, Exchange
+from lpad.protocol.at_dialogue import AtCommand, AtDialogue
+from lpad.protocol.proactive import ProactiveCommand, reaction_to
+from lpad.remote.card_anchor import find_anchor, trace
+from lpad.server_address import ServerAddress
+from lpad.settings import Settings
+from lpad.settings.conversion import to_section
+from lpad.settings.document import Document
+from lpad.simulator import saip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parser: `run` takes bytes, of which it is given `limit` at most."""
+
+    name: str
+    run: Callable[[bytes], None]
+    limit: int = 4096
+
+
+def _tlv(data: bytes) -> None:
+    pending: list[tlv.Tlv] = []
+    with suppress(MalformedError):
+        pending += tlv.parse_all(data)
+    with suppress(MalformedError):
+        first, rest = tlv.parse_first(data)
+        assert first.raw + rest == data, "nothing is lost, nothing made up"
+    while pending:
+        element = pending.pop()
+        assert element.header + element.value == element.raw
+        with suppress(MalformedError):
+            pending += element.children()
+
+
+def _der(data: bytes) -> None:
+    for name in TYPES:
+        for lenient in (False, True):
+            with suppress(MalformedError):
+                der.decode(name, data, lenient=lenient)
+
+
+_ES10: tuple[Callable[[bytes], Any], ...] = (
+    addresses.ConfiguredAddresses.decode,
+    addresses.SetDefaultDpAddressResult.decode,
+    authentication.AuthenticateServerResponse.decode,
+    lambda data: authentication.AuthenticateServerResponse.decode(data).eid,
+    authentication.ServerSigned1.decode,
+    card.EuiccMemoryResetResult.decode,
+    card.decode_eid,
+    download.CancelSessionResponse.decode,
+    download.PrepareDownloadResponse.decode,
+    download.SmdpSigned2.decode,
+    euicc_info.EuiccInfo1.decode,
+    euicc_info.EuiccInfo2.decode,
+    euicc_info.decode_euicc_challenge,
+    installation.ProfileInstallationResult.decode,
+    metadata.ProfileMetadata.decode,
+    notifications.ListNotificationResponse.decode,
+    notifications.NotificationSentResult.decode,
+    notifications.PendingNotification.decode,
+    notifications.RetrieveNotificationsListResponse.decode,
+    profiles.DeleteProfileResult.decode,
+    profiles.DisableProfileResult.decode,
+    profiles.EnableProfileResult.decode,
+    profiles.ProfileInfoListResponse.decode,
+    profiles.SetNicknameResult.decode,
+    rules.decode_rat,
+)
+
+
+def _es10(data: bytes) -> None:
+    for decode in _ES10:
+        with suppress(MalformedError):
+            decode(data)
+    installation.is_installation_result(data)
+
+
+def _es9plus(data: bytes) -> None:
+    with suppress(MalformedError):
+        Answer.decode_acceptance(data)
+    try:
+        answer = Answer.decode(data)
+    except MalformedError:
+        return
+    for wanted in (InitiateAuthenticationAnswer, AuthenticateClientAnswer, GetBoundProfilePackageAnswer):
+        with suppress(MalformedError):
+            wanted.of(answer)
+
+
+def _bound_profile(data: bytes) -> None:
+    try:
+        bound = BoundProfile.parse(data)
+    except MalformedError:
+        return
+    # What the card gets is what came, every byte of it once, in its order.
+    assert b"".join(segment.data for segment in bound.segments) == data
+
+
+def _certificate(data: bytes) -> None:
+    with suppress(MalformedError):
+        assert isinstance(Certificate.decode(data).roles, tuple)
+    with suppress(MalformedError):
+        subject_serial_number(data)
+    with suppress(MalformedError):
+        RevocationList.decode(data)
+    with suppress(MalformedError):
+        signed = SignedCertificate.decode(data)
+        assert isinstance(signed.common_name + signed.issuer_name, str)
+    chain = [data]
+    with suppress(MalformedError):
+        chain = [element.raw for element in tlv.parse_all(data)]
+    find_anchor(trace(chain), [bytes(20)])
+
+
+_QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
+    (at_commands.csim(bytes.fromhex("80E2910003BF2E0000")), at_commands.response_apdu),
+    (at_commands.cgla("1", bytes.fromhex("80E2910003BF2E0000")), at_commands.response_apdu),
+    (at_commands.ccho(bytes.fromhex("A0000005591010FFFFFFFF8900000100")), at_commands.ccho_handle),
+    (at_commands.cchc("1"), lambda answer: answer.error),
+    (at_commands.cgsn(), at_commands.identity_text),
+    *((each, at_commands.identity_text) for each in at_commands.identity()),
+    (iccid_answer.iccid_command("AT+CRSM=176,12258,0,0,10"), iccid_answer.iccid_told),
+    (iccid_answer.iccid_command("AT^ICCID?"), iccid_answer.iccid_told),
+    (
+        registration_answer.registration_command("+CEREG"),
+        lambda answer: registration_answer.registration_told("+CEREG", answer),
+    ),
+)
+
+
+def _at(data: bytes) -> None:
+    """Ask, hear the bytes in two portions, give up, probe, and hear the rest; the first two bytes choose."""
+    if len(data) < 2:
+        return
+    command, read = _QUESTIONS[data[0] % len(_QUESTIONS)]
+    heard, cut = data[2:], data[1]
+    dialogue = AtDialogue()
+    dialogue.ask(command)
+    dialogue.receive(heard[:cut])
+    dialogue.receive(heard[cut:])
+    for line in dialogue.unsolicited():
+        registration_answer.registration_announced(line)
+    if dialogue.answer is not None:
+        with suppress(MalformedError):
+            read(dialogue.answer)
+    dialogue.give_up()
+    if not dialogue.in_step:
+        dialogue.probe()
+        dialogue.receive(heard)
+        dialogue.give_up()
+    assert len(dialogue.unsolicited()) <= 10_000
+
+
+def _apdu(data: bytes) -> None:
+    """Answer one command after the other with what the card says, the length of each before it."""
+    with suppress(MalformedError):
+        Command.parse(data)
+    with suppress(MalformedError):
+        reaction_to(ProactiveCommand.parse(data))
+    exchange = Exchange(Command(0x80, 0xE2, 0x91, 0x00, b"\xbf\x2e\x00"))
+    with suppress(MalformedError):
+        while data and exchange.to_send is not None:
+            length, data = data[0], data[1:]
+            exchange.feed(data[:length])
+            data = data[length:]
+
+
+def _text(*parsers: Callable[[str], object]) -> Callable[[bytes], None]:
+    def run(data: bytes) -> None:
+        text = data.decode("utf-8", "replace")
+        for parse in parsers:
+            with suppress(InvalidValue, MalformedError):
+                parse(text)
+
+    return run
+
+
+def _binary_identifiers(data: bytes) -> None:
+    for read in (Iccid.from_bytes, Eid.from_bytes, Imei.from_bytes):
+        with suppress(MalformedError, InvalidValue):
+            str(read(data))
+
+
+def _settings(data: bytes) -> None:
+    document = Document.parse(data)
+    if document.value is None or isinstance(document.value, dict):
+        to_section(Settings, document.value, document.report)
+    assert all(each.line >= 1 for each in document.report.mistakes)
+
+
+_BODIES = [
+    each
+    for each in vars(bodies).values()
+    if isinstance(each, type) and issubclass(each, bodies.Request) and each is not bodies.Request
+]
+
+
+def _api(data: bytes) -> None:
+    for type_ in _BODIES:
+        with suppress(InvalidValue):
+            body = decoded(data, type_)
+            for text in map(str, msgspec.structs.astuple(body)):
+                for parse in (ActivationCode.parse, Iccid.parse, ServerAddress.parse, Condition.parse):
+                    with suppress(InvalidValue):
+                        parse(text)
+
+
+def _saip(data: bytes) -> None:
+    with suppress(MalformedError):
+        saip.parse(data)
+
+
+def _conversation(data: bytes) -> None:
+    with suppress(LpadError):
+        hold_conversation(data)
+
+
+TARGETS = {
+    each.name: each
+    for each in (
+        Target("tlv", _tlv),
+        Target("der", _der, limit=1024),
+        Target("es10", _es10),
+        Target("es9plus", _es9plus, limit=16384),
+        Target("bound-profile", _bound_profile, limit=16384),
+        Target("certificate", _certificate, limit=4096),
+        Target("at", _at),
+        Target("apdu", _apdu),
+        Target("activation-code", _text(ActivationCode.parse, ServerAddress.parse), limit=512),
+        Target(
+            "identifiers",
+            _text(Iccid.parse, Eid.parse, Imei.parse, Aid.parse, TransactionId.from_hex, Condition.parse),
+            limit=256,
+        ),
+        Target("binary-identifiers", _binary_identifiers, limit=64),
+        Target("settings", _settings),
+        Target("api", _api),
+        Target("saip", _saip, limit=16384),
+        Target("conversation", _conversation, limit=65536),
+    )
+}
+"""By name; each has a folder of seeds in fuzz/corpus."""
