@@ -145,3 +145,12 @@ def _take_off_by_hand(lab: Lab) -> None:
     for number in (1, 2):
         lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
         lab.card.transmit(bytes.fromhex(f"80E2910006BF30038001{number:02X}"))
+
+
+def test_what_the_card_did_not_let_go_of_at_the_end_of_a_download_goes_later(lab: Lab) -> None:
+    """A card that is out of reach for that moment is asked again by itself, not with the next change."""
+    lab.card.faults.status(0xBF30, 0x6F00)
+    lab.install()
+    lab.until_true(lambda: lab.card.notifications == () and lab.card.open_channels == ())
+    assert pending(lab) == []
+    assert [each.sequence_number for each in lab.server.notifications] == [1, 2]

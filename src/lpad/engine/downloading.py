@@ -13,7 +13,7 @@ from lpad.engine.change import QuestionKind
 from lpad.engine.resuming import left_behind
 from lpad.engine.same_card import EID
 from lpad.engine.switching import switch
-from lpad.errors import CardError, Conflict, LpadError, PolicyRefused
+from lpad.errors import CardError, CardUnreachable, Conflict, LpadError, PolicyRefused
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
@@ -154,8 +154,10 @@ def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus, *
         delivered = means.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
         if delivered:
             means.outbox.take_off(euicc, eid, deadline=within)
-    except CardError:
-        means.card.drop()
+    except CardError as error:
+        if isinstance(error, CardUnreachable):
+            means.card.drop()
+        means.outbox.tidy(eid)  # nothing else may ask for the card for weeks
     except LpadError as error:  # the journal can't be written; the card keeps the notification meanwhile
         log.warning("the notification stays on the card: %s (%s)", error, error.kind)
     return delivered

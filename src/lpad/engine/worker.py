@@ -385,6 +385,7 @@ class Worker:
                 self._observer.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
         except CardError as error:
             self._observer.absent(error)
+        self._outbox.wake()
 
     def _gives_back_at(self) -> float | None:
         """Return when an idle port goes back to whoever lent it."""

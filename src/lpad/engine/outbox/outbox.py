@@ -130,6 +130,10 @@ class Outbox:
         """Take off the card what may go; see `Collection.take_off`."""
         self._collection.take_off(euicc, eid, deadline=deadline)
 
+    def tidy(self, eid: str) -> None:
+        """Have a card looked at when there is time: there is something to copy, or to take off it."""
+        self._on_delivered(eid)
+
     def deliver(
         self, *, eid: str | None = None, connection: tuple[ServerAddress, Es9Plus] | None = None
     ) -> Delivery:
