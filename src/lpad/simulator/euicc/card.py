@@ -125,6 +125,12 @@ class SoftCard:
             return ANSWER_TO_RESET
 
     @property
+    def powered(self) -> bool:
+        """Whether it has power."""
+        with self._lock:
+            return self._system is not None
+
+    @property
     def eid(self) -> Eid:
         """The card's number."""
         return Eid(self._chip.state.eid)

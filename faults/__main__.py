@@ -1,0 +1,93 @@
+"""Cut the daemon off at every point of each scenario, and print what came of it; exit 1 on a violation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faults.crew import on_stage, outcomes
+from faults.cut import Cut, every_cut
+from faults.scenario import SCENARIOS
+from faults.table import table
+
+if TYPE_CHECKING:
+    from faults.trial import Outcome
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+
+def main() -> int:
+    """Run what the command line says."""
+    asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    began = time.monotonic()
+    root = Path(tempfile.mkdtemp(prefix="lpad-faults-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    try:
+        first = on_stage(root, 0, _free_port())
+        cuts: list[tuple[str, Cut]] = []
+        every: dict[str, int] = {}
+        for key in asked.scenario or SCENARIOS:
+            first.prepare(key)
+            found = every_cut(first.count(key))
+            every[key] = len(found)
+            if asked.only:
+                chosen = [Cut.parse(each) for each in asked.only]
+            elif asked.sample:
+                chosen = random.Random(f"{asked.seed} {key}").sample(found, min(asked.sample, len(found)))  # noqa: S311 - no secret
+            else:
+                chosen = found
+            cuts += [(key, cut) for cut in chosen]
+        random.Random(asked.seed).shuffle(cuts)  # noqa: S311 - likewise; a run that is ended early has seen of all
+        print(f"{len(cuts)} of {sum(every.values())} cuts, {asked.jobs} at a time", file=sys.stderr)
+        found_out: list[Outcome] = []
+        for outcome in outcomes(cuts, root, first.port, jobs=asked.jobs, keep=asked.keep):
+            found_out.append(outcome)
+            _tell(outcome, len(found_out), len(cuts))
+        print(table(every, found_out))
+        print(f"{time.monotonic() - began:.0f} s; seed {asked.seed}")
+        return 1 if any(each.violations for each in found_out) else 0
+    finally:
+        if asked.keep:
+            print(f"kept: {root}", file=sys.stderr)
+        else:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="script/faults", description=__doc__)
+    parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this one; repeatable")
+    parser.add_argument("--sample", type=int, help="only so many cuts of each scenario")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the sample")
+    parser.add_argument(
+        "--only", action="append", metavar="CUT", help="only this one, as it is printed; repeatable"
+    )
+    parser.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1), help="so many at a time")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of the devices")
+    return parser.parse_args()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _tell(outcome: Outcome, number: int, of: int) -> None:
+    verdict = "; ".join(outcome.violations) or ("ok" if outcome.met else "not met")
+    what = f"{outcome.scenario} {outcome.cut} [{outcome.change}] {outcome.seconds:.1f} s"
+    print(f"{number}/{of} {what}: {verdict}", file=sys.stderr, flush=True)
+    for line in outcome.log:
+        print(f"    {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

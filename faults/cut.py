@@ -1,0 +1,131 @@
+"""A cut: what is taken away from the daemon, and at which of its steps."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Counted(enum.StrEnum):
+    """What the place of a cut is counted in, from the moment the change is asked for."""
+
+    WRITES = "writes"
+    APDUS = "apdus"
+    LINES = "lines"
+    """Command lines on the modem's port."""
+    MESSAGES = "messages"
+    """Requests that reach the server."""
+
+
+class Outage(enum.StrEnum):
+    """How server or network are gone."""
+
+    REFUSED = "refused"
+    RESET = "reset"
+    STALLED = "stalled"
+    TLS = "tls"
+    """Something answers that speaks no TLS."""
+    UNTRUSTED = "untrusted"
+    """Something answers with a certificate that nobody vouches for."""
+    HTTP_500 = "500"
+    HTTP_503 = "503"
+    GARBAGE = "garbage"
+
+
+class Kind(enum.StrEnum):
+    """What happens."""
+
+    KILL_WRITE = "kill-write"
+    """kill -9 of the daemon at a write of its journal or of another file in its state folder."""
+    KILL_APDU = "kill-apdu"
+    """kill -9 once an APDU is with the card; the card carries it out."""
+    KILL_SENT = "kill-sent"
+    """kill -9 once a message is with the server; the server carries it out."""
+    KILL_RECEIVED = "kill-received"
+    """kill -9 once the server's answer is with the daemon."""
+    MAINS = "mains"
+    """The whole device loses its power: kill -9, and the card never sees the APDU."""
+    POWER_BEFORE = "power-before"
+    """The card loses its power and does not carry out the APDU."""
+    POWER_AFTER = "power-after"
+    """The card carries out the APDU and loses its power before it answers."""
+    PORT_BEFORE = "port-before"
+    """The port vanishes, and the modem does not carry out the command line."""
+    PORT_AFTER = "port-after"
+    """The modem carries out the command line, and the port vanishes in the answer's place."""
+    DISK = "disk"
+    """The disk is full from a write on."""
+    SERVER_BEFORE = "server-before"
+    """Server or network are gone, and the server does not carry out the message."""
+    SERVER_AFTER = "server-after"
+    """The server carries out the message, then server or network are gone in the answer's place."""
+
+
+KILLS = frozenset({Kind.KILL_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED, Kind.MAINS})
+"""After these the daemon has to be started again."""
+
+COUNTED: Mapping[Kind, Counted] = {
+    Kind.KILL_WRITE: Counted.WRITES,
+    Kind.KILL_APDU: Counted.APDUS,
+    Kind.KILL_SENT: Counted.MESSAGES,
+    Kind.KILL_RECEIVED: Counted.MESSAGES,
+    Kind.MAINS: Counted.APDUS,
+    Kind.POWER_BEFORE: Counted.APDUS,
+    Kind.POWER_AFTER: Counted.APDUS,
+    Kind.PORT_BEFORE: Counted.LINES,
+    Kind.PORT_AFTER: Counted.LINES,
+    Kind.DISK: Counted.WRITES,
+    Kind.SERVER_BEFORE: Counted.MESSAGES,
+    Kind.SERVER_AFTER: Counted.MESSAGES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One cut; as text `kind:place`, or `kind:place:outage`.
+
+    Attributes:
+        kind: what happens.
+        place: at which step, from 1.
+        outage: of server or network.
+    """
+
+    kind: Kind
+    place: int
+    outage: Outage | None = None
+
+    def __str__(self) -> str:
+        return ":".join([self.kind, str(self.place), *([self.outage] if self.outage else [])])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a cut as it is printed.
+
+        Raises:
+            ValueError: it is none.
+        """
+        kind, place, *outage = text.split(":")
+        return cls(Kind(kind), int(place), Outage(outage[0]) if outage else None)
+
+    @property
+    def counted(self) -> Counted:
+        """What `place` is counted in."""
+        return COUNTED[self.kind]
+
+    @property
+    def kills(self) -> bool:
+        """Whether the daemon has to be started again."""
+        return self.kind in KILLS
+
+
+def every_cut(counts: Mapping[Counted, int]) -> list[Cut]:
+    """Return all cuts of a scenario that takes so many steps when nothing happens to it."""
+    cuts = []
+    for kind, counted in COUNTED.items():
+        outages = list(Outage) if kind in (Kind.SERVER_BEFORE, Kind.SERVER_AFTER) else [None]
+        cuts += [Cut(kind, place, each) for place in range(1, counts[counted] + 1) for each in outages]
+    return cuts

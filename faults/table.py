@@ -1,0 +1,63 @@
+"""The table: cut points and violations, by scenario and by what was cut."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from faults.cut import Cut, Kind
+from faults.scenario import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from faults.trial import Outcome
+
+_COLUMNS: Mapping[str, tuple[Kind, ...]] = {
+    "kill -9": (Kind.KILL_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED),
+    "mains": (Kind.MAINS,),
+    "card power": (Kind.POWER_BEFORE, Kind.POWER_AFTER),
+    "port": (Kind.PORT_BEFORE, Kind.PORT_AFTER),
+    "server": (Kind.SERVER_BEFORE, Kind.SERVER_AFTER),
+    "disk full": (Kind.DISK,),
+}
+
+
+def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
+    """Return a Markdown table.
+
+    Args:
+        every: how many cut points each scenario has.
+        outcomes: of the cuts that were made.
+    """
+    head = ["scenario", "cut points", "cut", *_COLUMNS, "not met", "violations"]
+    rows = {SCENARIOS[key].title: _row(points, _of(key, outcomes)) for key, points in every.items()}
+    rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    lines = [[title, *map(str, row)] for title, row in rows.items()]
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([_line(head, widths), rule, *(_line(line, widths) for line in lines)])
+
+
+def _of(key: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    return [each for each in outcomes if each.scenario == key]
+
+
+def _row(points: int, outcomes: Sequence[Outcome]) -> list[int]:
+    kinds = Counter(Cut.parse(each.cut).kind for each in outcomes)
+    return [
+        points,
+        len(outcomes),
+        *(sum(kinds[kind] for kind in column) for column in _COLUMNS.values()),
+        sum(not each.met for each in outcomes),
+        sum(bool(each.violations) for each in outcomes),
+    ]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = cells
+    padded = [
+        first.ljust(widths[0]),
+        *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)),
+    ]
+    return "| " + " | ".join(padded) + " |"
