@@ -157,3 +157,5 @@ def test_reading_and_delivering_need_no_settling(lab: Lab) -> None:
     """A refresh that was cut off is done by the start itself; a delivery can be asked for again."""
     assert cut_off(lab, Kind.REFRESH).state is State.DONE
     assert interrupted(cut_off(lab, Kind.DELIVER_NOTIFICATIONS))
+    assert interrupted(cut_off(lab, Kind.PROBE))
+    assert interrupted(cut_off(lab, Kind.CHECK_TRUST))

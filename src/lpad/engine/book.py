@@ -36,6 +36,7 @@ class Book:
         self._lock = threading.Lock()
         self._live: dict[int, Change] = {}
         self._unwritten: dict[int, Change] = {}
+        self._unwritten_notes: dict[int, dict[str, Json]] = {}
 
     def add(
         self,
@@ -117,22 +118,35 @@ class Book:
         Raises:
             InternalError: a record of a change that goes on can't be written.
         """
+        with self._lock:
+            before = self._unwritten_notes.get(change.id, {})
         try:
-            self._journal.changes.save(change, notes=notes)
+            self._journal.changes.save(change, notes={**before, **(notes or {})})
         except InternalError as error:
             if not change.state.ended:
                 raise
             log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error)
             with self._lock:
                 self._live[change.id] = self._unwritten[change.id] = change
+                self._unwritten_notes.pop(change.id, None)
             self._tell(change)
             return change
+        with self._lock:
+            self._unwritten_notes.pop(change.id, None)
         self._keep(change)
         self.catch_up()
         return change
 
-    def show(self, change: Change) -> Change:
-        """Publish a record that needs no place on disk, such as a step that can simply be taken again."""
+    def show(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
+        """Publish a record that needs no place on disk, such as a step that can simply be taken again.
+
+        Args:
+            change: the record.
+            notes: what should have been written down and could not be; it is with the next record.
+        """
+        if notes:
+            with self._lock:
+                self._unwritten_notes.setdefault(change.id, {}).update(notes)
         self._keep(change)
         return change
 
@@ -162,7 +176,10 @@ class Book:
 
     def private(self, change_id: int) -> Private:
         """Return the secrets and notes of a change that has not ended."""
-        return self._journal.changes.private(change_id)
+        known = self._journal.changes.private(change_id)
+        with self._lock:
+            unwritten = self._unwritten_notes.get(change_id, {})
+            return replace(known, notes={**known.notes, **unwritten}) if unwritten else known
 
     def change(self, change_id: int) -> Change:
         """Return one change.

@@ -57,12 +57,27 @@ class Execution:
         with logged_with(change_id=job.change.id, change_kind=job.change.kind):
             self._carry_out(job)
 
+    def refuse(self, job: Job, error: LpadError) -> None:
+        """End a job that can't be carried out as things are; a download that may be tried again waits."""
+        with logged_with(change_id=job.change.id, change_kind=job.change.kind):
+            try:
+                if job.change.kind is Kind.DOWNLOAD:
+                    job.begin()
+            except LpadError as instead:
+                error = instead
+            else:
+                if self._tried_again(job, error):
+                    return
+            job.fail(error)
+
     def _carry_out(self, job: Job) -> None:
         change = job.change
         log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
         try:
             job.begin()
         except LpadError as error:  # taken back meanwhile, or the journal can't be written
+            if job.stopped:
+                return  # it stays as it is for the next start
             job.fail(error)
         else:
             self._act(job)

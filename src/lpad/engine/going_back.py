@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lpad.engine.guard import Phase, Turn
 from lpad.engine.job import Suspended
 from lpad.engine.switching import Purpose, switch
+from lpad.engine.unsettled import internal_error
 from lpad.errors import (
     Cancelled,
     CardBusy,
@@ -79,6 +80,12 @@ class GoingBack:
                         raise Suspended(f"can't go back for now: {error.sentence}", cause=error) from error
                 except (CardError, NotFound) as error:
                     self._failed(number, error)
+                except LpadError:
+                    raise
+                except Exception as error:
+                    # A mistake in lpad: what fails for one profile may not for the next.
+                    log.exception("change %d: internal-error", self._job.change.id)
+                    self._failed(number, internal_error("enabling it", error))
                 else:
                     self._job.show_guard(self._guard.after(Turn.RETURNED))
                     return self._returned(self._order[number])

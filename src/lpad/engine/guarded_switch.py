@@ -22,7 +22,7 @@ from lpad.engine.same_card import check_same_eid
 from lpad.engine.switching import Purpose, switch
 from lpad.engine.time_limit import Moment, TimeLimit
 from lpad.engine.watching import UnmetError, Watching, check_possible
-from lpad.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue
+from lpad.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue, LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 LONGEST = 24 * 3600.0
 """Seconds that a guard may be awaited."""
 MOST_CONDITIONS = 8
+
+_MISTAKE = Reason(kind="internal-error", sentence="lpad itself failed")
+"""Whatever is wrong with lpad, the device must have its way home."""
 
 
 def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
@@ -143,26 +146,33 @@ class _GuardedSwitch:
         deadline = Deadline.after(seconds)
         try:
             done = switch(self._job, self._means, iccid=self._iccid, enabled=True, purpose=purpose)
-        except Cancelled:
+        except LpadError as error:
+            self._not_switched(error)
+        except Exception:
             guard = self._job.change.guard
             if guard is None:
                 raise  # nothing was sent
-            if self._job.stopped:
-                raise Suspended("lpad is stopped while a guarded switch is made") from None
-            self._go_back(guard, Reason(kind="taken-back", sentence="it was taken back"))
-        except CardError as error:
-            guard = self._job.change.guard
-            if guard is None:
-                raise  # nothing was sent
-            if isinstance(error, CardRefused):
-                self._job.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
-                raise
-            sentence = f"it did not come up: {error.sentence}"
-            self._go_back(guard, Reason(kind="not-enabled", sentence=sentence))
+            log.exception("change %d: internal-error", self._job.change.id)
+            self._go_back(guard, _MISTAKE)
         guard = self._job.change.guard
         if guard is None:
             return done  # it was enabled already, and nothing is on trial
         return self._watch(guard.after(Turn.READ), seconds=deadline.remaining())
+
+    def _not_switched(self, error: LpadError) -> NoReturn:
+        guard = self._job.change.guard
+        if guard is None:
+            raise error  # nothing was sent
+        if isinstance(error, Cancelled):
+            if self._job.stopped:
+                raise Suspended("lpad is stopped while a guarded switch is made") from None
+            self._go_back(guard, Reason(kind="taken-back", sentence="it was taken back"))
+        if isinstance(error, CardError) and not isinstance(error, CardRefused):
+            sentence = f"it did not come up: {error.sentence}"
+            self._go_back(guard, Reason(kind="not-enabled", sentence=sentence))
+        if isinstance(error, CardRefused):
+            self._job.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
+        raise error
 
     def _watch(self, guard: Guard, *, seconds: float) -> dict[str, Json]:
         self._job.follow("watch")
@@ -175,9 +185,8 @@ class _GuardedSwitch:
         except Suspended:
             raise
         except Exception:
-            # Whatever is wrong with lpad, the device must have its way home.
             log.exception("change %d: internal-error", self._job.change.id)
-            self._go_back(watching.guard, Reason(kind="internal-error", sentence="lpad itself failed"))
+            self._go_back(watching.guard, _MISTAKE)
         self._job.show_guard(watching.guard.after(Turn.MET))
         return {"iccid": self._iccid, "already": False, "guard": "met", "previous": guard.previous}
 

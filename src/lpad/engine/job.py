@@ -301,7 +301,7 @@ class Job:
         except InternalError:
             if needed:
                 raise
-            self._change = self._book.show(record)
+            self._change = self._book.show(record, notes=notes)
         self._private.notes.update(notes)
 
     def _go_on(self, notes: dict[str, Json] | None = None) -> None:
@@ -313,7 +313,7 @@ class Job:
             try:
                 self._change = self._book.save(going_on, notes=notes)
             except LpadError:
-                self._change = self._book.show(going_on)
+                self._change = self._book.show(going_on, notes=notes)
 
     def done(self, result: dict[str, Json]) -> None:
         """End well."""

@@ -153,7 +153,7 @@ def _harmless(
 ) -> Verdict:
     if change.kind is Kind.REFRESH:
         return {"settled": True}
-    if change.kind is Kind.PROBE:
+    if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
         return _cut_off(change, "nothing is changed")
     return _cut_off(change, "what is pending stays in the outbox")
 
@@ -178,4 +178,5 @@ JUDGES: Mapping[Kind, Judge] = {
     Kind.DROP_NOTIFICATION: _dropped,
     Kind.REFRESH: _harmless,
     Kind.PROBE: _harmless,
+    Kind.CHECK_TRUST: _harmless,
 }

@@ -278,6 +278,12 @@ def verify(
         )
     if lost is not None:
         raise lost
+    if isinstance(outcome.error, CardRefused):
+        # Not as it is: a card that refuses its list has not refused what it said yes to.
+        raise CardError(
+            f"the card said yes, and then did not tell whether {wanted}: {outcome.error.sentence}",
+            retryable=True,
+        )
     if outcome.error is not None:
         raise outcome.error
     raise CardError(

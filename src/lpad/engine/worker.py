@@ -291,14 +291,17 @@ class Worker:
         if len(self._unsettled) and not self._observer.ready:
             self._look()
         if self._unsettled.awaits_card():
-            job.fail(
+            self._execution.refuse(
+                job,
                 CardUnreachable(
                     f"{self.snapshot.transport} can't be reached, and a guarded switch has to be ended"
                     " first once it can; try again when the card is ready"
-                )
+                ),
             )
             return
         with self._condition:
+            if self._stopping:
+                return  # it stays in the journal as it is
             taken_up = sum(each.cut_off for each in self._queue)
             if taken_up and not job.cut_off:
                 self._queue.insert(taken_up, job)

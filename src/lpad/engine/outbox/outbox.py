@@ -239,10 +239,12 @@ class Outbox:
     def _work(self) -> None:
         while True:
             with self._condition:
-                if not self._awake and not self._stopping:
-                    due = self._until_due()
+                is_due = False
+                # Told that a round has ended, it looks anew how long to wait: one that failed is not due yet.
+                while not (self._awake or self._stopping or is_due):
+                    seconds = self._until_due()
                     with resting():
-                        self._condition.wait(due)
+                        is_due = not self._condition.wait(seconds)
                 self._awake = False
                 if self._stopping:
                     return
@@ -278,7 +280,7 @@ class Outbox:
         self._guarded(address, None, Delivery())
         with self._condition:
             self._served.pop(address, None)
-            self._awake = not self._troubled  # others may have waited for this one's place
+            self._awake = self._awake or not self._troubled  # others may have waited for this one's place
             self._condition.notify_all()
 
     def _guarded(self, address: str, eid: str | None, delivery: Delivery) -> None:

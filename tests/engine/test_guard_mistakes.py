@@ -1,0 +1,150 @@
+"""Guarded switches that meet what nobody expects: the device has its way home all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.guarding import REGISTERED, THIRD, enabled, ended, guarded, guarding, port, rolled_back
+from engine.lab import CARD, FIRST, SECOND
+from engine.test_full_disk import no_space
+from lpad.engine import going_back, guarded_switch, reading, switching, watching
+from lpad.engine.change import Kind, State
+from lpad.engine.guard import Phase
+from lpad.engine.job import Answer
+from lpad.engine.snapshot import CardState
+from lpad.engine.switch_policy import SwitchPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from engine.lab import Lab
+    from lpad.simulator.pki import Pki
+
+GET_PROFILES_INFO = 0xBF2D
+REFUSED = bytes.fromhex("BF2D0381017F")
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "STEADY", 0.3)
+    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
+
+
+def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., Any]:
+    """Return what does the same, and makes a mistake at the end of one call."""
+    calls = 0
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = act(*arguments, **options)
+        if calls == which:
+            raise ZeroDivisionError
+        return result
+
+    return broken
+
+
+def test_a_card_that_has_switched_and_refuses_to_tell_is_taken_back(tmp_path: Path, pki: Pki) -> None:
+    """That it refuses its list is no refusal to switch: the new profile must not stay unguarded."""
+    with guarding(tmp_path, pki) as lab:
+
+        def refuse(answer: bytes) -> bytes:
+            change = lab.engine.changes()[0]
+            going_back = change.guard is not None and change.guard.phase is Phase.GOING_BACK
+            return answer if going_back or enabled(lab) == FIRST else REFUSED
+
+        lab.card.faults.corrupt(GET_PROFILES_INFO, refuse, times=1000)
+        assert rolled_back(ended(lab, REGISTERED))["reason"] == "not-enabled"
+        assert enabled(lab) == FIRST
+
+
+def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also before the guard is awaited: the card has switched by then."""
+    with guarding(tmp_path, pki) as lab:
+        monkeypatch.setattr(guarded_switch, "switch", failing_after(switching.switch))
+        assert rolled_back(ended(lab, REGISTERED))["reason"] == "internal-error"
+        assert enabled(lab) == FIRST
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What can't be done for one profile may be done for the next one of the fallback order."""
+    with guarding(tmp_path, pki, registration={SECOND: 2}, policy=SwitchPolicy(fallback=(THIRD,))) as lab:
+        lab.install(iccid=THIRD, name="Third")
+        monkeypatch.setattr(going_back, "switch", failing_after(switching.switch))
+        details = rolled_back(ended(lab, REGISTERED, within=1))
+        assert details["enabled"] == THIRD
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_full_disk_and_a_port_that_goes_do_not_end_the_way_back(tmp_path: Path, pki: Pki) -> None:
+    """What could not be written is remembered for as long as lpad runs."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        with no_space(tmp_path / "journal.db-wal"):
+            lab.modem.vanish()
+            lab.engine.answer(change.id, Answer(confirm=False))
+            lab.until(lambda: lab.engine.snapshot(CARD), lambda card: card.state is CardState.ABSENT)
+            lab.modem.come_back()
+            assert rolled_back(lab.ended(change.id))["reason"] == "refused"
+        assert enabled(lab) == FIRST
+
+
+def test_stopped_while_the_card_is_looked_for_nothing_is_begun(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was to be done next nor the switch that goes before it: both wait for the next start."""
+    with guarding(tmp_path, pki) as lab:
+        trial = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.stop()
+        lab.modem.vanish()
+        lab.start(port(lab))
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda card: card.state is CardState.ABSENT)
+        lab.modem.come_back()
+        with monkeypatch.context() as slow:
+            slow.setattr(reading, "read_card", _stopping(lab, reading.read_card))
+            asked = lab.submit(Kind.REFRESH)
+            lab.until_true(lambda: not lab.engine._workers[CARD].alive)
+        lab.stop()
+        lab.start(port(lab))
+        lab.engine.answer(lab.asked(trial.id).id, Answer(confirm=True))
+        assert lab.ended(trial.id).error is None
+        assert lab.ended(asked.id).state is State.DONE
+
+
+def _stopping(lab: Lab, read: Callable[..., Any]) -> Callable[..., Any]:
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        lab.engine._workers[CARD].stop()
+        return read(*arguments, **options)
+
+    return stopped
+
+
+def test_a_patient_download_outwaits_the_way_back(tmp_path: Path, pki: Pki) -> None:
+    """While a guarded switch waits for its card, what may be tried again waits as well, and does not fail."""
+    with guarding(tmp_path, pki) as lab:
+        trial = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.stop()
+        lab.modem.vanish()
+        lab.start(port(lab))
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda card: card.state is CardState.ABSENT)
+        order = lab.order(iccid=THIRD)
+        code = {"activation_code": lab.code(order)}
+        patient = lab.submit(Kind.DOWNLOAD, secrets=code, when_online=True)
+        seen = lab.until(
+            lambda: lab.engine.change(patient.id), lambda each: each.pause is not None or each.state.ended
+        )
+        assert seen.state is State.WAITING
+        lab.modem.come_back()
+        lab.submit(Kind.REFRESH)  # looks for the card at once
+        lab.engine.answer(lab.asked(trial.id).id, Answer(confirm=True))
+        assert lab.ended(trial.id).error is None
+        assert lab.ended(patient.id).state is State.DONE
