@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from engine.lab import FIRST, Lab
 from engine.test_full_disk import no_space
 from engine.test_hotplug import OTHER_EID
 from engine.test_outbox import NOTIFY, failed_once, pending
+from lpad.deadline import Deadline
 from lpad.engine.backoff import JITTER
 from lpad.engine.change import Kind, State
 from lpad.engine.events import Hub
@@ -238,6 +240,36 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
         assert isinstance(box.deliver().errors[stored.address], JournalUnavailable)
     assert lab.server.notifications == ()
     assert box.deliver().delivered == 1
+    journal.close()
+
+
+def test_what_cant_be_written_down_is_not_tried_over_and_over(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk is no reason to try again at once."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    failed_once(lab)
+    lab.stop()
+    journal = lab.journal()
+    journal.notifications.make_due(at=0.0)
+    box = Outbox(
+        journal,
+        Hub(),
+        lambda address, _eid: Es9Plus(address, trust=lab.trust),
+        patience=5,
+        on_delivered=lambda _eid: None,
+        surroundings=Surroundings(),
+    )
+    caplog.clear()
+    with no_space():
+        box.start()
+        lab.until_true(lambda: bool(caplog.records))
+        threading.Event().wait(0.5)
+        assert len(caplog.records) <= 2
+    box.stop()
+    box.join(deadline=Deadline.after(10))
+    assert not box.alive
     journal.close()
 
 
