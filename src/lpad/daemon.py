@@ -172,6 +172,7 @@ def _patience(settings: Settings) -> Patience:
         delivery=deadlines.delivery,
         answer=settings.answer_within,
         retry=settings.downloads.retry_for,
+        absence=deadlines.absence,
     )
 
 

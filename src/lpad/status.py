@@ -69,7 +69,8 @@ def status_line(
         cards[0] = f"{number} eUICC{'s' if number != '1' else ''} {state}"
     parts = [", ".join(cards) or "the settings name no eUICC"]
     for change in changes:
-        does = "waits for an answer" if change.state is State.WAITING else "runs"
+        waits = "waits for an answer" if change.question is not None else "waits"
+        does = waits if change.state is State.WAITING else "runs"
         parts.append(f"change {change.id} ({change.kind}) {does}")
     if configuration.restart_needed:
         parts.append(f"restart needed for {', '.join(configuration.restart_needed)}")

@@ -111,6 +111,33 @@ def test_port_vanishes_while_loading(own_gateway: Gateway, profile: Callable[[],
     assert len(own_gateway.card.profiles) == 1
 
 
+@pytest.mark.parametrize("executed", [True, False], ids=["after the card deleted", "before the card deletes"])
+@pytest.mark.parametrize("killed", [False, True], ids=["alive", "killed meanwhile"])
+def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed: bool, killed: bool) -> None:
+    """A deletion whose answer is lost waits for the card, and ends with what is true when it is back."""
+    with Gateway(settings={"deadlines": {"switch": 2}}) as gateway:
+        gateway.ready()
+        iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
+        gateway.until(lambda: gateway.card.open_channels == ())
+        gateway.modem.once('AT+CSIM=40,"81E291000FBF33', executed=executed, vanish=True)
+        change = gateway.client.delete(CARD, iccid)
+        gateway.until(lambda: gateway.client.change(change.id).pause is not None)
+        waiting = gateway.client.change(change.id, wait=0.2)
+        assert waiting.pause is not None
+        assert (waiting.state, waiting.pause.reason) == ("waiting", "card")
+        if killed:
+            gateway.kill()
+            gateway.start()
+        gateway.card.reset()
+        gateway.modem.come_back()
+        gateway.client.refresh(CARD, wait=PATIENCE)
+        ended = gateway.client.change(change.id, wait=PATIENCE)
+        assert ended.state == ("done" if executed else "failed")
+        assert [each.iccid for each in gateway.client.profiles(CARD)] == ([] if executed else [iccid])
+        assert gateway.client.delete(CARD, iccid, missing_ok=True, wait=PATIENCE).check().state == "done"
+        gateway.until(lambda: any(each.event == "delete" for each in gateway.server.notifications))
+
+
 def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
     """A card without power in the middle of a load reports the interruption to the operator later."""
     faults = CardFaults()

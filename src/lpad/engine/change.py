@@ -190,6 +190,10 @@ class Change:
         """Go on where an earlier run of the daemon was cut off; what it asked is asked anew."""
         return self.run() if self.state is not State.RUNNING else self
 
+    def found_out(self) -> Change:
+        """End the wait for a card that holds the outcome: nothing is tried again, so the steps stay."""
+        return self if self.pause is None else replace(self._to(State.RUNNING), pause=None)
+
     def wait(self, question: Question) -> Change:
         """Ask the caller."""
         return replace(self._to(State.WAITING), question=question)

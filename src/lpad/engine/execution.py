@@ -5,24 +5,38 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lpad.engine.change import Kind, PauseReason, State
+from lpad.engine import settling
+from lpad.engine.change import Failure, Kind, Pause, PauseReason, State, now
 from lpad.engine.job import Suspended
 from lpad.engine.operations import OPERATIONS
 from lpad.engine.retrying import retry_after, retry_after_stop
 from lpad.engine.switching import see_through
-from lpad.engine.unsettled import internal_error
-from lpad.errors import Cancelled, CardError, LpadError, ServerUntrusted
+from lpad.engine.time_limit import Moment, TimeLimit
+from lpad.engine.unsettled import LIMIT, internal_error
+from lpad.errors import (
+    Cancelled,
+    CardBusy,
+    CardError,
+    CardMalformed,
+    CardStatus,
+    CardUnreachable,
+    LpadError,
+    ServerUntrusted,
+)
 from lpad.log_fields import logged_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change import Change
     from lpad.engine.job import Job
     from lpad.engine.means import Means
     from lpad.engine.observing import Observer
+    from lpad.engine.unsettled import Unsettled
 
 log = logging.getLogger(__name__)
+
+_UNCLEAR = (CardUnreachable, CardBusy, CardStatus, CardMalformed)
+"""What may come in place of the answer of a card that has done what it was asked."""
 
 
 class Execution:
@@ -34,7 +48,7 @@ class Execution:
         observer: Observer,
         *,
         settle: Callable[[], None],
-        put_back: Callable[[Change], None],
+        unsettled: Unsettled,
         pause: Callable[[Job], None],
     ) -> None:
         """Prepare.
@@ -43,13 +57,13 @@ class Execution:
             means: what operations work with.
             observer: says what is known of the card.
             settle: called when a card that was absent has been read.
-            put_back: takes a change that goes on once the card has been read again.
+            unsettled: takes a change that goes on, or whose end is known, once the card has been read again.
             pause: takes a change that waits for another attempt.
         """
         self._means = means
         self._observer = observer
         self._settle = settle
-        self._put_back = put_back
+        self._unsettled = unsettled
         self._pause = pause
 
     def carry_out(self, job: Job) -> None:
@@ -103,7 +117,7 @@ class Execution:
                 result = OPERATIONS[kind](job, self._means)
         except Suspended as suspended:
             log.info("change %d: %s", job.change.id, suspended)
-            self._put_back(job.change)
+            self._unsettled.put_back(job.change)
             if suspended.cause is not None:
                 self._observer.absent(suspended.cause)
         except LpadError as error:
@@ -130,8 +144,39 @@ class Execution:
         else:
             self._observer.look(seconds=self._means.patience.read)
             self._means.outbox.wake()
-        if not self._tried_again(job, error):
+        if not (self._tried_again(job, error) or self._left_to_card(job, error)):
             job.fail(error)
+
+    def _left_to_card(self, job: Job, error: LpadError) -> bool:
+        """Leave it to the card to tell what became of a change whose answer was lost.
+
+        One that is there again has just been read: done is done, and else the error says why not.
+        """
+        if not (job.unsure and settling.is_found_out(job.change) and isinstance(error, _UNCLEAR)):
+            return False
+        if not self._observer.ready:
+            self._await_card(job, error)
+            return True
+        if job.settled is not None:  # it is done, and the modem was helped as far as that goes
+            return False
+        if isinstance(self._unsettled.verdict(job.change, self._observer.snapshot), LpadError):
+            return False
+        self._unsettled.put_back(job.change)
+        self._settle()
+        return True
+
+    def _await_card(self, job: Job, error: LpadError) -> None:
+        noted = job.notes.get(LIMIT)
+        moment = Moment.now()
+        # One that goes away again and again is not waited for anew each time.
+        limit = (
+            TimeLimit.read(noted).carried_on(moment)
+            if isinstance(noted, dict)
+            else TimeLimit.starting(self._means.patience.absence, at=moment)
+        )
+        pause = Pause(reason=PauseReason.CARD, since=now(), retry_at=None, error=Failure.of(error))
+        job.await_card(pause, **{LIMIT: limit.noted()})
+        self._unsettled.keep_open(job.change, limit)
 
     def _tried_again(self, job: Job, error: LpadError) -> bool:
         """Have a download wait for another attempt, where one can help."""

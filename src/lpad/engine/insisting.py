@@ -86,6 +86,7 @@ def when_not_busy(act: Callable[[], _T], *, job: Job, refresh: Refresh, deadline
         except CardRefused as error:
             if error.details.get("reason") != "catBusy":
                 raise
+            job.nothing_done()
             if until.remaining() <= pause:
                 if restarted or not refresh.restart_modem():
                     raise

@@ -62,6 +62,7 @@ class Job:
         self._cancelled: str | None = None
         self._stopped = False
         self._bound = False
+        self._sent = False
         self._private = book.private(change.id)
 
     @property
@@ -91,14 +92,15 @@ class Job:
     def begin(self) -> None:
         """Go from queued to running, or on with what was cut off.
 
-        A guarded switch that was cut off goes on in any case: to be taken back itself takes work, too.
+        A guarded switch that was cut off goes on in any case: to be taken back itself takes work, too. So
+        does what the card has done.
 
         Raises:
             Cancelled: it was taken back before.
             InternalError: it can't be written.
         """
         on_trial = self._change.guard is not None
-        if not on_trial:
+        if not on_trial and self.settled is None:
             self.check()
         notes: dict[str, Json] = {}
         if self._change.state is State.RUNNING:
@@ -126,6 +128,24 @@ class Job:
         """
         self.check()
         self._write(self._change.at_step(name), notes, needed=not self._bound)
+        self._sent = True
+
+    def nothing_done(self) -> None:
+        """Take note that the card refused what was sent for now, and has done nothing."""
+        self._sent = False
+
+    @property
+    def unsure(self) -> bool:
+        """Whether only the card can tell what became of the change."""
+        return self._sent or self.settled is not None
+
+    def await_card(self, pause: Pause, **notes: Json) -> None:
+        """Wait for the card, which tells what became of the change; where it can't be written, all the same.
+
+        In the journal it runs then, and is settled after a restart as well.
+        """
+        with self._condition:
+            self._write(self._change.paused(pause), notes, needed=False)
 
     def decided(self, decision: str, *, rule: str, sentence: str) -> None:
         """Tell what was decided on an offered profile, or its server, and by which rule."""

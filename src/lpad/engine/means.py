@@ -34,6 +34,8 @@ class Patience:
     answer: float = 300
     retry: float = 0
     """For so long a download is tried again that met what passes; 0: it fails at once."""
+    absence: float = 24 * 3600
+    """For so long a card is waited for that went away before it had answered a command which alters it."""
 
     def become(self, other: Patience) -> None:
         """Take over another's times."""

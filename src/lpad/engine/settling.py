@@ -1,4 +1,4 @@
-"""Settling: after a restart, what became of the changes that were cut off.
+"""Settling: what became of the changes that were cut off, by a restart or by a card that went away.
 
 The card is the truth, the journal says what was wanted. A change whose wish holds is done, whoever saw
 the answer; any other fails and says so. Nothing is asked of the card: the caller decides whether to ask
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from lpad.engine import reading
 from lpad.engine.change import Kind, State
 from lpad.engine.resuming import refusal_of
-from lpad.errors import CardUnreachable, LpadError
+from lpad.engine.same_card import EID
+from lpad.errors import CardUnreachable, Conflict, LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,17 +36,29 @@ def judge(
     """Return the result of a change that was cut off and came true, or the error to end it with.
 
     Args:
-        change: the record, running when lpad ended.
+        change: the record, running when lpad ended, or waiting for its card.
         private: its notes: none when nothing irreversible was begun.
         card: what the card holds now.
         notifications: copies of the card's notifications.
     """
+    meant = private.secrets.get(EID)
+    if meant is not None and card.eid != meant and JUDGES[change.kind] is not _harmless:
+        return Conflict(
+            f"{change.kind} was cut off by {_what(change)}, and another card is there now (another EID"
+            " answers); what the first one did is seen once it is back. 'lpactl info' shows this one",
+            interrupted=True,
+        )
     return JUDGES[change.kind](change, private, card, notifications)
 
 
 def goes_on(change: Change) -> bool:
     """Whether a change that was cut off is taken up again instead of judged: a switch that is guarded."""
     return change.state is not State.QUEUED and change.guard is not None
+
+
+def is_found_out(change: Change) -> bool:
+    """Whether the card tells what became of a change that it went away under: one command, and no guard."""
+    return change.guard is None and change.kind in _ONE_COMMAND
 
 
 def concerns_modem(change: Change) -> bool:
@@ -160,10 +173,18 @@ def _harmless(
 
 def _cut_off(change: Change, state: str) -> CardUnreachable:
     return CardUnreachable(
-        f"{change.kind} was cut off by a restart of lpad or of the device; now {state}; ask again if it is"
-        " still wanted",
+        f"{change.kind} was cut off by {_what(change)}; now {state}; ask again if it is still wanted",
         interrupted=True,
     )
+
+
+def _what(change: Change) -> str:
+    return "a restart of lpad or of the device" if change.pause is None else "the card's going away"
+
+
+_ONE_COMMAND = frozenset(
+    {Kind.ENABLE, Kind.DISABLE, Kind.DELETE, Kind.RENAME, Kind.SET_DEFAULT_SMDP, Kind.RESET}
+)
 
 
 JUDGES: Mapping[Kind, Judge] = {

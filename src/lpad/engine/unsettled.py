@@ -1,14 +1,16 @@
-"""The changes of a card that an earlier run of the daemon left unfinished, until the card has been read."""
+"""The changes of a card that were cut off, by lpad's end or the card's going, until the card is read."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.engine import settling
-from lpad.engine.change import State
-from lpad.errors import Cancelled, InternalError, LpadError
+from lpad.engine.change import Kind, State
+from lpad.engine.time_limit import Moment, TimeLimit
+from lpad.errors import Cancelled, CardUnreachable, InternalError, LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +18,13 @@ if TYPE_CHECKING:
     from lpad.engine.book import Book
     from lpad.engine.change import Change, Json
     from lpad.engine.journal import Journal
+    from lpad.engine.settling import Verdict
     from lpad.engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
+
+LIMIT = "absence"
+"""The note that says how long a card is waited for that holds the outcome."""
 
 
 class TakeUp(Protocol):
@@ -29,13 +35,17 @@ class TakeUp(Protocol):
 
 
 class Unsettled:
-    """Taken over at the start, settled once by the worker; the API may take queued ones back before."""
+    """Taken over at the start, or put here when the card went, and settled by the worker once it is read.
+
+    The API may take queued ones back before.
+    """
 
     def __init__(self, book: Book, journal: Journal) -> None:
         self._book = book
         self._journal = journal
         self._lock = threading.Lock()
         self._changes: list[Change] = []
+        self._due: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -48,8 +58,12 @@ class Unsettled:
             pause: keeps a change that waits for another attempt.
         """
         for change in self._book.adopt(euicc):
-            if change.pause is not None:
+            if change.pause is not None and change.kind is Kind.DOWNLOAD:
                 pause(change)
+            elif change.pause is not None:
+                noted = self._book.private(change.id).notes[LIMIT]
+                assert isinstance(noted, dict)
+                self.keep_open(change, TimeLimit.read(noted))
             elif change.state is State.WAITING and not settling.goes_on(change):
                 error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
                 self._book.save(change.cancelled(error))
@@ -70,6 +84,45 @@ class Unsettled:
         with self._lock:
             self._changes.insert(0, change)
 
+    def keep_open(self, change: Change, limit: TimeLimit) -> None:
+        """Keep a change that its card went away under: it ends when the card is read, or the limit passes."""
+        with self._lock:
+            self._changes.insert(0, change)
+            self._due[change.id] = time.monotonic() + limit.left(Moment.now())
+
+    @property
+    def due_at(self) -> float | None:
+        """When the next one has waited long enough for its card, in monotonic time."""
+        with self._lock:
+            return min(self._due.values(), default=None)
+
+    def expire(self) -> None:
+        """End what has waited long enough for its card: nobody can tell what became of it."""
+        present = time.monotonic()
+        with self._lock:
+            passed = [each for each in self._changes if self._due.get(each.id, present + 1) <= present]
+            self._changes = [each for each in self._changes if each not in passed]
+            self._due = {change_id: at for change_id, at in self._due.items() if at > present}
+        for change in passed:
+            error = CardUnreachable(
+                f"{change.kind} was sent to the card, which went away before it had answered and did not come"
+                " back in time; whether it was done is seen once the card is there: then look, and ask again"
+                " if need be",
+                interrupted=True,
+                outcome="unknown",
+            )
+            self._book.save(change.failed(error))
+            log.warning("change %d (%s) on %s: %s", change.id, change.kind, change.euicc, error)
+
+    def verdict(self, change: Change, card: Snapshot) -> Verdict:
+        """Return what became of a change that was cut off, by what the card holds: a result, or an error."""
+        copies = self._journal.notifications.all(eid=card.eid)
+        try:
+            return settling.judge(change, self._book.private(change.id), card, copies)
+        except Exception as error:  # one that can't be judged must not keep the others from their end
+            log.exception("change %d: internal-error", change.id)
+            return internal_error(f"settling {change.kind}", error)
+
     def awaits_card(self) -> bool:
         """Whether one of them goes on as soon as the card is read; others must not come before it."""
         with self._lock:
@@ -85,9 +138,9 @@ class Unsettled:
         """
         if not self._changes:
             return
-        copies = self._journal.notifications.all(eid=card.eid)
         with self._lock:
             changes, self._changes = self._changes, []
+            self._due.clear()
         for change in changes:
             if change.state is State.QUEUED:
                 submit(change)
@@ -100,19 +153,16 @@ class Unsettled:
                 log.info("change %d (%s) on %s: tried again", change.id, change.kind, change.euicc)
                 submit(change)
                 continue
-            try:
-                verdict = settling.judge(change, self._book.private(change.id), card, copies)
-            except Exception as error:  # one that can't be judged must not keep the others from their end
-                log.exception("change %d: internal-error", change.id)
-                verdict = internal_error(f"settling {change.kind} after a restart", error)
+            verdict = self.verdict(change, card)
+            going_on = change.found_out()
             if isinstance(verdict, LpadError):
-                self._book.save(change.failed(verdict))
+                self._book.save(going_on.failed(verdict))
             elif settling.concerns_modem(change):
                 log.info("change %d (%s) on %s: seen through", change.id, change.kind, change.euicc)
-                take_up(change, result=verdict)
+                take_up(going_on, result=verdict)
                 continue
             else:
-                self._book.save(change.done(verdict))
+                self._book.save(going_on.done(verdict))
             log.info("change %d (%s) on %s: settled", change.id, change.kind, change.euicc)
 
 

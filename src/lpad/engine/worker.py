@@ -96,7 +96,7 @@ class Worker:
             means,
             self._observer,
             settle=self._settle,
-            put_back=self._unsettled.put_back,
+            unsettled=self._unsettled,
             pause=self._pause,
         )
         self._inquiry = Inquiry(self._card, self._condition)
@@ -112,6 +112,7 @@ class Worker:
             Errand(lambda: self._lookout.port_went_at, self._port_gone),
             Errand(lambda: self._adopt_at, self._adopt),
             Errand(lambda: self._paused.due_at, self._resume),
+            Errand(lambda: self._unsettled.due_at, self._unsettled.expire),
             Errand(lambda: self._review_at, self._review),
             Errand(lambda: self._provisioning.due_at, self._provision),
             Errand(lambda: self._inquiry.due_at if self._observer.ready else None, self._inquiry.run),

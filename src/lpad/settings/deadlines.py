@@ -14,3 +14,4 @@ class DeadlinesSection(Section, frozen=True):
     switch: Seconds = 120
     download: Seconds = 900
     delivery: Seconds = 60
+    absence: Seconds = 24 * 3600

@@ -1,0 +1,245 @@
+"""The card goes away under a change that was sent to it: the change ends as is true when the card is back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine import guarding
+from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.test_full_disk import no_space
+from lpad.card import refresh
+from lpad.engine.change import Change, Kind, PauseReason, State
+from lpad.engine.snapshot import CardState
+from lpad.errors import Conflict
+from lpad.identifiers import Eid
+from lpad.simulator.euicc.card import SoftCard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.simulator.pki import Pki
+
+OTHER_EID = "89049032000000000000000000000105"
+ENABLE = 'AT+CSIM=50,"81E2910014BF31'
+DELETE = 'AT+CSIM=40,"81E291000FBF33'
+NICKNAME = 'AT+CSIM=52,"81E2910015BF29'
+RESET: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
+
+CASES: dict[str, tuple[Kind, dict[str, Any], str]] = {
+    "enable": (Kind.ENABLE, {"iccid": SECOND}, ENABLE),
+    "disable": (Kind.DISABLE, {"iccid": FIRST}, 'AT+CSIM=50,"81E2910014BF32'),
+    "delete": (Kind.DELETE, {"iccid": SECOND}, DELETE),
+    "rename": (Kind.RENAME, {"iccid": FIRST, "nickname": "home"}, NICKNAME),
+    "address": (Kind.SET_DEFAULT_SMDP, {"default_smdp": "a.example.com"}, 'AT+CSIM=46,"81E2910012BF3F'),
+    "reset": (Kind.RESET, RESET, 'AT+CSIM=24,"81E2910007BF34'),
+}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a switch give its card up soon."""
+    monkeypatch.setattr(refresh, "_PORT_AWAY", 0.2)
+    monkeypatch.setattr(refresh, "RESTART", 0.5)
+
+
+@pytest.fixture
+def both(lab: Lab) -> Lab:
+    """A card with two profiles, the first of them enabled."""
+    lab.install()
+    lab.install(iccid=SECOND, name="Second")
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+    return lab
+
+
+def gone(lab: Lab, case: str, *, executed: bool) -> Change:
+    """Ask for something, have the port go in place of the answer, and return the change as it waits."""
+    kind, params, command = CASES[case]
+    lab.until_true(lambda: lab.card.open_channels == ())
+    lab.modem.once(command, executed=executed, vanish=True)
+    change = lab.submit(kind, **params)
+    change = lab.until(
+        lambda: lab.engine.change(change.id), lambda seen: seen.pause is not None or seen.state.ended
+    )
+    assert change.state is State.WAITING, change.error
+    assert change.pause is not None
+    assert change.pause.reason is PauseReason.CARD
+    assert change.pause.error.kind == "card-unreachable"
+    return change
+
+
+def back(lab: Lab) -> None:
+    """Bring the port back, as a modem does that was started anew."""
+    lab.card.reset()
+    lab.modem.come_back()
+
+
+def interrupted(change: Change) -> str:
+    """Return what a change says that ended without its wish."""
+    assert change.state is State.FAILED
+    assert change.error is not None
+    assert change.error.details["interrupted"] is True
+    return change.error.sentence
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_the_card_did_is_done(both: Lab, case: str) -> None:
+    """The change waits, and is done when the card is back and holds what was wanted."""
+    change = gone(both, case, executed=True)
+    back(both)
+    both.carry_out(Kind.REFRESH)
+    change = both.ended(change.id)
+    assert change.state is State.DONE, change.error
+    assert change.result is not None
+    assert change.result["settled"] is True
+    assert change.pause is None
+    assert "verify" in [step.name for step in change.steps] or case in ("rename", "address")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_the_card_did_not_do_is_not_done(both: Lab, case: str) -> None:
+    """The command never reached the card: nobody knew, and the error tells once the card is back."""
+    change = gone(both, case, executed=False)
+    back(both)
+    both.carry_out(Kind.REFRESH)
+    sentence = interrupted(both.ended(change.id))
+    assert "cut off by the card's going away; now" in sentence
+    assert "ask again" in sentence
+
+
+def test_it_waits_for_the_card_alone(both: Lab) -> None:
+    """It is settled by the card's return, before whatever else was asked meanwhile, which fails at once."""
+    change = gone(both, "enable", executed=True)
+    other = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="later")
+    assert other.error is not None
+    assert other.error.kind == "card-unreachable"
+    assert "interrupted" not in other.error.details
+    assert both.engine.change(change.id).state is State.WAITING
+    with pytest.raises(Conflict, match="can't be taken back"):
+        both.engine.cancel(change.id)
+    back(both)
+    after = both.carry_out(Kind.DISABLE, iccid=SECOND)
+    assert after.error is None
+    assert after.result == {"iccid": SECOND, "already": False}
+    settled = both.engine.change(change.id)
+    assert settled.state is State.DONE
+    assert settled.ended_at is not None
+    assert after.started_at is not None
+    assert settled.ended_at <= after.started_at
+
+
+def test_a_command_that_was_not_sent_fails_at_once(both: Lab) -> None:
+    """The port goes before: nothing was done, and the caller may ask again."""
+    both.until_true(lambda: both.card.open_channels == ())
+    both.modem.once("AT+CSIM", vanish=True)
+    change = both.carry_out(Kind.DELETE, iccid=SECOND)
+    assert change.error is not None
+    assert change.error.kind == "card-unreachable"
+    assert "interrupted" not in change.error.details
+
+
+def test_a_card_that_is_there_again_is_asked_at_once(both: Lab) -> None:
+    """An answer that was lost while the port stayed is no failure, and no reason to wait."""
+    both.patient(read=3)
+    both.stop()
+    both.start()
+    both.until(lambda: both.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+    both.until_true(lambda: both.card.open_channels == ())
+    both.modem.once(NICKNAME, instead=("ERROR",))
+    change = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="home")
+    assert change.error is None, change.error
+    assert change.result == {"iccid": FIRST, "nickname": "home", "already": False, "settled": True}
+    both.modem.once(NICKNAME, instead=("ERROR",), executed=False)
+    change = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="away")
+    assert change.error is not None
+    assert change.error.kind == "card-unreachable"
+    assert "interrupted" not in change.error.details
+
+
+def test_a_restart_in_between(both: Lab) -> None:
+    """The change goes on waiting, and is settled as before."""
+    change = gone(both, "enable", executed=True)
+    both.stop()
+    both.start()
+    both.until(lambda: both.engine.snapshot(CARD), lambda seen: seen.state is CardState.ABSENT)
+    waiting = both.engine.change(change.id)
+    assert waiting.state is State.WAITING
+    assert waiting.pause == change.pause
+    back(both)
+    both.carry_out(Kind.REFRESH)
+    assert both.ended(change.id).state is State.DONE
+
+
+def test_it_waits_without_a_disk_too(both: Lab, tmp_path: Path) -> None:
+    """What was sent is in the journal already; that the change waits need not be."""
+    kind, params, command = CASES["enable"]
+    both.until_true(lambda: both.card.open_channels == ())
+    both.modem.received.clear()
+    both.modem.once(command, delay=1.0, vanish=True)
+    change = both.submit(kind, **params)
+    both.until_true(lambda: any(each.startswith(command) for each in both.modem.received))
+    with no_space(tmp_path / "journal.db-wal"):
+        both.until(lambda: both.engine.change(change.id), lambda seen: seen.pause is not None)
+    back(both)
+    both.carry_out(Kind.REFRESH)
+    assert both.ended(change.id).state is State.DONE
+
+
+def test_another_card_tells_nothing(both: Lab, tmp_path: Path, pki: Pki) -> None:
+    """A profile that a card never had was not deleted from it: the change fails with its reason."""
+    change = gone(both, "delete", executed=False)
+    with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
+        both.modem.swap_card(other)
+        back(both)
+        both.carry_out(Kind.REFRESH)
+        ended = both.ended(change.id)
+        assert "another card is there now" in interrupted(ended)
+        assert ended.error is not None
+        assert ended.error.kind == "conflict"
+        both.stop()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
+    """The wait has an end, over restarts too; then the error says that nobody knows."""
+    both.patient(absence=3)
+    both.stop()
+    both.start()
+    both.until(lambda: both.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+    change = gone(both, "enable", executed=True)
+    if restarted:
+        both.patient(absence=3600)
+        both.stop()
+        both.start()
+    ended = both.ended(change.id)
+    assert "is seen once the card is there" in interrupted(ended)
+    assert ended.error is not None
+    assert ended.error.details["outcome"] == "unknown"
+    back(both)
+    again = both.carry_out(Kind.ENABLE, iccid=SECOND)
+    assert again.result == {"iccid": SECOND, "already": True}
+
+
+def test_a_port_that_goes_once_more_while_the_modem_is_looked_after(
+    both: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the card has done stays done: the change waits again, and within the same limit."""
+    monkeypatch.setattr(guarding, "LADDER", [{"step": "wait", "seconds": 0.3}])
+    both.stop()
+    both.start(guarding.port(both))
+    both.until(lambda: both.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+    change = gone(both, "enable", executed=True)
+    both.modem.received.clear()
+    both.modem.once("AT+CCID", vanish=True)
+    back(both)
+    both.submit(Kind.REFRESH)
+    both.until_true(lambda: "AT+CCID" in both.modem.received)
+    again = both.until(
+        lambda: both.engine.change(change.id),
+        lambda seen: seen.state.ended or (seen.pause is not None and seen.pause != change.pause),
+    )
+    assert again.state is State.WAITING, again
+    back(both)
+    both.carry_out(Kind.REFRESH)
+    assert both.ended(change.id).state is State.DONE
