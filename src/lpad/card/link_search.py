@@ -57,7 +57,9 @@ def find_link(
                 if ends_search(error):
                     raise
                 _log.debug("%s: %s does not work: %s", name, kind, error)
-                failures[kind] = error
+                if kind not in failures or error.details.get("sw") != _NO_SUCH_APPLICATION:
+                    # That it has no other name either says nothing of a card that was out of reach before.
+                    failures[kind] = error
             else:
                 _log.info("%s: %s works", name, kind)
                 return kind
