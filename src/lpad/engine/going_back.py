@@ -14,6 +14,8 @@ from lpad.errors import (
     Cancelled,
     CardBusy,
     CardError,
+    CardMalformed,
+    CardStatus,
     CardUnreachable,
     LpadError,
     NotFound,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often a profile is tried while the card goes away in the middle; then the next one is."""
+"""How often a profile is tried while the card goes away or answers nonsense; then the next one is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,8 @@ class GoingBack:
                 self._note(candidate=number, tries=tries + 1)
                 try:
                     self._enable(self._order[number], first=number == 0)
-                except (CardUnreachable, CardBusy) as error:
+                except (CardUnreachable, CardBusy, CardStatus, CardMalformed) as error:
+                    # A card that was just reset may answer anything; only a clear no leads past this profile.
                     self._failed(number, error)
                     if tries + 1 < TRIES:
                         raise Suspended(f"can't go back for now: {error.sentence}", cause=error) from error
