@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lpad.errors import CardUnreachable, InvalidValue
 from lpad.protocol.apdu import channel_of
@@ -35,6 +35,8 @@ class Exchange:
 
     command: bytes
     answer: bytes | None
+    at: float = 0.0
+    """Seconds since 1970 when the command was sent."""
 
 
 class ReplayedCard:
@@ -58,15 +60,7 @@ class ReplayedCard:
         Raises:
             InvalidValue: it can't be read, is no APDU record, or holds several cards, or none such.
         """
-        try:
-            with path.open(encoding="utf-8") as lines:
-                entries = [json.loads(line) for line in lines if line.strip()]
-            found: dict[str, list[Exchange]] = {}
-            for name, exchange in _by_card(entries):
-                found.setdefault(name, []).append(exchange)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            told = error.strerror if isinstance(error, OSError) else f"it is no APDU record ({error})"
-            raise InvalidValue(f"can't replay {path}: {told}") from error
+        found = read_record(path)
         names = ", ".join(found) or "none"
         if euicc is None and len(found) != 1:
             raise InvalidValue(f"{path} holds the cards: {names}; say which one is to be replayed")
@@ -111,9 +105,27 @@ class ReplayedCard:
         return _NOT_NOW
 
 
-def _by_card(entries: list[dict[str, str | None]]) -> Iterator[tuple[str, Exchange]]:
+def read_record(path: Path) -> dict[str, list[Exchange]]:
+    """Return what an APDU record holds, by the cards' names.
+
+    Raises:
+        InvalidValue: it can't be read, or is no APDU record.
+    """
+    found: dict[str, list[Exchange]] = {}
+    try:
+        with path.open(encoding="utf-8") as lines:
+            entries = [json.loads(line) for line in lines if line.strip()]
+        for name, exchange in _by_card(entries):
+            found.setdefault(name, []).append(exchange)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        told = error.strerror if isinstance(error, OSError) else f"it is no APDU record ({error})"
+        raise InvalidValue(f"can't read the APDUs in {path}: {told}") from error
+    return found
+
+
+def _by_card(entries: list[dict[str, Any]]) -> Iterator[tuple[str, Exchange]]:
     """Yield the exchanges; what was exchanged before a card had its turn is told by where it was."""
-    names: dict[str | None, str | None] = {}
+    names: dict[str, str] = {}
     for entry in entries:
         if entry.get("euicc") is not None:
             names.setdefault(entry["where"], entry["euicc"])
@@ -121,11 +133,12 @@ def _by_card(entries: list[dict[str, str | None]]) -> Iterator[tuple[str, Exchan
         yield entry.get("euicc") or names.get(entry["where"]) or str(entry["where"]), _exchange(entry)
 
 
-def _exchange(entry: dict[str, str | None]) -> Exchange:
+def _exchange(entry: dict[str, Any]) -> Exchange:
     command, answer = entry["command"], entry["answer"]
     if not isinstance(command, str) or len(command) < 8:
         raise ValueError("a command has 4 bytes at least")
-    return Exchange(bytes.fromhex(command), None if answer is None else bytes.fromhex(answer))
+    at = float(entry.get("at", 0))
+    return Exchange(bytes.fromhex(command), None if answer is None else bytes.fromhex(answer), at)
 
 
 def _same(one: bytes, other: bytes) -> bool:

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,8 +16,10 @@ from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem import PtyModem
 from lpad.simulator.pki import Pki
 from lpad.simulator.smdp.server import SmDp
+from lpad.testing.daemon_process import PATIENCE, DaemonProcess
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from lpad.client import Change, Euicc
@@ -32,8 +29,6 @@ if TYPE_CHECKING:
     from lpad.simulator.modem_personality import ModemPersonality
 
 CARD = "modem"
-PATIENCE = 60.0
-"""Seconds within which anything that is waited for has happened, also on a slow machine."""
 
 
 class Gateway:
@@ -46,7 +41,6 @@ class Gateway:
         server: the SM-DP+.
         socket: path of the daemon's Unix socket.
         client: speaks to the daemon.
-        process: the daemon, while it runs.
     """
 
     def __init__(
@@ -82,9 +76,7 @@ class Gateway:
         self.server = SmDp(self.folder / "smdp", pki=self.pki)
         self.socket = self.folder / "lpad.sock"
         self.client = Client(str(self.socket))
-        self.process: subprocess.Popen[bytes] | None = None
-        self.ready_seconds = 0.0
-        """From the start of the latest daemon to its READY=1."""
+        self._daemon = DaemonProcess(self.folder / "lpad.yaml")
         self._ci = sorted((sgp26 or self.folder / "pki").glob("ci/*.der"))
         self._settings = settings or {}
         self._euicc = euicc or {}
@@ -111,7 +103,7 @@ class Gateway:
     @property
     def log(self) -> str:
         """What the daemons of this gateway have logged."""
-        return (self.folder / "log").read_text(encoding="utf-8")
+        return self._daemon.log
 
     def write_settings(self) -> Path:
         """Write the daemon's settings file and return its path."""
@@ -130,59 +122,28 @@ class Gateway:
         path.write_text(json.dumps(settings), encoding="utf-8")
         return path
 
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The daemon, while it runs."""
+        return self._daemon.process
+
+    @property
+    def ready_seconds(self) -> float:
+        """From the start of the latest daemon to its READY=1."""
+        return self._daemon.ready_seconds
+
     def start(self) -> None:
         """Start the daemon and wait until it says READY=1."""
-        settings = self.write_settings()
-        notify_at = self.folder / "notify"
-        notify_at.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(str(notify_at))
-            notify.settimeout(PATIENCE)
-            began = time.perf_counter()
-            with (self.folder / "log").open("ab") as log:
-                self.process = subprocess.Popen(  # noqa: S603 - our own program
-                    [sys.executable, "-m", "lpad.cli.lpad", "serve", "--config", str(settings)],
-                    env=os.environ | {"NOTIFY_SOCKET": str(notify_at)},
-                    stdin=subprocess.DEVNULL,
-                    stderr=log,
-                )
-            self._hear_ready(notify, self.process)
-            self.ready_seconds = time.perf_counter() - began
-
-    def _hear_ready(self, notify: socket.socket, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the daemon is ready; where it ends instead, its log says why."""
-        end = time.monotonic() + PATIENCE
-        ended = os.pidfd_open(process.pid)
-        watched: list[socket.socket | int] = [notify, ended]
-        try:
-            while True:
-                heard, _, _ = select.select(watched, [], [], max(0.0, end - time.monotonic()))
-                if notify in heard and notify.recv(4096).startswith(b"READY=1"):
-                    return
-                if notify not in heard:
-                    process.kill()
-                    process.wait(PATIENCE)
-                    self.process = None
-                    raise AssertionError(f"the daemon did not start:\n{self.log}")
-        finally:
-            os.close(ended)
+        self.write_settings()
+        self._daemon.start()
 
     def stop(self) -> None:
         """Stop the daemon as systemd does, and see that it ends well."""
-        process, self.process = self.process, None
-        if process is not None:
-            process.terminate()
-            try:
-                assert process.wait(PATIENCE) == 0, self.log
-            finally:
-                process.kill()
+        self._daemon.stop()
 
     def kill(self) -> None:
         """Take the daemon's life as a power cut does."""
-        process, self.process = self.process, None
-        assert process is not None, "it does not run"
-        process.kill()
-        process.wait(PATIENCE)
+        self._daemon.kill()
 
     def ready(self) -> Euicc:
         """Return the card once it is ready."""

@@ -1,0 +1,163 @@
+"""Run the bench: all places of a bench file at the same time, one pytest each, and one folder of evidence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hil.bench import BenchFile
+from hil.evidence.place_record import PROGRESS
+from hil.evidence.run_folder import RunFolder
+from hil.identity import WrongCard, check_eid, probe
+from hil.plugin import WRONG_CARD
+from hil.power import power_switch
+from lpad.errors import CardUnreachable, InvalidSettings, LpadError
+from lpad.identifiers import Eid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parents[1]
+CASES = ROOT / "hil" / "cases"
+_INTERRUPTED = 130
+_WRONG = 2
+
+
+@click.command()
+@click.option(
+    "--bench", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The bench file."
+)
+@click.option("--place", "only", multiple=True, metavar="NAME", help="These places only.")
+@click.option("-k", "chosen", metavar="EXPRESSION", help="These cases only, as pytest's -k.")
+@click.option("--endurance/--no-endurance", default=True, help="Whether to run the endurance cases.")
+@click.option("--restore", is_flag=True, help="Only make cards as they were before a run that was cut off.")
+def main(bench: Path, only: tuple[str, ...], chosen: str | None, endurance: bool, restore: bool) -> None:  # noqa: FBT001 - click's
+    """Test real cards, modems and readers with lpad; see hil/README.md."""
+    try:
+        file = BenchFile.read(bench)
+        names = _chosen(file, only)
+        _know_cards(file, names)
+    except WrongCard as error:
+        click.echo(f"hil: {error.sentence}", err=True)
+        sys.exit(WRONG_CARD)
+    except LpadError as error:
+        click.echo(f"hil: {error.sentence}", err=True)
+        sys.exit(_WRONG)
+    selection = ["-k", "restore_only" if restore else chosen] if restore or chosen else []
+    selection += [] if endurance else ["-m", "not endurance"]
+    run = RunFolder.new(file.resolve(file.bench.runs), datetime.now(UTC))
+    places = _Places(file, run)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: places.interrupt())
+    statuses = places.run(names, [word for word in selection if word is not None])
+    summary = run.finish()
+    click.echo(f"\n{summary}\n{run.path / 'report.html'}")
+    sys.exit(_status(statuses, interrupted=places.interrupted))
+
+
+class _Places:
+    """The pytests of a run; a signal to the bench reaches each of them once."""
+
+    def __init__(self, file: BenchFile, run: RunFolder) -> None:
+        self._file = file
+        self._run = run
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
+        self._progress = os.dup(sys.stderr.fileno())
+        self.interrupted = False
+
+    def run(self, names: Sequence[str], selection: Sequence[str]) -> dict[str, int]:
+        """Run all and return their exit statuses."""
+        with ThreadPoolExecutor(len(names)) as threads:
+            futures = {name: threads.submit(self._place, name, selection) for name in names}
+            # The main thread must come back from here now and then, or it would take no signal.
+            return {name: future.result() for name, future in futures.items()}
+
+    def interrupt(self) -> None:
+        """Have each pytest end: it restores its card."""
+        self.interrupted = True
+        with self._lock:
+            for process in self._processes:
+                with suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGINT)
+
+    def _place(self, name: str, selection: Sequence[str]) -> int:
+        status = self._pytest(name, selection)
+        if status < 0:  # killed, so nothing restored the card
+            self._pytest(name, ["-k", "restore_only"], again=True)
+        return status
+
+    def _pytest(self, name: str, selection: Sequence[str], *, again: bool = False) -> int:
+        folder = self._run.place(name)
+        command = [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "hil.plugin", "-p", "no:cacheprovider"),
+            *("--bench", os.fspath(self._file.path), "--place", name, "--evidence", os.fspath(folder)),
+            *("-o", f"junit_suite_name={name}", *selection, os.fspath(CASES)),
+        ]
+        if not again:
+            command.append(f"--junitxml={folder / 'junit.xml'}")
+        with (folder / "private" / "pytest.log").open("ab") as log:
+            with self._lock:
+                if self.interrupted:
+                    return _INTERRUPTED
+                process = subprocess.Popen(  # noqa: S603 - our own program
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=os.environ | {PROGRESS: str(self._progress)},
+                    pass_fds=(self._progress,),
+                    start_new_session=True,  # Ctrl-C goes to the bench, which hands it on once
+                )
+                self._processes.append(process)
+            return process.wait()
+
+
+def _chosen(file: BenchFile, only: tuple[str, ...]) -> list[str]:
+    for name in only:
+        if name not in file.bench.places:
+            raise InvalidSettings(f"{file.path} has no place '{name}', but {', '.join(file.bench.places)}")
+    return list(only or file.bench.places)
+
+
+def _know_cards(file: BenchFile, names: Sequence[str]) -> None:
+    """See that no place has a wrong card before anything is done at any; the unreachable is for the tests.
+
+    Raises:
+        WrongCard: one has.
+    """
+
+    def look(name: str) -> None:
+        section = file.bench.places[name]
+        with suppress(CardUnreachable):
+            if section.power is not None:
+                power_switch(section.power).on()
+            report = probe(section, within=section.power.up_within if section.power is not None else 0.0)
+            check_eid(name, str(Eid.parse(section.eid)), report.get("eid"))
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        for _ in threads.map(look, names):
+            pass
+
+
+def _status(statuses: dict[str, int], *, interrupted: bool) -> int:
+    if interrupted:
+        return _INTERRUPTED
+    if WRONG_CARD in statuses.values():
+        return WRONG_CARD
+    return 0 if all(status == 0 for status in statuses.values()) else 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What any card at any place must do, seen through the daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hil.place import PATIENCE
+
+if TYPE_CHECKING:
+    from hil.place import Place
+
+MORE_THAN_CHANNELS = 20
+"""A card has 19 logical channels besides the basic one at most; one that leaks would be used up."""
+
+
+def test_reading_changes_nothing(place: Place) -> None:
+    """Read twice, a card says the same of itself and of its profiles."""
+    before = place.client.profiles(place.name), place.until_ready().eid
+    assert (place.client.profiles(place.name), place.until_ready().eid) == before
+
+
+def test_no_channel_is_left_open(place: Place) -> None:
+    """The card can be read more often than it has channels."""
+    for _ in range(MORE_THAN_CHANNELS):
+        assert place.client.refresh(place.name, wait=PATIENCE).check().state == "done"
+
+
+def test_every_question_is_answered(place: Place) -> None:
+    """A probe's questions, which change nothing, are answered, also one that fills a block."""
+    report = place.client.probe(place.name, wait=PATIENCE).check().result
+    assert report is not None
+    assert report["error"] is None
+    refused = {each["what"] for each in report["timings"] if each["refused"] is not None}
+    assert refused <= {"GetProfilesInfo, asked in 255 bytes"}, "a card may object to naming one tag so often"
+
+
+def test_the_way_carries_long_answers(place: Place) -> None:
+    """What a card says of itself and of its profiles comes whole, in as many pieces as it takes."""
+    info = place.until_ready().info
+    assert info is not None
+    assert info.svn is not None
+    assert info.ci_ids_for_verification

@@ -1,0 +1,42 @@
+"""The same over and over: as many cycles as the bench file says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hil.place import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hil.order import Order
+    from hil.place import Place
+
+pytestmark = pytest.mark.endurance
+
+
+def test_switching(place: Place, pair: tuple[str, str]) -> None:
+    """Enabled, read and switched back, the card neither tires nor runs out of channels."""
+    for _ in range(place.cycles):
+        for wanted in reversed(pair):
+            place.enable(wanted).check()
+            place.client.refresh(place.name, wait=PATIENCE).check()
+            assert place.enabled() == wanted
+    place.client.deliver_notifications(place.name, wait=PATIENCE).check()
+
+
+@pytest.mark.needs("server")
+def test_installing(place: Place, lease: Callable[..., Order]) -> None:
+    """Downloaded and deleted, the card gets its memory back, and no notification stays behind."""
+    room = []
+    for _ in range(place.cycles):
+        done = place.client.download_leased(place.name, lease(), wait=PATIENCE).check()
+        place.client.delete(place.name, str((done.result or {})["iccid"]), wait=PATIENCE).check()
+        info = place.until_ready().info
+        assert info is not None
+        room.append(info.memory.free_non_volatile or 0)
+    assert room[-1] >= room[0] - room[0] // 100, "what was deleted frees its memory"
+    place.client.deliver_notifications(place.name, wait=PATIENCE).check()
+    assert [each.state for each in place.client.notifications(place.name)] == []

@@ -1,0 +1,110 @@
+"""Each ES10c function, with the errors that a card answers (SGP.22 v2.5, 5.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hil.place import PATIENCE
+
+if TYPE_CHECKING:
+    from hil.place import Place
+    from lpad.client import Change
+
+NOBODYS = "8900000000000000009"
+"""An ICCID that no card has."""
+ADDRESS = "bench.example.com"
+
+
+def refused(change: Change) -> str:
+    """Return the kind of the error that a change ended with."""
+    assert change.error is not None, "it was done"
+    assert len(change.error.sentence) > 20, "a sentence that says what to do"
+    return change.error.kind
+
+
+def test_get_profiles_info(place: Place) -> None:
+    """ES10c.GetProfilesInfo: each profile has an ICCID and a state, and one at most is enabled."""
+    place.until_ready()
+    profiles = place.client.profiles(place.name)
+    assert all(profile.iccid and profile.state in ("enabled", "disabled") for profile in profiles)
+    assert sum(profile.state == "enabled" for profile in profiles) <= 1
+
+
+def test_enable_disable(place: Place, pair: tuple[str, str]) -> None:
+    """ES10c.EnableProfile and DisableProfile: done, and done again without asking the card twice."""
+    first, second = pair
+    assert (place.enable(second).check().result or {})["already"] is False
+    assert (place.enable(second).check().result or {})["already"] is True
+    assert place.enabled() == second
+    place.client.disable(place.name, second, wait=PATIENCE).check()
+    assert place.enabled() is None
+    again = place.client.disable(place.name, second, wait=PATIENCE).check()
+    assert (again.result or {})["already"] is True
+    place.enable(first).check()
+
+
+@pytest.mark.parametrize("verb", ["enable", "disable", "delete", "rename"])
+def test_unknown_profile(place: Place, verb: str) -> None:
+    """IccidOrAidNotFound (1) is told as such by every function that names a profile."""
+    arguments = (NOBODYS, "name") if verb == "rename" else (NOBODYS,)
+    change = getattr(place.client, verb)(place.name, *arguments, wait=PATIENCE)
+    assert refused(change) == "not-found"
+
+
+def test_delete_enabled(place: Place, installed: str) -> None:
+    """ES10c.DeleteProfile: an enabled profile is kept; disabled, it goes."""
+    before = place.enabled()
+    place.enable(installed).check()
+    assert refused(place.client.delete(place.name, installed, wait=PATIENCE)) in ("conflict", "card-refused")
+    assert place.enabled() == installed
+    if before is None:
+        place.client.disable(place.name, installed, wait=PATIENCE).check()
+    else:
+        place.enable(before).check()
+    place.client.delete(place.name, installed, wait=PATIENCE).check()
+    assert installed not in {profile.iccid for profile in place.client.profiles(place.name)}
+    assert refused(place.client.delete(place.name, installed, wait=PATIENCE)) == "not-found"
+    place.client.delete(place.name, installed, missing_ok=True, wait=PATIENCE).check()
+
+
+@pytest.mark.parametrize(
+    "nickname", ["n", "ü" * 32, "x" * 64], ids=["short", "64 bytes of UTF-8", "64 bytes"]
+)
+def test_set_nickname(place: Place, installed: str, nickname: str) -> None:
+    """ES10c.SetNickname: what was written is read back, and an empty one takes it away."""
+    place.client.rename(place.name, installed, nickname, wait=PATIENCE).check()
+    place.until_ready()
+    found = {profile.iccid: profile.nickname for profile in place.client.profiles(place.name)}
+    assert found[installed] == nickname
+    place.client.rename(place.name, installed, "", wait=PATIENCE).check()
+
+
+def test_default_smdp(place: Place) -> None:
+    """ES10a.SetDefaultDpAddress: written, read back by GetEuiccConfiguredAddresses, and put back."""
+    before = place.until_ready().addresses
+    assert before is not None
+    try:
+        place.client.set_default_smdp(place.name, ADDRESS, wait=PATIENCE).check()
+        after = place.until_ready().addresses
+        assert after is not None
+        assert after.default_smdp == ADDRESS
+    finally:
+        place.client.set_default_smdp(place.name, before.default_smdp or "", wait=PATIENCE).check()
+    again = place.until_ready().addresses
+    assert (again and again.default_smdp) == before.default_smdp
+
+
+def test_memory_reset(place: Place, installed: str) -> None:
+    """ES10c.eUICCMemoryReset: deletes what it is told to; run only where the whole card is expendable."""
+    held = place.client.profiles(place.name)
+    if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
+        pytest.skip("the card holds profiles that aren't expendable")
+    if place.ledger.before is not None and place.ledger.before.enabled is not None:
+        pytest.skip("a profile was enabled before the run, and it is to be enabled afterwards")
+    place.client.reset(place.name, operational_profiles=True, test_profiles=True, wait=PATIENCE).check()
+    left = {profile.iccid for profile in place.client.profiles(place.name)}
+    assert installed not in left
+    again = place.client.reset(place.name, operational_profiles=True, test_profiles=True, wait=PATIENCE)
+    assert again.state in ("done", "failed"), "nothing to delete is no breakdown"

@@ -1,0 +1,60 @@
+"""Who the card is, and what it says that it can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.identifiers import Eid
+
+if TYPE_CHECKING:
+    from hil.place import Place
+
+
+def test_eid(place: Place) -> None:
+    """The EID is the one in the bench file, and its check digits are right."""
+    eid = place.until_ready().eid
+    assert eid == place.eid
+    assert Eid.parse(eid).digits == eid
+    assert int(eid) % 97 == 1, "ISO/IEC 7064, MOD 97-10"
+
+
+def test_capabilities(place: Place) -> None:
+    """GetEUICCInfo2 is complete: version, memory, CIs for both directions."""
+    info = place.until_ready().info
+    assert info is not None
+    assert info.svn is not None
+    assert info.svn.startswith(("2.", "3."))
+    assert info.ci_ids_for_verification
+    assert info.ci_ids_for_signing
+    assert info.memory.free_non_volatile is not None
+
+
+@pytest.mark.needs("test-ci")
+def test_names_a_test_ci(place: Place) -> None:
+    """The card names a CI that the bench's own SM-DP+ and test servers are certified by."""
+    info = place.until_ready().info
+    assert info is not None
+    assert info.certificate_issuers
+
+
+@pytest.mark.needs("modem")
+def test_modem(place: Place) -> None:
+    """The modem tells a well-formed IMEI."""
+    imei = place.client.euicc(place.name).imei
+    assert imei is not None
+    assert len(imei) == 15
+    assert imei.isdecimal()
+
+
+@pytest.mark.needs("cgla")
+def test_cgla(place: Place) -> None:
+    """The way that was found through the modem is a channel of the modem's own."""
+    assert place.report["link"] == "cgla"
+
+
+@pytest.mark.needs("pcsc", "reader")
+def test_reader(place: Place) -> None:
+    """The card is reached through PC/SC."""
+    assert place.client.euicc(place.name).transport.startswith("card in the reader")

@@ -1,0 +1,83 @@
+"""Hot-plug, and the power cut from under what can't be taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hil.place import PATIENCE
+from hil.strategy import Stand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hil.order import Order
+    from hil.place import Place
+
+pytestmark = pytest.mark.needs("power")
+
+
+def back(place: Place) -> None:
+    """Give the power back and see that it is the same card."""
+    place.give_power()
+    place.strategy.to(Stand.KNOWN_CARD)
+
+
+def test_hot_plug(place: Place) -> None:
+    """A card without power is absent, and is found again when it has power."""
+    profiles = {(each.iccid, each.state) for each in place.client.profiles(place.name)}
+    place.cut_power()
+    try:
+        gone = place.client.refresh(place.name, wait=PATIENCE)
+        assert gone.error is not None
+        assert gone.error.kind == "card-unreachable"
+        assert gone.error.retryable
+        assert place.client.euicc(place.name).state == "absent"
+    finally:
+        back(place)
+    assert {(each.iccid, each.state) for each in place.client.profiles(place.name)} == profiles
+
+
+@pytest.mark.needs("codes", "network")
+def test_power_cut_while_loading(place: Place, lease: Callable[..., Order]) -> None:
+    """Cut during LoadBPP, a download fails with an error of its own or is settled, and the next one works."""
+    order = lease()
+    before = {profile.iccid for profile in place.client.profiles(place.name)}
+    change = place.client.download_leased(place.name, order, retry_for=0)
+    for event in place.client.follow(change.id):
+        if event.type == "progress" and event.data["sent"] * 3 >= event.data["total"]:
+            break
+    place.cut_power()
+    back(place)
+    ended = place.client.settle_leased(change.id, order, seconds=PATIENCE)
+    there = {profile.iccid for profile in place.client.profiles(place.name)} - before
+    if ended.state == "done":
+        assert there == {str((ended.result or {})["iccid"])}, "the card had it all before the cut"
+    else:
+        assert ended.error is not None
+        assert ended.error.kind.startswith(("card-", "server-")), ended.error
+        assert there == set(), "half a profile is no profile"
+    following = lease()
+    done = place.client.download_leased(place.name, following, wait=PATIENCE).check()
+    if following.expendable:
+        place.client.delete(place.name, str((done.result or {})["iccid"]), wait=PATIENCE).check()
+
+
+def test_power_cut_while_enabling(place: Place, pair: tuple[str, str]) -> None:
+    """Cut during a switch, the card has one of the two profiles enabled, and lpad says which."""
+    first, second = pair
+    change = place.client.enable(place.name, second)
+    for event in place.client.follow(change.id):
+        if event.type == "change" and "enable-profile" in [step.name for step in event.change.steps]:
+            break
+    place.cut_power()
+    back(place)
+    ended = place.client.wait(change.id, seconds=PATIENCE)
+    assert ended.ended
+    enabled = place.enabled()
+    assert enabled in pair
+    if ended.state == "done":
+        assert enabled == second
+    place.enable(first).check()
+    assert place.enabled() == first

@@ -1,0 +1,13 @@
+"""Nothing but reaching the card: what `script/hil --restore` runs, so that the card is made as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hil.place import Place
+
+
+def test_restore_only(place: Place) -> None:
+    """The right card is ready."""
+    assert place.until_ready().eid == place.eid

@@ -1,0 +1,198 @@
+"""A pool of activation codes with leases: each single-use code is handed out once, whatever is interrupted.
+
+The pool file is the lab's and is never written. Beside it, in PATH.leases, stands one JSON line for each
+event, on the disk before it counts: a code is `leased` to a test, then `spent` just before it is shown to a
+card, or `returned` unseen. A lease of a process that is gone, and that was never spent, counts as returned.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lpad.errors import Conflict, InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An order: an activation code, or what waits at a default SM-DP+ for a place's EID."""
+
+    code: str | None = None
+    default_smdp: str | None = None
+    confirmation_code: str | None = None
+    expendable: bool = False
+    """Whether the profile that it installs may be deleted again."""
+    reusable: bool = False
+    """Whether the server lets it be used again and again."""
+    place: str | None = None
+    """The only place that may use it."""
+
+    @property
+    def key(self) -> str:
+        """What stands for it in the file of leases, which holds no codes."""
+        told = f"{self.code}|{self.default_smdp}|{self.place if self.code is None else ''}"
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+class _Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    codes: list[Code]
+
+
+@dataclass(slots=True)
+class Lease:
+    """A code that is this test's alone until it ends."""
+
+    pool: CodePool
+    _code: Code
+    spent: bool = field(default=False)
+
+    @property
+    def expendable(self) -> bool:
+        """Whether the profile may be deleted again."""
+        return self._code.expendable
+
+    @property
+    def default_smdp(self) -> str | None:
+        """The default SM-DP+ at which the order waits; None: there is an activation code."""
+        return self._code.default_smdp
+
+    @property
+    def confirmation_code(self) -> str | None:
+        """What the operator gave with it."""
+        return self._code.confirmation_code
+
+    def spend(self) -> str | None:
+        """Note that the code is used up, and return it; None where the order waits at the default SM-DP+.
+
+        Raises:
+            Conflict: it was spent already.
+        """
+        if self.spent:
+            raise Conflict("a code of the pool is used once; lease another")
+        self.pool.note("spent", self._code)
+        self.spent = True
+        return self._code.code
+
+    def give_back(self) -> None:
+        """End the lease; a code that was not spent can be leased again."""
+        if not self.spent:
+            self.pool.note("returned", self._code)
+
+
+class CodePool:
+    """The codes of one file, for several processes at a time."""
+
+    def __init__(self, path: Path, *, place: str) -> None:
+        """Read a pool.
+
+        Args:
+            path: the lab's file.
+            place: who asks.
+
+        Raises:
+            InvalidSettings: it can't be read, or an order in it can't be.
+        """
+        self._leases = path.with_name(path.name + ".leases")
+        self._place = place
+        try:
+            self._codes = msgspec.yaml.decode(path.read_bytes(), type=_Pool).codes
+        except OSError as error:
+            raise InvalidSettings(f"can't read the codes in {path}: {error.strerror}") from error
+        except msgspec.MsgspecError as error:
+            raise InvalidSettings(f"the codes in {path} are wrong: {error}") from error
+        if any((code.code is None) == (code.default_smdp is None) for code in self._codes):
+            raise InvalidSettings(f"{path}: an order has either a code or a default_smdp")
+        if any(code.default_smdp and code.place is None for code in self._codes):
+            raise InvalidSettings(
+                f"{path}: an order at a default_smdp waits for one EID: say for which place"
+            )
+
+    def lease(self, *, confirmation: bool = False, default: bool = False) -> Lease | None:
+        """Return a code that nobody has used and nobody else is using, or None.
+
+        Args:
+            confirmation: whether it wants a confirmation code.
+            default: whether the order is to wait at the default SM-DP+.
+        """
+        with self._locked():
+            last = self._last_events()
+            for code in self._codes:
+                fits = (
+                    (code.confirmation_code is not None) == confirmation
+                    and (code.default_smdp is not None) == default
+                    and code.place in (None, self._place)
+                )
+                if fits and _free(code, last.get(code.key)):
+                    self._append("leased", code)
+                    return Lease(self, code)
+        return None
+
+    def note(self, event: str, code: Code) -> None:
+        """Put an event on the disk."""
+        with self._locked():
+            self._append(event, code)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._leases.with_name(self._leases.name + ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _last_events(self) -> dict[str, dict[str, Any]]:
+        last: dict[str, dict[str, Any]] = {}
+        text = self._leases.read_text(encoding="utf-8") if self._leases.exists() else ""
+        for line in text.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # cut off while it was written, so nothing rested on it
+            last[event["code"]] = event
+        return last
+
+    def _append(self, event: str, code: Code) -> None:
+        entry = {
+            "event": event,
+            "code": code.key,
+            "place": self._place,
+            "at": time.time(),
+            "holder": _holder(os.getpid()),
+        }
+        with self._leases.open("ab+") as file:
+            file.seek(0, os.SEEK_END)
+            if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+                file.write(b"\n")
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _free(code: Code, event: dict[str, Any] | None) -> bool:
+    if event is None or event["event"] == "returned":
+        return True
+    if event["event"] == "spent":
+        return code.reusable
+    host, pid, _ = holder = event["holder"]
+    return bool(host == socket.gethostname() and _holder(pid) != holder)
+
+
+def _holder(pid: int) -> list[Any]:
+    """Name a process so that no later one has the same name: host, number, boot and time of its start."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        started = stat.rpartition(")")[2].split()[19]
+    except OSError:
+        started = "gone"
+    return [socket.gethostname(), pid, f"{boot}/{started}"]

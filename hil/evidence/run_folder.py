@@ -1,0 +1,97 @@
+"""A run's folder: one for each place, and what is made of all of them when they are over.
+
+RUN/report.html       one page, nothing outside it needed
+RUN/junit.xml         all places
+RUN/findings.json     what the page shows; the next run compares itself with it
+RUN/PLACE/            junit.xml, daemon.log (redacted), probe.json, timings.json, findings.json
+RUN/PLACE/private/    apdus.jsonl, apdus.pcap, pytest.log: whole, so they name card and subscriber
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+from xml.etree import ElementTree as ET
+
+import msgspec
+
+from hil.evidence.page import page
+from hil.evidence.place_record import PlaceFindings
+from lpad.logging_format import redacted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FINDINGS = "findings.json"
+
+
+class RunFindings(msgspec.Struct, frozen=True):
+    """What all places found."""
+
+    began: datetime
+    places: list[PlaceFindings] = []
+
+
+class RunFolder:
+    """One run's evidence."""
+
+    def __init__(self, path: Path, began: datetime) -> None:
+        """Use a folder; see `new`."""
+        self.path = path
+        self._began = began
+
+    @classmethod
+    def new(cls, runs: Path, began: datetime) -> Self:
+        """Make a folder for a run that begins now."""
+        path = runs / began.strftime("%Y-%m-%dT%H-%M-%SZ")
+        path.mkdir(parents=True)
+        return cls(path, began)
+
+    def place(self, name: str) -> Path:
+        """Return a place's folder, made with the private one in it."""
+        folder = self.path / name
+        (folder / "private").mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def finish(self) -> str:
+        """Put the places' findings together, make the page, and return a summary of some lines."""
+        places = [
+            msgspec.json.decode(path.read_bytes(), type=PlaceFindings)
+            for path in sorted(self.path.glob(f"*/{_FINDINGS}"))
+        ]
+        findings = RunFindings(self._began, places)
+        (self.path / _FINDINGS).write_bytes(msgspec.json.encode(findings))
+        self._join_junit()
+        (self.path / "report.html").write_text(
+            page(self._began, places, before=self._last()), encoding="utf-8"
+        )
+        for log in self.path.glob("*/daemon.log"):
+            log.write_text(redacted(log.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
+        return "\n".join(_line(each) for each in places) or "no place left any findings"
+
+    def _last(self) -> list[PlaceFindings]:
+        """Return what the run before found; nothing where there was none."""
+        others = [
+            path
+            for path in sorted(self.path.parent.glob(f"*/{_FINDINGS}"))
+            if path.parent.name < self.path.name
+        ]
+        if not others:
+            return []
+        return msgspec.json.decode(others[-1].read_bytes(), type=RunFindings).places
+
+    def _join_junit(self) -> None:
+        suites = ET.Element("testsuites", name="lpad bench")
+        for path in sorted(self.path.glob("*/junit.xml")):
+            path.write_text(redacted(path.read_text(encoding="utf-8")), encoding="utf-8")
+            suites.extend(ET.parse(path).getroot())  # noqa: S314 - pytest wrote it just now
+        ET.ElementTree(suites).write(self.path / "junit.xml", encoding="utf-8", xml_declaration=True)
+
+
+def _line(place: PlaceFindings) -> str:
+    counts = {
+        outcome: sum(each.outcome == outcome for each in place.outcomes)
+        for outcome in ("passed", "failed", "skipped", "left-out")
+    }
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    return f"{place.place:16} {told}" + (f"; {place.broken}" if place.broken is not None else "")

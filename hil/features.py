@@ -1,0 +1,26 @@
+"""What a place can have, so that a test can ask for it: a table of names and meanings."""
+
+from __future__ import annotations
+
+FEATURES = {
+    "cgla": "the modem has AT+CCHO, AT+CGLA and AT+CCHC",
+    "csim": "the modem has AT+CSIM",
+    "pcsc": "the card is in a PC/SC reader",
+    "t0": "the card speaks T=0",
+    "t1": "the card speaks T=1",
+    "test-ci": "the card names a test CI (SGP.26), so that the bench's own SM-DP+ may serve it",
+    "network": "the place reaches the SM-DP+ servers of its codes",
+    "registers": "the modem registers in a network with the profile that is enabled before the run",
+}
+"""What the bench file says of a place."""
+
+DERIVED = {
+    "reader": "a reader is named",
+    "modem": "a port is named",
+    "power": "there is a power switch",
+    "codes": "there are codes to download with, from a pool or the bench's own SM-DP+",
+    "server": "the bench's own SM-DP+ serves the place",
+}
+"""What follows from the rest of the bench file."""
+
+KNOWN = FEATURES.keys() | DERIVED.keys()

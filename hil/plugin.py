@@ -1,0 +1,193 @@
+"""The bench as a pytest plugin: one place, the tests that suit it, and what they leave.
+
+`script/hil` starts one for each place: `pytest -p hil.plugin --bench FILE --place NAME --evidence FOLDER`.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hil.bench import BenchFile
+from hil.evidence.place_record import PlaceRecord, case_of
+from hil.features import KNOWN
+from hil.identity import WrongCard
+from hil.place import PATIENCE, Place
+from hil.strategy import PlaceBroken, Stand
+from lpad.errors import LpadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hil.order import Order
+    from hil.server import OwnServer
+
+WRONG_CARD = 3
+"""Exit status: the EID was not the one in the bench file."""
+
+_RECORD = pytest.StashKey[PlaceRecord]()
+_FILE = pytest.StashKey[BenchFile]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the bench's options."""
+    group = parser.getgroup("lpad bench")
+    group.addoption("--bench", metavar="FILE", help="The bench file; without one nothing runs.")
+    group.addoption("--place", metavar="NAME", help="The place in it that this pytest works on.")
+    group.addoption("--evidence", metavar="FOLDER", help="Where to leave what was found.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the bench file and register the markers.
+
+    Raises:
+        UsageError: there is none, or it is wrong.
+    """
+    config.addinivalue_line("markers", "needs(*features): runs at places that have them all")
+    config.addinivalue_line("markers", "endurance: takes as long as the bench file's cycles make it")
+    bench, place, evidence = (config.getoption(name) for name in ("bench", "place", "evidence"))
+    if not (bench and place and evidence):
+        raise pytest.UsageError("no bench, no run: give --bench FILE, --place NAME and --evidence FOLDER")
+    try:
+        config.stash[_FILE] = BenchFile.read(Path(bench))
+    except LpadError as error:
+        raise pytest.UsageError(error.sentence) from error
+    if place not in config.stash[_FILE].bench.places:
+        raise pytest.UsageError(f"{bench} has no place '{place}'")
+    config.stash[_RECORD] = PlaceRecord(place, Path(evidence))
+    config.pluginmanager.register(_Listener(config.stash[_RECORD]))
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the place can't do, and note why.
+
+    Raises:
+        UsageError: a test asks for a feature that there isn't.
+    """
+    features = config.stash[_FILE].features(config.getoption("place"))
+    left_out = []
+    for item in items:
+        needs = {str(feature) for marker in item.iter_markers("needs") for feature in marker.args}
+        if unknown := needs - KNOWN:
+            raise pytest.UsageError(f"{item.nodeid}: there is no feature {', '.join(unknown)}")
+        if missing := sorted(needs - features):
+            config.stash[_RECORD].left_out(case_of(item.nodeid), missing)
+            left_out.append(item)
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+class _Listener:
+    """Hears the outcome of each test."""
+
+    def __init__(self, record: PlaceRecord) -> None:
+        self._record = record
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep it."""
+        self._record.report(report)
+
+
+@pytest.fixture(scope="session")
+def place(pytestconfig: pytest.Config) -> Iterator[Place]:
+    """The place; when all is over, or interrupted, its card is made as it was."""
+    file, record = pytestconfig.stash[_FILE], pytestconfig.stash[_RECORD]
+    with Place(file, pytestconfig.getoption("place"), evidence=record.folder) as made:
+        try:
+            yield made
+        finally:
+            _deaf()
+            try:
+                made.restore()
+                made.clean()
+            finally:
+                record.finish(made)
+
+
+@pytest.fixture(autouse=True)
+def _known_card(place: Place) -> None:
+    """Each test finds the right card ready, or is skipped since an earlier transition failed."""
+    try:
+        place.strategy.to(Stand.KNOWN_CARD)
+    except PlaceBroken as broken:
+        pytest.skip(f"{place.name}: {broken}")
+    except WrongCard as error:
+        pytest.exit(error.sentence, returncode=WRONG_CARD)
+
+
+@pytest.fixture
+def lease(place: Place) -> Iterator[Callable[..., Order]]:
+    """Lease an order; the test is skipped where none is left, and what it didn't spend is given back."""
+    leases: list[Order] = []
+
+    def take(*, confirmation: bool = False, default: bool = False) -> Order:
+        found = place.lease(confirmation=confirmation, default=default)
+        if found is None:
+            kind = ["code", "code with a confirmation code"][confirmation]
+            pytest.skip(f"no {'order at a default SM-DP+' if default else kind} is left in the pool")
+        leases.append(found)
+        return found
+
+    yield take
+    for each in leases:
+        each.give_back()
+
+
+@pytest.fixture
+def installed(place: Place, lease: Callable[..., Order]) -> Iterator[str]:
+    """The ICCID of a profile that was downloaded for this test and that may be deleted."""
+    order = lease()
+    if not order.expendable:
+        pytest.skip("the code in the pool isn't expendable, so what it installs could not be deleted again")
+    change = place.client.download_leased(place.name, order, wait=PATIENCE).check()
+    assert change.result is not None
+    iccid = str(change.result["iccid"])
+    yield iccid
+    if place.strategy.stand is Stand.KNOWN_CARD:
+        if place.enabled() == iccid:
+            place.client.disable(place.name, iccid, wait=PATIENCE)
+        place.client.delete(place.name, iccid, missing_ok=True, wait=PATIENCE)
+
+
+@pytest.fixture
+def pair(place: Place) -> tuple[str, str]:
+    """The ICCIDs of two profiles to switch between; the first is enabled.
+
+    What is on the card already is taken first: switching burns nothing. What is missing is downloaded once.
+    """
+    while True:
+        profiles = [each for each in place.client.profiles(place.name) if not each.policy_rules]
+        profiles.sort(key=lambda each: (each.state != "enabled", each.iccid))
+        if len(profiles) >= 2:
+            break
+        order = place.lease()
+        if order is None or not order.expendable:
+            pytest.skip("it takes two profiles, and there is no expendable code to download one with")
+        place.client.download_leased(place.name, order, wait=PATIENCE).check()
+    first, second = profiles[0].iccid, profiles[1].iccid
+    place.enable(first).check()
+    return first, second
+
+
+@pytest.fixture
+def server(place: Place) -> Iterator[OwnServer]:
+    """The bench's own SM-DP+; what it was told to do wrong is taken back."""
+    assert place.server is not None, "ask for the feature 'server'"
+    yield place.server
+    place.server.do_right()
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Let SIGTERM end the run as Ctrl-C does: the card is restored."""
+    raise KeyboardInterrupt
+
+
+def _deaf() -> None:
+    """Let nothing interrupt what restores the card; each of its steps has a time limit."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,104 @@
+"""The bench's own SM-DP+, for cards with a test CI: orders without end, and servers that do wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.cli.orders import add_order
+from lpad.identifiers import Eid
+from lpad.simulator.pki import Pki
+from lpad.simulator.smdp.server import SmDp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hil.bench import BenchFile, Server
+    from lpad.simulator.faults import Fault
+    from lpad.simulator.smdp.notifications import Notification
+
+_CONFIRMATION_CODE = "0012"
+
+
+@dataclass(slots=True)
+class OwnOrder:
+    """An order at the own server; as a lease, though there are always more."""
+
+    code: str
+    default_smdp: str | None
+    confirmation_code: str | None
+    expendable: bool = True
+
+    def spend(self) -> str | None:
+        """Return the activation code; None where the order waits at the default SM-DP+."""
+        return None if self.default_smdp is not None else self.code
+
+    def give_back(self) -> None:
+        """Do nothing: there are more."""
+
+
+class OwnServer:
+    """A simulated SM-DP+ on this machine, for as long as a place is worked on."""
+
+    def __init__(self, file: BenchFile, section: Server, *, folder: Path) -> None:
+        """Prepare the server.
+
+        Args:
+            file: the bench, whose folder relative paths are read from.
+            section: its part of the bench file.
+            folder: what the server keeps.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        certificates = file.resolve(section.certificates)
+        self._server = SmDp(folder / "smdp", pki=Pki.open(certificates, minted=folder / "minted"))
+        self._profile = file.resolve(section.profile).read_bytes() if section.profile is not None else None
+
+    @property
+    def address(self) -> str:
+        """The server's, with its port."""
+        return self._server.address
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """What cards have reported."""
+        return self._server.notifications
+
+    def start(self) -> None:
+        """Listen."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.stop()
+
+    def order(self, eid: str, *, confirmation: bool = False, default: bool = False) -> OwnOrder:
+        """Add an order.
+
+        Args:
+            eid: of the card that may have it, where it waits at the default SM-DP+.
+            confirmation: whether it wants a confirmation code.
+            default: whether it is found by the EID alone.
+        """
+        order = add_order(
+            self._server.orders,
+            upp=self._profile,
+            name="Bench",
+            provider="lpad",
+            matching_id="" if default else None,
+            eid=Eid.parse(eid) if default else None,
+            confirmation_code=_CONFIRMATION_CODE if confirmation else None,
+        )
+        return OwnOrder(
+            code=order.activation_code(self._server.address, self._server.oid),
+            default_smdp=self._server.address if default else None,
+            confirmation_code=_CONFIRMATION_CODE if confirmation else None,
+        )
+
+    def do_wrong(self, *faults: Fault) -> None:
+        """Have the next requests go wrong so."""
+        for fault in faults:
+            self._server.faults.add(fault)
+
+    def do_right(self) -> None:
+        """Take back what was to go wrong."""
+        self._server.faults.clear()

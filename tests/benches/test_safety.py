@@ -1,0 +1,134 @@
+"""The wrong card is left alone, the enabled profile comes back, what is not expendable stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from benches.bench_run import PATIENCE, Run
+from hil.careful import CarefulClient
+from hil.ledger import Ledger
+from hil.plugin import WRONG_CARD
+from hil.stage import EIDS
+from lpad.errors import Conflict
+from lpad.testing.gateway import CARD, Gateway
+
+if TYPE_CHECKING:
+    from hil.stage import Stage
+    from lpad.simulator.euicc.card import SoftCard
+
+PLACE, OTHER = "one-modem", "other-modem"
+
+
+def bench_with(stage: Stage, name: str, **of_place: Any) -> Path:
+    """A copy of the stage's bench file, its modem's place altered."""
+    content = yaml.safe_load(stage.bench.read_text())
+    content["places"] = {PLACE: content["places"][PLACE] | of_place, OTHER: content["places"][OTHER]}
+    path = stage.folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def state_of(card: SoftCard) -> tuple[Any, ...]:
+    return card.profiles, card.notifications, card.enabled_iccid
+
+
+def test_no_bench_file_no_run() -> None:
+    """Without a bench file nothing runs, and a file with a mistake is told."""
+    done = subprocess.run([sys.executable, "-m", "hil"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--bench" in done.stderr
+
+
+def test_wrong_card(stage: Stage) -> None:
+    """One wrong EID stops the run before anything is changed at any place."""
+    before = [state_of(card) for card in stage.cards.values()]
+    run = Run(bench_with(stage, "wrong", eid=EIDS["first-reader"]))
+    assert run.end() == WRONG_CARD
+    assert "nothing was done to it" in run.output
+    assert [state_of(card) for card in stage.cards.values()] == before
+    assert not (stage.folder / "state").exists()
+    assert not (stage.folder / "runs").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_interrupted(stage: Stage, how: signal.Signals) -> None:
+    """However a run is cut off while it switches, the profile that was enabled before is so again."""
+    card = stage.cards[PLACE]
+    if card.enabled_iccid is None:
+        enabled_before(stage)
+    before = card.enabled_iccid
+    assert before is not None
+    run = Run(stage.bench, "--place", PLACE, "-k", "test_endurance and switching")
+    Gateway.until(lambda: card.enabled_iccid not in (None, before))
+    if how is signal.SIGKILL:  # the place's own pytest dies without a word
+        for pid in children(run.process.pid):
+            os.kill(pid, how)
+    else:
+        run.process.send_signal(how)
+    status = run.end()
+    assert status == (1 if how is signal.SIGKILL else 130), run.output
+    assert card.enabled_iccid == before, run.logs
+    assert not (stage.folder / "state" / PLACE / "before.json").exists()
+
+
+def test_cut_off_altogether(stage: Stage) -> None:
+    """A run whose every process was killed is made up for by --restore."""
+    card = stage.cards[PLACE]
+    if card.enabled_iccid is None:
+        enabled_before(stage)
+    before = card.enabled_iccid
+    run = Run(stage.bench, "--place", PLACE, "-k", "test_endurance and switching")
+    Gateway.until(lambda: card.enabled_iccid not in (None, before))
+    own = children(run.process.pid)
+    run.process.kill()
+    for pid in own:
+        os.kill(pid, signal.SIGKILL)
+    run.end()
+    restoring = Run(stage.bench, "--place", PLACE, "--restore")
+    assert restoring.end() == 0, restoring.logs
+    assert card.enabled_iccid == before
+
+
+def enabled_before(stage: Stage) -> None:
+    """Give the card two profiles of its owner's, and enable one, as a lab finds it."""
+    content = yaml.safe_load(stage.bench.read_text())
+    for code in yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"][2:4]:
+        with Gateway(
+            euicc={"port": content["places"][PLACE]["port"]},
+            settings={"remote": content["settings"]["remote"]},
+        ) as gateway:
+            gateway.ready()
+            gateway.download(code["code"], enable=True).check()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process's threads have started, and that run."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return sorted({int(each) for file in files for each in file.read_text().split()})
+
+
+def test_what_is_not_expendable_stays(tmp_path: Path) -> None:
+    """Whatever a test asks for, the client deletes and burns only what the bench file gives up."""
+    with Gateway() as gateway:
+        gateway.ready()
+        kept, given = gateway.install_profile(), gateway.install_profile()
+        client = CarefulClient(str(gateway.socket), ledger=Ledger(tmp_path, expendable=[given]))
+        with client:
+            with pytest.raises(Conflict, match="isn't listed as expendable"):
+                client.delete(CARD, kept)
+            with pytest.raises(Conflict, match="isn't listed as expendable"):
+                client.reset(CARD, operational_profiles=True)
+            with pytest.raises(Conflict, match="leased codes only"):
+                client.download(CARD, activation_code=gateway.order_profile())
+            with pytest.raises(Conflict, match="MADE-UP"):
+                client.try_code(CARD, gateway.order_profile())
+            client.delete(CARD, given, wait=PATIENCE).check()
+        assert [str(each.iccid) for each in gateway.card.profiles] == [kept]
