@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from secret_hunt import HUNT
+
 TEST_DATA = os.environ.get("LPAD_TEST_DATA")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -18,6 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of tests that read published test data."""
+    HUNT.begin()
     config.addinivalue_line(
         "markers", "test_data: reads the folder named by LPAD_TEST_DATA; left out without it"
     )
@@ -54,7 +57,16 @@ def test_data() -> Path:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI everything runs: a skipped test fails the run."""
+    """In CI everything runs: a skipped test fails the run. So does a secret in what was logged, anywhere."""
+    if HUNT.found():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the hunt for secrets has found."""
+    for line in HUNT.found():
+        terminalreporter.write_line(f"SECRET LOGGED: {line}", red=True)
+    terminalreporter.write_line(HUNT.summary)

@@ -13,6 +13,7 @@ ROOT = Path(lpad.__file__).parent
 
 FLOORS = {
     "errors": 0,
+    "redaction": 0,
     "identifiers": 0,
     "server_address": 0,
     "condition": 0,

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from lpad.logging_format import RedactingFormatter, redacted
+from lpad.logging_format import RedactingFormatter
+from lpad.redaction import redacted
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
+from lpad.redaction import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,11 +65,12 @@ class LpadError(Exception):
 
         Args:
             sentence: what was attempted, what came of it, what the reader can do; free of secrets.
+                Identifiers in it keep their last four digits; whole ones are for `details`.
             retryable: overrides the class's own answer.
             details: JSON-ready facts, named in lower_snake_case.
         """
-        super().__init__(sentence)
-        self.sentence = sentence
+        self.sentence = redacted(sentence)
+        super().__init__(self.sentence)
         self.details: dict[str, Detail] = details
         if retryable is not None:
             self.retryable = retryable

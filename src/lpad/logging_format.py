@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 
 from lpad.journald import JournalHandler, is_journal
+from lpad.redaction import redacted
 from lpad.tracing import TRACE, show_payloads
 
-_IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9]{11,28}([0-9]{4})[Ff]?(?![0-9A-Za-z])")
-_ACTIVATION_CODE = re.compile(r"(?<![0-9A-Za-z])((?:LPA:)?1\$[A-Za-z0-9.:-]*\$)[A-Za-z0-9$.-]*")
 _LEVELS = {
     "error": logging.ERROR,
     "warning": logging.WARNING,
@@ -28,11 +26,6 @@ class RedactingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return redacted(super().format(record))
-
-
-def redacted(text: str) -> str:
-    """Return a text in which numbers of 15 to 32 digits keep their last four, and codes their address."""
-    return _IDENTIFIER.sub(r"…\1", _ACTIVATION_CODE.sub(r"\1…", text))
 
 
 def set_up_logging(level: str, *, redact: bool = True) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lpad.cli.arguments import hide
 from lpad.cli.lpactl_group import cli
 from lpad.cli.output import safe
 from lpad.cli.session import command, no_wait
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     help="Read the activation code from a file; - is standard input.",
 )
 @click.option("--default", "from_default", is_flag=True, help="From the default SM-DP+; no activation code.")
-@click.option("--confirmation-code", metavar="CODE", help="Visible to other users; prefer the next one.")
+@click.option(
+    "--confirmation-code", metavar="CODE", help="Other users see it for a moment; prefer the next one."
+)
 @click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
 @click.option("--enable", is_flag=True, help="Enable the profile afterwards.")
 @click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
@@ -56,8 +59,10 @@ def download(
     """Download a profile.
 
     ACTIVATION_CODE looks like 'LPA:1$smdp.example.com$ABCD-1234'; quote it, for the shell would eat the $.
-    '-' reads it from standard input, which keeps it out of the list of processes.
+    '-' reads it from standard input. Given as an argument, other users can see it in the list of
+    processes for a moment, until lpactl has overwritten it there.
     """
+    hide(activation_code if activation_code != "-" else None, confirmation_code)
     code = _activation_code(session, activation_code, code_file, from_default=from_default)
     if confirmation_code_file is not None:
         confirmation_code = confirmation_code_file.readline().strip()
@@ -186,7 +191,7 @@ def cancel(session: Session, change_id: int) -> None:
 
 @command(cli, "answer")
 @click.argument("change_id", type=int)
-@click.option("--confirmation-code", metavar="CODE", help="Visible to other users; prefer the next one.")
+@click.option("--confirmation-code", metavar="CODE", help="Others see it for a moment; prefer the next one.")
 @click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
 @click.option("--accept", "decision", flag_value="accept", help="Install the profile.")
 @click.option("--reject", "decision", flag_value="reject", help="Never install it; the order ends.")
@@ -199,6 +204,7 @@ def answer(
     decision: str | None,
 ) -> None:
     """Give a waiting change the confirmation code or the decision that it asks for."""
+    hide(confirmation_code)
     if confirmation_code_file is not None:
         confirmation_code = confirmation_code_file.readline().strip()
     if (confirmation_code is None) is (decision is None):
