@@ -11,7 +11,7 @@ import msgspec
 
 from hil.evidence.gsmtap import write_pcap
 from lpad.client import ApiError
-from lpad.logging_format import redacted
+from lpad.redaction import redacted
 from lpad.simulator.replayed_card import read_record
 
 if TYPE_CHECKING:

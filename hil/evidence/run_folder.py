@@ -17,7 +17,7 @@ import msgspec
 
 from hil.evidence.page import page
 from hil.evidence.place_record import PlaceFindings
-from lpad.logging_format import redacted
+from lpad.redaction import redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
