@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.guarding import REGISTERED, THIRD, enabled, listening, port, unused_port
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.condition import Condition
+from lpad.deadline import Deadline
 from lpad.engine import watching
 from lpad.engine.change import Kind, State
 from lpad.engine.failover import ORIGIN, TRANSITIONS, Sign, Standing
@@ -208,6 +209,23 @@ def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki
         lab.modem.register(SECOND, 1)
         stands(lab, Standing.RESTING)
         assert enabled(lab) == SECOND
+
+
+def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> None:
+    """It comes between the look whether to stop and the waiting: nothing else would wake the thread."""
+    with bench(tmp_path, pki, policy(rule(SECOND))) as lab:
+        stands(lab, Standing.UNWATCHED)
+        (failover,) = lab.engine._failovers._failovers.values()
+
+        class Late(threading.Event):
+            def clear(self) -> None:
+                failover.stop()
+                super().clear()
+
+        before, failover._news = failover._news, Late()
+        before.set()
+        failover.join(deadline=Deadline.after(LONG))
+        assert not failover.alive
 
 
 def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:

@@ -140,8 +140,8 @@ def test_without_a_journal_nothing_is_put_on_trial(tmp_path: Path, pki: Pki) -> 
     with guarding(tmp_path, pki) as lab:
         blocked = lab.asked(guarded(lab, "confirm", within=60).id)
         queued = guarded(lab, "confirm", iccid=FIRST)
-        lab.engine.answer(blocked.id, Answer(confirm=True))
         with no_space(tmp_path / "journal.db-wal"):
+            lab.engine.answer(blocked.id, Answer(confirm=True))
             change = lab.ended(queued.id)
             assert change.error is not None
             assert change.error.kind == "journal-unavailable"

@@ -18,7 +18,7 @@ from lpad.engine.journal import SCHEMA_VERSION, Journal, recovery
 from lpad.engine.journal.health import JournalState
 from lpad.engine.journal.set_aside import KEPT
 from lpad.engine.snapshot import CardState
-from lpad.errors import JournalUnavailable
+from lpad.errors import JournalUnavailable, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +126,42 @@ def test_a_newer_schema_is_not_misread(tmp_path: Path) -> None:
     assert journal.changes.latest() == []
     journal.close()
     assert path.read_bytes()[100:] == before[100:]
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int) -> None:
+    """Whole as a file, and no journal for all that: it keeps the daemon neither from starting nor working."""
+    path = tmp_path / "journal.db"
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE changes (id INTEGER PRIMARY KEY)")
+    db.execute(f"PRAGMA user_version = {version}")
+    db.close()
+    journal = Journal(path)
+    assert journal.health.ok
+    assert len(journal.health.set_aside) == 1
+    assert journal.changes.unfinished() == []
+    journal.close()
+
+
+def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one that a later lpad has written; it is named in the log, and left alone."""
+    journal = lab.journal()
+    unreadable = journal.changes.add(CARD, Kind.ENABLE, params={}, secrets={})
+    other = journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={})
+    journal.close()
+    db = sqlite3.connect(lab.folder / "journal.db")
+    db.execute(
+        "UPDATE changes SET body = replace(body, 'enable', 'unheard-of') WHERE id = ?", (unreadable.id,)
+    )
+    db.commit()
+    db.close()
+    assert lab.ended(other.id).state is State.DONE
+    assert [change.id for change in lab.engine.changes()] == [other.id]
+    with pytest.raises(NotFound, match="can't be read"):
+        lab.engine.change(unreadable.id)
+    assert f"change {unreadable.id}: its record" in caplog.text
 
 
 def test_a_journal_in_use_elsewhere_is_not_touched(tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from engine.lab import CARD, Lab
 from lpad.engine import reading
+from lpad.engine.book import Book
 from lpad.engine.change import Kind, State
 from lpad.engine.snapshot import CardState
 from lpad.engine.worker import LONGEST_QUEUE
-from lpad.errors import TooManyChanges
+from lpad.errors import JournalUnavailable, TooManyChanges
+
+if TYPE_CHECKING:
+    from lpad.engine.journal import Private
 
 SECRET = "SECRET-MATCHING-ID"
 
@@ -80,3 +84,25 @@ def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
     _ready(lab)
     assert lab.ended(first.id).state is State.FAILED
     assert lab.ended(second.id).state is State.DONE
+
+
+def test_what_cant_be_read_just_now_is_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails once, on one change, loses neither that one nor those behind it."""
+    journal = lab.journal()
+    first, second = (journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={}) for _ in range(2))
+    for change in (first, second):
+        journal.changes.save(change.run())
+    journal.close()
+    whole = Book.private
+    troubles = [JournalUnavailable("a bad sector")]
+
+    def private(book: Book, change_id: int) -> Private:
+        if change_id == first.id and troubles:
+            raise troubles.pop()
+        return whole(book, change_id)
+
+    monkeypatch.setattr(Book, "private", private)
+    assert lab.ended(second.id).state is State.DONE
+    assert not lab.engine.change(first.id).state.ended
+    lab.engine._workers[CARD].adopt()  # as when the journal can be used again
+    assert lab.ended(first.id).state is State.DONE

@@ -266,8 +266,10 @@ class Failover:
         self._sign(Sign.RESTED)
 
     def _await_end(self, change: Change) -> None:
-        while not self._stopping:
-            self._news.clear()
+        while True:
+            self._news.clear()  # before it is looked whether to stop: `stop` sets it last
+            if self._stopping:
+                return
             current = next((each for each in self._changes() if each.id == change.id), None)
             if current is None or current.state.ended:
                 return
@@ -323,8 +325,10 @@ class Failover:
     def _pause(self, seconds: float | None, *, early: bool = True) -> None:
         """Wait until the next look; where `early`, the end of another's change ends it too."""
         deadline = None if seconds is None else Deadline.after(seconds)
-        while not self._stopping and (deadline is None or not deadline.passed):
-            self._news.clear()
+        while deadline is None or not deadline.passed:
+            self._news.clear()  # as above
+            if self._stopping:
+                return
             if early and any(self._matters(event.type, event.data) for event in self._subscription.take()):
                 return
             with resting():

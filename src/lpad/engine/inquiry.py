@@ -67,16 +67,18 @@ class Inquiry:
 
     def run(self) -> None:
         """Ask the modem, in the worker's thread."""
+        with self._lock:
+            self._asked_at = None  # whatever comes of it, it is asked once
         answer = None
         try:
             answer = self._registrations()
         except CardError as error:
             log.info("%s: %s", self._card.port.name, error)
             self._card.drop()
-        with self._lock:
-            self._asked_at = None
-            self._answer = answer
-            self._answered.set()
+        finally:
+            with self._lock:
+                self._answer = answer
+                self._answered.set()
 
     def _registrations(self) -> tuple[Registration, ...] | None:
         loan = self._card.port.loan

@@ -172,12 +172,14 @@ class Job:
         Raises:
             InternalError: it can't be written.
         """
-        self._write(replace(self._change, guard=guard), notes, needed=needed)
+        with self._condition:
+            self._write(replace(self._change, guard=guard), notes, needed=needed)
         self._book.tell_guard(self._change)
 
     def show_guard(self, guard: Guard) -> None:
         """Show what was seen meanwhile, which is seen again after a power cut."""
-        self._change = self._book.show(replace(self._change, guard=guard))
+        with self._condition:  # a caller may answer just now
+            self._change = self._book.show(replace(self._change, guard=guard))
         self._book.tell_guard(self._change)
 
     def bind(self) -> None:

@@ -142,28 +142,39 @@ class Unsettled:
             changes, self._changes = self._changes, []
             self._due.clear()
         for change in changes:
-            if change.state is State.QUEUED:
-                submit(change)
-                continue
-            if settling.goes_on(change):
-                log.info("change %d (%s) on %s: taken up again", change.id, change.kind, change.euicc)
-                take_up(change)
-                continue
-            if settling.is_tried_again(change, self._book.private(change.id)):
-                log.info("change %d (%s) on %s: tried again", change.id, change.kind, change.euicc)
-                submit(change)
-                continue
-            verdict = self.verdict(change, card)
-            going_on = change.found_out()
-            if isinstance(verdict, LpadError):
-                self._book.save(going_on.failed(verdict))
-            elif settling.concerns_modem(change):
-                log.info("change %d (%s) on %s: seen through", change.id, change.kind, change.euicc)
-                take_up(going_on, result=verdict)
-                continue
-            else:
-                self._book.save(going_on.done(verdict))
-            log.info("change %d (%s) on %s: settled", change.id, change.kind, change.euicc)
+            try:
+                self._settle(change, card, submit=submit, take_up=take_up)
+            except LpadError as error:  # the journal can't be read; the others must go on
+                log.warning("change %d: not settled yet: %s (%s)", change.id, error, error.kind)
+                with self._lock:
+                    self._changes.append(change)
+
+    def _settle(
+        self, change: Change, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp
+    ) -> None:
+        what = f"change {change.id} ({change.kind}) on {change.euicc}"
+        if change.state is State.QUEUED:
+            submit(change)
+            return
+        if settling.goes_on(change):
+            log.info("%s: taken up again", what)
+            take_up(change)
+            return
+        if settling.is_tried_again(change, self._book.private(change.id)):
+            log.info("%s: tried again", what)
+            submit(change)
+            return
+        verdict = self.verdict(change, card)
+        going_on = change.found_out()
+        if isinstance(verdict, LpadError):
+            self._book.save(going_on.failed(verdict))
+        elif settling.concerns_modem(change):
+            log.info("%s: seen through", what)
+            take_up(going_on, result=verdict)
+            return
+        else:
+            self._book.save(going_on.done(verdict))
+        log.info("%s: settled", what)
 
 
 def internal_error(what: str, error: Exception) -> InternalError:

@@ -153,7 +153,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
-        self._unsettled.adopt(self._name, pause=self._adopt_paused)
+        self._guarded(partial(self._unsettled.adopt, self._name, pause=self._adopt_paused))
         if self._card.port.watch is not None:
             self._end_watch = self._card.port.watch(self._port_seen)
         self._thread.start()

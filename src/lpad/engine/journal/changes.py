@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from lpad.errors import NotFound
 if TYPE_CHECKING:
     from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.journal.database import Database, Transaction
+
+log = logging.getLogger(__name__)
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """A change that ended before it ended on a board whose clock was wrong: its age isn't known."""
@@ -125,7 +128,10 @@ class Changes:
         row = self._database.row("SELECT body FROM changes WHERE id = ?", change_id)
         if row is None:
             raise NotFound(f"there is no change {change_id}; GET /v1/changes lists those that are kept")
-        return msgspec.json.decode(row[0], type=Change)
+        change = _read(row[0])
+        if change is None:
+            raise NotFound(f"the record of change {change_id} in the journal can't be read by this lpad")
+        return change
 
     def latest(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
@@ -138,16 +144,33 @@ class Changes:
             before,
             self._retention.number if limit is None else limit,
         )
-        return [msgspec.json.decode(row[0], type=Change) for row in rows]
+        return [change for row in rows if (change := _read(row[0])) is not None]
 
     def unfinished(self, euicc: str | None = None) -> list[Change]:
-        """Return a card's changes, or all, that have not ended, in the order in which they were asked for."""
+        """Return a card's changes, or all, that have not ended, in the order in which they were asked for.
+
+        A record that can't be read, as one that a later lpad wrote, is passed over: the others must go on.
+        """
         rows = self._database.rows(
-            "SELECT body FROM changes WHERE coalesce(euicc = ?, 1)"
+            "SELECT id, body FROM changes WHERE coalesce(euicc = ?, 1)"
             " AND state IN ('queued', 'running', 'waiting') ORDER BY id",
             euicc,
         )
-        return [msgspec.json.decode(row[0], type=Change) for row in rows]
+        found = []
+        for number, body in rows:
+            change = _read(body)
+            if change is None:
+                log.error("change %d: its record in the journal can't be read; it is not carried out", number)
+            else:
+                found.append(change)
+        return found
+
+
+def _read(body: bytes) -> Change | None:
+    try:
+        return msgspec.json.decode(body, type=Change)
+    except msgspec.DecodeError:
+        return None
 
 
 def _encode(value: Change | Private) -> bytes:

@@ -195,6 +195,8 @@ class Database:
         if version > SCHEMA_VERSION:
             newer = f"schema {version}, this lpad knows {SCHEMA_VERSION}"
             raise unavailable(self._path, JournalState.NEWER, newer)
+        if not _columns(db) >= _columns_of_version(version):
+            raise unavailable(self._path, JournalState.DAMAGED, f"tables of schema {version} are missing")
         _migrate(db)
         if self._last_change and not version:
             db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('changes', ?)", (self._last_change,))
@@ -237,9 +239,9 @@ class Database:
             raise unavailable(self._path, _STATES.get(code, JournalState.UNWRITABLE), error) from error
 
 
-def _migrate(db: sqlite3.Connection) -> None:
+def _migrate(db: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
     first = _version(db)
-    for number, migration in enumerate(MIGRATIONS[first:], start=first + 1):
+    for number, migration in enumerate(MIGRATIONS[first:to], start=first + 1):
         db.execute("BEGIN IMMEDIATE")
         try:
             for statement in statements(migration):
@@ -250,6 +252,23 @@ def _migrate(db: sqlite3.Connection) -> None:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+
+
+def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return the columns of all tables, each with its table's name."""
+    return set(
+        db.execute(
+            "SELECT tables.name, columns.name FROM sqlite_master AS tables"
+            " JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
+        )
+    )
+
+
+def _columns_of_version(version: int) -> set[tuple[str, str]]:
+    """Return the columns that a file of this version has, whatever others it has besides."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        _migrate(model, to=version)
+        return _columns(model)
 
 
 def _version(db: sqlite3.Connection) -> int:
