@@ -52,8 +52,11 @@ def outcomes(
         jobs, mp_context=context, initializer=_enter, initargs=(numbers, root, port)
     ) as pool:
         futures = [pool.submit(_trial, key, str(cut), keep) for key, cut in cuts]
-        for future in as_completed(futures):
-            yield future.result()
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # those under way end as they do, also where somebody ends us
 
 
 def _enter(numbers: multiprocessing.Queue[int], root: Path, port: int) -> None:
