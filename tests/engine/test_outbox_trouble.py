@@ -151,6 +151,19 @@ def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None
     assert [each.seq for each in pending(lab) if each.unsent] == [1]
 
 
+def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) -> None:
+    """A single error of the server after them does not let the later ones overtake it."""
+    lab.server.faults.add(
+        Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=delivery.PATIENT_TRIES),
+        Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500),
+    )
+    lab.install()
+    failed_once(lab)
+    for _ in range(delivery.PATIENT_TRIES + 1):
+        lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    lab.until_true(lambda: [each.sequence_number for each in lab.server.notifications] == [1, 2])
+
+
 @pytest.mark.parametrize("error", [True, False])
 def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bool) -> None:
     """The first number may be 0; a number that the card no longer knows is an error or an empty list."""

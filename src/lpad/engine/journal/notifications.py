@@ -33,7 +33,8 @@ REMOVABLE = frozenset({Stage.DELIVERED, Stage.DROPPED, Stage.REMOVING})
 class StoredNotification:
     """A notification's copy: `raw` is the signed PendingNotification as the card gave it.
 
-    Moments are seconds since 1970. `refusals` counts those in a row.
+    Moments are seconds since 1970. `refusals` counts those in a row, `answered` the attempts that a server
+    answered with an error.
     """
 
     id: int
@@ -50,6 +51,7 @@ class StoredNotification:
     last_error: str | None
     last_attempt_at: float | None
     next_attempt_at: float
+    answered: int
 
     @property
     def unsent(self) -> bool:
@@ -99,8 +101,8 @@ class Notifications:
         """Return the copies, of one card or of all, in ascending order of card and number."""
         rows = self._database.rows(
             "SELECT id, eid, seq, event, address, iccid, raw, stored_at, stage, attempts, refusals,"
-            " last_error, last_attempt_at, next_attempt_at FROM notifications WHERE eid = ifnull(?, eid)"
-            " ORDER BY eid, seq",
+            " last_error, last_attempt_at, next_attempt_at, answered FROM notifications"
+            " WHERE eid = ifnull(?, eid) ORDER BY eid, seq",
             eid,
         )
         return [
@@ -119,6 +121,7 @@ class Notifications:
                 last_error=row[11],
                 last_attempt_at=row[12],
                 next_attempt_at=row[13],
+                answered=row[14],
             )
             for row in rows
         ]
@@ -154,6 +157,7 @@ class Notifications:
         *,
         error: str,
         next_attempt_at: float,
+        answered: bool = False,
         refused: bool = False,
         set_aside: bool = False,
         postponed: Sequence[int] = (),
@@ -164,6 +168,7 @@ class Notifications:
             notification_id: the one that failed.
             error: kind and sentence.
             next_attempt_at: when the next is due; those in `postponed`, behind it in order, wait as long.
+            answered: whether the server was reached, and answered with an error.
             refused: whether the server had it and said no, and those behind it are sent all the same.
             set_aside: whether it is not tried any more by itself.
             postponed: those behind it.
@@ -172,8 +177,8 @@ class Notifications:
         with self._database.writing() as db:
             db.execute(
                 "UPDATE notifications SET stage = ?, attempts = attempts + 1, last_error = ?,"
-                " refusals = iif(?, refusals + 1, 0) WHERE id = ?",
-                (stage.value, error, refused, notification_id),
+                " refusals = iif(?, refusals + 1, 0), answered = answered + ? WHERE id = ?",
+                (stage.value, error, refused, answered, notification_id),
             )
             db.executemany(
                 "UPDATE notifications SET next_attempt_at = ? WHERE id = ?",

@@ -56,10 +56,16 @@ ALTER TABLE changes ADD COLUMN ended_at REAL;
 UPDATE changes SET ended_at = CAST(strftime('%s', 'now') AS REAL) WHERE private IS NULL;
 """
 
+# How often a server answered a notification with an error: that it could not be reached doesn't count.
+_ANSWERED = """
+ALTER TABLE notifications ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
+"""
+
 MIGRATIONS = (
     _FIRST,
     _STAGES,
     _REQUESTS,
+    _ANSWERED,
 )
 """Step n makes version n of version n - 1; each is carried out as one transaction."""
 

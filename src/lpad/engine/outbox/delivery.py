@@ -131,6 +131,7 @@ class DeliveryRound:
             first.id,
             error=f"{error.kind}: {error.sentence}",
             next_attempt_at=time.time() + wait,
+            answered=is_answer(error),
             refused=passed,
             set_aside=aside,
             postponed=[] if aside else [stored.id for stored in queue[1:]],
@@ -149,9 +150,15 @@ def passes_by(stored: StoredNotification, error: LpadError) -> bool:
     """
     if isinstance(error, ServerRefused):
         return True
+    # Only answers count: a queue that waited for its network for days keeps its order over a short mishap.
+    return is_answer(error) and stored.answered + 1 >= PATIENT_TRIES
+
+
+def is_answer(error: LpadError) -> bool:
+    """Whether a server was reached and answered with an error."""
     status = error.details.get("http_status")
     answered = isinstance(status, int) and not 300 <= status < 400  # a portal of the network redirects
-    return (answered or isinstance(error, ServerMalformed)) and stored.attempts + 1 >= PATIENT_TRIES
+    return answered or isinstance(error, ServerRefused | ServerMalformed)
 
 
 def is_set_aside(stored: StoredNotification, error: LpadError, *, at: float) -> bool:
