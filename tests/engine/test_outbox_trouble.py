@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lpad.engine.journal import Journal
     from lpad.simulator.pki import Pki
 
 
@@ -233,11 +234,8 @@ def test_cut_off_in_the_middle(lab: Lab, stage: Stage) -> None:
     lab.until_true(lambda: pending(lab) == [])
 
 
-def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
-    """On a full disk a notification stays where it is: neither sent nor taken off the card."""
-    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
-    lab.install(metadata=metadata())
-    stored = failed_once(lab)
+def due_without_engine(lab: Lab) -> tuple[Journal, Outbox]:
+    """Stop the engine, and return its journal, in which all is due, with an outbox that is not started."""
     lab.stop()
     journal = lab.journal()
     journal.notifications.make_due(at=0.0)
@@ -249,6 +247,15 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
         on_delivered=lambda _eid: None,
         surroundings=Surroundings(),
     )
+    return journal, box
+
+
+def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
+    """On a full disk a notification stays where it is: neither sent nor taken off the card."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    stored = failed_once(lab)
+    journal, box = due_without_engine(lab)
     with no_space():
         assert isinstance(box.deliver().errors[stored.address], JournalUnavailable)
     assert lab.server.notifications == ()
@@ -263,17 +270,7 @@ def test_what_cant_be_written_down_is_not_tried_over_and_over(
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
-    lab.stop()
-    journal = lab.journal()
-    journal.notifications.make_due(at=0.0)
-    box = Outbox(
-        journal,
-        Hub(),
-        lambda address, _eid: Es9Plus(address, trust=lab.trust),
-        patience=5,
-        on_delivered=lambda _eid: None,
-        surroundings=Surroundings(),
-    )
+    journal, box = due_without_engine(lab)
     caplog.clear()
     with no_space():
         box.start()
