@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import select
+import threading
+import tty
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -334,3 +340,30 @@ def test_a_refresh_is_the_modems_own_business() -> None:
         assert get_eid(link) == EID
         assert card.resets == 1
         assert card.open == set()
+
+
+def test_a_modem_that_never_stops_talking_ends_with_the_deadline() -> None:
+    """Lines without end are no answer, and keep nobody longer than the deadline allows."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    over = threading.Event()
+
+    def talk() -> None:
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                if select.select([], [master], [], 0.05)[1]:
+                    os.write(master, b"+NOISE: 1\r\n" * 10)
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        line = SerialLine(os.ttyname(slave))
+        modem = AtModem(line)
+        with pytest.raises(CardError):
+            modem.ask(AtCommand("AT+CGSN", prefix="+CGSN"), patience=30, deadline=Deadline.after(0.5))
+        line.close()
+    finally:
+        over.set()
+        talker.join()
+        os.close(slave)
+        os.close(master)

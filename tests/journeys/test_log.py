@@ -184,3 +184,14 @@ def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
     opened = next(entry for entry in entries if entry["LOGGER"].startswith("lpad.card."))
     assert opened["EUICC"] == CARD, "what the modem's floor logs has the card's name"
     assert not any("SECRET-ID" in value for entry in entries for value in entry.values())
+
+
+def test_what_is_kept_is_for_lpad_alone() -> None:
+    """The journal holds codes while a download lasts; it is 0600, as are the files of SQLite beside it."""
+    with Gateway() as gateway:
+        gateway.ready()
+        life(gateway)
+        kept = [path for path in (gateway.folder / "state").rglob("*") if path.is_file()]
+        assert any(path.name == "journal.db-wal" for path in kept)
+        modes = {path.name: path.stat().st_mode & 0o077 for path in kept if path.name.startswith("journal")}
+        assert set(modes.values()) == {0}, modes

@@ -12,6 +12,7 @@ from lpad.errors import InternalError, MalformedError
 from lpad.protocol.at_commands import cgsn, csim, response_apdu
 from lpad.protocol.at_dialogue import (
     LONGEST_LINE,
+    MOST_LINES,
     AtAnswer,
     AtCommand,
     AtDialogue,
@@ -360,3 +361,12 @@ def test_garbage_never_crashes_the_dialogue(steps: list[bytes | str]) -> None:
     dialogue.ask(csim(APDU))
     dialogue.receive(b'\r\n\r\n+CSIM: 6,"019000"\r\nOK\r\n')
     assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
+
+
+def test_lines_without_end_do_not_eat_the_memory() -> None:
+    """A modem that goes on and on is heard, but not all of it is kept."""
+    dialogue = asked()
+    for _ in range(20):
+        dialogue.receive(b'+CSIM: 4,"9000"\r\nRING\r\n' * 1000)
+    assert len(dialogue._lines) <= MOST_LINES
+    assert len(dialogue.unsolicited()) <= MOST_LINES

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lpad.deadline import Deadline
-from lpad.errors import ServerMalformed, ServerRefused, ServerUnreachable
+from lpad.errors import ServerError, ServerMalformed, ServerRefused, ServerUnreachable
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.hosts import Hosts
 from lpad.remote.route import Route
@@ -343,6 +345,44 @@ def test_oversized_body(bench: Bench) -> None:
     with pytest.raises(ServerMalformed, match="larger than"):
         notify(client)
     notify(client)
+
+
+def test_a_gzip_bomb_is_never_unpacked(bench: Bench) -> None:
+    """No encoding is offered, and none is undone: what comes compressed is no JSON."""
+    bomb = gzip.compress(bytes(100 << 20), compresslevel=1)[:200_000]
+    client = bench.client(bench.server(Reply(200, bomb, headers={"Content-Encoding": "gzip"})))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ServerMalformed):
+            initiate(client)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2000\r\n" + bytes(8192) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X-More: more\r\n" * 100_000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
+    ],
+    ids=["chunks", "headers", "a header", "100 Continue"],
+)
+def test_an_answer_without_end(bench: Bench, raw: bytes) -> None:
+    """However an answer goes on and on, it ends as a typed error."""
+    client = bench.client(bench.server(Reply(raw=raw, keep=False)))
+    with pytest.raises(ServerError):
+        initiate(client)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"header":'])
+def test_nesting_without_end(bench: Bench, opening: bytes) -> None:
+    """JSON that is nested deeper than anything can read is malformed."""
+    client = bench.client(bench.server(Reply(200, opening * 25_000)))
+    with pytest.raises(ServerMalformed):
+        initiate(client)
 
 
 def test_large_package_is_no_oversized_body(bench: Bench) -> None:

@@ -1,0 +1,81 @@
+"""A server that says again, or in another place, what was right elsewhere: nothing is installed by it."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpa.bench import DEVICE, OTHER_ICCID, Bench, Caller, soon
+from lpad.errors import ServerError, ServerMalformed
+from lpad.lpa.download import Download, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lpad.remote.es9plus import Es9Plus
+    from lpad.remote.https import HttpAnswer
+    from lpad.simulator.smdp.order import Order as ServersOrder
+
+FUNCTIONS = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackage")
+
+
+@contextmanager
+def between(server: Es9Plus, say: Callable[[str, HttpAnswer], HttpAnswer]) -> Iterator[None]:
+    """Stand between lpad and the server, behind TLS: as a server gone bad."""
+    post = server._connection.post
+
+    def said(path: str, *words: object, **more: object) -> HttpAnswer:
+        answer = post(path, *words, **more)  # type: ignore[arg-type]  # passed on
+        return say(path.rpartition("/")[2], answer)
+
+    server._connection.post = said  # type: ignore[method-assign]  # the man in the middle
+    yield
+
+
+def download(bench: Bench, order: ServersOrder, say: Callable[[str, HttpAnswer], HttpAnswer]) -> None:
+    wanted = Order.from_activation_code(bench.code(order))
+    with bench.euicc() as euicc, bench.server() as server, between(server, say):
+        Download(euicc, server, wanted, device=DEVICE, listener=Caller()).run(deadline=soon())
+
+
+@pytest.mark.parametrize("replayed", FUNCTIONS)
+def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
+    """Each answer of a download that worked is told apart in the next one."""
+    heard: dict[str, HttpAnswer] = {}
+
+    def listen(function: str, answer: HttpAnswer) -> HttpAnswer:
+        heard[function] = answer
+        return answer
+
+    download(bench, bench.order(), listen)
+    held = bench.card.profiles
+    with pytest.raises(ServerMalformed):
+        download(
+            bench,
+            bench.order(OTHER_ICCID),
+            lambda function, answer: heard[function] if function == replayed else answer,
+        )
+    assert bench.card.profiles == held
+
+
+@pytest.mark.parametrize(("place", "other"), list(itertools.permutations(FUNCTIONS, 2)))
+def test_answers_in_each_other_s_place(bench: Bench, place: str, other: str) -> None:
+    """An answer to another function is none to this one."""
+    heard: dict[str, HttpAnswer] = {}
+
+    def listen(function: str, answer: HttpAnswer) -> HttpAnswer:
+        heard[function] = answer
+        return answer
+
+    download(bench, bench.order(), listen)
+    held = bench.card.profiles
+    with pytest.raises(ServerError):
+        download(
+            bench,
+            bench.order(OTHER_ICCID),
+            lambda function, answer: heard[other] if function == place else answer,
+        )
+    assert bench.card.profiles == held
