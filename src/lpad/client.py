@@ -127,6 +127,8 @@ class Client:
         confirmation_code: str | None = None,
         confirm: bool = False,
         enable: bool = False,
+        guard: Sequence[str] = (),
+        within: float = 180,
         when_online: bool = False,
         retry_for: float | None = None,
         wait: float = 0,
@@ -139,11 +141,15 @@ class Client:
             confirmation_code: where the operator gave one; without, the change asks when it needs one.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
+            guard: conditions of that switch, as in `enable`.
+            within: seconds in which they must come true.
             when_online: wait for a network until it is taken back, also over restarts.
             retry_for: seconds for which it is tried again that meets what passes; None: as the settings say.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
+        if guard:
+            body["guard"] = {"until": list(guard), "within": within}
         if retry_for is not None:
             body["retry_for"] = retry_for
         if activation_code is None:

@@ -72,6 +72,28 @@ def test_a_guard_that_can_t_be_is_refused(gateway: Gateway, guard: Any) -> None:
     assert gateway.get("/v1/changes")["changes"] == []
 
 
+def test_a_download_takes_a_guard_for_its_switch(gateway: Gateway) -> None:
+    """The same as enabling takes, and refused in the same cases; without a switch it would guard nothing."""
+    downloads = f"/v1/euiccs/{CARD}/downloads"
+    code = gateway.lab.code(gateway.lab.order())
+    for body in (
+        {"guard": {"until": ["confirm"]}},
+        {"guard": {"until": ["registred"]}, "enable": True},
+        {"guard": {"until": ["confirm"], "within": 0}, "enable": True},
+    ):
+        answer = gateway.http.post(downloads, json={"activation_code": code, **body})
+        assert (answer.status_code, answer.json()["kind"]) == (400, "invalid-value")
+    assert gateway.get("/v1/changes")["changes"] == []
+    asked = gateway.http.post(
+        f"{downloads}?wait=30",
+        json={"activation_code": code, "enable": True, "guard": {"until": ["confirm"]}},
+    ).json()
+    assert asked["params"]["guard"] == {"until": ["confirm"], "within": 180.0}
+    kept = gateway.http.post(f"/v1/changes/{asked['id']}/confirm?wait=30").json()
+    assert (kept["state"], kept["guard"]["phase"]) == ("done", "kept")
+    assert (kept["result"]["iccid"], kept["result"]["enabled"]) == (FIRST, True)
+
+
 @pytest.mark.parametrize("answer", [{}, {"confirm": True, "decision": "accept"}, {"confirm": "yes"}])
 def test_an_answer_is_one_of_three(gateway: Gateway, answer: dict[str, Any]) -> None:
     """A code, a decision or a confirmation."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.guarding import THIRD
 from engine.lab import FIRST, SECOND
 from lpad.cli import exit_codes
 
@@ -63,6 +64,33 @@ def test_a_confirmation(two: Terminal) -> None:
     assert two.lpactl("confirm", str(number)).code == exit_codes.STATE
 
 
+def test_a_download_under_a_guard(two: Terminal) -> None:
+    """The profile that was downloaded is on trial, and stays installed where it is taken back."""
+    code = two.lab.code(two.lab.order(iccid=THIRD, name="Third"))
+    asked = two.lpactl(
+        "download", code, "--enable", "--guard", "confirm", "--within", "60", "--no-wait", "--json"
+    )
+    number = json.loads(asked.out)["id"]
+    two.lab.asked(number)
+    assert f"change {number} has profile it downloaded on trial (watching)" in two.lpactl("status").err
+    assert two.lpactl("confirm", str(number), "--no").code == 0
+    error = two.lab.ended(number).error
+    assert error is not None
+    assert error.details["installed"] == THIRD
+    assert str(two.lab.card.enabled_iccid) == FIRST
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(("--guard", "confirm"), "give both"), (("--enable", "--within", "60"), "give one")],
+)
+def test_a_guard_of_nothing(two: Terminal, arguments: tuple[str, ...], says: str) -> None:
+    """A guard needs a switch, and a limit a guard."""
+    refused = two.lpactl("download", "--default", *arguments)
+    assert refused.code == exit_codes.USAGE
+    assert says in refused.err
+
+
 def test_a_refusal(two: Terminal) -> None:
     """`confirm --no` goes back at once."""
     asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
@@ -78,7 +106,7 @@ def test_a_refusal(two: Terminal) -> None:
     ("arguments", "says"),
     [
         (("--guard", "registred"), "is no condition"),
-        (("--guard", "confirm", "--within", "0"), ">= 1"),
+        (("--guard", "confirm", "--within", "0"), "at least 1"),
         (("--guard", "confirm", "--guard", "confirm"), "named once"),
         (("--within", "60"), "give one"),
     ],

@@ -247,6 +247,27 @@ def test_stopped_as_systemd_does(trial: Trial) -> None:
     trial.is_kept(change)
 
 
+def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[], bytes]) -> None:
+    """What was downloaded is not downloaded again; its switch goes on, and back in the end."""
+    gateway = trial.gateway
+    change = gateway.client.download(
+        CARD, activation_code=gateway.order(profile()), enable=True, guard=["confirm"], within=PATIENCE
+    )
+    trial.watched(change)
+    gateway.kill()
+    trial.again()
+    gateway.until(lambda: gateway.client.change(change.id).question is not None)
+    gateway.client.answer(change.id, confirm=False)
+    ended = trial.ended(change)
+    assert ended.error is not None
+    assert ended.error.kind == "switch-rolled-back"
+    assert ended.error.details["enabled"] == trial.old
+    assert str(gateway.card.enabled_iccid) == trial.old
+    installed = [str(each.iccid) for each in gateway.card.profiles]
+    assert len(installed) == 3
+    assert ended.error.details["installed"] in set(installed) - {trial.old, trial.new}
+
+
 def test_killed_in_the_middle_of_the_fallback_order() -> None:
     """The profile before refuses, lpad dies while it enables the next one: it is enabled all the same."""
     iccids = ("8900101000000000017", "8900101000000000025", "8900101000000000033")

@@ -30,22 +30,6 @@ class NoBody(Request, frozen=True):
     """A request without content."""
 
 
-class DownloadRequest(Request, frozen=True, kw_only=True):
-    """Either an activation code or `default`; `confirm` asks for consent once the profile is known.
-
-    `retry_for` is for how many seconds it is tried again that meets what passes, in the place of the setting;
-    with `when_online` it waits for a network until it is taken back.
-    """
-
-    activation_code: Code | None = None
-    default: bool = False
-    confirmation_code: Code | None = None
-    confirm: bool = False
-    enable: bool = False
-    when_online: bool = False
-    retry_for: Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)] | None = None
-
-
 class GuardRequest(Request, frozen=True, kw_only=True):
     """Conditions that must all come true within so many seconds, or the switch is taken back."""
 
@@ -54,6 +38,24 @@ class GuardRequest(Request, frozen=True, kw_only=True):
         msgspec.Meta(min_length=1, max_length=MOST_CONDITIONS),
     ]
     within: Annotated[float, msgspec.Meta(ge=1, le=LONGEST_GUARD)] = 180
+
+
+class DownloadRequest(Request, frozen=True, kw_only=True):
+    """Either an activation code or `default`; `confirm` asks for consent once the profile is known.
+
+    `retry_for` is for how many seconds it is tried again that meets what passes, in the place of the setting;
+    with `when_online` it waits for a network until it is taken back. A `guard` is that of the switch which
+    `enable` asks for.
+    """
+
+    activation_code: Code | None = None
+    default: bool = False
+    confirmation_code: Code | None = None
+    confirm: bool = False
+    enable: bool = False
+    guard: GuardRequest | None = None
+    when_online: bool = False
+    retry_for: Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)] | None = None
 
 
 class EnableRequest(Request, frozen=True, kw_only=True):

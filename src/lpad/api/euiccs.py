@@ -29,6 +29,7 @@ from lpad.identifiers import Iccid
 from lpad.server_address import ServerAddress
 
 if TYPE_CHECKING:
+    from lpad.api.bodies import GuardRequest
     from lpad.api.call import Call
     from lpad.engine.change import Json
     from lpad.engine.journal import StoredNotification
@@ -144,10 +145,7 @@ async def delete_profile(call: Call) -> Response:
 async def enable_profile(call: Call) -> Response:
     """Enable a profile, under a guard where one is given; the one that was enabled is disabled."""
     params: dict[str, Json] = {"iccid": _iccid(call)}
-    guard = call.body.guard
-    if guard is not None:
-        until = check_guard(guard.until, guard.within)
-        params["guard"] = {"until": list(until), "within": guard.within}
+    params |= _guard(call.body.guard)
     return await _submit(call, Kind.ENABLE, params)
 
 
@@ -163,8 +161,10 @@ async def download(call: Call) -> Response:
         raise InvalidValue("a download has either an 'activation_code' or 'default': true")
     if body.enable:
         call.check(ROLE_FOR[Kind.ENABLE])
+    elif body.guard is not None:
+        raise InvalidValue("a 'guard' is for the profile that 'enable': true enables; give both or neither")
     secrets: dict[str, str] = {}
-    params: dict[str, Json] = {"confirm": body.confirm, "enable": body.enable}
+    params: dict[str, Json] = {"confirm": body.confirm, "enable": body.enable, **_guard(body.guard)}
     if body.when_online:
         params["when_online"] = True
     if body.retry_for is not None:
@@ -208,6 +208,14 @@ async def retry_notification(call: Call) -> Response:
 async def drop_notification(call: Call) -> Response:
     """Give a notification up, and take it off the card: its server will never know."""
     return await _submit(call, Kind.DROP_NOTIFICATION, {"seq": await _seq(call)})
+
+
+def _guard(guard: GuardRequest | None) -> dict[str, Json]:
+    """Return a switch's guard as the change keeps it; nothing where there is none."""
+    if guard is None:
+        return {}
+    until = check_guard(guard.until, guard.within)
+    return {"guard": {"until": list(until), "within": guard.within}}
 
 
 def redacted(matching_id: str) -> str:

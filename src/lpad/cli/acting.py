@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.arguments import hide
+from lpad.cli.guards import guarded, limit
 from lpad.cli.lpactl_group import cli
 from lpad.cli.output import safe
 from lpad.cli.session import command, no_wait
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
 @click.option("--enable", is_flag=True, help="Enable the profile afterwards.")
+@guarded
 @click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
 @click.option(
     "--when-online",
@@ -52,6 +54,8 @@ def download(
     confirmation_code: str | None,
     confirmation_code_file: TextIO | None,
     enable: bool,
+    guard: tuple[str, ...],
+    within: float | None,
     confirm: bool,
     when_online: bool,
     retry_for: float | None,
@@ -63,6 +67,8 @@ def download(
     processes for a moment, until lpactl has overwritten it there.
     """
     hide(activation_code if activation_code != "-" else None, confirmation_code)
+    if guard and not enable:
+        raise click.UsageError("a --guard is for the profile that --enable enables; give both")
     code = _activation_code(session, activation_code, code_file, from_default=from_default)
     if confirmation_code_file is not None:
         confirmation_code = confirmation_code_file.readline().strip()
@@ -72,6 +78,8 @@ def download(
         confirmation_code=confirmation_code,
         confirm=confirm,
         enable=enable,
+        guard=guard,
+        **limit(guard, within),
         when_online=when_online,
         retry_for=retry_for,
     )
@@ -89,22 +97,15 @@ def download(
 
 @command(cli, "enable")
 @click.argument("profile")
-@click.option(
-    "--guard",
-    multiple=True,
-    metavar="CONDITION",
-    help="Go back to the profile before unless this comes true: registered, confirm, tcp:HOST:PORT@INTERFACE,"
-    " http://HOST/PATH#STATUS@INTERFACE or dns:NAME@INTERFACE. May be given several times.",
-)
-@click.option("--within", type=float, metavar="SECONDS", help="In which it must.  [default: 180]")
+@guarded
 @no_wait
 def enable(session: Session, profile: str, guard: tuple[str, ...], within: float | None) -> None:
     """Enable a profile; PROFILE is an ICCID, its last digits, a nickname or a name."""
-    if within is not None and not guard:
-        raise click.UsageError("--within says how long a --guard waits; give one")
+    seconds = limit(guard, within)
     iccid = session.iccid(profile)
-    limit = {} if within is None else {"within": within}
-    _say(session, session.client.enable(session.euicc(), iccid, guard=guard, **limit), f"{iccid} is enabled")
+    _say(
+        session, session.client.enable(session.euicc(), iccid, guard=guard, **seconds), f"{iccid} is enabled"
+    )
 
 
 @command(cli, "confirm")

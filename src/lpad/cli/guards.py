@@ -1,13 +1,42 @@
-"""How lpactl shows the guard of a switch, and failover."""
+"""How lpactl asks for the guard of a switch and shows it, and failover."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lpad.client import Change, Euicc
+
+_F = TypeVar("_F", bound="Callable[..., None]")
+
+
+def guarded(command: _F) -> _F:
+    """Give a command the options `--guard` and `--within`."""
+    within = click.option("--within", type=float, metavar="SECONDS", help="In which it must.  [default: 180]")
+    guard = click.option(
+        "--guard",
+        multiple=True,
+        metavar="CONDITION",
+        help="Go back to the profile before unless this comes true: registered, confirm,"
+        " tcp:HOST:PORT@INTERFACE, http://HOST/PATH#STATUS@INTERFACE or dns:NAME@INTERFACE. May be given"
+        " several times.",
+    )
+    return guard(within(command))
+
+
+def limit(guard: tuple[str, ...], within: float | None) -> dict[str, float]:
+    """Return the time limit as the client takes it; nothing where it is left to lpad.
+
+    Raises:
+        UsageError: there is nothing to limit.
+    """
+    if within is not None and not guard:
+        raise click.UsageError("--within says how long a --guard waits; give one")
+    return {} if within is None else {"within": within}
 
 
 def guard_rows(change: Change) -> list[tuple[str, object]]:
@@ -28,8 +57,8 @@ def guard_rows(change: Change) -> list[tuple[str, object]]:
 def on_trial(changes: Iterable[Change]) -> list[str]:
     """Return a line for each guarded switch that is under way."""
     return [
-        f"{change.euicc}: change {change.id} has profile {change.params.get('iccid')} on trial"
-        f" ({change.guard.phase}) until {change.guard.until:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{change.euicc}: change {change.id} has profile {change.params.get('iccid', 'it downloaded')}"
+        f" on trial ({change.guard.phase}) until {change.guard.until:%Y-%m-%d %H:%M:%S} UTC: "
         + ", ".join(each.condition for each in change.guard.requirements if not each.met)
         for change in changes
         if change.guard is not None and not change.ended

@@ -10,9 +10,11 @@ from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.change import QuestionKind
+from lpad.engine.guarded_switch import asked_of, guarded_switch
 from lpad.engine.resuming import left_behind
 from lpad.engine.same_card import EID
 from lpad.engine.switching import switch
+from lpad.engine.watching import check_possible
 from lpad.errors import CardError, CardUnreachable, Conflict, LpadError, PolicyRefused
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
@@ -50,24 +52,51 @@ def download(job: Job, means: Means) -> dict[str, Json]:
     """Download and install the profile that an activation code, or the default SM-DP+, offers.
 
     Raises:
-        Conflict: the default SM-DP+ is asked for and neither the settings nor the card name one.
+        Conflict: the default SM-DP+ is asked for and neither the settings nor the card name one; or the guard
+            can't be looked at.
+        SwitchRolledBack, SwitchStuck: the profile is installed, and its guard was not met.
+        Suspended: as in `guarded_switch`.
         Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
     """
+    if job.change.guard is not None:  # the profile is on trial, and was when lpad or the card went
+        return _enable(job, means, _held(job, means))
+    # What can't be guarded is not downloaded either.
+    check_possible(means, asked_of(job), deadline=Deadline.after(means.patience.switch))
     deadline = Deadline.after(means.patience.download)
     found = left_behind(job, means, deadline=deadline)
-    if found is not None:
-        result: dict[str, Json] = {
-            "iccid": found.iccid,
-            "profile": reading.shown(found),
-            "enabled": found.enabled,
-            "settled": True,
-        }
-    else:
-        result = _install(job, means, deadline)
-    if job.params.get("enable"):
-        switch(job, means, iccid=str(result["iccid"]), enabled=True)
-        result["enabled"] = True
-    return result
+    result = _told(found) if found is not None else _install(job, means, deadline)
+    return _enable(job, means, result) if job.params.get("enable") else result
+
+
+def _held(job: Job, means: Means) -> dict[str, Json]:
+    iccid = str(job.notes["iccid"])
+    profile = means.snapshot().profile(iccid)
+    return _told(profile) if profile is not None else {"iccid": iccid}
+
+
+def _told(profile: Profile) -> dict[str, Json]:
+    return {
+        "iccid": profile.iccid,
+        "profile": reading.shown(profile),
+        "enabled": profile.enabled,
+        "settled": True,
+    }
+
+
+def _enable(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Json]:
+    """Enable what was installed; whatever error that ends with, it tells that the profile is there."""
+    iccid = str(result["iccid"])
+    try:
+        if job.params.get("guard") is None:
+            switch(job, means, iccid=iccid, enabled=True)
+            switched: dict[str, Json] = {}
+        else:
+            switched = guarded_switch(job, means, iccid=iccid)
+            switched.pop("already")  # which a download doesn't tell
+    except LpadError as error:
+        error.details["installed"] = iccid
+        raise
+    return {**switched, **result, "enabled": True}
 
 
 def _install(job: Job, means: Means, deadline: Deadline) -> dict[str, Json]:

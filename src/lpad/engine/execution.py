@@ -180,8 +180,8 @@ class Execution:
 
     def _tried_again(self, job: Job, error: LpadError) -> bool:
         """Have a download wait for another attempt, where one can help."""
-        if job.change.kind is not Kind.DOWNLOAD:
-            return False
+        if job.change.kind is not Kind.DOWNLOAD or job.change.guard is not None:
+            return False  # what was on trial has had its end
         around = self._means.surroundings
         if isinstance(error, Cancelled):
             retry = retry_after_stop(job.change, error) if job.stopped else None

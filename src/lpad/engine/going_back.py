@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.engine.change import Kind
 from lpad.engine.guard import Phase, Turn
 from lpad.engine.job import Suspended
 from lpad.engine.switching import Purpose, switch
@@ -46,12 +47,12 @@ class Reason:
 class GoingBack:
     """One return, which may be cut off and taken up again."""
 
-    def __init__(self, job: Job, means: Means, guard: Guard, reason: Reason) -> None:
+    def __init__(self, job: Job, means: Means, guard: Guard, reason: Reason, *, iccid: str) -> None:
         self._job = job
         self._means = means
         self._guard = guard if guard.phase is Phase.GOING_BACK else guard.after(Turn.UNMET)
         self._reason = reason
-        self._iccid = str(job.params["iccid"])
+        self._iccid = iccid
         policy = means.card.port.policy
         before: list[str | None] = [guard.previous]
         if guard.previous is None and policy.keep_enabled:
@@ -143,9 +144,10 @@ class GoingBack:
 
     def _told(self) -> str:
         seen = self._guard.told()
-        return f"the guarded switch to profile {self._iccid} was not kept: {self._reason.sentence}" + (
-            f" ({seen})" if seen else ""
-        )
+        switch = f"the guarded switch to profile {self._iccid}"
+        if self._job.change.kind is Kind.DOWNLOAD:
+            switch = f"profile {self._iccid} is installed, but the guarded switch to it"
+        return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "")
 
     def _details(self, *, enabled: str | None) -> dict[str, Detail]:
         return {

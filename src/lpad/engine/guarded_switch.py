@@ -60,8 +60,21 @@ def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
     return texts
 
 
-def guarded_switch(job: Job, means: Means) -> dict[str, Json]:
+def asked_of(job: Job) -> tuple[Condition, ...]:
+    """Return the conditions that a change asks for; none where it has no guard."""
+    asked = job.params.get("guard")
+    texts = asked["until"] if isinstance(asked, dict) else []
+    assert isinstance(texts, list)
+    return tuple(Condition.parse(str(text)) for text in texts)
+
+
+def guarded_switch(job: Job, means: Means, *, iccid: str) -> dict[str, Json]:
     """Enable a profile, await its guard, and go back where it is not met; or go on with that after a restart.
+
+    Args:
+        job: its params hold the guard.
+        means: to reach the card.
+        iccid: the profile.
 
     Raises:
         NotFound, Conflict, CardError: nothing was switched.
@@ -70,19 +83,17 @@ def guarded_switch(job: Job, means: Means) -> dict[str, Json]:
         Cancelled: the change was taken back, and so was the switch.
         Suspended: the card went away, or lpad is stopped; the change is taken up again.
     """
-    return _GuardedSwitch(job, means).run()
+    return _GuardedSwitch(job, means, iccid).run()
 
 
 class _GuardedSwitch:
-    def __init__(self, job: Job, means: Means) -> None:
+    def __init__(self, job: Job, means: Means, iccid: str) -> None:
         self._job = job
         self._means = means
-        self._iccid = str(job.params["iccid"])
+        self._iccid = iccid
+        self._conditions = asked_of(job)
         asked = job.params["guard"]
         assert isinstance(asked, dict)
-        texts = asked["until"]
-        assert isinstance(texts, list)
-        self._conditions = tuple(Condition.parse(str(text)) for text in texts)
         self._within = float(str(asked["within"]))
 
     def run(self) -> dict[str, Json]:
@@ -120,9 +131,7 @@ class _GuardedSwitch:
         check_same_eid(self._job, self._means.snapshot().eid)
         if guard.phase is Phase.GOING_BACK:
             notes = self._job.notes
-            raise GoingBack(
-                self._job, self._means, guard, Reason(kind=str(notes["reason"]), sentence=str(notes["why"]))
-            ).run()
+            self._go_back(guard, Reason(kind=str(notes["reason"]), sentence=str(notes["why"])))
         moment = Moment.now()
         noted = self._job.notes["limit"]
         assert isinstance(noted, dict)
@@ -191,4 +200,4 @@ class _GuardedSwitch:
         return {"iccid": self._iccid, "already": False, "guard": "met", "previous": guard.previous}
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
-        raise GoingBack(self._job, self._means, guard, reason).run()
+        raise GoingBack(self._job, self._means, guard, reason, iccid=self._iccid).run()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def enable(job: Job, means: Means) -> dict[str, Json]:
     """Enable a profile; the one enabled before is disabled by the card."""
     if job.params.get("guard") is not None:
-        return guarded_switch(job, means)
+        return guarded_switch(job, means, iccid=str(job.params["iccid"]))
     return switch(job, means, iccid=str(job.params["iccid"]), enabled=True)
 
 
