@@ -102,7 +102,7 @@ class _Places:
         command = [
             *(sys.executable, "-m", "pytest", "-q", "-p", "hil.plugin", "-p", "no:cacheprovider"),
             *("--bench", os.fspath(self._file.path), "--place", name, "--evidence", os.fspath(folder)),
-            *("-o", f"junit_suite_name={name}", *selection, os.fspath(CASES)),
+            *("-o", f"junit_suite_name={name}", "-o", "timeout=0", *selection, os.fspath(CASES)),
         ]
         if not again:
             command.append(f"--junitxml={folder / 'junit.xml'}")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PATIENCE = 300.0
 """Seconds for a change on a slow modem with a slow card."""
 _PAUSE = 0.2
+_SETTLING = 1.5
 _ORPHANS_END = ("setpriv", "--pdeathsig", "TERM")
 """A daemon must not keep the card when the bench is killed (util-linux)."""
 
@@ -147,11 +148,14 @@ class Place:
         self._off_since = time.monotonic()
 
     def give_power(self) -> None:
-        """Give the power back."""
+        """Give the power back, and wait until the card has settled."""
         assert self.power is not None, "ask for the feature 'power'"
         assert self.section.power is not None, "or there would be no switch"
         time.sleep(max(0.0, self._off_since + self.section.power.off_for - time.monotonic()))
         self.power.on()
+        # Contacts bounce, and pcscd was seen to reset a card once more shortly after it had answered.
+        self.until_ready()
+        time.sleep(_SETTLING)
 
     def until_ready(self, *, within: float | None = None) -> Euicc:
         """Have the card read until it is ready.

@@ -159,6 +159,7 @@ class Stage:
     def _listen(self) -> None:
         """Take words such as "one-modem off" at a socket, and answer when it is so."""
         line = self._stack.enter_context(socket.socket(socket.AF_UNIX))
+        (self.folder / "power").unlink(missing_ok=True)  # of a stage that was here before
         line.bind(os.fspath(self.folder / "power"))
         line.listen()
         threading.Thread(target=self._serve, args=(line,), daemon=True).start()

@@ -39,4 +39,5 @@ def test_installing(place: Place, lease: Callable[..., Order]) -> None:
         room.append(info.memory.free_non_volatile or 0)
     assert room[-1] >= room[0] - room[0] // 100, "what was deleted frees its memory"
     place.client.deliver_notifications(place.name, wait=PATIENCE).check()
-    assert [each.state for each in place.client.notifications(place.name)] == []
+    left = [each.state for each in place.client.notifications(place.name)]
+    assert set(left) <= {"delivered", "removing"}, "what a server has is taken off the card soon"

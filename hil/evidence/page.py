@@ -45,7 +45,7 @@ def page(began: datetime, places: Sequence[PlaceFindings], *, before: Sequence[P
 <p>The median one at each place, by its whole time; phases shorter than a hundredth of it are not named.</p>
 {timeline(_median_downloads(places))}
 <h2>Switches</h2>
-<p>Each mark is one switch, from its beginning until it was verified on the card; the bar is the median.</p>
+<p>Each mark is one switch without a guard, from beginning to verification; the bar is the median.</p>
 {switch_times({place.place: _seconds(place, "enable") for place in places})}
 <h2>Compared with the last run</h2>
 {_comparison(places, before)}
@@ -138,7 +138,8 @@ def _median_downloads(places: Sequence[PlaceFindings]) -> dict[str, Timed]:
 
 
 def _seconds(place: PlaceFindings, kind: str) -> list[float]:
-    return [each.seconds for each in place.changes if (each.kind, each.state) == (kind, "done")]
+    done = [each for each in place.changes if (each.kind, each.state, each.guarded) == (kind, "done", False)]
+    return [each.seconds for each in done if kind != "enable" or "enable-profile" in dict(each.steps)]
 
 
 def _comparison(places: Sequence[PlaceFindings], before: Sequence[PlaceFindings]) -> str:

@@ -44,6 +44,8 @@ class Timed(msgspec.Struct, frozen=True):
     seconds: float
     steps: list[tuple[str, float]] = []
     error: str | None = None
+    guarded: bool = False
+    """A guarded switch waits for more than the card."""
 
 
 class PlaceFindings(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +170,7 @@ def _timed(change: Change) -> Timed:
         seconds=seconds,
         steps=[(step.name, step.seconds or 0.0) for step in change.steps],
         error=change.error.kind if change.error is not None else None,
+        guarded=change.guard is not None,
     )
 
 
