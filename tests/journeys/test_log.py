@@ -76,6 +76,14 @@ def found_in(log: str, secrets: dict[str, str]) -> list[str]:
     ]
 
 
+def metrics_of(gateway: Gateway) -> str:
+    """What Prometheus would get."""
+    asked = ["curl", "-sS", "--fail", "--unix-socket", str(gateway.socket), "http://lpad/v1/metrics"]
+    told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    assert "lpad_" in told
+    return told
+
+
 def secrets_of(gateway: Gateway, codes: tuple[str, str]) -> dict[str, str]:
     (transaction, *_) = [each.split("$")[2] for each in codes]
     assert transaction == MATCHING_ID
@@ -102,6 +110,7 @@ def test_no_secret_is_logged(level: str) -> None:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
         assert found_in(gateway.log, secrets) == []
+        assert found_in(metrics_of(gateway), secrets) == []
         assert ("TRACE lpad.card.apdu" in gateway.log) is (level == "trace")
         assert ("TRACE lpad.remote.http" in gateway.log) is (level == "trace")
         if level == "trace":

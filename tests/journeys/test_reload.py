@@ -144,3 +144,21 @@ def test_the_end_while_a_change_waits(
     gateway.client.download(CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE)
     managed.process.terminate()
     assert managed.process.wait(PATIENCE) == 0
+
+
+def test_a_policy_counts_from_a_reload(
+    gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
+) -> None:
+    """What may be installed, for all cards or one, changes without a restart; a refusal is logged."""
+    gateway._settings = {"policy": {"servers": ["*.example.org"]}}
+    managed.reload()
+    refused = gateway.download(gateway.order(profile()))
+    assert refused.error is not None
+    assert (refused.error.kind, refused.error.details) == ("policy-refused", {"rule": "servers"})
+    assert f"change {refused.id} (download) on {CARD}: decision 'refuse' by 'servers'" in gateway.log
+    gateway._euicc = {"policy": {"servers": ["*"]}}
+    managed.reload()
+    settings = gateway.client.system().settings
+    assert settings is not None
+    assert settings.restart_needed == ()
+    gateway.download(gateway.order(profile())).check()
