@@ -1,0 +1,90 @@
+"""A place of the bench as labgrid's driver: the daemon is up and the card known while it is active."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attr
+from labgrid.driver import Driver
+from labgrid.factory import target_factory
+from labgrid.step import step
+
+from hil.bench import BenchFile
+from hil.place import Place
+from hil.strategy import Stand
+
+if TYPE_CHECKING:
+    from lpad.client import Change, Profile
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class LpadDriver(Driver):
+    """Speaks to a place's lpad; deactivated, it makes the card as it was.
+
+    Attributes:
+        evidence: a folder for logs and records.
+        place: the bench's, while the driver is active.
+    """
+
+    bindings = {"resource": "LpadPlace"}  # noqa: RUF012 - as labgrid reads it
+    evidence: str = attr.ib(default="lpad-evidence", validator=attr.validators.instance_of(str))
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.place: Place | None = None
+
+    def on_activate(self) -> None:
+        """Power the place, start its daemon and see that it is the right card."""
+        place = Place(
+            BenchFile.read(Path(self.resource.bench)),
+            self.resource.place,
+            evidence=Path(os.fspath(self.evidence)) / self.resource.place,
+        )
+        place.__enter__()
+        try:
+            place.strategy.to(Stand.KNOWN_CARD)
+        except BaseException:
+            place.__exit__(None, None, None)
+            raise
+        self.place = place
+
+    def on_deactivate(self) -> None:
+        """Make the card as it was, and stop the daemon."""
+        place, self.place = self.place, None
+        if place is not None:
+            try:
+                place.restore()
+                place.clean()
+            finally:
+                place.__exit__(None, None, None)
+
+    @Driver.check_active
+    @step(result=True)
+    def profiles(self) -> list[Profile]:
+        """Return the card's profiles."""
+        place = self._active
+        return place.client.profiles(place.name)
+
+    @Driver.check_active
+    @step(args=["iccid"])
+    def enable(self, iccid: str) -> Change:
+        """Enable a profile.
+
+        Raises:
+            ApiError: it could not be enabled.
+        """
+        return self._active.enable(iccid).check()
+
+    @Driver.check_active
+    @step()
+    def refresh(self) -> None:
+        """Have the card read."""
+        self._active.until_ready()
+
+    @property
+    def _active(self) -> Place:
+        assert self.place is not None, "labgrid checks that the driver is active"
+        return self.place

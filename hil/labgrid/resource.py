@@ -1,0 +1,21 @@
+"""A place of the bench as labgrid's resource: what exists."""
+
+from __future__ import annotations
+
+import attr
+from labgrid.factory import target_factory
+from labgrid.resource import Resource
+
+
+@target_factory.reg_resource
+@attr.s(eq=False)
+class LpadPlace(Resource):
+    """A card behind a port or reader, as a place in a bench file.
+
+    Attributes:
+        bench: path of the bench file.
+        place: its name in the file.
+    """
+
+    bench: str = attr.ib(validator=attr.validators.instance_of(str))
+    place: str = attr.ib(validator=attr.validators.instance_of(str))
