@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lpad.card.at_link import open_at_link
 from lpad.card.hotplug import PortWatch
@@ -24,85 +27,111 @@ from lpad.server_address import ServerAddress
 from lpad.settings import device_capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from pathlib import Path
 
     from lpad.card.link import Link
     from lpad.deadline import Deadline
     from lpad.engine.card import Watch
-    from lpad.settings import EuiccSection, SettingsFile
+    from lpad.settings import EuiccSection, Settings
     from lpad.settings.failover import FailoverSection
+    from lpad.settings.modem_manager import ModemManagerSection
     from lpad.settings.switching import SwitchingSection
 
 LINKS = "links"
 """The folder in the state folder where it is kept what worked with which modem."""
 
 
-def card_ports(file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> list[CardPort]:
-    """Return the cards in the settings; those in one place share what leads there.
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What leads to a card: kept as long as the settings say the same of it, so that the card stays open."""
 
-    Args:
-        file: the settings.
-        observe: told a card's name and the seconds that a command to its ISD-R took.
-    """
-    settings = file.settings
-    links = file.resolve(settings.state_folder) / LINKS
-    memory = LinkMemory(links)
-    sections = settings.euiccs
-    places = [section.place for section in sections.values()]
-    shared: dict[str, SharedPort] = {}
-    loans: dict[str, PortLoan] = {}
-    watch = PortWatch()
-    names: dict[str, PortNames] = {}
-    ports = []
-    for name, section in sections.items():
+    opens: Callable[[Deadline], Link]
+    watch: Watch
+    loan: PortLoan | None
+
+
+class CardPorts:
+    """The ways to all cards; what did not change from one reading of the settings to the next is the same."""
+
+    def __init__(self, state_folder: Path, *, observe: Callable[[str, float], None] | None = None) -> None:
+        """Prepare; nothing is opened.
+
+        Args:
+            state_folder: where it is kept what worked with which modem.
+            observe: told a card's name and the seconds that a command to its ISD-R took.
+        """
+        self._links = state_folder / LINKS
+        self._memory = LinkMemory(self._links)
+        self._port_watch = PortWatch()
+        self._observe = observe
+        self._ways: dict[bytes, _Way] = {}
+
+    def of(self, settings: Settings) -> list[CardPort]:
+        """Return the cards in the settings; those in one place share what leads there."""
+        sections = settings.euiccs
+        places = Counter(section.place for section in sections.values())
+        ways: dict[bytes, _Way] = {}
+        ports = []
+        for name, section in sections.items():
+            shared = places[section.place] > 1
+            key = _key(section, settings.modem_manager, shared=shared)
+            way = ways.get(key) or self._ways.get(key) or self._made(section, settings.modem_manager, shared)
+            ways[key] = way
+            port = _card_port(name, section, way)
+            port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
+            if self._observe is not None:
+                port = replace(port, observe=partial(self._observe, name))
+            ports.append(port)
+        self._ways = ways
+        return ports
+
+    def _made(self, section: EuiccSection, modem_manager: ModemManagerSection, shared: bool) -> _Way:  # noqa: FBT001 - one of three
         loan = None
         if section.port is not None:
-            names.setdefault(section.port, PortNames(section.port, folder=links))
-        if section.port is not None and settings.modem_manager.inhibit == "auto":
-            loan = loans.setdefault(section.port, PortLoan(section.port, hold=settings.modem_manager.hold))
-        opens = _opener(section, memory, names, loan)
-        if places.count(section.place) > 1:
-            opens = shared.setdefault(section.place, SharedPort(opens, name=section.place)).open_link
-        port = _card_port(name, section, opens, loan, _watch(section, watch, names))
-        port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
-        ports.append(replace(port, observe=partial(observe, name)) if observe is not None else port)
-    return ports
+            names = PortNames(section.port, folder=self._links)
+            if modem_manager.inhibit == "auto":
+                loan = PortLoan(section.port, hold=modem_manager.hold)
+            opens = self._at_opener(section, names, loan)
+            watch: Watch = partial(self._port_watch.watch, names.there)
+        else:
+            assert section.reader is not None
+            open_reader = partial(open_pcsc_link, section.reader, shared=section.shared, memory=self._memory)
+            opens = lambda deadline: open_reader(deadline=deadline)  # noqa: E731 - as the other branch's
+            watch = partial(watch_reader, section.reader)
+        if shared:
+            opens = SharedPort(opens, name=section.place).open_link
+        return _Way(opens, watch, loan)
+
+    def _at_opener(
+        self, section: EuiccSection, names: PortNames, loan: PortLoan | None
+    ) -> Callable[[Deadline], Link]:
+        open_link = partial(open_at_link, baud=section.baud, memory=self._memory, overrides=section.quirks)
+        if loan is None:
+            return lambda deadline: names.open(open_link, deadline=deadline)
+        return lambda deadline: names.open(
+            partial(open_link, open_line=partial(loan.open_line, deadline=deadline)), deadline=deadline
+        )
 
 
-def _opener(
-    section: EuiccSection, memory: LinkMemory, names: Mapping[str, PortNames], loan: PortLoan | None
-) -> Callable[[Deadline], Link]:
-    if section.reader is not None:
-        open_reader = partial(open_pcsc_link, section.reader, shared=section.shared, memory=memory)
-        return lambda deadline: open_reader(deadline=deadline)
-    assert section.port is not None
-    port = names[section.port]
-    open_link = partial(open_at_link, baud=section.baud, memory=memory, overrides=section.quirks)
-    if loan is None:
-        return lambda deadline: port.open(open_link, deadline=deadline)
-    return lambda deadline: port.open(
-        partial(open_link, open_line=partial(loan.open_line, deadline=deadline)), deadline=deadline
+def _key(section: EuiccSection, modem_manager: ModemManagerSection, *, shared: bool) -> bytes:
+    """Return all in the settings that makes the way to a card what it is."""
+    at_modem = modem_manager if section.port is not None else None
+    quirks = section.quirks
+    return msgspec.json.encode(
+        (section.port, section.reader, section.shared, section.baud, quirks, at_modem, shared), order="sorted"
     )
 
 
-def _watch(section: EuiccSection, watch: PortWatch, names: Mapping[str, PortNames]) -> Watch:
-    if section.port is not None:
-        return partial(watch.watch, names[section.port].there)
-    assert section.reader is not None
-    return partial(watch_reader, section.reader)
-
-
-def _card_port(
-    name: str, section: EuiccSection, opens: Callable[[Deadline], Link], loan: PortLoan | None, watch: Watch
-) -> CardPort:
+def _card_port(name: str, section: EuiccSection, way: _Way) -> CardPort:
     only = (Aid.parse(section.aid),) if section.aid else None
     at_modem = section.port is not None
     return CardPort(
         name=name,
         transport=f"AT modem on {section.port}" if at_modem else f"card in the {section.place}",
-        open_link=opens,
-        loan=loan,
-        watch=watch,
+        open_link=way.opens,
+        loan=way.loan,
+        watch=way.watch,
         aids=only or isdr_aids(map(Aid.parse, section.aids)),
         block_size=section.block_size,
         refresh=section.refresh,

@@ -7,6 +7,7 @@ import grp
 import logging
 import pwd
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from lpad.api.app import make_app
 from lpad.api.entrance import admit
 from lpad.api.roles import AccessRules, Holders, Role
 from lpad.api.server import ApiServer, listen, serve
-from lpad.card_ports import card_ports
+from lpad.card_ports import CardPorts
 from lpad.deadline import Deadline
 from lpad.engine.engine import Engine
 from lpad.engine.journal import Journal, Retention
@@ -62,13 +63,14 @@ def run(file: SettingsFile) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
     measures = Measures()
     policies = install_policies(settings)
+    ports = CardPorts(file.resolve(settings.state_folder), observe=measures.apdu)
     servers = Servers(file, observe=measures.server)
     rules = access_rules(settings)
     # The socket first: a second daemon stops here, before it touches the journal or a port.
     sockets = _sockets(file)
     journal = _journal(file)
     engine = Engine(
-        card_ports(file, observe=measures.apdu),
+        ports.of(settings),
         journal=journal,
         connect=servers.connect,
         patience=_patience(settings),
@@ -78,7 +80,9 @@ def run(file: SettingsFile) -> None:
     )
     closing = asyncio.Event()
     interval = systemd.watchdog_interval()
-    live = _Live(file, engine, servers, make_app(engine, rules, closing), sockets, policies=policies)
+    live = _Live(
+        file, engine, servers, make_app(engine, rules, closing), sockets, policies=policies, ports=ports
+    )
     server = ApiServer(
         live.app,
         closing,
@@ -107,11 +111,13 @@ class _Live:
         sockets: list[socket.socket],
         *,
         policies: Policies,
+        ports: CardPorts,
     ) -> None:
         self.app = app
         self._file = file
         self._engine = engine
         self._policies = policies
+        self._ports = ports
         self._servers = servers
         self._sockets = sockets
         self._status: Status | None = None
@@ -125,21 +131,23 @@ class _Live:
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:
-        """Do all that may fail with new settings; what leads to cards stays as it is."""
+        """Do all that may fail with new settings; what leads to a card stays if it is the same."""
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)
         record_apdus(_record_of(new))
+        ports = self._ports.of(new.settings)
 
         def apply() -> None:
             set_up_logging(new.settings.log.level, redact=new.settings.log.redact)
             self._servers.connect_by = connect
             self._engine.be_patient(_patience(new.settings))
+            self._engine.keep_history(_retention(new.settings))
             self._policies.become(policies)
             self.app.state.rules = rules
             _admit(self._sockets, rules)
 
-        return Prepared(file=new, apply=apply)
+        return Prepared(file=new, apply=apply, serve=partial(self._engine.become, ports))
 
     def tell(self, configuration: Configuration) -> None:
         """Show what became of the settings."""
@@ -203,8 +211,11 @@ def _journal(file: SettingsFile) -> Journal:
         raise InvalidSettings(
             f"can't make the state folder {folder}: {error.strerror}; the setting 'state_folder' says where"
         ) from error
-    history = file.settings.history
-    return Journal(folder / "journal.db", retention=Retention(number=history.changes, days=history.days))
+    return Journal(folder / "journal.db", retention=_retention(file.settings))
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(number=settings.history.changes, days=settings.history.days)
 
 
 def _users(who: WhoSection) -> frozenset[int]:

@@ -20,6 +20,7 @@
     ├── CardError                the eUICC, or the way to it
     │   ├── CardUnreachable          port gone, card mute, deadline passed      (retryable)
     │   ├── CardBusy                 held by another program, or card says busy (retryable)
+    │   ├── CardServed               the settings name this card twice
     │   ├── CardStatus               status word other than success
     │   ├── CardRefused              an ES10 function answered with its error code
     │   └── CardMalformed            the answer breaks its grammar
@@ -193,6 +194,12 @@ class CardBusy(CardError):
 
     kind = "card-busy"
     retryable = True
+
+
+class CardServed(CardError):
+    """The settings lead to this card twice; details hold the name that it is `served_as`."""
+
+    kind = "card-served"
 
 
 class CardStatus(CardError):

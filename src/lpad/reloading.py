@@ -25,10 +25,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """New settings, with all that can fail done: `apply` can't."""
+    """New settings, with all that can fail done.
+
+    `apply` is called in the thread that answers requests, `serve` after it in another,
+    since it may wait for the disk.
+    """
 
     file: SettingsFile
     apply: Callable[[], None]
+    serve: Callable[[], None]
 
 
 class Reloading:
@@ -77,7 +82,7 @@ class Reloading:
                 log.exception("internal-error")
                 self._refused(LpadError(f"lpad itself failed on the settings ({type(error).__name__})"))
             else:
-                self._applied(prepared)
+                await self._applied(prepared)
             self._tell(self._configuration)
             systemd.notify("READY=1")
 
@@ -94,11 +99,12 @@ class Reloading:
             error=error.sentence,
         )
 
-    def _applied(self, prepared: Prepared) -> None:
+    async def _applied(self, prepared: Prepared) -> None:
         news = changed(self._current, prepared.file.settings)
         self._current = prepared.file.settings
         waiting = restart_needed(self._started_with, prepared.file.settings)
         prepared.apply()
+        await asyncio.to_thread(prepared.serve)
         self._configuration = Configuration(restart_needed=waiting)
         applied = [key for key in news if key not in waiting]
         log.info("settings read anew; changed: %s", ", ".join(applied) or "nothing that counts at once")

@@ -16,7 +16,7 @@ from lpad.api import connection
 from lpad.api.connection import LARGEST_HEAD, MOST_CONNECTIONS
 from lpad.api.peer import Peer
 from lpad.card.ports import Ports
-from lpad.engine.worker import LONGEST_QUEUE
+from lpad.engine.agenda import LONGEST_QUEUE
 
 if TYPE_CHECKING:
     from api.gateway import Gateway

@@ -14,6 +14,7 @@ from lpad.engine.change import Kind, QuestionKind, State
 from lpad.engine.job import Answer
 from lpad.engine.snapshot import CardState
 from lpad.errors import CardUnreachable, Conflict, NotFound
+from lpad.identifiers import Eid
 from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem import PtyModem
@@ -440,7 +441,7 @@ class TestAbsence:
 def test_two_cards_work_in_parallel(lab: Lab, tmp_path: Path) -> None:
     """While one card's change waits, the other card's is carried out."""
     with (
-        SoftCard(tmp_path / "other", pki=lab.pki, eid=None) as card,
+        SoftCard(tmp_path / "other", pki=lab.pki, eid=Eid.parse("89049032123451234512345678901300")) as card,
         PtyModem(card, path=tmp_path / "other-tty"),
     ):
         path = str(tmp_path / "other-tty")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD
+from lpad.engine.agenda import LONGEST_QUEUE
 from lpad.engine.change import Kind, State
 from lpad.engine.idempotency import IdempotencyKey
 from lpad.engine.job import Answer
 from lpad.engine.journal.requests import MOST_KEYS
-from lpad.engine.worker import LONGEST_QUEUE
 from lpad.errors import KeyReused, TooManyChanges
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from card.private_pcscd import FIRST as READER
 from card.private_pcscd import PrivatePcscd, wait_for_cards
 from engine.lab import CARD, FIRST, SECOND, Lab
-from lpad.card_ports import card_ports
+from lpad.card_ports import CardPorts
 from lpad.engine.change import Kind
 from lpad.engine.job import Answer
 from lpad.engine.snapshot import CardState
@@ -31,7 +31,7 @@ def start(lab: Lab, folder: Path) -> None:
     """Start an engine on what the settings say."""
     path = folder / "lpad.yaml"
     path.write_text(f"state_folder: state\neuiccs: {{{CARD}: {{reader: '{READER}'}}}}\n", encoding="utf-8")
-    lab.start(*card_ports(SettingsFile.read(path)))
+    lab.start(*CardPorts(folder / "state").of(SettingsFile.read(path).settings))
 
 
 def becomes(lab: Lab, state: CardState) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from engine.lab import CARD, Lab
 from lpad.engine import reading
+from lpad.engine.agenda import LONGEST_QUEUE
 from lpad.engine.book import Book
 from lpad.engine.change import Kind, State
 from lpad.engine.snapshot import CardState
-from lpad.engine.worker import LONGEST_QUEUE
 from lpad.errors import JournalUnavailable, TooManyChanges
 
 if TYPE_CHECKING:
@@ -104,5 +104,5 @@ def test_what_cant_be_read_just_now_is_settled_later(lab: Lab, monkeypatch: pyte
     monkeypatch.setattr(Book, "private", private)
     assert lab.ended(second.id).state is State.DONE
     assert not lab.engine.change(first.id).state.ended
-    lab.engine._workers[CARD].adopt()  # as when the journal can be used again
+    lab.engine._workforce.of(CARD).adopt()  # as when the journal can be used again
     assert lab.ended(first.id).state is State.DONE

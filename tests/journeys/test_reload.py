@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,20 @@ import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.managed import Managed
+from lpad.card.serial_line import SerialLine
+from lpad.errors import CardBusy
+from lpad.identifiers import Eid
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem import PtyModem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SECOND_EID = "89049032123451234512345678901300"
+IMEI = "356938035643809"
+OUTSIDER = 54321
+"""A user ID that nobody has."""
 
 
 @pytest.fixture
@@ -69,15 +81,17 @@ def test_what_counts_at_once(gateway: Gateway, managed: Managed, profile: Callab
 
 def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> None:
     """Log, status and GET /v1/system name the keys that wait, until they are as they were."""
-    gateway._settings = {"socket": str(gateway.folder / "other.sock")}
-    gateway._euicc = {"baud": 9600}
+    gateway._settings = {
+        "socket": str(gateway.folder / "other.sock"),
+        "state_folder": str(gateway.folder / "elsewhere"),
+    }
     managed.reload()
     settings = gateway.client.system().settings
     assert settings is not None
-    assert settings.restart_needed == (f"euiccs.{CARD}.baud", "socket")
-    assert f"restart needed for euiccs.{CARD}.baud, socket" in managed.status
-    assert f"only from the next start on: euiccs.{CARD}.baud, socket" in gateway.log
-    gateway._settings, gateway._euicc = {}, {}
+    assert settings.restart_needed == ("socket", "state_folder")
+    assert "restart needed for socket, state_folder" in managed.status
+    assert "only from the next start on: socket, state_folder" in gateway.log
+    gateway._settings = {}
     managed.reload()
     settings = gateway.client.system().settings
     assert settings is not None
@@ -119,9 +133,9 @@ def test_hangups_in_a_row_end_with_the_last_file(gateway: Gateway, managed: Mana
         gateway._settings = {"log": "debug" if answer_within % 2 else "info"}
         gateway.write_settings()
         managed.process.send_signal(1)
-    gateway._settings = {"history": {"days": 3}}
+    gateway._settings = {"state_folder": "elsewhere"}
     managed.reload()
-    managed.until_status("restart needed for history.days")
+    managed.until_status("restart needed for state_folder")
 
 
 def test_the_status_tells_what_happens(
@@ -162,3 +176,105 @@ def test_a_policy_counts_from_a_reload(
     assert settings is not None
     assert settings.restart_needed == ()
     gateway.download(gateway.order(profile())).check()
+
+
+@pytest.fixture
+def second(gateway: Gateway) -> Iterator[Path]:
+    """The port of another card's modem."""
+    path = gateway.folder / "second-port"
+    with (
+        SoftCard(gateway.folder / "second", pki=gateway.pki, eid=Eid.parse(SECOND_EID)) as card,
+        PtyModem(card, path=path),
+    ):
+        yield path
+
+
+def test_a_card_comes_and_goes(
+    gateway: Gateway, managed: Managed, second: Path, profile: Callable[[], bytes]
+) -> None:
+    """A card that is added is served beside the first, whose download and port stay; then it is let go."""
+    opened = gateway.log.count(f"{CARD}: AT modem on")
+    asks = gateway.client.download(
+        CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
+    )
+    first = {"port": str(gateway.folder / "port")}
+    gateway._settings = {"euiccs": {CARD: first, "second": {"port": str(second)}}}
+    managed.reload()
+    gateway.until(lambda: gateway.client.euicc("second").state == "ready")
+    assert gateway.client.euicc("second").eid == SECOND_EID
+    assert gateway.client.refresh("second", wait=PATIENCE).check().state == "done"
+    waits = gateway.client.download(
+        "second", activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
+    )
+    assert waits.state == "waiting", waits.error
+    gateway._settings = {"euiccs": {CARD: first}}
+    managed.reload()
+    ended = gateway.client.wait(waits.id, seconds=PATIENCE)
+    assert ended.error is not None
+    assert (ended.state, ended.error.sentence) == (
+        "cancelled",
+        "the settings no longer name a card 'second'",
+    )
+    assert [each.name for each in gateway.client.euiccs()] == [CARD]
+    gateway.until(lambda: open_at_link_ends(second))
+    gateway.client.answer(asks.id, decision="accept")
+    gateway.client.wait(asks.id, seconds=PATIENCE).check()
+    assert gateway.log.count(f"{CARD}: AT modem on") == opened
+    settings = gateway.client.system().settings
+    assert settings is not None
+    assert settings.restart_needed == ()
+
+
+def open_at_link_ends(port: Path) -> bool:
+    """Whether nobody holds the port."""
+    try:
+        SerialLine(str(port)).close()
+    except CardBusy:
+        return False
+    return True
+
+
+def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
+    """What says how the card is reached has it opened anew; the rest counts from the next change on."""
+    opened = gateway.log.count(f"{CARD}: AT modem on")
+    iccid = gateway.client.download(CARD, activation_code=gateway.order(profile()), wait=PATIENCE).check()
+    assert iccid.result is not None
+    gateway._euicc = {"imei": IMEI, "switching": {"protected": [iccid.result["iccid"]]}}
+    managed.reload()
+    refused = gateway.client.delete(CARD, str(iccid.result["iccid"]), wait=PATIENCE)
+    assert refused.error is not None
+    assert refused.error.kind == "protected"
+    gateway.client.refresh(CARD, wait=PATIENCE).check()
+    assert gateway.client.euicc(CARD).imei == IMEI
+    assert gateway.log.count(f"{CARD}: AT modem on") == opened
+    gateway._euicc = {"baud": 9600}
+    managed.reload()
+    gateway.until(lambda: gateway.log.count(f"{CARD}: AT modem on") == opened + 1)
+    gateway.ready()
+    gateway.client.delete(CARD, str(iccid.result["iccid"]), wait=PATIENCE).check()
+
+
+def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
+    """Who has a role from now on may connect, who has none any more may not, as the socket's list says."""
+    gateway._settings = {"access": {"read": {"users": [OUTSIDER]}}}
+    managed.reload()
+    assert OUTSIDER.to_bytes(4, "little") in access_list(gateway)
+    gateway._settings = {}
+    managed.reload()
+    assert OUTSIDER.to_bytes(4, "little") not in access_list(gateway)
+
+
+def access_list(gateway: Gateway) -> bytes:
+    return os.getxattr(gateway.socket, "system.posix_acl_access")
+
+
+def test_how_long_downloads_are_tried(gateway: Gateway, managed: Managed) -> None:
+    """A download that begins after the reload goes by the new time, as its record shows."""
+    nowhere = "LPA:1$smdp.invalid$X"
+    failed = gateway.client.download(CARD, activation_code=nowhere, wait=PATIENCE)
+    assert failed.state == "failed"
+    gateway._settings = {"downloads": {"retry_for": 3600}}
+    managed.reload()
+    waits = gateway.client.download(CARD, activation_code=nowhere)
+    gateway.until(lambda: gateway.client.change(waits.id).state == "waiting")
+    assert gateway.client.cancel(waits.id, wait=PATIENCE).state == "cancelled"

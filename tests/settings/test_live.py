@@ -28,8 +28,8 @@ def test_the_documentation_has_the_table(key: str) -> None:
 
 def test_differences_are_named_by_their_keys() -> None:
     """A key far down is named whole; a card that is new is one difference."""
-    one = Settings(euiccs={"a": EuiccSection(port="x", baud=9600)}, answer_within=5)
-    other = Settings(euiccs={"a": EuiccSection(port="x"), "b": EuiccSection(port="y")})
-    assert changed(one, other) == ("euiccs.a.baud", "euiccs.b", "answer_within")
-    assert restart_needed(one, other) == ("euiccs.a.baud", "euiccs.b")
+    one = Settings(euiccs={"a": EuiccSection(port="x", baud=9600)}, answer_within=5, socket="s")
+    other = Settings(euiccs={"a": EuiccSection(port="x"), "b": EuiccSection(port="y")}, socket="t")
+    assert changed(one, other) == ("euiccs.a.baud", "euiccs.b", "socket", "answer_within")
+    assert restart_needed(one, other) == ("socket",)
     assert changed(one, one) == ()

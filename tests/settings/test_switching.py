@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.card_ports import card_ports
+from lpad.card_ports import CardPorts
 from lpad.errors import InvalidSettings
 from lpad.settings import SettingsFile
 
@@ -26,7 +26,7 @@ def read(folder: Path, section: str) -> CardPort:
     """Return the card of a file with this section."""
     path = folder / "lpad.yaml"
     path.write_text(f"state_folder: .\neuiccs: {{modem: {{port: /dev/x, {section}}}}}\n", encoding="utf-8")
-    (port,) = card_ports(SettingsFile.read(path))
+    (port,) = CardPorts(folder / "state").of(SettingsFile.read(path).settings)
     return port
 
 

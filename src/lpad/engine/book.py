@@ -100,10 +100,7 @@ class Book:
         """End the changes of cards that the settings name no more: nobody would ever carry them out."""
         for change in self.unfinished():
             if change.euicc not in cards:
-                error = NotFound(
-                    f"the settings no longer name a card '{change.euicc}'; ask again for another"
-                )
-                self.save(change.failed(error))
+                self.save(change.failed(no_card(change.euicc)))
 
     def unfinished(self) -> list[Change]:
         """Return the changes of all cards, known or not, that have not ended."""
@@ -238,3 +235,8 @@ def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
     """Whether these are the same; the card may not have been known yet when the first was asked for."""
     either = {EID: some.get(EID) or others.get(EID) or ""}
     return either | some == either | others
+
+
+def no_card(euicc: str) -> NotFound:
+    """Return why a change ends whose card the settings name no more."""
+    return NotFound(f"the settings no longer name a card '{euicc}'; ask again for another")

@@ -78,6 +78,12 @@ class CardPort:
     watch: Watch | None = None
     observe: Callable[[float], None] | None = None
 
+    def leads_where(self, other: CardPort) -> bool:
+        """Whether the card is reached as by another port: the same link, the same names, the same blocks."""
+        return (self.transport, self.open_link, self.loan, self.aids, self.block_size) == (
+            other.transport, other.open_link, other.loan, other.aids, other.block_size,
+        )  # fmt: skip
+
 
 @dataclass(slots=True)
 class Card:
@@ -86,6 +92,7 @@ class Card:
     port: CardPort
     _link: Link | None = field(default=None, init=False)
     _imei: Imei | None = field(default=None, init=False)
+    _asked: bool = field(default=False, init=False)
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -95,13 +102,16 @@ class Card:
         """
         if self._link is None:
             self._link = self.port.open_link(deadline)
-            self._imei = self.port.imei or self._link.imei(deadline=deadline)
+            self._asked = False
             log.info("%s: %s open", self.port.name, self.port.transport)
+        if self.port.imei is None and not self._asked:  # the settings may have named one until now
+            self._imei = self._link.imei(deadline=deadline)
+            self._asked = True
         return self._link
 
     def imei(self) -> Imei | None:
         """Return the device's IMEI, from the settings or the modem; None where neither tells."""
-        return self._imei or self.port.imei
+        return self.port.imei or self._imei
 
     def drop(self) -> None:
         """Close the link; the next use opens it again."""

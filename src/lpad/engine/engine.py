@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lpad.card.ports import find_ports
@@ -11,6 +12,7 @@ from lpad.deadline import Deadline
 from lpad.engine.book import Book
 from lpad.engine.card_trust import card_trust
 from lpad.engine.change import CALLER, Kind, PauseReason
+from lpad.engine.claims import Claims
 from lpad.engine.events import Hub
 from lpad.engine.failovers import Failovers
 from lpad.engine.figures import Figures
@@ -22,6 +24,7 @@ from lpad.engine.policies import Policies
 from lpad.engine.same_card import EID
 from lpad.engine.surroundings import Surroundings
 from lpad.engine.worker import Worker
+from lpad.engine.workforce import Workforce
 from lpad.errors import Conflict, LpadError, NotFound
 from lpad.progress import stuck
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from lpad.engine.failover import FailoverStatus
     from lpad.engine.idempotency import IdempotencyKey
     from lpad.engine.job import Answer
-    from lpad.engine.journal import Journal, StoredNotification
+    from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.health import JournalHealth
     from lpad.engine.means import Patience
     from lpad.engine.provisioning import ProvisioningState
@@ -102,9 +105,10 @@ class Engine:
             on_delivered=self._delivered,
             surroundings=self._surroundings,
         )
-        self._workers = {
-            port.name: Worker(
-                port,
+        self._workforce = Workforce(
+            ports,
+            partial(
+                Worker,
                 book=self._book,
                 hub=self._hub,
                 journal=journal,
@@ -113,19 +117,18 @@ class Engine:
                 patience=patience,
                 surroundings=self._surroundings,
                 policies=policies,
-            )
-            for port in ports
-        }
+                claims=Claims(),
+            ),
+        )
         self._failovers = Failovers(
-            ports, workers=self._workers, book=self._book, hub=self._hub, submit=self.submit
+            ports, worker=self._workforce.of, book=self._book, hub=self._hub, submit=self.submit
         )
 
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
-        self._book.end_orphans(self._workers)
+        self._book.end_orphans(self._workforce.by_name)
         self._surroundings.start(on_network=self.network_is_back, on_time=self._clock_was_set)
-        for worker in self._workers.values():
-            worker.start()
+        self._workforce.start()
         self._failovers.start()
         self._outbox.start()
 
@@ -134,16 +137,13 @@ class Engine:
         self._surroundings.stop()
         self._recovery.stop()
         # All are told before one is waited for: one that is stuck must not take the others' time.
-        for worker in self._workers.values():
-            worker.stop()
+        self._workforce.stop()
         self._outbox.stop()
         self._failovers.stop()
-        for worker in self._workers.values():
-            worker.join(deadline=deadline)
+        self._workforce.join(deadline=deadline)
         self._failovers.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
-        workers = any(worker.alive for worker in self._workers.values())
-        if not (self._outbox.alive or workers or self._failovers.any_alive):
+        if not (self._outbox.alive or self._workforce.any_alive or self._failovers.any_alive):
             self._journal.close()
 
     @property
@@ -159,8 +159,7 @@ class Engine:
     @property
     def alive(self) -> bool:
         """Whether every card has its worker, and its failover where the settings ask for one."""
-        working = all(worker.alive for worker in self._workers.values())
-        return working and self._failovers.all_alive
+        return self._workforce.all_alive and self._failovers.all_alive
 
     @property
     def healthy(self) -> bool:
@@ -169,7 +168,7 @@ class Engine:
 
     def snapshots(self) -> list[Snapshot]:
         """Return all cards as they were last read."""
-        return [worker.snapshot for worker in self._workers.values()]
+        return self._workforce.snapshots()
 
     def snapshot(self, euicc: str) -> Snapshot:
         """Return one card as it was last read.
@@ -177,7 +176,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        return self._worker(euicc).snapshot
+        return self._workforce.of(euicc).snapshot
 
     def provisioning(self, euicc: str) -> ProvisioningState | None:
         """Return how far an empty card is provided with a profile; None where the settings don't say so.
@@ -185,7 +184,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        return self._worker(euicc).provisioning
+        return self._workforce.of(euicc).provisioning
 
     def policy(self, euicc: str) -> SwitchPolicy:
         """Return what the settings say about switching a card's profiles.
@@ -193,7 +192,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        return self._worker(euicc).policy
+        return self._workforce.of(euicc).policy
 
     def failover(self, euicc: str) -> FailoverStatus | None:
         """Return how the enabled profile is doing; None where the settings ask for no failover.
@@ -201,7 +200,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        self._worker(euicc)
+        self._workforce.of(euicc)
         return self._failovers.status(euicc)
 
     def icon(self, euicc: str, iccid: str) -> Icon:
@@ -210,7 +209,7 @@ class Engine:
         Raises:
             NotFound: no such card or profile, or it has no picture.
         """
-        icon = self._worker(euicc).icon(iccid)
+        icon = self._workforce.of(euicc).icon(iccid)
         if icon is None:
             raise NotFound(f"there is no icon of profile {iccid} on {euicc}")
         return icon
@@ -244,8 +243,8 @@ class Engine:
             TooManyChanges: too many are queued.
             KeyReused: the key stands for another request.
         """
-        worker = self._worker(euicc)
         with self._submitting:
+            worker = self._workforce.of(euicc)
             if key is not None and (known := self._book.asked_before(key)) is not None:
                 return Submission(known, repeated=True)
             # The change is meant for the card that the caller was shown, and for no other.
@@ -255,13 +254,13 @@ class Engine:
                 params = {"retry_for": self._patience.retry, **params}
             if kind is Kind.DOWNLOAD:
                 for same in self._book.under_way(euicc, kind, params=params, secrets=private):
-                    if not worker.taken_back(same.id):
+                    if not worker.agenda.taken_back(same.id):
                         if key is not None:
                             self._book.note(key, same.id)
                         return Submission(same, repeated=True)
-            worker.check_room()
+            worker.agenda.check_room()
             change = self._book.add(euicc, kind, params=params, secrets=private, key=key, origin=origin)
-            worker.submit(change)
+            worker.agenda.submit(change)
         return Submission(change)
 
     def change(self, change_id: int) -> Change:
@@ -301,8 +300,8 @@ class Engine:
         with self._submitting:
             if key is not None and (known := self._book.asked_before(key)) is not None:
                 return Submission(known, repeated=True)
-            worker = self._workers.get(change.euicc)
-            job = worker.job(change_id) if worker else None
+            worker = self._workforce.holding(change)
+            job = worker.agenda.job(change_id) if worker else None
             if job is None:
                 raise Conflict(f"change {change_id} waits for no answer, it is {change.state}")
             job.answer(answer)
@@ -318,7 +317,7 @@ class Engine:
             Conflict: it has ended.
         """
         change = self._book.change(change_id)
-        worker = self._workers.get(change.euicc)
+        worker = self._workforce.holding(change)
         if change.state.ended or worker is None:
             raise Conflict(f"can't cancel change {change_id}: it is {change.state}")
         worker.cancel(change_id)
@@ -327,8 +326,7 @@ class Engine:
     def network_is_back(self) -> None:
         """Try at once what waits for servers."""
         self._outbox.network_is_back()
-        for worker in self._workers.values():
-            worker.release(PauseReason.NETWORK)
+        self._workforce.release(PauseReason.NETWORK)
 
     def notifications(self, euicc: str) -> list[StoredNotification]:
         """Return the outbox of a card, in ascending order.
@@ -336,7 +334,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        eid = self._worker(euicc).snapshot.eid
+        eid = self._workforce.of(euicc).snapshot.eid
         return self._journal.notifications.all(eid=eid) if eid is not None else []
 
     def under_way(self) -> list[Change]:
@@ -347,6 +345,20 @@ class Engine:
         """Take over how long things may take, for all that begins from now on."""
         self._patience.become(patience)
         self._outbox.patience = patience.delivery
+
+    def keep_history(self, retention: Retention) -> None:
+        """Keep so many ended changes from now on."""
+        self._journal.changes.retention = retention
+
+    def become(self, ports: Sequence[CardPort]) -> None:
+        """Serve other cards from now on, or the same ones otherwise; those that are the same stay open.
+
+        A card that is not among them any more is let go: its change under way is taken back at the next
+        safe point, and the others are ended.
+        """
+        with self._submitting:  # nobody may queue a change with a worker that has left
+            self._workforce.become(ports)
+        self._failovers.become(ports)
 
     @staticmethod
     def ports() -> Ports:
@@ -369,27 +381,16 @@ class Engine:
     def _clock_was_set(self) -> None:
         """Go on with what could not verify a certificate."""
         self._outbox.network_is_back()
-        for worker in self._workers.values():
-            worker.release(PauseReason.TIME)
+        self._workforce.release(PauseReason.TIME)
 
     def _journal_back(self) -> None:
         """Write what could not be written, and take up what was not touched meanwhile."""
         self._book.catch_up()
-        for worker in self._workers.values():
-            worker.adopt()
+        self._workforce.adopt()
         self._outbox.wake()
 
     def _connect(self, address: ServerAddress, eid: str) -> AbstractContextManager[Es9Plus]:
         return self._connect_for(address, card_trust(eid, self.snapshots()))
 
-    def _worker(self, euicc: str) -> Worker:
-        worker = self._workers.get(euicc)
-        if worker is None:
-            names = ", ".join(self._workers) or "none"
-            raise NotFound(f"there is no eUICC '{euicc}'; the settings name: {names}")
-        return worker
-
     def _delivered(self, eid: str) -> None:
-        for worker in self._workers.values():
-            if worker.snapshot.eid == eid:
-                worker.tidy()
+        self._workforce.tidy(eid)

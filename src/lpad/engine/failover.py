@@ -140,6 +140,10 @@ class Failover:
         """Whether it looks."""
         return self._thread.is_alive()
 
+    def looks_at(self, inquiry: Inquiry) -> bool:
+        """Whether this is how it asks the modem: a card that was taken away and named again has another."""
+        return self._inquiry is inquiry
+
     def stop(self) -> None:
         """Have it end; a switch goes on by itself."""
         self._stopping = True
@@ -149,7 +153,6 @@ class Failover:
         """Wait until it has ended; a look under way is given until the deadline."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
-            self._subscription.close()
 
     def _run(self) -> None:
         act = self._take_up
@@ -165,6 +168,7 @@ class Failover:
                 self._goes(Standing.UNWATCHED)
                 self._pause(self._policy.cooldown, early=False)
             act = self._step
+        self._subscription.close()
 
     def _take_up(self) -> None:
         """Go on where an earlier run of lpad was: with a switch under way, or in the cool-down behind it."""

@@ -9,7 +9,7 @@ from lpad.engine.change import Kind
 from lpad.engine.failover import ORIGIN, Failover
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lpad.deadline import Deadline
     from lpad.engine.book import Book
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lpad.engine.change import Change, Json
     from lpad.engine.events import Hub
     from lpad.engine.failover import FailoverStatus
+    from lpad.engine.health import FailoverPolicy
     from lpad.engine.idempotency import Submission
-    from lpad.engine.snapshot import Snapshot
     from lpad.engine.worker import Worker
 
 
@@ -36,7 +36,7 @@ class Failovers:
         self,
         ports: Sequence[CardPort],
         *,
-        workers: Mapping[str, Worker],
+        worker: Callable[[str], Worker],
         book: Book,
         hub: Hub,
         submit: Submit,
@@ -45,29 +45,37 @@ class Failovers:
 
         Args:
             ports: the cards.
-            workers: their workers, by name.
+            worker: returns a card's worker.
             book: where their changes are written.
             hub: tells of them.
             submit: queues a change.
         """
-
-        def switch(name: str, iccid: str, guard: dict[str, Json]) -> Change:
-            params: dict[str, Json] = {"iccid": iccid, "guard": guard}
-            return submit(name, Kind.ENABLE, params=params, origin=ORIGIN).change
-
-        self._failovers = {
-            port.name: Failover(
-                port.name,
-                port.failover,
-                hub=hub,
-                snapshot=partial(_snapshot, workers[port.name]),
-                changes=partial(book.changes, euicc=port.name),
-                inquiry=workers[port.name].inquiry,
-                switch=partial(switch, port.name),
-            )
-            for port in ports
-            if port.failover is not None
+        self._worker = worker
+        self._book = book
+        self._hub = hub
+        self._submit = submit
+        self._policies = _policies(ports)
+        self._failovers: Mapping[str, Failover] = {
+            name: self._made(name, policy) for name, policy in self._policies.items()
         }
+        self._leaving: tuple[Failover, ...] = ()
+
+    def become(self, ports: Sequence[CardPort]) -> None:
+        """End those that the ports ask for no more, begin those that are new, or new in what they do."""
+        before, policies = self._failovers, _policies(ports)
+        kept = {
+            name: failover
+            for name, failover in before.items()
+            if self._policies[name] == policies.get(name) and failover.looks_at(self._worker(name).inquiry)
+        }
+        new = {name: self._made(name, policy) for name, policy in policies.items() if name not in kept}
+        gone = [failover for name, failover in before.items() if name not in kept]
+        self._leaving = (*(each for each in self._leaving if each.alive), *gone)
+        self._policies, self._failovers = policies, {**kept, **new}
+        for failover in gone:
+            failover.stop()
+        for failover in new.values():
+            failover.start()
 
     def start(self) -> None:
         """Have all begin to look."""
@@ -76,12 +84,12 @@ class Failovers:
 
     def stop(self) -> None:
         """Have all end."""
-        for failover in self._failovers.values():
+        for failover in (*self._failovers.values(), *self._leaving):
             failover.stop()
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait until all have ended."""
-        for failover in self._failovers.values():
+        for failover in (*self._failovers.values(), *self._leaving):
             failover.join(deadline=deadline)
 
     @property
@@ -92,13 +100,29 @@ class Failovers:
     @property
     def any_alive(self) -> bool:
         """Whether one of them has not ended."""
-        return any(failover.alive for failover in self._failovers.values())
+        return any(failover.alive for failover in (*self._failovers.values(), *self._leaving))
 
     def status(self, euicc: str) -> FailoverStatus | None:
         """Return how a card's stands; None where it has none."""
         failover = self._failovers.get(euicc)
         return failover.status if failover is not None else None
 
+    def _made(self, name: str, policy: FailoverPolicy) -> Failover:
+        worker = self._worker(name)
+        return Failover(
+            name,
+            policy,
+            hub=self._hub,
+            snapshot=lambda: worker.snapshot,
+            changes=partial(self._book.changes, euicc=name),
+            inquiry=worker.inquiry,
+            switch=partial(self._switch, name),
+        )
 
-def _snapshot(worker: Worker) -> Snapshot:
-    return worker.snapshot
+    def _switch(self, name: str, iccid: str, guard: dict[str, Json]) -> Change:
+        params: dict[str, Json] = {"iccid": iccid, "guard": guard}
+        return self._submit(name, Kind.ENABLE, params=params, origin=ORIGIN).change
+
+
+def _policies(ports: Sequence[CardPort]) -> dict[str, FailoverPolicy]:
+    return {port.name: port.failover for port in ports if port.failover is not None}

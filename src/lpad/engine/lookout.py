@@ -34,6 +34,11 @@ class Lookout:
         self._look_at = time.monotonic() + REOPENING[min(self._failures, len(REOPENING) - 1)]
         self._failures += 1
 
+    def look_now(self) -> None:
+        """Have an absent card looked for at once, and soon again."""
+        self._failures = 0
+        self._look_at = time.monotonic()
+
     def port_seen(self, *, there: bool) -> None:
         """Take note of what the system tells of the port."""
         self._port_there = there
@@ -42,8 +47,7 @@ class Lookout:
                 self._port_went = time.monotonic()
         elif there:
             # A modem that is still starting is looked for again as after lpad's own start.
-            self._failures = 0
-            self._look_at = time.monotonic()
+            self.look_now()
 
     @property
     def looks_at(self) -> float | None:

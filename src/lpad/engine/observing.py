@@ -11,12 +11,14 @@ import msgspec
 from lpad.deadline import Deadline
 from lpad.engine import reading
 from lpad.engine.change import Failure, now
+from lpad.engine.claims import Claimant, Claims
 from lpad.engine.snapshot import CardState, Snapshot
 from lpad.engine.unsettled import internal_error
 from lpad.errors import (
     CardBusy,
     CardMalformed,
     CardRefused,
+    CardServed,
     CardStatus,
     CardUnreachable,
     InternalError,
@@ -40,7 +42,14 @@ class Observer:
     """What is known of a card; the worker's thread writes it, any other may read it."""
 
     def __init__(
-        self, card: Card, *, hub: Hub, outbox: Outbox, lookout: Lookout, lock: threading.Condition
+        self,
+        card: Card,
+        *,
+        hub: Hub,
+        outbox: Outbox,
+        lookout: Lookout,
+        lock: threading.Condition,
+        claims: Claims,
     ) -> None:
         """Begin with a card of which nothing is known.
 
@@ -50,12 +59,16 @@ class Observer:
             outbox: is handed the card's notifications.
             lookout: is told whether the card is there.
             lock: of the lookout.
+            claims: says whether the card is served under another name.
         """
         self._card = card
         self._hub = hub
         self._outbox = outbox
         self._lookout = lookout
         self._lock = lock
+        self._claims = claims
+        self._claimant = Claimant(card.port.name, self._look_now)
+        self._gone = False
         self._snapshot = Snapshot(name=card.port.name, transport=card.port.transport)
         self._icons: dict[str, Icon] = {}
 
@@ -108,6 +121,7 @@ class Observer:
         """Read what changes may have changed; the whole card where it is new, or asked for."""
         known = self._snapshot if self.ready and not whole else None
         seen = reading.read_card(euicc, known=known, deadline=deadline)
+        self._claims.claim(seen.eid, self._claimant)
         for profile in seen.profiles:
             if profile.icon_type is not None and profile.iccid not in self._icons:
                 icon = reading.read_icon(euicc, profile.iccid, deadline=deadline)
@@ -151,6 +165,8 @@ class Observer:
     def absent(self, error: LpadError) -> None:
         """Close the link, and publish why the card can't be worked with."""
         self._card.drop()
+        if not isinstance(error, CardServed):  # then it has no claim, and is told when it can have one
+            self._claims.release(self._claimant)
         with self._lock:
             self._lookout.missed()
         if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
@@ -159,12 +175,47 @@ class Observer:
         state = CardState.ABSENT if away else CardState.FAULTY
         self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
 
+    def placed(self) -> None:
+        """Say where the card is to be found from now on; what was read of it was another's, or elsewhere."""
+        port = self._card.port
+        self._claims.release(self._claimant)
+        with self._lock:
+            self._lookout.missed()
+            self._lookout.look_now()
+        self._icons.clear()
+        self._publish(Snapshot(name=port.name, transport=port.transport))
+
+    def gone(self) -> None:
+        """Say that the settings name the card no more; nothing is told of it from here on."""
+        self._gone = True
+        self._hub.publish(
+            "euicc",
+            {"name": self._snapshot.name, "state": "removed", "eid": self._snapshot.eid, "error": None},
+            euicc=self._snapshot.name,
+        )
+
+    def let_go(self) -> None:
+        """Leave the card to whoever else reaches it."""
+        self._claims.release(self._claimant)
+
+    def _look_now(self) -> None:
+        with self._lock:
+            self._lookout.look_now()
+            self._lock.notify_all()
+
     def _publish(self, snapshot: Snapshot) -> None:
         before, self._snapshot = self._snapshot, snapshot
+        if self._gone:
+            return
         if (before.state, before.error) != (snapshot.state, snapshot.error) or before.eid != snapshot.eid:
-            error = msgspec.to_builtins(snapshot.error) if snapshot.error else None
-            self._hub.publish(
-                "euicc",
-                {"name": snapshot.name, "state": snapshot.state, "eid": snapshot.eid, "error": error},
-                euicc=snapshot.name,
-            )
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell the hub the card's state."""
+        seen = self._snapshot
+        error = msgspec.to_builtins(seen.error) if seen.error else None
+        self._hub.publish(
+            "euicc",
+            {"name": seen.name, "state": seen.state, "eid": seen.eid, "error": error},
+            euicc=seen.name,
+        )

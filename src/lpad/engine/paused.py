@@ -53,6 +53,10 @@ class Paused:
         self._since.pop(change_id, None)
         return self._jobs.pop(change_id, None)
 
+    def take_all(self) -> list[Job]:
+        """Return all, and keep none."""
+        return [job for change_id in sorted(self._jobs) if (job := self.take(change_id)) is not None]
+
     def jobs(self) -> list[Job]:
         """Return all."""
         return list(self._jobs.values())

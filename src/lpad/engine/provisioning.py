@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.book import Book
-    from lpad.engine.card import CardPort
+    from lpad.engine.card import Card
     from lpad.engine.change import Change, Json
     from lpad.engine.journal import Journal
     from lpad.engine.means import Patience
@@ -48,7 +48,7 @@ class Provisioning:
 
     def __init__(
         self,
-        port: CardPort,
+        card: Card,
         *,
         book: Book,
         journal: Journal,
@@ -58,13 +58,13 @@ class Provisioning:
         """Prepare.
 
         Args:
-            port: the card's, whose settings say whether it is to be provided for.
+            card: whose settings say whether it is to be provided for.
             book: where the changes are written.
             journal: keeps the state over restarts.
             patience: says for how long an attempt goes on while the server says "later".
             submit: queues a change.
         """
-        self._port = port
+        self._card = card
         self._book = book
         self._journal = journal
         self._patience = patience
@@ -79,14 +79,14 @@ class Provisioning:
 
     def state(self, eid: str | None) -> ProvisioningState | None:
         """Return what is known of a card, None where it isn't provided for."""
-        if not self._port.provision or eid is None:
+        if not self._card.port.provision or eid is None:
             return None
         return self._journal.memos.get(_name(eid), ProvisioningState) or ProvisioningState()
 
     def look(self, card: Snapshot) -> None:
         """See, after the card was read or an attempt has ended, whether and when to begin one."""
         self._due_at = None
-        if not self._port.provision or card.state is not CardState.READY or card.eid is None:
+        if not self._card.port.provision or card.state is not CardState.READY or card.eid is None:
             return
         if any(profile.profile_class == "operational" for profile in card.profiles):
             if self.state(card.eid) != ProvisioningState():
@@ -128,15 +128,15 @@ class Provisioning:
         self._submit(change)
 
     def _address(self, card: Snapshot) -> str | None:
-        if self._port.default_smdp is not None:
-            return str(self._port.default_smdp)
+        if self._card.port.default_smdp is not None:
+            return str(self._card.port.default_smdp)
         return card.addresses.default_smdp if card.addresses is not None else None
 
     def _under_way(self) -> bool:
         """Whether a download for this card has not ended, lpad's own or anybody's."""
         return any(
             change.kind is Kind.DOWNLOAD and not change.state.ended
-            for change in self._book.changes(euicc=self._port.name)
+            for change in self._book.changes(euicc=self._card.port.name)
         )
 
 

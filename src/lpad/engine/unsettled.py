@@ -79,6 +79,14 @@ class Unsettled:
             self._book.save(change.cancelled(Cancelled(sentence)))
         return bool(found)
 
+    def give_up(self, error: LpadError) -> None:
+        """End all of them: their card will not be read again."""
+        with self._lock:
+            changes, self._changes = self._changes, []
+            self._due.clear()
+        for change in changes:
+            self._book.save(change.failed(error))
+
     def put_back(self, change: Change) -> None:
         """Keep a change that can't go on without its card until that is read again."""
         with self._lock:

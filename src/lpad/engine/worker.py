@@ -5,24 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lpad.deadline import Deadline
+from lpad.engine.agenda import Agenda
 from lpad.engine.card import Card
 from lpad.engine.change import PauseReason
 from lpad.engine.errands import Errand, Errands
 from lpad.engine.execution import Execution
 from lpad.engine.inquiry import Inquiry
-from lpad.engine.job import Job
 from lpad.engine.lookout import Lookout
 from lpad.engine.means import Means
 from lpad.engine.observing import Observer
-from lpad.engine.paused import Paused
 from lpad.engine.provisioning import Provisioning
 from lpad.engine.unsettled import Unsettled
-from lpad.errors import Cancelled, CardError, CardUnreachable, Conflict, LpadError, TooManyChanges
+from lpad.errors import CardError, CardUnreachable, LpadError
 from lpad.log_fields import logged_with
 from lpad.progress import resting, watched
 
@@ -31,8 +29,9 @@ if TYPE_CHECKING:
 
     from lpad.engine.book import Book
     from lpad.engine.card import CardPort
-    from lpad.engine.change import Change, Json
+    from lpad.engine.claims import Claims
     from lpad.engine.events import Hub
+    from lpad.engine.job import Job
     from lpad.engine.journal import Journal
     from lpad.engine.means import Patience
     from lpad.engine.outbox import Outbox
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
     from lpad.engine.switch_policy import SwitchPolicy
 
 log = logging.getLogger(__name__)
-
-LONGEST_QUEUE = 100
-"""Changes of one card; a caller gone wild must fill neither memory nor disk."""
 
 
 class Worker:
@@ -64,6 +60,7 @@ class Worker:
         patience: Patience,
         surroundings: Surroundings,
         policies: Policies,
+        claims: Claims,
     ) -> None:
         self._name = port.name
         self._card = Card(port)
@@ -73,7 +70,12 @@ class Worker:
         self._condition = threading.Condition()
         self._lookout = Lookout()
         self._observer = Observer(
-            self._card, hub=hub, outbox=outbox, lookout=self._lookout, lock=self._condition
+            self._card,
+            hub=hub,
+            outbox=outbox,
+            lookout=self._lookout,
+            lock=self._condition,
+            claims=claims,
         )
         means = Means(
             card=self._card,
@@ -88,21 +90,21 @@ class Worker:
             changes=partial(book.changes, euicc=port.name),
         )
         self._unsettled = Unsettled(book, journal)
+        self._agenda = Agenda(port.name, book=book, unsettled=self._unsettled, lock=self._condition)
         self._provisioning = Provisioning(
-            port, book=book, journal=journal, patience=patience, submit=self.submit
+            self._card, book=book, journal=journal, patience=patience, submit=self._agenda.submit
         )
-        self._paused = Paused()
         self._execution = Execution(
             means,
             self._observer,
             settle=self._settle,
             unsettled=self._unsettled,
-            pause=self._pause,
+            pause=self._agenda.pause,
         )
         self._inquiry = Inquiry(self._card, self._condition)
-        self._queue: deque[Job] = deque()
-        self._running: Job | None = None
+        self._port = port
         self._stopping = False
+        self._leaving = False
         self._tidy_at: float | None = None
         self._adopt_at: float | None = None
         self._review_at: float | None = None
@@ -111,7 +113,7 @@ class Worker:
             Errand(lambda: self._lookout.looks_at, self._look),
             Errand(lambda: self._lookout.port_went_at, self._port_gone),
             Errand(lambda: self._adopt_at, self._adopt),
-            Errand(lambda: self._paused.due_at, self._resume),
+            Errand(lambda: self._agenda.resumes_at, self._agenda.resume),
             Errand(lambda: self._unsettled.due_at, self._unsettled.expire),
             Errand(lambda: self._review_at, self._review),
             Errand(lambda: self._provisioning.due_at, self._provision),
@@ -144,7 +146,7 @@ class Worker:
     @property
     def policy(self) -> SwitchPolicy:
         """What the settings say about switching."""
-        return self._card.port.policy
+        return self._port.policy
 
     @property
     def inquiry(self) -> Inquiry:
@@ -153,51 +155,15 @@ class Worker:
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
-        self._guarded(partial(self._unsettled.adopt, self._name, pause=self._adopt_paused))
-        if self._card.port.watch is not None:
-            self._end_watch = self._card.port.watch(self._port_seen)
+        self._guarded(partial(self._unsettled.adopt, self._name, pause=self._agenda.pause_again))
+        self._observer.tell()
+        self._watch()
         self._thread.start()
 
-    def submit(self, change: Change) -> None:
-        """Queue a change."""
-        with self._condition:
-            self._queue.append(Job(change, self._book))
-            self._condition.notify_all()
-
-    def _take_up(self, change: Change, *, result: dict[str, Json] | None = None) -> None:
-        """Have a change go on that was cut off, before all that is queued."""
-        with self._condition:
-            self._queue.appendleft(Job(change, self._book, settled=result))
-
-    def release(self, *reasons: PauseReason) -> None:
-        """Have changes go on that wait for one of these."""
-        with self._condition:
-            self._paused.release(*reasons)
-            self._condition.notify_all()
-
-    def check_room(self) -> None:
-        """See that one more change may be queued.
-
-        Raises:
-            TooManyChanges: there are too many already.
-        """
-        with self._condition:
-            waiting = len(self._queue) + len(self._unsettled) + len(self._paused)
-        if waiting >= LONGEST_QUEUE:
-            raise TooManyChanges(
-                f"{waiting} changes of {self._name} are queued already; wait until some have ended"
-            )
-
-    def job(self, change_id: int) -> Job | None:
-        """Return the change's job while it is queued or under way."""
-        with self._condition:
-            jobs = [*self._queue, *self._paused.jobs(), *([self._running] if self._running else [])]
-        return next((job for job in jobs if job.change.id == change_id), None)
-
-    def taken_back(self, change_id: int) -> bool:
-        """Whether the change goes on only to its next safe point."""
-        job = self.job(change_id)
-        return job is not None and job.taken_back is not None
+    @property
+    def agenda(self) -> Agenda:
+        """The card's changes."""
+        return self._agenda
 
     def cancel(self, change_id: int) -> None:
         """Take a change back: one that is queued at once, one that runs at its next safe point.
@@ -205,27 +171,22 @@ class Worker:
         Raises:
             Conflict: it has ended.
         """
-        sentence = f"change {change_id} was taken back"
+        self._agenda.cancel(change_id)
         with self._condition:
-            queued = next(
-                (job for job in self._queue if job.change.id == change_id and not job.cut_off), None
-            )
-            if queued is not None:
-                self._queue.remove(queued)
-            else:
-                queued = self._paused.take(change_id)
             self._review_at = time.monotonic()
             self._condition.notify_all()
-        if queued is not None:
-            queued.fail(Cancelled(sentence))
-            return
-        running = self.job(change_id)
-        if running is not None:
-            running.cancel(sentence)
-            return
-        if self._unsettled.cancel(change_id, sentence):
-            return
-        raise Conflict(f"can't cancel change {change_id}: it has ended or can't be taken back any more")
+
+    def become(self, port: CardPort) -> None:
+        """Take over what the settings say from now on, before the next change is begun."""
+        with self._condition:
+            self._port = port
+            self._condition.notify_all()
+
+    def leave(self) -> None:
+        """Begin to end, since the settings name the card no more: no change of it is kept for later."""
+        self._leaving = True
+        self._observer.gone()
+        self._end(f"the settings no longer name a card '{self._name}'")
 
     def adopt(self) -> None:
         """Take up what the journal holds, which could not be written until now."""
@@ -241,14 +202,19 @@ class Worker:
 
     def stop(self) -> None:
         """Begin to end: what runs is taken back at its next safe point, what is queued stays for later."""
+        self._end(None)
+
+    def _end(self, taken_back: str | None) -> None:
         with self._condition:
             self._stopping = True
-            running = self._running
+            running = self._agenda.running
             self._condition.notify_all()
         if self._end_watch is not None:
             self._end_watch()
-        if running is not None:
+        if running is not None and taken_back is None:
             running.stop("lpad was stopped; ask again")
+        elif running is not None and taken_back is not None:
+            running.cancel(taken_back)
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end."""
@@ -264,10 +230,12 @@ class Worker:
         self._guarded(self._review)
         while (act := self._next()) is not None:
             self._guarded(act)
-            with self._condition:
-                self._running = None
+            self._agenda.rest()
             self._guarded(self._review)
         self._card.give_back()
+        self._observer.let_go()
+        if self._leaving:
+            self._guarded(self._agenda.give_up)
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for something to do, and return it: a change before any errand; None at the end."""
@@ -275,10 +243,11 @@ class Worker:
             self._idle_since = time.monotonic()
             self._inquiry.accept()
             while not self._stopping:
-                if self._queue:
-                    self._running = self._queue.popleft()
+                if self._port is not self._card.port:
+                    return self._take_over
+                if (job := self._agenda.next()) is not None:
                     self._inquiry.refuse()
-                    return partial(self._carry_out, self._running)
+                    return partial(self._carry_out, job)
                 errand = self._errands.due()
                 if errand is not None:
                     return errand.run
@@ -302,11 +271,9 @@ class Worker:
             return
         with self._condition:
             if self._stopping:
-                return  # it stays in the journal as it is
-            taken_up = sum(each.cut_off for each in self._queue)
-            if taken_up and not job.cut_off:
-                self._queue.insert(taken_up, job)
-                job = self._running = self._queue.popleft()
+                self._agenda.put_back(job)  # it stays in the journal as it is
+                return
+            job = self._agenda.let_pass(job)
         self._execution.carry_out(job)
 
     def _guarded(self, act: Callable[[], None]) -> None:
@@ -335,6 +302,30 @@ class Worker:
             gone = f"{self.snapshot.transport} has disappeared; lpad goes on as soon as it is back"
             self._observer.absent(CardUnreachable(gone))
 
+    def _watch(self) -> None:
+        if self._card.port.watch is not None:
+            self._end_watch = self._card.port.watch(self._port_seen)
+            with self._condition:
+                stopping = self._stopping
+            if stopping:  # meanwhile
+                self._end_watch()
+
+    def _take_over(self) -> None:
+        """Work with a new port from here on; the card is opened anew only where that leads elsewhere."""
+        with self._condition:
+            port = self._port
+            self._review_at = time.monotonic()
+        if port.leads_where(self._card.port):
+            self._card.port = port
+            return
+        log.info("%s: opened anew, as the settings have it: %s", self._name, port.transport)
+        if self._end_watch is not None:
+            self._end_watch()
+        self._card.give_back()
+        self._card.port = port
+        self._observer.placed()
+        self._watch()
+
     def _look(self) -> None:
         """Open and read the card, and settle what was cut off."""
         if self._observer.look(seconds=self._patience.open + self._patience.read):
@@ -342,32 +333,15 @@ class Worker:
             self._outbox.wake()
 
     def _settle(self) -> None:
-        self._unsettled.settle(self.snapshot, submit=self.submit, take_up=self._take_up)
-        self.release(PauseReason.CARD)
+        self._unsettled.settle(self.snapshot, submit=self._agenda.submit, take_up=self._agenda.take_up)
+        self._agenda.release(PauseReason.CARD)
 
     def _adopt(self) -> None:
         """Take over unfinished changes, and settle them by what the card holds."""
         with self._condition:
             self._adopt_at = None
-        self._unsettled.adopt(self._name, pause=self._adopt_paused)
+        self._unsettled.adopt(self._name, pause=self._agenda.pause_again)
         self._look()
-
-    def _pause(self, job: Job) -> None:
-        """Keep a change that waits for another attempt, while others have the card."""
-        with self._condition:
-            if job.taken_back is not None and not job.stopped:  # in the very moment
-                job.fail(Cancelled(job.taken_back))
-                return
-            self._paused.add(job)
-
-    def _adopt_paused(self, change: Change) -> None:
-        """Keep a change that waited already when lpad ended."""
-        self._pause(Job(change, self._book))
-
-    def _resume(self) -> None:
-        """Queue what is to be tried again."""
-        with self._condition:
-            self._queue.extend(self._paused.take_due())
 
     def _review(self) -> None:
         """See whether the card is to be provided with a profile, as things are now."""

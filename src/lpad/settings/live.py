@@ -21,7 +21,7 @@ class When(StrEnum):
 
 
 WHEN: dict[str, When] = {
-    "euiccs": When.RESTART,  # what leads to a card is opened anew, and the card with it
+    "euiccs": When.RELOAD,
     "socket": When.RESTART,
     "state_folder": When.RESTART,
     "log": When.RELOAD,
@@ -30,35 +30,23 @@ WHEN: dict[str, When] = {
     "trust": When.RELOAD,
     "remote": When.RELOAD,
     "access": When.RELOAD,
-    "history": When.RESTART,
+    "history": When.RELOAD,
     "deadlines": When.RELOAD,
     "downloads": When.RELOAD,
-    "provision": When.RESTART,
-    "modem_manager": When.RESTART,
+    "provision": When.RELOAD,
+    "modem_manager": When.RELOAD,
 }
-"""Every key at the top of the file; what stands below a key is as the key, but for `OWN`."""
-
-OWN: dict[str, When] = {
-    "policy": When.RELOAD,
-}
-"""Keys of a card, below `euiccs.NAME`, that count otherwise than what leads to it."""
+"""Every key at the top of the file; what stands below a key is as the key."""
 
 
 def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:
     """Return the keys, dotted, that differ and that count from the next start only."""
-    return tuple(key for key in changed(running, wanted) if _when(key) is not When.RELOAD)
+    return tuple(key for key in changed(running, wanted) if WHEN.get(key.split(".")[0]) is not When.RELOAD)
 
 
 def changed(before: Settings, after: Settings) -> tuple[str, ...]:
     """Return the keys, dotted, that differ between two settings."""
     return tuple(_differences(msgspec.to_builtins(before), msgspec.to_builtins(after), ""))
-
-
-def _when(key: str) -> When | None:
-    top, *below = key.split(".")
-    if top == "euiccs" and len(below) > 1 and below[1] in OWN:
-        return OWN[below[1]]
-    return WHEN.get(top)
 
 
 def _differences(before: object, after: object, path: str) -> Iterator[str]:

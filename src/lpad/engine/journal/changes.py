@@ -45,7 +45,8 @@ class Changes:
 
     def __init__(self, database: Database, retention: Retention) -> None:
         self._database = database
-        self._retention = retention
+        self.retention = retention
+        """Counts from the next change on."""
 
     def add(
         self,
@@ -79,11 +80,11 @@ class Changes:
 
     def _trim(self, db: Transaction, latest: int) -> None:
         """Let go of ended changes that are too many or too old, and of the requests that led to them."""
-        oldest = time.time() - self._retention.days * 24 * 3600
+        oldest = time.time() - self.retention.days * 24 * 3600
         gone = db.execute(
             "DELETE FROM changes WHERE private IS NULL AND (id <= ? OR ended_at BETWEEN ? AND ?)"
             " RETURNING id",
-            (latest - self._retention.number, FIRST_DAY, oldest),
+            (latest - self.retention.number, FIRST_DAY, oldest),
         ).fetchall()
         db.executemany("DELETE FROM requests WHERE change_id = ?", gone)
 
@@ -142,7 +143,7 @@ class Changes:
             " ORDER BY id DESC LIMIT ?",
             euicc,
             before,
-            self._retention.number if limit is None else limit,
+            self.retention.number if limit is None else limit,
         )
         return [change for row in rows if (change := _read(row[0])) is not None]
 

@@ -1,0 +1,201 @@
+"""Cards that come, go and change while the engine runs, as the settings are read anew."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.card.at_csim import open_csim_link
+from lpad.condition import Condition
+from lpad.engine.change import Kind, State
+from lpad.engine.health import FailoverPolicy, HealthRule
+from lpad.engine.snapshot import CardState
+from lpad.engine.switch_policy import SwitchPolicy
+from lpad.errors import Conflict, NotFound
+from lpad.identifiers import Eid, Imei
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.card.link import Link
+    from lpad.deadline import Deadline
+    from lpad.engine.card import CardPort
+
+OTHER = "other"
+OTHER_EID = "89049032123451234512345678901300"
+IMEI = "356938035643809"
+
+
+class Counted:
+    """Opens the lab's modem and counts how often."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.path = str(lab.folder / "tty")
+        self.times = 0
+
+    def open(self, _deadline: Deadline) -> Link:
+        self.times += 1
+        return open_csim_link(self.path)
+
+
+@pytest.fixture
+def way(lab: Lab) -> Counted:
+    return Counted(lab)
+
+
+@pytest.fixture
+def port(lab: Lab, way: Counted) -> CardPort:
+    return replace(lab.port, open_link=way.open)
+
+
+@pytest.fixture
+def other(lab: Lab) -> Iterator[CardPort]:
+    """Another card in another modem."""
+    path = str(lab.folder / "other-tty")
+    with (
+        SoftCard(lab.folder / "other", pki=lab.pki, eid=Eid.parse(OTHER_EID)) as card,
+        PtyModem(card, path=path),
+    ):
+        yield replace(lab.port, name=OTHER, open_link=lambda _deadline: open_csim_link(path))
+
+
+def ready(lab: Lab, name: str = CARD) -> None:
+    lab.until(lambda: lab.engine.snapshot(name).state, lambda seen: seen is CardState.READY)
+
+
+def asking(lab: Lab) -> int:
+    """Begin a download that asks for consent, and return its number."""
+    code = lab.code(lab.order())
+    change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, confirm=True).id)
+    assert change.question is not None
+    return change.id
+
+
+def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -> None:
+    """It has a worker of its own at once; the others' changes go on, and their ports stay open."""
+    lab.start(port)
+    asks = asking(lab)
+    events = lab.engine.subscribe(lambda: None)
+    lab.engine.become([port, other])
+    assert [each.name for each in lab.engine.snapshots()] == [CARD, OTHER]
+    ready(lab, OTHER)
+    assert {"name": OTHER, "state": "starting", "eid": None, "error": None} in [
+        event.data for event in events.take()
+    ]
+    events.close()
+    assert lab.engine.change(asks).state is State.WAITING
+    assert way.times == 1
+    assert lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id).state is State.DONE
+
+
+def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
+    """Its change under way is taken back, those queued are ended, all with the reason; the port is closed."""
+    lab.start(port, other)
+    ready(lab, OTHER)
+    asks = asking(lab)
+    queued = lab.submit(Kind.REFRESH).id
+    events = lab.engine.subscribe(lambda: None)
+    lab.engine.become([other])
+    assert [each.name for each in lab.engine.snapshots()] == [OTHER]
+    with pytest.raises(NotFound, match="the settings name: other"):
+        lab.submit(Kind.REFRESH)
+    taken_back, ended = lab.ended(asks), lab.ended(queued)
+    assert (taken_back.state, ended.state) == (State.CANCELLED, State.FAILED)
+    assert taken_back.error is not None
+    assert taken_back.error.sentence == f"the settings no longer name a card '{CARD}'"
+    assert ended.error is not None
+    assert ended.error.kind == "not-found"
+    lab.until_true(lambda: f"card-{CARD}" not in {each.name for each in threading.enumerate()})
+    assert [event.data["state"] for event in events.take() if event.type == "euicc"] == ["removed"]
+    events.close()
+    assert lab.card.open_channels == ()
+    open_csim_link(str(lab.folder / "tty")).close()  # nobody else holds it
+    assert lab.engine.alive
+
+
+def test_a_change_of_a_card_that_goes_can_be_answered_until_it_has_ended(lab: Lab, port: CardPort) -> None:
+    """What is known of a change does not depend on its card; one that has ended can't be taken back."""
+    lab.start(port)
+    asks = asking(lab)
+    lab.engine.become([])
+    lab.ended(asks)
+    with pytest.raises(Conflict):
+        lab.engine.cancel(asks)
+
+
+def test_a_card_goes_and_comes_back(lab: Lab, port: CardPort) -> None:
+    """However fast the settings change: the new worker has the card as soon as the old one has let go."""
+    lab.start(port)
+    asks = asking(lab)
+    lab.engine.become([])
+    lab.engine.become([port])
+    ready(lab)
+    assert lab.engine.change(asks).state is State.CANCELLED
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+
+
+def test_what_takes_effect_on_an_open_card(lab: Lab, port: CardPort, way: Counted) -> None:
+    """IMEI, policy and the like count from the next change on, and the port is not opened again."""
+    lab.start(port)
+    lab.install()
+    lab.engine.become([replace(port, imei=Imei.parse(IMEI), policy=SwitchPolicy(protected=(FIRST,)))])
+    refused = lab.carry_out(Kind.DELETE, iccid=FIRST)
+    assert refused.error is not None
+    assert refused.error.kind == "protected"
+    assert lab.engine.policy(CARD).protected == (FIRST,)
+    lab.carry_out(Kind.REFRESH)
+    assert lab.engine.snapshot(CARD).imei == IMEI
+    assert way.times == 1
+    lab.engine.become([port])
+    assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
+    assert lab.engine.snapshot(CARD).imei == "490154203237518", "the modem's own"
+    assert way.times == 1
+
+
+def test_a_way_that_is_another_waits_for_the_change(
+    lab: Lab, port: CardPort, way: Counted, other: CardPort
+) -> None:
+    """The change under way ends on the old way, the next one begins on the new, and so finds another card."""
+    lab.start(port)
+    asks = asking(lab)
+    before = lab.engine.snapshot(CARD).eid
+    lab.engine.become([replace(other, name=CARD, transport="elsewhere")])
+    assert lab.engine.change(asks).state is State.WAITING
+    lab.engine.cancel(asks)
+    lab.ended(asks)
+    lab.until(
+        lambda: lab.engine.snapshot(CARD),
+        lambda seen: seen.state is CardState.READY and seen.eid != before,
+    )
+    assert lab.engine.snapshot(CARD).transport == "elsewhere"
+    assert way.times == 1
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+
+
+def test_failover_comes_and_goes(lab: Lab, port: CardPort) -> None:
+    """A policy that is new begins to look, the same one goes on, one that is gone ends."""
+    rules = tuple(
+        HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=60, lasting=600)
+        for iccid in (FIRST, FIRST[:-1] + "0")
+    )
+    watched = replace(port, failover=FailoverPolicy(rules=rules, within=60, cooldown=60))
+    lab.start(port)
+    ready(lab)
+    assert lab.engine.failover(CARD) is None
+    lab.engine.become([watched])
+    assert lab.engine.failover(CARD) is not None
+    (thread,) = (each for each in threading.enumerate() if each.name == f"failover-{CARD}")
+    lab.engine.become([replace(watched, imei=Imei.parse(IMEI))])
+    assert thread.is_alive()
+    assert lab.engine.alive
+    lab.engine.become([port])
+    thread.join(30)
+    assert not thread.is_alive()
+    assert lab.engine.failover(CARD) is None
+    assert lab.engine.alive
