@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.cli import exit_codes
 from system.container import finish
-from system.gateway import SIM
+from system.gateway import CARD, SIM
 
 if TYPE_CHECKING:
     import subprocess
@@ -71,6 +71,20 @@ def test_it_runs(gateway: Gateway) -> None:
     assert re.search(r"^group: lpad$", permissions.replace("# ", ""), re.MULTILINE)
     assert "group:lpad-read:rw-" in permissions
     assert "other::---" in permissions
+
+
+def test_its_journal_has_fields(gateway: Gateway) -> None:
+    """What happens to a card and in a change can be asked for by field."""
+    gateway.ready()
+    gateway.lpactl("info", "--refresh")
+    change = gateway.lpactl("changes")[0]["id"]
+    gateway.run("journalctl", "--sync")
+    said = gateway.journal("--output=json", f"EUICC={CARD}", f"CHANGE_ID={change}").splitlines()
+    entries = [json.loads(line) for line in said]
+    assert {entry["CHANGE_KIND"] for entry in entries} == {"refresh"}
+    assert {entry["_SYSTEMD_UNIT"] for entry in entries} == {"lpad.service"}
+    assert entries[-1]["MESSAGE"].endswith("done")
+    assert entries[-1]["PRIORITY"] == "6"
 
 
 def test_it_is_confined(gateway: Gateway) -> None:
