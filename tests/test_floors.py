@@ -33,6 +33,7 @@ FLOORS = {
     "settings": 7,
     "systemd": 7,
     "watchdog": 7,
+    "watched_pool": 7,
     "status": 7,
     "reloading": 7,
     "logging_format": 7,

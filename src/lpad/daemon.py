@@ -33,6 +33,7 @@ from lpad.remote.network_news import watch_network
 from lpad.servers import Servers
 from lpad.status import Status
 from lpad.watchdog import Watchdog
+from lpad.watched_pool import WatchedPool
 
 if TYPE_CHECKING:
     import socket
@@ -124,6 +125,7 @@ class _Live:
 
     def listening(self) -> None:
         """Begin: not earlier, since work of which nobody can ask helps nobody."""
+        asyncio.get_running_loop().set_default_executor(WatchedPool(thread_name_prefix="serving"))
         self._engine.start()
         where = ", ".join(str(each.getsockname()) for each in self._sockets)
         log.info("lpad %s listens on %s", lpad.__version__, where)

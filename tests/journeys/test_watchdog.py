@@ -66,6 +66,21 @@ def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway) -> None:
         assert managed.process.wait(PATIENCE) == -signal.SIGABRT
 
 
+def test_a_stuck_thread_behind_the_api_starves_the_watchdog(gateway: Gateway) -> None:
+    """A loop that runs while what it waits for hangs answers nobody: that is not well either."""
+    with Managed(gateway, watchdog=WATCHDOG) as managed:
+        gateway.ready()
+        managed.until("WATCHDOG")
+        settings = gateway.folder / "lpad.yaml"
+        settings.unlink()
+        os.mkfifo(settings)
+        managed.process.send_signal(signal.SIGHUP)
+        gateway.until(lambda: "a thread that serves requests is stuck in SettingsFile.read" in gateway.log)
+        assert managed.silent(2 * WATCHDOG)
+        managed.process.send_signal(signal.SIGABRT)
+        assert managed.process.wait(PATIENCE) == -signal.SIGABRT
+
+
 def test_a_stopped_process_feeds_nothing(gateway: Gateway) -> None:
     """Whatever keeps the whole process from running starves the watchdog; afterwards it is fed again."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
