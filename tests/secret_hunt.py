@@ -1,7 +1,7 @@
 """A hunt for secrets through all that the whole suite has ever logged.
 
 Every order and card that a test makes up is a source of secrets; every line that lpad logs in the tests' own
-process, in debug and above, and every line that a gateway's daemon has written, is prey. Lines are kept by
+process, in debug and above, and every line that a daemon of theirs has written, is prey. Lines are kept by
 the words in them that could be secrets, so that the hunt costs little.
 """
 

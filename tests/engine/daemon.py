@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from lpad.client import Client
+from secret_hunt import HUNT
 
 if TYPE_CHECKING:
     from engine.lab import Lab
@@ -46,6 +47,7 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             assert self.stop() == 0, self.log()
+        HUNT.hear(self.log())
 
     def start(self) -> None:
         """Start it and wait for READY=1, as the service manager does."""
