@@ -10,7 +10,7 @@ from lpad.errors import InvalidSettings
 from lpad.install_policies import install_policies
 from lpad.lpa.install_policy import Asking, InstallPolicy
 from lpad.settings import Settings, SettingsFile
-from lpad.settings.live import restart_needed
+from lpad.settings.live import changed, restart_needed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,10 +46,11 @@ euiccs:
 
 
 def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
-    """The rest of the card's part still needs a restart."""
-    before = read(tmp_path, "euiccs: {modem: {port: a, baud: 9600}}")
-    after = read(tmp_path, "euiccs: {modem: {port: a, policy: {classes: [test]}}}")
-    assert restart_needed(before, after) == ("euiccs.modem.baud",)
+    """What a card has of its own is seen as changed, and waits for no restart, as the socket does."""
+    before = read(tmp_path, "euiccs: {modem: {port: a}}")
+    after = read(tmp_path, "{socket: s, euiccs: {modem: {port: a, policy: {classes: [test]}}}}")
+    assert changed(before, after) == ("euiccs.modem.policy.classes", "socket")
+    assert restart_needed(before, after) == ("socket",)
 
 
 @pytest.mark.parametrize(
