@@ -25,6 +25,8 @@ OTHER_EID = "89049032000000000000000000000105"
 ENABLE = 'AT+CSIM=50,"81E2910014BF31'
 DELETE = 'AT+CSIM=40,"81E291000FBF33'
 NICKNAME = 'AT+CSIM=52,"81E2910015BF29'
+SEGMENT = 'AT+CSIM=66,"81E291001CA01A'
+LOAD_RESULT = 'AT+CSIM=10,"01C0'
 RESET: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
 
 CASES: dict[str, tuple[Kind, dict[str, Any], str]] = {
@@ -69,6 +71,21 @@ def gone(lab: Lab, case: str, *, executed: bool) -> Change:
     return change
 
 
+def gone_while_loading(lab: Lab, *, installed: bool, **params: Any) -> Change:
+    """Have the port go in place of the answer to an early segment, or to the last."""
+    lab.until_true(lambda: lab.card.open_channels == ())
+    lab.modem.received.clear()
+    lab.modem.once(SEGMENT, delay=0.3, executed=installed, vanish=not installed)
+    order = lab.order(iccid=FIRST)
+    change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, **params)
+    lab.until_true(lambda: any(each.startswith(SEGMENT) for each in lab.modem.received))
+    if installed:
+        lab.modem.once(LOAD_RESULT, vanish=True)
+    return lab.until(
+        lambda: lab.engine.change(change.id), lambda seen: seen.pause is not None or seen.state.ended
+    )
+
+
 def back(lab: Lab) -> None:
     """Bring the port back, as a modem does that was started anew."""
     lab.card.reset()
@@ -106,6 +123,75 @@ def test_what_the_card_did_not_do_is_not_done(both: Lab, case: str) -> None:
     sentence = interrupted(both.ended(change.id))
     assert "cut off by the card's going away; now" in sentence
     assert "ask again" in sentence
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["alive", "restarted"])
+def test_a_profile_whose_last_answer_was_lost(lab: Lab, *, restarted: bool) -> None:
+    """A download that is not to be tried again is no failure where the card has installed the profile."""
+    change = gone_while_loading(lab, installed=True)
+    assert change.state is State.WAITING, change.error
+    assert change.pause is not None
+    assert change.pause.reason is PauseReason.CARD
+    if restarted:
+        lab.stop()
+        lab.start()
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.ABSENT)
+        assert lab.engine.change(change.id).pause == change.pause
+    back(lab)
+    lab.carry_out(Kind.REFRESH)
+    ended = lab.ended(change.id)
+    assert ended.state is State.DONE, ended.error
+    assert ended.result is not None
+    assert ended.result["iccid"] == FIRST
+    assert ended.result["settled"] is True
+    lab.until_true(lambda: lab.card.notifications == ())
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["alive", "restarted"])
+def test_a_profile_that_was_half_loaded(lab: Lab, *, restarted: bool) -> None:
+    """What the card does not hold was not installed, and the error says so."""
+    change = gone_while_loading(lab, installed=False)
+    assert change.state is State.WAITING, change.error
+    if restarted:
+        lab.stop()
+        lab.start()
+    back(lab)
+    lab.carry_out(Kind.REFRESH)
+    assert "was being loaded and is not on the card" in interrupted(lab.ended(change.id))
+    assert lab.card.profiles == ()
+
+
+def test_a_download_that_was_to_be_enabled_too(lab: Lab) -> None:
+    """The card went before that: the error names the profile that is there."""
+    change = gone_while_loading(lab, installed=True, enable=True)
+    back(lab)
+    lab.carry_out(Kind.REFRESH)
+    ended = lab.ended(change.id)
+    assert "is installed, but not enabled; enable it" in interrupted(ended)
+    assert ended.error is not None
+    assert ended.error.details["installed"] == FIRST
+
+
+def test_a_download_that_is_tried_again_is_not_left_to_the_card(lab: Lab) -> None:
+    """It is taken up when the card is back, and done with what the attempt before has left."""
+    change = gone_while_loading(lab, installed=True, retry_for=3600, enable=True)
+    assert change.pause is not None
+    assert change.pause.retry_at is not None
+    back(lab)
+    lab.carry_out(Kind.REFRESH)
+    ended = lab.ended(change.id)
+    assert ended.state is State.DONE, ended.error
+    assert [each.enabled for each in lab.card.profiles] == [True]
+
+
+def test_a_download_before_its_loading_fails_at_once(lab: Lab) -> None:
+    """Nothing was sent that could have installed anything."""
+    lab.modem.once('AT+CSIM=520,"81E21100FFBF38', vanish=True)
+    order = lab.order()
+    change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+    assert change.error is not None
+    assert change.error.kind == "card-unreachable"
+    assert "interrupted" not in change.error.details
 
 
 def test_it_waits_for_the_card_alone(both: Lab) -> None:

@@ -12,12 +12,13 @@ from lpad.engine.operations import OPERATIONS
 from lpad.engine.retrying import retry_after, retry_after_stop
 from lpad.engine.switching import see_through
 from lpad.engine.time_limit import Moment, TimeLimit
-from lpad.engine.unsettled import LIMIT, internal_error
+from lpad.engine.unsettled import internal_error
 from lpad.errors import (
     Cancelled,
     CardBusy,
     CardError,
     CardMalformed,
+    CardRefused,
     CardStatus,
     CardUnreachable,
     LpadError,
@@ -150,23 +151,28 @@ class Execution:
     def _left_to_card(self, job: Job, error: LpadError) -> bool:
         """Leave it to the card to tell what became of a change whose answer was lost.
 
-        One that is there again has just been read: done is done, and else the error says why not.
+        One that is there again has just been read: done is done, and else its own word, or the error, says
+        why not.
         """
-        if not (job.unsure and settling.is_found_out(job.change) and isinstance(error, _UNCLEAR)):
+        if not (job.unsure and settling.is_found_out(job.change, job.notes) and isinstance(error, _UNCLEAR)):
             return False
         if not self._observer.ready:
             self._await_card(job, error)
             return True
         if job.settled is not None:  # it is done, and the modem was helped as far as that goes
             return False
-        if isinstance(self._unsettled.verdict(job.change, self._observer.snapshot), LpadError):
+        verdict = self._unsettled.verdict(job.change, self._observer.snapshot)
+        if isinstance(verdict, CardRefused):
+            job.fail(verdict)
+            return True
+        if isinstance(verdict, LpadError):
             return False
         self._unsettled.put_back(job.change)
         self._settle()
         return True
 
     def _await_card(self, job: Job, error: LpadError) -> None:
-        noted = job.notes.get(LIMIT)
+        noted = job.notes.get(settling.LIMIT)
         moment = Moment.now()
         # One that goes away again and again is not waited for anew each time.
         limit = (
@@ -175,13 +181,15 @@ class Execution:
             else TimeLimit.starting(self._means.patience.absence, at=moment)
         )
         pause = Pause(reason=PauseReason.CARD, since=now(), retry_at=None, error=Failure.of(error))
-        job.await_card(pause, **{LIMIT: limit.noted()})
+        job.await_card(pause, **{settling.LIMIT: limit.noted()})
         self._unsettled.keep_open(job.change, limit)
 
     def _tried_again(self, job: Job, error: LpadError) -> bool:
         """Have a download wait for another attempt, where one can help."""
         if job.change.kind is not Kind.DOWNLOAD or job.change.guard is not None:
             return False  # what was on trial has had its end
+        if settling.is_left_to_card(job.notes):
+            return False  # it has had its attempts
         around = self._means.surroundings
         if isinstance(error, Cancelled):
             retry = retry_after_stop(job.change, error) if job.stopped else None

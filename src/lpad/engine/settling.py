@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Judge = Callable[[Change, Private, Snapshot, list[StoredNotification]], Verdict]
 
 
+LIMIT = "absence"
+"""The note that says how long a card is waited for that holds the outcome."""
+
 RESTARTS = 10
 """How often a download is taken up again that was cut off by an end of the daemon."""
 
@@ -56,9 +59,18 @@ def goes_on(change: Change) -> bool:
     return change.state is not State.QUEUED and change.guard is not None
 
 
-def is_found_out(change: Change) -> bool:
-    """Whether the card tells what became of a change that it went away under: one command, and no guard."""
-    return change.guard is None and change.kind in _ONE_COMMAND
+def is_found_out(change: Change, notes: Mapping[str, Json]) -> bool:
+    """Whether the card tells what became of a change that it went away under: it has no guard.
+
+    That is so of one command; of a download once its loading was begun, for the last segment may be there.
+    """
+    loading = change.kind is Kind.DOWNLOAD and bool(notes.get("iccid"))
+    return change.guard is None and (loading or change.kind in _ONE_COMMAND)
+
+
+def is_left_to_card(notes: Mapping[str, Json]) -> bool:
+    """Whether nothing is waited for any more but what the card tells of the change."""
+    return LIMIT in notes
 
 
 def concerns_modem(change: Change) -> bool:
@@ -75,9 +87,8 @@ def is_tried_again(change: Change, private: Private) -> bool:
     """
     wanted = bool(change.params.get("retry_for") or change.params.get("when_online"))
     restarts = private.notes.get("restarts")
-    return (
-        change.kind is Kind.DOWNLOAD and wanted and not (isinstance(restarts, int) and restarts >= RESTARTS)
-    )
+    spent = is_left_to_card(private.notes) or (isinstance(restarts, int) and restarts >= RESTARTS)
+    return change.kind is Kind.DOWNLOAD and wanted and not spent
 
 
 def _switched(
@@ -139,7 +150,9 @@ def _downloaded(
     profile = reading.find(card.profiles, iccid)
     if profile is not None and not private.notes.get("held_before"):
         if change.params.get("enable") and not profile.enabled:
-            return _cut_off(change, f"profile {iccid} is installed, but not enabled; enable it")
+            error = _cut_off(change, f"profile {iccid} is installed, but not enabled", remedy="enable it")
+            error.details["installed"] = iccid
+            return error
         return {
             "iccid": iccid,
             "profile": reading.shown(profile),
@@ -171,9 +184,11 @@ def _harmless(
     return _cut_off(change, "what is pending stays in the outbox")
 
 
-def _cut_off(change: Change, state: str) -> CardUnreachable:
+def _cut_off(
+    change: Change, state: str, *, remedy: str = "ask again if it is still wanted"
+) -> CardUnreachable:
     return CardUnreachable(
-        f"{change.kind} was cut off by {_what(change)}; now {state}; ask again if it is still wanted",
+        f"{change.kind} was cut off by {_what(change)}; now {state}; {remedy}",
         interrupted=True,
     )
 

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.engine import settling
-from lpad.engine.change import Kind, State
+from lpad.engine.change import State
+from lpad.engine.settling import LIMIT
 from lpad.engine.time_limit import Moment, TimeLimit
 from lpad.errors import Cancelled, CardUnreachable, InternalError, LpadError
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
-
-LIMIT = "absence"
-"""The note that says how long a card is waited for that holds the outcome."""
 
 
 class TakeUp(Protocol):
@@ -58,12 +56,11 @@ class Unsettled:
             pause: keeps a change that waits for another attempt.
         """
         for change in self._book.adopt(euicc):
-            if change.pause is not None and change.kind is Kind.DOWNLOAD:
-                pause(change)
-            elif change.pause is not None:
-                noted = self._book.private(change.id).notes[LIMIT]
-                assert isinstance(noted, dict)
+            noted = self._book.private(change.id).notes.get(LIMIT)
+            if change.pause is not None and isinstance(noted, dict):
                 self.keep_open(change, TimeLimit.read(noted))
+            elif change.pause is not None:
+                pause(change)
             elif change.state is State.WAITING and not settling.goes_on(change):
                 error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
                 self._book.save(change.cancelled(error))
