@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from lpad.codec import tlv
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.deadline import Deadline
+from lpad.errors import CardError
 from lpad.identifiers import Iccid, TransactionId
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
@@ -210,8 +212,6 @@ def _seeds() -> dict[str, list[bytes]]:
 
 
 def _unpacked(text: str) -> bytes:
-    import base64  # noqa: PLC0415
-
     return base64.b64decode(text)
 
 
@@ -270,8 +270,6 @@ def _life() -> tuple[_Ear, list[bytes], list[bytes], list[bytes]]:
 
 
 def _refuse(euicc: Euicc, soon: Deadline) -> None:
-    from lpad.errors import CardError  # noqa: PLC0415
-
     try:
         euicc.cancel_session(TransactionId(bytes(8)), CancelSessionReason.TIMEOUT, deadline=soon)
     except CardError:

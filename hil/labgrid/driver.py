@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attr
 from labgrid.driver import Driver
@@ -29,7 +29,7 @@ class LpadDriver(Driver):
         place: the bench's, while the driver is active.
     """
 
-    bindings = {"resource": "LpadPlace"}  # noqa: RUF012 - as labgrid reads it
+    bindings: ClassVar[dict[str, str]] = {"resource": "LpadPlace"}
     evidence: str = attr.ib(default="lpad-evidence", validator=attr.validators.instance_of(str))
 
     def __attrs_post_init__(self) -> None:

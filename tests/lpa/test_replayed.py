@@ -41,9 +41,8 @@ def download(bench: Bench, order: ServersOrder, say: Callable[[str, HttpAnswer],
         Download(euicc, server, wanted, device=DEVICE, listener=Caller()).run(deadline=soon())
 
 
-@pytest.mark.parametrize("replayed", FUNCTIONS)
-def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
-    """Each answer of a download that worked is told apart in the next one."""
+def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
+    """What a server said, function by function, in a download that worked."""
     heard: dict[str, HttpAnswer] = {}
 
     def listen(function: str, answer: HttpAnswer) -> HttpAnswer:
@@ -51,6 +50,13 @@ def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
         return answer
 
     download(bench, bench.order(), listen)
+    return heard
+
+
+@pytest.mark.parametrize("replayed", FUNCTIONS)
+def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
+    """Each answer of a download that worked is told apart in the next one."""
+    heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerMalformed):
         download(
@@ -64,13 +70,7 @@ def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
 @pytest.mark.parametrize(("place", "other"), list(itertools.permutations(FUNCTIONS, 2)))
 def test_answers_in_each_other_s_place(bench: Bench, place: str, other: str) -> None:
     """An answer to another function is none to this one."""
-    heard: dict[str, HttpAnswer] = {}
-
-    def listen(function: str, answer: HttpAnswer) -> HttpAnswer:
-        heard[function] = answer
-        return answer
-
-    download(bench, bench.order(), listen)
+    heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerError):
         download(
