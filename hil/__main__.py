@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 CASES = ROOT / "hil" / "cases"
 _INTERRUPTED = 130
+_FAILED = 1
 _WRONG = 2
 
 
@@ -41,7 +42,10 @@ _WRONG = 2
 @click.option("-k", "chosen", metavar="EXPRESSION", help="These cases only, as pytest's -k.")
 @click.option("--endurance/--no-endurance", default=True, help="Whether to run the endurance cases.")
 @click.option("--restore", is_flag=True, help="Only make cards as they were before a run that was cut off.")
-def main(bench: Path, only: tuple[str, ...], chosen: str | None, endurance: bool, restore: bool) -> None:  # noqa: FBT001 - click's
+@click.option("--complete", is_flag=True, help="A skipped case fails the run, as where no code is left.")
+def main(
+    *, bench: Path, only: tuple[str, ...], chosen: str | None, endurance: bool, restore: bool, complete: bool
+) -> None:
     """Test real cards, modems and readers with lpad; see hil/README.md."""
     try:
         file = BenchFile.read(bench)
@@ -60,9 +64,10 @@ def main(bench: Path, only: tuple[str, ...], chosen: str | None, endurance: bool
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: places.interrupt())
     statuses = places.run(names, [word for word in selection if word is not None])
-    summary = run.finish()
-    click.echo(f"\n{summary}\n{run.path / 'report.html'}")
-    sys.exit(_status(statuses, interrupted=places.interrupted))
+    found = run.finish()
+    click.echo(f"\n{found.summary}\n{run.path / 'report.html'}")
+    status = _status(statuses, interrupted=places.interrupted)
+    sys.exit(_FAILED if status == 0 and complete and found.skipped else status)
 
 
 class _Places:
@@ -156,7 +161,7 @@ def _status(statuses: dict[str, int], *, interrupted: bool) -> int:
         return _INTERRUPTED
     if WRONG_CARD in statuses.values():
         return WRONG_CARD
-    return 0 if all(status == 0 for status in statuses.values()) else 1
+    return 0 if all(status == 0 for status in statuses.values()) else _FAILED
 
 
 if __name__ == "__main__":

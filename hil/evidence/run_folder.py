@@ -31,6 +31,16 @@ class RunFindings(msgspec.Struct, frozen=True):
     began: datetime
     places: list[PlaceFindings] = []
 
+    @property
+    def summary(self) -> str:
+        """A line for each place."""
+        return "\n".join(_line(each) for each in self.places) or "no place left any findings"
+
+    @property
+    def skipped(self) -> bool:
+        """Whether a case suited its place and was skipped all the same."""
+        return any(each.outcome == "skipped" for place in self.places for each in place.outcomes)
+
 
 class RunFolder:
     """One run's evidence."""
@@ -53,8 +63,8 @@ class RunFolder:
         (folder / "private").mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
-    def finish(self) -> str:
-        """Put the places' findings together, make the page, and return a summary of some lines."""
+    def finish(self) -> RunFindings:
+        """Put the places' findings together, make the page, and return them."""
         places = [
             msgspec.json.decode(path.read_bytes(), type=PlaceFindings)
             for path in sorted(self.path.glob(f"*/{_FINDINGS}"))
@@ -67,7 +77,7 @@ class RunFolder:
         )
         for log in self.path.glob("*/daemon.log"):
             log.write_text(redacted(log.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
-        return "\n".join(_line(each) for each in places) or "no place left any findings"
+        return findings
 
     def _last(self) -> list[PlaceFindings]:
         """Return what the run before found; nothing where there was none."""

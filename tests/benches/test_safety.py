@@ -58,6 +58,22 @@ def test_wrong_card(stage: Stage) -> None:
     assert not (stage.folder / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "status"), [((), 0), (("--complete",), 1)], ids=["as usual", "--complete"]
+)
+def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: int) -> None:
+    """A case that finds no code left is skipped, which is told; who wants every case has the run fail."""
+    (stage.folder / "empty.yaml").write_text(yaml.safe_dump({"codes": []}))
+    bench = bench_with(stage, "spent", codes="empty.yaml")
+    content = yaml.safe_load(bench.read_text())
+    del content["server"]  # whose codes have no end
+    bench.write_text(yaml.safe_dump(content))
+    run = Run(bench, "--place", PLACE, "-k", "test_activation_code", *options)
+    assert run.end() == status, run.output
+    assert "1 skipped" in run.output
+    assert "no code is left in the pool" in (run.folder / "junit.xml").read_text()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_interrupted(stage: Stage, how: signal.Signals) -> None:
     """However a run is cut off while it switches, the profile that was enabled before is so again."""
