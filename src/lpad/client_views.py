@@ -169,6 +169,15 @@ class Failover(_View, frozen=True, kw_only=True):
     seen: str | None = None
 
 
+class KnownRisk(_View, frozen=True, kw_only=True):
+    """A profile that is known to be a risk to the card; `risk` is a word for programs."""
+
+    iccid: str
+    risk: str
+    enabled: bool
+    sentence: str
+
+
 class Euicc(_View, frozen=True, kw_only=True):
     """One card; all from `imei` on is not in the list of all cards."""
 
@@ -184,6 +193,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     read_at: datetime | None = None
     switching: Switching | None = None
     failover: Failover | None = None
+    known_risks: tuple[KnownRisk, ...] = ()
 
 
 class Profile(_View, frozen=True, kw_only=True):

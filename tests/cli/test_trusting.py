@@ -9,6 +9,7 @@ import pytest
 from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.lab import CARD, Lab
+from lpad.codec import certificate_issuers
 from lpad.engine.snapshot import CardState
 from lpad.remote.trust import Trust
 from lpad.simulator.credential import Curve
@@ -67,6 +68,47 @@ def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
     out = terminal.lpactl("info").ok().out
     for ci in pki.ci.values():
         assert f"{ci.key_id.hex()}  not known by name (verification, signing)" in out
+
+
+def test_info_names_cis_that_are_known(
+    terminal: Terminal, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CI of lpad's table is shown by its name, and one for tests as such, also to programs."""
+    nist, brainpool = (ci.key_id.hex() for ci in pki.ci.values())
+    (tmp_path / "table").write_text(f"{nist}\tSome CI\tproduction\n{brainpool}\tSome other CI\ttest\n")
+    monkeypatch.setattr(certificate_issuers, "_TABLE", tmp_path / "table")
+    certificate_issuers.known_issuers.cache_clear()
+    try:
+        out = terminal.lpactl("info", "--refresh").ok().out
+        told = terminal.lpactl("info", "--json").ok().json["info"]["certificate_issuers"]
+    finally:
+        certificate_issuers.known_issuers.cache_clear()
+    assert f"{nist}  Some CI (verification, signing)" in out
+    assert f"{brainpool}  Some other CI (verification, signing; for tests)" in out
+    assert [(each["key_id"], each["name"], each["test"]) for each in told] == [
+        (nist, "Some CI", False),
+        (brainpool, "Some other CI", True),
+    ]
+
+
+def test_info_points_out_risks(terminal: Terminal) -> None:
+    """A factory test profile is a note for people and an entry for programs; others are neither."""
+    terminal.lab.install()
+    done = terminal.lpactl("info").ok()
+    assert done.err == ""
+    assert terminal.lpactl("info", "--json").ok().json["known_risks"] == []
+    terminal.lab.install(iccid="8949449999999990023", name="GSMA Generic eUICC Test Profile")
+    err = terminal.lpactl("info").ok().err
+    assert "8949449999999990023 is GSMA's generic test profile" in err
+    assert "lpactl delete 8949449999999990023" in err
+    (risk,) = terminal.lpactl("info", "--json").ok().json["known_risks"]
+    assert (risk["iccid"], risk["risk"], risk["enabled"]) == (
+        "8949449999999990023",
+        "generic-test-profile",
+        False,
+    )
+    terminal.lpactl("enable", "8949449999999990023").ok()
+    assert "and it is enabled" in terminal.lpactl("info").ok().err
 
 
 @pytest.mark.test_data

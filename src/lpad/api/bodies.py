@@ -13,6 +13,7 @@ from lpad.engine.failover import FailoverStatus
 from lpad.engine.guarded_switch import LONGEST as LONGEST_GUARD
 from lpad.engine.guarded_switch import MOST_CONDITIONS
 from lpad.engine.journal.health import JournalState
+from lpad.engine.known_risks import KnownRisk
 from lpad.engine.snapshot import Addresses, CardInfo, Profile
 from lpad.engine.switch_policy import SwitchPolicy
 
@@ -185,6 +186,7 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     read_at: datetime | None
     switching: SwitchPolicy
     failover: FailoverStatus | None
+    known_risks: tuple[KnownRisk, ...]
 
 
 class ProfileList(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from lpad.api.call import json_response, submission_response
 from lpad.api.roles import ROLE_FOR
 from lpad.engine.change import Kind
 from lpad.engine.guarded_switch import check_guard
+from lpad.engine.known_risks import known_risks
 from lpad.errors import CardUnreachable, InvalidValue, NotFound
 from lpad.identifiers import Iccid
 from lpad.server_address import ServerAddress
@@ -59,6 +60,7 @@ async def get_euicc(call: Call) -> Response:
         read_at=snapshot.read_at,
         switching=call.engine.policy(snapshot.name),
         failover=call.engine.failover(snapshot.name),
+        known_risks=known_risks(snapshot.profiles),
     )
     return json_response(view)
 

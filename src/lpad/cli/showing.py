@@ -9,7 +9,6 @@ import msgspec
 
 from lpad.cli.following import describe, follow, paused_lines, waits
 from lpad.cli.guards import failover_line, guard_rows, on_trial
-from lpad.cli.known_risks import risk_of
 from lpad.cli.lpactl_group import cli
 from lpad.cli.notifying import outbox_line
 from lpad.cli.output import Output, duration, joined, safe, size
@@ -101,10 +100,14 @@ def info(session: Session, refresh: bool) -> None:
             ("forbidden rules", joined(about.forbidden_policy_rules)),
         ]
     session.output.facts(rows)
-    for profile in session.client.profiles(name) if euicc.eid is not None else ():
-        risk = risk_of(profile)
-        if risk is not None:
-            session.output.note(safe(risk))
+    for each in euicc.known_risks:
+        now = ", and it is enabled" if each.enabled else ""
+        session.output.note(
+            safe(
+                f"profile {each.iccid} is {each.sentence}{now};"
+                f" unless this card is for tests, delete it: lpactl delete {each.iccid}"
+            )
+        )
     if euicc.error is not None:
         session.output.note(safe(f"{euicc.error.sentence} ({euicc.error.kind})"))
 
