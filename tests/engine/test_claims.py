@@ -77,8 +77,25 @@ def test_who_serves_another_card_lets_the_first_go() -> None:
     claims.claim(EID, two)
     with pytest.raises(CardServed):
         claims.claim(EID, one)
-    claims.release(one)
+    claims.leave(one)
     claims.release(two)
+    assert told == ["two"]
+
+
+def test_who_waits_goes_on_waiting_while_it_cannot_reach_the_card() -> None:
+    """One that meets something else meanwhile is told all the same; one that has left is not."""
+    claims, told = Claims(), list[str]()
+    one, two, three = (
+        Claimant(name, lambda name=name: told.append(name))  # type: ignore[misc]  # name is bound
+        for name in ("one", "two", "three")
+    )
+    claims.claim(EID, one)
+    for each in (two, three):
+        with pytest.raises(CardServed):
+            claims.claim(EID, each)
+    claims.release(two)
+    claims.leave(three)
+    claims.release(one)
     assert told == ["two"]
 
 
@@ -109,6 +126,11 @@ def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None
     lab.install()
     lab.until_true(lambda: lab.engine.notifications(CARD) == [])
     assert [each.duplicate for each in lab.server.notifications] == [False, False]
+    # A look of its own may have met the download's session since, and the next one may be a minute away.
+    lab.until_true(lambda: lab.card.open_channels == ())
+    refused = lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id)
+    assert refused.error is not None
+    assert refused.error.kind == "card-served"
     refused_as_served(lab)
 
 

@@ -11,11 +11,12 @@ import pytest
 from engine.lab import CARD, FIRST, Lab
 from lpad.card.at_csim import open_csim_link
 from lpad.condition import Condition
+from lpad.engine import lookout
 from lpad.engine.change import Kind, State
 from lpad.engine.health import FailoverPolicy, HealthRule
 from lpad.engine.snapshot import CardState
 from lpad.engine.switch_policy import SwitchPolicy
-from lpad.errors import Conflict, NotFound
+from lpad.errors import CardBusy, Conflict, NotFound
 from lpad.identifiers import Eid, Imei
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem import PtyModem
@@ -138,6 +139,64 @@ def test_a_card_goes_and_comes_back(lab: Lab, port: CardPort) -> None:
     ready(lab)
     assert lab.engine.change(asks).state is State.CANCELLED
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
+
+
+class Slow:
+    """A way to the lab's modem that is let go only once somebody else was refused it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.path = str(lab.folder / "tty")
+        self.refused = threading.Event()
+
+    def open(self, _deadline: Deadline) -> Link:
+        link = open_csim_link(self.path)
+        close = link.close
+
+        def later() -> None:
+            self.refused.wait(30)
+            close()
+
+        link.close = later  # type: ignore[method-assign]  # whatever holds up the end of a worker
+        return link
+
+    def open_next(self, _deadline: Deadline) -> Link:
+        try:
+            return open_csim_link(self.path)
+        except CardBusy:
+            self.refused.set()
+            raise
+
+
+@pytest.mark.parametrize("name", [CARD, OTHER])
+def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whoever was refused it has it at once, under the same name or another, and not at the next look."""
+    monkeypatch.setattr(lookout, "REOPENING", (3600,))
+    slow = Slow(lab)
+    lab.start(replace(lab.port, open_link=slow.open))
+    ready(lab)
+    lab.engine.become([])
+    lab.engine.become([replace(lab.port, name=name, open_link=slow.open_next)])
+    ready(lab, name)
+    assert slow.refused.is_set()
+
+
+def test_cards_that_change_places(lab: Lab, monkeypatch: pytest.MonkeyPatch, other: CardPort) -> None:
+    """Each has the other's port as soon as it is free, whichever of them lets go last."""
+    monkeypatch.setattr(lookout, "REOPENING", (3600,))
+    slow = Slow(lab)
+    lab.start(replace(lab.port, open_link=slow.open), other)
+    ready(lab)
+    ready(lab, OTHER)
+    before = {each.name: each.eid for each in lab.engine.snapshots()}
+    lab.engine.become(
+        [replace(other, name=CARD), replace(lab.port, name=OTHER, open_link=slow.open_next)],
+    )
+    for name, came_from in ((CARD, OTHER), (OTHER, CARD)):
+        lab.until(
+            lambda name=name: lab.engine.snapshot(name),  # type: ignore[misc]  # name is bound
+            lambda seen, eid=before[came_from]: seen.state is CardState.READY and seen.eid == eid,  # type: ignore[misc]  # likewise
+        )
+    assert slow.refused.is_set()
 
 
 def test_what_takes_effect_on_an_open_card(lab: Lab, port: CardPort, way: Counted) -> None:

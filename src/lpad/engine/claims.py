@@ -45,6 +45,7 @@ class Claims:
         """
         with self._lock:
             holder = self._holders.get(eid, claimant)
+            self._waiting.pop(claimant, None)
             told = self._let_go(claimant, but=eid)
             if holder is claimant:
                 self._holders[eid] = claimant
@@ -60,15 +61,20 @@ class Claims:
             )
 
     def release(self, claimant: Claimant) -> None:
-        """Serve no card any more: it can't be reached, or the settings don't name it."""
+        """Serve no card any more, since it can't be reached; whoever waits for one goes on waiting."""
         with self._lock:
             told = self._let_go(claimant)
         for each in told:
             each.when_free()
 
+    def leave(self, claimant: Claimant) -> None:
+        """Serve no card any more, and wait for none: the settings don't name it, or name it elsewhere."""
+        with self._lock:
+            self._waiting.pop(claimant, None)
+        self.release(claimant)
+
     def _let_go(self, claimant: Claimant, *, but: str | None = None) -> list[Claimant]:
-        """Forget what somebody serves and waits for, and return who waits for that."""
-        self._waiting.pop(claimant, None)
+        """Forget what somebody serves, and return who waits for that."""
         gone = [eid for eid, holder in self._holders.items() if holder is claimant and eid != but]
         for eid in gone:
             del self._holders[eid]

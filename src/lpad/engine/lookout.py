@@ -19,8 +19,13 @@ class Lookout:
         self._ready = False
         self._failures = 0
         self._look_at = 0.0
+        self._told = False
         self._port_there = True
         self._port_went: float | None = None
+
+    def begins(self) -> None:
+        """Take note that somebody begins to look: what is told from here on may be news to what is seen."""
+        self._told = False
 
     def found(self) -> None:
         """Take note that the card was read."""
@@ -28,9 +33,11 @@ class Lookout:
         self._failures = 0
 
     def missed(self) -> None:
-        """Take note that it could not be reached, and put off the next look."""
+        """Take note that it could not be reached, and put off the next look unless there is news."""
         self._ready = False
         self._port_went = None
+        if self._told:
+            return
         self._look_at = time.monotonic() + REOPENING[min(self._failures, len(REOPENING) - 1)]
         self._failures += 1
 
@@ -38,6 +45,7 @@ class Lookout:
         """Have an absent card looked for at once, and soon again."""
         self._failures = 0
         self._look_at = time.monotonic()
+        self._told = True
 
     def port_seen(self, *, there: bool) -> None:
         """Take note of what the system tells of the port."""

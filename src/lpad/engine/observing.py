@@ -67,7 +67,7 @@ class Observer:
         self._lookout = lookout
         self._lock = lock
         self._claims = claims
-        self._claimant = Claimant(card.port.name, self._look_now)
+        self._claimant = Claimant(card.port.name, self.look_now)
         self._gone = False
         self._snapshot = Snapshot(name=card.port.name, transport=card.port.transport)
         self._icons: dict[str, Icon] = {}
@@ -99,6 +99,8 @@ class Observer:
         Raises:
             CardError: it can't be opened or read.
         """
+        with self._lock:
+            self._lookout.begins()
         deadline = Deadline.after(seconds)
         with self._card.session(deadline=deadline) as euicc:
             return self.observe(euicc, deadline)
@@ -178,7 +180,7 @@ class Observer:
     def placed(self) -> None:
         """Say where the card is to be found from now on; what was read of it was another's, or elsewhere."""
         port = self._card.port
-        self._claims.release(self._claimant)
+        self._claims.leave(self._claimant)
         with self._lock:
             self._lookout.missed()
             self._lookout.look_now()
@@ -194,14 +196,15 @@ class Observer:
             euicc=self._snapshot.name,
         )
 
-    def let_go(self) -> None:
-        """Leave the card to whoever else reaches it."""
-        self._claims.release(self._claimant)
-
-    def _look_now(self) -> None:
+    def look_now(self) -> None:
+        """Have a card that can't be worked with looked for at once: what kept lpad from it may be over."""
         with self._lock:
             self._lookout.look_now()
             self._lock.notify_all()
+
+    def let_go(self) -> None:
+        """Leave the card to whoever else reaches it."""
+        self._claims.leave(self._claimant)
 
     def _publish(self, snapshot: Snapshot) -> None:
         before, self._snapshot = self._snapshot, snapshot

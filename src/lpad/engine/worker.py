@@ -61,7 +61,23 @@ class Worker:
         surroundings: Surroundings,
         policies: Policies,
         claims: Claims,
+        port_free: Callable[[], None],
     ) -> None:
+        """Prepare; nothing is opened before `start`.
+
+        Args:
+            port: where the card is.
+            book: where changes are written.
+            hub: is told what happens.
+            journal: keeps what is to outlive the daemon.
+            outbox: delivers notifications.
+            connect: opens a connection to an SM-DP+.
+            patience: how long things may take.
+            surroundings: the device's clock and network.
+            policies: what may be installed.
+            claims: which card is served under which name.
+            port_free: called from this worker's thread when it has let go a port that another may wait for.
+        """
         self._name = port.name
         self._card = Card(port)
         self._book = book
@@ -103,6 +119,7 @@ class Worker:
         )
         self._inquiry = Inquiry(self._card, self._condition)
         self._port = port
+        self._port_free = port_free
         self._stopping = False
         self._leaving = False
         self._tidy_at: float | None = None
@@ -182,6 +199,10 @@ class Worker:
             self._port = port
             self._condition.notify_all()
 
+    def look_now(self) -> None:
+        """Look for the card at once, where it can't be worked with: somebody has let its port go, perhaps."""
+        self._observer.look_now()
+
     def leave(self) -> None:
         """Begin to end, since the settings name the card no more: no change of it is kept for later."""
         self._leaving = True
@@ -236,6 +257,7 @@ class Worker:
         self._observer.let_go()
         if self._leaving:
             self._guarded(self._agenda.give_up)
+            self._port_free()
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for something to do, and return it: a change before any errand; None at the end."""
@@ -324,6 +346,7 @@ class Worker:
         self._card.give_back()
         self._card.port = port
         self._observer.placed()
+        self._port_free()
         self._watch()
 
     def _look(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lpad.errors import NotFound
 
@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from lpad.engine.worker import Worker
 
 
+class Hire(Protocol):
+    """Makes a worker."""
+
+    def __call__(self, port: CardPort, /, *, port_free: Callable[[], None]) -> Worker:
+        """Return a worker for a card; `port_free` is called when it has let a port go."""
+
+
 class Workforce:
     """Read from any thread; one at a time changes it."""
 
-    def __init__(self, ports: Iterable[CardPort], hire: Callable[[CardPort], Worker]) -> None:
+    def __init__(self, ports: Iterable[CardPort], hire: Hire) -> None:
         """Hire a worker for each port; none works before `start`.
 
         Args:
@@ -29,7 +36,9 @@ class Workforce:
         """
         self._hire = hire
         self._changing = threading.Lock()
-        self._workers: Mapping[str, Worker] = {port.name: hire(port) for port in ports}
+        self._workers: Mapping[str, Worker] = {
+            port.name: hire(port, port_free=self._port_free) for port in ports
+        }
         """Replaced as a whole, never altered: whoever reads it needs no lock."""
         self._leaving: tuple[Worker, ...] = ()
 
@@ -67,7 +76,11 @@ class Workforce:
         """
         with self._changing:
             before, wanted = self._workers, {port.name: port for port in ports}
-            new = {name: self._hire(port) for name, port in wanted.items() if name not in before}
+            new = {
+                name: self._hire(port, port_free=self._port_free)
+                for name, port in wanted.items()
+                if name not in before
+            }
             gone = [worker for name, worker in before.items() if name not in wanted]
             self._leaving = (*(each for each in self._leaving if each.alive), *gone)
             self._workers = {name: before.get(name) or new[name] for name in wanted}
@@ -118,3 +131,8 @@ class Workforce:
         for worker in self._workers.values():
             if worker.snapshot.eid == eid:
                 worker.tidy()
+
+    def _port_free(self) -> None:
+        """Have all who were refused a port look again: settings may give one card another's port."""
+        for worker in self._workers.values():
+            worker.look_now()
