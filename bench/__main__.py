@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -39,9 +40,10 @@ IMPORTS = (
 
 
 def main() -> int:
-    """Run everything, or with --load the load alone; --json prints the figures as JSON."""
-    figures = load(BAUD) if "--load" in sys.argv[1:] else [*_download(), _start(), *load(BAUD)]
-    if "--json" in sys.argv[1:]:
+    """Run what the command line says."""
+    asked = _arguments()
+    figures = load(BAUD) if asked.load else [*_download(), _start(), *load(BAUD)]
+    if asked.json:
         print(
             json.dumps([asdict(each) | {"ratio": each.ratio, "met": each.met} for each in figures], indent=2)
         )
@@ -53,6 +55,13 @@ def main() -> int:
                 f" {each.goal:6.2f}  {'' if each.met else 'MISSED'}"
             )
     return 0 if all(each.met for each in figures) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    parser.add_argument("--load", action="store_true", help="measure reads under load alone")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    return parser.parse_args()
 
 
 def _download() -> list[Figure]:

@@ -1,0 +1,47 @@
+"""The scripts that a newcomer meets say what they do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(each.name for each in (ROOT / "script").iterdir() if each.name != "environment")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_printed_and_nothing_done(tmp_path: Path, name: str, option: str) -> None:
+    """Where nothing is installed, the answer is what stands on top of the script; no file is made."""
+    shutil.copytree(ROOT / "script", tmp_path / "script")
+    done = subprocess.run(
+        [tmp_path / "script" / name, option], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    shown = done.stdout.splitlines()
+    on_top = (ROOT / "script" / name).read_text(encoding="utf-8").splitlines()[1]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shown[0] == on_top.removeprefix("# ")
+    assert not any(line.startswith(("#", "set ", "EXTRAS")) for line in shown)
+    assert [each.name for each in tmp_path.iterdir()] == ["script"]
+
+
+@pytest.mark.parametrize(
+    ("module", "option"), [("bench", "--load"), ("bench", "--json"), ("faults", "--only"), ("hil", "--bench")]
+)
+def test_what_has_options_of_its_own_lists_them(module: str, option: str) -> None:
+    """Where something is installed, the help of a script with a command line is its command line's."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.lower().startswith("usage: ")
+    assert option in done.stdout
