@@ -36,6 +36,12 @@ def state(lab: Lab, name: str, wanted: CardState) -> None:
     lab.until(lambda: lab.engine.snapshot(name).state, lambda seen: seen is wanted)
 
 
+def served(lab: Lab) -> None:
+    """Wait until the first has the card and rests: two who read at once may spoil each other's answers."""
+    state(lab, CARD, CardState.READY)
+    lab.until_true(lambda: lab.card.open_channels == ())
+
+
 def refused_as_served(lab: Lab) -> None:
     """Wait until the second way is refused; before, the card may say that the first one's session is open."""
     seen = lab.until(
@@ -117,7 +123,7 @@ def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None
     """The second says whose it is, its changes fail for that reason, and notifications leave once."""
     first = lab.port
     lab.start(first)
-    state(lab, CARD, CardState.READY)
+    served(lab)
     lab.engine.become([first, other])
     refused_as_served(lab)
     refused = lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id)
@@ -126,8 +132,7 @@ def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None
     lab.install()
     lab.until_true(lambda: lab.engine.notifications(CARD) == [])
     assert [each.duplicate for each in lab.server.notifications] == [False, False]
-    # A look of its own may have met the download's session since, and the next one may be a minute away.
-    lab.until_true(lambda: lab.card.open_channels == ())
+    served(lab)
     refused = lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id)
     assert refused.error is not None
     assert refused.error.kind == "card-served"
@@ -138,7 +143,7 @@ def test_the_second_serves_the_card_when_the_first_can_not(lab: Lab, other: Card
     """A card whose modem is gone is taken over by whoever reaches it otherwise, at once."""
     first = lab.port
     lab.start(first)
-    state(lab, CARD, CardState.READY)
+    served(lab)
     lab.engine.become([first, other])
     refused_as_served(lab)
     lab.modem.close()

@@ -32,13 +32,19 @@ class Lookout:
         self._ready = True
         self._failures = 0
 
-    def missed(self) -> None:
-        """Take note that it could not be reached, and put off the next look unless there is news."""
+    def missed(self, *, served: bool = False) -> None:
+        """Take note that it could not be reached, and put off the next look unless there is news.
+
+        Args:
+            served: whether another worker serves the card, which tells when it lets go; a look between a
+                command and its GET RESPONSE would spoil that worker's.
+        """
         self._ready = False
         self._port_went = None
         if self._told:
             return
-        self._look_at = time.monotonic() + REOPENING[min(self._failures, len(REOPENING) - 1)]
+        step = -1 if served else min(self._failures, len(REOPENING) - 1)
+        self._look_at = time.monotonic() + REOPENING[step]
         self._failures += 1
 
     def look_now(self) -> None:

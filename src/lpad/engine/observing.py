@@ -167,10 +167,11 @@ class Observer:
     def absent(self, error: LpadError) -> None:
         """Close the link, and publish why the card can't be worked with."""
         self._card.drop()
-        if not isinstance(error, CardServed):  # then it has no claim, and is told when it can have one
+        served = isinstance(error, CardServed)
+        if not served:  # then it has no claim, and is told when it can have one
             self._claims.release(self._claimant)
         with self._lock:
-            self._lookout.missed()
+            self._lookout.missed(served=served)
         if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
             log.warning("%s: not ready: %s (%s)", self._snapshot.name, error, error.kind)
         away = isinstance(error, CardUnreachable | CardBusy | CardStatus)
