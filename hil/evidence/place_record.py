@@ -90,7 +90,7 @@ class PlaceRecord:
         if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
             reason = report.longrepr[2].removeprefix("Skipped: ")
         elif report.outcome == "failed":
-            reason = report.longreprtext.strip().rpartition("\nE ")[2].strip().partition("\n")[0]
+            reason = reason_of(report)
         seconds = (before.seconds if before is not None else 0.0) + report.duration
         if before is not None and before.outcome in ("failed", "skipped"):
             outcome, reason = before.outcome, before.reason
@@ -158,6 +158,19 @@ def case_of(nodeid: str) -> str:
     path, _, name = nodeid.partition("::")
     file = path.rpartition("/")[2].removesuffix(".py").removeprefix("test_")
     return f"{file} · {name.removeprefix('test_')}"
+
+
+def reason_of(report: pytest.TestReport) -> str:
+    """Return what went wrong, in one line: the sentence of the assertion or exception.
+
+    The last line of an explanation tells where a value came from, or that there is more. Where there was no
+    exception, as with a fixture that is missing, the first line marked with E says what was wrong.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        return str(crash.message).strip().partition("\n")[0]
+    lines = report.longreprtext.strip().splitlines()
+    return next((line[1:].strip() for line in lines if line.startswith("E ")), lines[-1] if lines else "")
 
 
 def _timed(change: Change) -> Timed:

@@ -189,6 +189,32 @@ class LinkContract:
             rig.card.reset()
         assert self.command(rig, GET_EID) == EID
 
+    @pytest.mark.parametrize("blocks", [1, 2], ids=["between commands", "inside a command"])
+    def test_tells_a_card_that_was_started_anew(self, rig: Rig, blocks: int) -> None:
+        """A channel that carried commands and is gone: the card was lost, and may be asked again."""
+
+        def restart(_sent: int) -> None:
+            rig.card.reset()
+
+        with isdr_session(rig.link, block_size=60, deadline=soon()) as isdr:
+            isdr.command(GET_EID, deadline=soon(), on_block=restart if blocks == 1 else None)
+            with pytest.raises(CardUnreachable, match="started anew") as caught:
+                isdr.command(bytes(100), deadline=soon(), on_block=restart)
+            assert caught.value.retryable
+        rig.card.answers[GET_EID] = EID
+        assert self.command(rig, GET_EID) == EID
+
+    @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
+    def test_takes_an_unknown_function_for_what_it_is(self, rig: Rig, status: int) -> None:
+        """The same status words from the ISD-R itself say that it lacks a function, not that it is gone."""
+        rig.card.answers[GET_EID] = EID
+        rig.card.refusals[bytes(10)] = status
+        with isdr_session(rig.link, deadline=soon()) as isdr:
+            isdr.command(GET_EID, deadline=soon())
+            with pytest.raises(CardStatus, match=f"{status:04X}"):
+                isdr.command(bytes(10), deadline=soon())
+        assert rig.card.open == set()
+
     def test_sends_nothing_after_the_deadline(self, rig: Rig) -> None:
         """A deadline that has passed lets no APDU out."""
         with isdr_session(rig.link, deadline=soon()) as isdr:

@@ -30,6 +30,10 @@ class ScriptedCard:
     """Whether 6Cxx comes first."""
     endless: bool = False
     """Whether the card promises more data for ever."""
+    refusals: dict[bytes, int] = field(default_factory=dict)
+    """ES10 command -> status word that it is refused with."""
+    unknown_instruction: int = 0x6D00
+    """Status word of an application that does not know STORE DATA."""
     chain_status: int = 0x9000
     """Status word after a block that is not the last."""
     fci_waits: bool = True
@@ -114,7 +118,7 @@ class ScriptedCard:
 
     def _store_data(self, channel: int, command: Command) -> bytes:
         if self.selected.get(channel) not in self.applications:
-            return b"\x6d\x00"
+            return self.unknown_instruction.to_bytes(2, "big")
         if len(command.data) > self.longest_block:
             return b"\x67\x00"
         if command.p2 == 0 and command.le is None:
@@ -130,6 +134,8 @@ class ScriptedCard:
         if self.asks_for_length and command.le is None and whole in self.answers:
             return bytes([0x6C, len(self.answers[whole]) & 0xFF])
         self.commands.append(whole)
+        if whole in self.refusals:
+            return self.refusals[whole].to_bytes(2, "big")
         data = self.answers.get(whole, b"")
         if not data or (self.portion is None and not self.endless):
             return data + self.status.to_bytes(2, "big")

@@ -108,6 +108,19 @@ def test_a_refusal_of_a_size_that_was_carried_before_is_final(slot: Slot) -> Non
         assert isdr.block_size == 255
 
 
+@pytest.mark.parametrize("status", [0x6D00, 0x6E00])
+def test_a_channel_that_became_anothers_is_left_alone(slot: Slot, status: int) -> None:
+    """A modem that started the card anew has its own application on the number that was lpad's."""
+    with isdr_session(RawLink(slot, device=BenchDevice()), deadline=soon()) as isdr:
+        isdr.command(GET_EID, deadline=soon())
+        (number,) = slot.open
+        slot.selected[number] = b"USIM"
+        slot.unknown_instruction = status
+        with pytest.raises(CardUnreachable, match="started anew"):
+            isdr.command(GET_EID, deadline=soon())
+    assert slot.open == {number}
+
+
 def test_a_refused_get_response_is_no_reason_to_repeat(slot: Slot) -> None:
     """Once the card has seen a command, a refusal by the link does not start it again."""
     slot.answers[bytes(200)] = bytes(300)

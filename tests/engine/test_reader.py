@@ -10,7 +10,7 @@ from card.private_pcscd import FIRST as READER
 from card.private_pcscd import PrivatePcscd, wait_for_cards
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.card_ports import CardPorts
-from lpad.engine.change import Kind
+from lpad.engine.change import Kind, PauseReason
 from lpad.engine.job import Answer
 from lpad.engine.snapshot import CardState
 from lpad.settings import SettingsFile
@@ -19,6 +19,8 @@ from lpad.simulator.vpcd import VirtualReaderCard
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lpad.simulator.euicc.card import SoftCard
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """An error of the change and a state of the card; once it is back, the next change is carried out."""
+    """The change waits for the card, whose own word it ends with; then the next one is carried out."""
     with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -67,14 +69,58 @@ def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, 
             lambda seen: seen.state.ended or (seen.progress is not None and seen.progress.sent > 1000),
         )
         inserted.pull()
+        becomes(lab, CardState.ABSENT)
+        waiting = lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.pause is not None)
+        assert waiting.pause is not None
+        assert waiting.pause.reason is PauseReason.CARD
+        inserted.insert()
         ended = lab.ended(change.id)
         assert ended.error is not None
-        assert ended.error.kind == "card-unreachable"
-        becomes(lab, CardState.ABSENT)
-        inserted.insert()
+        assert ended.error.details["reason"] == "installFailedDueToInterruption"
         becomes(lab, CardState.READY)
         assert lab.engine.snapshot(CARD).profiles == ()
         lab.install(iccid=SECOND)
+        lab.stop()
+        assert lab.card.open_channels == ()
+
+
+class Jolted:
+    """A card whose contacts break once, for so short a time that pcscd does not notice."""
+
+    def __init__(self, card: SoftCard, *, after: int) -> None:
+        self._card = card
+        self._left = after
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self._left -= len(apdu) > 200
+        if self._left == 0:
+            self._left = -1
+            self._card.reset()
+        return self._card.transmit(apdu)
+
+    def reset(self) -> bytes:
+        return self._card.reset()
+
+
+@pytest.mark.parametrize("retry_for", [0, 3600], ids=["once", "tried again"])
+def test_a_card_that_is_reset_while_a_profile_is_loaded(
+    lab: Lab, pcscd: PrivatePcscd, tmp_path: Path, retry_for: int
+) -> None:
+    """It was out of reach, as when it had been pulled: it is asked again, or what it says of it is told."""
+    with VirtualReaderCard(Jolted(lab.card, after=20), port=pcscd.port):
+        wait_for_cards(present={READER})
+        start(lab, tmp_path)
+        becomes(lab, CardState.READY)
+        code = lab.code(lab.order(size=20_000))
+        change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, retry_for=retry_for)
+        ended = lab.ended(change.id)
+        if retry_for:
+            assert ended.error is None
+            assert len(lab.engine.snapshot(CARD).profiles) == 1
+        else:
+            assert ended.error is not None
+            assert ended.error.details["reason"] == "installFailedDueToInterruption"
+            assert lab.engine.snapshot(CARD).profiles == ()
         lab.stop()
         assert lab.card.open_channels == ()
 

@@ -195,9 +195,9 @@ class CglaChannel:
         if not self._open:
             raise InternalError("a closed channel was used")
         self._lost.follow(apdu)
-        if self._number is not None:
-            apdu = bytes([class_byte(apdu[0], self._number)]) + apdu[1:]
-        return self._card.transmit(apdu, deadline=deadline)
+        answer = self._pass(apdu, deadline=deadline)
+        self._lost.heed(answer, lambda asked: self._pass(asked, deadline=deadline))
+        return answer
 
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel, as `Channel` says; one that the card has lost meanwhile is left alone.
@@ -207,7 +207,7 @@ class CglaChannel:
         """
         if not self._open:
             return
-        lost = self._lost.is_lost(lambda apdu: self.transmit(apdu, deadline=deadline))
+        lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
         self._open = False
         if lost:
             _log.debug("channel %s went when the card was started anew", self.handle)
@@ -216,6 +216,11 @@ class CglaChannel:
             close_handle(self._modem, self.handle, deadline=deadline)
         except LinkRefused as refused:
             self._close_through_card(refused, deadline=deadline)
+
+    def _pass(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        if self._number is not None:
+            apdu = bytes([class_byte(apdu[0], self._number)]) + apdu[1:]
+        return self._card.transmit(apdu, deadline=deadline)
 
     def _close_through_card(self, refused: LinkRefused, *, deadline: Deadline) -> None:
         cla = 0 if self._number is None else class_byte(0, self._number)

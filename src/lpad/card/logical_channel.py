@@ -173,18 +173,23 @@ class LogicalChannel:
         if not self._open:
             raise InternalError("a closed channel was used")
         self._lost.follow(apdu)
-        return self._card.transmit(bytes([class_byte(apdu[0], self._number)]) + apdu[1:], deadline=deadline)
+        answer = self._pass(apdu, deadline=deadline)
+        self._lost.heed(answer, lambda asked: self._pass(asked, deadline=deadline))
+        return answer
 
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel; it is tried once, and left alone where the card has lost it meanwhile."""
         if not self._open:
             return
-        lost = self._lost.is_lost(lambda apdu: self.transmit(apdu, deadline=deadline))
+        lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
         self._open = False
         if lost:
             _log.debug("logical channel %d went when the card was started anew", self._number)
         else:
             _close(self._card, self._number, deadline=deadline)
+
+    def _pass(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        return self._card.transmit(bytes([class_byte(apdu[0], self._number)]) + apdu[1:], deadline=deadline)
 
 
 def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:

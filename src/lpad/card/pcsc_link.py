@@ -14,6 +14,7 @@ from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.pcsc_card import PcscCard
 from lpad.card.proactive import ProactiveCard
 from lpad.card.trace import TracedCard
+from lpad.errors import CardUnreachable
 from lpad.protocol import proactive
 from lpad.protocol.apdu import LARGEST_BLOCK
 
@@ -152,7 +153,11 @@ class _Turn:
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         """Send an APDU, as `Channel` says."""
-        return self._channel.transmit(apdu, deadline=deadline)
+        try:
+            return self._channel.transmit(apdu, deadline=deadline)
+        except CardUnreachable:
+            self._card.starts += 1  # perhaps: then it has forgotten TERMINAL PROFILE
+            raise
 
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel and end the turn, whatever comes of closing."""
