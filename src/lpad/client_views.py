@@ -150,6 +150,16 @@ class Provisioning(_View, frozen=True, kw_only=True):
     next_at: datetime | None = None
 
 
+class Rescue(_View, frozen=True, kw_only=True):
+    """What lpad tries by itself since a guarded switch, `change`, ended stuck; None: no profile at all."""
+
+    change: int
+    wanted: tuple[str | None, ...]
+    since: datetime
+    attempts: int
+    next_at: datetime
+
+
 class Switching(_View, frozen=True, kw_only=True):
     """What the settings say about switching a card's profiles."""
 
@@ -193,6 +203,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     read_at: datetime | None = None
     switching: Switching | None = None
     failover: Failover | None = None
+    rescue: Rescue | None = None
     known_risks: tuple[KnownRisk, ...] = ()
 
 

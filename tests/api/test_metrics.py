@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.gateway import Gateway
+from engine.guarding import guarding, stuck
 from engine.lab import CARD, FIRST
 from lpad.api.metrics import MEDIA_TYPE
 
 if TYPE_CHECKING:
-    from api.gateway import Gateway
+    from lpad.simulator.pki import Pki
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -101,3 +103,11 @@ def test_guarded_switches_are_counted(gateway: Gateway) -> None:
     assert figures[sample("lpad_guarded_switches_total", outcome="back")] == 1
     assert figures[sample("lpad_guarded_switches_total", outcome="kept")] == 0
     assert figures[sample("lpad_failover_standing", euicc=CARD, standing="off")] == 1
+
+
+def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
+    """Whether a card has to be brought out of a guarded switch that ended stuck."""
+    assert scraped(gateway)[sample("lpad_rescue", euicc=CARD)] == 0
+    with guarding(tmp_path / "stuck", pki) as lab, Gateway(lab) as other:
+        stuck(lab)
+        assert scraped(other)[sample("lpad_rescue", euicc=CARD)] == 1

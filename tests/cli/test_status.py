@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from api.gateway import Gateway
 from cli.conftest import Terminal
-from engine.lab import Lab
+from engine.guarding import guarding, stuck
+from engine.lab import FIRST, Lab
 from lpad.server_address import ServerAddress
 
 if TYPE_CHECKING:
@@ -28,3 +29,13 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
                 terminal.lpactl("status").ok().err
             )
             assert "asked for a profile" in terminal.lpactl("info").ok().out
+
+
+def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
+    """What lpad goes on trying is told, and when it does next; so is each of its steps as an event."""
+    with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
+        change = stuck(lab)
+        terminal = Terminal(lab, gateway.path)
+        told = terminal.lpactl("status").ok().err
+        assert f"the guarded switch of change {change.id} ended stuck; lpad goes on trying to enable" in told
+        assert FIRST in told

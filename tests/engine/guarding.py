@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.card.at_link import open_at_link
 from lpad.card.link_memory import LinkMemory
+from lpad.codec import tlv
 from lpad.engine.card import CardPort
 from lpad.engine.change import Kind, State
 from lpad.engine.guard import Phase
+from lpad.engine.job import Answer
 from lpad.engine.switch_policy import NO_POLICY, SwitchPolicy
+from lpad.identifiers import Iccid
 from lpad.simulator.modem_personality import ModemPersonality
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 THIRD = "8900101000000000033"
 REGISTERED = "registered"
+ENABLE = 0xBF31
+DISALLOWED = 3
 
 LADDER: list[dict[str, Any]] = [
     {"step": "wait", "seconds": 1},
@@ -112,3 +117,24 @@ def watched(lab: Lab, change_id: int) -> Change:
         lambda: lab.engine.change(change_id),
         lambda change: change.guard is not None and change.guard.phase is not Phase.SWITCHING,
     )
+
+
+def stuck(lab: Lab) -> Change:
+    """Have a guarded switch end with no profile enabled, and the card refuse each one from then on."""
+    change = lab.asked(guarded(lab, "confirm", within=60).id)
+    lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
+    disabled_by_another_program(lab, SECOND)
+    lab.engine.answer(change.id, Answer(confirm=False))
+    change = lab.ended(change.id)
+    assert change.error is not None
+    assert change.error.kind == "switch-stuck"
+    return change
+
+
+def disabled_by_another_program(lab: Lab, iccid: str) -> None:
+    """Leave the card without an enabled profile, as no command of lpad's does."""
+    target = tlv.encode(0xA0, tlv.encode(0x5A, bytes(Iccid.parse(iccid))))
+    request = tlv.encode(0xBF32, target + tlv.encode(0x81, b"\x00"))
+    lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
+    lab.card.transmit(bytes([0x80, 0xE2, 0x91, 0x00, len(request)]) + request + b"\x00")
+    assert enabled(lab) is None

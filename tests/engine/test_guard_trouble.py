@@ -263,8 +263,7 @@ def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
 def test_a_card_that_answers_nonsense_on_the_way_back_is_asked_again(tmp_path: Path, pki: Pki) -> None:
     """It may just have been reset; only a clear no leads past the profile before."""
     with guarding(tmp_path, pki) as lab:
-        change = guarded(lab, "confirm")
-        watched(lab, change.id)
+        change = lab.asked(guarded(lab, "confirm").id)
         lab.card.faults.status(0xBF2D, 0x6F00)
         lab.engine.answer(change.id, Answer(confirm=False))
         assert rolled_back(lab.ended(change.id))["reason"] == "refused"

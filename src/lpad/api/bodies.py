@@ -176,6 +176,19 @@ class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
     next_at: datetime | None
 
 
+class RescueView(msgspec.Struct, frozen=True, kw_only=True):
+    """What lpad tries by itself since a guarded switch, `change`, ended stuck, and when it does next.
+
+    `wanted` is tried in this order; null in it means that no profile is to be enabled.
+    """
+
+    change: int
+    wanted: tuple[str | None, ...]
+    since: datetime
+    attempts: int
+    next_at: datetime
+
+
 class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     """One card with all that it says of itself, as it was at `read_at`."""
 
@@ -186,6 +199,7 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     read_at: datetime | None
     switching: SwitchPolicy
     failover: FailoverStatus | None
+    rescue: RescueView | None
     known_risks: tuple[KnownRisk, ...]
 
 

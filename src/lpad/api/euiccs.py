@@ -19,6 +19,7 @@ from lpad.api.bodies import (
     NotificationView,
     ProfileList,
     ProvisioningView,
+    RescueView,
 )
 from lpad.api.call import json_response, submission_response
 from lpad.api.roles import ROLE_FOR
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from lpad.engine.change import Json
     from lpad.engine.journal import StoredNotification
     from lpad.engine.provisioning import ProvisioningState
+    from lpad.engine.rescue import RescueState
     from lpad.engine.snapshot import Profile, Snapshot
 
 
@@ -47,6 +49,7 @@ async def get_euicc(call: Call) -> Response:
     """Show a card's information, memory, addresses and CI key identifiers."""
     snapshot = call.engine.snapshot(call.path["name"])
     provisioning = await asyncio.to_thread(call.engine.provisioning, snapshot.name)
+    rescue = await asyncio.to_thread(call.engine.rescue, snapshot.name)
     view = EuiccView(
         name=snapshot.name,
         transport=snapshot.transport,
@@ -60,6 +63,7 @@ async def get_euicc(call: Call) -> Response:
         read_at=snapshot.read_at,
         switching=call.engine.policy(snapshot.name),
         failover=call.engine.failover(snapshot.name),
+        rescue=_rescue(rescue),
         known_risks=known_risks(snapshot.profiles),
     )
     return json_response(view)
@@ -285,6 +289,18 @@ def _provisioning(state: ProvisioningState | None) -> ProvisioningView | None:
         return None
     following = datetime.fromtimestamp(state.next_at, UTC) if state.attempts else None
     return ProvisioningView(attempts=state.attempts, next_at=following)
+
+
+def _rescue(state: RescueState | None) -> RescueView | None:
+    if state is None:
+        return None
+    return RescueView(
+        change=state.change,
+        wanted=state.wanted,
+        since=datetime.fromtimestamp(state.since, UTC),
+        attempts=state.attempts,
+        next_at=datetime.fromtimestamp(state.next_at, UTC),
+    )
 
 
 def _notification(stored: StoredNotification, present: float) -> NotificationView:

@@ -119,12 +119,18 @@ class _Collector:
         standings = GaugeMetricFamily(
             "lpad_failover_standing", "1 for how the card's failover stands.", labels=["euicc", "standing"]
         )
+        rescues = GaugeMetricFamily(
+            "lpad_rescue",
+            "1 while lpad tries to get out of a guarded switch that ended stuck.",
+            labels=["euicc"],
+        )
         for card in self._engine.snapshots():
             status = self._engine.failover(card.name)
             present = status.standing if status is not None else "off"
             for standing in (*Standing, "off"):
                 standings.add_metric([card.name, standing], standing == present)
-        yield from (guards, standings)
+            rescues.add_metric([card.name], self._engine.rescue(card.name) is not None)
+        yield from (guards, standings, rescues)
 
     def _outbox(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above

@@ -114,6 +114,10 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     "failover": lambda event: (
         f"failover on {event.data['euicc']}: {event.data['standing']} {event.data['profile'] or ''}"
     ),
+    "rescue": lambda event: (
+        f"rescue on {event.data['euicc']}: "
+        + (f"{event.data['rescue']['attempts']} attempts" if event.data["rescue"] else "over")
+    ),
     "decision": lambda event: (
         f"change {event.data['id']}: decision '{event.data['decision']}' by '{event.data['rule']}': "
         f"{event.data['sentence']}"

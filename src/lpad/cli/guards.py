@@ -65,6 +65,19 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
     ]
 
 
+def rescue_line(euicc: Euicc) -> str | None:
+    """Return a line that tells what is tried since a guarded switch ended stuck; None where nothing is."""
+    status = euicc.rescue
+    if status is None:
+        return None
+    wanted = ", ".join(iccid or "none" for iccid in status.wanted)
+    return (
+        f"{euicc.name}: the guarded switch of change {status.change} ended stuck; lpad goes on trying to"
+        f" enable {wanted}: {status.attempts} attempts since {status.since:%Y-%m-%d %H:%M:%S} UTC, the next"
+        f" at {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; enable another to end it"
+    )
+
+
 def failover_line(euicc: Euicc) -> str | None:
     """Return a line that tells how a card's failover stands; None where the settings ask for none."""
     status = euicc.failover

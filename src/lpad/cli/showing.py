@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from lpad.cli.following import describe, follow, paused_lines, waits
-from lpad.cli.guards import failover_line, guard_rows, on_trial
+from lpad.cli.guards import failover_line, guard_rows, on_trial, rescue_line
 from lpad.cli.lpactl_group import cli
 from lpad.cli.notifying import outbox_line
 from lpad.cli.output import Output, duration, joined, safe, size
@@ -35,10 +35,10 @@ def status(session: Session) -> None:
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
     whole = [client.euicc(euicc.name) for euicc in euiccs]
-    failovers = [*map(failover_line, whole), *map(_provisioning, whole)]
+    policies = [*map(rescue_line, whole), *map(failover_line, whole), *map(_provisioning, whole)]
     changes = client.changes()
     outbox = [outbox_line(euicc.name, client.notifications(euicc.name)) for euicc in euiccs]
-    for line in filter(None, (*on_trial(changes), *failovers, *paused_lines(changes), *outbox)):
+    for line in filter(None, (*on_trial(changes), *policies, *paused_lines(changes), *outbox)):
         session.output.note(safe(line))
     if not system.health.clock_set:
         session.output.note("the clock is not set: no server is spoken to until it is")

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal.health import JournalHealth
     from lpad.engine.means import Patience
     from lpad.engine.provisioning import ProvisioningState
+    from lpad.engine.rescue import RescueState
     from lpad.engine.snapshot import Icon, Snapshot
     from lpad.engine.switch_policy import SwitchPolicy
     from lpad.remote.card_anchor import CardTrust
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from lpad.server_address import ServerAddress
 
     ConnectFor = Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]
-
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,6 @@ class Engine:
         self._connect_for = connect
         self._surroundings = surroundings or Surroundings()
         self._patience = patience
-        policies = policies or Policies()
         self._outbox = Outbox(
             journal,
             self._hub,
@@ -116,7 +115,7 @@ class Engine:
                 connect=self._connect,
                 patience=patience,
                 surroundings=self._surroundings,
-                policies=policies,
+                policies=policies or Policies(),
                 claims=Claims(),
             ),
         )
@@ -185,6 +184,11 @@ class Engine:
             NotFound: the settings name no such card.
         """
         return self._workforce.of(euicc).provisioning
+
+    def rescue(self, euicc: str) -> RescueState | None:
+        """Return what is tried since a guarded switch ended stuck; see `provisioning`."""
+        worker = self._workforce.of(euicc)
+        return worker.rescue.state(worker.snapshot.eid)
 
     def policy(self, euicc: str) -> SwitchPolicy:
         """Return what the settings say about switching a card's profiles.
@@ -374,9 +378,7 @@ class Engine:
         try:
             self._book.note(key, change_id)
         except LpadError as error:
-            log.warning(
-                "change %d: its answer's key is not kept: %s (%s)", change_id, error.sentence, error.kind
-            )
+            log.warning("change %d: its answer's key is not kept: %s (%s)", change_id, error, error.kind)
 
     def _clock_was_set(self) -> None:
         """Go on with what could not verify a certificate."""
@@ -389,8 +391,8 @@ class Engine:
         self._workforce.adopt()
         self._outbox.wake()
 
-    def _connect(self, address: ServerAddress, eid: str) -> AbstractContextManager[Es9Plus]:
-        return self._connect_for(address, card_trust(eid, self.snapshots()))
-
     def _delivered(self, eid: str) -> None:
         self._workforce.tidy(eid)
+
+    def _connect(self, address: ServerAddress, eid: str) -> AbstractContextManager[Es9Plus]:
+        return self._connect_for(address, card_trust(eid, self.snapshots()))

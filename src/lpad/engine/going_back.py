@@ -133,11 +133,16 @@ class GoingBack:
         return error
 
     def _stuck(self) -> LpadError:
-        enabled = next((each.iccid for each in self._means.snapshot().profiles if each.enabled), None)
+        card = self._means.snapshot()
+        enabled = next((each.iccid for each in card.profiles if each.enabled), None)
+        remedy = "enable another by hand"
+        if card.eid is not None and self._order:
+            self._means.stuck(self._job.change, card.eid, wanted=tuple(self._order), unwanted=self._iccid)
+            remedy = f"lpad goes on trying, as 'lpactl status' tells; or {remedy}"
         now = f"profile {enabled} is enabled" if enabled else "no profile is enabled"
         error = SwitchStuck(
             f"{self._told()}; neither the profile before nor one of the fallback order could be enabled, and"
-            f" as far as lpad can see {now}; enable another by hand",
+            f" as far as lpad can see {now}; {remedy}",
         )
         error.details.update(self._details(enabled=enabled))
         return error

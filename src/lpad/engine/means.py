@@ -43,6 +43,13 @@ class Patience:
             setattr(self, each.name, getattr(other, each.name))
 
 
+class Stuck(Protocol):
+    """Takes over from a guarded switch that is about to end stuck."""
+
+    def __call__(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
+        """See `Rescue.stuck`."""
+
+
 class Observe(Protocol):
     """Reads a card: what changes may have changed, or all of it."""
 
@@ -56,7 +63,8 @@ class Means:
 
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
     what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
-    `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it.
+    `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it;
+    `stuck` is told of a guarded switch from which no way led back.
     """
 
     card: Card
@@ -68,4 +76,5 @@ class Means:
     keep_icon: Callable[[str, Icon], None]
     changes: Callable[[], list[Change]]
     install_policy: Callable[[], InstallPolicy]
+    stuck: Stuck
     surroundings: Surroundings

@@ -15,8 +15,9 @@ from lpad.engine.downloading import download
 from lpad.engine.guarded_switch import guarded_switch
 from lpad.engine.insisting import when_not_busy
 from lpad.engine.probing import probe
+from lpad.engine.rescue import ORIGIN as RESCUE
 from lpad.engine.same_card import check_same_card
-from lpad.engine.switching import attempt, prepared, switch, verify
+from lpad.engine.switching import PLAIN, Purpose, attempt, prepared, switch, verify
 from lpad.engine.trust_check import check_trust
 from lpad.errors import CardError, CardRefused, Conflict, LpadError, NotFound
 from lpad.identifiers import Iccid
@@ -35,12 +36,17 @@ def enable(job: Job, means: Means) -> dict[str, Json]:
     """Enable a profile; the one enabled before is disabled by the card."""
     if job.params.get("guard") is not None:
         return guarded_switch(job, means, iccid=str(job.params["iccid"]))
-    return switch(job, means, iccid=str(job.params["iccid"]), enabled=True)
+    return switch(job, means, iccid=str(job.params["iccid"]), enabled=True, purpose=_purpose(job))
 
 
 def disable(job: Job, means: Means) -> dict[str, Json]:
     """Disable a profile."""
-    return switch(job, means, iccid=str(job.params["iccid"]), enabled=False)
+    return switch(job, means, iccid=str(job.params["iccid"]), enabled=False, purpose=_purpose(job))
+
+
+def _purpose(job: Job) -> Purpose:
+    # As it is on the way back from a guarded switch: neither refused by the settings nor counted.
+    return Purpose(step="go-back") if job.change.origin == RESCUE else PLAIN
 
 
 def delete(job: Job, means: Means) -> dict[str, Json]:

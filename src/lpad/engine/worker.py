@@ -19,6 +19,7 @@ from lpad.engine.lookout import Lookout
 from lpad.engine.means import Means
 from lpad.engine.observing import Observer
 from lpad.engine.provisioning import Provisioning
+from lpad.engine.rescue import Rescue
 from lpad.engine.unsettled import Unsettled
 from lpad.errors import CardError, CardUnreachable, LpadError
 from lpad.log_fields import logged_with
@@ -93,6 +94,10 @@ class Worker:
             lock=self._condition,
             claims=claims,
         )
+        self._unsettled = Unsettled(book, journal)
+        self._agenda = Agenda(port.name, book=book, unsettled=self._unsettled, lock=self._condition)
+        self.rescue = Rescue(port.name, book=book, journal=journal, hub=hub, submit=self._agenda.submit)
+        """What is tried since a guarded switch ended stuck."""
         means = Means(
             card=self._card,
             outbox=outbox,
@@ -104,9 +109,8 @@ class Worker:
             surroundings=surroundings,
             install_policy=partial(policies.of, port.name),
             changes=partial(book.changes, euicc=port.name),
+            stuck=self.rescue.stuck,
         )
-        self._unsettled = Unsettled(book, journal)
-        self._agenda = Agenda(port.name, book=book, unsettled=self._unsettled, lock=self._condition)
         self._provisioning = Provisioning(
             self._card, book=book, journal=journal, patience=patience, submit=self._agenda.submit
         )
@@ -133,7 +137,8 @@ class Worker:
             Errand(lambda: self._agenda.resumes_at, self._agenda.resume),
             Errand(lambda: self._unsettled.due_at, self._unsettled.expire),
             Errand(lambda: self._review_at, self._review),
-            Errand(lambda: self._provisioning.due_at, self._provision),
+            Errand(lambda: self.rescue.due_at, lambda: self.rescue.begin(self.snapshot)),
+            Errand(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
             Errand(lambda: self._inquiry.due_at if self._observer.ready else None, self._inquiry.run),
             Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             Errand(self._gives_back_at, self._card.give_back),
@@ -367,14 +372,11 @@ class Worker:
         self._look()
 
     def _review(self) -> None:
-        """See whether the card is to be provided with a profile, as things are now."""
+        """See whether the card is to be rescued, or provided with a profile, as things are now."""
         with self._condition:
             self._review_at = None
+        self.rescue.look(self.snapshot)
         self._provisioning.look(self.snapshot)
-
-    def _provision(self) -> None:
-        """Ask the default SM-DP+ for a profile."""
-        self._provisioning.begin(self.snapshot)
 
     def _take_off(self) -> None:
         """Take what was delivered off the card."""

@@ -72,6 +72,11 @@ class CardFaults:
         changed = _use(self._corrupt, tag, response)
         return response if changed is None else changed
 
+    def forget(self) -> None:
+        """Have all functions answer as they do without faults."""
+        self._by_tag.clear()
+        self._corrupt.clear()
+
     def use_cat_busy(self) -> bool:
         """Whether this switch is to be answered catBusy; counts it."""
         if self.cat_busy == 0:
