@@ -29,12 +29,18 @@ class Servers:
     """Opens connections as the settings in force say; those that are open stay as they are."""
 
     def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
-        """Begin with a file; see `connector`.
+        """Begin with a file, whose state folder holds what is found out about servers.
+
+        Args:
+            file: the settings.
+            observe: told a function's name and the seconds that the server took for it.
 
         Raises:
             InvalidSettings: a file that it names can't be read.
         """
         self._observe = observe
+        # One for all settings: two would write one file in turns, and the folder stays until the next start.
+        self._memory = TrustMemory(file.resolve(file.settings.state_folder) / _MEMORY)
         self.connect_by = self.prepared(file)
 
     def connect(self, address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
@@ -49,22 +55,23 @@ class Servers:
         Raises:
             InvalidSettings: a file that they name can't be read.
         """
-        return connector(file, observe=self._observe)
+        return _connector(file, memory=self._memory, observe=self._observe)
 
 
-def connector(
-    file: SettingsFile, *, observe: Callable[[str, float], None] | None = None
+def _connector(
+    file: SettingsFile, *, memory: TrustMemory, observe: Callable[[str, float], None] | None
 ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
     """Return what opens a connection to an SM-DP+ on behalf of a card, as the settings say.
 
     Args:
         file: the settings.
+        memory: what was found out about servers.
         observe: told a function's name and the seconds that the server took for it.
 
     Raises:
         InvalidSettings: a CA file, or the file with the proxy's password, can't be read.
     """
-    trust = load_trust(file, memory=TrustMemory(file.resolve(file.settings.state_folder) / _MEMORY))
+    trust = load_trust(file, memory=memory)
     remote = file.settings.remote
     route = load_route(file)
 

@@ -99,6 +99,19 @@ def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> No
     assert "restart" not in managed.status
 
 
+def test_the_state_folder_stays_until_a_restart(
+    gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
+) -> None:
+    """What is found out about servers after a reload is kept where the rest of the state is."""
+    elsewhere = gateway.folder / "elsewhere"
+    elsewhere.mkdir()
+    gateway._settings = {"state_folder": str(elsewhere)}
+    managed.reload()
+    gateway.download(gateway.order(profile())).check()
+    assert list(elsewhere.iterdir()) == []
+    assert len(list(gateway.folder.rglob("servers.json"))) == 1
+
+
 def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> None:
     """All mistakes are logged with their lines, the status says so, and the old settings go on."""
     path = gateway.write_settings()
