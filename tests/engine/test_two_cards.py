@@ -53,3 +53,21 @@ def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
         assert lab.card.open_channels == ()
     finally:
         swallowing.over.set()
+
+
+def test_a_stuck_worker_keeps_no_change_of_a_card_that_goes(lab: Lab) -> None:
+    """What is queued with it ends when the settings name the card no more, not when the worker does."""
+    swallowing = Swallowing()
+    stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
+    engine = lab.start(stuck, lab.port)
+    try:
+        assert swallowing.opened.wait(30)
+        waits = engine.submit("stuck", Kind.REFRESH, params={}).change
+        worker = engine._workforce.by_name["stuck"]
+        engine.become([lab.port])
+        ended = lab.ended(waits.id)
+        assert worker.alive
+        assert ended.error is not None
+        assert (ended.state, ended.error.kind) == (State.FAILED, "not-found")
+    finally:
+        swallowing.over.set()

@@ -213,6 +213,7 @@ class Worker:
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
+        self._guarded(self._agenda.give_up)  # at once: the thread may be stuck in what the port does
 
     def adopt(self) -> None:
         """Take up what the journal holds, which could not be written until now."""
@@ -261,7 +262,7 @@ class Worker:
         self._card.give_back()
         self._observer.let_go()
         if self._leaving:
-            self._guarded(self._agenda.give_up)
+            self._guarded(self._agenda.give_up)  # what was put back meanwhile
             self._port_free()
 
     def _next(self) -> Callable[[], None] | None:
