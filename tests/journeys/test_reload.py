@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,21 @@ SECOND_EID = "89049032123451234512345678901300"
 IMEI = "356938035643809"
 OUTSIDER = 54321
 """A user ID that nobody has."""
+CALLER = """
+import http.client, json, os, socket, sys
+path, uid = sys.argv[1], int(sys.argv[2])
+if os.geteuid() != uid:
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+connection = http.client.HTTPConnection("lpad")
+connection.sock = socket.socket(socket.AF_UNIX)
+connection.sock.connect(path)
+for _ in sys.stdin:
+    connection.request("GET", "/v1/system")
+    answer = connection.getresponse()
+    print(answer.status, json.loads(answer.read()).get("kind"), flush=True)
+"""
 
 
 @pytest.fixture
@@ -275,6 +292,34 @@ def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
     gateway._settings = {}
     managed.reload()
     assert OUTSIDER.to_bytes(4, "little") not in access_list(gateway)
+
+
+def test_a_role_that_is_taken_away_counts_on_open_connections(gateway: Gateway, managed: Managed) -> None:
+    """Who was let in and kept the connection is told 403 from the reload on.
+
+    Only root can become another user: anybody else sees that the owner may do all, before and after.
+    """
+    uid = OUTSIDER if os.geteuid() == 0 else os.geteuid()
+    gateway.folder.chmod(0o711)
+    gateway._settings = {"access": {"read": {"users": [uid]}}}
+    managed.reload()
+    with subprocess.Popen(
+        [sys.executable, "-c", CALLER, str(gateway.socket), str(uid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as caller:
+        assert caller.stdin is not None
+        assert caller.stdout is not None
+        answers = []
+        for settings in (gateway._settings, {}):
+            gateway._settings = settings
+            managed.reload()
+            caller.stdin.write("\n")
+            caller.stdin.flush()
+            answers.append(caller.stdout.readline().split()[:2])
+        caller.stdin.close()
+    assert answers == [["200", "None"], ["403", "not-permitted"] if os.geteuid() == 0 else ["200", "None"]]
 
 
 def access_list(gateway: Gateway) -> bytes:
