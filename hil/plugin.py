@@ -115,7 +115,7 @@ def _known_card(place: Place) -> None:
     try:
         place.strategy.to(Stand.KNOWN_CARD)
     except PlaceBroken as broken:
-        pytest.skip(f"{place.name}: {broken}")
+        pytest.skip(f"{place.name}: {broken}")  # one failure is told once; --complete fails on skips
     except WrongCard as error:
         pytest.exit(error.sentence, returncode=WRONG_CARD)
 
@@ -129,6 +129,7 @@ def lease(place: Place) -> Iterator[Callable[..., Order]]:
         found = place.lease(confirmation=confirmation, default=default)
         if found is None:
             kind = ["code", "code with a confirmation code"][confirmation]
+            # Orders are burnt by use: a bench goes on with what it has. --complete fails on skips.
             pytest.skip(f"no {'order at a default SM-DP+' if default else kind} is left in the pool")
         leases.append(found)
         return found
@@ -143,6 +144,7 @@ def installed(place: Place, lease: Callable[..., Order]) -> Iterator[str]:
     """The ICCID of a profile that was downloaded for this test and that may be deleted."""
     order = lease()
     if not order.expendable:
+        # Rather than leave a profile on the card that was not there before.
         pytest.skip("the code in the pool isn't expendable, so what it installs could not be deleted again")
     change = place.client.download_leased(place.name, order, wait=PATIENCE).check()
     assert change.result is not None
@@ -167,6 +169,7 @@ def pair(place: Place) -> tuple[str, str]:
             break
         order = place.lease()
         if order is None or not order.expendable:
+            # Likewise; and nobody's own profile may be burnt for it.
             pytest.skip("it takes two profiles, and there is no expendable code to download one with")
         place.client.download_leased(place.name, order, wait=PATIENCE).check()
     first, second = profiles[0].iccid, profiles[1].iccid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from lpad.log_fields import logged_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +68,6 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
 
 def test_a_full_disk(caplog: pytest.LogCaptureFixture) -> None:
     """The record ends, the card's work does not."""
-    from pathlib import Path  # noqa: PLC0415 - a device, not one of the test's own files
-
     record_apdus(Path("/dev/full"))
     TracedCard(ScriptedCard(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
     assert "ends here: No space left on device" in caplog.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+class Run(Protocol):
+    """Starts a thread; it rests, or waits for its end in what it does."""
+
+    def __call__(self, act: Callable[[], object], *, rest: bool = False) -> None: ...
+
+
 @pytest.fixture
-def run() -> Iterator[Callable[[Callable[[], None]], None]]:
+def run() -> Iterator[Run]:
     """Runs something in a watched thread, which then sits in a call that ends with the test only."""
     end = threading.Event()
     threads = []
 
-    def start(act: Callable[[], None], *, rest: bool = False) -> None:
+    def start(act: Callable[[], object], *, rest: bool = False) -> None:
         done = threading.Event()
 
         def work() -> None:
@@ -45,13 +51,13 @@ def run() -> Iterator[Callable[[Callable[[], None]], None]]:
     assert stuck(grace=-1000) == []
 
 
-def test_a_thread_before_its_deadline_is_well(run) -> None:  # type: ignore[no-untyped-def]  # a fixture
+def test_a_thread_before_its_deadline_is_well(run: Run) -> None:
     """Whoever looked at a deadline that is ahead may wait for it."""
     run(lambda: Deadline.after(1000).remaining())
     assert stuck(grace=0) == []
 
 
-def test_a_thread_beyond_its_deadline_is_stuck(run) -> None:  # type: ignore[no-untyped-def]  # likewise
+def test_a_thread_beyond_its_deadline_is_stuck(run: Run) -> None:
     """It is named with how long it has been stuck, and with the place in the code."""
     run(lambda: Deadline.after(-100).remaining())
     (found,) = stuck(grace=60)
@@ -60,7 +66,7 @@ def test_a_thread_beyond_its_deadline_is_stuck(run) -> None:  # type: ignore[no-
     assert stuck(grace=160) == []
 
 
-def test_the_last_deadline_counts(run) -> None:  # type: ignore[no-untyped-def]  # likewise
+def test_the_last_deadline_counts(run: Run) -> None:
     """A short step inside of long work is over when the long deadline is looked at again."""
 
     def act() -> None:
@@ -72,7 +78,7 @@ def test_the_last_deadline_counts(run) -> None:  # type: ignore[no-untyped-def] 
     assert stuck(grace=60) == []
 
 
-def test_a_thread_that_rests_is_well(run) -> None:  # type: ignore[no-untyped-def]  # likewise
+def test_a_thread_that_rests_is_well(run: Run) -> None:
     """Waiting for something to do is no hang, however long it takes."""
     run(lambda: Deadline.after(-100).remaining(), rest=True)
     assert stuck(grace=0) == []

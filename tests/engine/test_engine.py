@@ -15,6 +15,7 @@ from lpad.engine.job import Answer
 from lpad.engine.snapshot import CardState
 from lpad.errors import CardUnreachable, Conflict, NotFound
 from lpad.identifiers import Eid
+from lpad.server_address import ServerAddress
 from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem import PtyModem
@@ -202,8 +203,6 @@ def test_the_default_smdp_of_the_card_is_used(lab: Lab) -> None:
 
 def test_the_settings_default_smdp_comes_first(lab: Lab) -> None:
     """The address in the settings takes the place of the card's."""
-    from lpad.server_address import ServerAddress  # noqa: PLC0415 - beside its only use
-
     lab.start(replace(lab.port, default_smdp=ServerAddress.parse(lab.server.address)))
     lab.order(eid=lab.card.eid)
     good(lab.carry_out(Kind.DOWNLOAD, default=True))

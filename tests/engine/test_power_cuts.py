@@ -88,6 +88,12 @@ def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
     return made
 
 
+def at_rest(lab: Lab) -> None:
+    """Wait until all notifications are off the card, and nobody talks to it."""
+    lab.until_true(lambda: lab.card.notifications == ())
+    lab.until_true(lambda: lab.card.open_channels == ())
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_copy_ends_well(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
     """The change ends with what is true of the card, and the server has all notifications, in their order."""
@@ -97,16 +103,14 @@ def test_each_copy_ends_well(tmp_path: Path, pki: Pki, camera: Camera, name: str
         lab.carry_out(Kind.REFRESH)
         if not scenario.on_empty_card:
             lab.install()
-            lab.until_true(lambda: lab.card.notifications == ())
-            lab.until_true(lambda: lab.card.open_channels == ())
+            at_rest(lab)
         camera.running = True
         if scenario.kind is Kind.DOWNLOAD:
             secrets = {"activation_code": lab.code(lab.order())}
             change = lab.carry_out(scenario.kind, secrets=secrets, enable=True)
         else:
             change = lab.carry_out(scenario.kind, iccid=FIRST)
-        lab.until_true(lambda: lab.card.notifications == ())
-        lab.until_true(lambda: lab.card.open_channels == ())
+        at_rest(lab)
         camera.running = False
         port = int(lab.server.address.rpartition(":")[2])
     assert camera.count >= scenario.fewest
@@ -116,7 +120,6 @@ def test_each_copy_ends_well(tmp_path: Path, pki: Pki, camera: Camera, name: str
             lab.start()
             settled = lab.ended(change.id)
             assert scenario.true(lab, settled), (image.name, settled)
-            lab.until_true(lambda lab=lab: lab.card.notifications == ())  # type: ignore[misc]  # bound now
-            lab.until_true(lambda lab=lab: lab.card.open_channels == ())  # type: ignore[misc]  # bound now
+            at_rest(lab)
             numbers = list(dict.fromkeys(each.sequence_number for each in lab.server.notifications))
             assert numbers == list(range(1, len(numbers) + 1)), image.name

@@ -19,6 +19,7 @@ from lpad.engine.journal.health import JournalState
 from lpad.engine.journal.set_aside import KEPT
 from lpad.engine.snapshot import CardState
 from lpad.errors import JournalUnavailable, NotFound
+from lpad.simulator.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,8 +281,6 @@ def test_after_damage_the_card_fills_the_outbox_again(lab: Lab) -> None:
 @contextmanager
 def no_space_at_the_server(lab: Lab) -> Iterator[None]:
     """Let the server be out of order for a while."""
-    from lpad.simulator.faults import Fault, FaultKind  # noqa: PLC0415 - for this one
-
     lab.server.faults.add(
         Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
     )

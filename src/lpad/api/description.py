@@ -19,8 +19,7 @@ async def describe(call: Call) -> Response:  # noqa: ARG001 - it tells everybody
 
 @cache
 def _document() -> bytes:
-    # The table of routes names this module, and few ask for its description.
-    from lpad.api.openapi import document  # noqa: PLC0415
-    from lpad.api.routes import ROUTES  # noqa: PLC0415
+    from lpad.api.openapi import document  # noqa: PLC0415 - few ask for it
+    from lpad.api.routes import ROUTES  # noqa: PLC0415 - which names this module
 
     return msgspec.json.encode(document(ROUTES))

@@ -60,11 +60,11 @@ def issuer_points(certificate: Signed) -> Iterator[bytes]:
     if digest is None:
         return
     from ecdsa import BRAINPOOLP256r1, NIST256p  # noqa: PLC0415  see the module
-    from ecdsa.der import UnexpectedDER  # noqa: PLC0415
-    from ecdsa.ellipticcurve import INFINITY  # noqa: PLC0415
-    from ecdsa.keys import MalformedPointError, VerifyingKey  # noqa: PLC0415
-    from ecdsa.numbertheory import Error as NumberError  # noqa: PLC0415
-    from ecdsa.util import MalformedSignature, sigdecode_der  # noqa: PLC0415
+    from ecdsa.der import UnexpectedDER  # noqa: PLC0415  likewise
+    from ecdsa.ellipticcurve import INFINITY  # noqa: PLC0415  likewise
+    from ecdsa.keys import MalformedPointError, VerifyingKey  # noqa: PLC0415  likewise
+    from ecdsa.numbertheory import Error as NumberError  # noqa: PLC0415  likewise
+    from ecdsa.util import MalformedSignature, sigdecode_der  # noqa: PLC0415  likewise
 
     hashed = hashlib.new(digest, certificate.signed).digest()
     curves = {P256: NIST256p, BRAINPOOL_P256R1: BRAINPOOLP256r1}
