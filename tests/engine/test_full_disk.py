@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD, FIRST, Lab
-from lpad.engine.change import Kind, QuestionKind, State
+from lpad.engine import retrying
+from lpad.engine.backoff import Backoff
+from lpad.engine.change import Kind, PauseReason, QuestionKind, State
 from lpad.engine.job import Answer
-from lpad.engine.journal import Journal
+from lpad.engine.journal import Journal, recovery
+from lpad.engine.retrying import Course
 from lpad.engine.snapshot import CardState
 from lpad.errors import InternalError
+from lpad.simulator.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lpad.engine.change import Change
 
 
 @contextmanager
@@ -91,3 +97,81 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
     change = lab.carry_out(Kind.REFRESH)
     assert change.state is State.DONE, change.error
     assert FIRST not in {profile.iccid for profile in lab.engine.snapshot(CARD).profiles}
+
+
+SOON = {course: Backoff((0.3,)) for course in retrying.BACKOFF} | {Course.JOURNAL: Backoff((3600.0,))}
+"""Between two attempts, but for the journal's, which is waited for."""
+
+
+def download(lab: Lab, **params: bool) -> Change:
+    """Ask for a download that is tried again for hours."""
+    code = lab.code(lab.order())
+    return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, retry_for=36000, **params)
+
+
+def paused_for(lab: Lab, change: Change, reason: PauseReason) -> Change:
+    found = lab.until(
+        lambda: lab.engine.change(change.id),
+        lambda seen: seen.state.ended or (seen.pause is not None and seen.pause.reason is reason),
+    )
+    assert found.state is State.WAITING, found.error
+    return found
+
+
+@pytest.fixture
+def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab whose downloads and journal are tried again soon."""
+    monkeypatch.setattr(retrying, "BACKOFF", SOON)
+    monkeypatch.setattr(recovery, "EVERY", 0.1)
+    return lab
+
+
+def test_a_waiting_download_whose_turn_comes_without_space_goes_on_waiting(tried_again: Lab) -> None:
+    """It says what it waits for, and goes on as soon as the journal can be written."""
+    lab = tried_again
+    lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
+    change = download(lab)
+    paused_for(lab, change, PauseReason.SERVER)
+    with no_space():
+        waiting = paused_for(lab, change, PauseReason.JOURNAL)
+        assert waiting.pause is not None
+        assert waiting.pause.error.kind == "journal-unavailable"
+    assert lab.ended(change.id).state is State.DONE
+
+
+def test_a_download_that_was_taken_on_and_can_t_be_begun_waits_too(tried_again: Lab) -> None:
+    """What is queued on the disk is carried out in the end, also by the next run of lpad."""
+    lab = tried_again
+    other = lab.asked(download(lab, confirm=True).id)
+    change = download(lab)
+    with no_space():
+        lab.engine.cancel(other.id)
+        paused_for(lab, change, PauseReason.JOURNAL)
+        lab.stop()
+    lab.start()
+    assert lab.ended(change.id).state is State.DONE
+
+
+def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) -> None:
+    """It begins anew once there is space, and asks again what it asked."""
+    lab = tried_again
+    change = lab.asked(download(lab, confirm=True).id)
+    with no_space(lab.folder / "journal.db-wal"):  # the card's own memory has space
+        lab.engine.answer(change.id, Answer(decision="accept"))
+        paused_for(lab, change, PauseReason.JOURNAL)
+        assert lab.card.profiles == ()
+    lab.asked(change.id)
+    lab.engine.answer(change.id, Answer(decision="accept"))
+    assert lab.ended(change.id).state is State.DONE
+
+
+def test_a_download_can_be_taken_back_while_it_waits_for_space(tried_again: Lab) -> None:
+    """What has ended has ended, also while it can't be written."""
+    lab = tried_again
+    lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
+    change = download(lab)
+    paused_for(lab, change, PauseReason.SERVER)
+    with no_space():
+        paused_for(lab, change, PauseReason.JOURNAL)
+        lab.engine.cancel(change.id)
+        assert lab.ended(change.id).state is State.CANCELLED

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.lab import CARD, FIRST, Lab
+from lpad.engine import settling, unsettled
 from lpad.engine.change import Change, Kind, Question, QuestionKind, State, now
+from lpad.engine.time_limit import Moment, TimeLimit
 from lpad.simulator.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -152,6 +154,86 @@ def test_settling_waits_for_the_card(lab: Lab) -> None:
     lab.modem.come_back()
     lab.carry_out(Kind.REFRESH)
     assert lab.engine.change(change.id).state is State.DONE
+
+
+def killed_without_card(lab: Lab, kind: Kind, **params: Any) -> Change:
+    """Have lpad killed while a change runs, and started again without its card."""
+    lab.stop()
+    lab.modem.vanish()
+    journal = lab.journal()
+    change = journal.changes.add(CARD, kind, params=params, secrets={})
+    journal.changes.save(change.run(), notes={"iccid": params.get("iccid")})
+    journal.close()
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    return change
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_settling_waits_for_so_long_and_no_longer(lab: Lab, *, again: bool) -> None:
+    """Then nobody knows what became of the change, and the error says so; a restart begins no new wait."""
+    iccid = lab.install()
+    lab.patient(absence=3)
+    change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
+    assert lab.engine.change(change.id).state is State.RUNNING
+    if again:
+        lab.patient(absence=3600)
+        lab.stop()
+        lab.start()
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "card-unreachable"
+    assert ended.error.details == {"interrupted": True, "outcome": "unknown"}
+    lab.modem.come_back()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+
+
+def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that was off beyond the limit does not give up a modem that is still starting."""
+    monkeypatch.setattr(unsettled, "STARTING", 20.0)
+    iccid = lab.install()
+    lab.patient(absence=3)
+    change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
+    lab.stop()  # and the limit passes
+    lab.until_true(lambda: TimeLimit.read(_noted(lab, change)).left(Moment.now()) == 0)
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    lab.modem.come_back()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert lab.engine.change(change.id).state is State.DONE
+
+
+def test_a_download_is_waited_for_as_long_as_it_is_tried(lab: Lab) -> None:
+    """The wait for an absent card does not end a download that was to be tried for longer."""
+    lab.patient(absence=0.2)
+    lab.stop()
+    code = lab.code(lab.order())
+    lab.modem.vanish()
+    journal = lab.journal()
+    tried: tuple[dict[str, Any], ...] = ({"retry_for": 3600}, {"when_online": True})
+    changes = [
+        journal.changes.add(CARD, Kind.DOWNLOAD, params=params, secrets={"activation_code": code})
+        for params in tried
+    ]
+    for change in changes:
+        journal.changes.save(change.run())
+    journal.close()
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    other = killed_without_card(lab, Kind.REFRESH)
+    assert lab.ended(other.id).state is State.FAILED
+    assert [lab.engine.change(change.id).state for change in changes] == [State.RUNNING, State.RUNNING]
+    lab.modem.come_back()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert lab.ended(changes[0].id).state is State.DONE
+
+
+def _noted(lab: Lab, change: Change) -> dict[str, Any]:
+    journal = lab.journal()
+    noted = journal.changes.private(change.id).notes[settling.RESTARTED]
+    journal.close()
+    assert isinstance(noted, dict)
+    return noted
 
 
 def test_reading_and_delivering_need_no_settling(lab: Lab) -> None:

@@ -64,6 +64,7 @@ def waits(pause: Pause) -> str:
         "network": "waits for a network",
         "server": "waits for the server",
         "card": "waits for the card",
+        "journal": "waits for a journal that can be written",
         "time": "waits until the clock is set",
         "restart": "goes on after a restart",
     }.get(pause.reason, pause.reason)

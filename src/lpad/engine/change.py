@@ -116,6 +116,7 @@ class PauseReason(enum.StrEnum):
     NETWORK = "network"  # the server can't be reached
     SERVER = "server"  # the server is out of order, or says "later"
     CARD = "card"  # the card went away, or is busy
+    JOURNAL = "journal"  # the journal can't be written
     TIME = "time"  # the device's clock is not set: TLS can't be verified
     RESTART = "restart"  # lpad was stopped in the middle
 
@@ -199,9 +200,10 @@ class Change:
         return replace(self._to(State.WAITING), question=question)
 
     def paused(self, pause: Pause) -> Change:
-        """Wait, without anybody to ask, for another attempt."""
+        """Wait, without anybody to ask, for another attempt; also one that could not be begun."""
         return replace(
-            self._to(State.WAITING),
+            self.taken_up(),
+            state=State.WAITING,
             pause=pause,
             attempts=self.attempts + 1,
             progress=None,

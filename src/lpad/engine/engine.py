@@ -389,6 +389,7 @@ class Engine:
         """Write what could not be written, and take up what was not touched meanwhile."""
         self._book.catch_up()
         self._workforce.adopt()
+        self._workforce.release(PauseReason.JOURNAL)
         self._outbox.wake()
 
     def _delivered(self, eid: str) -> None:

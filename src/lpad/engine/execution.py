@@ -93,7 +93,8 @@ class Execution:
         except LpadError as error:  # taken back meanwhile, or the journal can't be written
             if job.stopped:
                 return  # it stays as it is for the next start
-            job.fail(error)
+            if not self._tried_again(job, error):
+                job.fail(error)
         else:
             self._act(job)
         # Whatever the change was, the card may have been read and notifications copied from it.
@@ -204,11 +205,7 @@ class Execution:
             )
         if retry is None:
             return False
-        try:
-            job.postpone(retry.pause, **retry.notes)
-        except LpadError as unwritten:
-            log.warning("change %d: %s (%s)", job.change.id, unwritten, unwritten.kind)
-            return False
+        job.postpone(retry.pause, **retry.notes)
         if retry.pause.reason is PauseReason.NETWORK:
             around.connectivity.missed()
         self._pause(job)

@@ -152,14 +152,12 @@ class Job:
         self._book.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
 
     def postpone(self, pause: Pause, **notes: Json) -> None:
-        """Have the change wait for another attempt: on disk, with what that needs.
+        """Have the change wait for another attempt: on disk, with what that needs, or else until it is.
 
-        Raises:
-            JournalUnavailable: it can't be written; the change has to end.
+        What was written last is settled after a restart, which leads to another attempt as well.
         """
         with self._condition:
-            self._change = self._book.save(self._change.paused(pause), notes=notes)
-            self._private.notes.update(notes)
+            self._write(self._change.paused(pause), notes, needed=False)
 
     def guarded(self, guard: Guard, *, needed: bool = True, **notes: Json) -> None:
         """Show the guard as it is now: on disk, with what taking the change up again needs.

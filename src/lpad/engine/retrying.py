@@ -19,6 +19,7 @@ from lpad.errors import (
     CardRefused,
     CardUnreachable,
     ClockNotSet,
+    JournalUnavailable,
     ServerMalformed,
     ServerRefused,
     ServerUnreachable,
@@ -42,6 +43,7 @@ class Course(enum.StrEnum):
     SERVER = "server"  # after a while
     GARBLED = "garbled"  # after a while, a few times: something else answered in the server's place
     CARD = "card"  # when the card is back, a few times
+    JOURNAL = "journal"  # when the journal can be written
     TIME = "time"  # when the clock was set
 
 
@@ -50,6 +52,8 @@ BACKOFF: Mapping[Course, Backoff] = {
     Course.SERVER: Backoff((30, 60, 300, 900, 1800, 3600)),
     Course.GARBLED: Backoff((30, 300, 1800)),
     Course.CARD: Backoff((5, 30, 120, 300, 900)),
+    # Whoever waits is told when it can be; this is for a word that was missed.
+    Course.JOURNAL: Backoff((60, 300, 900)),
     Course.TIME: Backoff((600, 3600)),
 }
 LONGEST = max(backoff.longest for backoff in BACKOFF.values())
@@ -67,6 +71,7 @@ _BELIEVABLE = 60 * 24 * 3600
 _REASONS: Mapping[Course, PauseReason] = {
     Course.NETWORK: PauseReason.NETWORK,
     Course.CARD: PauseReason.CARD,
+    Course.JOURNAL: PauseReason.JOURNAL,
     Course.TIME: PauseReason.TIME,
 }
 """What a change shows while it waits; the other courses wait for the server."""
@@ -106,6 +111,8 @@ def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa
     """
     if isinstance(error, ClockNotSet):
         return Course.TIME
+    if isinstance(error, JournalUnavailable):
+        return Course.JOURNAL
     if isinstance(error, ServerRefused):
         return _BY_REMEDY[Remedy(str(error.details["remedy"]))]
     if isinstance(error, ServerUnreachable):

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LIMIT = "absence"
 """The note that says how long a card is waited for that holds the outcome."""
 
+RESTARTED = "absence_at_start"
+"""The note that says how long a card is waited for that was absent when lpad was started again."""
+
 RESTARTS = 10
 """How often a download is taken up again that was cut off by an end of the daemon."""
 
@@ -57,6 +60,11 @@ def judge(
 def goes_on(change: Change) -> bool:
     """Whether a change that was cut off is taken up again instead of judged: a switch that is guarded."""
     return change.state is not State.QUEUED and change.guard is not None
+
+
+def is_endless(change: Change) -> bool:
+    """Whether an absent card is waited for however long that takes."""
+    return goes_on(change) or bool(change.params.get("when_online"))
 
 
 def is_found_out(change: Change, notes: Mapping[str, Json]) -> bool:
@@ -169,7 +177,8 @@ def _dropped(
     change: Change, private: Private, _card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
     seq = change.params["seq"]
-    if private.notes and not any(stored.seq == seq and not stored.removable for stored in notifications):
+    left = any(stored.seq == seq and not stored.removable for stored in notifications)
+    if "eid" in private.notes and not left:
         return {"seq": seq, "settled": True}
     return _cut_off(change, f"notification {seq} is still in the outbox")
 
@@ -190,6 +199,17 @@ def _cut_off(
     return CardUnreachable(
         f"{change.kind} was cut off by {_what(change)}; now {state}; {remedy}",
         interrupted=True,
+    )
+
+
+def unknown(change: Change) -> CardUnreachable:
+    """Return the error for a change whose card did not come back in time."""
+    return CardUnreachable(
+        f"{change.kind} was cut off by {_what(change)}, before the card had answered, and the card did not"
+        " come back in time; whether it was done is seen once the card is there: then look, and ask again if"
+        " need be",
+        interrupted=True,
+        outcome="unknown",
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from lpad.engine import settling
 from lpad.engine.change import State
-from lpad.engine.settling import LIMIT
+from lpad.engine.settling import LIMIT, RESTARTED
 from lpad.engine.time_limit import Moment, TimeLimit
-from lpad.errors import Cancelled, CardUnreachable, InternalError, LpadError
+from lpad.errors import Cancelled, InternalError, LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from lpad.engine.book import Book
     from lpad.engine.change import Change, Json
     from lpad.engine.journal import Journal
+    from lpad.engine.means import Patience
     from lpad.engine.settling import Verdict
     from lpad.engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
+
+
+STARTING = 120.0
+"""Seconds within which a card comes up with its device, also where its time has passed meanwhile."""
 
 
 class TakeUp(Protocol):
@@ -38,9 +43,10 @@ class Unsettled:
     The API may take queued ones back before.
     """
 
-    def __init__(self, book: Book, journal: Journal) -> None:
+    def __init__(self, book: Book, journal: Journal, patience: Patience) -> None:
         self._book = book
         self._journal = journal
+        self._patience = patience
         self._lock = threading.Lock()
         self._changes: list[Change] = []
         self._due: dict[int, float] = {}
@@ -56,16 +62,41 @@ class Unsettled:
             pause: keeps a change that waits for another attempt.
         """
         for change in self._book.adopt(euicc):
-            noted = self._book.private(change.id).notes.get(LIMIT)
-            if change.pause is not None and isinstance(noted, dict):
-                self.keep_open(change, TimeLimit.read(noted))
+            if change.pause is not None and settling.is_left_to_card(self._book.private(change.id).notes):
+                self._await_start(change, self._limit(change, LIMIT))
             elif change.pause is not None:
                 pause(change)
             elif change.state is State.WAITING and not settling.goes_on(change):
                 error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
                 self._book.save(change.cancelled(error))
+            elif change.state is State.RUNNING and not settling.is_endless(change):
+                self._await_start(change, self._limit(change, RESTARTED))
             else:
                 self._changes.append(change)
+
+    def _limit(self, change: Change, name: str) -> TimeLimit:
+        """Return for how long an absent card is waited for; another restart does not begin anew."""
+        noted = self._book.private(change.id).notes.get(name)
+        moment = Moment.now()
+        if isinstance(noted, dict):
+            limit = TimeLimit.read(noted).carried_on(moment)
+        else:
+            tried_for = change.params.get("retry_for")
+            seconds = max(self._patience.absence, tried_for if isinstance(tried_for, int | float) else 0)
+            limit = TimeLimit.starting(seconds, at=moment)
+        self._note(change, name, limit.noted())
+        return limit
+
+    def _note(self, change: Change, name: str, value: Json) -> None:
+        try:
+            self._book.save(change, notes={name: value})
+        except LpadError as error:  # at worst the next start begins a wait anew
+            log.warning("change %d: '%s' is not noted: %s (%s)", change.id, name, error, error.kind)
+
+    def _await_start(self, change: Change, limit: TimeLimit) -> None:
+        with self._lock:
+            self._changes.append(change)
+            self._due[change.id] = time.monotonic() + (limit.left(Moment.now()) or STARTING)
 
     def cancel(self, change_id: int, sentence: str) -> bool:
         """Take a queued change back; False where there is none."""
@@ -109,13 +140,7 @@ class Unsettled:
             self._changes = [each for each in self._changes if each not in passed]
             self._due = {change_id: at for change_id, at in self._due.items() if at > present}
         for change in passed:
-            error = CardUnreachable(
-                f"{change.kind} was sent to the card, which went away before it had answered and did not come"
-                " back in time; whether it was done is seen once the card is there: then look, and ask again"
-                " if need be",
-                interrupted=True,
-                outcome="unknown",
-            )
+            error = settling.unknown(change)
             self._book.save(change.failed(error))
             log.warning("change %d (%s) on %s: %s", change.id, change.kind, change.euicc, error)
 
@@ -167,6 +192,7 @@ class Unsettled:
             return
         if settling.is_tried_again(change, self._book.private(change.id)):
             log.info("%s: tried again", what)
+            self._note(change, RESTARTED, None)
             submit(change)
             return
         verdict = self.verdict(change, card)

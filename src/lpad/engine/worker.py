@@ -94,7 +94,7 @@ class Worker:
             lock=self._condition,
             claims=claims,
         )
-        self._unsettled = Unsettled(book, journal)
+        self._unsettled = Unsettled(book, journal, patience)
         self._agenda = Agenda(port.name, book=book, unsettled=self._unsettled, lock=self._condition)
         self.rescue = Rescue(port.name, book=book, journal=journal, hub=hub, submit=self._agenda.submit)
         """What is tried since a guarded switch ended stuck."""
