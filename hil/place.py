@@ -203,6 +203,7 @@ class Place:
             if self.power is not None and self.strategy.stand is Stand.DAEMON_UP:
                 self.power.on()
             self.strategy.to(Stand.KNOWN_CARD)
+        self._end_policy_rules()
         now = self.enabled()
         if now != before.enabled:
             if before.enabled is not None:
@@ -213,6 +214,12 @@ class Place:
         if addresses is not None and addresses.default_smdp != before.default_smdp:
             self.client.set_default_smdp(self.name, before.default_smdp or "", wait=PATIENCE).check()
         self.ledger.restored()
+
+    def _end_policy_rules(self) -> None:
+        """Reset a card on which a case was cut off that needs it: nothing else ends its profile's rules."""
+        profiles = self.client.profiles(self.name)
+        if any(each.policy_rules and self.ledger.is_own(each.iccid) for each in profiles):
+            self.client.reset(self.name, operational_profiles=True, wait=PATIENCE).check()
 
     def clean(self) -> None:
         """Delete what expendable codes have installed, once another profile is enabled or was none."""

@@ -6,18 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.cli.orders import add_order
-from lpad.identifiers import Eid
+from lpad.identifiers import Eid, Iccid
+from lpad.simulator.faults import TlsIdentity
 from lpad.simulator.pki import Pki
+from lpad.simulator.smdp.metadata import Owner
 from lpad.simulator.smdp.server import SmDp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hil.bench import BenchFile, Server
     from lpad.simulator.faults import Fault
+    from lpad.simulator.smdp.metadata import ProfilePolicyRule
     from lpad.simulator.smdp.notifications import Notification
 
 _CONFIRMATION_CODE = "0012"
+_OWNER = Owner("00101")
+"""Of a profile with policy rules: the test network (ITU-T E.212)."""
 
 
 @dataclass(slots=True)
@@ -71,22 +77,34 @@ class OwnServer:
         """Listen no more."""
         self._server.stop()
 
-    def order(self, eid: str, *, confirmation: bool = False, default: bool = False) -> OwnOrder:
+    def order(
+        self,
+        eid: str,
+        *,
+        confirmation: bool = False,
+        default: bool = False,
+        iccid: str | None = None,
+        policy_rules: Sequence[ProfilePolicyRule] = (),
+    ) -> OwnOrder:
         """Add an order.
 
         Args:
             eid: of the card that may have it, where it waits at the default SM-DP+.
             confirmation: whether it wants a confirmation code.
             default: whether it is found by the EID alone.
+            iccid: of the made-up profile; None: any. A profile package of the lab's has its own.
+            policy_rules: of the made-up profile.
         """
         order = add_order(
             self._server.orders,
             upp=self._profile,
+            iccid=Iccid.parse(iccid) if iccid is not None and self._profile is None else None,
             name="Bench",
             provider="lpad",
             matching_id="" if default else None,
             eid=Eid.parse(eid) if default else None,
             confirmation_code=_CONFIRMATION_CODE if confirmation else None,
+            metadata={"rules": tuple(policy_rules), "owner": _OWNER} if policy_rules else None,
         )
         return OwnOrder(
             code=order.activation_code(self._server.address, self._server.oid),
@@ -102,3 +120,8 @@ class OwnServer:
     def do_right(self) -> None:
         """Take back what was to go wrong."""
         self._server.faults.clear()
+        self._server.show(TlsIdentity.GOOD)
+
+    def show(self, identity: TlsIdentity) -> None:
+        """Show another certificate to those who connect from now on."""
+        self._server.show(identity)

@@ -1,98 +1,31 @@
-"""How an LPA must take what a server does (after SGP.23, 4.4): one thing goes wrong in each case.
+"""What an LPA does in a download and after it (after SGP.23, 4.4), with the bench's own SM-DP+.
 
-They run with the bench's own SM-DP+, so that a card with a test CI is all they need.
+hil/conformance.md holds the cases of this folder against what can be tested of an LPA at all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hil.place import PATIENCE
+from hil.server import OwnOrder
 from lpad.client import ApiError
 from lpad.simulator.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from hil.place import Place
     from hil.server import OwnServer
+    from lpad.client import Change
 
 pytestmark = pytest.mark.needs("server")
 
 
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """What a server does wrong, and the kind of error that it must lead to."""
-
-    fault: Fault
-    kind: str
-
-
-INITIATE, AUTHENTICATE, GET_PACKAGE = "initiateAuthentication", "authenticateClient", "getBoundProfilePackage"
-
-WRONGS = {
-    "transaction ID differs": Wrong(
-        Fault(kind=FaultKind.WRONG_TRANSACTION_ID, function=INITIATE), "server-malformed"
-    ),
-    "server's signature is wrong": Wrong(
-        Fault(kind=FaultKind.BAD_SIGNATURE, function=INITIATE), "card-refused"
-    ),
-    "challenge is another": Wrong(
-        Fault(kind=FaultKind.SIGNED_CHALLENGE, function=INITIATE), "server-malformed"
-    ),
-    "card unknown (8.1.1/3.8)": Wrong(
-        Fault(kind=FaultKind.REFUSE, function=AUTHENTICATE, value="8.1.1/3.8"), "server-refused"
-    ),
-    "matching ID refused (8.2.6/3.8)": Wrong(
-        Fault(kind=FaultKind.REFUSE, function=AUTHENTICATE, value="8.2.6/3.8"), "server-refused"
-    ),
-    "order expired (8.8.5/4.10)": Wrong(
-        Fault(kind=FaultKind.REFUSE, function=AUTHENTICATE, value="8.8.5/4.10"), "server-refused"
-    ),
-    "HTTP 500": Wrong(
-        Fault(kind=FaultKind.HTTP_STATUS, function=AUTHENTICATE, value=500, times=9), "server-unreachable"
-    ),
-    "a web page": Wrong(Fault(kind=FaultKind.BODY_HTML, function=INITIATE), "server-malformed"),
-    "a field is missing": Wrong(
-        Fault(kind=FaultKind.FIELD_MISSING, function=GET_PACKAGE), "server-malformed"
-    ),
-    "package's signature is wrong": Wrong(
-        Fault(kind=FaultKind.BAD_SIGNATURE, function=AUTHENTICATE), "card-refused"
-    ),
-    "a bit of the package is turned": Wrong(
-        Fault(kind=FaultKind.BPP_BIT_FLIP, function=GET_PACKAGE), "card-refused"
-    ),
-    "metadata differ from what was shown": Wrong(
-        Fault(kind=FaultKind.METADATA_MISMATCH, function=AUTHENTICATE), "server-malformed"
-    ),
-}
-
-
-@pytest.mark.parametrize("wrong", WRONGS.values(), ids=WRONGS)
-def test_server_does_wrong(place: Place, server: OwnServer, wrong: Wrong) -> None:
-    """The error has its kind, nothing is installed, and the next download works."""
-    before = {profile.iccid for profile in place.client.profiles(place.name)}
-    server.do_wrong(wrong.fault)
-    change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)
-    assert change.error is not None
-    assert change.error.kind == wrong.kind, change.error
-    server.do_right()
-    assert {profile.iccid for profile in place.client.profiles(place.name)} == before
-    done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
-    place.client.delete(place.name, str((done.result or {})["iccid"]), wait=PATIENCE).check()
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [FaultKind.LOWER_CASE_TRANSACTION_ID, FaultKind.BASE64_NEWLINES],
-    ids=["lower-case transaction ID", "line breaks in base64"],
-)
-def test_server_is_peculiar(place: Place, server: OwnServer, fault: FaultKind) -> None:
-    """What servers in the field do, and what is no error, does no harm."""
-    server.do_wrong(Fault(kind=fault, function=INITIATE))
-    done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
-    place.client.delete(place.name, str((done.result or {})["iccid"]), wait=PATIENCE).check()
+def forget(place: Place, change: Change) -> None:
+    """Delete what a download has installed; it must have."""
+    iccid = str((change.check().result or {})["iccid"])
+    place.client.delete(place.name, iccid, wait=PATIENCE).check()
 
 
 def test_wrong_confirmation_code(place: Place, server: OwnServer) -> None:
@@ -116,6 +49,93 @@ def test_declined(place: Place, server: OwnServer) -> None:
     ended = place.client.settle_leased(change.id, order, seconds=PATIENCE)
     assert ended.error is not None
     assert ended.error.kind == "declined"
+
+
+def test_postponed(place: Place, server: OwnServer) -> None:
+    """A profile that is postponed is not installed, and waits at the server: the same code works later."""
+    order = server.order(place.eid)
+    change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
+    place.client.answer(change.id, decision="postpone")
+    ended = place.client.settle_leased(change.id, order, seconds=PATIENCE)
+    assert ended.error is not None
+    assert ended.error.kind == "declined"
+    forget(place, place.client.download_leased(place.name, order, wait=PATIENCE))
+
+
+def test_cancelled(place: Place, server: OwnServer) -> None:
+    """A download that is taken back while it asks ends, and leaves its order at the server."""
+    order = server.order(place.eid)
+    change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
+    assert change.question is not None
+    place.client.cancel(change.id)
+    ended = place.client.settle_leased(change.id, order, seconds=PATIENCE)
+    assert ended.state == "cancelled"
+    forget(place, place.client.download_leased(place.name, order, wait=PATIENCE))
+
+
+def test_package_asked_for_twice(place: Place, server: OwnServer) -> None:
+    """A package that was lost on its way is asked for again, in a session of its own (SGP.22, 3.1.3)."""
+    server.do_wrong(Fault(kind=FaultKind.DROP_AFTER, function="getBoundProfilePackage"))
+    order = server.order(place.eid)
+    forget(place, place.client.download_leased(place.name, order, retry_for=300, wait=PATIENCE))
+
+
+def test_address_in_capitals(place: Place, server: OwnServer) -> None:
+    """A signed server address is compared without regard to case (RFC 4343)."""
+    server.do_wrong(
+        Fault(kind=FaultKind.SIGNED_ADDRESS, function="initiateAuthentication", value=server.address.upper())
+    )
+    forget(place, place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE))
+
+
+def test_the_same_profile_twice(place: Place, server: OwnServer) -> None:
+    """A profile that is there is not installed a second time: the card says so, and keeps the first."""
+    done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
+    iccid = str((done.result or {})["iccid"])
+    before = place.client.profiles(place.name)
+    again = server.order(place.eid, iccid=iccid)
+    change = place.client.download_leased(place.name, again, retry_for=0, wait=PATIENCE)
+    assert change.error is not None
+    assert change.error.kind in ("card-refused", "conflict"), change.error
+    assert place.client.profiles(place.name) == before
+    forget(place, done)
+
+
+def test_nothing_waits_at_the_default_smdp(place: Place, server: OwnServer) -> None:
+    """Asked for whatever there is for this card, a server that has nothing says 8.2.6/3.8."""
+    before = place.until_ready().addresses
+    place.client.set_default_smdp(place.name, server.address, wait=PATIENCE).check()
+    try:
+        nothing = OwnOrder(code="", default_smdp=server.address, confirmation_code=None)
+        change = place.client.download_leased(place.name, nothing, retry_for=0, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "server-refused"
+        assert change.error.details["subject_code"] in ("8.2.6", "8.1.1")
+    finally:
+        address = before.default_smdp if before is not None else None
+        place.client.set_default_smdp(place.name, address or "", wait=PATIENCE).check()
+
+
+def test_notification_that_is_not_taken(place: Place, server: OwnServer) -> None:
+    """A server that takes no notification loses none, and the profile can be used meanwhile."""
+    seen = len(server.notifications)
+    server.do_wrong(
+        Fault(kind=FaultKind.HTTP_STATUS, function="handleNotification", value=500, times=0),
+    )
+    done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
+    iccid, before = str((done.result or {})["iccid"]), place.enabled()
+    place.enable(iccid).check()
+    if before is not None:
+        place.enable(before).check()
+    else:
+        place.client.disable(place.name, iccid, wait=PATIENCE).check()
+    assert server.notifications[seen:] == ()
+    server.do_right()
+    forget(place, done)
+    place.client.deliver_notifications(place.name, wait=PATIENCE).check()
+    told = [each for each in server.notifications[seen:] if each.iccid == iccid]
+    assert told[0].event == "install"
+    assert [each.event for each in told][-3:] == ["enable", "disable", "delete"]
 
 
 def test_notifications_arrive_in_order(place: Place, server: OwnServer) -> None:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hil.place import PATIENCE
+from lpad.client import ApiError
+from lpad.simulator.smdp.metadata import ProfilePolicyRule
 
 if TYPE_CHECKING:
     from hil.place import Place
+    from hil.server import OwnServer
     from lpad.client import Change
 
 NOBODYS = "8900000000000000009"
@@ -24,12 +27,37 @@ def refused(change: Change) -> str:
     return change.error.kind
 
 
+def reason(change: Change) -> object:
+    """Return the card's own word for why it refused."""
+    assert change.error is not None
+    return change.error.details["reason"]
+
+
+def whole_card_is_expendable(place: Place) -> None:
+    """Skip what may cost all that the card holds, where the lab has not given it up."""
+    held = place.client.profiles(place.name)
+    if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
+        # A reset would take profiles that can't be had again; --complete fails on skips.
+        pytest.skip("the card holds profiles that aren't expendable")
+    if place.ledger.before is not None and place.ledger.before.enabled is not None:
+        # Likewise: it would be gone with the others.
+        pytest.skip("a profile was enabled before the run, and it is to be enabled afterwards")
+
+
 def test_get_profiles_info(place: Place) -> None:
     """ES10c.GetProfilesInfo: each profile has an ICCID and a state, and one at most is enabled."""
     place.until_ready()
     profiles = place.client.profiles(place.name)
     assert all(profile.iccid and profile.state in ("enabled", "disabled") for profile in profiles)
     assert sum(profile.state == "enabled" for profile in profiles) <= 1
+
+
+def test_get_eid_and_addresses(place: Place) -> None:
+    """ES10c.GetEID and ES10a.GetEuiccConfiguredAddresses: known after each reading; they have no errors."""
+    euicc = place.until_ready()
+    assert euicc.eid == place.eid
+    assert euicc.addresses is not None
+    assert euicc.addresses.root_smds is not None
 
 
 def test_enable_disable(place: Place, pair: tuple[str, str]) -> None:
@@ -53,6 +81,7 @@ def test_unknown_profile(place: Place, verb: str) -> None:
     assert refused(change) == "not-found"
 
 
+@pytest.mark.needs("codes")
 def test_delete_enabled(place: Place, installed: str) -> None:
     """ES10c.DeleteProfile: an enabled profile is kept; disabled, it goes."""
     before = place.enabled()
@@ -69,6 +98,7 @@ def test_delete_enabled(place: Place, installed: str) -> None:
     place.client.delete(place.name, installed, missing_ok=True, wait=PATIENCE).check()
 
 
+@pytest.mark.needs("codes")
 @pytest.mark.parametrize(
     "nickname", ["n", "ü" * 32, "x" * 64], ids=["short", "64 bytes of UTF-8", "64 bytes"]
 )
@@ -96,17 +126,69 @@ def test_default_smdp(place: Place) -> None:
     assert (again and again.default_smdp) == before.default_smdp
 
 
+def test_default_smdp_again(place: Place) -> None:
+    """ES10a.SetDefaultDpAddress: what is there already is not written twice; an empty one takes it away."""
+    before = place.until_ready().addresses
+    assert before is not None
+    try:
+        for address in (ADDRESS, ADDRESS, ""):
+            place.client.set_default_smdp(place.name, address, wait=PATIENCE).check()
+            after = place.until_ready().addresses
+            assert after is not None
+            assert (after.default_smdp or "") == address
+    finally:
+        place.client.set_default_smdp(place.name, before.default_smdp or "", wait=PATIENCE).check()
+
+
+@pytest.mark.needs("codes")
+def test_nickname_too_long(place: Place, installed: str) -> None:
+    """ES10c.SetNickname: 65 bytes of UTF-8 never reach the card."""
+    with pytest.raises(ApiError) as caught:
+        place.client.rename(place.name, installed, "ü" * 32 + "x", wait=PATIENCE)
+    assert caught.value.kind == "invalid-value"
+    found = {profile.iccid: profile.nickname for profile in place.client.profiles(place.name)}
+    assert not found[installed]
+
+
+@pytest.mark.needs("server")
+def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) -> None:
+    """DisallowedByPolicy (3): the operator's rules forbid to disable a profile, to leave it, to delete it.
+
+    Nothing but a memory reset ends it, so it is run only where the whole card is expendable.
+    """
+    whole_card_is_expendable(place)
+    order = server.order(place.eid, policy_rules=(ProfilePolicyRule.PPR1, ProfilePolicyRule.PPR2))
+    change = place.client.download_leased(place.name, order, wait=PATIENCE)
+    if change.question is not None:
+        place.client.answer(change.id, decision="accept")
+        change = place.client.settle_leased(change.id, order, seconds=PATIENCE)
+    if change.error is not None:
+        # Its Rules Authorisation Table forbids them, so there are none to try; likewise.
+        pytest.skip(f"the card takes no profile with policy rules: {change.error.sentence}")
+    bound = str((change.result or {})["iccid"])
+    try:
+        deleted = place.client.delete(place.name, bound, wait=PATIENCE)
+        assert refused(deleted) == "card-refused"
+        assert reason(deleted) == "disallowedByPolicy"
+        place.enable(bound).check()
+        for forbidden in (
+            place.client.disable(place.name, bound, wait=PATIENCE),
+            place.enable(pair[0]),
+        ):
+            assert refused(forbidden) == "card-refused"
+            assert reason(forbidden) == "disallowedByPolicy"
+        assert place.enabled() == bound
+    finally:
+        place.client.reset(place.name, operational_profiles=True, wait=PATIENCE).check()
+    assert bound not in {profile.iccid for profile in place.client.profiles(place.name)}
+
+
+@pytest.mark.needs("codes")
 def test_memory_reset(place: Place, installed: str) -> None:
     """ES10c.eUICCMemoryReset: deletes what it is told to; run only where the whole card is expendable."""
-    held = place.client.profiles(place.name)
-    if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
-        # A reset would take profiles that can't be had again; --complete fails on skips.
-        pytest.skip("the card holds profiles that aren't expendable")
-    if place.ledger.before is not None and place.ledger.before.enabled is not None:
-        # Likewise: it would be gone with the others.
-        pytest.skip("a profile was enabled before the run, and it is to be enabled afterwards")
+    whole_card_is_expendable(place)
     place.client.reset(place.name, operational_profiles=True, test_profiles=True, wait=PATIENCE).check()
     left = {profile.iccid for profile in place.client.profiles(place.name)}
     assert installed not in left
     again = place.client.reset(place.name, operational_profiles=True, test_profiles=True, wait=PATIENCE)
-    assert again.state in ("done", "failed"), "nothing to delete is no breakdown"
+    assert again.check().state == "done", "nothingToDelete (1) is what was wanted"

@@ -16,3 +16,17 @@ def test_profiles(target: Target) -> None:
     assert isinstance(driver.profiles(), list)
     target.deactivate(driver)
     assert driver.place is None
+
+
+def test_as_it_was(target: Target) -> None:
+    """What a test has installed and enabled is gone when the driver is deactivated."""
+    driver = target.get_driver("LpadDriver")
+    before = driver.profiles()
+    place = driver.place
+    done = place.client.download_leased(place.name, place.lease(), wait=300).check()
+    driver.enable(done.result["iccid"])
+    assert {each.iccid: each.state for each in driver.profiles()}[done.result["iccid"]] == "enabled"
+    target.deactivate(driver)
+    target.activate(driver)
+    assert driver.profiles() == before
+    target.deactivate(driver)
