@@ -14,6 +14,8 @@ class Counted(enum.StrEnum):
     """What the place of a cut is counted in, from the moment the change is asked for."""
 
     WRITES = "writes"
+    COMMITS = "commits"
+    """Those of the writes that are a COMMIT of the journal."""
     APDUS = "apdus"
     LINES = "lines"
     """Command lines on the modem's port."""
@@ -41,6 +43,8 @@ class Kind(enum.StrEnum):
 
     KILL_WRITE = "kill-write"
     """kill -9 of the daemon at a write of its journal or of another file in its state folder."""
+    TORN_WRITE = "torn-write"
+    """The power fails between a COMMIT's writing and its sync: kill -9, and half of it is on the disk."""
     KILL_APDU = "kill-apdu"
     """kill -9 once an APDU is with the card; the card carries it out."""
     KILL_SENT = "kill-sent"
@@ -65,11 +69,14 @@ class Kind(enum.StrEnum):
     """The server carries out the message, then server or network are gone in the answer's place."""
 
 
-KILLS = frozenset({Kind.KILL_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED, Kind.MAINS})
+KILLS = frozenset(
+    {Kind.KILL_WRITE, Kind.TORN_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED, Kind.MAINS}
+)
 """After these the daemon has to be started again."""
 
 COUNTED: Mapping[Kind, Counted] = {
     Kind.KILL_WRITE: Counted.WRITES,
+    Kind.TORN_WRITE: Counted.COMMITS,
     Kind.KILL_APDU: Counted.APDUS,
     Kind.KILL_SENT: Counted.MESSAGES,
     Kind.KILL_RECEIVED: Counted.MESSAGES,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from faults.cut import Counted, Cut, Kind, Outage
 from faults.director import Director
-from faults.disk import SIZE, Action, Disk
+from faults.disk import COMMITTING, SIZE, Action, Disk
 from faults.network import Network
 from faults.nursery import nursery
 from faults.records import WatchedCard, WatchedServer
@@ -41,7 +41,11 @@ PATIENCE = 60.0
 _DEADLINES = {"open": 10, "read": 10, "switch": 20, "download": 6, "delivery": 2}
 """In seconds; a stalled connection is waited for so long."""
 _RETRY_FOR = 120.0
-_ACTIONS: Mapping[Kind, Action] = {Kind.KILL_WRITE: Action.KILL, Kind.DISK: Action.FILL}
+_ACTIONS: Mapping[Kind, Action] = {
+    Kind.KILL_WRITE: Action.KILL,
+    Kind.TORN_WRITE: Action.TEAR,
+    Kind.DISK: Action.FILL,
+}
 _UEVENT = b"change@/devices/tty\0SUBSYSTEM=tty\0"
 _LAST_LINES = 40
 
@@ -268,6 +272,7 @@ class Device:
         """Return how many steps there were since `arm`."""
         return {
             Counted.WRITES: len(self.disk.writes),
+            Counted.COMMITS: self.disk.writes.count(COMMITTING),
             Counted.APDUS: self.director.counted(Counted.APDUS),
             Counted.LINES: self.modem.counters.commands - self._lines,
             Counted.MESSAGES: self.director.counted(Counted.MESSAGES),

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 SIZE = "4m"
 """Of the file system that is filled, as mount takes it."""
 FILLER = "filler"
-_FIELDS = ("armed", "count", "place", "action", "hit")
+COMMITTING = "before COMMIT"
+COMMITTED = "after COMMIT"
+WAL_BEFORE = "wal-before"
+"""The journal's write-ahead log as it was before a COMMIT that is torn, beside the state folder."""
+_FIELDS = ("armed", "count", "commits", "place", "action", "hit")
 _LONGEST_CHUNK = 1 << 20
 _PAGE = 4096
+_SECTOR = 512
 
 
 class Action(enum.IntEnum):
@@ -32,6 +37,7 @@ class Action(enum.IntEnum):
     NOTHING = 0
     KILL = 1
     FILL = 2
+    TEAR = 3
 
 
 class Disk:
@@ -95,6 +101,19 @@ class Disk:
         """Empty the disk that was filled."""
         (self._state / FILLER).unlink(missing_ok=True)
 
+    def tear(self) -> None:
+        """Leave of what the last COMMIT wrote the first half; to be called when the daemon is gone."""
+        before, after = self._wal_before.read_bytes(), self._wal.read_bytes()
+        self._wal.write_bytes(torn(before, after))
+
+    @property
+    def _wal(self) -> Path:
+        return self._state / "journal.db-wal"
+
+    @property
+    def _wal_before(self) -> Path:
+        return self._state.with_name(WAL_BEFORE)
+
     # The daemon's side.
 
     def holds(self, path: str) -> bool:
@@ -109,18 +128,36 @@ class Disk:
             self._busy = True
             try:
                 self._set("count", self._get("count") + 1)
+                self._set("commits", self._get("commits") + (name == COMMITTING))
                 os.write(self._names, f"{name}\n".encode())
-                if self._get("count") == self._get("place"):
-                    self._act(Action(self._get("action")))
+                action = Action(self._get("action"))
+                count = self._get("commits" if action is Action.TEAR else "count")
+                if count == self._get("place"):
+                    self._act(action, name)
             finally:
                 self._busy = False
 
-    def _act(self, action: Action) -> None:
+    def _act(self, action: Action, name: str) -> None:
+        if action is Action.TEAR and name == COMMITTING:
+            self._wal_before.write_bytes(self._wal.read_bytes() if self._wal.exists() else b"")
+            return
+        if action is Action.TEAR and name != COMMITTED:
+            return
         self._set("hit", 1)
-        if action is Action.KILL:
+        if action in (Action.KILL, Action.TEAR):
             os.kill(os.getpid(), signal.SIGKILL)
         elif action is Action.FILL:
             fill(self._state / FILLER)
+
+
+def torn(before: bytes, after: bytes) -> bytes:
+    """Return a file of which the first half of what changed has reached the disk, in whole sectors."""
+    same = next((at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), None)
+    first = min(len(before), len(after)) if same is None else same
+    changed = (at for at in range(first, len(after)) if after[at : at + 1] != before[at : at + 1])
+    end = max(changed, default=first - 1) + 1
+    middle = (first + end) // 2 // _SECTOR * _SECTOR
+    return after[:middle] + before[middle:]
 
 
 def fill(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from faults.cut import Cut, Kind
 from faults.scenario import SCENARIOS
+from faults.trial import RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Mapping[str, tuple[Kind, ...]] = {
     "kill -9": (Kind.KILL_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED),
-    "mains": (Kind.MAINS,),
+    "mains": (Kind.MAINS, Kind.TORN_WRITE),
     "card power": (Kind.POWER_BEFORE, Kind.POWER_AFTER),
     "port": (Kind.PORT_BEFORE, Kind.PORT_AFTER),
     "server": (Kind.SERVER_BEFORE, Kind.SERVER_AFTER),
@@ -36,7 +37,21 @@ def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
     lines = [[title, *map(str, row)] for title, row in rows.items()]
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([_line(head, widths), rule, *(_line(line, widths) for line in lines)])
+    return "\n".join(
+        [_line(head, widths), rule, *(_line(line, widths) for line in lines), "", _note(outcomes)]
+    )
+
+
+def _note(outcomes: Sequence[Outcome]) -> str:
+    """Return what the numbers mean, and why a cut may not have been met."""
+    unmet = [f"{each.scenario} {each.cut}" for each in outcomes if not each.met]
+    points = f"Cut points: the steps that a scenario took in each of {RUNS} runs with nothing cut off."
+    if not unmet:
+        return points
+    return (
+        f"{points} Not met, and nothing is shown by them: cuts before which the scenario took a shorter way"
+        f" in each of {RUNS} tries: {', '.join(unmet)}."
+    )
 
 
 def _of(key: str, outcomes: Sequence[Outcome]) -> list[Outcome]:

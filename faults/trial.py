@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faults.cut import Counted
+from faults.cut import Counted, Kind
 from faults.device import CARD, PATIENCE, Device, Late
 from faults.scenario import LATER, SCENARIOS
 from faults.verdict import violations
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OUTAGE = 0.6
 """Seconds for which card, port, disk or server are away."""
+RUNS = 3
+"""How often a scenario is carried out to count its steps, and tried where a cut was not come to."""
 _NOTICING = 5.0
 """Seconds within which a cut at the very end of a scenario has fallen, or never will."""
 _LOOKS = 3
@@ -82,12 +84,19 @@ class Stage:
             device.stop()
 
     def count(self, key: str) -> Mapping[Counted, int]:
-        """Carry a scenario out with nothing cut off, and return its steps.
+        """Carry a scenario out with nothing cut off, and return the steps that it takes each time.
+
+        How many there are depends on what comes first: a notification that is accepted while the card is
+        open for another is taken off with that one, in a session less.
 
         Raises:
             Late: it does not end.
             AssertionError: it ends otherwise than it should.
         """
+        runs = [self._count(key) for _ in range(RUNS)]
+        return {counted: min(run[counted] for run in runs) for counted in runs[0]}
+
+    def _count(self, key: str) -> Mapping[Counted, int]:
         with self._device(key, "count", small_disk=False) as device:
             scenario = SCENARIOS[key]
             _begin(device, scenario)
@@ -105,13 +114,20 @@ class Stage:
         return counts
 
     def run(self, key: str, cut: Cut, *, keep: bool = False) -> Outcome:
-        """Cut a scenario off, and return what came of it.
+        """Cut a scenario off, and return what came of it; once more where it did not come as far as that.
 
         Args:
             key: of the scenario.
             cut: where.
             keep: whether the device's folder stays.
         """
+        for _ in range(RUNS):
+            outcome = self._try(key, cut, keep=keep)
+            if outcome.met or outcome.violations:
+                break
+        return outcome
+
+    def _try(self, key: str, cut: Cut, *, keep: bool) -> Outcome:
         began = time.perf_counter()
         scenario = SCENARIOS[key]
         name = f"{key}-{cut}".replace(":", "-")
@@ -171,6 +187,8 @@ class _Trial:
         device.disarm()
         if self._cut.kills and self.met:
             device.buried()
+            if self._cut.kind is Kind.TORN_WRITE:
+                device.disk.tear()
             device.mend()
             device.start()
         else:

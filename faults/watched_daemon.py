@@ -58,14 +58,14 @@ def watch(disk: Disk) -> None:
 
 def shorten() -> None:
     """Cut down the times between two attempts."""
-    from lpad.engine import lookout, paused, retrying, watching  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine import lookout, paused, rescue, retrying, watching  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.journal import recovery  # noqa: PLC0415 - likewise
     from lpad.engine.outbox import delivery, outbox  # noqa: PLC0415 - likewise
 
-    for backoff in (delivery.BACKOFF, *retrying.BACKOFF.values()):
+    for backoff in (delivery.BACKOFF, rescue.BACKOFF, *retrying.BACKOFF.values()):
         object.__setattr__(backoff, "seconds", _SOON)
     retrying.LONGEST = max(_SOON)
-    outbox.REST = paused.REST = outbox.SHORTEST_WAIT = 0.2
+    outbox.REST = paused.REST = rescue.REST = outbox.SHORTEST_WAIT = 0.2
     lookout.REOPENING = (0.2, 0.5, 1, 1, 1, 1)  # type: ignore[assignment]  # whole seconds in the field
     recovery.EVERY = 0.5
     watching.STEADY = watching.FIRST_PAUSE = 0.3

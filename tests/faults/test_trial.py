@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-STEPS: Mapping[Counted, int] = {Counted.WRITES: 20, Counted.APDUS: 20, Counted.LINES: 20, Counted.MESSAGES: 2}
+STEPS: Mapping[Counted, int] = {
+    Counted.WRITES: 20,
+    Counted.COMMITS: 5,
+    Counted.APDUS: 20,
+    Counted.LINES: 20,
+    Counted.MESSAGES: 2,
+}
 """Fewer than a switch takes."""
 
 
@@ -42,7 +48,8 @@ def test_the_steps_are_counted(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "cut",
     [
-        "kill-write:9", "kill-apdu:12", "kill-sent:1", "kill-received:1", "mains:12", "power-before:12",
+        "kill-write:9", "torn-write:3", "kill-apdu:12", "kill-sent:1", "kill-received:1", "mains:12",
+        "power-before:12",
         "power-after:12", "port-before:9", "port-after:9", "server-before:1:reset", "server-after:1:503",
         "server-before:2:garbage", "server-before:1:untrusted",
     ],
