@@ -51,6 +51,12 @@ BEFORE_LOADING = {
         "server-untrusted",
     ),
     "package's certificate has another role": (AUTHENTICATE, FaultKind.OTHER_ROLE, None, "card-refused"),
+    "second signed transaction ID differs": (
+        AUTHENTICATE,
+        FaultKind.SIGNED_TRANSACTION_ID,
+        None,
+        "card-refused",
+    ),
     "metadata are missing": (AUTHENTICATE, FaultKind.FIELD_MISSING, "profileMetadata", "server-malformed"),
     "metadata lack a byte": (AUTHENTICATE, FaultKind.DER_BROKEN, "profileMetadata", "server-malformed"),
     # the way

@@ -9,7 +9,7 @@ from lpad.codec import tlv
 from lpad.errors import MalformedError
 from lpad.identifiers import swap_nibbles
 from lpad.simulator.faults import FaultKind
-from lpad.simulator.smdp import status
+from lpad.simulator.smdp import sabotage, status
 from lpad.simulator.smdp.call import Call, encoded
 from lpad.simulator.smdp.chain import verify_chain
 from lpad.simulator.smdp.metadata import bits_of
@@ -122,7 +122,7 @@ def _authenticate(site: Site, call: Call, session: Session) -> dict[str, str]:
     session.metadata = order.metadata.encode(str(site.addresses[0]))
     session.confirmation_required = order.confirmation_hash is not None
     signer = _signer(site, call, session)
-    signed2 = _signed2(site, session, order)
+    signed2 = _signed2(site, call, session, order)
     signature2 = tlv.encode(0x5F37, signer.sign(signed2 + answer.signature.raw))
     session.smdp_signature2 = signature2
     session.state = SessionState.AUTHENTICATED
@@ -173,10 +173,10 @@ def _find_order(site: Site, device: Device, eid: Eid) -> Order:
     return order
 
 
-def _signed2(site: Site, session: Session, order: Order) -> bytes:
+def _signed2(site: Site, call: Call, session: Session, order: Order) -> bytes:
     """Build smdpSigned2; a card that began this download before is offered its one-time key again."""
     parts = [
-        tlv.encode(0x80, session.transaction_id),
+        tlv.encode(0x80, sabotage.transaction_id(call.faults, session.transaction_id)),
         tlv.encode(0x01, b"\xff" if session.confirmation_required else b"\x00"),
     ]
     binding = site.orders.binding(order)

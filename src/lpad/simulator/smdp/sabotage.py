@@ -28,7 +28,7 @@ def flipped(data: bytes, index: int = -1) -> bytes:
 
 
 def transaction_id(faults: ActiveFaults, right: bytes) -> bytes:
-    """Return what serverSigned1 carries as transaction ID."""
+    """Return what serverSigned1, or smdpSigned2, carries as transaction ID."""
     return flipped(right) if FaultKind.SIGNED_TRANSACTION_ID in faults else right
 
 
