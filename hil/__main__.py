@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hil.bench import BenchFile
+from hil.claim import Claim
 from hil.evidence.place_record import PROGRESS
 from hil.evidence.run_folder import RunFolder
 from hil.identity import WrongCard, check_eid, probe
@@ -25,7 +26,7 @@ from lpad.errors import CardUnreachable, InvalidSettings, LpadError
 from lpad.identifiers import Eid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
 CASES = ROOT / "hil" / "cases"
@@ -50,6 +51,7 @@ def main(
     try:
         file = BenchFile.read(bench)
         names = _chosen(file, only)
+        claims = {name: Claim(file.resolve(file.bench.state) / name, place=name) for name in names}
         _know_cards(file, names)
     except WrongCard as error:
         click.echo(f"hil: {error.sentence}", err=True)
@@ -60,7 +62,7 @@ def main(
     selection = ["-k", "restore_only" if restore else chosen] if restore or chosen else []
     selection += [] if endurance else ["-m", "not endurance"]
     run = RunFolder.new(file.resolve(file.bench.runs), datetime.now(UTC))
-    places = _Places(file, run)
+    places = _Places(file, run, claims=claims)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: places.interrupt())
     statuses = places.run(names, [word for word in selection if word is not None])
@@ -73,7 +75,8 @@ def main(
 class _Places:
     """The pytests of a run; a signal to the bench reaches each of them once."""
 
-    def __init__(self, file: BenchFile, run: RunFolder) -> None:
+    def __init__(self, file: BenchFile, run: RunFolder, *, claims: Mapping[str, Claim]) -> None:
+        self._claims = claims
         self._file = file
         self._run = run
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -122,7 +125,7 @@ class _Places:
                     stdout=log,
                     stderr=log,
                     env=os.environ | {PROGRESS: str(self._progress)},
-                    pass_fds=(self._progress,),
+                    pass_fds=(self._progress, self._claims[name].fileno()),
                     start_new_session=True,  # Ctrl-C goes to the bench, which hands it on once
                 )
                 self._processes.append(process)

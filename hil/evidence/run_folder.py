@@ -9,7 +9,9 @@ RUN/PLACE/private/    apdus.jsonl, apdus.pcap, pytest.log: whole, so they name c
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, Self
 from xml.etree import ElementTree as ET
 
@@ -52,9 +54,13 @@ class RunFolder:
 
     @classmethod
     def new(cls, runs: Path, began: datetime) -> Self:
-        """Make a folder for a run that begins now."""
-        path = runs / began.strftime("%Y-%m-%dT%H-%M-%SZ")
-        path.mkdir(parents=True)
+        """Make a folder for a run that begins now; a second one in the same second gets a name of its own."""
+        name = began.strftime("%Y-%m-%dT%H-%M-%SZ")
+        for number in count(1):
+            path = runs / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                path.mkdir(parents=True)
+                break
         return cls(path, began)
 
     def place(self, name: str) -> Path:

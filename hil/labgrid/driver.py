@@ -12,6 +12,7 @@ from labgrid.factory import target_factory
 from labgrid.step import step
 
 from hil.bench import BenchFile
+from hil.claim import Claim
 from hil.place import Place
 from hil.strategy import Stand
 
@@ -38,9 +39,11 @@ class LpadDriver(Driver):
 
     def on_activate(self) -> None:
         """Power the place, start its daemon and see that it is the right card."""
+        file, name = BenchFile.read(Path(self.resource.bench)), self.resource.place
+        claim = Claim(file.resolve(file.bench.state) / name, place=name)
         place = Place(
-            BenchFile.read(Path(self.resource.bench)),
-            self.resource.place,
+            file,
+            name,
             evidence=Path(os.fspath(self.evidence)) / self.resource.place,
         )
         place.__enter__()
@@ -48,8 +51,9 @@ class LpadDriver(Driver):
             place.strategy.to(Stand.KNOWN_CARD)
         except BaseException:
             place.__exit__(None, None, None)
+            claim.close()
             raise
-        self.place = place
+        self.place, self._claim = place, claim
 
     def on_deactivate(self) -> None:
         """Make the card as it was, and stop the daemon."""
@@ -60,6 +64,7 @@ class LpadDriver(Driver):
                 place.clean()
             finally:
                 place.__exit__(None, None, None)
+                self._claim.close()
 
     @Driver.check_active
     @step(result=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import yaml
 
 from benches.bench_run import PATIENCE, Run
 from hil.careful import CarefulClient
+from hil.claim import Claim
 from hil.ledger import Ledger
 from hil.plugin import WRONG_CARD
 from hil.stage import EIDS
@@ -54,7 +56,8 @@ def test_wrong_card(stage: Stage) -> None:
     assert run.end() == WRONG_CARD
     assert "nothing was done to it" in run.output
     assert [state_of(card) for card in stage.cards.values()] == before
-    assert not (stage.folder / "state").exists()
+    left = {path.name for path in (stage.folder / "state").rglob("*") if path.is_file()}
+    assert left == {"claim"}, "no daemon was there, and nothing is to be restored"
     assert not (stage.folder / "runs").exists()
 
 
@@ -93,6 +96,63 @@ def test_interrupted(stage: Stage, how: signal.Signals) -> None:
     assert status == (1 if how is signal.SIGKILL else 130), run.output
     assert card.enabled_iccid == before, run.logs
     assert not (stage.folder / "state" / PLACE / "before.json").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
+    """The default SM-DP+ that the card had is in it again, also after a run that was cut off with another."""
+    card = stage.cards[PLACE]
+    run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
+    Gateway.until(lambda: bool(card.default_dp_address))
+    if how is signal.SIGKILL:
+        for pid in children(run.process.pid):
+            os.kill(pid, how)
+    else:
+        run.process.send_signal(how)
+    assert run.end() == (1 if how is signal.SIGKILL else 130), run.output
+    assert card.default_dp_address == "", run.logs
+
+
+def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
+    """A run at a place is refused before it touches anything, while a process of another run lives."""
+    before = state_of(stage.cards[PLACE])
+    claim = Claim(stage.folder / "state" / PLACE, place=PLACE)
+    with subprocess.Popen(["sleep", "600"], pass_fds=(claim.fileno(),)) as orphan:
+        claim.close()
+        run = Run(stage.bench, "--place", PLACE)
+        assert run.end() == 2
+        assert "another run works at it" in run.output
+        assert state_of(stage.cards[PLACE]) == before
+        orphan.kill()
+    following = Run(stage.bench, "--place", PLACE, "--restore")
+    assert following.end() == 0, following.logs
+
+
+def test_codes_of_two_runs(stage: Stage) -> None:
+    """Two runs with one pool, one of them killed in a download, use no code twice; nor does the next one."""
+    pool = stage.folder / "shared.yaml"
+    codes = yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"]
+    pool.write_text(yaml.safe_dump({"codes": [each for each in codes if "confirmation_code" not in each]}))
+    bench = bench_with(stage, "two", codes=pool.name)
+    content = yaml.safe_load(bench.read_text())
+    content["places"][OTHER]["codes"] = pool.name
+    del content["server"]
+    bench.write_text(yaml.safe_dump(content))
+    leases = stage.folder / "shared.yaml.leases"
+
+    def spent() -> list[str]:
+        events = [json.loads(line) for line in leases.read_text().splitlines()] if leases.exists() else []
+        return [each["code"] for each in events if each["event"] == "spent"]
+
+    runs = [Run(bench, "--place", place, "-k", "downloads and activation_code") for place in (PLACE, OTHER)]
+    Gateway.until(lambda: bool(spent()))
+    for pid in children(runs[0].process.pid):
+        os.kill(pid, signal.SIGKILL)
+    for run in runs:
+        run.end()
+    following = Run(bench, "--place", PLACE, "-k", "downloads and activation_code")
+    assert following.end() == 0, following.logs
+    assert len(spent()) == len(set(spent())) >= 3
 
 
 def test_cut_off_altogether(stage: Stage) -> None:

@@ -153,6 +153,12 @@ class SoftCard:
             )
 
     @property
+    def default_dp_address(self) -> str:
+        """The default SM-DP+ that GetEuiccConfiguredAddresses would name; empty where there is none."""
+        with self._lock:
+            return self._chip.state.default_dp_address
+
+    @property
     def enabled_iccid(self) -> Iccid | None:
         """The enabled profile's number, as a modem reads it from EF.ICCID; None where none is enabled."""
         with self._lock:
