@@ -1,4 +1,4 @@
-"""What every test may use: the public test data, where the machine has it."""
+"""What every test may use: certificates, a lab, and the public test data where the machine has it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.lab import Lab
+from lpad.simulator.pki import Pki
 from secret_hunt import HUNT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEST_DATA = os.environ.get("LPAD_TEST_DATA")
 
@@ -54,6 +60,19 @@ def test_data() -> Path:
     """The folder with published test data (SGP.26 PKI, TS.48 profiles, bound profile packages)."""
     assert TEST_DATA is not None, "mark the test with test_data"
     return Path(TEST_DATA)
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificates for all tests: making them takes a moment."""
+    return Pki.open(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
+    """A card, a server and an engine, for one test."""
+    with Lab(tmp_path, pki) as made:
+        yield made
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ from lpad.simulator.personality import find_personality
 from lpad.simulator.vpcd import VirtualReaderCard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lpad.engine.card import CardPort
@@ -35,6 +37,15 @@ def settings(folder: Path, text: str) -> Settings:
 
 def card_ports(folder: Path, text: str) -> list[CardPort]:
     return CardPorts(folder / "state").of(settings(folder, text))
+
+
+def each_answers(ports: Iterable[CardPort]) -> None:
+    """Open all, have a session with each under its own name, and close them."""
+    with ExitStack() as stack:
+        for port, link in [(port, stack.enter_context(closing(port.open_link(soon())))) for port in ports]:
+            with isdr_session(link, aids=port.aids, deadline=soon()) as isdr:
+                assert (isdr.aid,) == port.aids
+                assert isdr.command(GET_EID, deadline=soon()) == EID
 
 
 def test_names_of_the_isdr_are_added(tmp_path: Path) -> None:
@@ -61,14 +72,7 @@ def test_a_card_with_two_euiccs_in_a_reader_is_two_cards(tmp_path: Path) -> None
               one: {{reader: "{FIRST}", aid: "{ESTK_SE0}"}}
               two: {{reader: "{FIRST}", aid: "{ESTK_SE1}"}}
         """
-        ports = card_ports(tmp_path, text)
-        links = [port.open_link(soon()) for port in ports]
-        for port, link in zip(ports, links, strict=True):
-            with isdr_session(link, aids=port.aids, deadline=soon()) as isdr:
-                assert (isdr.aid,) == port.aids
-                assert isdr.command(GET_EID, deadline=soon()) == EID
-        for link in links:
-            link.close()
+        each_answers(card_ports(tmp_path, text))
     assert card.open == set()
 
 
@@ -83,14 +87,7 @@ def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
               one: {{port: {modem.path}, aid: "{ESTK_SE0}"}}
               two: {{port: {modem.path}, aid: "{ESTK_SE1}"}}
         """
-        ports = card_ports(tmp_path, text)
-        links = [port.open_link(soon()) for port in ports]
-        for port, link in zip(ports, links, strict=True):
-            with isdr_session(link, aids=port.aids, deadline=soon()) as isdr:
-                assert (isdr.aid,) == port.aids
-                assert isdr.command(GET_EID, deadline=soon()) == EID
-        for link in links:
-            link.close()
+        each_answers(card_ports(tmp_path, text))
     assert card.open == set()
     assert len(list((tmp_path / "state" / "links").glob("*.json"))) == 1
 

@@ -10,7 +10,6 @@ from api.gateway import Gateway
 from engine.lab import CARD, FIRST, Lab
 from lpad.client import ApiError, Client, DaemonUnreachable
 from lpad.engine.snapshot import CardState
-from lpad.simulator.pki import Pki
 from lpad.simulator.smdp.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
@@ -18,17 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WAIT = 30.0
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki.open(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
-    with Lab(tmp_path, pki) as made:
-        yield made
 
 
 @pytest.fixture

@@ -17,23 +17,9 @@ from engine.daemon import PATIENCE, Daemon
 from engine.lab import CARD, FIRST, Lab
 from lpad.client import ApiError, DaemonUnreachable
 from lpad.simulator.modem import PtyModem
-from lpad.simulator.pki import Pki
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lpad.client import Change, Client
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki.open(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
-    with Lab(tmp_path, pki) as made:
-        yield made
 
 
 def ready(client: Client) -> None:

@@ -13,11 +13,12 @@ import pytest
 from api.gateway import Gateway
 from engine.lab import CARD, Lab
 from lpad.engine.snapshot import CardState
-from lpad.simulator.pki import Pki
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lpad.simulator.pki import Pki
 
 PATIENCE = 60.0
 
@@ -57,11 +58,6 @@ class Terminal:
 def run(command: list[str], *, stdin: str = "") -> Finished:
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=PATIENCE)
     return Finished(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki.open(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture

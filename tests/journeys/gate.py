@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from journeys.gateway import PATIENCE
+from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.errors import CardUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from lpad.client import Change
+    from lpad.simulator.euicc.card import SoftCard
     from lpad.simulator.modem_commands import Card
 
 STORE_DATA = 0xE2
@@ -65,6 +69,37 @@ class Gate:
     def _wait(self) -> None:
         self.held.set()
         assert self._go_on.wait(PATIENCE)
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A gateway with a gate between its modem and its card."""
+
+    gateway: Gateway
+    gate: Gate
+
+    def kill_while_loading(self, code: str) -> Change:
+        """Begin a download, and kill the daemon when the profile is on its way into the card."""
+        self.gate.hold(loading, after=False)
+        change = self.gateway.client.download(CARD, activation_code=code)
+        assert self.gate.held.wait(PATIENCE)
+        self.gateway.kill()
+        self.gate.go_on()
+        return change
+
+
+@contextmanager
+def gated_gateway(**options: Any) -> Iterator[Gated]:
+    """Run a gateway with a gate; options are those of `Gateway`."""
+    gates: list[Gate] = []
+
+    def wrap(card: SoftCard) -> Gate:
+        gates.append(Gate(card))
+        return gates[0]
+
+    with Gateway(wrap=wrap, **options) as gateway:
+        gateway.ready()
+        yield Gated(gateway, gates[0])
 
 
 def enabling(apdu: bytes) -> bool:

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from journeys.gate import STORE_DATA, Gate, enabling, loading
+from journeys.gate import STORE_DATA, Gated, enabling, gated_gateway
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.simulator.euicc.faults import CardFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lpad.simulator.euicc.card import SoftCard
-
-
-@dataclass(frozen=True)
-class Gated:
-    """A gateway with a gate between its modem and its card."""
-
-    gateway: Gateway
-    gate: Gate
-
 
 @pytest.fixture
 def gated() -> Iterator[Gated]:
     """A gateway of the test's own, ready, with a gate."""
-    gates: list[Gate] = []
-
-    def wrap(card: SoftCard) -> Gate:
-        gates.append(Gate(card))
-        return gates[0]
-
-    with Gateway(wrap=wrap) as gateway:
-        gateway.ready()
-        yield Gated(gateway, gates[0])
+    with gated_gateway() as made:
+        yield made
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
@@ -59,13 +41,9 @@ def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, af
 
 def test_killed_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
     """A daemon killed while segments flow leaves no half profile, says so, and downloads it the next time."""
-    gateway, gate = gated.gateway, gated.gate
+    gateway = gated.gateway
     code = gateway.order(profile())
-    gate.hold(loading, after=False)
-    change = gateway.client.download(CARD, activation_code=code)
-    assert gate.held.wait(PATIENCE)
-    gateway.kill()
-    gate.go_on()
+    change = gated.kill_while_loading(code)
     gateway.start()
     gateway.ready()
     settled = gateway.client.change(change.id, wait=PATIENCE)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from journeys.gate import STORE_DATA, Gate, loading
+from journeys.gate import STORE_DATA, Gated, gated_gateway
 from journeys.gateway import CARD, PATIENCE, Gateway
-from journeys.test_cut_off import Gated
 from lpad.engine.journal import Journal
 from lpad.engine.journal.notifications import Stage
 from lpad.simulator.faults import Fault, FaultKind
@@ -16,7 +15,6 @@ from lpad.simulator.faults import Fault, FaultKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lpad.simulator.euicc.card import SoftCard
 
 HANDLE, CLIENT, PACKAGE = "handleNotification", "authenticateClient", "getBoundProfilePackage"
 DISABLE, DELETE, REMOVE = bytes.fromhex("BF32"), bytes.fromhex("BF33"), bytes.fromhex("BF30")
@@ -27,15 +25,8 @@ DELAY = 2
 @pytest.fixture
 def gated() -> Iterator[Gated]:
     """A gateway that tries downloads again, ready, with a gate between modem and card."""
-    gates: list[Gate] = []
-
-    def wrap(card: SoftCard) -> Gate:
-        gates.append(Gate(card))
-        return gates[0]
-
-    with Gateway(wrap=wrap, settings={"downloads": {"retry_for": 3600}}) as gateway:
-        gateway.ready()
-        yield Gated(gateway, gates[0])
+    with gated_gateway(settings={"downloads": {"retry_for": 3600}}) as made:
+        yield made
 
 
 def asks(function: bytes) -> Callable[[bytes], bool]:
@@ -107,13 +98,9 @@ def test_the_order_and_the_package(profile: Callable[[], bytes], gated: Gated, f
 
 def test_the_profile_on_its_way_into_the_card(profile: Callable[[], bytes], gated: Gated) -> None:
     """A load that was cut off leaves nothing; the download goes on with a new session, and is done."""
-    gateway, gate = gated.gateway, gated.gate
+    gateway = gated.gateway
     code = gateway.order(profile())
-    gate.hold(loading, after=False)
-    change = gateway.client.download(CARD, activation_code=code)
-    assert gate.held.wait(PATIENCE)
-    gateway.kill()
-    gate.go_on()
+    change = gated.kill_while_loading(code)
     assert settled(gateway, change.id, "load-bound-profile-package") == "done"
     assert len(gateway.card.profiles) == 1
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from journeys.gate import Gate, enabling
+from journeys.gate import Gate, enabling, gated_gateway
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.identifiers import Iccid
 from lpad.simulator.made_up_profile import made_up_profile
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lpad.client import Change
-    from lpad.simulator.euicc.card import SoftCard
 
 
 class Trial:
@@ -87,14 +86,8 @@ class Trial:
 @pytest.fixture
 def trial(profile: Callable[[], bytes]) -> Iterator[Trial]:
     """A gateway whose modem takes a second to register."""
-    gates: list[Gate] = []
-
-    def wrap(card: SoftCard) -> Gate:
-        gates.append(Gate(card))
-        return gates[0]
-
-    with Gateway(wrap=wrap, personality=ModemPersonality(registers_after=1.0)) as gateway:
-        yield Trial(gateway, gates[0], profile)
+    with gated_gateway(personality=ModemPersonality(registers_after=1.0)) as gated:
+        yield Trial(gated.gateway, gated.gate, profile)
 
 
 def test_a_switch_that_registers_and_is_confirmed(trial: Trial) -> None:
@@ -271,25 +264,19 @@ def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[],
 def test_killed_in_the_middle_of_the_fallback_order() -> None:
     """The profile before refuses, lpad dies while it enables the next one: it is enabled all the same."""
     iccids = ("8900101000000000017", "8900101000000000025", "8900101000000000033")
-    gates: list[Gate] = []
-
-    def wrap(card: SoftCard) -> Gate:
-        gates.append(Gate(card))
-        return gates[0]
-
-    with Gateway(wrap=wrap, euicc={"switching": {"fallback": [iccids[2]]}}) as gateway:
-        gateway.ready()
+    with gated_gateway(euicc={"switching": {"fallback": [iccids[2]]}}) as gated:
+        gateway, gate = gated.gateway, gated.gate
         for iccid in iccids:
             gateway.download(gateway.order(made_up_profile(Iccid.parse(iccid)))).check()
         gateway.client.enable(CARD, iccids[0], wait=PATIENCE).check()
         change = gateway.client.enable(CARD, iccids[1], guard=["confirm"], within=PATIENCE)
         gateway.client.wait(change.id, seconds=PATIENCE)
         gateway.card.faults.refuse(0xBF31, 3)  # disallowedByPolicy, for the profile before
-        gates[0].hold(lambda apdu: enabling(apdu) and bytes(Iccid.parse(iccids[2])) in apdu, after=False)
+        gate.hold(lambda apdu: enabling(apdu) and bytes(Iccid.parse(iccids[2])) in apdu, after=False)
         gateway.client.answer(change.id, confirm=False)
-        assert gates[0].held.wait(PATIENCE)
+        assert gate.held.wait(PATIENCE)
         gateway.kill()
-        gates[0].lose()
+        gate.lose()
         gateway.start()
         gateway.ready()
         gateway.until(lambda: gateway.client.change(change.id).ended)

@@ -11,7 +11,6 @@ from lpa.bench import Bench
 from lpad.remote.trust import Trust
 from lpad.simulator.credential import Curve
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.pki import Pki
 from lpad.simulator.smdp.server import SmDp
 
 if TYPE_CHECKING:
@@ -20,13 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from lpad.simulator.pki import Pki
+
     MakeBench = Callable[..., AbstractContextManager[Bench]]
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """Certificates for all tests."""
-    return Pki.open(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture

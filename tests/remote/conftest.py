@@ -9,18 +9,13 @@ import pytest
 
 from lpad.remote.trust import Trust
 from lpad.simulator.credential import Curve
-from lpad.simulator.pki import Pki
 from remote.bench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """Certificates for all tests."""
-    return Pki.open(tmp_path_factory.mktemp("pki"))
+    from lpad.simulator.pki import Pki
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.pcsc_card import PcscCard
 from lpad.card.proactive import ProactiveCard
 from lpad.card.trace import TracedCard
-from lpad.errors import CardUnreachable
+from lpad.card.turn import TurnChannel
 from lpad.protocol import proactive
 from lpad.protocol.apdu import LARGEST_BLOCK
 
@@ -82,7 +82,7 @@ class PcscLink:
             channel = self._raw.open_channel(names, deadline=deadline)
             if len(aids) > 1:  # with one name nothing was found out
                 self._remember(isdr_aid=str(channel.aid))
-            return _Turn(channel, self._card)
+            return TurnChannel(channel, end=self._card.end, lost=self._lost)
         except BaseException:
             self._card.end()
             raise
@@ -120,6 +120,9 @@ class PcscLink:
         del deadline
         return nullcontext()
 
+    def _lost(self) -> None:
+        self._card.starts += 1  # perhaps: then it has forgotten TERMINAL PROFILE
+
     def _recall(self, *, deadline: Deadline) -> None:
         """Look once for each start of the card which one it is, and what is known of it."""
         if self._recalled == self._card.starts:
@@ -140,34 +143,6 @@ class PcscLink:
         command = proactive.terminal_profile(self._terminal_profile)
         exchange(self._served, command, deadline=deadline, attempted="TERMINAL PROFILE")
         self._introduced = self._card.starts
-
-
-class _Turn:
-    """A channel that gives the card back when it is closed."""
-
-    def __init__(self, channel: Channel, card: PcscCard) -> None:
-        self._channel = channel
-        self._card = card
-        self._ended = False
-        self.aid = channel.aid
-
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `Channel` says."""
-        try:
-            return self._channel.transmit(apdu, deadline=deadline)
-        except CardUnreachable:
-            self._card.starts += 1  # perhaps: then it has forgotten TERMINAL PROFILE
-            raise
-
-    def close(self, *, deadline: Deadline) -> None:
-        """Close the channel and end the turn, whatever comes of closing."""
-        if self._ended:
-            return
-        self._ended = True
-        try:
-            self._channel.close(deadline=deadline)
-        finally:
-            self._card.end()
 
 
 def open_pcsc_link(

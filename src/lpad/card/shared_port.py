@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.card.link_facts import facts_of
+from lpad.card.turn import TurnChannel
 from lpad.errors import CardBusy
 
 if TYPE_CHECKING:
@@ -177,38 +178,10 @@ class SharedLink:
         except BaseException:
             self._port.end()
             raise
-        return _Turn(channel, self._port)
+        return TurnChannel(channel, end=self._port.end)
 
     def close(self) -> None:
         """Leave the port to the others."""
         if not self._left:
             self._left = True
             self._port.leave()
-
-
-class _Turn:
-    """A channel whose end is the end of a turn."""
-
-    def __init__(self, channel: Channel, port: SharedPort) -> None:
-        self._channel = channel
-        self._port = port
-        self._ended = False
-
-    @property
-    def aid(self) -> Aid:
-        """The application that answered SELECT."""
-        return self._channel.aid
-
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `Channel` says."""
-        return self._channel.transmit(apdu, deadline=deadline)
-
-    def close(self, *, deadline: Deadline) -> None:
-        """Close the channel and end the turn, whatever comes of closing."""
-        if self._ended:
-            return
-        self._ended = True
-        try:
-            self._channel.close(deadline=deadline)
-        finally:
-            self._port.end()

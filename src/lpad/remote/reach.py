@@ -13,13 +13,13 @@ import secrets
 import socket
 import ssl
 import struct
-import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpad.condition import ConditionKind
 from lpad.errors import ServerMalformed, ServerUnreachable
+from lpad.remote.addresses import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,22 +176,10 @@ def _bind(made: socket.socket, condition: Condition) -> None:
 
 
 def _addresses(condition: Condition, deadline: Deadline) -> list[Any]:
-    """Look the name up in a thread of its own: the resolver takes no deadline."""
-    found: list[Any] = []
-    failed: list[OSError] = []
-
-    def look_up() -> None:
-        try:
-            found.extend(socket.getaddrinfo(condition.host, condition.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            failed.append(error if isinstance(error, OSError) else OSError(0, "impossible name"))
-
-    thread = threading.Thread(target=look_up, name=f"resolve {condition.host}", daemon=True)
-    thread.start()
-    thread.join(deadline.remaining())
-    if found:
-        return list(found)
-    raise _failed(condition, failed[0] if failed else TimeoutError())
+    try:
+        return look_up(condition.host, condition.port, deadline=deadline)
+    except OSError as error:
+        raise _failed(condition, error) from error
 
 
 def _left(condition: Condition, deadline: Deadline) -> float:

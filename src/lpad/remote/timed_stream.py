@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 
 from lpad.deadline import Deadline
 from lpad.errors import LpadError, ServerUnreachable
+from lpad.remote.addresses import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,25 +109,14 @@ class TimedBackend(httpcore.NetworkBackend):
         return str(self.server)
 
     def _addresses(self, host: str, port: int) -> list[Any]:
-        """Look the name up in a thread of its own: the resolver takes no deadline."""
-        found: list[Any] = []
-        failed: list[OSError] = []
-
-        def look_up() -> None:
-            try:
-                found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-            except (OSError, UnicodeError) as error:
-                failed.append(error if isinstance(error, OSError) else OSError(0, "impossible name"))
-
-        thread = threading.Thread(target=look_up, name=f"resolve {host}", daemon=True)
-        thread.start()
-        thread.join(self.deadline.remaining())
-        if found:
-            return found
-        why = str(failed[0].strerror).lower() if failed else "no answer in time"
-        raise ServerUnreachable(
-            f"can't look up {self._described(host)}: {why}; check the address and the network's name server"
-        ) from (failed[0] if failed else None)
+        try:
+            return look_up(host, port, deadline=self.deadline)
+        except OSError as error:
+            why = "no answer in time" if isinstance(error, TimeoutError) else str(error.strerror).lower()
+            raise ServerUnreachable(
+                f"can't look up {self._described(host)}: {why}; check the address and the network's name"
+                " server"
+            ) from error
 
 
 class TimedStream(httpcore.NetworkStream):

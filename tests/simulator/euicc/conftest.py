@@ -8,7 +8,6 @@ import pytest
 
 from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.pki import Pki
 from simulator.euicc.small_lpa import SmallLpa
 from simulator.euicc.small_server import SmallServer
 
@@ -16,12 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from lpad.simulator.pki import Pki
+
     MakeCard = Callable[..., SoftCard]
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki.open(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture

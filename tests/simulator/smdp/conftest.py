@@ -8,7 +8,6 @@ import pytest
 
 from lpad.identifiers import Iccid
 from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.pki import Pki
 from lpad.simulator.smdp.server import SmDp
 from simulator.smdp.bench import Connection, TestCard, Visit
 
@@ -16,11 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """Certificates for all tests."""
-    return Pki.open(tmp_path_factory.mktemp("pki"))
+    from lpad.simulator.pki import Pki
 
 
 @pytest.fixture(scope="session")
