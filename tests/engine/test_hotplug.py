@@ -89,6 +89,18 @@ def test_a_change_after_an_unnoticed_absence_finds_the_new_port(lab: Lab) -> Non
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
 
 
+def test_a_modem_that_hangs_is_named_as_hanging(lab: Lab) -> None:
+    """Where it took all the time, opening its port anew finds none: the error is what the modem did."""
+    lab.patient(read=1)
+    iccid = lab.install()
+    lab.until_true(lambda: lab.card.open_channels == ())
+    lab.modem.once("AT+CSIM", instead=())
+    hung = lab.carry_out(Kind.RENAME, iccid=iccid, nickname="x")
+    assert hung.error is not None
+    assert hung.error.kind == "card-unreachable"
+    assert "did not answer in time" in hung.error.sentence
+
+
 def test_another_cards_change_is_not_carried_out(lab: Lab, tmp_path: Path, pki: Pki) -> None:
     """What was meant for one card is not done to the one that was put in its place."""
     iccid = lab.install()

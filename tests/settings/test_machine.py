@@ -35,6 +35,16 @@ access:
     ]
 
 
+def test_a_record_without_a_folder(tmp_path: Path) -> None:
+    """Where APDUs can't be recorded the settings would be refused; check-config says so before."""
+    text = "euiccs: {a: {port: /dev/null}}\nlog:\n  apdus: there/apdus\n"
+    assert noted(tmp_path, text) == [
+        f"3: 'log.apdus': there is no folder {tmp_path}/there; lpad refuses the settings until there is"
+    ]
+    (tmp_path / "there").mkdir()
+    assert noted(tmp_path, text) == []
+
+
 def test_no_card_and_no_folder(tmp_path: Path) -> None:
     """A file without cards, and a state folder that is a file, are noted; default groups are not."""
     assert noted(tmp_path, "state_folder: lpad.yaml\n") == [

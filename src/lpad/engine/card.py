@@ -155,8 +155,9 @@ class Card:
                 isdr = stack.enter_context(self._enter(deadline=deadline))
             except CardUnreachable as error:
                 self.drop()
-                # What the modem said is no sign of a port that went.
-                if not was_open or "modem_error" in error.details:
+                # What the modem said is no sign of a port that went; without time, opening it would only
+                # fail for that reason.
+                if not was_open or "modem_error" in error.details or deadline.passed:
                     raise
                 log.info("%s: %s; opening it anew", self.port.name, error)
                 isdr = stack.enter_context(self._enter(deadline=deadline))

@@ -30,6 +30,12 @@ def notes(file: SettingsFile) -> list[Mistake]:
     state = file.resolve(settings.state_folder)
     if state.exists() and not state.is_dir():
         report.wrong(f"{state} is no folder; lpad can't start", "state_folder")
+    if settings.log.apdus is not None:
+        folder = file.resolve(settings.log.apdus).parent
+        if not folder.is_dir():
+            report.wrong(
+                f"there is no folder {folder}; lpad refuses the settings until there is", "log", "apdus"
+            )
     for role in msgspec.structs.fields(type(settings.access)):
         # Defaults name groups that need not be there.
         if ("access", role.name) in file.lines:
