@@ -132,7 +132,7 @@ def test_codes_of_two_runs(stage: Stage) -> None:
     """Two runs with one pool, one of them killed in a download, use no code twice; nor does the next one."""
     pool = stage.folder / "shared.yaml"
     codes = yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"]
-    pool.write_text(yaml.safe_dump({"codes": [each for each in codes if "confirmation_code" not in each]}))
+    pool.write_text(yaml.safe_dump({"codes": codes[4:]}))  # those before are for `enabled_before`
     bench = bench_with(stage, "two", codes=pool.name)
     content = yaml.safe_load(bench.read_text())
     content["places"][OTHER]["codes"] = pool.name
@@ -140,19 +140,21 @@ def test_codes_of_two_runs(stage: Stage) -> None:
     bench.write_text(yaml.safe_dump(content))
     leases = stage.folder / "shared.yaml.leases"
 
-    def spent() -> list[str]:
+    def spent(place: str) -> list[str]:
         events = [json.loads(line) for line in leases.read_text().splitlines()] if leases.exists() else []
-        return [each["code"] for each in events if each["event"] == "spent"]
+        return [each["code"] for each in events if (each["event"], each["place"]) == ("spent", place)]
 
     runs = [Run(bench, "--place", place, "-k", "downloads and activation_code") for place in (PLACE, OTHER)]
-    Gateway.until(lambda: bool(spent()))
+    Gateway.until(lambda: bool(spent(PLACE)))
     for pid in children(runs[0].process.pid):
         os.kill(pid, signal.SIGKILL)
     for run in runs:
         run.end()
     following = Run(bench, "--place", PLACE, "-k", "downloads and activation_code")
     assert following.end() == 0, following.logs
-    assert len(spent()) == len(set(spent())) >= 3
+    assert len(spent(PLACE)) == 2
+    assert len(spent(OTHER)) == 1
+    assert len({*spent(PLACE), *spent(OTHER)}) == 3
 
 
 def test_cut_off_altogether(stage: Stage) -> None:
