@@ -62,17 +62,25 @@ class Unsettled:
             pause: keeps a change that waits for another attempt.
         """
         for change in self._book.adopt(euicc):
-            if change.pause is not None and settling.is_left_to_card(self._book.private(change.id).notes):
-                self._await_start(change, self._limit(change, LIMIT))
-            elif change.pause is not None:
-                pause(change)
-            elif change.state is State.WAITING and not settling.goes_on(change):
-                error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
-                self._book.save(change.cancelled(error))
-            elif change.state is State.RUNNING and not settling.is_endless(change):
-                self._await_start(change, self._limit(change, RESTARTED))
-            else:
-                self._changes.append(change)
+            try:
+                self._adopt(change, pause=pause)
+            except LpadError as error:  # its notes can't be read; those behind it must not be lost with it
+                log.warning("change %d: %s (%s)", change.id, error, error.kind)
+                with self._lock:
+                    self._changes.append(change)
+
+    def _adopt(self, change: Change, *, pause: Callable[[Change], None]) -> None:
+        if change.pause is not None and settling.is_left_to_card(self._book.private(change.id).notes):
+            self._await_start(change, self._limit(change, LIMIT))
+        elif change.pause is not None:
+            pause(change)
+        elif change.state is State.WAITING and not settling.goes_on(change):
+            error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
+            self._book.save(change.cancelled(error))
+        elif change.state is State.RUNNING and not settling.is_endless(change):
+            self._await_start(change, self._limit(change, RESTARTED))
+        else:
+            self._changes.append(change)
 
     def _limit(self, change: Change, name: str) -> TimeLimit:
         """Return for how long an absent card is waited for; another restart does not begin anew."""
