@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import threading
 from contextlib import ExitStack
@@ -56,6 +57,32 @@ def test_two_hundred_clients_at_once(gateway: Gateway) -> None:
         for each in clients:
             each.sendall(SYSTEM)
         assert all(each.recv(100).startswith(b"HTTP/1.1 200 ") for each in clients)
+
+
+@pytest.mark.parametrize(
+    "rest_of_it", [b"Content-Length: 5\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n"]
+)
+def test_who_hangs_up_in_the_middle_is_no_error_of_lpads(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, rest_of_it: bytes
+) -> None:
+    """A body that ends too early leaves no trace of the code in the log, and nobody else notices."""
+    with connect(gateway) as made:
+        made.sendall(f"POST /v1/euiccs/{CARD}/refresh HTTP/1.1\r\nHost: lpad\r\n".encode() + rest_of_it)
+        made.shutdown(socket.SHUT_WR)
+        rest(made)
+    assert gateway.get("/v1/changes") == {"changes": []}
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+def test_an_upgrade_that_is_offered_is_passed_over(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The request is answered as any other (RFC 9110, 7.8), and the log advises no library against it."""
+    for upgrade in (b"websocket", b"h2c"):
+        with connect(gateway) as made:
+            made.sendall(SYSTEM[:-2] + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n")
+            assert made.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
 def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

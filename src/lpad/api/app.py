@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.types import Scope
 
     from lpad.api.roles import AccessRules
@@ -79,7 +79,7 @@ def _endpoint(answer: Endpoint) -> Endpoint:
         except LpadError as error:
             return problem_response(error)
         except ClientDisconnect:
-            raise
+            return Response(status_code=400)  # which nobody reads: the body ended too early
         except Exception as error:
             log.exception("%s %s: internal-error", request.method, request.url.path)
             # Not what the exception says: that may hold a secret.

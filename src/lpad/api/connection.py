@@ -74,6 +74,10 @@ class Connection(H11Protocol):
         elif self._speaking is None and not self.transport.is_closing():
             self._speaking = self.loop.call_later(SPEAKING, self._too_slow)
 
+    def _should_upgrade(self) -> bool:
+        """Answer what offers to speak otherwise in HTTP/1.1; uvicorn would log how to install WebSockets."""
+        return False
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or has a head that is too long, and hang up."""
         problem = RequestError(
