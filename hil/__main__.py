@@ -19,6 +19,7 @@ from hil.bench import BenchFile
 from hil.claim import Claim
 from hil.evidence.place_record import PROGRESS
 from hil.evidence.run_folder import RunFolder
+from hil.first_bench import write_bench
 from hil.identity import WrongCard, check_eid, probe
 from hil.plugin import WRONG_CARD
 from hil.power import power_switch
@@ -39,16 +40,32 @@ _WRONG = 2
 @click.option(
     "--bench", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The bench file."
 )
+@click.option(
+    "--new",
+    metavar="READER|PORT",
+    help="Write the bench file, with the card in this reader or at this port, and do nothing else.",
+)
 @click.option("--place", "only", multiple=True, metavar="NAME", help="These places only.")
 @click.option("-k", "chosen", metavar="EXPRESSION", help="These cases only, as pytest's -k.")
 @click.option("--endurance/--no-endurance", default=True, help="Whether to run the endurance cases.")
 @click.option("--restore", is_flag=True, help="Only make cards as they were before a run that was cut off.")
 @click.option("--complete", is_flag=True, help="A skipped case fails the run, as where no code is left.")
 def main(
-    *, bench: Path, only: tuple[str, ...], chosen: str | None, endurance: bool, restore: bool, complete: bool
+    *,
+    bench: Path,
+    new: str | None,
+    only: tuple[str, ...],
+    chosen: str | None,
+    endurance: bool,
+    restore: bool,
+    complete: bool,
 ) -> None:
     """Test real cards, modems and readers with lpad; see hil/README.md."""
     try:
+        if new is not None:
+            write_bench(bench, new)
+            click.echo(f"{bench} is written. Look at it, and start: script/hil --bench {bench}")
+            return
         file = BenchFile.read(bench)
         names = _chosen(file, only)
         claims = {name: Claim(file.resolve(file.bench.state) / name, place=name) for name in names}

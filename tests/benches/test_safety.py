@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from benches.bench_run import PATIENCE, Run
+from hil.bench import BenchFile
 from hil.careful import CarefulClient
 from hil.claim import Claim
 from hil.ledger import Ledger
@@ -47,6 +49,28 @@ def test_no_bench_file_no_run() -> None:
     done = subprocess.run([sys.executable, "-m", "hil"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--bench" in done.stderr
+
+
+@pytest.mark.parametrize("name", [PLACE, "first-reader"])
+def test_a_first_bench_file(stage: Stage, name: str) -> None:
+    """One is written for the card that is found, and can be run as it is; one that is there is left alone."""
+    section = yaml.safe_load(stage.bench.read_text())["places"][name]
+    where = section.get("port") or section["reader"]
+    path = stage.folder / f"first-{name}.yaml"
+    before = state_of(stage.cards[name])
+    writing = Run(path, "--new", where)
+    assert writing.end() == 0, writing.output
+    assert state_of(stage.cards[name]) == before
+    file = BenchFile.read(path)
+    assert file.bench.places["first"].eid == EIDS[name]
+    assert file.features("first") == ({"modem", "cgla"} if name == PLACE else {"reader", "pcsc", "t0"})
+    again = Run(path, "--new", where)
+    assert again.end() == 2
+    assert "it is there" in again.output
+    run = Run(path, "-k", "test_identity")
+    assert run.end() == 0, run.logs
+    for left in ("runs", "state"):
+        shutil.rmtree(stage.folder / left)
 
 
 def test_wrong_card(stage: Stage) -> None:
