@@ -92,7 +92,9 @@ class BenchFile:
         try:
             bench = msgspec.yaml.decode(path.read_bytes(), type=Bench)
         except OSError as error:
-            raise InvalidSettings(f"can't read the bench file {path}: {error.strerror}") from error
+            raise InvalidSettings(
+                f"can't read the bench file {path}: {error.strerror}; --new writes a first one"
+            ) from error
         except msgspec.MsgspecError as error:
             raise InvalidSettings(f"the bench file {path} is wrong: {error}") from error
         mistakes = list(_mistakes(bench))

@@ -61,6 +61,7 @@ def probe(section: PlaceSection, *, within: float = 0.0) -> dict[str, Any]:
         if report.get("eid") is not None:
             return report
         if time.monotonic() >= end:
-            told = report.get("error") or done.stderr.strip() or "no eUICC answered"
+            error = report.get("error")
+            told = error["sentence"] if error else done.stderr.strip() or "no eUICC answered"
             raise CardUnreachable(f"looking for the card found none: {told}")
         time.sleep(_PAUSE)
