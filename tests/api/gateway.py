@@ -26,8 +26,9 @@ class Gateway:
         self.path = lab.folder / "lpad.sock"
         self._listening = threading.Event()
         closing = asyncio.Event()
+        self.app = make_app(lab.engine, rules or AccessRules(), closing)
         self.server = ApiServer(
-            make_app(lab.engine, rules or AccessRules(), closing),
+            self.app,
             closing,
             on_listening=self._listening.set,
         )

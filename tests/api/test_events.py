@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.gateway import Gateway
 from engine.lab import CARD
+from lpad.api.peer import Peer
+from lpad.api.roles import AccessRules, Holders, Role
+from lpad.engine.change import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from api.gateway import Gateway
+    from engine.lab import Lab
 
 
 @contextmanager
@@ -108,6 +114,20 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
     assert not waiting.is_alive()
     assert [answer["state"] for answer in answers] == ["queued"]
     assert change["state"] == "waiting"
+
+
+def test_who_may_read_no_more_hears_no_more(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream ends before the first event after its listener's role was taken away."""
+    listener = Peer(os.getpid(), os.geteuid() + 1, frozenset())
+    monkeypatch.setattr(Peer, "of", lambda _: listener)
+    rules = AccessRules({Role.READ: Holders(users=frozenset({listener.uid}))})
+    with Gateway(lab, rules=rules) as gateway, listening(gateway) as events:
+        heard = lab.carry_out(Kind.REFRESH).id
+        assert heard in {each["data"].get("id") for each in itertools.islice(events, 5)}
+        gateway.app.state.rules = AccessRules()
+        unheard = lab.carry_out(Kind.REFRESH).id
+        assert unheard not in {each["data"].get("id") for each in events}
+        assert gateway.http.get("/v1/events").status_code == 403
 
 
 @pytest.mark.parametrize("count", [20])

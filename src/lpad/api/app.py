@@ -96,7 +96,7 @@ async def _serve(
     call = Call(
         engine=engine,
         peer=request.state.peer,
-        rules=request.app.state.rules,
+        rules=lambda: request.app.state.rules,
         configuration=request.app.state.configuration,
         path=request.path_params,
         query=request.query_params,

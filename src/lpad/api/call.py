@@ -15,7 +15,7 @@ from lpad.engine.idempotency import IdempotencyKey
 from lpad.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lpad.api.configuration import Configuration
     from lpad.api.peer import Peer
@@ -30,11 +30,14 @@ LONGEST_KEY = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request that was let in; `body` has the type that the route names."""
+    """A request that was let in; `body` has the type that the route names.
+
+    `rules` returns what is in force, which a reload may change while an answer goes on.
+    """
 
     engine: Engine
     peer: Peer
-    rules: AccessRules
+    rules: Callable[[], AccessRules]
     configuration: Configuration
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -48,7 +51,11 @@ class Call:
         Raises:
             NotPermitted: it hasn't.
         """
-        self.rules.check(self.peer, role)
+        self.rules().check(self.peer, role)
+
+    def has(self, role: Role) -> bool:
+        """Whether the caller has a role, still."""
+        return role in self.rules().roles(self.peer)
 
     def key(self, *request: object) -> IdempotencyKey | None:
         """Return the caller's key for a request, where there is a header Idempotency-Key.

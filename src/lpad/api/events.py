@@ -10,6 +10,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from lpad.api.call import either, wake
+from lpad.api.roles import Role
 from lpad.engine.events import Event
 from lpad.errors import InvalidValue
 
@@ -47,7 +48,7 @@ async def _stream(
     try:
         # So that the listener knows that it listens, and from where on.
         yield _wire(Event(id=subscription.start, type="listening", euicc=None, change=None, data={}))
-        while not call.closing.is_set():
+        while not call.closing.is_set() and call.has(Role.READ):
             news.clear()
             for event in subscription.take():
                 if _fits(event, change, euicc):
