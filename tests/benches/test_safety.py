@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -18,6 +19,7 @@ from benches.bench_run import PATIENCE, Run
 from hil.bench import BenchFile
 from hil.careful import CarefulClient
 from hil.claim import Claim
+from hil.evidence.place_record import PlaceFindings
 from hil.ledger import Ledger
 from hil.plugin import WRONG_CARD
 from hil.stage import EIDS
@@ -99,6 +101,26 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
     assert run.end() == status, run.output
     assert "1 skipped" in run.output
     assert "no code is left in the pool" in (run.folder / "junit.xml").read_text()
+
+
+def test_a_place_that_is_not_there(stage: Stage) -> None:
+    """After the step that failed its other cases are skipped with that reason; the other place goes on."""
+    nowhere = str(stage.folder / "nowhere")
+    run = Run(bench_with(stage, "nowhere", port=nowhere), "-k", "test_identity")
+    assert run.end() == 1
+    findings = {
+        name: msgspec.json.decode((run.folder / name / "findings.json").read_bytes(), type=PlaceFindings)
+        for name in (PLACE, OTHER)
+    }
+    ran = {
+        name: [each for each in found.outcomes if each.outcome != "left-out"]
+        for name, found in findings.items()
+    }
+    first, *others = ran[PLACE]
+    assert (first.outcome, {each.outcome for each in others}) == ("failed", {"skipped"})
+    assert all("off to powered failed" in each.reason and "no such port" in each.reason for each in others)
+    assert "no such port" in first.reason
+    assert {each.outcome for each in ran[OTHER]} == {"passed"}
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
