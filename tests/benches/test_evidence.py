@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from html import unescape
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -101,6 +102,23 @@ def test_the_capture_of_a_run(runs: list[Path]) -> None:
             timeout=60,
         )
         assert len(done.stdout.splitlines()) > 3, name
+
+
+@pytest.mark.parametrize("place", EIDS)
+def test_the_recorded_cards_are_met_again(runs: list[Path], tmp_path: Path, place: str) -> None:
+    """What a run has recorded stands for the card: lpad finds it, whichever way the card was reached."""
+    record, port = runs[-1] / place / "private" / "apdus.jsonl", tmp_path / "port"
+    lpad = [sys.executable, "-m", "lpad.cli.lpad"]
+    with subprocess.Popen(
+        [*lpad, "sim", "euicc", "--replay", record, "--pty", port], stdout=subprocess.PIPE
+    ) as card:
+        assert card.stdout is not None
+        assert card.stdout.readline().startswith(b"AT port")
+        probe = [*lpad, "probe", "--port", str(port), "--json", "--unredacted"]
+        done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=60)
+        card.terminate()
+    found = json.loads(done.stdout)["probe"]
+    assert found["eid"] == EIDS[place], found["error"]
 
 
 def test_the_page_stands_alone(runs: list[Path]) -> None:

@@ -50,6 +50,18 @@ def test_a_card_that_fell_silent() -> None:
         ReplayedCard([Exchange(GET_EID, None)]).transmit(GET_EID)
 
 
+def test_a_modem_on_its_way_out() -> None:
+    """What was answered at another time is answered here, too: the silence was not the card's."""
+    card = ReplayedCard([Exchange(GET_EID, None), Exchange(GET_EID, b"\x61\x15")])
+    assert [card.transmit(GET_EID) for _ in range(2)] == [b"\x61\x15"] * 2
+
+
+def test_what_a_modem_refused() -> None:
+    """A modem that passed no MANAGE CHANNEL on was another than the one that has the recorded card now."""
+    card = ReplayedCard([Exchange(bytes.fromhex("0070000001"), None), Exchange(GET_EID, b"\x61\x15")])
+    assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
+
+
 def test_what_a_modem_did_itself() -> None:
     """Channels and SELECT are answered well where the record has none."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])

@@ -4,7 +4,8 @@ What it replays is an APDU record (`log: {apdus: FILE}`). Equal commands in the 
 answers. A command with other content, as each session's signatures are, gets the answer of the next of
 its kind: same instruction and parameters, same first tag. Commands that concern only the way to the card
 (channels, SELECT, TERMINAL CAPABILITY) are answered well where the record has none: a modem may have done
-them itself.
+them itself, or refused them. Any other command that was never answered gets no answer again; one that was
+answered once is not left without: a modem may have been on its way out.
 """
 
 from __future__ import annotations
@@ -78,9 +79,11 @@ class ReplayedCard:
         Raises:
             CardUnreachable: it did not.
         """
-        index = self._find(lambda one: _same(one, apdu))
+        index = self._find(lambda one: one.answer is not None and _same(one.command, apdu))
         if index is None and not _of_the_way(apdu):
-            index = self._find(lambda one: _alike(one, apdu))
+            index = self._find(lambda one: _same(one.command, apdu))
+        if index is None and not _of_the_way(apdu):
+            index = self._find(lambda one: _alike(one.command, apdu))
         if index is None:
             return self._unrecorded(apdu)
         self._next = index + 1
@@ -89,11 +92,11 @@ class ReplayedCard:
             raise CardUnreachable("the recorded card did not answer here")
         return answer
 
-    def _find(self, fits: Callable[[bytes], bool]) -> int | None:
+    def _find(self, fits: Callable[[Exchange], bool]) -> int | None:
         """Return the next exchange that fits, from where the record stands, then from its beginning."""
         count = len(self._exchanges)
         order = (*range(self._next, count), *range(self._next))
-        return next((index for index in order if fits(self._exchanges[index].command)), None)
+        return next((index for index in order if fits(self._exchanges[index])), None)
 
     def _unrecorded(self, apdu: bytes) -> bytes:
         if apdu[1] == _MANAGE_CHANNEL:
