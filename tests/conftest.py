@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import secret_sources
 from engine.lab import Lab
 from lpad.simulator.pki import Pki
 from secret_hunt import HUNT
@@ -26,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of tests that read published test data."""
-    HUNT.begin()
+    secret_sources.listen()
     config.addinivalue_line(
         "markers", "test_data: reads the folder named by LPAD_TEST_DATA; left out without it"
     )

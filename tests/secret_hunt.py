@@ -1,135 +1,117 @@
 """A hunt for secrets through all that the whole suite has ever logged.
 
-Every order and card that a test makes up is a source of secrets; every line that lpad logs in the tests' own
-process, in debug and above, and every line that a daemon of theirs has written, is prey. Lines are kept by
-the words in them that could be secrets, so that the hunt costs little.
+Every order, card, modem and request that a test makes up is a source of secrets (`secret_sources`). Every
+line that lpad logs in the tests' own process, traces included, the sentence of every error, metrics, the
+arguments of processes that lpad starts, and every line that a daemon of the tests has written, is prey. Of
+lines only the words that could hold secrets are kept, so that the hunt costs little.
 """
 
 from __future__ import annotations
 
-import logging
+import base64
 import os
 import re
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lpad.identifiers import swap_nibbles
-from lpad.logging_format import RedactingFormatter
-from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.smdp.orders import Orders
-from lpad.testing.gateway import Gateway
-from lpad.tracing import payloads_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.simulator.smdp.order import Order
-
 _WORD = re.compile(r"[0-9A-Za-z-]{6,}")
+_RUN = re.compile(r"[0-9A-Za-z+/=_-]{12,}")
+"""What hex, base64 and paths are made of."""
 _SHORTEST = 8
 """Characters of a made-up code that can't stand in a line for any other reason."""
-_WORDS = frozenset({"DECLINED", "confirmed"})
+_SHORTEST_HEX = 14
+"""The same for digits inside a longer word, such as an APDU, of which there are millions."""
+_HEX = re.compile(r"[0-9A-Fa-f]*")
+_VARIOUS = 4
+"""Different characters that a secret has; garbage that tests make up may be all zeros."""
+_NO_SECRETS = frozenset({"DECLINED", "confirmed"})
 
 
 class Hunt:
-    """What is sought, and the words that were logged."""
+    """What is sought, and the words that were heard."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, str] = {}
-        self._logged: dict[str, tuple[str, str]] = {}
+        self._kinds: dict[str, set[str]] = {}
+        self._heard: dict[str, tuple[str, str]] = {}
         self._lines = 0
 
-    def begin(self) -> None:
-        """Listen from now on, and learn of each secret as it is made up."""
-        Orders.add_order = _learning(Orders.add_order, _of_order, self)  # type: ignore[method-assign]  # the hunt's ear
-        SoftCard.__init__ = _learning(SoftCard.__init__, _of_card, self)  # type: ignore[method-assign]  # likewise
-        Gateway.stop = _hearing(Gateway.stop, self)  # type: ignore[method-assign]  # likewise
-        handler = _Ear(self)
-        handler.setFormatter(RedactingFormatter("%(message)s"))
-        logger = logging.getLogger("lpad")
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG)
-
     def learn(self, what: str, secret: str) -> None:
-        """Seek a secret from now on, also in what was logged before."""
-        if len(secret) >= _SHORTEST and secret not in _WORDS:
-            for spelling in _spellings(secret):
-                self.secrets[spelling] = what
+        """Seek a secret from now on, also in what was heard before."""
+        if _telling(secret) and secret not in _NO_SECRETS and secret not in self.secrets:
+            self._kinds.setdefault(what, set()).add(secret)
+            self.secrets |= dict.fromkeys(filter(_telling, spellings(secret)), what)
 
     def hear(self, text: str) -> None:
         """Take a log."""
         test = os.environ.get("PYTEST_CURRENT_TEST", "")
         for line in text.splitlines():
             self._lines += 1
-            for word in _WORD.findall(line):
-                self._logged.setdefault(word, (test, line))
+            for pattern in (_WORD, _RUN):
+                for word in pattern.findall(line):
+                    self._heard.setdefault(word, (test, line))
 
     def found(self) -> list[str]:
-        """Return a line for each secret that was logged."""
+        """Return a line for each word that held a secret."""
+        beginnings: dict[str, list[str]] = {}
+        for secret in self.secrets:
+            if len(secret) >= _SHORTEST_HEX or not _HEX.fullmatch(secret):
+                beginnings.setdefault(secret[:_SHORTEST], []).append(secret)
         return [
-            f"{what} in {self._logged[secret][0]}: {self._logged[secret][1]}"
-            for secret, what in self.secrets.items()
-            if secret in self._logged
+            f"{what} in {test}: {line}"
+            for word, (test, line) in self._heard.items()
+            if (what := self._held_by(word, beginnings)) is not None
         ]
+
+    def has_heard(self, word: str) -> bool:
+        """Whether a word, or a run of what hex, base64 and paths are made of, was in anything heard."""
+        return word in self._heard
 
     @property
     def summary(self) -> str:
         """What was sought where."""
-        return f"hunt for secrets: {len(self.secrets)} spellings in {self._lines} lines of log"
+        kinds = ", ".join(f"{what} {len(those)}" for what, those in sorted(self._kinds.items()))
+        return f"hunt for secrets: {kinds or 'none'}, in {self._lines} lines"
+
+    def _held_by(self, word: str, beginnings: dict[str, list[str]]) -> str | None:
+        """Return what a word holds: a secret as the whole of it, or anywhere in it."""
+        if word in self.secrets:
+            return self.secrets[word]
+        for at in range(len(word) - _SHORTEST + 1):
+            for secret in beginnings.get(word[at : at + _SHORTEST], ()):
+                if word.startswith(secret, at):
+                    return self.secrets[secret]
+        return None
 
 
-class _Ear(logging.Handler):
-    """Hears what lpad logs in the tests' own process."""
-
-    def __init__(self, hunt: Hunt) -> None:
-        super().__init__()
-        self._hunt = hunt
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if not payloads_shown():
-            self._hunt.hear(self.format(record))
-
-
-def _spellings(secret: str) -> Iterator[str]:
-    """How a secret stands in a log as a word of its own."""
+def spellings(secret: str) -> Iterator[str]:
+    """How a secret may stand in a log: as text, in hex and in base64, and digits also in BCD."""
     yield secret
+    forms = [secret.encode()]
     if secret.isdecimal():
-        padded = bytes.fromhex(secret + "F" * (len(secret) % 2))
-        for form in (padded, swap_nibbles(padded)):
-            yield from (form.hex(), form.hex().upper())
-    yield from (secret.encode().hex(), secret.encode().hex().upper())
+        odd = len(secret) % 2
+        whole = bytes.fromhex(secret + "F" * odd)
+        forms += [whole, swap_nibbles(whole)]
+        if odd:
+            # An IMSI begins with its parity; an IMEI ends with a check digit that is not swapped, or with 0.
+            forms.append(swap_nibbles(bytes.fromhex("9" + secret)))
+            forms.append(swap_nibbles(whole)[:-1] + whole[-1:])
+            forms.append(swap_nibbles(bytes.fromhex(secret + "0")))
+    for form in forms:
+        yield from (form.hex(), form.hex().upper())
+        # Inside a longer text base64 has three alignments; what all texts of an alignment share is sought.
+        for before in range(3):
+            text = base64.b64encode(bytes(before) + form).decode()
+            yield text[-(-8 * before // 6) : 8 * (before + len(form)) // 6]
 
 
-def _of_order(order: Order, _self: Orders, _package: bytes, **details: Any) -> Iterator[tuple[str, str]]:
-    yield "matching ID", order.matching_id
-    yield "confirmation code", str(details.get("confirmation_code") or "")
-    yield "ICCID", str(order.metadata.iccid)
-
-
-def _of_card(_none: None, card: SoftCard, *_: object, **_more: object) -> Iterator[tuple[str, str]]:
-    yield "EID", str(card.eid)
-
-
-def _hearing(stop: Any, hunt: Hunt) -> Any:
-    @wraps(stop)
-    def call(gateway: Gateway) -> None:
-        stop(gateway)
-        log = gateway._settings.get("log")
-        if (gateway.folder / "log").exists() and not (isinstance(log, dict) and log.get("redact") is False):
-            hunt.hear(gateway.log)
-
-    return call
-
-
-def _learning(function: Any, secrets_of: Any, hunt: Hunt) -> Any:
-    @wraps(function)
-    def call(*words: Any, **more: Any) -> Any:
-        made = function(*words, **more)
-        for what, secret in secrets_of(made, *words, **more):
-            hunt.learn(what, secret)
-        return made
-
-    return call
+def _telling(spelling: str) -> bool:
+    """Whether a text is long and various enough not to stand in a line by chance."""
+    return len(spelling) >= _SHORTEST and len(set(spelling)) >= _VARIOUS
 
 
 HUNT = Hunt()

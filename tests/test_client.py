@@ -56,12 +56,12 @@ def test_the_life_of_a_profile(lab: Lab, client: Client) -> None:
 
 def test_questions_are_answered(lab: Lab, client: Client) -> None:
     """Wait returns with the question; the answer lets the change go on."""
-    order = lab.order(confirmation_code="1234")
+    order = lab.order(confirmation_code="code-1234")
     change = client.download(CARD, activation_code=lab.code(order), confirm=True)
     change = client.wait(change.id)
     assert change.question is not None
     assert change.question.kind == "confirmation-code"
-    client.answer(change.id, confirmation_code="1234")
+    client.answer(change.id, confirmation_code="code-1234")
     change = client.wait(change.id)
     assert change.question is not None
     assert change.question.profile is not None

@@ -1,49 +1,122 @@
-"""The hunt for secrets finds what it is to find."""
+"""The hunt for secrets finds what it is to find, wherever lpad could let it out."""
 
 from __future__ import annotations
 
+import base64
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from lpad.errors import NotFound
+import lpad
+from engine.lab import CARD, Lab
+from lpad.codec.messages.authentication import CtxParams1, DeviceCapabilities, DeviceInfo
+from lpad.engine.change import Kind
+from lpad.errors import InvalidValue, NotFound
+from lpad.identifiers import Iccid, Imei
+from lpad.simulator.made_up_profile import made_up_profile
+from lpad.simulator.modem_personality import ModemPersonality
+from lpad.simulator.pki import Pki
 from secret_hunt import HUNT, Hunt
 
 ICCID = "8944000000000099017"
+IMEI = "352906110123454"
+IMSI = "262021234567890"
+DEVICE = DeviceInfo(Imei.parse(IMEI).tac, DeviceCapabilities(), Imei.parse(IMEI))
+SOURCES = Path(lpad.__file__).parent
+STARTING = re.compile(
+    r"^\s*(import|from) (subprocess|multiprocessing)|os\.(exec|spawn|posix_spawn|system|popen|fork)",
+    re.MULTILINE,
+)
+MAY_START_PROCESSES = {"cli/demo.py", "testing/daemon_process.py", "testing/gateway.py"}
 
 
 @pytest.mark.parametrize(
     ("secret", "line"),
     [
         (ICCID, f"the profile {ICCID} is enabled"),
-        (
-            ICCID,
-            "> 80E2910010BF310D 98440000000000990071F7".replace(
-                "98440000000000990071F7", "984400000000009910F7"
-            ),
-        ),
+        (ICCID, "> 80E2910010BF310D 984400000000009910F7"),
+        (ICCID, "> 80E2910010BF310D5A0A984400000000009910F7810100"),
+        (ICCID, f"GET /v1/euiccs/modem/profiles/{ICCID}/icon"),
+        (ICCID, base64.b64encode(b"profile " + ICCID.encode() + b" there").decode()),
         ("KQ7-TOKEN", "download of LPA:1$smdp.example.com$KQ7-TOKEN begins"),
         ("KQ7-TOKEN", "04" + " 4b51372d544f4b454e"),
         ("vErY-53cret", 'refused: "vErY-53cret" is no code'),
+        (IMEI, f"+CGSN: {IMEI}"),
+        (IMEI, "BF0C0A" + Imei.parse(IMEI).to_bytes().hex() + "00"),
+        (IMEI, "BF0C0A" + Imei.parse(IMEI).to_bytes(rsp_version=3).hex() + "00"),
+        (IMEI, base64.b64encode(CtxParams1("A-4", DEVICE).encode()).decode()),
+        (IMSI, f"+CIMI: {IMSI}"),
+        (IMSI, "< 0829262021436587099000"),
     ],
 )
 def test_what_is_found(secret: str, line: str) -> None:
-    """Secrets are found as they are and in hex, whether they were learned before or after."""
-    hunt = Hunt()
-    hunt.hear(line)
-    hunt.learn("it", secret)
-    assert len(hunt.found()) == 1
+    """Secrets are found in text, hex, BCD and base64, alone and inside, whether learned before or after."""
+    before, after = Hunt(), Hunt()
+    before.learn("it", secret)
+    for hunt in (before, after):
+        hunt.hear(line)
+    after.learn("it", secret)
+    assert before.found() != []
+    assert after.found() != []
 
 
 def test_what_is_not_found() -> None:
-    """What is shortened is no secret any more."""
+    """What is shortened is no secret any more, and garbage never was one."""
     hunt = Hunt()
     hunt.learn("ICCID", ICCID)
-    hunt.hear("the profile …9017 is enabled")
+    hunt.learn("IMEI", "000000000000000")
+    hunt.hear("the profile …9017 is enabled; 00000000000000000000")
     assert hunt.found() == []
 
 
 def test_it_is_on() -> None:
     """The whole suite is hunted through; a run with a finding fails (tests/conftest.py)."""
     assert "hunt for secrets: " in HUNT.summary
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return Pki.open(tmp_path_factory.mktemp("pki"))
+
+
+def test_what_is_learned(tmp_path: Path, pki: Pki) -> None:
+    """Cards, modems, orders, profiles and requests teach the hunt what to seek."""
+    with Lab(tmp_path, pki, personality=ModemPersonality(imei=IMEI)) as lab:
+        package = made_up_profile(Iccid.parse(ICCID), imsi=IMSI, size=3000)
+        order = lab.server.orders.add_order(package, confirmation_code="hunted-code")
+        secrets = {"activation_code": lab.code(order), "confirmation_code": "other-code"}
+        lab.engine.submit(CARD, Kind.DOWNLOAD, params={}, secrets=secrets)
+        eid = str(lab.card.eid)
+    learned = [HUNT.secrets.get(each) for each in (eid, IMEI, IMSI, ICCID, order.matching_id)]
+    assert learned == ["EID", "IMEI", "IMSI", "ICCID", "matching ID"]
+    assert {HUNT.secrets.get(each) for each in ("hunted-code", "other-code")} == {"confirmation code"}
+
+
+def test_what_is_heard(tmp_path: Path, pki: Pki) -> None:
+    """Errors' sentences, traces, metrics and the arguments of lpad's own processes are listened to."""
+    InvalidValue("there is no plugh-xyzzy")
+    assert HUNT.has_heard("plugh-xyzzy")
+    with Lab(tmp_path, pki) as lab:
+        lab.carry_out(Kind.REFRESH)
+    assert HUNT.has_heard("lpad_card_state"), "metrics"
+    own = {"__name__": "lpad.made_up", "subprocess": subprocess, "sys": sys}
+    exec("subprocess.run([sys.executable, '-c', '', 'frobnicated'], check=True)", own)
+    assert HUNT.has_heard("frobnicated")
+    subprocess.run([sys.executable, "-c", "", "unfrobnicated"], check=True)
+    assert not HUNT.has_heard("unfrobnicated"), "what tests type they may"
+
+
+def test_the_daemon_starts_no_processes() -> None:
+    """Only the demonstration and the fixtures start processes, to which a secret could be handed."""
+    found = {
+        str(path.relative_to(SOURCES))
+        for path in SOURCES.rglob("*.py")
+        if STARTING.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == MAY_START_PROCESSES
 
 
 def test_errors_shorten_identifiers_themselves() -> None:

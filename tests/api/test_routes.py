@@ -114,7 +114,7 @@ def test_a_change_is_accepted_at_once(gateway: Gateway) -> None:
 
 def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
     """Waiting ends with the question, the answer lets the change go on."""
-    response = download(gateway, order={"confirmation_code": "1234"})
+    response = download(gateway, order={"confirmation_code": "code-1234"})
     assert response.status_code == 202
     change = response.json()
     assert (change["state"], change["question"]["kind"]) == ("waiting", "confirmation-code")
@@ -123,8 +123,8 @@ def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
     problem(gateway.http.post(answer, json={"decision": "accept"}), 409, "conflict")
     problem(gateway.http.post(answer, json={"decision": "perhaps"}), 400, "invalid-value")
     problem(gateway.http.post(answer, json={}), 400, "invalid-value")
-    done(gateway.http.post(f"{answer}?wait=30", json={"confirmation_code": "1234"}))
-    problem(gateway.http.post(answer, json={"confirmation_code": "1234"}), 409, "conflict")
+    done(gateway.http.post(f"{answer}?wait=30", json={"confirmation_code": "code-1234"}))
+    problem(gateway.http.post(answer, json={"confirmation_code": "code-1234"}), 409, "conflict")
 
 
 def test_a_change_is_taken_back(gateway: Gateway) -> None:
@@ -140,8 +140,8 @@ def test_a_change_is_taken_back(gateway: Gateway) -> None:
 
 def test_secrets_are_redacted(gateway: Gateway) -> None:
     """The change shows the server and the last characters of the matching ID, never the whole."""
-    order = gateway.lab.order(confirmation_code="1234")
-    body = {"activation_code": gateway.lab.code(order), "confirmation_code": "1234"}
+    order = gateway.lab.order(confirmation_code="code-1234")
+    body = {"activation_code": gateway.lab.code(order), "confirmation_code": "code-1234"}
     response = gateway.http.post(f"{EUICC}/downloads?wait=30", json=body)
     params = done(response)["params"]
     assert params["server"] == gateway.lab.server.address

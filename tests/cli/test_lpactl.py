@@ -71,10 +71,10 @@ def test_json_everywhere(terminal: Terminal) -> None:
 @pytest.mark.parametrize("way", ["-", "--file", "--file -"])
 def test_codes_need_not_be_in_the_list_of_processes(terminal: Terminal, tmp_path: Path, way: str) -> None:
     """An activation code is read from standard input or a file, a confirmation code too."""
-    order = terminal.lab.order(confirmation_code="1234")
+    order = terminal.lab.order(confirmation_code="code-1234")
     code = terminal.lab.code(order)
     (tmp_path / "code").write_text(f"{code}\n", encoding="utf-8")
-    (tmp_path / "confirmation").write_text("1234\n", encoding="utf-8")
+    (tmp_path / "confirmation").write_text("code-1234\n", encoding="utf-8")
     arguments = {"-": ["-"], "--file": ["--file", str(tmp_path / "code")], "--file -": ["--file", "-"]}[way]
     done = terminal.lpactl(
         "download", *arguments, "--confirmation-code-file", str(tmp_path / "confirmation"), stdin=f"{code}\n"
@@ -231,12 +231,12 @@ class TestOnATerminal:
 
     def test_codes_and_consent_are_asked_for(self, terminal: Terminal) -> None:
         """The code is typed without echo, the profile is shown before consent, a bar shows the bytes."""
-        order = terminal.lab.order(confirmation_code="98761")
+        order = terminal.lab.order(confirmation_code="code-98761")
         command = [*terminal.command, "download", terminal.lab.code(order), "--confirm"]
-        answers = [("Confirmation code: ", "98761"), ("Install it?", "y")]
+        answers = [("Confirmation code: ", "code-98761"), ("Install it?", "y")]
         code, shown = self.converse(command, answers)
         assert code == 0, shown
-        assert "98761" not in shown
+        assert "code-98761" not in shown
         assert "'First'" in shown
         assert f"{FIRST}  First" in shown
 

@@ -213,31 +213,31 @@ class TestQuestions:
 
     def test_a_missing_confirmation_code_is_asked_for(self, lab: Lab) -> None:
         """The change waits, shows what is offered, and goes on with the code."""
-        order = lab.order(confirmation_code="1234")
+        order = lab.order(confirmation_code="code-1234")
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
         assert change.question is not None
         assert change.question.kind is QuestionKind.CONFIRMATION_CODE
         assert not change.question.code_refused
-        lab.engine.answer(change.id, Answer(confirmation_code="1234"))
+        lab.engine.answer(change.id, Answer(confirmation_code="code-1234"))
         good(lab.ended(change.id))
 
     def test_a_refused_confirmation_code_is_asked_for_again(self, lab: Lab) -> None:
         """A wrong code opens a new session with the next one, and the question says so."""
-        order = lab.order(confirmation_code="1234")
+        order = lab.order(confirmation_code="code-1234")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "0000"}
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets).id)
         assert change.question is not None
         assert change.question.code_refused
-        lab.engine.answer(change.id, Answer(confirmation_code="1234"))
+        lab.engine.answer(change.id, Answer(confirmation_code="code-1234"))
         good(lab.ended(change.id))
 
     def test_nobody_answers(self, lab: Lab) -> None:
         """When the time to answer is over the change fails and the order stays open for another try."""
         lab.patient(answer=0.05)
-        order = lab.order(confirmation_code="1234")
+        order = lab.order(confirmation_code="code-1234")
         change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
         assert failure(change) == "confirmation-code-required"
-        secrets = {"activation_code": lab.code(order), "confirmation_code": "1234"}
+        secrets = {"activation_code": lab.code(order), "confirmation_code": "code-1234"}
         good(lab.carry_out(Kind.DOWNLOAD, secrets=secrets))
 
     def test_consent_shows_the_profile(self, lab: Lab) -> None:
@@ -300,12 +300,12 @@ class TestQuestions:
     def test_secrets_are_in_no_record_and_no_event(self, lab: Lab) -> None:
         """Neither the code nor the matching ID appears in what is shown or told."""
         subscription = lab.engine.subscribe(lambda: None)
-        order = lab.order(confirmation_code="9137")
-        secrets = {"activation_code": lab.code(order), "confirmation_code": "9137"}
+        order = lab.order(confirmation_code="code-9137")
+        secrets = {"activation_code": lab.code(order), "confirmation_code": "code-9137"}
         change = good(lab.carry_out(Kind.DOWNLOAD, secrets=secrets))
         told = repr([change, subscription.take()])
         assert order.matching_id not in told
-        assert "9137" not in told
+        assert "code-9137" not in told
 
 
 class TestCancelling:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from journeys.gateway import CARD, Gateway
 from lpad.identifiers import Iccid
 from lpad.simulator.made_up_profile import made_up_profile
+from secret_hunt import spellings
 from test_journald import Journal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MATCHING_ID = "KQ7-TRACED-MATCHING-ID"
 CONFIRMATION_CODE = "vErY-53cret"
@@ -44,26 +40,6 @@ def life(gateway: Gateway) -> tuple[str, str]:
     client.delete(CARD, ICCIDS[1], wait=10)
     gateway.until(lambda: not gateway.card.notifications)
     return codes[0], codes[1]
-
-
-def spellings(secret: str) -> Iterator[str]:
-    """How a secret may stand in a log: as text, hex, base64, and a number also in swapped BCD."""
-    yield secret
-    forms = [secret.encode()]
-    if secret.isdecimal():
-        # ICCID and EID as they are, the IMSI with its length and parity, the IMEI as 23.003 has it.
-        for digits in {secret + "F" * (len(secret) % 2), "9" + secret, secret + "0"}:
-            if len(digits) % 2 == 0:
-                forms.append(bytes.fromhex(digits))
-                forms.append(
-                    bytes.fromhex("".join(b + a for a, b in zip(digits[::2], digits[1::2], strict=True)))
-                )
-    for form in forms:
-        yield form.hex()
-        # Inside a longer text base64 has three alignments; what all of an alignment share is sought.
-        for before in range(3):
-            text = base64.b64encode(bytes(before) + form).decode()
-            yield text[4 * (before > 0) : len(text) - 4]
 
 
 def found_in(log: str, secrets: dict[str, str]) -> list[str]:

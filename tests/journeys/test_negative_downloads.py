@@ -260,28 +260,32 @@ def test_confirmation_code_missing(profile: Callable[[], bytes]) -> None:
     """Where nobody gives the confirmation code in time, the change fails and the order stays open."""
     with Gateway(settings={"answer_within": 0.2}) as gateway:
         gateway.ready()
-        code = gateway.order(profile(), confirmation_code="4711")
+        code = gateway.order(profile(), confirmation_code="code-4711")
         with nothing_half_done(gateway, profile):
             asking = gateway.download(code)
             ended = gateway.client.wait(asking.id, seconds=PATIENCE) if not asking.ended else asking
             gateway.until(lambda: gateway.client.change(ended.id).ended)
             assert failure(gateway.client.change(ended.id))[0] == "confirmation-code-required"
-        gateway.download(code, confirmation_code="4711").check()
+        gateway.download(code, confirmation_code="code-4711").check()
 
 
 def test_confirmation_code_wrong_then_right(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """A wrong code makes the change ask again; the right one installs the profile."""
-    asking = gateway.download(gateway.order(profile(), confirmation_code="4711"), confirmation_code="1234")
+    asking = gateway.download(
+        gateway.order(profile(), confirmation_code="code-4711"), confirmation_code="code-1234"
+    )
     assert asking.state == "waiting"
     assert asking.question is not None
     assert asking.question.code_refused
-    assert gateway.client.answer(asking.id, confirmation_code="4711", wait=PATIENCE).check().state == "done"
+    assert (
+        gateway.client.answer(asking.id, confirmation_code="code-4711", wait=PATIENCE).check().state == "done"
+    )
 
 
 def test_confirmation_code_exhausted(gateway: Gateway, profile: Callable[[], bytes]) -> None:
     """After too many wrong codes the order is gone for good."""
     with nothing_half_done(gateway, profile):
-        code = gateway.order(profile(), confirmation_code="4711", confirmation_limit=2)
+        code = gateway.order(profile(), confirmation_code="code-4711", confirmation_limit=2)
         change = gateway.download(code, confirmation_code="1")
         change = gateway.client.answer(change.id, confirmation_code="2", wait=PATIENCE)
         kind, details = failure(change)

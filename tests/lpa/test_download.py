@@ -191,7 +191,7 @@ def test_confirmation_code_asked_before_anything(bench: Bench) -> None:
     """An activation code that announces a confirmation code has it asked before the server is contacted."""
     caller = Caller()
     with pytest.raises(ConfirmationCodeRequired):
-        bench.download(bench.order(confirmation_code="1234"), caller)
+        bench.download(bench.order(confirmation_code="code-1234"), caller)
     assert caller.asked == [False]
     assert caller.steps == []
     assert bench.smdp.counters.tcp_connects == 0
@@ -199,8 +199,8 @@ def test_confirmation_code_asked_before_anything(bench: Bench) -> None:
 
 def test_confirmation_code_asked_when_the_server_says(bench: Bench) -> None:
     """A code that nobody announced is asked for after the profile was shown."""
-    order = bench.order(confirmation_code="1234")
-    caller = Caller(codes=["1234"])
+    order = bench.order(confirmation_code="code-1234")
+    caller = Caller(codes=["code-1234"])
     bench.download(Order(matching_id=order.matching_id), caller)
     assert caller.offers[0].confirmation_code_required
     assert caller.asked == [False]
@@ -210,41 +210,41 @@ def test_confirmation_code_asked_when_the_server_says(bench: Bench) -> None:
 @pytest.mark.parametrize("given", [None, ""])
 def test_confirmation_code_missing(bench: Bench, given: str | None) -> None:
     """Without a code the download ends, the order stays open, and it works with the code."""
-    order = bench.order(confirmation_code="1234")
+    order = bench.order(confirmation_code="code-1234")
     caller = Caller(codes=[given])
     with pytest.raises(ConfirmationCodeRequired):
         bench.download(Order(matching_id=order.matching_id), caller)
     assert caller.steps[-1] is CANCELLED
     assert bench.state(order) == ("released", "postponed")
-    bench.download(order, confirmation_code="1234")
+    bench.download(order, confirmation_code="code-1234")
     assert installed(bench) == [ICCID]
 
 
 def test_wrong_confirmation_code_then_the_right_one(bench: Bench) -> None:
     """A refused code takes another session; the profile is offered once only."""
-    caller = Caller(codes=["1234"])
-    bench.download(bench.order(confirmation_code="1234"), caller, confirmation_code="4321")
+    caller = Caller(codes=["code-1234"])
+    bench.download(bench.order(confirmation_code="code-1234"), caller, confirmation_code="code-4321")
     assert caller.asked == [True]
     assert len(caller.offers) == 1
     assert caller.steps == [*GOOD_WAY[:8], CANCELLED, *GOOD_WAY]
     assert installed(bench) == [ICCID]
 
 
-@pytest.mark.parametrize("again", [None, "4321"])
+@pytest.mark.parametrize("again", [None, "code-4321"])
 def test_wrong_confirmation_code_and_no_other(bench: Bench, again: str | None) -> None:
     """Without another code, or with the refused one again, the refusal is final; attempts are not wasted."""
-    order = bench.order(confirmation_code="1234")
+    order = bench.order(confirmation_code="code-1234")
     with pytest.raises(ServerRefused) as caught:
-        bench.download(order, Caller(codes=[again]), confirmation_code="4321")
+        bench.download(order, Caller(codes=[again]), confirmation_code="code-4321")
     assert caught.value.details["remedy"] == "confirmation-code"
     assert bench.smdp.orders.get(order.id).confirmation_failures == 1
-    bench.download(order, confirmation_code="1234")
+    bench.download(order, confirmation_code="code-1234")
     assert installed(bench) == [ICCID]
 
 
 def test_confirmation_code_exhausted(bench: Bench) -> None:
     """When the server has counted enough wrong codes, the refusal is permanent."""
-    order = bench.order(confirmation_code="1234", confirmation_limit=3)
+    order = bench.order(confirmation_code="code-1234", confirmation_limit=3)
     with pytest.raises(ServerRefused) as caught:
         bench.download(order, Caller(codes=["2", "3", "4"]), confirmation_code="1")
     details = caught.value.details

@@ -79,7 +79,7 @@ def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
 
 def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
     """Neither the server nor the card hears of it, and nobody is asked for a code."""
-    order, caller = bench.order(confirmation_code="1234"), Caller(codes=["1234"])
+    order, caller = bench.order(confirmation_code="code-1234"), Caller(codes=["code-1234"])
     before = bench.smdp.counters.tcp_connects
     with pytest.raises(PolicyRefused):
         bench.download(order, caller, policy=REFUSALS["servers"])

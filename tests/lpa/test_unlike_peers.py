@@ -103,11 +103,11 @@ def test_signed_address_in_capitals(bench: Bench) -> None:
     live(bench)
 
 
-@pytest.mark.parametrize("given", ["1234", None])
+@pytest.mark.parametrize("given", ["code-1234", None])
 def test_a_confirmation_code_that_nobody_wants(bench: Bench, given: str | None) -> None:
     """A code that the activation code announces is asked for; where the server wants none, none is sent."""
     order = bench.order()
-    caller = Caller(codes=["1234"])
+    caller = Caller(codes=["code-1234"])
     announced = Order(matching_id=order.matching_id, confirmation_code_expected=True, confirmation_code=given)
     bench.download(announced, caller)
     assert caller.asked == ([] if given else [False])

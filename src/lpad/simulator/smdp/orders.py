@@ -85,7 +85,7 @@ class Orders:
         )
         with self._locked():
             if matching_id and any(one.matching_id == matching_id for one in self.all() if _open(one)):
-                raise Conflict(f"another order has the matching ID {matching_id}; take another one")
+                raise Conflict("another open order has this matching ID; take another one")
             self._write(f"{order.id}.upp", profile)
             self._write(f"{order.id}.json", msgspec.json.encode(order))
         return order

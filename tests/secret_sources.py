@@ -1,0 +1,201 @@
+"""Where the suite's secrets come from, and where lpad could let them out: the ears of the hunt for secrets.
+
+They are put on functions of lpad's and of its simulators before the first test, and hear all tests.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from lpad.activation_code import ActivationCode
+from lpad.api import metrics
+from lpad.client import Client
+from lpad.engine.engine import Engine
+from lpad.errors import LpadError
+from lpad.identifiers import Imei
+from lpad.logging_format import RedactingFormatter
+from lpad.simulator import saip
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem import PtyModem
+from lpad.simulator.modem_personality import ModemPersonality
+from lpad.simulator.smdp.order import hash_of_code
+from lpad.simulator.smdp.orders import Orders
+from lpad.testing.gateway import Gateway
+from lpad.tracing import TRACE, payloads_shown
+from secret_hunt import HUNT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import FrameType
+
+    from lpad.simulator.smdp.order import Order
+
+    Secrets = Iterator[tuple[str, str]]
+
+_IMEI = re.compile(r'"imei": *"([0-9]{14,16})"')
+
+
+def listen() -> None:
+    """Learn from now on of each secret as it is made up, and hear what is said."""
+    for owner, name, secrets_of in _SOURCES:
+        setattr(owner, name, _learning(getattr(owner, name), secrets_of))
+    for owner, name in _REQUESTS:
+        setattr(owner, name, _learning_first(getattr(owner, name)))
+    for owner, name, said in _MOUTHS:
+        setattr(owner, name, _hearing(getattr(owner, name), said))
+    Engine.stop = _scraping(Engine.stop)  # type: ignore[method-assign]  # the hunt's ear
+    logger = logging.getLogger("lpad")
+    logger.addHandler(_Ear())
+    logger.setLevel(TRACE)
+
+
+class _Ear(logging.Handler):
+    """Hears what lpad logs in the tests' own process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(RedactingFormatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not payloads_shown():
+            HUNT.hear(self.format(record))
+
+
+def _of_order(order: Order, _self: Orders, package: bytes, **details: Any) -> Secrets:
+    yield "matching ID", order.matching_id
+    yield from _of_confirmation_code(details.get("confirmation_code"))
+    yield "ICCID", str(order.metadata.iccid)
+    with suppress(LpadError):  # an order's package may be anything
+        saip.parse(package)
+
+
+def _of_profile(profile: saip.UnprotectedProfile, *_: object) -> Secrets:
+    yield "ICCID", str(profile.header_iccid)
+    yield "IMSI", profile.imsi or ""
+
+
+def _of_card(_none: None, card: SoftCard, *_: object, **_more: object) -> Secrets:
+    yield "EID", str(card.eid)
+
+
+def _of_modem(_none: None, _self: PtyModem, *_: object, **details: Any) -> Secrets:
+    yield "IMEI", (details.get("personality") or ModemPersonality()).imei
+
+
+def _of_imei(imei: Imei, *_: object) -> Secrets:
+    yield "IMEI", str(imei)
+
+
+def _of_request(
+    *, activation_code: str | None = None, confirmation_code: str | None = None, **_: Any
+) -> Secrets:
+    with suppress(LpadError):
+        yield "matching ID", ActivationCode.parse(activation_code or "").matching_id
+    yield from _of_confirmation_code(confirmation_code)
+
+
+def _of_settings(path: Path, *_: object) -> Secrets:
+    for imei in _IMEI.findall(path.read_text(encoding="utf-8")):
+        yield "IMEI", imei
+
+
+def _of_confirmation_code(code: str | None) -> Secrets:
+    if code:
+        yield "confirmation code", code
+        yield "hash of a confirmation code", hash_of_code(code)
+
+
+def _sentence(_none: None, error: LpadError, *_: object, **_more: object) -> str:
+    return error.sentence
+
+
+def _scrape(told: bytes, *_: object) -> str:
+    return told.decode()
+
+
+def _log(_none: None, gateway: Gateway) -> str:
+    settings = gateway._settings.get("log")
+    redacts = not isinstance(settings, dict) or settings.get("redact") is not False
+    return gateway.log if redacts and (gateway.folder / "log").exists() else ""
+
+
+def _arguments(_none: None, _process: object, arguments: Any, *_: object, **_more: object) -> str:
+    """Return those of a process that lpad itself has started; what tests type they may."""
+    caller: FrameType | None = sys._getframe(2)
+    while caller is not None and caller.f_globals.get("__name__") == "subprocess":
+        caller = caller.f_back
+    mine = caller is not None and str(caller.f_globals.get("__name__")).startswith("lpad.")
+    return " ".join(map(str, arguments)) if mine and isinstance(arguments, list | tuple) else ""
+
+
+_SOURCES: tuple[tuple[Any, str, Callable[..., Secrets]], ...] = (
+    (Orders, "add_order", _of_order),
+    (saip.ProfileStream, "finish", _of_profile),
+    (SoftCard, "__init__", _of_card),
+    (PtyModem, "__init__", _of_modem),
+    (Imei, "parse", _of_imei),
+    (Gateway, "write_settings", _of_settings),
+)
+_REQUESTS: tuple[tuple[Any, str], ...] = (
+    (Engine, "submit"),
+    (Client, "download"),
+    (Client, "answer"),
+)
+_MOUTHS: tuple[tuple[Any, str, Callable[..., str]], ...] = (
+    (LpadError, "__init__", _sentence),
+    (metrics, "_text", _scrape),
+    (Gateway, "stop", _log),
+    (subprocess.Popen, "__init__", _arguments),
+)
+
+
+def _learning(function: Any, secrets_of: Callable[..., Secrets]) -> Any:
+    @wraps(function)
+    def call(*words: Any, **more: Any) -> Any:
+        made = function(*words, **more)
+        for what, secret in secrets_of(made, *words, **more):
+            HUNT.learn(what, secret)
+        return made
+
+    return call
+
+
+def _learning_first(function: Any) -> Any:
+    """Learn from what is asked for, whatever becomes of it."""
+
+    @wraps(function)
+    def call(*words: Any, **more: Any) -> Any:
+        for what, secret in _of_request(**(more.get("secrets") or more)):
+            HUNT.learn(what, secret)
+        return function(*words, **more)
+
+    return call
+
+
+def _scraping(stop: Any) -> Any:
+    """Have each engine's figures told once before it ends."""
+
+    @wraps(stop)
+    def call(engine: Engine, **more: Any) -> Any:
+        with suppress(LpadError):
+            metrics._text(engine)
+        return stop(engine, **more)
+
+    return call
+
+
+def _hearing(function: Any, said: Callable[..., str]) -> Any:
+    @wraps(function)
+    def call(*words: Any, **more: Any) -> Any:
+        made = function(*words, **more)
+        HUNT.hear(said(made, *words, **more))
+        return made
+
+    return call
