@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,17 @@ def test_trust_d(tmp_path: Path) -> None:
     (tmp_path / "trust.d" / "ci.pem").write_bytes(CI.certificate.public_bytes(Encoding.PEM))
     (tmp_path / "trust.d" / "README").write_text("not read")
     assert anchors(file) == 1
+
+
+def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says how much the operator's files hold, and nothing where there are none."""
+    with caplog.at_level(logging.INFO, logger="lpad.servers"):
+        load_trust(read(tmp_path, ""))
+        assert caplog.messages == []
+        (tmp_path / "trust.d").mkdir()
+        (tmp_path / "trust.d" / "ci.pem").write_bytes(CI.certificate.public_bytes(Encoding.PEM))
+        load_trust(read(tmp_path, ""))
+    assert caplog.messages == ["of the operator's own: 1 CA certificate"]
 
 
 def test_a_bad_file_in_trust_d(tmp_path: Path) -> None:

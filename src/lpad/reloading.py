@@ -107,6 +107,6 @@ class Reloading:
         await asyncio.to_thread(prepared.serve)
         self._configuration = Configuration(restart_needed=waiting)
         applied = [key for key in news if key not in waiting]
-        log.info("settings read anew; changed: %s", ", ".join(applied) or "nothing that counts at once")
+        log.info("settings read anew; changed: %s", ", ".join(applied) or "no setting that counts at once")
         if waiting:
             log.warning("changed, but only from the next start on: %s", ", ".join(waiting))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lpad.server_address import ServerAddress
     from lpad.settings import SettingsFile
 
+_log = logging.getLogger(__name__)
 _TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _MEMORY = "servers.json"
 """In the state folder; all in it can be found out again."""
@@ -101,13 +103,16 @@ def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trus
     settings = file.settings.trust
     folder = file.resolve(settings.folder)
     forbidden = settings.forbidden_issuers
-    return Trust.load(
+    trust = Trust.load(
         [*([folder] if folder.is_dir() else []), *map(file.resolve, settings.extra_ca_files)],
         use_system_roots=settings.system,
         memory=memory,
         minimum_version=_TLS_VERSIONS[file.settings.remote.minimum_tls],
         forbidden=None if forbidden is None else map(key_id, forbidden),
     )
+    if trust.own:
+        _log.info("of the operator's own: %s", trust.own)
+    return trust
 
 
 def load_route(file: SettingsFile) -> Route:

@@ -18,6 +18,7 @@ from lpad.simulator import certificate_profile as profile
 from lpad.simulator.credential import Curve
 from remote import proxy_double
 from remote.bench import NAME
+from remote.forge import Plan, authority, forge, rsa_key
 from remote.scripted_server import Reply
 
 if TYPE_CHECKING:
@@ -75,12 +76,30 @@ def test_the_system_vouches(bench: Bench, tmp_path: Path, monkeypatch: pytest.Mo
     assert (found.trusted, found.anchor, found.anchor_subject) == (True, "system", "Web CA")
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 - a parameter
+    """RSA gives no keys back: what leads on is told all the same, from strangers' certificates too."""
+    web = authority("Web CA", key=rsa_key(), roles=())
+    below = authority("Web sub-CA", issuer=web, key=rsa_key())
+    other = authority("Other CA", key=rsa_key(), roles=())
+    server = bench.server(ACCEPTED, credential=forge(below, Plan(roles=())), chain=[below, other, web])
+    found = checked(bench, server, trust=Trust([web.der] if known else [], use_system_roots=False))
+    assert found.trusted is known
+    assert [(each.subject, each.on_path) for each in found.chain] == [
+        (NAME, True),
+        ("Web sub-CA", True),
+        ("Other CA", False),
+        ("Web CA", True),
+    ]
+
+
 def test_nobody_vouches(bench: Bench) -> None:
     """Without an anchor, the issuer's name and key are told, and where its certificate would go."""
     stranger = profile.make_ci(Curve.NIST, name="Strange CI")
     server = bench.server(ACCEPTED, credential=profile.make_dp_tls(stranger, NAME))
     found = checked(bench, server, bench.pki.ci[Curve.NIST].key_id)
     assert (found.trusted, found.anchor, found.cause) == (False, None, "unknown-ca")
+    assert "trust check" not in found.why, "that is where its reader is"
     assert found.advice is not None
     for told in ("Strange CI", stranger.key_id.hex(), "trust.d"):
         assert told in found.advice

@@ -45,6 +45,14 @@ def test_a_record_without_a_folder(tmp_path: Path) -> None:
     assert noted(tmp_path, text) == []
 
 
+def test_an_interface_that_is_not_there(tmp_path: Path) -> None:
+    """A modem's interface may come later, so it is noted only; one that is there is not."""
+    card = "euiccs: {there: {port: /dev/null}}\n"
+    (note,) = noted(tmp_path, card + "remote: {interface: lpad-none0}")
+    assert note.startswith("2: 'remote.interface': there is no network interface 'lpad-none0' now; ")
+    assert noted(tmp_path, card + "remote: {interface: lo}") == []
+
+
 def test_no_card_and_no_folder(tmp_path: Path) -> None:
     """A file without cards, and a state folder that is a file, are noted; default groups are not."""
     assert noted(tmp_path, "state_folder: lpad.yaml\n") == [

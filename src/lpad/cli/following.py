@@ -65,7 +65,7 @@ def waits(pause: Pause) -> str:
         "server": "waits for the server",
         "card": "waits for the card",
         "journal": "waits for a journal that can be written",
-        "time": "waits until the clock is set",
+        "time": "waits until a time server has set the clock",
         "restart": "goes on after a restart",
     }.get(pause.reason, pause.reason)
     when = f"; next try at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""

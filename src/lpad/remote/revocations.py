@@ -28,6 +28,9 @@ class Revocations:
     def __init__(self, lists: Sequence[RevocationList] = ()) -> None:
         self._lists = tuple(lists)
 
+    def __len__(self) -> int:
+        return len(self._lists)
+
     def check(self, chain: Sequence[bytes], *, server: str) -> None:
         """Check that no certificate of a chain is in a list of its issuer's.
 

@@ -78,6 +78,12 @@ class Trust:
         """Whether the older TLS is allowed that brainpool needs."""
         return self._minimum_version <= ssl.TLSVersion.TLSv1_2
 
+    @property
+    def own(self) -> str:
+        """What the operator's files hold, in words; empty for nothing."""
+        counts = ((len(self._extra), "CA certificate"), (len(self.revocations), "revocation list"))
+        return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count)
+
     def permitted(self, named: Iterable[bytes]) -> tuple[bytes, ...]:
         """Return those of the CIs which a card names that are not forbidden."""
         return permitted(named, forbidden=self._forbidden)

@@ -91,7 +91,7 @@ def report(handshakes: Handshakes, *, tried: int, error: ServerUntrusted | None)
         for listed in handshakes.named
     )
     anchor = handshakes.offer.anchor if error is None else None
-    kind, subject, why = _why(handshakes) if error is None else (None, None, error.sentence)
+    kind, subject, why = _why(handshakes) if error is None else (None, None, _why_not(handshakes, error))
     return TrustReport(
         server=handshakes.server,
         trusted=error is None,
@@ -106,7 +106,7 @@ def report(handshakes: Handshakes, *, tried: int, error: ServerUntrusted | None)
         handshakes=tried,
         tls=handshakes.tls,
         brainpool=handshakes.offer.brainpool,
-        chain=_chain(handshakes.presented, path),
+        chain=_chain(handshakes.presented, path, handshakes.verified if error is None else ()),
         card=named,
     )
 
@@ -125,6 +125,14 @@ def _why(handshakes: Handshakes) -> tuple[str, str, str]:
     if handshakes.is_operators(handshakes.verified):
         return "operator", top.common_name, f"'{top.common_name}' is among the operator's own CA certificates"
     return "system", top.common_name, f"'{top.common_name}' is among the system's CA certificates"
+
+
+def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
+    """Return the error's sentence, but for the one that sends its reader here."""
+    if error.details.get("cause") != "unknown-ca":
+        return error.sentence
+    server = handshakes.server
+    return f"neither the card nor the operator nor this system vouches for the certificate of {server}"
 
 
 def _advice(path: Sequence[Link], named: Sequence[NamedIssuer]) -> str:
@@ -165,12 +173,19 @@ def _advice(path: Sequence[Link], named: Sequence[NamedIssuer]) -> str:
     )
 
 
-def _chain(presented: Sequence[bytes], path: Sequence[Link]) -> tuple[PresentedCertificate, ...]:
+def _chain(
+    presented: Sequence[bytes], path: Sequence[Link], verified: Sequence[bytes]
+) -> tuple[PresentedCertificate, ...]:
     links = {link.certificate.raw: link for link in path}
-    shown = []
+    certificates = []
     for raw in presented:
         with contextlib.suppress(MalformedError):
-            certificate = SignedCertificate.decode(raw)
+            certificates.append(SignedCertificate.decode(raw))
+    leading = {*links, *verified} | _above(path, certificates)
+    shown = []
+    for certificate in certificates:
+        raw = certificate.raw
+        with contextlib.suppress(MalformedError):
             link = links.get(raw)
             shown.append(
                 PresentedCertificate(
@@ -181,11 +196,22 @@ def _chain(presented: Sequence[bytes], path: Sequence[Link]) -> tuple[PresentedC
                     key=_key(certificate),
                     key_id=certificate.key.key_id.hex(),
                     roles=tuple(sorted(Certificate.decode(raw).roles)),
-                    on_path=link is not None,
+                    on_path=raw in leading,
                     signed_by=tuple(key.hex() for key in _likely(link)) if link is not None else (),
                 )
             )
     return tuple(shown)
+
+
+def _above(path: Sequence[Link], presented: Sequence[SignedCertificate]) -> set[bytes]:
+    """Return what leads on from a signature that gives no key back (RSA): there names are all to go by."""
+    found: set[bytes] = set()
+    current = path[-1].certificate if path and not path[-1].issuer_key_ids else None
+    while current is not None:
+        found.add(current.raw)
+        issuer = current.issuer
+        current = next((each for each in presented if each.subject == issuer and each.raw not in found), None)
+    return found
 
 
 def _likely(link: Link) -> tuple[bytes, ...]:

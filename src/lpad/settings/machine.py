@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import pwd
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def notes(file: SettingsFile) -> list[Mistake]:
-    """Return what doesn't fit, in the order of the file: ports, folders, users and groups."""
+    """Return what doesn't fit, in the order of the file: ports, folders, an interface, users and groups."""
     report = Report(file.lines)
     settings = file.settings
     if not settings.euiccs:
@@ -36,6 +37,13 @@ def notes(file: SettingsFile) -> list[Mistake]:
             report.wrong(
                 f"there is no folder {folder}; lpad refuses the settings until there is", "log", "apdus"
             )
+    interface = settings.remote.interface
+    if interface is not None and interface not in (name for _, name in socket.if_nameindex()):
+        report.wrong(
+            f"there is no network interface '{interface}' now; servers are out of reach until there is",
+            "remote",
+            "interface",
+        )
     for role in msgspec.structs.fields(type(settings.access)):
         # Defaults name groups that need not be there.
         if ("access", role.name) in file.lines:

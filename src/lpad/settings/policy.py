@@ -17,16 +17,18 @@ ProfileClass = Literal["operational", "provisioning", "test", "unknown"]
 PolicyRule = Literal["ppr1", "ppr2"]
 Confirm = Literal["card", "rules", "always"]
 
+_STARRED = r"(?=[0-9]*\*)[0-9*]{1,3}"
 _GRAMMARS = {
-    "servers": re.compile(r"[a-z0-9*_.-]+(?::[0-9*]{1,5})?"),
+    "servers": re.compile(r"[a-z0-9*_.-]+(?::(?!443$)[0-9*]{1,5})?"),
     "server_oids": re.compile(r"[0-9.*]+"),
-    "operators": re.compile(r"\*|[0-9*]{1,3}-[0-9*]{1,3}"),
+    "operators": re.compile(rf"\*|(?:[0-9]{{3}}|{_STARRED})-(?:[0-9]{{2,3}}|{_STARRED})"),
 }
 _WANTED = {
     "servers": "a server is a name in lower case such as smdp.example.com, with its port unless it is 443;"
     " * stands for any characters, as in '*.example.com'",
     "server_oids": "an OID has numbers and dots, such as 2.999.10; * stands for any characters",
-    "operators": "an operator is MCC-MNC such as 262-01; * stands for any characters, as in '262-*'",
+    "operators": "an operator is MCC-MNC, three digits and two or three, such as 262-01; * stands for any"
+    " characters, as in '262-*'",
 }
 
 
