@@ -18,7 +18,7 @@ from lpad.engine.backoff import JITTER
 from lpad.engine.change import Kind, State
 from lpad.engine.events import Hub
 from lpad.engine.journal.notifications import Stage
-from lpad.engine.outbox import BACKOFF, delivery, outbox
+from lpad.engine.outbox import BACKOFF, collection, delivery, outbox
 from lpad.engine.outbox.outbox import Outbox
 from lpad.engine.surroundings import Surroundings
 from lpad.errors import JournalUnavailable, LpadError, ServerRefused, ServerUnreachable
@@ -163,6 +163,38 @@ def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) ->
     for _ in range(delivery.PATIENT_TRIES + 1):
         lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
     lab.until_true(lambda: [each.sequence_number for each in lab.server.notifications] == [1, 2])
+
+
+@pytest.mark.parametrize("limit", ["MOST_OF_A_CARD", "MOST_OF_ALL"])
+def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """Only so many copies fill the disk; the rest stays on the card and is delivered when these have gone."""
+    monkeypatch.setattr(collection, limit, 2)
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
+    lab.install(metadata=metadata(Recipient()))
+    for kind in (Kind.ENABLE, Kind.DISABLE, Kind.ENABLE):
+        lab.carry_out(kind, iccid=FIRST)
+    listed = [each.number for each in lab.card.notifications]
+    assert len(listed) > 2
+    assert [each.seq for each in pending(lab)] == listed[:2]
+    lab.server.faults.clear()
+    for _ in listed:
+        lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    lab.until_true(lambda: lab.card.notifications == () and pending(lab) == [])
+    assert [each.sequence_number for each in lab.server.notifications] == listed
+
+
+def test_a_notification_beyond_all_reason(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is too large for a notification is not copied, holds up no other, and stays where it is."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
+    lab.install()
+    copied = [each.seq for each in pending(lab)]
+    monkeypatch.setattr(collection, "LARGEST", 100)
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    assert [each.seq for each in pending(lab)] == copied
+    assert [each.number for each in lab.card.notifications] == [*copied, copied[-1] + 1]
+    assert "as no notification has, and stays on the card" in caplog.text
 
 
 @pytest.mark.parametrize("error", [True, False])

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from lpad.codec import der, named_bits
+from lpad.errors import MalformedError
 from lpad.identifiers import Iccid, swap_nibbles
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class NotificationEvent(StrEnum):
     UNKNOWN = "unknown"
 
 
+_LARGEST = 16 * 1024
+"""Bytes of metadata: names, rules, addresses, a picture of a kilobyte. They are kept with a change."""
 _CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}
 _EVENTS = {
     0: NotificationEvent.INSTALL,
@@ -119,8 +122,12 @@ class ProfileMetadata:
         """Read a StoreMetadataRequest.
 
         Raises:
-            MalformedError: no StoreMetadataRequest, or its ICCID is none.
+            MalformedError: no StoreMetadataRequest, one beyond all reason, or its ICCID is none.
         """
+        if len(raw) > _LARGEST:
+            raise MalformedError(
+                f"a profile's metadata have {len(raw)} bytes, and a kilobyte or two are usual"
+            )
         value = der.decode("StoreMetadataRequest", raw)
         owner = value.get("profileOwner")
         return cls(

@@ -126,6 +126,11 @@ class Notifications:
             for row in rows
         ]
 
+    def count(self, *, eid: str | None = None) -> int:
+        """Return how many copies there are, of one card or of all."""
+        counted = "SELECT count(*) FROM notifications WHERE eid = ifnull(?, eid)"
+        return int(self._database.rows(counted, eid)[0][0])
+
     def mark_sending(self, notification_id: int, *, at: float) -> None:
         """Note, before it goes out, that a notification is being sent."""
         with self._database.writing() as db:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.engine.outbox.news import tell
@@ -12,6 +13,8 @@ from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lpad.deadline import Deadline
     from lpad.engine.events import Hub
     from lpad.engine.journal import Journal, StoredNotification
@@ -19,6 +22,14 @@ if TYPE_CHECKING:
     from lpad.lpa.euicc import Euicc
 
 log = logging.getLogger(__name__)
+
+MOST_OF_A_CARD = 500
+"""Copies of one card's notifications at a time. Cards hold some dozens; what else one lists stays on it,
+and is not lost, until some of these have gone: a card that makes up ever more must not fill the disk."""
+MOST_OF_ALL = 2000
+"""The same for all cards: one may call itself another each time."""
+LARGEST = 32 * 1024
+"""Bytes of one. Real ones have some kilobytes, certificates included."""
 
 
 class Collection:
@@ -31,7 +42,8 @@ class Collection:
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and take off the card what may go.
 
-        One that the card lists and then doesn't give, or doesn't let go of, holds up no other.
+        One that the card lists and then doesn't give, or doesn't let go of, holds up no other. Where there
+        are many copies already, the rest stays on the card for another time.
 
         Args:
             euicc: an open ISD-R.
@@ -46,21 +58,19 @@ class Collection:
             JournalUnavailable: there is no place for copies, and nothing leaves the card.
         """
         known = {stored.seq: stored for stored in self._journal.notifications.all(eid=eid)}
-        new = 0
+        waiting = []
         for entry in euicc.list_notification(deadline=deadline):
             stored = known.pop(entry.sequence_number, None)
-            try:
-                if stored is None or not _same(stored, entry.iccid, entry.address):
-                    new += self._copy(euicc, eid, entry.sequence_number, deadline=deadline)
-                elif stored.removable:
+            if stored is None or not _same(stored, entry.iccid, entry.address):
+                waiting.append(entry.sequence_number)
+            elif stored.removable:
+                with self._passing_over(entry.sequence_number):
                     self.remove(euicc, stored, deadline=deadline)
-            except (CardRefused, CardMalformed) as error:
-                log.warning("notification %d: %s (%s)", entry.sequence_number, error, error.kind)
         for stored in known.values():
             # Gone from the card by another hand. What was not delivered still goes out.
             if stored.removable:
                 self._journal.notifications.drop(stored.id)
-        return new
+        return self._copy_all(euicc, eid, waiting, deadline=deadline)
 
     def keep(self, eid: str, notification: PendingNotification) -> bool:
         """Copy a notification into the journal, such as an installation's result; True when it is new."""
@@ -95,9 +105,33 @@ class Collection:
         self._journal.notifications.drop(stored.id)
         tell(self._hub, "removed", stored)
 
+    def _copy_all(self, euicc: Euicc, eid: str, waiting: list[int], *, deadline: Deadline) -> int:
+        """Copy what there is place for, in the card's order; return how many were new."""
+        new = 0
+        kept = self._journal.notifications
+        for position, seq in enumerate(waiting):
+            if kept.count(eid=eid) >= MOST_OF_A_CARD or kept.count() >= MOST_OF_ALL:
+                left = len(waiting) - position
+                log.warning("%d notifications stay on the card: there is no place for more copies", left)
+                break
+            with self._passing_over(seq):
+                new += self._copy(euicc, eid, seq, deadline=deadline)
+        return new
+
     def _copy(self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline) -> int:
         copies = notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline)
+        longest = max((len(each.payload) for each in copies), default=0)
+        if longest > LARGEST:
+            raise CardMalformed(f"it has {longest} bytes, as no notification has, and stays on the card")
         return sum(self.keep(eid, pending) for pending in copies)
+
+    @contextmanager
+    def _passing_over(self, seq: int) -> Iterator[None]:
+        """Let one that the card doesn't give, or doesn't let go of, hold up no other."""
+        try:
+            yield
+        except (CardRefused, CardMalformed) as error:
+            log.warning("notification %d: %s (%s)", seq, error, error.kind)
 
 
 def _tidy(pending: PendingNotification) -> str:
