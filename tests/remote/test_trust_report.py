@@ -82,7 +82,7 @@ def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 
     web = authority("Web CA", key=rsa_key(), roles=())
     below = authority("Web sub-CA", issuer=web, key=rsa_key())
     other = authority("Other CA", key=rsa_key(), roles=())
-    server = bench.server(ACCEPTED, credential=forge(below, Plan(roles=())), chain=[below, other, web])
+    server = bench.server(ACCEPTED, credential=forge(below, Plan(roles=())), chain=[below, other, web])  # type: ignore[arg-type]  # Forged will do
     found = checked(bench, server, trust=Trust([web.der] if known else [], use_system_roots=False))
     assert found.trusted is known
     assert [(each.subject, each.on_path) for each in found.chain] == [

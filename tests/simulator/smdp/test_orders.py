@@ -90,7 +90,7 @@ def test_confirmation_code_is_not_kept(orders: Orders, profile: bytes, tmp_path:
 def test_open_matching_id_is_taken_once(orders: Orders, profile: bytes) -> None:
     """A token in use is refused to another order, and free again once its order has ended."""
     first = orders.add_order(profile, matching_id="TWICE")
-    with pytest.raises(Conflict, match="TWICE"):
+    with pytest.raises(Conflict, match="has this matching ID"):
         orders.add_order(profile, matching_id="TWICE")
     orders.change(first.id, state=OrderState.INSTALLED)
     second = orders.add_order(profile, matching_id="TWICE")
