@@ -12,7 +12,7 @@ import msgspec
 
 from lpad.engine.change import CALLER, Change, Json, Kind, State, now
 from lpad.engine.journal.requests import insert
-from lpad.errors import NotFound
+from lpad.errors import JournalUnavailable, NotFound
 
 if TYPE_CHECKING:
     from lpad.engine.idempotency import IdempotencyKey
@@ -91,11 +91,23 @@ class Changes:
     def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> None:
         """Write down a change's present record; an ended change loses its secrets and notes.
 
+        How it has ended is written to a full disk, too, as long as the space lasts that is kept for that.
+
         Args:
             change: the record.
             notes: what settling will need, added to what is noted already.
         """
-        with self._database.writing() as db:
+        try:
+            self._save(change, notes)
+        except JournalUnavailable:
+            if not (change.state.ended and self._database.make_room()):
+                raise
+            self._save(change, notes, last_words=True)
+        if change.state.ended:
+            self._database.forget_deleted()
+
+    def _save(self, change: Change, notes: dict[str, Json] | None, *, last_words: bool = False) -> None:
+        with self._database.writing(last_words=last_words) as db:
             if change.state.ended:
                 private = None
                 ended_at = time.time()
@@ -110,8 +122,6 @@ class Changes:
                 " private = excluded.private, ended_at = excluded.ended_at",
                 (change.id, change.euicc, change.state.value, _encode(change), private, ended_at),
             )
-        if change.state.ended:
-            self._database.forget_deleted()
 
     def private(self, change_id: int) -> Private:
         """Return the secrets and notes of a change that has not ended."""

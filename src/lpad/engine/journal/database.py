@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpad.engine.journal.health import JournalHealth, JournalState, unavailable
+from lpad.engine.journal.reserve import Reserve
 from lpad.engine.journal.schema import MIGRATIONS, SCHEMA_VERSION, statements
 from lpad.engine.journal.set_aside import damaged_files, set_aside
 from lpad.errors import JournalUnavailable
@@ -61,6 +62,7 @@ class Database:
         self._health = JournalHealth(set_aside=_names(path))
         self._stand_in = False
         self._last_change = 0
+        self._reserve = Reserve(path)
         self._db = self._open()
 
     @property
@@ -79,6 +81,8 @@ class Database:
         A file that was found to be damaged meanwhile is set aside, and a new one begun.
         """
         with self._lock:
+            if self._reserve.spent and not self._reserve.fill():
+                return False
             if self._stand_in or self._health.state is JournalState.DAMAGED:
                 self._last_change = max(self._last_change, _last_change(self._db))
                 self._db.close()
@@ -88,16 +92,27 @@ class Database:
                     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             return self._health.ok
 
+    def make_room(self) -> bool:
+        """Give up the space that is kept for last words; return whether there is some on a full disk."""
+        with self._lock:
+            full = self._health.state is JournalState.FULL
+            return full and (self._reserve.spent or self._reserve.spend())
+
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, last_words: bool = False) -> Iterator[sqlite3.Connection]:
         """Write within one transaction: on the disk when it is left, undone where it fails.
+
+        Args:
+            last_words: whether the space that was made by `make_room` may be taken.
 
         Raises:
             JournalUnavailable: it can't be written.
         """
         with self._lock:
             if self._health.error is not None and (
-                self._stand_in or self._health.state is JournalState.DAMAGED
+                self._stand_in
+                or self._health.state is JournalState.DAMAGED
+                or (self._reserve.spent and not last_words)
             ):
                 raise self._health.error
             with self._told():
@@ -111,7 +126,7 @@ class Database:
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
-            if not self._health.ok:
+            if not self._health.ok and not self._reserve.spent:
                 log.info("the journal %s can be written again", self._path)
                 self._health = replace(self._health, state=JournalState.OK, error=None)
 
@@ -179,6 +194,7 @@ class Database:
         except JournalUnavailable:
             opened.close()
             raise
+        self._reserve.fill()
         return opened
 
     def _prepare(self, db: sqlite3.Connection) -> None:

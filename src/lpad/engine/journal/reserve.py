@@ -1,0 +1,55 @@
+"""Space on the journal's disk that is kept for last words: how a change has ended, when the disk is full.
+
+A file beside the journal, of the size of several such records, that is given up then.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+SIZE = 256 * 1024
+"""Bytes; the end of a change takes some 30 thousand, until the next checkpoint."""
+
+
+class Reserve:
+    """One journal's; whoever uses it holds the journal's lock."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal.with_suffix(".reserve")
+        self.spent = False
+        """Whether it was given up, so that what room there is belongs to last words."""
+
+    def fill(self) -> bool:
+        """Keep the space, where that is not done yet; return whether it is kept."""
+        try:
+            # Noise: some file systems take zeros without taking room for them.
+            with self._path.open("ab") as file:
+                missing = SIZE - file.tell()
+                if missing > 0:
+                    file.write(os.urandom(missing))
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            log.debug("no space is kept for the journal's last words: %s", error.strerror)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+            return False
+        self.spent = False
+        return True
+
+    def spend(self) -> bool:
+        """Give the space up; return whether there was some."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        self.spent = True
+        return True

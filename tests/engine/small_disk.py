@@ -1,0 +1,74 @@
+"""What becomes of a journal on a disk of a megabyte that fills up; run in a mount namespace of its own.
+
+Prints as JSON what was seen, for test_last_words.py to judge.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from lpad.engine.change import Kind
+from lpad.engine.journal import Journal
+from lpad.errors import CardUnreachable, JournalUnavailable
+
+
+def fill(path: Path) -> None:
+    """Leave no byte free."""
+    with path.open("ab", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+
+
+def refused(journal: Journal) -> str | None:
+    """Return why nothing new is taken on."""
+    try:
+        journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    except JournalUnavailable as error:
+        return str(error.details["reason"])
+    return None
+
+
+def main(folder: Path) -> dict[str, object]:
+    """Run a change on a disk that fills up, and look into the journal as after a power cut."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
+    subprocess.run(mount, check=True)
+    journal = Journal(folder / "journal.db")
+    kept, other = (
+        journal.changes.add("modem", Kind.ENABLE, params={}, secrets={"code": "secret"}) for _ in range(2)
+    )
+    kept, other = kept.run(), other.run()
+    journal.changes.save(kept)
+    journal.changes.save(other)
+    fill(folder / "filler")
+    seen: dict[str, object] = {"full": refused(journal)}
+    journal.changes.save(kept.done({}))
+    journal.changes.save(other.failed(CardUnreachable("gone")))
+    seen["after last words"] = refused(journal)
+    fill(folder / "filler")
+    seen["tried again"] = journal.try_again()
+    seen["still"] = refused(journal)
+    lost = folder.with_name("copy")
+    lost.mkdir()
+    for name in ("journal.db", "journal.db-wal"):
+        if (folder / name).exists():
+            (lost / name).write_bytes((folder / name).read_bytes())
+    after_cut = Journal(lost / "journal.db")
+    seen["states"] = [after_cut.changes.get(change.id).state for change in (kept, other)]
+    after_cut.close()
+    (folder / "filler").unlink()
+    seen["space again"] = journal.try_again()
+    seen["taken on"] = refused(journal)
+    seen["reserve"] = (folder / "journal.reserve").stat().st_size
+    journal.close()
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]))))

@@ -1,0 +1,57 @@
+"""A disk that is really full: how a change has ended is written all the same, in space kept for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lpad.engine.change import Kind, State
+from lpad.engine.journal import Journal
+from lpad.engine.journal.reserve import SIZE
+
+SCRIPT = Path(__file__).with_name("small_disk.py")
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What became of a journal on a small disk."""
+    folder = tmp_path_factory.mktemp("small") / "disk"
+    folder.mkdir()
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    command = ["unshare", "--mount", *user, sys.executable, str(SCRIPT), str(folder)]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    found: dict[str, object] = json.loads(run.stdout)
+    return found
+
+
+def test_what_has_ended_is_on_the_disk(seen: dict[str, object]) -> None:
+    """A power cut before there is space again finds a switch that was kept as kept."""
+    assert seen["full"] == "journal-full"
+    assert seen["states"] == [State.DONE, State.FAILED]
+
+
+def test_the_space_for_last_words_is_for_nothing_else(seen: dict[str, object]) -> None:
+    """Nothing new is taken on until the disk has room, and the reserve is kept again."""
+    assert seen["after last words"] == seen["still"] == "journal-full"
+    assert seen["tried again"] is False
+    assert seen["space again"] is True
+    assert seen["taken on"] is None
+    assert seen["reserve"] == SIZE
+
+
+def test_a_disk_without_room_for_a_reserve(tmp_path: Path) -> None:
+    """The journal does without."""
+    (tmp_path / "journal.reserve").mkdir()
+    journal = Journal(tmp_path / "journal.db")
+    assert journal.health.ok
+    change = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}).run()
+    journal.changes.save(change)
+    journal.changes.save(change.done({}))
+    assert journal.changes.get(change.id).state is State.DONE
+    journal.close()
