@@ -63,14 +63,26 @@ class Kind(enum.StrEnum):
     """The modem carries out the command line, and the port vanishes in the answer's place."""
     DISK = "disk"
     """The disk is full from a write on."""
+    DISK_KILL = "disk-kill"
+    """The disk is full from a COMMIT on, and when the change has ended, or a while later, kill -9."""
     SERVER_BEFORE = "server-before"
     """Server or network are gone, and the server does not carry out the message."""
     SERVER_AFTER = "server-after"
     """The server carries out the message, then server or network are gone in the answer's place."""
 
 
+FILLS = frozenset({Kind.DISK, Kind.DISK_KILL})
+"""For these the disk is a small one."""
 KILLS = frozenset(
-    {Kind.KILL_WRITE, Kind.TORN_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED, Kind.MAINS}
+    {
+        Kind.KILL_WRITE,
+        Kind.TORN_WRITE,
+        Kind.KILL_APDU,
+        Kind.KILL_SENT,
+        Kind.KILL_RECEIVED,
+        Kind.MAINS,
+        Kind.DISK_KILL,
+    }
 )
 """After these the daemon has to be started again."""
 
@@ -86,6 +98,7 @@ COUNTED: Mapping[Kind, Counted] = {
     Kind.PORT_BEFORE: Counted.LINES,
     Kind.PORT_AFTER: Counted.LINES,
     Kind.DISK: Counted.WRITES,
+    Kind.DISK_KILL: Counted.COMMITS,
     Kind.SERVER_BEFORE: Counted.MESSAGES,
     Kind.SERVER_AFTER: Counted.MESSAGES,
 }

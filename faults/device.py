@@ -45,6 +45,7 @@ _ACTIONS: Mapping[Kind, Action] = {
     Kind.KILL_WRITE: Action.KILL,
     Kind.TORN_WRITE: Action.TEAR,
     Kind.DISK: Action.FILL,
+    Kind.DISK_KILL: Action.FILL_FOR_COMMIT,
 }
 _UEVENT = b"change@/devices/tty\0SUBSYSTEM=tty\0"
 _LAST_LINES = 40

@@ -38,6 +38,11 @@ class Action(enum.IntEnum):
     KILL = 1
     FILL = 2
     TEAR = 3
+    FILL_FOR_COMMIT = 4
+
+
+_AT_COMMITS = {Action.TEAR: COMMITTED, Action.FILL_FOR_COMMIT: COMMITTING}
+"""Actions whose place is counted in COMMITs, and on which side of it they happen."""
 
 
 class Disk:
@@ -131,7 +136,7 @@ class Disk:
                 self._set("commits", self._get("commits") + (name == COMMITTING))
                 os.write(self._names, f"{name}\n".encode())
                 action = Action(self._get("action"))
-                count = self._get("commits" if action is Action.TEAR else "count")
+                count = self._get("commits" if action in _AT_COMMITS else "count")
                 if count == self._get("place"):
                     self._act(action, name)
             finally:
@@ -141,12 +146,12 @@ class Disk:
         if action is Action.TEAR and name == COMMITTING:
             self._wal_before.write_bytes(self._wal.read_bytes() if self._wal.exists() else b"")
             return
-        if action is Action.TEAR and name != COMMITTED:
+        if action in _AT_COMMITS and name != _AT_COMMITS[action]:
             return
         self._set("hit", 1)
         if action in (Action.KILL, Action.TEAR):
             os.kill(os.getpid(), signal.SIGKILL)
-        elif action is Action.FILL:
+        elif action in (Action.FILL, Action.FILL_FOR_COMMIT):
             fill(self._state / FILLER)
 
 

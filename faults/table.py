@@ -20,7 +20,7 @@ _COLUMNS: Mapping[str, tuple[Kind, ...]] = {
     "card power": (Kind.POWER_BEFORE, Kind.POWER_AFTER),
     "port": (Kind.PORT_BEFORE, Kind.PORT_AFTER),
     "server": (Kind.SERVER_BEFORE, Kind.SERVER_AFTER),
-    "disk full": (Kind.DISK,),
+    "disk full": (Kind.DISK, Kind.DISK_KILL),
 }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faults.cut import Counted, Kind
+from faults.cut import FILLS, Counted, Kind
 from faults.device import CARD, PATIENCE, Device, Late
 from faults.scenario import LATER, SCENARIOS
 from faults.verdict import violations
@@ -28,6 +29,8 @@ RUNS = 3
 """How often a scenario is carried out to count its steps, and tried where a cut was not come to."""
 _NOTICING = 5.0
 """Seconds within which a cut at the very end of a scenario has fallen, or never will."""
+_ENDING = 3.0
+"""Seconds within which a change whose disk is full mostly ends."""
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.05
 _IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents")
@@ -131,7 +134,7 @@ class Stage:
         began = time.perf_counter()
         scenario = SCENARIOS[key]
         name = f"{key}-{cut}".replace(":", "-")
-        with self._device(key, name, small_disk=cut.counted is Counted.WRITES and not cut.kills) as device:
+        with self._device(key, name, small_disk=cut.kind in FILLS) as device:
             trial = _Trial(device, scenario, cut)
             try:
                 trial.run()
@@ -163,6 +166,7 @@ class _Trial:
         self._scenario = scenario
         self._cut = cut
         self._before = 0
+        self._told: Change | None = None
         self.change: Change | None = None
         self.met = False
         self.violations: list[str] = []
@@ -185,6 +189,9 @@ class _Trial:
                 raise
         self._await_cut()
         device.disarm()
+        if self._cut.kind is Kind.DISK_KILL and self.met:
+            self._await_end()
+            device.kill()
         if self._cut.kills and self.met:
             device.buried()
             if self._cut.kind is Kind.TORN_WRITE:
@@ -199,6 +206,10 @@ class _Trial:
             device.start()
         self._settle()
         self.violations += violations(device, self._scenario, self.change)
+        if self._told is not None and _told(self._told) != _told(self.change):
+            self.violations.append(
+                f"{_told(self.change)}, though it was told to have ended {_told(self._told)}"
+            )
         self._download()
 
     def _await_cut(self) -> None:
@@ -220,6 +231,16 @@ class _Trial:
         self.met = device.hit()
         if self._cut.counted is Counted.LINES:
             device.tell_of_port()
+
+    def _await_end(self) -> None:
+        """Give the change time to end without a disk, and remember how it did."""
+        device = self._device
+        if self.change is None:
+            return
+        change_id = self.change.id
+        with suppress(Late):
+            device.until("it has ended", lambda: device.client.change(change_id).ended, patience=_ENDING)
+            self._told = device.client.change(change_id)
 
     def _settle(self) -> None:
         """Wait until the change has ended and nothing is left to do."""

@@ -117,7 +117,8 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, content: bytes) -> None:
     remembered = LinkMemory(tmp_path).get(KEY)
     assert remembered is not None
     assert remembered.link is LinkKind.CSIM
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{KEY}.json"]
+    assert LinkMemory(tmp_path).open_channel(KEY).left_over() is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{KEY}.json", f"{KEY}.opening"]
 
 
 def test_a_folder_that_cannot_be_written_is_no_harm(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lpad.card.link_memory import LinkMemory
+from lpad.card.quirks.quirks import LinkKind
 from lpad.engine.change import Kind
 from lpad.engine.journal import Journal
 from lpad.errors import CardUnreachable, JournalUnavailable
@@ -46,8 +48,13 @@ def main(folder: Path) -> dict[str, object]:
     kept, other = kept.run(), other.run()
     journal.changes.save(kept)
     journal.changes.save(other)
+    channel = LinkMemory(folder / "links").open_channel("modem")
+    channel.note(LinkKind.CSIM, "1")
+    channel.clear()
     fill(folder / "filler")
-    seen: dict[str, object] = {"full": refused(journal)}
+    channel.note(LinkKind.CGLA, "12")
+    left = LinkMemory(folder / "links").open_channel("modem").left_over()
+    seen: dict[str, object] = {"channel": left and left.handle, "full": refused(journal)}
     journal.changes.save(kept.done({}))
     journal.changes.save(other.failed(CardUnreachable("gone")))
     seen["after last words"] = refused(journal)

@@ -45,6 +45,11 @@ def test_the_space_for_last_words_is_for_nothing_else(seen: dict[str, object]) -
     assert seen["reserve"] == SIZE
 
 
+def test_a_channel_that_is_open_is_noted(seen: dict[str, object]) -> None:
+    """The note has its room from one time to the next: a killed lpad leaves no channel open."""
+    assert seen["channel"] == "12"
+
+
 def test_a_disk_without_room_for_a_reserve(tmp_path: Path) -> None:
     """The journal does without."""
     (tmp_path / "journal.reserve").mkdir()

@@ -152,8 +152,9 @@ def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
         if event.type == "progress" and event.data["sent"] > 500:
             bench.away()
             break
-    assert bench.gateway.client.wait(change.id, seconds=PATIENCE).state == "failed"
+    bench.gateway.until(lambda: bench.gateway.client.change(change.id).pause is not None)
     bench.back()
+    assert bench.gateway.client.wait(change.id, seconds=PATIENCE).state == "failed"
     bench.gateway.ready()
     bench.tidy()
 

@@ -110,7 +110,8 @@ class OpenChannel:
     """A note on disk for as long as a channel is open: what is found there at the start was left open.
 
     It is not synced: a process that is killed leaves the note, and a loss of power, which could lose it,
-    mostly resets the card too.
+    mostly resets the card too. Between two channels the file stays under another name, so that the next note
+    has room on a disk that has filled up meanwhile.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -136,9 +137,11 @@ class OpenChannel:
             return
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".opening")
-            fresh.write_bytes(msgspec.json.encode(Leftover(link, handle)))
-            fresh.replace(self._path)
+            spare = self._path.with_suffix(".opening")
+            with spare.open("r+b" if spare.exists() else "wb") as file:
+                file.write(msgspec.json.encode(Leftover(link, handle)))
+                file.truncate()
+            spare.replace(self._path)
         except OSError as error:
             _log.warning("%s can't be written: %s", self._path, error)
 
@@ -146,9 +149,11 @@ class OpenChannel:
         """Say that no channel is open."""
         if self._path is not None:
             try:
-                self._path.unlink(missing_ok=True)
+                self._path.replace(self._path.with_suffix(".opening"))
+            except FileNotFoundError:
+                return
             except OSError as error:
-                _log.warning("%s can't be removed: %s", self._path, error)
+                _log.warning("%s can't be renamed: %s", self._path, error)
 
 
 def card_key(reader: str, atr: bytes) -> str:
