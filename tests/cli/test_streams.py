@@ -1,8 +1,11 @@
-"""What lpactl does where a standard stream is closed, full or cut off."""
+"""What the commands do where a standard stream is closed, full or cut off."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +33,22 @@ def test_a_full_disk(terminal: Terminal, arguments: tuple[str, ...]) -> None:
     assert "the result can't be written" in done.err
     assert "No space left" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("arguments", [("check-config", "/dev/null"), ("probe", "--json")])
+def test_lpad_itself(arguments: tuple[str, ...]) -> None:
+    """What holds for lpactl holds for lpad's own commands."""
+    command = [sys.executable, "-m", "lpad.cli.lpad", *arguments]
+    full = run(["bash", "-c", '"$@" > /dev/full', "bash", *command])
+    assert full.code == exit_codes.INTERNAL
+    assert "the result can't be written: [Errno 28] No space left" in full.err
+    assert "Traceback" not in full.err
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert gone.returncode == exit_codes.READER_GONE
+    assert "Error" not in gone.stderr
 
 
 @pytest.mark.parametrize("arguments", [("info",), ("info", "--json"), ("events",)])

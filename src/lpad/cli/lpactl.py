@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
 from lpad.cli import acting, exit_codes, notifying, probing, showing, trusting
 from lpad.cli.lpactl_group import cli
-from lpad.cli.output import OutputLostError
+from lpad.cli.output import OutputLostError, end_without_output
 
 __all__ = ["acting", "cli", "main", "notifying", "probing", "showing", "trusting"]
 
@@ -26,12 +25,7 @@ def main() -> None:
         error.show()
         sys.exit(exit_codes.USAGE)
     except OutputLostError as error:
-        # Nothing more can be written, not even what Python would flush at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if error.reader_gone:
-            sys.exit(exit_codes.READER_GONE)
-        click.echo(f"the result can't be written: {error}; what was asked for may be done", err=True)
-        sys.exit(exit_codes.INTERNAL)
+        end_without_output(error)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import click
 
 import lpad
 from lpad.cli import exit_codes
+from lpad.cli.output import Output, OutputLostError, end_without_output
 from lpad.errors import LpadError
 
 
@@ -78,7 +79,7 @@ def check_config(file: Path) -> None:
     load_route(found)
     for note in notes(found):
         click.echo(f"{file}:{note.line}: note: {note}", err=True)
-    click.echo(f"{file} is right")
+    Output().line(f"{file} is right")
 
 
 def _tell(text: str) -> None:
@@ -103,6 +104,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(exit_codes.USAGE)
+    except OutputLostError as error:
+        end_without_output(error)
 
 
 if __name__ == "__main__":

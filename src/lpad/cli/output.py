@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import msgspec
+
+from lpad.cli import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +41,16 @@ class OutputLostError(Exception):
         super().__init__(str(cause))
         self.reader_gone = isinstance(cause, BrokenPipeError)
         """Whether it is a pipe whose other end was closed, as `head` does."""
+
+
+def end_without_output(error: OutputLostError) -> NoReturn:
+    """End this process, since its result can't be written."""
+    # Not even what Python would flush at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if error.reader_gone:
+        sys.exit(exit_codes.READER_GONE)
+    Output().note(f"the result can't be written: {error}; what was asked for may be done")
+    sys.exit(exit_codes.INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lpad.cli.output import Output
 from lpad.cli.playing import FOLDER, PKI, beside, stop_on_signals
 from lpad.errors import InvalidValue
 from lpad.identifiers import Eid, Iccid
@@ -105,10 +106,10 @@ def euicc(
             )
         if reader is not None:
             stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
-            click.echo(f"virtual reader at {reader[0]}:{reader[1]}")
+            Output().line(f"virtual reader at {reader[0]}:{reader[1]}")
         else:
             port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=habits.modem))
-            click.echo(f"AT port {pty or port.path}")
+            Output().line(f"AT port {pty or port.path}")
         stop.wait()
 
 

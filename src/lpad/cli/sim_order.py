@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lpad.cli.orders import add_order
+from lpad.cli.output import Output
 from lpad.cli.playing import FOLDER
 from lpad.errors import InvalidValue, NotFound
 from lpad.identifiers import Eid, Iccid
@@ -153,7 +154,7 @@ def order(folder: Path, address: str | None, **given: Any) -> None:
         oid_in_code=given["oid_in_code"],
         **{name: value for name, value in details.items() if value is not None},
     )
-    click.echo(made.activation_code(address or announced.address, announced.oid))
+    Output().line(made.activation_code(address or announced.address, announced.oid))
 
 
 @click.command()
@@ -168,4 +169,4 @@ def release(folder: Path, matching_id: str) -> None:
     if not held:
         raise NotFound(f"no order with the matching ID {matching_id} is held back")
     orders.release(held[0].id)
-    click.echo("released")
+    Output().line("released")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lpad.cli.output import Output
 from lpad.cli.playing import FOLDER, PKI, beside, stop_on_signals
 from lpad.errors import Conflict, InvalidValue
 from lpad.simulator.credential import Curve
@@ -90,8 +91,8 @@ def smdp(
     except OSError as error:
         raise Conflict(f"nothing can listen on {bind}, port {port} ({error}); take others") from error
     try:
-        click.echo(f"SM-DP+ {server.address}, OID {server.oid}")
-        click.echo(f"its CA: {infrastructure / 'ci'}")
+        Output().line(f"SM-DP+ {server.address}, OID {server.oid}")
+        Output().line(f"its CA: {infrastructure / 'ci'}")
         stop.wait()
     finally:
         server.stop()
