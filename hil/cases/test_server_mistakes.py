@@ -55,7 +55,7 @@ BEFORE_LOADING = {
         AUTHENTICATE,
         FaultKind.SIGNED_TRANSACTION_ID,
         None,
-        "card-refused",
+        "server-malformed",
     ),
     "metadata are missing": (AUTHENTICATE, FaultKind.FIELD_MISSING, "profileMetadata", "server-malformed"),
     "metadata lack a byte": (AUTHENTICATE, FaultKind.DER_BROKEN, "profileMetadata", "server-malformed"),
