@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.gateway import Gateway
 from engine.guarding import guarding, stuck
-from engine.lab import CARD, FIRST
+from engine.lab import CARD, FIRST, Lab
 from lpad.api.metrics import MEDIA_TYPE
+from lpad.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from lpad.simulator.pki import Pki
@@ -111,3 +113,12 @@ def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
     with guarding(tmp_path / "stuck", pki) as lab, Gateway(lab) as other:
         stuck(lab)
         assert scraped(other)[sample("lpad_rescue", euicc=CARD)] == 1
+
+
+def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
+    """How often its default SM-DP+ was asked in vain."""
+    with Lab(tmp_path, pki) as lab:
+        lab.start(replace(lab.port, provision=True, default_smdp=ServerAddress.parse(lab.server.address)))
+        with Gateway(lab) as gateway:
+            lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
+            assert scraped(gateway)[sample("lpad_provisioning_attempts", euicc=CARD)] == 1

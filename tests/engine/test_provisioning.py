@@ -147,3 +147,13 @@ def test_an_attempt_that_was_taken_back_is_not_repeated_at_once(lab: Lab) -> Non
     lab.engine.cancel(seen[0].id)
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert [change.state for change in asked(lab)] == [State.CANCELLED]
+
+
+def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
+    """The card is shown, as one for which nobody was asked yet."""
+    offer(lab)
+    lab.start(empty(lab))
+    assert ended(lab).state is State.DONE
+    engine = lab.engine
+    lab.stop()  # and the journal is closed
+    assert engine.provisioning(CARD) == provisioning.ProvisioningState()

@@ -20,8 +20,12 @@ from engine.lab import CARD, FIRST, SECOND, Lab
 from engine.test_full_disk import no_space
 from lpad.engine import rescue
 from lpad.engine.backoff import Backoff
+from lpad.engine.book import Book
 from lpad.engine.change import Kind, State
+from lpad.engine.events import Hub
 from lpad.engine.job import Answer
+from lpad.engine.journal import Journal
+from lpad.engine.measures import Measures
 from lpad.engine.snapshot import CardState
 from lpad.engine.switch_policy import SwitchPolicy
 
@@ -182,6 +186,16 @@ def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
         lab.start()
         lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
         lab.until_true(lambda: enabled(lab) == FIRST)
+
+
+def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
+    """What is shown of a card does not fail with what the journal would tell."""
+    journal = Journal(tmp_path / "journal.db")
+    hub = Hub()
+    book = Book(journal, hub, Measures())
+    journal.close()
+    shown = rescue.Rescue(CARD, book=book, journal=journal, hub=hub, submit=lambda _change: None)
+    assert shown.state("89049032000000000000000000000105") is None
 
 
 def test_intervals_grow() -> None:

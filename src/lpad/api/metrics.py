@@ -124,13 +124,20 @@ class _Collector:
             "1 while lpad tries to get out of a guarded switch that ended stuck.",
             labels=["euicc"],
         )
+        provisioning = GaugeMetricFamily(
+            "lpad_provisioning_attempts",
+            "How often the default SM-DP+ was asked for a first profile that did not come yet.",
+            labels=["euicc"],
+        )
         for card in self._engine.snapshots():
+            state = self._engine.provisioning(card.name)
+            provisioning.add_metric([card.name], state.attempts if state is not None else 0)
             status = self._engine.failover(card.name)
             present = status.standing if status is not None else "off"
             for standing in (*Standing, "off"):
                 standings.add_metric([card.name, standing], standing == present)
             rescues.add_metric([card.name], self._engine.rescue(card.name) is not None)
-        yield from (guards, standings, rescues)
+        yield from (guards, standings, rescues, provisioning)
 
     def _outbox(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above

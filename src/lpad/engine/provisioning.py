@@ -81,7 +81,11 @@ class Provisioning:
         """Return what is known of a card, None where it isn't provided for."""
         if not self._card.port.provision or eid is None:
             return None
-        return self._journal.memos.get(_name(eid), ProvisioningState) or ProvisioningState()
+        try:
+            return self._journal.memos.get(_name(eid), ProvisioningState) or ProvisioningState()
+        except LpadError as error:
+            log.debug("%s: %s (%s)", self._card.port.name, error, error.kind)
+            return ProvisioningState()
 
     def look(self, card: Snapshot) -> None:
         """See, after the card was read or an attempt has ended, whether and when to begin one."""

@@ -90,11 +90,15 @@ class Rescue:
         return self._due_at
 
     def state(self, eid: str | None) -> RescueState | None:
-        """Return what is tried on a card; None where nothing is."""
+        """Return what is tried on a card; None where nothing is, or the journal can't be read."""
         if eid is None:
             return None
         if eid not in self._known:
-            self._known[eid] = self._journal.memos.get(_name(eid), RescueState)
+            try:
+                self._known[eid] = self._journal.memos.get(_name(eid), RescueState)
+            except LpadError as error:
+                log.debug("%s: %s (%s)", self._euicc, error, error.kind)
+                return None
         return self._known[eid]
 
     def stuck(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
