@@ -178,5 +178,10 @@ def test_what_is_kept_is_for_lpad_alone() -> None:
         life(gateway)
         kept = [path for path in (gateway.folder / "state").rglob("*") if path.is_file()]
         assert any(path.name == "journal.db-wal" for path in kept)
-        modes = {path.name: path.stat().st_mode & 0o077 for path in kept if path.name.startswith("journal")}
+        state = gateway.folder / "state"
+        private = [state, state / "links", *(path for path in kept if path.parent == state)]
+        modes = {path.name: path.stat().st_mode & 0o077 for path in private}
         assert set(modes.values()) == {0}, modes
+        for path in kept:
+            if path.suffix != ".reserve":  # noise
+                assert b"\xbf\x36\x82" not in path.read_bytes(), f"a bound package is in {path.name}"

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+MOST = 64
+"""Modems and kinds of cards in readers that are remembered: a modem may tell another IMEI each time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
@@ -81,8 +84,17 @@ class LinkMemory:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(path)
+            self._forget_oldest(self._folder)
         except OSError as error:
             _log.warning("%s can't be written: %s", path, error)
+
+    def _forget_oldest(self, folder: Path) -> None:
+        written = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        for old in written[:-MOST]:
+            for path in folder.glob(f"{old.stem}.*"):
+                path.unlink(missing_ok=True)
+            self._known.pop(old.stem, None)
+            self._powered_down.pop(old.stem, None)
 
     def open_channel(self, key: str) -> OpenChannel:
         """Return the note of the channel that is open on a modem."""

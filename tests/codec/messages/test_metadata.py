@@ -62,6 +62,16 @@ def test_the_least_metadata() -> None:
     assert (read.icon_type, read.icon, read.owner, read.pprs) == (None, None, None, ())
 
 
+def test_metadata_beyond_all_reason() -> None:
+    """Names, rules and a picture need a kilobyte or two; hundreds of them would be kept with each change."""
+    largest = Schema.compile().encode("StoreMetadataRequest", METADATA | {"icon": bytes(16_000)})
+    assert ProfileMetadata.decode(largest).icon == bytes(16_000)
+    with pytest.raises(MalformedError, match="bytes"):
+        ProfileMetadata.decode(
+            Schema.compile().encode("StoreMetadataRequest", METADATA | {"profileName": "x" * 100_000})
+        )
+
+
 def test_metadata_of_later_versions() -> None:
     """Unknown elements, an unknown class and an unknown policy rule do not hide the rest."""
     odd = METADATA | {"profileClass": 7, "profilePolicyRules": named_bits.of([3])}

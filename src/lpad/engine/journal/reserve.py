@@ -31,7 +31,8 @@ class Reserve:
         """Keep the space, where that is not done yet; return whether it is kept."""
         try:
             # Noise: some file systems take zeros without taking room for them.
-            with self._path.open("ab") as file:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(handle, "ab") as file:
                 missing = SIZE - file.tell()
                 if missing > 0:
                     file.write(os.urandom(missing))
