@@ -21,21 +21,17 @@ IMEI = "490154203237518"
 
 def run(gateway: Gateway, *arguments: str, code: int = exit_codes.DONE) -> str:
     """Run lpactl on the gateway's socket and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lpad.cli.lpactl", "--socket", str(gateway.socket), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout
+    return printed("lpad.cli.lpactl", "--socket", str(gateway.socket), *arguments, code=code)
 
 
 def offline(*arguments: str, code: int = exit_codes.DONE) -> str:
     """Run lpad probe and return what it prints."""
+    return printed("lpad.cli.lpad", "probe", *arguments, code=code)
+
+
+def printed(module: str, *arguments: str, code: int) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "lpad.cli.lpad", "probe", *arguments],
+        [sys.executable, "-m", module, *arguments],
         capture_output=True,
         text=True,
         check=False,
