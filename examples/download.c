@@ -167,7 +167,7 @@ static void follow(const char *change)
 
 int main(int count, char **arguments)
 {
-    char path[256], body[512], id[32], state[32], iccid[32], sentence[1024];
+    char path[256], body[512], id[32], state[32], iccid[32], sentence[1024] = "";
     if (count != 3) {
         fprintf(stderr, "usage: download EUICC ACTIVATION-CODE\n");
         return 2;
@@ -188,6 +188,7 @@ int main(int count, char **arguments)
     field(answer, "state", state, sizeof state);
     if (strcmp(state, "done") != 0) {
         field(answer, "sentence", sentence, sizeof sentence);
+        /* of its error, of its question, or of a pause after which lpad goes on by itself */
         fprintf(stderr, "%s %s\n", state, sentence);
         return 1;
     }

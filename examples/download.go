@@ -21,6 +21,10 @@ type change struct {
 	Result   struct{ ICCID string }
 	Error    *struct{ Sentence string }
 	Question *struct{ Kind string }
+	Pause    *struct {
+		Reason string
+		Error  *struct{ Sentence string }
+	}
 }
 
 type problem struct{ Kind, Detail string }
@@ -144,6 +148,13 @@ func run(euicc, code string) error {
 	if download.State != "done" {
 		if download.Error != nil {
 			return fmt.Errorf("%s", download.Error.Sentence)
+		}
+		// One that waits has a question, or a pause after which lpad goes on by itself.
+		if download.Question != nil {
+			return fmt.Errorf("asked for: %s", download.Question.Kind)
+		}
+		if download.Pause != nil && download.Pause.Error != nil {
+			return fmt.Errorf("%s", download.Pause.Error.Sentence)
 		}
 		return fmt.Errorf("it is %s", download.State)
 	}

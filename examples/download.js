@@ -65,7 +65,12 @@ async function main(euicc, code) {
   const { id } = await call('POST', `/v1/euiccs/${euicc}/downloads`, { activation_code: code });
   await follow(id);
   const change = await call('GET', `/v1/changes/${id}`);
-  if (change.state !== 'done') throw new Error(change.error?.sentence ?? `asked for: ${change.question?.kind}`);
+  if (change.state !== 'done') {
+    // One that waits has a question, or a pause after which lpad goes on by itself.
+    const { question, pause } = change;
+    const waits = question ? `asked for: ${question.kind}` : `waits: ${pause?.reason}`;
+    throw new Error(change.error?.sentence ?? pause?.error?.sentence ?? waits);
+  }
   const { iccid } = change.result;
   const switched = await call('POST', `/v1/euiccs/${euicc}/profiles/${iccid}/enable?wait=120`);
   console.log(`enable ${iccid}: ${switched.state}`);

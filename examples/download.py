@@ -81,9 +81,11 @@ def main(euicc: str, code: str) -> None:
     follow(change["id"])
     change = call("GET", f"/v1/changes/{change['id']}")
     if change["state"] != "done":
-        sys.exit(
-            change["error"]["sentence"] if change["error"] else f"asked for: {change['question']['kind']}"
-        )
+        # One that waits has a question, or a pause after which lpad goes on by itself.
+        question, pause = change["question"], change["pause"] or {}
+        failure = change["error"] or pause.get("error")
+        waits = f"asked for: {question['kind']}" if question else f"waits: {pause.get('reason')}"
+        sys.exit(failure["sentence"] if failure else waits)
     iccid = change["result"]["iccid"]
     switched = call("POST", f"/v1/euiccs/{euicc}/profiles/{iccid}/enable?wait=120")
     print(f"enable {iccid}: {switched['state']}")

@@ -58,10 +58,10 @@ while IFS= read -r line; do
 done <"$folder/events"
 kill $! 2>/dev/null || true
 
-# What became of it is in the change; 'waiting' asks something that this program does not know.
+# What became of it is in the change; one that waits has a question, or a pause after which lpad goes on by itself.
 download=$(lpad "/v1/changes/$change")
-iccid=$(printf '%s' "$download" |
-    jq -er 'if .state == "done" then .result.iccid else error(.error.sentence // .question.kind) end')
+iccid=$(printf '%s' "$download" | jq -er 'if .state == "done" then .result.iccid
+    else error(.error.sentence // .question.kind // .pause.error.sentence // .pause.reason) end')
 
 enable=$(lpad "/v1/euiccs/$euicc/profiles/$iccid/enable?wait=120" -X POST)
 state=$(printf '%s' "$enable" | jq -r .state)

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from journeys.gateway import CARD, PATIENCE
+from journeys.gateway import CARD, PATIENCE, Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from journeys.gateway import Gateway
+    from collections.abc import Callable, Iterator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    """One whose downloads are tried again, as they are where the settings don't say."""
+    with Gateway(settings={"downloads": {"retry_for": 3600}}) as running:
+        running.ready()
+        yield running
 
 
 def in_shell(_folder: Path) -> list[str]:
@@ -87,17 +93,24 @@ def test_an_example_lists_downloads_and_switches(
     assert "100%" in lines
     assert re.fullmatch(r"change \d+: done", next(line for line in reversed(lines) if "change" in line))
     assert f"enable {enabled.iccid}: done" in lines
-    # A code that is none ends the program with the daemon's sentence.
-    failed = subprocess.run(
-        [*command, CARD, "nonsense"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert failed.returncode != 0
-    assert "activation code" in failed.stdout + failed.stderr
+    # What is no code ends the program with the daemon's sentence; so does a server that is asked again later.
+    for wrong, told in (
+        ("nonsense", "activation code"),
+        ("LPA:1$smdp.invalid$X", "can't look up smdp.invalid"),
+    ):
+        failed = subprocess.run(
+            [*command, CARD, wrong],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert failed.returncode != 0
+        assert told in failed.stdout + failed.stderr
+        assert "Traceback" not in failed.stderr
+    (waits,) = [each for each in gateway.client.changes() if each.state == "waiting"]
+    gateway.client.cancel(waits.id)
 
 
 def test_every_example_is_run() -> None:
