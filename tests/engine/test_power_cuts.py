@@ -78,8 +78,8 @@ def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
     write = Database.writing
 
     @contextmanager
-    def writing(self: Database) -> Iterator[Transaction]:
-        with write(self) as transaction:
+    def writing(self: Database, **how: bool) -> Iterator[Transaction]:
+        with write(self, **how) as transaction:
             yield transaction
         made.shoot()
 
