@@ -55,7 +55,9 @@ def test_json_everywhere(terminal: Terminal) -> None:
     code = terminal.lab.code(terminal.lab.order())
     change = terminal.lpactl("--json", "download", code, "--enable").ok().json
     assert (change["state"], change["result"]["enabled"]) == ("done", True)
-    assert terminal.lpactl("status", "--json").ok().json["euiccs"][0]["name"] == CARD
+    (shown,) = terminal.lpactl("status", "--json").ok().json["euiccs"]
+    assert shown["name"] == CARD
+    assert shown == terminal.lpactl("info", "--json").ok().json, "not nulls for what the daemon knows"
     assert terminal.lpactl("info", "--json").ok().json["eid"] == str(terminal.lab.card.eid)
     assert terminal.lpactl("profiles", "--json").ok().json[0]["iccid"] == FIRST
     assert terminal.lpactl("changes", "--json").ok().json[0]["kind"] == "download"

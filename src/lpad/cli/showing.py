@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def status(session: Session) -> None:
     """Show the daemon and its cards."""
     client = session.client
-    system, euiccs = client.system(), client.euiccs()
+    # The list itself tells of each card no more than its state.
+    system, euiccs = client.system(), [client.euicc(each.name) for each in client.euiccs()]
     if session.output.as_json:
         session.output.json({"system": system, "euiccs": euiccs})
         return
@@ -34,8 +35,7 @@ def status(session: Session) -> None:
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
-    whole = [client.euicc(euicc.name) for euicc in euiccs]
-    policies = [*map(rescue_line, whole), *map(failover_line, whole), *map(_provisioning, whole)]
+    policies = [*map(rescue_line, euiccs), *map(failover_line, euiccs), *map(_provisioning, euiccs)]
     changes = client.changes()
     outbox = [outbox_line(euicc.name, client.notifications(euicc.name)) for euicc in euiccs]
     for line in filter(None, (*on_trial(changes), *policies, *paused_lines(changes), *outbox)):
