@@ -9,7 +9,7 @@ import pytest
 from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.lab import CARD, Lab
-from lpad.codec import certificate_issuers
+from known_issuers import knowing
 from lpad.engine.snapshot import CardState
 from lpad.remote.trust import Trust
 from lpad.simulator.credential import Curve
@@ -70,19 +70,13 @@ def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
         assert f"{ci.key_id.hex()}  not known by name (verification, signing)" in out
 
 
-def test_info_names_cis_that_are_known(
-    terminal: Terminal, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: Path) -> None:
     """A CI of lpad's table is shown by its name, and one for tests as such, also to programs."""
-    nist, brainpool = (ci.key_id.hex() for ci in pki.ci.values())
-    (tmp_path / "table").write_text(f"{nist}\tSome CI\tproduction\n{brainpool}\tSome other CI\ttest\n")
-    monkeypatch.setattr(certificate_issuers, "_TABLE", tmp_path / "table")
-    certificate_issuers.known_issuers.cache_clear()
-    try:
+    production, test = (ci.key_id for ci in pki.ci.values())
+    with knowing(tmp_path, production=production, test=test):
         out = terminal.lpactl("info", "--refresh").ok().out
         told = terminal.lpactl("info", "--json").ok().json["info"]["certificate_issuers"]
-    finally:
-        certificate_issuers.known_issuers.cache_clear()
+    nist, brainpool = production.hex(), test.hex()
     assert f"{nist}  Some CI (verification, signing)" in out
     assert f"{brainpool}  Some other CI (verification, signing; for tests)" in out
     assert [(each["key_id"], each["name"], each["test"]) for each in told] == [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from known_issuers import knowing
 from lpad.deadline import Deadline
 from lpad.errors import ServerUnreachable
 from lpad.remote.card_anchor import CardTrust
@@ -114,6 +115,20 @@ def test_a_forbidden_ci(bench: Bench) -> None:
     assert not found.card[0].counts
     assert found.advice is not None
     assert "trust.forbidden_issuers" in found.advice
+
+
+def test_a_test_ci_left_in_a_product(bench: Bench, tmp_path: Path) -> None:
+    """Beside a production CI a known test CI vouches for nobody, unless the settings say otherwise."""
+    ci, product = bench.pki.ci[Curve.NIST].key_id, bytes(range(20))
+    server = bench.server(ACCEPTED)
+    with knowing(tmp_path, production=product, test=ci):
+        found = checked(bench, server, ci, product)
+        assert (found.trusted, found.cause) == (False, "unknown-ca")
+        assert [each.counts for each in found.card] == [False, True]
+        assert "trust.forbidden_issuers" in str(found.advice)
+        assert checked(bench, server, ci).trusted, "a card for tests"
+        allowing = Trust(use_system_roots=False, forbidden=[])
+        assert checked(bench, server, ci, product, trust=allowing).trusted
 
 
 def test_too_short_an_identifier(bench: Bench) -> None:

@@ -1,0 +1,28 @@
+"""Made-up CIs that lpad knows by name for as long as a test lasts."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from lpad.codec import certificate_issuers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def knowing(folder: Path, *, production: bytes, test: bytes) -> Iterator[None]:
+    """Put two CIs, by their key identifiers, in the place of lpad's own table."""
+    table = folder / "certificate_issuers.tsv"
+    table.write_text(
+        f"{production.hex()}\tSome CI\tproduction\n{test.hex()}\tSome other CI\ttest\n", encoding="utf-8"
+    )
+    with patch.object(certificate_issuers, "_TABLE", table):
+        certificate_issuers.known_issuers.cache_clear()
+        try:
+            yield
+        finally:
+            certificate_issuers.known_issuers.cache_clear()
