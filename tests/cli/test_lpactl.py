@@ -18,6 +18,7 @@ from engine.lab import CARD, FIRST, SECOND
 from lpad.cli import exit_codes
 from lpad.engine import retrying
 from lpad.engine.backoff import Backoff
+from lpad.engine.change import Kind
 from lpad.simulator.faults import Fault, FaultKind
 from lpad.simulator.smdp.metadata import ProfileMetadata
 
@@ -110,6 +111,25 @@ def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> Non
         assert FIRST in process.stdout.read()
         assert process.wait(PATIENCE) == 0
     assert terminal.lpactl("answer", "1", "--accept").code == exit_codes.STATE
+
+
+def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
+    """A change that is queued behind one which waits for an answer says so, and begins when it has come."""
+    code = terminal.lab.code(terminal.lab.order())
+    asking = terminal.lab.engine.submit(
+        CARD, Kind.DOWNLOAD, params={"confirm": True}, secrets={"activation_code": code}
+    ).change.id
+    terminal.lab.until(lambda: terminal.lab.engine.change(asking), lambda seen: seen.question is not None)
+    with subprocess.Popen(
+        [*terminal.command, "info", "--refresh"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert f"comes after change {asking} (download), which waits for consent" in line
+        terminal.lpactl("answer", str(asking), "--reject")
+        assert process.wait(PATIENCE) == 0
+        process.communicate()
 
 
 def test_a_change_is_taken_back(terminal: Terminal) -> None:

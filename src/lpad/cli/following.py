@@ -35,6 +35,8 @@ def follow(client: Client, output: Output, change: Change) -> Change:
     """
     asked: object = None
     told: object = None
+    for line in _held_up(client, change):
+        output.note(safe(line))
     with _display(output) as display:
         step = ""
         for event in client.follow(change.id):
@@ -56,6 +58,18 @@ def follow(client: Client, output: Output, change: Change) -> Change:
                 with display.paused():
                     _question(client, output, change)
     return change
+
+
+def _held_up(client: Client, change: Change) -> list[str]:
+    """Return a line for the change that a queued one is behind, where that waits for somebody's answer."""
+    if change.state != "queued":
+        return []
+    return [
+        f"change {change.id} comes after change {other.id} ({other.kind}), which waits for"
+        f" {other.question.kind} until {other.question.until:%H:%M:%S} UTC: lpactl changes {other.id}"
+        for other in client.changes(euicc=change.euicc)
+        if other.question is not None and other.id < change.id
+    ]
 
 
 def waits(pause: Pause) -> str:
