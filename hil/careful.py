@@ -35,11 +35,26 @@ class CarefulClient(Client):
         """
         options.setdefault("confirmation_code", lease.confirmation_code)
         self._known = {profile.iccid for profile in self.profiles(euicc)}
+        if lease.expendable:
+            self._ledger.expect(self._known)
         return self._note(super().download(euicc, activation_code=lease.spend(), **options), lease)
 
     def settle_leased(self, change_id: int, lease: Order, *, seconds: float) -> Change:
         """Wait for a leased download's end, and note what it installed."""
         return self._note(self.wait(change_id, seconds=seconds), lease)
+
+    def recall(self, euicc: str) -> None:
+        """Note what an expendable code has installed with nobody there to hear of it, as after a kill."""
+        known = self._ledger.expected_beside
+        if known is None:
+            return
+        downloads = [each for each in self.changes() if each.kind == "download"]
+        if any(not each.ended for each in downloads):
+            return
+        there = {profile.iccid for profile in self.profiles(euicc)} - known
+        for iccid in there & {str((each.result or {}).get("iccid")) for each in downloads}:
+            self._ledger.installed(iccid)
+        self._ledger.arrived()
 
     def download(self, *_arguments: Any, **_options: Any) -> Change:
         """Refuse: a code that wasn't leased might be burnt twice.
@@ -85,4 +100,6 @@ class CarefulClient(Client):
             iccid = str(change.result["iccid"])
             if iccid not in self._known:
                 self._ledger.installed(iccid)
+        if change.ended:
+            self._ledger.arrived()
         return change

@@ -37,6 +37,7 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         self._before = folder / "before.json"
         self._installed = folder / "installed.json"
+        self._expected = folder / "expected.json"
         self._expendable = frozenset(expendable)
 
     @property
@@ -58,6 +59,21 @@ class Ledger:
     def installed(self, iccid: str) -> None:
         """Note that an expendable code installed a profile, which may be deleted therefore."""
         _write(self._installed, json.dumps(sorted({*self._own(), iccid})).encode())
+
+    def expect(self, known: Iterable[str]) -> None:
+        """Note that an expendable code is about to install a profile beside those that are known."""
+        _write(self._expected, json.dumps(sorted(known)).encode())
+
+    @property
+    def expected_beside(self) -> frozenset[str] | None:
+        """What was known when a profile was expected of which nobody has heard; None: none is expected."""
+        if not self._expected.exists():
+            return None
+        return frozenset(msgspec.json.decode(self._expected.read_bytes(), type=list[str]))
+
+    def arrived(self) -> None:
+        """Expect no profile any more: it was noted, or there is none."""
+        self._expected.unlink(missing_ok=True)
 
     def is_expendable(self, iccid: str) -> bool:
         """Whether a profile may be deleted."""

@@ -121,6 +121,7 @@ class Place:
         """See that the right card is ready, and remember how it is before anything is changed."""
         euicc = self.until_ready()
         check_eid(self.name, self.eid, euicc.eid)
+        self.client.recall(self.name)
         self.ledger.remember(
             Before(
                 eid=self.eid,

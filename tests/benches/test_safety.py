@@ -23,6 +23,7 @@ from hil.evidence.place_record import PlaceFindings
 from hil.ledger import Ledger
 from hil.plugin import WRONG_CARD
 from hil.stage import EIDS
+from lpad.codec import tlv
 from lpad.errors import Conflict
 from lpad.testing.gateway import CARD, Gateway
 
@@ -159,6 +160,22 @@ def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
     assert card.default_dp_address == "", run.logs
 
 
+def test_rules_that_nothing_but_a_reset_ends(stage: Stage) -> None:
+    """A run that is killed while a profile forbids to be disabled and deleted leaves none of it behind."""
+    card = stage.cards[OTHER]
+
+    def bound() -> list[str]:
+        return [str(each.iccid) for each in card.profiles if has_rules(each.metadata)]
+
+    run = Run(stage.bench, "--place", OTHER, "-k", "test_policy_rules")
+    Gateway.until(lambda: bool(bound()))
+    for pid in children(run.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    assert run.end() == 1, run.output
+    assert bound() == [], run.logs
+    assert card.enabled_iccid is None
+
+
 def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
     """A run at a place is refused before it touches anything, while a process of another run lives."""
     before = state_of(stage.cards[PLACE])
@@ -219,6 +236,10 @@ def test_cut_off_altogether(stage: Stage) -> None:
     restoring = Run(stage.bench, "--place", PLACE, "--restore")
     assert restoring.end() == 0, restoring.logs
     assert card.enabled_iccid == before
+
+
+def has_rules(metadata: bytes) -> bool:
+    return any(each.tag == 0x99 and each.value.strip(b"\0") for each in tlv.parse(metadata).children())
 
 
 def enabled_before(stage: Stage) -> None:
