@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300.0
@@ -26,6 +31,14 @@ class Run:
             text=True,
         )
         self.output = ""
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what the run brings about, as long as it lives and a busy machine may need."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert self.process.poll() is None, f"it has ended: {self.end()}\n{self.output}"
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
 
     def end(self) -> int:
         """Wait for the end; everything that was said is in `output`."""
