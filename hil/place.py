@@ -185,6 +185,19 @@ class Place:
         """Enable a profile and wait for the end."""
         return self.client.enable(self.name, iccid, wait=PATIENCE, **options)
 
+    def deliver(self, *iccids: str) -> None:
+        """Have every server told now, and see that theirs are told of these profiles.
+
+        What an earlier run, cut off, owes to a server of its own is tried, too, and can't be helped.
+        """
+        self.client.deliver_notifications(self.name, wait=PATIENCE)
+        owed = [
+            each
+            for each in self.client.notifications(self.name)
+            if each.iccid in iccids and each.state not in ("delivered", "removing")
+        ]
+        assert not owed, f"their servers are not told of these: {owed}"
+
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Order | None:
         """Return an order: from the pool, else from the bench's own server; None where there is none."""
         found: Order | None = None

@@ -132,7 +132,7 @@ def test_notification_that_is_not_taken(place: Place, server: OwnServer) -> None
     assert server.notifications[seen:] == ()
     server.do_right()
     forget(place, done)
-    place.client.deliver_notifications(place.name, wait=PATIENCE).check()
+    place.deliver(iccid)
     told = [each for each in server.notifications[seen:] if each.iccid == iccid]
     assert told[0].event == "install"
     assert [each.event for each in told][-3:] == ["enable", "disable", "delete"]
@@ -149,7 +149,7 @@ def test_notifications_arrive_in_order(place: Place, server: OwnServer) -> None:
     else:
         place.client.disable(place.name, iccid, wait=PATIENCE).check()
     place.client.delete(place.name, iccid, wait=PATIENCE).check()
-    place.client.deliver_notifications(place.name, wait=PATIENCE).check()
+    place.deliver(iccid)
     mine = [each for each in server.notifications[seen:] if each.iccid == iccid]
     assert all(each.verified for each in mine)
     assert [each.event for each in mine if each.kind == "other"][-3:] == ["enable", "disable", "delete"]

@@ -25,7 +25,7 @@ def arrives(place: Place, order: Order) -> None:
     states = {profile.iccid: profile.state for profile in place.client.profiles(place.name)}
     assert states[iccid] == "disabled"
     assert [step.name for step in change.steps if "load" in step.name], "the steps are timed"
-    place.client.deliver_notifications(place.name, wait=PATIENCE).check()
+    place.deliver(iccid)
     pending = [each for each in place.client.notifications(place.name) if each.iccid == iccid]
     assert not pending, "the install notification was delivered"
     if order.expendable:
