@@ -63,7 +63,8 @@ class TestPersonality(LinkContract):
             try:
                 warm_up(link, card, size=300 if modem_habits.cgla_breaks_at is None else 12000)
                 yield Rig(link, card, tells_why=tells)
-                assert not modem_habits.closes_channels or modem.open_channels == ()
+                # A channel that went with a restart of the card is left alone: its handle stays the modem's.
+                assert not modem_habits.closes_channels or len(modem.open_channels) <= card.resets
             finally:
                 link.close()
 

@@ -13,6 +13,9 @@ from lpad.simulator.euicc.faults import CardFaults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SECOND_SEGMENT = 'AT+CSIM=66,"81E291001CA01A'
+"""How the command begins that follows ES8+.InitialiseSecureChannel."""
+
 
 @pytest.fixture
 def gated() -> Iterator[Gated]:
@@ -125,11 +128,11 @@ def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
     with Gateway(card_faults=faults) as gateway:
         gateway.ready()
         code = gateway.order(profile())
+        gateway.modem.received.clear()
+        gateway.modem.once(SECOND_SEGMENT, delay=1.0)
         change = gateway.client.download(CARD, activation_code=code)
-        for event in gateway.client.follow(change.id):
-            if event.type == "progress" and event.data["sent"] > 1000:
-                faults.lose_power_after(1)
-                break
+        gateway.until(lambda: any(each.startswith(SECOND_SEGMENT) for each in gateway.modem.received))
+        faults.lose_power_after(5)  # in the middle of the profile's elements
         gateway.until(lambda: gateway.client.change(change.id).pause is not None)
         gateway.card.reset()
         gateway.client.refresh(CARD, wait=PATIENCE).check()

@@ -42,7 +42,7 @@ def test_download_switch_and_delete(own_gateway: Gateway, profile: Callable[[], 
     }
     own_gateway.until(lambda: told() == everything)
     own_gateway.until(lambda: not own_gateway.card.notifications)
-    assert client.notifications(CARD) == []
+    own_gateway.until(lambda: client.notifications(CARD) == [])
 
 
 def test_operators_hear_in_order(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
