@@ -28,6 +28,16 @@ def forget(place: Place, change: Change) -> None:
     place.client.delete(place.name, iccid, wait=PATIENCE).check()
 
 
+def enable_for_a_moment(place: Place, iccid: str) -> None:
+    """Enable a profile, and then what was enabled before."""
+    before = place.enabled()
+    place.enable(iccid).check()
+    if before is not None:
+        place.enable(before).check()
+    else:
+        place.client.disable(place.name, iccid, wait=PATIENCE).check()
+
+
 def test_wrong_confirmation_code(place: Place, server: OwnServer) -> None:
     """A wrong code is told, asked for anew, and the right one is taken (8.2.7/3.8)."""
     order = server.order(place.eid, confirmation=True)
@@ -123,12 +133,8 @@ def test_notification_that_is_not_taken(place: Place, server: OwnServer) -> None
         Fault(kind=FaultKind.HTTP_STATUS, function="handleNotification", value=500, times=0),
     )
     done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
-    iccid, before = str((done.result or {})["iccid"]), place.enabled()
-    place.enable(iccid).check()
-    if before is not None:
-        place.enable(before).check()
-    else:
-        place.client.disable(place.name, iccid, wait=PATIENCE).check()
+    iccid = str((done.result or {})["iccid"])
+    enable_for_a_moment(place, iccid)
     assert server.notifications[seen:] == ()
     server.do_right()
     forget(place, done)
@@ -142,12 +148,8 @@ def test_notifications_arrive_in_order(place: Place, server: OwnServer) -> None:
     """Install, enable, disable and delete reach the server, signed, in the card's order (SGP.22, 3.5)."""
     seen = len(server.notifications)
     done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
-    iccid, before = str((done.result or {})["iccid"]), place.enabled()
-    place.enable(iccid).check()
-    if before is not None:
-        place.enable(before).check()
-    else:
-        place.client.disable(place.name, iccid, wait=PATIENCE).check()
+    iccid = str((done.result or {})["iccid"])
+    enable_for_a_moment(place, iccid)
     place.client.delete(place.name, iccid, wait=PATIENCE).check()
     place.deliver(iccid)
     mine = [each for each in server.notifications[seen:] if each.iccid == iccid]

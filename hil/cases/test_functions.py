@@ -40,7 +40,7 @@ def whole_card_is_expendable(place: Place) -> None:
         # A reset would take profiles that can't be had again; --complete fails on skips.
         pytest.skip("the card holds profiles that aren't expendable")
     if place.ledger.before is not None and place.ledger.before.enabled is not None:
-        # Likewise: it would be gone with the others.
+        # It would be gone with the others; --complete fails on skips.
         pytest.skip("a profile was enabled before the run, and it is to be enabled afterwards")
 
 
@@ -163,7 +163,7 @@ def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) ->
         place.client.answer(change.id, decision="accept")
         change = place.client.settle_leased(change.id, order, seconds=PATIENCE)
     if change.error is not None:
-        # Its Rules Authorisation Table forbids them, so there are none to try; likewise.
+        # Its Rules Authorisation Table forbids them, so there are none to try; --complete fails on skips.
         pytest.skip(f"the card takes no profile with policy rules: {change.error.sentence}")
     bound = str((change.result or {})["iccid"])
     try:

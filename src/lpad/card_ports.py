@@ -76,7 +76,11 @@ class CardPorts:
         for name, section in sections.items():
             shared = places[section.place] > 1
             key = _key(section, settings.modem_manager, shared=shared)
-            way = ways.get(key) or self._ways.get(key) or self._made(section, settings.modem_manager, shared)
+            way = (
+                ways.get(key)
+                or self._ways.get(key)
+                or self._made(section, settings.modem_manager, shared=shared)
+            )
             ways[key] = way
             port = _card_port(name, section, way)
             port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
@@ -86,7 +90,7 @@ class CardPorts:
         self._ways = ways
         return ports
 
-    def _made(self, section: EuiccSection, modem_manager: ModemManagerSection, shared: bool) -> _Way:  # noqa: FBT001 - one of three
+    def _made(self, section: EuiccSection, modem_manager: ModemManagerSection, *, shared: bool) -> _Way:
         loan = None
         if section.port is not None:
             names = PortNames(section.port, folder=self._links)
@@ -96,12 +100,14 @@ class CardPorts:
             watch: Watch = partial(self._port_watch.watch, names.there)
         else:
             assert section.reader is not None
-            open_reader = partial(open_pcsc_link, section.reader, shared=section.shared, memory=self._memory)
-            opens = lambda deadline: open_reader(deadline=deadline)  # noqa: E731 - as the other branch's
+            opens = self._reader_opener(section.reader, shared=section.shared)
             watch = partial(watch_reader, section.reader)
         if shared:
             opens = SharedPort(opens, name=section.place).open_link
         return _Way(opens, watch, loan)
+
+    def _reader_opener(self, reader: str | int, *, shared: bool) -> Callable[[Deadline], Link]:
+        return lambda deadline: open_pcsc_link(reader, shared=shared, memory=self._memory, deadline=deadline)
 
     def _at_opener(
         self, section: EuiccSection, names: PortNames, loan: PortLoan | None

@@ -59,12 +59,12 @@ def issuer_points(certificate: Signed) -> Iterator[bytes]:
     digest = _DIGESTS.get(certificate.algorithm)
     if digest is None:
         return
-    from ecdsa import BRAINPOOLP256r1, NIST256p  # noqa: PLC0415  see the module
-    from ecdsa.der import UnexpectedDER  # noqa: PLC0415  likewise
-    from ecdsa.ellipticcurve import INFINITY  # noqa: PLC0415  likewise
-    from ecdsa.keys import MalformedPointError, VerifyingKey  # noqa: PLC0415  likewise
-    from ecdsa.numbertheory import Error as NumberError  # noqa: PLC0415  likewise
-    from ecdsa.util import MalformedSignature, sigdecode_der  # noqa: PLC0415  likewise
+    from ecdsa import BRAINPOOLP256r1, NIST256p  # noqa: PLC0415 - few devices need it
+    from ecdsa.der import UnexpectedDER  # noqa: PLC0415 - few devices need it
+    from ecdsa.ellipticcurve import INFINITY  # noqa: PLC0415 - few devices need it
+    from ecdsa.keys import MalformedPointError, VerifyingKey  # noqa: PLC0415 - few devices need it
+    from ecdsa.numbertheory import Error as NumberError  # noqa: PLC0415 - few devices need it
+    from ecdsa.util import MalformedSignature, sigdecode_der  # noqa: PLC0415 - few devices need it
 
     hashed = hashlib.new(digest, certificate.signed).digest()
     curves = {P256: NIST256p, BRAINPOOL_P256R1: BRAINPOOLP256r1}
