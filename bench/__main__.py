@@ -20,8 +20,8 @@ from bench.load import load
 from bench.process import usage
 from bench.recording_card import RecordingCard
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.identifiers import Iccid
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 if TYPE_CHECKING:
     from lpad.simulator.euicc.card import SoftCard

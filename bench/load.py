@@ -11,8 +11,8 @@ from bench.clients import CLIENTS, REPEATS
 from bench.figure import Figure
 from bench.process import usage
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.identifiers import Iccid
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 MEMORY_MIB = 96
 SLOWEST = 20

@@ -18,22 +18,22 @@ from faults.network import Network
 from faults.nursery import nursery
 from faults.records import WatchedCard, WatchedServer
 from faults.watched_daemon import UEVENTS
+from lpad.base.identifiers import Iccid
 from lpad.client import Client
-from lpad.identifiers import Iccid
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.euicc.faults import CardFaults
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.pki import Pki
-from lpad.simulator.smdp.metadata import ProfileMetadata, Recipient
+from lpad.simulator.euicc.chip.faults import CardFaults
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SGP26_NAME
+from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from faults.nursery import Daemon
-    from lpad.simulator.smdp.order import Order
+    from lpad.simulator.smdp.store.order import Order
 
 CARD = "modem"
 PATIENCE = 60.0

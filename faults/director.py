@@ -7,14 +7,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from faults.cut import Counted, Cut, Kind, Outage
-from lpad.simulator.faults import TlsIdentity
-from lpad.simulator.smdp.functions import HttpAnswer
+from lpad.simulator.smdp.functions.faults import TlsIdentity
+from lpad.simulator.smdp.functions.functions import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from faults.network import Network
-    from lpad.simulator.euicc.faults import CardFaults
+    from lpad.simulator.euicc.chip.faults import CardFaults
 
 _STATUSES = {
     Outage.HTTP_500: HTTPStatus.INTERNAL_SERVER_ERROR,

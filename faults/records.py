@@ -10,8 +10,8 @@ from lpad.simulator.smdp.server import SmDp
 if TYPE_CHECKING:
     from faults.director import Director
     from lpad.simulator.euicc.card import SoftCard
-    from lpad.simulator.faults import ActiveFaults
-    from lpad.simulator.smdp.functions import HttpAnswer
+    from lpad.simulator.smdp.functions.faults import ActiveFaults
+    from lpad.simulator.smdp.functions.functions import HttpAnswer
 
 
 class WatchedCard:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from faults.device import CARD, PATIENCE, Device
-from lpad.identifiers import Iccid
+from lpad.base.identifiers import Iccid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,7 +22,14 @@ from faults.disk import Disk
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 UEVENTS = "uevents"
 """The socket, in the device's folder, to which the harness writes what a kernel tells of ports."""
-_CODE = ("lpad.cli.lpad", "lpad.daemon", "lpad.settings", "lpad.api.server", "lpad.api.app", "uvicorn.server")
+_CODE = (
+    "lpad.cli.lpad",
+    "lpad.daemon.daemon",
+    "lpad.settings",
+    "lpad.api.server.server",
+    "lpad.api.app",
+    "uvicorn.server",
+)
 _SOON = (0.3, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 5.0)
 
 
@@ -58,24 +65,26 @@ def watch(disk: Disk) -> None:
 
 def shorten() -> None:
     """Cut down the times between two attempts."""
-    from lpad.engine import lookout, paused, rescue, retrying, watching  # noqa: PLC0415 - after SQLite is watched
-    from lpad.engine.journal import recovery  # noqa: PLC0415 - likewise
+    from lpad.engine.journal import write_retry  # noqa: PLC0415 - likewise
     from lpad.engine.outbox import delivery, outbox  # noqa: PLC0415 - likewise
+    from lpad.engine.switch import condition_watch  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.unattended import rescue  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.worker import paused, presence, retry_rules  # noqa: PLC0415 - after SQLite is watched
 
-    for backoff in (delivery.BACKOFF, rescue.BACKOFF, *retrying.BACKOFF.values()):
+    for backoff in (delivery.BACKOFF, rescue.BACKOFF, *retry_rules.BACKOFF.values()):
         object.__setattr__(backoff, "seconds", _SOON)
-    retrying.LONGEST = max(_SOON)
+    retry_rules.LONGEST = max(_SOON)
     outbox.REST = paused.REST = rescue.REST = outbox.SHORTEST_WAIT = 0.2
-    lookout.REOPENING = (0.2, 0.5, 1, 1, 1, 1)  # type: ignore[assignment]  # whole seconds in the field
-    recovery.EVERY = 0.5
-    watching.STEADY = watching.FIRST_PAUSE = 0.3
-    watching.LONGEST_PAUSE = 1.0
-    vars(watching)["ASKED_AGAIN"] = 1.0
+    presence.REOPENING = (0.2, 0.5, 1, 1, 1, 1)  # type: ignore[assignment]  # whole seconds in the field
+    write_retry.EVERY = 0.5
+    condition_watch.STEADY = condition_watch.FIRST_PAUSE = 0.3
+    condition_watch.LONGEST_PAUSE = 1.0
+    vars(condition_watch)["ASKED_AGAIN"] = 1.0
 
 
 def hear_of_ports(folder: Path) -> None:
     """Have the daemon hear of ports from the harness: a pty comes and goes without a word of the kernel's."""
-    from lpad.card.hotplug import PortWatch  # noqa: PLC0415 - likewise
+    from lpad.card.port.hotplug import PortWatch  # noqa: PLC0415 - likewise
 
     def uevents() -> socket.socket:
         (folder / UEVENTS).unlink(missing_ok=True)

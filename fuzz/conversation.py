@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable, ServerUnreachable
+from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.codec.messages.installation import ProfileInstallationResult
-from lpad.deadline import Deadline
-from lpad.errors import CardUnreachable, ServerUnreachable
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https import HttpAnswer
-from lpad.remote.trust import Trust
-from lpad.server_address import ServerAddress
+from lpad.remote.https.connection import HttpAnswer
+from lpad.remote.trust.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

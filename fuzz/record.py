@@ -10,33 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fuzz.conversation import SERVER, joined
-from lpad.card.isdr import isdr_session
-from lpad.card.logical_channel import RawLink
-from lpad.codec import tlv
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.base.identifiers import Iccid, TransactionId
+from lpad.base.server_address import ServerAddress
+from lpad.card.channel.logical_channel import RawLink
+from lpad.card.isdr.isdr import isdr_session
+from lpad.codec.asn1 import tlv
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
 from lpad.codec.messages.download import CancelSessionReason
-from lpad.deadline import Deadline
-from lpad.errors import CardError
-from lpad.identifiers import Iccid, TransactionId
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.hosts import Hosts
-from lpad.remote.route import Route
-from lpad.remote.trust import Trust
-from lpad.server_address import ServerAddress
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.route import Route
+from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.pki import Pki
-from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.lpa.download import Offer
     from lpad.protocol.download_session import Step
-    from lpad.remote.https import HttpAnswer
+    from lpad.remote.https.connection import HttpAnswer
 
 CORPUS = Path(__file__).parent / "corpus"
 ICCID = "8900101000000000017"

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuzz.conversation import hold_conversation
-from lpad.activation_code import ActivationCode
-from lpad.api import bodies
-from lpad.api.body import decoded
-from lpad.codec import der, tlv
+from lpad.api.request import bodies
+from lpad.api.request.decoding import decoded
+from lpad.base.activation_code import ActivationCode
+from lpad.base.condition import Condition
+from lpad.base.errors import InvalidValue, LpadError, MalformedError
+from lpad.base.identifiers import Aid, Eid, Iccid, Imei, TransactionId
+from lpad.base.server_address import ServerAddress
+from lpad.codec.asn1 import der, tlv
+from lpad.codec.asn1.rsp_table import TYPES
 from lpad.codec.bound_profile import BoundProfile
-from lpad.codec.certificate import Certificate, subject_serial_number
 from lpad.codec.es9plus import (
     Answer,
     AuthenticateClientAnswer,
@@ -38,22 +42,18 @@ from lpad.codec.messages import (
     profiles,
     rules,
 )
-from lpad.codec.revocation_list import RevocationList
-from lpad.codec.rsp_table import TYPES
-from lpad.codec.signed_certificate import SignedCertificate
-from lpad.condition import Condition
-from lpad.errors import InvalidValue, LpadError, MalformedError
-from lpad.identifiers import Aid, Eid, Iccid, Imei, TransactionId
+from lpad.codec.x509.certificate import Certificate, subject_serial_number
+from lpad.codec.x509.revocation_list import RevocationList
+from lpad.codec.x509.signed_certificate import SignedCertificate
 from lpad.protocol import at_commands, iccid_answer, registration_answer
 from lpad.protocol.apdu import Command, Exchange
 from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 from lpad.protocol.proactive import ProactiveCommand, reaction_to
-from lpad.remote.card_anchor import find_anchor, trace
-from lpad.server_address import ServerAddress
+from lpad.remote.trust.card_anchor import find_anchor, trace
 from lpad.settings import Settings
-from lpad.settings.conversion import to_section
-from lpad.settings.document import Document
-from lpad.simulator import saip
+from lpad.settings.parsing.conversion import to_section
+from lpad.settings.parsing.document import Document
+from lpad.simulator.profile_package import saip
 
 if TYPE_CHECKING:
     from collections.abc import Callable

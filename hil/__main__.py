@@ -23,8 +23,8 @@ from hil.first_bench import write_bench
 from hil.identity import WrongCard, check_eid, probe
 from hil.plugin import WRONG_CARD
 from hil.power import power_switch
-from lpad.errors import CardUnreachable, InvalidSettings, LpadError
-from lpad.identifiers import Eid
+from lpad.base.errors import CardUnreachable, InvalidSettings, LpadError
+from lpad.base.identifiers import Eid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

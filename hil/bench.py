@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hil.features import FEATURES
-from lpad.errors import InvalidSettings, InvalidValue
-from lpad.identifiers import Eid, Iccid
+from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.base.identifiers import Eid, Iccid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lpad.base.errors import Conflict
 from lpad.client import Client
-from lpad.errors import Conflict
 
 if TYPE_CHECKING:
     from hil.ledger import Ledger

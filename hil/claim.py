@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from typing import TYPE_CHECKING
 
-from lpad.errors import Conflict
+from lpad.base.errors import Conflict
 
 if TYPE_CHECKING:
     from pathlib import Path

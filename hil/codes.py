@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lpad.errors import Conflict, InvalidSettings
+from lpad.base.errors import Conflict, InvalidSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

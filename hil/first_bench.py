@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hil.bench import BenchFile, PlaceSection
 from hil.identity import probe
-from lpad.errors import Conflict
+from lpad.base.errors import Conflict
 
 if TYPE_CHECKING:
     from pathlib import Path

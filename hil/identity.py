@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from lpad.errors import CardUnreachable, LpadError
+from lpad.base.errors import CardUnreachable, LpadError
 
 if TYPE_CHECKING:
     from hil.bench import PlaceSection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.errors import Conflict
+from lpad.base.errors import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,8 +16,8 @@ from hil.ledger import Before, Ledger
 from hil.power import power_switch
 from hil.server import OwnServer
 from hil.strategy import Stand, Strategy
-from lpad.errors import CardUnreachable
-from lpad.identifiers import Eid, Iccid
+from lpad.base.errors import CardUnreachable
+from lpad.base.identifiers import Eid, Iccid
 from lpad.testing.daemon_process import DaemonProcess
 
 if TYPE_CHECKING:

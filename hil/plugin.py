@@ -17,7 +17,7 @@ from hil.features import KNOWN
 from hil.identity import WrongCard
 from hil.place import PATIENCE, Place
 from hil.strategy import PlaceBroken, Stand
-from lpad.errors import LpadError
+from lpad.base.errors import LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

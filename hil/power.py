@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.errors import CardUnreachable
+from lpad.base.errors import CardUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.cli.orders import add_order
-from lpad.identifiers import Eid, Iccid
-from lpad.simulator.faults import TlsIdentity
-from lpad.simulator.pki import Pki
-from lpad.simulator.smdp.metadata import Owner
+from lpad.base.identifiers import Eid, Iccid
+from lpad.cli.simulated.orders import add_order
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.metadata import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from hil.bench import BenchFile, Server
-    from lpad.simulator.faults import Fault
-    from lpad.simulator.smdp.metadata import ProfilePolicyRule
-    from lpad.simulator.smdp.notifications import Notification
+    from lpad.simulator.smdp.functions.faults import Fault
+    from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
+    from lpad.simulator.smdp.store.received import Notification
 
 _CONFIRMATION_CODE = "0012"
 _OWNER = Owner("00101")

@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, wait_for_cards
-from lpad.cli.orders import add_order
-from lpad.identifiers import Eid
-from lpad.simulator.euicc.behaviour import Answers, CardBehaviour
+from lpad.base.identifiers import Eid
+from lpad.cli.simulated.orders import add_order
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.personality import find_personality
-from lpad.simulator.pki import Pki
+from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.personalities import find_personality
+from lpad.simulator.pki.pki import Pki
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.vpcd import VirtualReaderCard
+from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 EIDS = {
     "first-reader": "89049032000000000000000000000066",

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 import lpad
-from lpad.cli import exit_codes
 from lpad.cli.lpactl import cli as lpactl_cli
 from lpad.cli.lpad import cli as lpad_cli
+from lpad.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 
 import secret_sources
 from engine.lab import Lab
-from lpad.simulator.pki import Pki
+from lpad.simulator.pki.pki import Pki
 from secret_hunt import HUNT
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from lpad.codec import certificate_issuers
+from lpad.codec.x509 import certificate_issuers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from lpad.identifiers import swap_nibbles
+from lpad.base.identifiers import swap_nibbles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,21 +13,21 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from lpad.activation_code import ActivationCode
-from lpad.api import metrics
+from lpad.api.handlers import metrics
+from lpad.base.activation_code import ActivationCode
+from lpad.base.errors import LpadError
+from lpad.base.identifiers import Imei
+from lpad.base.trace_level import TRACE, payloads_shown
 from lpad.client import Client
+from lpad.daemon.logging_format import RedactingFormatter
 from lpad.engine.engine import Engine
-from lpad.errors import LpadError
-from lpad.identifiers import Imei
-from lpad.logging_format import RedactingFormatter
-from lpad.simulator import saip
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.modem_personality import ModemPersonality
-from lpad.simulator.smdp.order import hash_of_code
-from lpad.simulator.smdp.orders import Orders
-from lpad.testing.gateway import Gateway
-from lpad.tracing import TRACE, payloads_shown
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.profile_package import saip
+from lpad.simulator.smdp.store.order import hash_of_code
+from lpad.simulator.smdp.store.orders import Orders
+from lpad.testing.simulated_gateway import Gateway
 from secret_hunt import HUNT
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from lpad.simulator.smdp.order import Order
+    from lpad.simulator.smdp.store.order import Order
 
     Secrets = Iterator[tuple[str, str]]
 

@@ -12,13 +12,13 @@ import pytest
 
 import lpad
 from engine.lab import CARD, Lab
+from lpad.base.errors import InvalidValue, NotFound
+from lpad.base.identifiers import Iccid, Imei
 from lpad.codec.messages.authentication import CtxParams1, DeviceCapabilities, DeviceInfo
-from lpad.engine.change import Kind
-from lpad.errors import InvalidValue, NotFound
-from lpad.identifiers import Iccid, Imei
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.modem_personality import ModemPersonality
-from lpad.simulator.pki import Pki
+from lpad.engine.change.change import Kind
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from secret_hunt import HUNT, Hunt
 
 ICCID = "8944000000000099017"
@@ -30,7 +30,7 @@ STARTING = re.compile(
     r"^\s*(import|from) (subprocess|multiprocessing)|os\.(exec|spawn|posix_spawn|system|popen|fork)",
     re.MULTILINE,
 )
-MAY_START_PROCESSES = {"cli/demo.py", "testing/daemon_process.py", "testing/gateway.py"}
+MAY_START_PROCESSES = {"cli/simulated/demo.py", "testing/daemon_process.py", "testing/simulated_gateway.py"}
 
 
 @pytest.mark.parametrize(

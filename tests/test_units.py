@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lpad.cli import exit_codes
+from lpad.cli.terminal import exit_codes
 from lpad.client import DEFAULT_SOCKET
 from lpad.settings import Settings
 

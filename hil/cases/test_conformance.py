@@ -12,7 +12,7 @@ import pytest
 from hil.place import PATIENCE
 from hil.server import OwnOrder
 from lpad.client import ApiError
-from lpad.simulator.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from hil.place import Place

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.identifiers import Eid
+from lpad.base.identifiers import Eid
 
 if TYPE_CHECKING:
     from hil.place import Place

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hil.evidence.gsmtap import write_pcap
+from lpad.base.redaction import redacted
 from lpad.client import ApiError
-from lpad.redaction import redacted
 from lpad.simulator.replayed_card import read_record
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import msgspec
 
 from hil.evidence.page import page
 from hil.evidence.place_record import PlaceFindings
-from lpad.redaction import redacted
+from lpad.base.redaction import redacted
 
 if TYPE_CHECKING:
     from pathlib import Path

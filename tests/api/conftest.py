@@ -8,7 +8,7 @@ import pytest
 
 from api.gateway import Gateway
 from engine.lab import CARD, Lab
-from lpad.engine.snapshot import CardState
+from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

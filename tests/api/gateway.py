@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from lpad.api.app import make_app
-from lpad.api.roles import AccessRules
-from lpad.api.server import ApiServer, listen, serve
+from lpad.api.request.roles import AccessRules
+from lpad.api.server.server import ApiServer, listen, serve
 
 if TYPE_CHECKING:
     from engine.lab import Lab

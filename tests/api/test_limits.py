@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD
-from lpad.api.connection import MOST_CONNECTIONS
+from lpad.api.server.connection import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
     from api.gateway import Gateway

@@ -13,11 +13,11 @@ import pytest
 
 from api.gateway import PATIENCE
 from engine.lab import CARD, SECOND
-from lpad.api import connection
-from lpad.api.connection import LARGEST_HEAD, MOST_CONNECTIONS
-from lpad.api.peer import Peer
-from lpad.card.ports import Ports
-from lpad.engine.agenda import LONGEST_QUEUE
+from lpad.api.request.peer import Peer
+from lpad.api.server import connection
+from lpad.api.server.connection import LARGEST_HEAD, MOST_CONNECTIONS
+from lpad.card.available_ports import Ports
+from lpad.engine.worker.change_queue import LONGEST_QUEUE
 
 if TYPE_CHECKING:
     from api.gateway import Gateway

@@ -13,16 +13,16 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from api.gateway import Gateway
 from api.unix_adapter import UnixAdapter
 from engine.lab import CARD, Lab
-from lpad.api.call import LONGEST_WAIT
 from lpad.api.openapi import document
+from lpad.api.request.call import LONGEST_WAIT
 from lpad.api.routes import ROUTES
-from lpad.engine.snapshot import CardState
+from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 schema = schemathesis.openapi.from_dict(document(ROUTES))
 schema.config.update(base_url="http://lpad")

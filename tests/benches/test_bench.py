@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hil.bench import BenchFile
-from lpad.errors import InvalidSettings
+from lpad.base.errors import InvalidSettings
 
 EXAMPLE = Path(__file__).parents[2] / "hil" / "benches" / "example.yaml"
 EID = "89049032000000000000000000000066"

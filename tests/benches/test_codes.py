@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hil.codes import CodePool
-from lpad.errors import Conflict, InvalidSettings
+from lpad.base.errors import Conflict, InvalidSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 
 from hil.bench import Power
 from hil.power import SysfsSwitch, power_switch
-from lpad.errors import CardUnreachable
-from lpad.testing.gateway import Gateway
+from lpad.base.errors import CardUnreachable
+from lpad.testing.simulated_gateway import Gateway
 
 
 def test_a_command(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from hil.evidence.place_record import PlaceFindings
 from hil.ledger import Ledger
 from hil.plugin import WRONG_CARD
 from hil.stage import EIDS
-from lpad.codec import tlv
-from lpad.errors import Conflict
-from lpad.testing.gateway import CARD, Gateway
+from lpad.base.errors import Conflict
+from lpad.codec.asn1 import tlv
+from lpad.testing.simulated_gateway import CARD, Gateway
 
 if TYPE_CHECKING:
     from hil.stage import Stage

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from card.scripted_card import IMEI, ScriptedCard
-from lpad.card.isdr import isdr_session
-from lpad.deadline import Deadline
-from lpad.errors import CardError, CardMalformed, CardStatus, CardUnreachable, InvalidValue
-from lpad.identifiers import ISD_R, Aid
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, CardMalformed, CardStatus, CardUnreachable, InvalidValue
+from lpad.base.identifiers import ISD_R, Aid
+from lpad.card.isdr.isdr import isdr_session
 
 if TYPE_CHECKING:
-    from lpad.card.link import Link
+    from lpad.card.link.link import Link
 
 GET_EID = bytes.fromhex("BF3E035C015A")
 EID = bytes.fromhex("BF3E125A1089049032000000000000000000000000")

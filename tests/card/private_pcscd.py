@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from card.scripted_card import ScriptedCard
-from lpad.card.pcsc import CARD_PRESENT, Context
-from lpad.deadline import Deadline
+from lpad.base.deadline import Deadline
+from lpad.card.pcsc.calls import CARD_PRESENT, Context
 from lpad.protocol.apdu import Command
-from lpad.simulator.euicc.answer_to_reset import ANSWER_TO_RESET
+from lpad.simulator.euicc.chip.answer_to_reset import ANSWER_TO_RESET
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lpad.identifiers import ISD_R, Imei
+from lpad.base.identifiers import ISD_R, Imei
 from lpad.protocol.apdu import Command, channel_of
 
 if TYPE_CHECKING:
-    from lpad.deadline import Deadline
+    from lpad.base.deadline import Deadline
 
 IMEI = Imei.parse("490154203237518")
 

@@ -8,9 +8,9 @@ import pytest
 
 from card.link_contract import LinkContract, Rig
 from card.scripted_card import ScriptedCard
-from lpad.card.at_csim import open_csim_link
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.modem_personality import ModemPersonality
+from lpad.card.at.csim import open_csim_link
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

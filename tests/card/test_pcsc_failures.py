@@ -15,13 +15,13 @@ import pytest
 from card.link_contract import EID, GET_EID, soon
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, Slot, wait_for_cards, wait_until_free
 from card.scripted_card import ScriptedCard
-from lpad.card.isdr import isdr_session
-from lpad.card.pcsc import CARD_PRESENT, Context
-from lpad.card.pcsc_link import PcscLink, open_pcsc_link
-from lpad.deadline import Deadline
-from lpad.errors import CardBusy, CardUnreachable
-from lpad.identifiers import ISD_R
-from lpad.simulator.vpcd import VirtualReaderCard
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy, CardUnreachable
+from lpad.base.identifiers import ISD_R
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.pcsc.calls import CARD_PRESENT, Context
+from lpad.card.pcsc.pcsc_link import PcscLink, open_pcsc_link
+from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -420,9 +420,9 @@ def test_a_process_that_crashed_leaves_no_channel(bench: Bench) -> None:
     """When lpad is killed in a session, pcscd resets the card, so that no channel stays open."""
     script = (
         "import os, sys\n"
-        "from lpad.card.pcsc_link import open_pcsc_link\n"
-        "from lpad.deadline import Deadline\n"
-        "from lpad.identifiers import ISD_R\n"
+        "from lpad.card.pcsc.pcsc_link import open_pcsc_link\n"
+        "from lpad.base.deadline import Deadline\n"
+        "from lpad.base.identifiers import ISD_R\n"
         "link = open_pcsc_link(sys.argv[1], deadline=Deadline.after(30))\n"
         "link.open_channel((ISD_R,), deadline=Deadline.after(30))\n"
         "os.kill(os.getpid(), 9)\n"

@@ -10,22 +10,22 @@ import pytest
 
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, wait_for_cards
 from lpa.bench import ICCID, OTHER_ICCID, Bench, soon
-from lpad.card.isdr import isdr_session
-from lpad.card.pcsc_link import open_pcsc_link
-from lpad.identifiers import Iccid
+from lpad.base.identifiers import Iccid
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.pcsc.pcsc_link import open_pcsc_link
 from lpad.lpa.euicc import Euicc
-from lpad.remote.trust import Trust
-from lpad.simulator.euicc.behaviour import Answers, CardBehaviour
+from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.pki import Pki
+from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
+from lpad.simulator.pki.pki import Pki
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.vpcd import VirtualReaderCard
+from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.card.pcsc_link import PcscLink
+    from lpad.card.pcsc.pcsc_link import PcscLink
 
 
 class PcscBench(Bench):

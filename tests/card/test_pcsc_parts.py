@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.card.link import LinkRefused
-from lpad.card.pcsc_failure import failure, is_lost
-from lpad.card.pcsc_programs import programs_using_pcsc
-from lpad.card.pcsc_reader import choose_reader
-from lpad.card.pcsc_thread import CallThread, OverdueError
-from lpad.deadline import Deadline
-from lpad.errors import CardBusy, CardError, CardUnreachable
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy, CardError, CardUnreachable
+from lpad.card.pcsc.call_thread import CallThread, OverdueError
+from lpad.card.pcsc.failure import failure, is_lost
+from lpad.card.pcsc.programs import programs_using_pcsc
+from lpad.card.pcsc.reader import choose_reader
+from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
     from pathlib import Path

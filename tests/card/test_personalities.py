@@ -9,18 +9,18 @@ import pytest
 
 from card.link_contract import EID, GET_EID, LinkContract, Rig, soon
 from card.scripted_card import ScriptedCard
-from lpad.card.at_link import open_at_link
-from lpad.card.isdr import isdr_session
-from lpad.card.link import LinkRefused
-from lpad.simulator.euicc.behaviour import Answers
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.modem_personality import Csim
-from lpad.simulator.personality import Personality, find_personality, personality_names
+from lpad.card.at.at_link import open_at_link
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.port.link_refused import LinkRefused
+from lpad.simulator.euicc.chip.behaviour import Answers
+from lpad.simulator.modem.personality import Csim
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.personalities import Personality, find_personality, personality_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.card.link import Link
+    from lpad.card.link.link import Link
 
 
 def card_of(personality: Personality) -> ScriptedCard:

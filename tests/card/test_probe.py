@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from card.isdr.test_census import TwoElements
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
-from card.test_isdr_census import TwoElements
 from card.test_personalities import card_of
-from lpad.card.at_link import AtLink, open_at_link
-from lpad.card.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
-from lpad.card.link_facts import mask
-from lpad.card.link_memory import LinkMemory
-from lpad.card.ports import find_ports
+from lpad.base.redaction import mask
+from lpad.card.at.at_link import AtLink, open_at_link
+from lpad.card.available_ports import find_ports
+from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
+from lpad.card.link.memory import LinkMemory
 from lpad.card.probe import ProbeReport, probe
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.modem_personality import ModemPersonality
-from lpad.simulator.personality import find_personality, personality_names
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.personalities import find_personality, personality_names
 
 if TYPE_CHECKING:
-    from lpad.card.link import Link
-    from lpad.identifiers import Aid
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.link import Link
 
 IMEI = "490154203237518"
 WHOLE_EID = EID[5:].hex()

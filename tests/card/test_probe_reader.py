@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from card.isdr.test_census import TwoElements
 from card.link_contract import EID, GET_EID, soon
 from card.private_pcscd import ATR_T0, ATR_T1, FIRST, SECOND, BlockCard, PrivatePcscd, Slot, wait_for_cards
 from card.scripted_card import ScriptedCard
-from card.test_isdr_census import TwoElements
-from lpad.card.isdr_aids import ESTK_SE0, ESTK_SE1
-from lpad.card.link_facts import mask
-from lpad.card.pcsc_link import PcscLink, open_pcsc_link
-from lpad.card.ports import find_ports
+from lpad.base.identifiers import ISD_R, Aid
+from lpad.base.redaction import mask
+from lpad.card.available_ports import find_ports
+from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1
+from lpad.card.pcsc.pcsc_link import PcscLink, open_pcsc_link
 from lpad.card.probe import ProbeReport, probe
-from lpad.identifiers import ISD_R, Aid
-from lpad.simulator.vpcd import VirtualReaderCard
+from lpad.simulator.virtual_reader import VirtualReaderCard
 
 
 def probed(reader: str, aid: Aid = ISD_R) -> ProbeReport:

@@ -8,14 +8,14 @@ import pytest
 
 from card.link_contract import GET_EID, LinkContract, Rig, soon
 from card.scripted_card import BenchDevice, ScriptedCard
-from lpad.card.isdr import Isdr, isdr_session
-from lpad.card.link import LinkRefused
-from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
-from lpad.errors import CardBusy, CardMalformed, CardUnreachable, InternalError
-from lpad.identifiers import ISD_R
+from lpad.base.errors import CardBusy, CardMalformed, CardUnreachable, InternalError
+from lpad.base.identifiers import ISD_R
+from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
+from lpad.card.isdr.isdr import Isdr, isdr_session
+from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
-    from lpad.deadline import Deadline
+    from lpad.base.deadline import Deadline
 
 
 class Slot(ScriptedCard):

@@ -14,21 +14,21 @@ import pytest
 
 from card.link_contract import EID, GET_EID, OTHER_ISD_R, soon
 from card.scripted_card import ScriptedCard
-from lpad.card.at_link import AtLink, open_at_link
-from lpad.card.isdr import isdr_session
-from lpad.card.isdr_aids import isdr_aids
-from lpad.card.link import LinkRefused
-from lpad.card.link_memory import LinkMemory
-from lpad.card.modem_identity import ModemIdentity
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardStatus, CardUnreachable
+from lpad.base.identifiers import ISD_R, Iccid
+from lpad.card.at.at_link import AtLink, open_at_link
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.link.memory import LinkMemory
+from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.library import find_quirks
+from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import LinkKind, Step
 from lpad.codec.messages.profile_info import TAGS
 from lpad.codec.messages.profiles import ProfileInfoListRequest
-from lpad.deadline import Deadline
-from lpad.errors import CardStatus, CardUnreachable
-from lpad.identifiers import ISD_R, Iccid
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.personality import find_personality
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.personalities import find_personality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ import pytest
 
 from api.gateway import Gateway
 from engine.lab import CARD, Lab
-from lpad.engine.snapshot import CardState
+from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 PATIENCE = 60.0
 

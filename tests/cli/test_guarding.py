@@ -10,7 +10,7 @@ import pytest
 
 from engine.guarding import THIRD
 from engine.lab import FIRST, SECOND
-from lpad.cli import exit_codes
+from lpad.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,12 +15,12 @@ import pytest
 
 from cli.conftest import PATIENCE, Terminal, run
 from engine.lab import CARD, FIRST, SECOND
-from lpad.cli import exit_codes
-from lpad.engine import retrying
-from lpad.engine.backoff import Backoff
-from lpad.engine.change import Kind
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.smdp.metadata import ProfileMetadata
+from lpad.base.backoff import Backoff
+from lpad.cli.terminal import exit_codes
+from lpad.engine.change.change import Kind
+from lpad.engine.worker import retry_rules
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -299,7 +299,7 @@ def test_a_download_that_waits_says_so(terminal: Terminal) -> None:
     code = lab.code(lab.order())
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.REFUSE, value="8.8/4.4"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrying, "BACKOFF", {course: Backoff((0.5,)) for course in retrying.BACKOFF})
+        patch.setattr(retry_rules, "BACKOFF", {course: Backoff((0.5,)) for course in retry_rules.BACKOFF})
         done = terminal.lpactl("download", code, "--retry-for", "60").ok()
     assert "waits for the server; next try at" in done.err
     assert "installed" in done.out

@@ -15,13 +15,13 @@ import pytest
 
 import lpad
 from cli.conftest import PATIENCE, run
-from lpad.activation_code import ActivationCode
-from lpad.card.at_csim import open_csim_link
-from lpad.card.at_link import open_at_link
+from lpad.base.activation_code import ActivationCode
+from lpad.base.deadline import Deadline
+from lpad.base.identifiers import ISD_R
+from lpad.card.at.at_link import open_at_link
+from lpad.card.at.csim import open_csim_link
 from lpad.card.quirks.quirks import LinkKind
-from lpad.deadline import Deadline
-from lpad.identifiers import ISD_R
-from lpad.simulator.smdp.orders import Orders
+from lpad.simulator.smdp.store.orders import Orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def test_check_config(tmp_path: Path) -> None:
 
 def test_the_daemon_loads_no_simulator_and_no_rich() -> None:
     """What the daemon doesn't need costs it no memory."""
-    script = "import sys, lpad.cli.lpad, lpad.daemon; print('\\n'.join(sys.modules))"
+    script = "import sys, lpad.cli.lpad, lpad.daemon.daemon; print('\\n'.join(sys.modules))"
     loaded = set(run([sys.executable, "-c", script]).ok().out.split())
     for name in ("rich", "asn1tools", "httpx", "lpad.client", "lpad.simulator"):
         assert not {each for each in loaded if each == name or each.startswith(f"{name}.")}, name

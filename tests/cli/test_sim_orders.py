@@ -12,18 +12,18 @@ from click.testing import CliRunner
 
 from cli.conftest import run
 from cli.test_lpad import LPAD, playing, start
-from lpad.activation_code import ActivationCode
-from lpad.cli.sim import sim
+from lpad.base.activation_code import ActivationCode
+from lpad.cli.simulated.sim import sim
 from lpad.simulator.smdp.announcement import Announcement
-from lpad.simulator.smdp.metadata import IconType, ProfileClass, ProfilePolicyRule
-from lpad.simulator.smdp.order import OrderState
-from lpad.simulator.smdp.orders import Orders, iccid_of
+from lpad.simulator.smdp.store.metadata import IconType, ProfileClass, ProfilePolicyRule
+from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.orders import Orders, iccid_of
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from lpad.simulator.smdp.order import Order
+    from lpad.simulator.smdp.store.order import Order
 
 __all__ = ["playing"]
 

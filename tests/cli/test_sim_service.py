@@ -10,16 +10,16 @@ import pytest
 
 from cli.conftest import PATIENCE, run
 from engine.lab import FIRST, Lab
-from lpad.card.at_modem import AtModem
-from lpad.card.registration import registrations
-from lpad.card.serial_line import SerialLine
-from lpad.deadline import Deadline
-from lpad.engine.change import Kind
+from lpad.base.deadline import Deadline
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.registration import registrations
+from lpad.card.port.serial_line import SerialLine
+from lpad.engine.change.change import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 SIM = [sys.executable, "-m", "lpad.cli.lpad", "sim", "euicc"]
 

@@ -9,12 +9,12 @@ from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.guarding import guarding, stuck
 from engine.lab import FIRST, Lab
-from lpad.server_address import ServerAddress
+from lpad.base.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 
 def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -> None:

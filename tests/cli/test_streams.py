@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.conftest import run
-from lpad.cli import exit_codes
+from lpad.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
     from cli.conftest import Finished, Terminal

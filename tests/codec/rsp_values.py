@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lpad.codec import named_bits, tlv
-from lpad.codec.rsp_table import TYPES
+from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1.rsp_table import TYPES
 
 _OIDS = st.one_of(
     st.tuples(st.integers(0, 1), st.integers(0, 39)), st.tuples(st.just(2), st.integers(0, 5000))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpad.codec import tlv
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import tlv
 from lpad.codec.bound_profile import BoundProfile, SegmentKind
-from lpad.errors import MalformedError
 
 if TYPE_CHECKING:
     from pathlib import Path

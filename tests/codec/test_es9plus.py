@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from lpad.base.errors import MalformedError
 from lpad.codec import es9plus
 from lpad.codec.es9plus import (
     Answer,
@@ -14,7 +15,6 @@ from lpad.codec.es9plus import (
     GetBoundProfilePackageAnswer,
     InitiateAuthenticationAnswer,
 )
-from lpad.errors import MalformedError
 
 SIGNED = bytes.fromhex("3003800101")
 

@@ -7,24 +7,24 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from engine.lab import CARD, FIRST, SECOND, Lab
-from lpad.card.at_link import open_at_link
-from lpad.card.link_memory import LinkMemory
-from lpad.codec import tlv
-from lpad.engine.card import CardPort
-from lpad.engine.change import Kind, State
-from lpad.engine.guard import Phase
-from lpad.engine.job import Answer
-from lpad.engine.switch_policy import NO_POLICY, SwitchPolicy
-from lpad.identifiers import Iccid
-from lpad.simulator.modem_personality import ModemPersonality
+from lpad.base.identifiers import Iccid
+from lpad.card.at.at_link import open_at_link
+from lpad.card.link.memory import LinkMemory
+from lpad.codec.asn1 import tlv
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.guard import Phase
+from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
+from lpad.engine.running.held_card import CardPort
+from lpad.engine.running.run import Answer
+from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.engine.change import Change
-    from lpad.simulator.euicc.behaviour import CardBehaviour
-    from lpad.simulator.pki import Pki
+    from lpad.engine.change.change import Change
+    from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+    from lpad.simulator.pki.pki import Pki
 
 THIRD = "8900101000000000033"
 REGISTERED = "registered"

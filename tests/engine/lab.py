@@ -8,37 +8,37 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from lpad.card.at_csim import open_csim_link
-from lpad.deadline import Deadline
-from lpad.engine.card import CardPort
-from lpad.engine.change import Kind
+from lpad.base.deadline import Deadline
+from lpad.base.identifiers import Iccid
+from lpad.card.at.csim import open_csim_link
+from lpad.engine.change.change import Kind
 from lpad.engine.engine import Engine
+from lpad.engine.environment.environment import Surroundings
 from lpad.engine.journal import Journal
-from lpad.engine.means import Patience
-from lpad.engine.measures import Measures
-from lpad.engine.policies import Policies
-from lpad.engine.surroundings import Surroundings
-from lpad.identifiers import Iccid
+from lpad.engine.policy.installing import Policies
+from lpad.engine.running.context import Patience
+from lpad.engine.running.counters import Measures
+from lpad.engine.running.held_card import CardPort
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.trust import Trust
+from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.smdp.metadata import ProfileMetadata
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lpad.engine.change import Change
-    from lpad.remote.card_anchor import CardTrust
-    from lpad.server_address import ServerAddress
-    from lpad.simulator.euicc.behaviour import CardBehaviour
-    from lpad.simulator.modem_personality import ModemPersonality
-    from lpad.simulator.pki import Pki
-    from lpad.simulator.smdp.metadata import ProfilePolicyRule
-    from lpad.simulator.smdp.order import Order
+    from lpad.base.server_address import ServerAddress
+    from lpad.engine.change.change import Change
+    from lpad.remote.trust.card_anchor import CardTrust
+    from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+    from lpad.simulator.modem.personality import ModemPersonality
+    from lpad.simulator.pki.pki import Pki
+    from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
+    from lpad.simulator.smdp.store.order import Order
 
 _T = TypeVar("_T")
 

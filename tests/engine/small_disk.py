@@ -10,11 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lpad.card.link_memory import LinkMemory
+from lpad.base.errors import CardUnreachable, JournalUnavailable
+from lpad.card.link.memory import LinkMemory
 from lpad.card.quirks.quirks import LinkKind
-from lpad.engine.change import Kind
+from lpad.engine.change.change import Kind
 from lpad.engine.journal import Journal
-from lpad.errors import CardUnreachable, JournalUnavailable
 
 
 def fill(path: Path) -> None:

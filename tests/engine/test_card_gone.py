@@ -9,17 +9,17 @@ import pytest
 from engine import guarding
 from engine.lab import CARD, FIRST, SECOND, Lab
 from engine.test_full_disk import no_space
-from lpad.card import refresh
-from lpad.engine.change import Change, Kind, PauseReason, State
-from lpad.engine.snapshot import CardState
-from lpad.errors import Conflict
-from lpad.identifiers import Eid
+from lpad.base.errors import Conflict
+from lpad.base.identifiers import Eid
+from lpad.card import modem_refresh
+from lpad.engine.change.change import Change, Kind, PauseReason, State
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.euicc.card import SoftCard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 OTHER_EID = "89049032000000000000000000000105"
 ENABLE = 'AT+CSIM=50,"81E2910014BF31'
@@ -42,8 +42,8 @@ CASES: dict[str, tuple[Kind, dict[str, Any], str]] = {
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a switch give its card up soon."""
-    monkeypatch.setattr(refresh, "_PORT_AWAY", 0.2)
-    monkeypatch.setattr(refresh, "RESTART", 0.5)
+    monkeypatch.setattr(modem_refresh, "_PORT_AWAY", 0.2)
+    monkeypatch.setattr(modem_refresh, "RESTART", 0.5)
 
 
 @pytest.fixture

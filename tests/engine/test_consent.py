@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD, FIRST, SECOND, Lab
-from lpad.engine.change import Kind, QuestionKind, State
-from lpad.engine.job import Answer
-from lpad.engine.policies import Policies
-from lpad.journald import JournalHandler
+from lpad.daemon.journald import JournalHandler
+from lpad.engine.change.change import Kind, QuestionKind, State
+from lpad.engine.policy.installing import Policies
+from lpad.engine.running.run import Answer
 from lpad.lpa.install_policy import Asking, InstallPolicy
-from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.engine.change import Change
-    from lpad.engine.events import Event, Subscription
-    from lpad.simulator.smdp.order import Order
+    from lpad.engine.change.change import Change
+    from lpad.engine.change.event_hub import Event, Subscription
+    from lpad.simulator.smdp.store.order import Order
 
 LOCKED = ProfileMetadata(
     iccid=FIRST,

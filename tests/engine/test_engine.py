@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
-from lpad.card.at_csim import open_csim_link
-from lpad.deadline import Deadline
-from lpad.engine.change import Kind, QuestionKind, State
-from lpad.engine.job import Answer
-from lpad.engine.snapshot import CardState
-from lpad.errors import CardUnreachable, Conflict, NotFound
-from lpad.identifiers import Eid
-from lpad.server_address import ServerAddress
-from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable, Conflict, NotFound
+from lpad.base.identifiers import Eid
+from lpad.base.server_address import ServerAddress
+from lpad.card.at.csim import open_csim_link
+from lpad.engine.change.change import Kind, QuestionKind, State
+from lpad.engine.running.run import Answer
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.modem import PtyModem
-from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
-from lpad.simulator.smdp.order import OrderState
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.card.link import Link
-    from lpad.engine.change import Change
-    from lpad.engine.snapshot import Snapshot
-    from lpad.simulator.pki import Pki
+    from lpad.card.link.link import Link
+    from lpad.engine.change.change import Change
+    from lpad.engine.snapshot.snapshot import Snapshot
+    from lpad.simulator.pki.pki import Pki
 
 
 def ready(lab: Lab) -> Snapshot:

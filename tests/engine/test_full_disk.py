@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD, FIRST, Lab
-from lpad.engine import retrying
-from lpad.engine.backoff import Backoff
-from lpad.engine.change import Kind, PauseReason, QuestionKind, State
-from lpad.engine.job import Answer
-from lpad.engine.journal import Journal, recovery
-from lpad.engine.retrying import Course
-from lpad.engine.snapshot import CardState
-from lpad.errors import InternalError
-from lpad.simulator.faults import Fault, FaultKind
+from lpad.base.backoff import Backoff
+from lpad.base.errors import InternalError
+from lpad.engine.change.change import Kind, PauseReason, QuestionKind, State
+from lpad.engine.journal import Journal, write_retry
+from lpad.engine.running.run import Answer
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.worker import retry_rules
+from lpad.engine.worker.retry_rules import Course
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.engine.change import Change
+    from lpad.engine.change.change import Change
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
     assert FIRST not in {profile.iccid for profile in lab.engine.snapshot(CARD).profiles}
 
 
-SOON = {course: Backoff((0.3,)) for course in retrying.BACKOFF} | {Course.JOURNAL: Backoff((3600.0,))}
+SOON = {course: Backoff((0.3,)) for course in retry_rules.BACKOFF} | {Course.JOURNAL: Backoff((3600.0,))}
 """Between two attempts, but for the journal's, which is waited for."""
 
 
@@ -121,8 +121,8 @@ def paused_for(lab: Lab, change: Change, reason: PauseReason) -> Change:
 @pytest.fixture
 def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab whose downloads and journal are tried again soon."""
-    monkeypatch.setattr(retrying, "BACKOFF", SOON)
-    monkeypatch.setattr(recovery, "EVERY", 0.1)
+    monkeypatch.setattr(retry_rules, "BACKOFF", SOON)
+    monkeypatch.setattr(write_retry, "EVERY", 0.1)
     return lab
 
 

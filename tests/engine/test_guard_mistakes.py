@@ -9,19 +9,21 @@ import pytest
 from engine.guarding import REGISTERED, THIRD, enabled, ended, guarded, guarding, port, rolled_back
 from engine.lab import CARD, FIRST, SECOND
 from engine.test_full_disk import no_space
-from lpad.engine import going_back, guarded_switch, reading, switching, watching
-from lpad.engine.change import Kind, State
-from lpad.engine.guard import Phase
-from lpad.engine.job import Answer
-from lpad.engine.snapshot import CardState
-from lpad.engine.switch_policy import SwitchPolicy
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.guard import Phase
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.run import Answer
+from lpad.engine.snapshot import reading
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.switch import condition_watch, guarded_switch, switch
+from lpad.engine.switch import rollback as going_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from engine.lab import Lab
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 GET_PROFILES_INFO = 0xBF2D
 REFUSED = bytes.fromhex("BF2D0381017F")
@@ -29,8 +31,8 @@ REFUSED = bytes.fromhex("BF2D0381017F")
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "STEADY", 0.3)
-    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
 
 
 def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., Any]:
@@ -67,7 +69,7 @@ def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
 ) -> None:
     """Also before the guard is awaited: the card has switched by then."""
     with guarding(tmp_path, pki) as lab:
-        monkeypatch.setattr(guarded_switch, "switch", failing_after(switching.switch))
+        monkeypatch.setattr(guarded_switch, "switch", failing_after(switch.switch))
         assert rolled_back(ended(lab, REGISTERED))["reason"] == "internal-error"
         assert enabled(lab) == FIRST
     assert "ZeroDivisionError" in caplog.text
@@ -79,7 +81,7 @@ def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
     """What can't be done for one profile may be done for the next one of the fallback order."""
     with guarding(tmp_path, pki, registration={SECOND: 2}, policy=SwitchPolicy(fallback=(THIRD,))) as lab:
         lab.install(iccid=THIRD, name="Third")
-        monkeypatch.setattr(going_back, "switch", failing_after(switching.switch))
+        monkeypatch.setattr(going_back, "switch", failing_after(switch.switch))
         details = rolled_back(ended(lab, REGISTERED, within=1))
         assert details["enabled"] == THIRD
     assert "ZeroDivisionError" in caplog.text

@@ -23,33 +23,33 @@ from engine.guarding import (
 )
 from engine.lab import FIRST, SECOND
 from engine.test_full_disk import no_space
-from lpad.engine import watching
-from lpad.engine.book import Book
-from lpad.engine.change import Kind, State, now
-from lpad.engine.events import Hub
-from lpad.engine.guard import Guard
-from lpad.engine.job import Answer, Job
+from lpad.base.errors import Cancelled
+from lpad.base.identifiers import Eid
+from lpad.engine.change.change import Kind, State, now
+from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.guard import Guard
 from lpad.engine.journal import Journal
-from lpad.engine.measures import Measures
-from lpad.engine.switch_policy import SwitchPolicy
-from lpad.errors import Cancelled
-from lpad.identifiers import Eid
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.change_store import Book
+from lpad.engine.running.counters import Measures
+from lpad.engine.running.run import Answer, Job
+from lpad.engine.switch import condition_watch
 from lpad.simulator.euicc.card import SoftCard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.lab import Lab
-    from lpad.engine.change import Change
-    from lpad.simulator.pki import Pki
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
 
 OTHER_EID = "89049032000000000000000000000105"
 
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "STEADY", 0.3)
-    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
 
 
 def _other(folder: Path, pki: Pki) -> SoftCard:
@@ -156,7 +156,7 @@ def test_a_mistake_in_lpad_takes_the_switch_back(
     def broken(*_: object, **__: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(watching, "reach", broken)
+    monkeypatch.setattr(condition_watch, "reach", broken)
     with guarding(tmp_path, pki) as lab:
         details = rolled_back(ended(lab, "tcp:127.0.0.1:1"))
         assert details["reason"] == "internal-error"

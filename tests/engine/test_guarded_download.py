@@ -8,25 +8,25 @@ import pytest
 
 from engine.guarding import REGISTERED, THIRD, enabled, guarding, port, rolled_back, watched
 from engine.lab import CARD, FIRST, SECOND, Lab
-from engine.test_guarded_switch import PERMITS_PPR1
-from lpad.engine import watching
-from lpad.engine.change import Kind, State
-from lpad.engine.job import Answer
-from lpad.engine.policies import Policies
+from engine.switch.test_guarded_switch import PERMITS_PPR1
+from lpad.engine.change.change import Kind, State
+from lpad.engine.policy.installing import Policies
+from lpad.engine.running.run import Answer
+from lpad.engine.switch import condition_watch
 from lpad.lpa.install_policy import Asking, InstallPolicy
-from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.engine.change import Change
-    from lpad.simulator.pki import Pki
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
 
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "STEADY", 0.3)
-    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
 
 
 def download(lab: Lab, *until: str, within: float = 20.0, **order: Any) -> Change:

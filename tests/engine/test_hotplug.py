@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.lab import CARD, FIRST, Lab
-from lpad.engine.change import Kind, State
-from lpad.engine.snapshot import CardState
-from lpad.identifiers import Eid
+from lpad.base.identifiers import Eid
+from lpad.engine.change.change import Kind, State
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.euicc.card import SoftCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 OTHER_EID = "89049032000000000000000000000105"
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.engine.change import Kind, State
-from lpad.engine.idempotency import IdempotencyKey
+from lpad.base.errors import CardUnreachable, NotFound
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.idempotency import IdempotencyKey
 from lpad.engine.journal import Journal, Retention
 from lpad.engine.journal.changes import FIRST_DAY
 from lpad.engine.journal.notifications import Stage
-from lpad.errors import CardUnreachable, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ CODE = "LPA:1$smdp.example.com$SECRET-MATCHING-ID"
 WRITER = """
 import sys
 from pathlib import Path
-from lpad.engine.change import Kind
+from lpad.engine.change.change import Kind
 from lpad.engine.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 change = journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": "LPA:1$a.b$C"})

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lpad.engine.change import Kind, State
+from lpad.engine.change.change import Kind, State
 from lpad.engine.journal import Journal
-from lpad.engine.journal.reserve import SIZE
+from lpad.engine.journal.disk_reserve import SIZE
 
 SCRIPT = Path(__file__).with_name("small_disk.py")
 

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD, FIRST, Lab
-from lpad.card.at_csim import open_csim_link
-from lpad.condition import Condition
-from lpad.engine import lookout
-from lpad.engine.change import Kind, State
-from lpad.engine.health import FailoverPolicy, HealthRule
-from lpad.engine.snapshot import CardState
-from lpad.engine.switch_policy import SwitchPolicy
-from lpad.errors import CardBusy, Conflict, NotFound
-from lpad.identifiers import Eid, Imei
+from lpad.base.condition import Condition
+from lpad.base.errors import CardBusy, Conflict, NotFound
+from lpad.base.identifiers import Eid, Imei
+from lpad.card.at.csim import open_csim_link
+from lpad.engine.change.change import Kind, State
+from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.worker import presence
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.modem import PtyModem
+from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.card.link import Link
-    from lpad.deadline import Deadline
-    from lpad.engine.card import CardPort
+    from lpad.base.deadline import Deadline
+    from lpad.card.link.link import Link
+    from lpad.engine.running.held_card import CardPort
 
 OTHER = "other"
 OTHER_EID = "89049032123451234512345678901300"
@@ -170,7 +170,7 @@ class Slow:
 @pytest.mark.parametrize("name", [CARD, OTHER])
 def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Whoever was refused it has it at once, under the same name or another, and not at the next look."""
-    monkeypatch.setattr(lookout, "REOPENING", (3600,))
+    monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open))
     ready(lab)
@@ -182,7 +182,7 @@ def test_a_port_that_is_let_go_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, n
 
 def test_cards_that_change_places(lab: Lab, monkeypatch: pytest.MonkeyPatch, other: CardPort) -> None:
     """Each has the other's port as soon as it is free, whichever of them lets go last."""
-    monkeypatch.setattr(lookout, "REOPENING", (3600,))
+    monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open), other)
     ready(lab)

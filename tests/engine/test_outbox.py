@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import CARD, FIRST, Lab
-from lpad.engine.change import Kind
+from lpad.engine.change.change import Kind
 from lpad.engine.outbox import BACKOFF
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.smdp.metadata import ProfileMetadata, Recipient
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from lpad.engine.journal import StoredNotification

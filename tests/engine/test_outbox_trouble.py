@@ -13,28 +13,28 @@ from engine.lab import FIRST, Lab
 from engine.test_full_disk import no_space
 from engine.test_hotplug import OTHER_EID
 from engine.test_outbox import NOTIFY, failed_once, pending
-from lpad.deadline import Deadline
-from lpad.engine.backoff import JITTER
-from lpad.engine.change import Kind, State
-from lpad.engine.events import Hub
+from lpad.base.backoff import JITTER
+from lpad.base.deadline import Deadline
+from lpad.base.errors import JournalUnavailable, LpadError, ServerRefused, ServerUnreachable
+from lpad.base.identifiers import Eid
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.event_hub import Hub
+from lpad.engine.environment.environment import Surroundings
 from lpad.engine.journal.notifications import Stage
 from lpad.engine.outbox import BACKOFF, collection, delivery, outbox
 from lpad.engine.outbox.outbox import Outbox
-from lpad.engine.surroundings import Surroundings
-from lpad.errors import JournalUnavailable, LpadError, ServerRefused, ServerUnreachable
-from lpad.identifiers import Eid
 from lpad.remote.es9plus import Es9Plus
-from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.smdp.metadata import ProfileMetadata, Recipient
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from lpad.engine.journal import Journal
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 
 @pytest.fixture

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import FIRST, Lab
-from lpad.engine import retrying
-from lpad.engine.backoff import Backoff
-from lpad.engine.change import Change, Kind, State
+from lpad.base.backoff import Backoff
+from lpad.engine.change.change import Change, Kind, State
 from lpad.engine.journal.database import Database
+from lpad.engine.worker import retry_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lpad.engine.journal.database import Transaction
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
         made.shoot()
 
     monkeypatch.setattr(Database, "writing", writing)
-    monkeypatch.setattr(retrying, "BACKOFF", {course: Backoff((0.05,)) for course in retrying.BACKOFF})
+    monkeypatch.setattr(retry_rules, "BACKOFF", {course: Backoff((0.05,)) for course in retry_rules.BACKOFF})
     return made
 
 

@@ -9,12 +9,12 @@ import pytest
 from card.private_pcscd import FIRST as READER
 from card.private_pcscd import PrivatePcscd, wait_for_cards
 from engine.lab import CARD, FIRST, SECOND, Lab
-from lpad.card_ports import CardPorts
-from lpad.engine.change import Kind, PauseReason
-from lpad.engine.job import Answer
-from lpad.engine.snapshot import CardState
+from lpad.daemon.card_ports import CardPorts
+from lpad.engine.change.change import Kind, PauseReason
+from lpad.engine.running.run import Answer
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.settings import SettingsFile
-from lpad.simulator.vpcd import VirtualReaderCard
+from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

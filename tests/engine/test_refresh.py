@@ -11,26 +11,26 @@ import pytest
 from card.link_contract import soon
 from engine.lab import FIRST, SECOND, Lab
 from lpa.bench import Contacts
-from lpad.card.at_link import open_at_link
-from lpad.card.isdr import isdr_session
-from lpad.card.link_memory import LinkMemory
-from lpad.card.logical_channel import TERMINAL_CAPABILITY, RawLink
-from lpad.engine import insisting
-from lpad.engine.card import CardPort
-from lpad.engine.change import Kind, State
-from lpad.identifiers import Iccid
+from lpad.base.identifiers import Iccid
+from lpad.card.at.at_link import open_at_link
+from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.memory import LinkMemory
+from lpad.engine.change.change import Kind, State
+from lpad.engine.running.held_card import CardPort
+from lpad.engine.switch import asking_again
 from lpad.lpa.euicc import Euicc
 from lpad.protocol.at_dialogue import AtCommand
-from lpad.simulator.euicc.behaviour import CardBehaviour
-from lpad.simulator.modem_personality import Handles, ModemPersonality, Notices
-from lpad.simulator.personality import find_personality
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.modem.personality import Handles, ModemPersonality, Notices
+from lpad.simulator.personalities import find_personality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.engine.change import Change
-    from lpad.simulator.pki import Pki
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
 
 WAIT: dict[str, Any] = {"step": "wait", "seconds": 0.3}
 SIM: dict[str, Any] = {
@@ -446,7 +446,7 @@ def test_a_card_that_stays_busy_gets_its_modem_restarted(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last resort, once (openpilot)."""
-    monkeypatch.setattr(insisting, "BUSY", 1.0)
+    monkeypatch.setattr(asking_again, "BUSY", 1.0)
     with bench(tmp_path, pki, away_after_reset=0.3) as lab:
         iccid = lab.install()
         lab.card.faults.cat_busy = 2

@@ -13,13 +13,13 @@ import pytest
 
 from engine.lab import CARD, Lab
 from engine.test_full_disk import no_space
-from lpad.engine.change import Kind, State
-from lpad.engine.journal import SCHEMA_VERSION, Journal, recovery
-from lpad.engine.journal.health import JournalState
-from lpad.engine.journal.set_aside import KEPT
-from lpad.engine.snapshot import CardState
-from lpad.errors import JournalUnavailable, NotFound
-from lpad.simulator.faults import Fault, FaultKind
+from lpad.base.errors import JournalUnavailable, NotFound
+from lpad.engine.change.change import Kind, State
+from lpad.engine.journal import SCHEMA_VERSION, Journal, write_retry
+from lpad.engine.journal.damaged_file import KEPT
+from lpad.engine.journal.writability import JournalState
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def public() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a sick journal be tried again soon, so that nobody waits a minute."""
-    monkeypatch.setattr(recovery, "EVERY", 0.05)
+    monkeypatch.setattr(write_retry, "EVERY", 0.05)
 
 
 def filled(path: Path) -> None:

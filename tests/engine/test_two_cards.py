@@ -6,14 +6,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from engine.lab import CARD, Lab
-from lpad.deadline import Deadline
-from lpad.engine.card import CardPort
-from lpad.engine.change import Kind, State
-from lpad.engine.snapshot import CardState
-from lpad.errors import CardUnreachable
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable
+from lpad.engine.change.change import Kind, State
+from lpad.engine.running.held_card import CardPort
+from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
-    from lpad.card.link import Link
+    from lpad.card.link.link import Link
 
 SHORT = 1.0
 """Seconds in which the engine is to stop: as good as over once a stuck worker was waited for."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journeys.gateway import Gateway
-from lpad.identifiers import Iccid
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

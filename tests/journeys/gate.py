@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.errors import CardUnreachable
+from lpad.base.errors import CardUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lpad.client import Change
     from lpad.simulator.euicc.card import SoftCard
-    from lpad.simulator.modem_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 STORE_DATA = 0xE2
 ENABLE = bytes.fromhex("BF31")

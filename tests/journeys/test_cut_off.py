@@ -8,7 +8,7 @@ import pytest
 
 from journeys.gate import STORE_DATA, Gated, enabling, gated_gateway
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.simulator.euicc.faults import CardFaults
+from lpad.simulator.euicc.chip.faults import CardFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

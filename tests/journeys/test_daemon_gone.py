@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journeys.gateway import PATIENCE, Gateway
-from lpad.cli import exit_codes
+from lpad.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

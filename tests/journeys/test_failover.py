@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from journeys.gateway import CARD, Gateway
-from lpad.identifiers import Iccid
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 if TYPE_CHECKING:
     from lpad.client import Failover

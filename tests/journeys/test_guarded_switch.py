@@ -11,9 +11,9 @@ import pytest
 
 from journeys.gate import Gate, enabling, gated_gateway
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.identifiers import Iccid
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.modem_personality import ModemPersonality
+from lpad.base.identifiers import Iccid
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,11 +10,11 @@ import sys
 
 import pytest
 
+from daemon.test_journald import Journal
 from journeys.gateway import CARD, Gateway
-from lpad.identifiers import Iccid
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from secret_hunt import spellings
-from test_journald import Journal
 
 MATCHING_ID = "KQ7-TRACED-MATCHING-ID"
 CONFIRMATION_CODE = "vErY-53cret"
@@ -128,7 +128,7 @@ def test_one_line_an_event() -> None:
 
 IN_THE_JOURNAL = """
 import pathlib, sys
-from lpad import journald
+from lpad.daemon import journald
 journald.SOCKET = pathlib.Path(sys.argv.pop(1))
 from lpad.cli.lpad import main
 main()

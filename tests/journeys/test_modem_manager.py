@@ -10,8 +10,8 @@ import pytest
 
 from card.modem_manager_double import NAME, UID, ModemManagerDouble, private_bus
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.card.isdr_aids import ESTK_SE0
-from lpad.identifiers import ISD_R
+from lpad.base.identifiers import ISD_R
+from lpad.card.link.isdr_aids import ESTK_SE0
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.simulator.personality import find_personality, personality_names
+from lpad.simulator.personalities import find_personality, personality_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

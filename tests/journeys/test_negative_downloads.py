@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.simulator.euicc.behaviour import CardBehaviour
-from lpad.simulator.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

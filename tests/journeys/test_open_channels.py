@@ -12,9 +12,9 @@ from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards
 from journeys.gate import Gate, enabling, loading
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.open_channels import ApduLog, left_open_at
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.personality import find_personality
-from lpad.simulator.vpcd import VirtualReaderCard
+from lpad.simulator.personalities import find_personality
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

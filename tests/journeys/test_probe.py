@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.cli import exit_codes
-from lpad.simulator.personality import find_personality
+from lpad.cli.terminal import exit_codes
+from lpad.simulator.personalities import find_personality
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ import pytest
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, wait_for_cards
 from journeys.gateway import PATIENCE, Gateway
 from journeys.open_channels import ApduLog
+from lpad.base.identifiers import Eid
 from lpad.client import Client
-from lpad.identifiers import Eid
-from lpad.simulator.euicc.behaviour import Answers, CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.vpcd import VirtualReaderCard
+from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
+from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

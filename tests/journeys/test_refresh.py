@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.simulator.modem_personality import ModemPersonality, Notices
+from lpad.simulator.modem.personality import ModemPersonality, Notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,11 +12,11 @@ import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
 from journeys.managed import Managed
-from lpad.card.serial_line import SerialLine
-from lpad.errors import CardBusy
-from lpad.identifiers import Eid
+from lpad.base.errors import CardBusy
+from lpad.base.identifiers import Eid
+from lpad.card.port.serial_line import SerialLine
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.modem import PtyModem
+from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.simulator.euicc.behaviour import Answers, CardBehaviour
+from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journeys.gateway import CARD, PATIENCE, Gateway
-from lpad.identifiers import Iccid
+from lpad.base.identifiers import Iccid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

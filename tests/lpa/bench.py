@@ -6,22 +6,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lpad.activation_code import ActivationCode
-from lpad.card.isdr import isdr_session
-from lpad.card.logical_channel import RawLink
+from lpad.base.activation_code import ActivationCode
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled
+from lpad.base.identifiers import Iccid, Imei
+from lpad.base.server_address import ServerAddress
+from lpad.card.channel.logical_channel import RawLink
+from lpad.card.isdr.isdr import isdr_session
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo, release
-from lpad.deadline import Deadline
-from lpad.errors import Cancelled
-from lpad.identifiers import Iccid, Imei
 from lpad.lpa.download import Decision, Download, Installed, Order
 from lpad.lpa.euicc import Euicc
 from lpad.protocol.download_session import Step
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.hosts import Hosts
-from lpad.remote.route import Route
-from lpad.server_address import ServerAddress
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.smdp.metadata import ProfileMetadata
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.route import Route
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from lpad.lpa.download import Offer
     from lpad.lpa.install_policy import InstallPolicy
-    from lpad.remote.trust import Trust
+    from lpad.remote.trust.trust import Trust
     from lpad.simulator.euicc.card import SoftCard
-    from lpad.simulator.smdp.order import Order as ServersOrder
     from lpad.simulator.smdp.server import SmDp
+    from lpad.simulator.smdp.store.order import Order as ServersOrder
 
 ICCID = "8900012345678901234"
 OTHER_ICCID = "8900012345678905678"

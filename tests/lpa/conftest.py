@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import Bench
-from lpad.remote.trust import Trust
-from lpad.simulator.credential import Curve
+from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.pki.credential import Curve
 from lpad.simulator.smdp.server import SmDp
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
     MakeBench = Callable[..., AbstractContextManager[Bench]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.deadline import Deadline
+    from lpad.base.deadline import Deadline
 
 
 class ScriptedIsdr:

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import DEVICE, GOOD_WAY, ICCID, OTHER_ICCID, Caller, soon
-from lpad.codec import tlv
+from lpad.base.errors import Cancelled, ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import tlv
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo, release
-from lpad.errors import Cancelled, ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
-from lpad.identifiers import Iccid
 from lpad.lpa import notification_delivery
 from lpad.lpa.download import Decision, Download, Order
 from lpad.protocol.download_session import Step
-from lpad.simulator.euicc.behaviour import CardBehaviour, Operator, RatRule
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.pki import Pki
-from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour, Operator, RatRule
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lpa.bench import Bench
     from lpa.conftest import MakeBench
-    from lpad.simulator.credential import Curve
+    from lpad.simulator.pki.credential import Curve
 
 CANCELLED = Step.CANCEL_SESSION
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import GOOD_WAY, ICCID, OTHER_ICCID, Bench, Caller, soon
-from lpad.errors import (
+from lpad.base.errors import (
     CardMalformed,
     CardRefused,
     CardStatus,
@@ -19,17 +19,17 @@ from lpad.errors import (
     ServerUnreachable,
     ServerUntrusted,
 )
-from lpad.identifiers import Iccid
+from lpad.base.identifiers import Iccid
 from lpad.lpa.download import Order
 from lpad.protocol.download_session import Step
-from lpad.simulator.euicc.behaviour import CardBehaviour
-from lpad.simulator.faults import Fault, FaultKind, TlsIdentity
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.smdp.metadata import ProfileMetadata
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from lpa.conftest import MakeBench
-    from lpad.simulator.smdp.order import Order as ServersOrder
+    from lpad.simulator.smdp.store.order import Order as ServersOrder
 
 INITIATE, CLIENT, PACKAGE = "initiateAuthentication", "authenticateClient", "getBoundProfilePackage"
 LOAD_BPP, CANCEL_SESSION = 0xBF36, 0xBF41

@@ -9,17 +9,17 @@ import pytest
 
 from codec.test_bound_profile import WHOLE
 from lpa.scripted_isdr import ScriptedIsdr
-from lpad.codec import tlv
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled, CardMalformed, CardRefused, CardStatus, InvalidValue
+from lpad.base.identifiers import Iccid, TransactionId
+from lpad.codec.asn1 import tlv
+from lpad.codec.asn1.schema import Schema
 from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import AuthenticateServerRequest
 from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest
 from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
-from lpad.codec.schema import Schema
-from lpad.deadline import Deadline
-from lpad.errors import Cancelled, CardMalformed, CardRefused, CardStatus, InvalidValue
-from lpad.identifiers import Iccid, TransactionId
+from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.euicc import Euicc
-from lpad.lpa.refusal import installation_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

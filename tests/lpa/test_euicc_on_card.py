@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import ICCID, OTHER_ICCID, Bench, soon
+from lpad.base.errors import CardRefused
+from lpad.base.identifiers import Iccid
 from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
 from lpad.codec.messages.profile_info import TAGS, ProfileState
-from lpad.errors import CardRefused
-from lpad.identifiers import Iccid
-from lpad.simulator.smdp.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.identifiers import Aid
+    from lpad.base.identifiers import Aid
 
 FIRST = Iccid.parse(ICCID)
 SECOND = Iccid.parse(OTHER_ICCID)

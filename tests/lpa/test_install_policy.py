@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import ICCID, OTHER_ICCID, Bench, Caller
+from lpad.base.errors import PolicyRefused, ServerMalformed
+from lpad.base.identifiers import Iccid
+from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.metadata import OperatorId, ProfileClass
 from lpad.codec.messages.metadata import ProfileMetadata as Read
-from lpad.errors import PolicyRefused, ServerMalformed
-from lpad.identifiers import Iccid
 from lpad.lpa.install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment
 from lpad.lpa.server_checks import same_profile
 from lpad.protocol.download_session import Step
-from lpad.server_address import ServerAddress
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.smdp.metadata import Owner, ProfileMetadata, ProfilePolicyRule
-from lpad.simulator.smdp.metadata import ProfileClass as OfferedClass
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.metadata import ProfileClass as OfferedClass
 
 if TYPE_CHECKING:
-    from lpad.simulator.smdp.order import Order
+    from lpad.simulator.smdp.store.order import Order
 
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import ICCID, Bench, soon
-from lpad.errors import InvalidValue, ServerError, ServerRefused, ServerUnreachable
-from lpad.identifiers import Iccid
+from lpad.base.errors import InvalidValue, ServerError, ServerRefused, ServerUnreachable
+from lpad.base.identifiers import Iccid
 from lpad.lpa.notification_delivery import PendingNotification, by_recipient, deliver, remove, retrieve
-from lpad.simulator.euicc.behaviour import CardBehaviour
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.smdp.metadata import Event, ProfileMetadata, Recipient
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.metadata import Event, ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from lpa.conftest import MakeBench

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import DEVICE, OTHER_ICCID, Bench, Caller, soon
-from lpad.errors import ServerError, ServerMalformed
+from lpad.base.errors import ServerError, ServerMalformed
 from lpad.lpa.download import Download, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lpad.remote.es9plus import Es9Plus
-    from lpad.remote.https import HttpAnswer
-    from lpad.simulator.smdp.order import Order as ServersOrder
+    from lpad.remote.https.connection import HttpAnswer
+    from lpad.simulator.smdp.store.order import Order as ServersOrder
 
 FUNCTIONS = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackage")
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import GOOD_WAY, ICCID, Caller, soon
-from lpad.codec import tlv
-from lpad.errors import Cancelled
-from lpad.identifiers import Iccid
+from lpad.base.errors import Cancelled
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import tlv
 from lpad.lpa import notification_delivery
 from lpad.lpa.download import Order
 from lpad.protocol.download_session import Step
-from lpad.simulator.euicc.behaviour import Answers, CardBehaviour
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from typing import Any

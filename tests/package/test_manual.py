@@ -12,7 +12,7 @@ import pytest
 from lpad.cli.lpactl import cli as lpactl
 from lpad.cli.lpad import cli as lpad
 from lpad.settings import Settings
-from lpad.settings.conversion import fields_below
+from lpad.settings.parsing.conversion import fields_below
 from package.manual import PAGES, page, write
 
 if TYPE_CHECKING:

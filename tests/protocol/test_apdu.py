@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpad.errors import InternalError, InvalidValue, MalformedError
+from lpad.base.errors import InternalError, InvalidValue, MalformedError
 from lpad.protocol.apdu import (
     LARGEST_ANSWER,
     Command,

@@ -8,16 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpad.errors import InternalError, MalformedError
+from lpad.base.errors import InternalError, MalformedError
 from lpad.protocol.at_commands import cgsn, csim, response_apdu
-from lpad.protocol.at_dialogue import (
-    LONGEST_LINE,
-    MOST_LINES,
-    AtAnswer,
-    AtCommand,
-    AtDialogue,
-    State,
-)
+from lpad.protocol.at_dialogue import LONGEST_LINE, MOST_LINES, AtAnswer, AtCommand, AtDialogue, State
 from lpad.protocol.at_dialogue import _Line as Line
 
 APDU = bytes.fromhex("0070000001")

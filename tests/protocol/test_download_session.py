@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lpad.errors import InternalError
+from lpad.base.errors import InternalError
 from lpad.protocol.download_session import (
     DUTIES,
     ENDS,

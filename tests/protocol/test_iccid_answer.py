@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.errors import MalformedError
+from lpad.base.errors import MalformedError
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.iccid_answer import iccid_told
 

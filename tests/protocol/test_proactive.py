@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpad.errors import MalformedError
+from lpad.base.errors import MalformedError
 from lpad.protocol.proactive import (
     REFRESH_ONLY,
     ProactiveCommand,

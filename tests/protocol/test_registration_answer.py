@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.errors import MalformedError
+from lpad.base.errors import MalformedError
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.registration_answer import registration_announced, registration_told
 

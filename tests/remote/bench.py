@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.hosts import Hosts
-from lpad.remote.route import Route
-from lpad.server_address import ServerAddress
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.route import Route
 from remote.scripted_server import Reply, ScriptedServer, Seen
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from lpad.remote.trust import Trust
-    from lpad.simulator.credential import Credential
-    from lpad.simulator.pki import Pki
+    from lpad.remote.trust.trust import Trust
+    from lpad.simulator.pki.credential import Credential
+    from lpad.simulator.pki.pki import Pki
 
 NAME = "smdp.example.com"
 

@@ -14,21 +14,20 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lpad.codec.revocation_list import RevocationList
-from lpad.deadline import Deadline
-from lpad.remote.card_anchor import CardTrust
+from lpad.base.deadline import Deadline
+from lpad.base.server_address import ServerAddress
+from lpad.codec.x509.revocation_list import RevocationList
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.handshakes import Offer
-from lpad.remote.hosts import Hosts
-from lpad.remote.route import Route
-from lpad.remote.trust import Trust
-from lpad.server_address import ServerAddress
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.route import Route
+from lpad.remote.trust.card_anchor import CardTrust
+from lpad.remote.trust.trust import Offer, Trust
 from remote.forge import NAME
 from remote.scripted_server import Reply, ScriptedServer
 from remote.server_chains import CASES, World
 
 if TYPE_CHECKING:
-    from lpad.remote.trust_report import TrustReport
+    from lpad.remote.trust.report import TrustReport
     from remote.server_chains import Shown
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"

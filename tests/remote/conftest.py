@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.remote.trust import Trust
-from lpad.simulator.credential import Curve
+from lpad.remote.trust.trust import Trust
+from lpad.simulator.pki.credential import Curve
 from remote.bench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from lpad.simulator.credential import Credential
+    from lpad.simulator.pki.credential import Credential
 
 SUCCESS = b'{"header":{"functionExecutionStatus":{"status":"Executed-Success"}}}'
 

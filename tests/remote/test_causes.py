@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import lpad
-from lpad.remote.tls_failure import _VERDICTS
+from lpad.remote.trust.tls_failure import _VERDICTS
 from remote.chain_table import DOCUMENT
 
 ROOT = Path(lpad.__file__).parent
@@ -17,7 +17,7 @@ def test_every_cause_is_explained() -> None:
     section = DOCUMENT.read_text(encoding="utf-8").partition("### Causes\n")[2].partition("\n## ")[0]
     told = set(re.findall(r"`([a-z-]+)`", section)) - {"server-untrusted", "server-unreachable"}
     source = "".join(
-        path.read_text(encoding="utf-8") for room in ("remote", "lpa") for path in (ROOT / room).glob("*.py")
+        path.read_text(encoding="utf-8") for room in ("remote", "lpa") for path in (ROOT / room).rglob("*.py")
     )
     raised = {
         cause

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.deadline import Deadline
-from lpad.errors import ServerError, ServerMalformed, ServerRefused, ServerUnreachable
+from lpad.base.deadline import Deadline
+from lpad.base.errors import ServerError, ServerMalformed, ServerRefused, ServerUnreachable
+from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.hosts import Hosts
-from lpad.remote.route import Route
-from lpad.server_address import ServerAddress
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.route import Route
 from remote.bench import NAME
 from remote.scripted_server import SUCCESS, Reply, Seen
 
 if TYPE_CHECKING:
-    from lpad.remote.trust import Trust
+    from lpad.remote.trust.trust import Trust
     from remote.bench import Bench
 
 PLENTY = 30.0

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from lpad.deadline import Deadline
-from lpad.errors import ServerUntrusted
-from lpad.simulator.certificate_profile import ROLE_DP_TLS
-from lpad.simulator.credential import Credential, Curve
+from lpad.base.deadline import Deadline
+from lpad.base.errors import ServerUntrusted
+from lpad.simulator.pki.certificate_profile import ROLE_DP_TLS
+from lpad.simulator.pki.credential import Credential, Curve
 from remote.bench import NAME, Bench
 from remote.scripted_server import Reply
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.errors import InvalidSettings
+from lpad.base.errors import InvalidSettings
 from lpad.settings import SettingsFile
-from lpad.settings.document import LARGEST
+from lpad.settings.parsing.document import LARGEST
 
 if TYPE_CHECKING:
     from pathlib import Path

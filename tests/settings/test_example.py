@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from lpad.settings import Settings, SettingsFile
-from lpad.settings.conversion import fields_below
-from lpad.settings.document import Document
-from lpad.settings.section import Section
+from lpad.settings.parsing.conversion import fields_below
+from lpad.settings.parsing.document import Document
+from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:
-    from lpad.settings.report import KeyPath
+    from lpad.settings.parsing.mistakes import KeyPath
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "lpad.yaml"
 TEXT = EXAMPLE.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lpad.errors import InvalidSettings
+from lpad.base.errors import InvalidSettings
 from lpad.settings import SettingsFile, device_capabilities, version_bytes
 
 CAPS = "device_capabilities"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lpad.cli.sim import sim
-from lpad.simulator.euicc.behaviour import CardBehaviour
-from lpad.simulator.faults import FaultKind
+from lpad.cli.simulated.sim import sim
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.smdp.functions.faults import FaultKind
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lpad.errors import CardUnreachable, InvalidValue
+from lpad.base.errors import CardUnreachable, InvalidValue
 from lpad.simulator.replayed_card import Exchange, ReplayedCard
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lpad.cli import exit_codes
+from lpad.cli.terminal import exit_codes
 from system.gateway import CARD
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpad.cli import exit_codes
+from lpad.cli.terminal import exit_codes
 from system.container import finish
 from system.gateway import CARD, SIM
 

@@ -15,14 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
 
-from lpad.api.body import decoded
-from lpad.api.call import Call
-from lpad.api.configuration import Configuration
-from lpad.api.etag import tagged
-from lpad.api.problem import problem_response
-from lpad.api.roles import ROLE_FOR, Role
+from lpad.api.request.call import Call
+from lpad.api.request.decoding import decoded
+from lpad.api.request.etag import tagged
+from lpad.api.request.problem import problem_response
+from lpad.api.request.roles import ROLE_FOR, Role
+from lpad.api.request.settings_state import Configuration
 from lpad.api.routes import OF_CHANGE, ROUTES
-from lpad.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound, NotPermitted
+from lpad.base.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound, NotPermitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
-    from lpad.api.roles import AccessRules
-    from lpad.api.routes import Route
+    from lpad.api.request.roles import AccessRules
+    from lpad.api.route import Route
     from lpad.engine.engine import Engine
 
     Endpoint = Callable[[Request], Coroutine[None, None, Response]]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import lpad
-from lpad.api.bodies import NoBody
-from lpad.api.call import LONGEST_KEY, LONGEST_WAIT
-from lpad.api.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
-from lpad.api.roles import ROLE_FOR
-from lpad.engine.change import Change
+from lpad.api.request.bodies import NoBody
+from lpad.api.request.call import LONGEST_KEY, LONGEST_WAIT
+from lpad.api.request.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
+from lpad.api.request.roles import ROLE_FOR
+from lpad.engine.change.change import Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lpad.api.routes import Route
+    from lpad.api.route import Route
 
 _NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 _QUERY: dict[str, tuple[dict[str, Any], str]] = {

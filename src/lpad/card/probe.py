@@ -11,23 +11,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lpad.card.isdr import isdr_session
-from lpad.card.isdr_aids import isdr_aids
-from lpad.card.isdr_census import FoundIsdr, isdrs_of
-from lpad.card.link_facts import LinkFacts, facts_of, mask
+from lpad.base.errors import CardError, CardMalformed, CardStatus, MalformedError
+from lpad.base.redaction import mask
+from lpad.card.isdr.census import FoundIsdr, isdrs_of
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.facts import LinkFacts, facts_of
+from lpad.card.link.isdr_aids import isdr_aids
 from lpad.codec.messages.card import GET_EID, decode_eid
 from lpad.codec.messages.euicc_info import EuiccInfo2
-from lpad.errors import CardError, CardMalformed, CardStatus, MalformedError
 from lpad.protocol.apdu import LARGEST_BLOCK
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lpad.card.isdr import Isdr
-    from lpad.card.link import Channel, Link
-    from lpad.deadline import Deadline
-    from lpad.identifiers import Aid, Eid, Imei
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid, Eid, Imei
+    from lpad.card.isdr.isdr import Isdr
+    from lpad.card.link.link import Channel, Link
 
     Shown = str | int | float | bool | None | list["Shown"] | dict[str, "Shown"]
 

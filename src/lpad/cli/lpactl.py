@@ -6,9 +6,24 @@ import sys
 
 import click
 
-from lpad.cli import acting, exit_codes, notifying, probing, showing, trusting
-from lpad.cli.lpactl_group import cli
-from lpad.cli.output import OutputLostError, end_without_output
+from lpad.cli.commands import (
+    changing as acting,
+)
+from lpad.cli.commands import (
+    outbox_command as notifying,
+)
+from lpad.cli.commands import (
+    probe_command as probing,
+)
+from lpad.cli.commands import (
+    showing,
+)
+from lpad.cli.commands import (
+    trust_command as trusting,
+)
+from lpad.cli.commands.group import cli
+from lpad.cli.terminal import exit_codes
+from lpad.cli.terminal.output import OutputLostError, end_without_output
 
 __all__ = ["acting", "cli", "main", "notifying", "probing", "showing", "trusting"]
 

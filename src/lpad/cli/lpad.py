@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 import lpad
-from lpad.cli import exit_codes
-from lpad.cli.output import Output, OutputLostError, end_without_output
-from lpad.errors import LpadError
+from lpad.base.errors import LpadError
+from lpad.cli.terminal import exit_codes
+from lpad.cli.terminal.output import Output, OutputLostError, end_without_output
 
 
 class _LazyGroup(click.Group):
@@ -22,11 +22,11 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "sim":
-            from lpad.cli.sim import sim  # noqa: PLC0415 - see above
+            from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - see above
 
             return sim
         if cmd_name == "demo":
-            from lpad.cli.demo import demo  # noqa: PLC0415 - see above
+            from lpad.cli.simulated.demo import demo  # noqa: PLC0415 - see above
 
             return demo
         if cmd_name == "probe":
@@ -56,7 +56,7 @@ def cli() -> None:
 )
 def serve(config: Path) -> None:
     """Run the daemon."""
-    from lpad import daemon  # noqa: PLC0415 - check-config needs none of it
+    from lpad.daemon import daemon  # noqa: PLC0415 - check-config needs none of it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
 
     daemon.run(SettingsFile.read(config))
@@ -70,7 +70,7 @@ def check_config(file: Path) -> None:
     Exit code 0 when nothing is. What may be right but doesn't fit this machine now, such as a port that isn't
     there, is a note.
     """
-    from lpad.servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
+    from lpad.daemon.servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
     from lpad.settings.machine import notes  # noqa: PLC0415 - likewise
 
@@ -86,7 +86,7 @@ def _tell(text: str) -> None:
     """Say what ended lpad; in the journal as an error, where systemd reads priorities from the lines."""
     prefix = ""
     if "JOURNAL_STREAM" in os.environ:
-        from lpad.journald import is_journal  # noqa: PLC0415 - only there
+        from lpad.daemon.journald import is_journal  # noqa: PLC0415 - only there
 
         prefix = "<3>" if is_journal(sys.stderr) else ""
     click.echo("\n".join(prefix + line for line in text.split("\n")), err=True)

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lpad.card.at_link import open_at_link
-from lpad.card.isdr_aids import isdr_aids
-from lpad.card.link_facts import mask
-from lpad.card.pcsc_link import open_pcsc_link
-from lpad.card.port_loan import PortLoan
-from lpad.card.ports import find_ports
+from lpad.base.deadline import Deadline
+from lpad.base.identifiers import Aid
+from lpad.base.redaction import mask
+from lpad.card.at.at_link import open_at_link
+from lpad.card.available_ports import find_ports
+from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.pcsc.pcsc_link import open_pcsc_link
+from lpad.card.port.loan import PortLoan
 from lpad.card.probe import probe as probe_link
-from lpad.cli.output import Output
-from lpad.cli.probe_report import print_report
-from lpad.deadline import Deadline
-from lpad.identifiers import Aid
+from lpad.cli.terminal.output import Output
+from lpad.cli.terminal.probe_report import print_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.card.link import Link
+    from lpad.card.link.link import Link
 
 _PATIENCE = 120.0
 _LISTING = 10.0

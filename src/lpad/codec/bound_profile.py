@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from lpad.codec import tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import TransactionId
+from lpad.codec.asn1 import tlv
 from lpad.codec.messages.metadata import ProfileMetadata
-from lpad.errors import MalformedError
-from lpad.identifiers import TransactionId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lpad.errors import MalformedError
-from lpad.identifiers import TransactionId
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import TransactionId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

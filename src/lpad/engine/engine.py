@@ -7,48 +7,47 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpad.card.ports import find_ports
-from lpad.deadline import Deadline
-from lpad.engine.book import Book
-from lpad.engine.card_trust import card_trust
-from lpad.engine.change import CALLER, Kind, PauseReason
-from lpad.engine.claims import Claims
-from lpad.engine.events import Hub
-from lpad.engine.failovers import Failovers
-from lpad.engine.figures import Figures
-from lpad.engine.idempotency import Submission
-from lpad.engine.journal.recovery import Recovery
-from lpad.engine.measures import Measures
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Conflict, LpadError, NotFound
+from lpad.base.liveness import stuck
+from lpad.card.available_ports import find_ports
+from lpad.engine.change.change import CALLER, EID, Kind, PauseReason
+from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.idempotency import Submission
+from lpad.engine.environment.environment import Surroundings
+from lpad.engine.journal.write_retry import Recovery
 from lpad.engine.outbox import Outbox
-from lpad.engine.policies import Policies
-from lpad.engine.same_card import EID
-from lpad.engine.surroundings import Surroundings
-from lpad.engine.worker import Worker
-from lpad.engine.workforce import Workforce
-from lpad.errors import Conflict, LpadError, NotFound
-from lpad.progress import stuck
+from lpad.engine.policy.installing import Policies
+from lpad.engine.running.change_store import Book
+from lpad.engine.running.counters import Measures
+from lpad.engine.running.gauges import Figures
+from lpad.engine.snapshot.trusted_issuers import card_trust
+from lpad.engine.unattended.failovers import Failovers
+from lpad.engine.worker.card_ownership import Claims
+from lpad.engine.worker.worker import Worker
+from lpad.engine.worker.workers import Workforce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from lpad.card.ports import Ports
-    from lpad.engine.card import CardPort
-    from lpad.engine.change import Change, Json
-    from lpad.engine.events import Subscription
-    from lpad.engine.failover import FailoverStatus
-    from lpad.engine.idempotency import IdempotencyKey
-    from lpad.engine.job import Answer
+    from lpad.base.server_address import ServerAddress
+    from lpad.card.available_ports import Ports
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.event_hub import Subscription
+    from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.journal import Journal, Retention, StoredNotification
-    from lpad.engine.journal.health import JournalHealth
-    from lpad.engine.means import Patience
-    from lpad.engine.provisioning import ProvisioningState
-    from lpad.engine.rescue import RescueState
-    from lpad.engine.snapshot import Icon, Snapshot
-    from lpad.engine.switch_policy import SwitchPolicy
-    from lpad.remote.card_anchor import CardTrust
+    from lpad.engine.journal.writability import JournalHealth
+    from lpad.engine.policy.switching import SwitchPolicy
+    from lpad.engine.running.context import Patience
+    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.run import Answer
+    from lpad.engine.snapshot.snapshot import Icon, Snapshot
+    from lpad.engine.unattended.failover import FailoverStatus
+    from lpad.engine.unattended.first_profile import ProvisioningState
+    from lpad.engine.unattended.rescue import RescueState
     from lpad.remote.es9plus import Es9Plus
-    from lpad.server_address import ServerAddress
+    from lpad.remote.trust.card_anchor import CardTrust
 
     ConnectFor = Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]
 

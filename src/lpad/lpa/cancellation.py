@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lpad.codec.messages.download import CancelSessionReason
-from lpad.codec.status_codes import Remedy
-from lpad.deadline import Deadline
-from lpad.errors import (
+from lpad.base.deadline import Deadline
+from lpad.base.errors import (
     Cancelled,
     CardError,
     ConfirmationCodeRequired,
@@ -17,6 +15,8 @@ from lpad.errors import (
     PolicyRefused,
     ServerRefused,
 )
+from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.status_codes import Remedy
 from lpad.lpa.download_port import Decision
 from lpad.lpa.install_policy import reason_of
 from lpad.protocol.download_session import State

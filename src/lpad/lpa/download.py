@@ -11,12 +11,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lpad.codec.messages.authentication import AuthenticateServerRequest, CtxParams1
-from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
-from lpad.codec.messages.euicc_info import DEVICE_INFO_EXTENSIBILITY
-from lpad.codec.status_codes import Remedy
-from lpad.deadline import Deadline
-from lpad.errors import (
+from lpad.base.deadline import Deadline
+from lpad.base.errors import (
     Cancelled,
     CardMalformed,
     CardRefused,
@@ -25,23 +21,27 @@ from lpad.errors import (
     ServerMalformed,
     ServerRefused,
 )
+from lpad.codec.messages.authentication import AuthenticateServerRequest, CtxParams1
+from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
+from lpad.codec.messages.euicc_info import DEVICE_INFO_EXTENSIBILITY
+from lpad.codec.status_codes import Remedy
 from lpad.lpa import cancellation, offering, server_checks
+from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.download_port import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.lpa.lost_result import find_lost_result
-from lpad.lpa.refusal import installation_refused
-from lpad.lpa.same_card import check_proof
+from lpad.lpa.swapped_card import check_proof
 from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lpad.codec.bound_profile import BoundProfile, Segment
-    from lpad.codec.certificate import Certificate
     from lpad.codec.es9plus import AuthenticateClientAnswer, InitiateAuthenticationAnswer
     from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.messages.euicc_info import EuiccInfo1, EuiccInfo2
     from lpad.codec.messages.installation import ProfileInstallationResult
+    from lpad.codec.x509.certificate import Certificate
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.server_checks import Offered
     from lpad.remote.es9plus import Es9Plus

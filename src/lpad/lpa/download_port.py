@@ -7,11 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from lpad.activation_code import ActivationCode
+    from lpad.base.activation_code import ActivationCode
+    from lpad.base.identifiers import Aid, Iccid
+    from lpad.base.server_address import ServerAddress
     from lpad.codec.messages.metadata import OperatorId
-    from lpad.identifiers import Aid, Iccid
     from lpad.protocol.download_session import Step
-    from lpad.server_address import ServerAddress
 
 
 class Decision(Enum):

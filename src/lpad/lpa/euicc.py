@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from lpad.base.errors import CardMalformed, CardStatus, blamed_on
 from lpad.codec.messages import card, euicc_info
 from lpad.codec.messages.addresses import (
     GET_EUICC_CONFIGURED_ADDRESSES,
@@ -44,12 +45,13 @@ from lpad.codec.messages.profiles import (
     SetNicknameResult,
 )
 from lpad.codec.messages.rules import GET_RAT, decode_rat
-from lpad.errors import CardMalformed, CardStatus, blamed_on
-from lpad.lpa.refusal import refused
+from lpad.lpa.card_refusal import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Eid, Iccid, TransactionId
     from lpad.codec.bound_profile import BoundProfile, Segment
     from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
     from lpad.codec.messages.notifications import NotificationMetadata, PendingNotification
@@ -57,8 +59,6 @@ if TYPE_CHECKING:
     from lpad.codec.messages.profiles import ProfileTarget
     from lpad.codec.messages.result import ResultCode
     from lpad.codec.messages.rules import AuthorisationRule
-    from lpad.deadline import Deadline
-    from lpad.identifiers import Eid, Iccid, TransactionId
 
 Answer = TypeVar("Answer")
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from lpad.base.errors import PolicyRefused
 from lpad.codec.messages.download import CancelSessionReason
-from lpad.errors import PolicyRefused
-from lpad.lpa.policy import rules_of
+from lpad.lpa.policy_rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lpad.codec.certificate import Certificate
+    from lpad.base.server_address import ServerAddress
     from lpad.codec.messages.metadata import ProfileMetadata
+    from lpad.codec.x509.certificate import Certificate
     from lpad.lpa.download_port import Offer
-    from lpad.server_address import ServerAddress
 
 ANY = ("*",)
 _LONGEST_SEEN = 80

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from lpad.base.errors import CardError, MalformedError
 from lpad.codec.messages.installation import ProfileInstallationResult
-from lpad.errors import CardError, MalformedError
 
 if TYPE_CHECKING:
-    from lpad.deadline import Deadline
-    from lpad.identifiers import TransactionId
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import TransactionId
     from lpad.lpa.euicc import Euicc
 
 _LOG = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lpad.errors import InvalidValue
-from lpad.server_address import ServerAddress
+from lpad.base.errors import InvalidValue
+from lpad.base.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lpad.deadline import Deadline
-    from lpad.identifiers import Iccid
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Iccid
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus
 

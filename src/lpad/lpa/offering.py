@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.errors import Declined, PolicyRefused
-from lpad.lpa import policy
+from lpad.base.errors import Declined, PolicyRefused
+from lpad.lpa import policy_rules
 from lpad.lpa.download_port import Decision, Offer
 from lpad.lpa.install_policy import CARD_RULES
-from lpad.lpa.policy import PolicyVerdict
+from lpad.lpa.policy_rules import PolicyVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.base.deadline import Deadline
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.metadata import ProfileMetadata
-    from lpad.deadline import Deadline
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.server_checks import Offered
 
@@ -35,10 +35,10 @@ def judge(
         PolicyRefused: the card does not allow its operator one of them.
         CardError: the card can't be asked.
     """
-    rules = policy.rules_of(metadata)
+    rules = policy_rules.rules_of(metadata)
     if not rules:
         return PolicyVerdict()
-    verdict = policy.judge(
+    verdict = policy_rules.judge(
         rules, metadata.owner, table=euicc.get_rat(deadline=deadline), forbidden=info2().forbidden_pprs
     )
     if verdict.forbidden:
@@ -62,7 +62,7 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
         profile_class=metadata.profile_class.value,
         owner=metadata.owner,
         icon=metadata.icon,
-        policy_rules=policy.rules_of(metadata),
+        policy_rules=policy_rules.rules_of(metadata),
         rules_needing_consent=verdict.needing_consent,
         confirmation_code_required=offered.smdp_signed2.confirmation_code_required,
         raw=metadata.raw,

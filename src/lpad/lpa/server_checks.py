@@ -9,23 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lpad.codec import tlv
+from lpad.base.errors import MalformedError, ServerMalformed, ServerUntrusted, blamed_on
+from lpad.codec.asn1 import tlv
 from lpad.codec.bound_profile import BoundProfile
-from lpad.codec.certificate import Certificate
 from lpad.codec.messages.authentication import ServerSigned1
 from lpad.codec.messages.download import SmdpSigned2
 from lpad.codec.messages.metadata import ProfileMetadata
-from lpad.errors import MalformedError, ServerMalformed, ServerUntrusted, blamed_on
+from lpad.codec.x509.certificate import Certificate
 
 if TYPE_CHECKING:
+    from lpad.base.identifiers import TransactionId
+    from lpad.base.server_address import ServerAddress
     from lpad.codec.es9plus import (
         AuthenticateClientAnswer,
         GetBoundProfilePackageAnswer,
         InitiateAuthenticationAnswer,
     )
     from lpad.codec.messages.euicc_info import EuiccInfo1
-    from lpad.identifiers import TransactionId
-    from lpad.server_address import ServerAddress
 
 _SIGNATURE = 0x5F37
 _OCTET_STRING = 0x04

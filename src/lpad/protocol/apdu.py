@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar
 
-from lpad.errors import InternalError, InvalidValue, MalformedError
+from lpad.base.errors import InternalError, InvalidValue, MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lpad.errors import MalformedError
+from lpad.base.errors import MalformedError
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:

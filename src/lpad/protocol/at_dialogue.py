@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar
 
-from lpad.errors import InternalError
+from lpad.base.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

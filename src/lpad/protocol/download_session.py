@@ -14,7 +14,7 @@ import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from lpad.errors import InternalError
+from lpad.base.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

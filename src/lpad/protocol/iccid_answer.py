@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lpad.errors import InvalidValue, MalformedError
-from lpad.identifiers import Iccid
+from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.identifiers import Iccid
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from lpad.codec import tlv
-from lpad.errors import MalformedError
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import Command
 
 REFRESH_ONLY = bytes([0x01, 0x00, 0x80])

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.errors import MalformedError
+from lpad.base.errors import MalformedError
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:

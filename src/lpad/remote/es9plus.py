@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Self
 
+from lpad.base.errors import MalformedError, ServerMalformed, ServerRefused, ServerUnreachable, blamed_on
 from lpad.codec import es9plus as json_binding
 from lpad.codec.es9plus import (
     Answer,
@@ -14,21 +15,20 @@ from lpad.codec.es9plus import (
     InitiateAuthenticationAnswer,
 )
 from lpad.codec.status_codes import Remedy, meaning_of
-from lpad.errors import MalformedError, ServerMalformed, ServerRefused, ServerUnreachable, blamed_on
-from lpad.remote.https import NO_CARD, HttpsConnection
-from lpad.remote.route import Route
+from lpad.remote.https.connection import NO_CARD, HttpsConnection
+from lpad.remote.https.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from lpad.base.deadline import Deadline
+    from lpad.base.server_address import ServerAddress
     from lpad.codec.es9plus import Refusal
-    from lpad.deadline import Deadline
-    from lpad.remote.card_anchor import CardTrust
-    from lpad.remote.https import HttpAnswer
-    from lpad.remote.trust import Trust
-    from lpad.remote.trust_report import TrustReport
-    from lpad.server_address import ServerAddress
+    from lpad.remote.https.connection import HttpAnswer
+    from lpad.remote.trust.card_anchor import CardTrust
+    from lpad.remote.trust.report import TrustReport
+    from lpad.remote.trust.trust import Trust
 
 _LOG = logging.getLogger(__name__)
 

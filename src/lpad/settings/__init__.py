@@ -1,9 +1,9 @@
 """The settings: YAML in, typed and checked out, with every mistake told at once and in its line."""
 
-from lpad.settings.access import AccessSection, WhoSection
-from lpad.settings.capabilities import device_capabilities, version_bytes
-from lpad.settings.euicc import EuiccSection
 from lpad.settings.file import SettingsFile
+from lpad.settings.sections.access import AccessSection, WhoSection
+from lpad.settings.sections.capabilities import device_capabilities, version_bytes
+from lpad.settings.sections.euicc import EuiccSection
 from lpad.settings.settings import Settings
 
 __all__ = [

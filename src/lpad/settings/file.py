@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lpad.errors import InvalidSettings
-from lpad.settings.conversion import to_section
-from lpad.settings.document import LARGEST, Document
+from lpad.base.errors import InvalidSettings
+from lpad.settings.parsing.conversion import to_section
+from lpad.settings.parsing.document import LARGEST, Document
 from lpad.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.settings.report import KeyPath, Mistake
+    from lpad.settings.parsing.mistakes import KeyPath, Mistake
 
 LONGEST_SOCKET = 107
 """Bytes in the path of a Unix socket (sun_path without its NUL, unix(7))."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.settings.report import Report
+from lpad.settings.parsing.mistakes import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lpad.settings.file import SettingsFile
-    from lpad.settings.report import Mistake
+    from lpad.settings.parsing.mistakes import Mistake
 
 
 def notes(file: SettingsFile) -> list[Mistake]:

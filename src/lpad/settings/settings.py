@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.settings.access import AccessSection
-from lpad.settings.deadlines import DeadlinesSection
-from lpad.settings.downloads import DownloadsSection
-from lpad.settings.euicc import EuiccSection, Provision, check_places
-from lpad.settings.history import HistorySection
-from lpad.settings.log import LogSection
-from lpad.settings.modem_manager import ModemManagerSection
-from lpad.settings.policy import PolicySection
-from lpad.settings.quantities import Seconds, Text
-from lpad.settings.remote import RemoteSection
-from lpad.settings.section import Section
-from lpad.settings.trust import TrustSection
+from lpad.settings.parsing.quantities import Seconds, Text
+from lpad.settings.parsing.section import Section
+from lpad.settings.sections.access import AccessSection
+from lpad.settings.sections.deadlines import DeadlinesSection
+from lpad.settings.sections.downloads import DownloadsSection
+from lpad.settings.sections.euicc import EuiccSection, Provision, check_places
+from lpad.settings.sections.history import HistorySection
+from lpad.settings.sections.log import LogSection
+from lpad.settings.sections.modem_manager import ModemManagerSection
+from lpad.settings.sections.policy import PolicySection
+from lpad.settings.sections.remote import RemoteSection
+from lpad.settings.sections.trust import TrustSection
 
 if TYPE_CHECKING:
-    from lpad.settings.report import Report
+    from lpad.settings.parsing.mistakes import Report
 
 
 class Settings(Section, frozen=True):

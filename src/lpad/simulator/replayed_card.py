@@ -15,9 +15,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lpad.errors import CardUnreachable, InvalidValue
+from lpad.base.errors import CardUnreachable, InvalidValue
 from lpad.protocol.apdu import channel_of
-from lpad.simulator.euicc.answer_to_reset import ANSWER_TO_RESET
+from lpad.simulator.euicc.chip.answer_to_reset import ANSWER_TO_RESET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

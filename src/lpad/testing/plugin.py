@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from lpad.client import Client
     from lpad.simulator.euicc.card import SoftCard
-    from lpad.simulator.modem import PtyModem
+    from lpad.simulator.modem.pty_modem import PtyModem
     from lpad.simulator.smdp.server import SmDp
-    from lpad.testing.gateway import Gateway
+    from lpad.testing.simulated_gateway import Gateway
 
 _MARKER = "lpad(personality=None, settings=None, euicc=None): how the gateway of this test differs"
 
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def lpad_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     """A running daemon with its card ready, the modem that holds the card, and an SM-DP+; the test's own."""
-    from lpad.testing.gateway import Gateway  # noqa: PLC0415 - see above
+    from lpad.testing.simulated_gateway import Gateway  # noqa: PLC0415 - see above
 
     with Gateway(**_differences(request)) as gateway:
         gateway.ready()
@@ -74,7 +74,7 @@ def _differences(request: pytest.FixtureRequest) -> dict[str, Any]:
         raise pytest.UsageError(f"{request.node.nodeid}: the marker is {_MARKER.partition(':')[0]}")
     name = said.pop("personality", None)
     if name is not None:
-        from lpad.simulator.personality import find_personality  # noqa: PLC0415 - see above
+        from lpad.simulator.personalities import find_personality  # noqa: PLC0415 - see above
 
         found = find_personality(name)
         said |= {"personality": found.modem, "behaviour": found.card}

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from lpad.card.at_modem import AtPatience
-from lpad.card.modem_identity import ModemIdentity
+from lpad.base.errors import InvalidValue
 from lpad.card.quirks import library
 from lpad.card.quirks.library import FOLDER, GENERIC, INDEX, family_file, find_quirks
-from lpad.card.quirks.quirks import LinkKind, Quirks, RefreshStep, Step
-from lpad.errors import InvalidValue
+from lpad.card.quirks.modem_identity import ModemIdentity
+from lpad.card.quirks.quirks import AtPatience, LinkKind, Quirks, RefreshStep, Step
 
 FILES = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name != INDEX)
 ENTRIES = [(file, entry) for file in FILES for entry in library.read(file)]

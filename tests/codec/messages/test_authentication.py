@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.codec import tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Imei
+from lpad.codec.asn1 import tlv
+from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.authentication import (
     AuthenticateError,
     AuthenticateServerRequest,
@@ -15,9 +18,6 @@ from lpad.codec.messages.authentication import (
     ServerSigned1,
     release,
 )
-from lpad.codec.schema import Schema
-from lpad.errors import MalformedError
-from lpad.identifiers import Imei
 
 IMEI = Imei.parse("352906110123454")
 SIGNED1 = {

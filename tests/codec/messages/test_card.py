@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.codec import tlv
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import tlv
+from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.addresses import (
     GET_EUICC_CONFIGURED_ADDRESSES,
     ConfiguredAddresses,
@@ -12,8 +14,6 @@ from lpad.codec.messages.addresses import (
     SetDefaultDpAddressResult,
 )
 from lpad.codec.messages.card import GET_EID, EuiccMemoryResetRequest, EuiccMemoryResetResult, decode_eid
-from lpad.codec.schema import Schema
-from lpad.errors import MalformedError
 
 EID = "89049032123451234512345678901235"
 

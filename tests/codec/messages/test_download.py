@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.codec import tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import TransactionId
+from lpad.codec.asn1 import tlv
+from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.download import (
     CancelSessionError,
     CancelSessionReason,
@@ -16,9 +19,6 @@ from lpad.codec.messages.download import (
     SmdpSigned2,
     hash_confirmation_code,
 )
-from lpad.codec.schema import Schema
-from lpad.errors import MalformedError
-from lpad.identifiers import TransactionId
 
 TRANSACTION_ID = TransactionId(bytes.fromhex("0123456789ABCDEF8899AABBCCDDEEFF"))
 OTPK = b"\x04" + bytes(64)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.codec import named_bits, tlv
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1.schema import Schema, parse
 from lpad.codec.messages.euicc_info import (
     DEVICE_INFO_EXTENSIBILITY,
     RSP_CAPABILITIES,
@@ -14,8 +16,6 @@ from lpad.codec.messages.euicc_info import (
     EuiccInfo2,
     decode_euicc_challenge,
 )
-from lpad.codec.schema import Schema, parse
-from lpad.errors import MalformedError
 
 CI = bytes.fromhex("F54172BDF98A95D65CBEB88A38A1C11D800A85C3")
 BRAINPOOL_CI = bytes.fromhex("C0BC70BA36929D43B467FF57570530E57AB8FCD8")

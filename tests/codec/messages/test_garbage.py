@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codec.rsp_values import values_of
-from lpad.codec import der
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import der
 from lpad.codec.messages import (
     addresses,
     authentication,
@@ -22,7 +23,6 @@ from lpad.codec.messages import (
     profiles,
     rules,
 )
-from lpad.errors import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

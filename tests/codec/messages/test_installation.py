@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from lpad.codec import named_bits, tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Aid, TransactionId
+from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.installation import (
     BppCommand,
     InstallationError,
@@ -14,9 +17,6 @@ from lpad.codec.messages.installation import (
     is_installation_result,
 )
 from lpad.codec.messages.notifications import PendingNotification
-from lpad.codec.schema import Schema
-from lpad.errors import MalformedError
-from lpad.identifiers import Aid, TransactionId
 
 AID = bytes.fromhex("A0000005591010FFFFFFFF8900001100")
 OK = bytes.fromhex("3007A0053003800100")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.codec import named_bits, tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.metadata import (
     NotificationEvent,
     NotificationTarget,
@@ -15,9 +18,6 @@ from lpad.codec.messages.metadata import (
     events_of,
 )
 from lpad.codec.messages.rules import AuthorisationRule, decode_rat
-from lpad.codec.schema import Schema
-from lpad.errors import MalformedError
-from lpad.identifiers import Iccid
 
 ICCID = bytes.fromhex("989444999999990990F8")
 METADATA = {

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.codec import named_bits, tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.metadata import NotificationEvent
 from lpad.codec.messages.notifications import (
     ListNotificationError,
@@ -18,9 +21,6 @@ from lpad.codec.messages.notifications import (
     RetrieveNotificationsListRequest,
     RetrieveNotificationsListResponse,
 )
-from lpad.codec.schema import Schema
-from lpad.errors import MalformedError
-from lpad.identifiers import Iccid
 
 ICCID = bytes.fromhex("98001032547698103214")
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from lpad.codec import named_bits, tlv
+from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.identifiers import Aid, Iccid
+from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1.schema import Schema, parse
 from lpad.codec.messages.metadata import NotificationEvent, NotificationTarget, OperatorId, ProfileClass
 from lpad.codec.messages.profile_info import TAGS, TAGS_WITHOUT_ICON, ProfileInfo, ProfileState
 from lpad.codec.messages.profiles import (
@@ -23,9 +26,6 @@ from lpad.codec.messages.profiles import (
     SetNicknameResult,
 )
 from lpad.codec.messages.result import ResultCode
-from lpad.codec.schema import Schema, parse
-from lpad.errors import InvalidValue, MalformedError
-from lpad.identifiers import Aid, Iccid
 
 ICCID = Iccid.parse("89000123456789012341")
 AID = Aid.parse("A0000005591010FFFFFFFF8900001100")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.simulator.euicc.behaviour import CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from simulator.euicc.small_lpa import SmallLpa
 from simulator.euicc.small_server import SmallServer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
     MakeCard = Callable[..., SoftCard]
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lpad.codec import tlv
-from lpad.identifiers import Iccid
-from lpad.simulator.bsp import Bsp, BspKeys
-from lpad.simulator.credential import Credential, Curve
-from lpad.simulator.euicc.policy import bit_string
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import tlv
+from lpad.simulator.euicc.isdr.policy_rules import bit_string
+from lpad.simulator.pki.credential import Credential, Curve
+from lpad.simulator.profile_package.bsp import Bsp, BspKeys
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from simulator.euicc.small_lpa import SCHEMA, SmallLpa
 
 if TYPE_CHECKING:
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 ICCID = Iccid.parse("8949000000000000015")
 OTHER_ICCID = Iccid.parse("8949000000000000023")

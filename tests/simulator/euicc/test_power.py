@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.errors import CardBusy, InvalidValue
-from lpad.identifiers import Eid
-from lpad.simulator.euicc.behaviour import CardBehaviour
+from lpad.base.errors import CardBusy, InvalidValue
+from lpad.base.identifiers import Eid
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.euicc.faults import PowerLost
-from lpad.simulator.euicc.installation_checks import Reason
-from lpad.simulator.made_up_profile import made_up_profile
-from lpad.simulator.pki import Pki
-from lpad.simulator.saip import parse
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.euicc.chip.faults import PowerLost
+from lpad.simulator.euicc.isdr.installation_checks import Reason
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.profile_package.saip import parse
 from simulator.euicc.small_lpa import SmallLpa, StatusError
 from simulator.euicc.small_server import ICCID, OTHER_ICCID, SmallServer, final_result, metadata
 
@@ -200,7 +200,7 @@ def test_killed(tmp_path: Path, pki: Pki) -> None:
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
         "from lpad.simulator.euicc.card import SoftCard\n"
-        "from lpad.simulator.pki import Pki\n"
+        "from lpad.simulator.pki.pki import Pki\n"
         "from simulator.euicc.small_lpa import SmallLpa\n"
         "from simulator.euicc.test_power import live\n"
         "pki = Pki.open(Path(sys.argv[3]))\n"

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lpad.simulator.euicc.behaviour import Answers, CardBehaviour
 from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
 from simulator.euicc.small_lpa import SmallLpa, StatusError
 from simulator.euicc.small_server import ICCID, SmallServer, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 FUNCTIONS = (
     *("BF20", "BF21", "BF22", "BF28", "BF29", "BF2B", "BF2D", "BF2E", "BF30", "BF31", "BF32", "BF33"),

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lpad.codec import tlv
-from lpad.codec.schema import Schema
-from lpad.simulator.bsp import Bsp, BspKeys
-from lpad.simulator.credential import Curve
-from lpad.simulator.pki import DEFAULT_EID
+from lpad.codec.asn1 import tlv
+from lpad.codec.asn1.schema import Schema
+from lpad.simulator.pki.credential import Curve
+from lpad.simulator.pki.pki import DEFAULT_EID
+from lpad.simulator.profile_package.bsp import Bsp, BspKeys
 
 if TYPE_CHECKING:
-    from lpad.identifiers import Eid
-    from lpad.simulator.credential import Credential
-    from lpad.simulator.pki import Pki
+    from lpad.base.identifiers import Eid
+    from lpad.simulator.pki.credential import Credential
+    from lpad.simulator.pki.pki import Pki
     from lpad.simulator.smdp.server import SmDp
 
 SCHEMA = Schema.compile()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.codec import object_identifier, tlv
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import object_identifier, tlv
 from lpad.codec.bound_profile import BoundProfile
-from lpad.identifiers import Iccid
-from lpad.simulator.credential import Curve
-from lpad.simulator.smdp.metadata import (
+from lpad.simulator.pki.credential import Curve
+from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.metadata import (
     Event,
     IconType,
     Owner,
@@ -20,15 +21,14 @@ from lpad.simulator.smdp.metadata import (
     ProfilePolicyRule,
     Recipient,
 )
-from lpad.simulator.smdp.order import OrderState
-from lpad.simulator.smdp.orders import Orders
-from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.orders import Orders
 from simulator.smdp.bench import SCHEMA, Connection, TestCard, Visit, decoded, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 
 def test_whole_download_delivers_profile(visit: Visit, pki: Pki, profile: bytes) -> None:

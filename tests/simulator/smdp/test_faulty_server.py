@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography import x509
 
-from lpad.codec import tlv
-from lpad.errors import MalformedError
-from lpad.simulator.bsp import BspSecurityError
-from lpad.simulator.credential import Credential, Curve, authority_key_id, issued_by, registered_id
-from lpad.simulator.faults import Fault, FaultKind
-from lpad.simulator.smdp.order import OrderState
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import tlv
+from lpad.simulator.pki.credential import Credential, Curve, authority_key_id, issued_by, registered_id
+from lpad.simulator.profile_package.bsp import BspSecurityError
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.order import OrderState
 from simulator.smdp.bench import SCHEMA, Connection, Visit, decoded, status_of
 
 if TYPE_CHECKING:
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 INITIATE = "initiateAuthentication"
 AUTHENTICATE = "authenticateClient"

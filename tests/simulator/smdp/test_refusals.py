@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.identifiers import Eid
-from lpad.simulator import certificate_profile
-from lpad.simulator.certificate_profile import Validity
-from lpad.simulator.credential import Credential, Curve
-from lpad.simulator.smdp.metadata import ProfileMetadata, ProfilePolicyRule
-from lpad.simulator.smdp.order import OrderState
+from lpad.base.identifiers import Eid
+from lpad.simulator.pki import certificate_profile
+from lpad.simulator.pki.certificate_profile import Validity
+from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.metadata import ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.order import OrderState
 from simulator.smdp.bench import SCHEMA, Connection, TestCard, Visit, b64, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 OTHER_EID = Eid.with_check_digits("890490321234512345123456789999")
 

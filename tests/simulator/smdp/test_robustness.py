@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lpad.identifiers import Iccid
-from lpad.simulator.faults import ActiveFaults
-from lpad.simulator.made_up_profile import made_up_profile
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.functions.faults import ActiveFaults
 from lpad.simulator.smdp.server import SmDp
 from simulator.smdp.bench import Connection, TestCard, Visit, b64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.pki import Pki
 
 ICCID = Iccid.parse("8949000000000000015")
 

@@ -13,7 +13,7 @@ import yaml
 from lpad.card.quirks.quirks import Quirks
 
 if TYPE_CHECKING:
-    from lpad.card.modem_identity import ModemIdentity
+    from lpad.card.quirks.modem_identity import ModemIdentity
 
 _log = logging.getLogger(__name__)
 

@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from lpad.card.at_modem import AtPatience
-from lpad.errors import InvalidValue
+from lpad.base.errors import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtPatience:
+    """How long to wait for a modem's answer, in seconds, by what was asked.
+
+    27.007 sets no bound. The 300 ms of some modems' manuals is far too short for a card that computes
+    signatures or erases a profile.
+    """
+
+    information: float = 5.0
+    """What the modem knows by itself; also the probe that puts a dialogue in step again."""
+    apdu: float = 60.0
+    change: float = 120.0
+    """APDUs after which a card works long: enable, disable, delete, reset, installing a profile."""
+
 
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lpad.codec import der
+from lpad.codec.asn1 import der
 from lpad.codec.messages.result import ResultCode
 
 GET_EUICC_CONFIGURED_ADDRESSES = bytes.fromhex("BF3C00")

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.codec import der, tlv
-from lpad.codec.certificate import subject_serial_number
+from lpad.base.errors import InvalidValue
+from lpad.base.identifiers import Eid, TransactionId
+from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.result import ResultCode
-from lpad.errors import InvalidValue
-from lpad.identifiers import Eid, TransactionId
+from lpad.codec.x509.certificate import subject_serial_number
 
 if TYPE_CHECKING:
-    from lpad.identifiers import Imei
+    from lpad.base.identifiers import Imei
 
 _AGREED = 0xA0
 _EUICC_CERTIFICATE = 2

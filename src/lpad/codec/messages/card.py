@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lpad.codec import der, named_bits
+from lpad.base.identifiers import Eid
+from lpad.codec.asn1 import der, named_bits
 from lpad.codec.messages.result import ResultCode
-from lpad.identifiers import Eid
 
 GET_EID = bytes.fromhex("BF3E035C015A")
 

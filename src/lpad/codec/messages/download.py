@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from lpad.codec import der, tlv
+from lpad.base.identifiers import TransactionId
+from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.result import ResultCode
-from lpad.identifiers import TransactionId
 
 
 class DownloadError(ResultCode):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lpad.codec import der, named_bits, tlv
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import der, named_bits, tlv
 from lpad.codec.messages.metadata import pprs_of
-from lpad.errors import MalformedError
 
 GET_EUICC_INFO1 = bytes.fromhex("BF2000")
 GET_EUICC_INFO2 = bytes.fromhex("BF2200")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lpad.codec import der, tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import TransactionId
+from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.notifications import NotificationMetadata
 from lpad.codec.messages.profile_info import aid_of
 from lpad.codec.messages.result import ResultCode
-from lpad.errors import MalformedError
-from lpad.identifiers import TransactionId
 
 if TYPE_CHECKING:
-    from lpad.identifiers import Aid
+    from lpad.base.identifiers import Aid
 
 PROFILE_INSTALLATION_RESULT = 0xBF37
 _NO_REASON = 127

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from lpad.codec import der, named_bits
-from lpad.errors import MalformedError
-from lpad.identifiers import Iccid, swap_nibbles
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Iccid, swap_nibbles
+from lpad.codec.asn1 import der, named_bits
 
 if TYPE_CHECKING:
-    from lpad.codec.named_bits import BitString
+    from lpad.codec.asn1.named_bits import BitString
 
 PPR_NAMES = ("pprUpdateControl", "ppr1", "ppr2")
 PPR1 = "ppr1"  # disabling is not allowed

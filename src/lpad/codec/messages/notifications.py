@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lpad.codec import der, tlv
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.metadata import NotificationEvent, event_bits, events_of
 from lpad.codec.messages.result import ResultCode
-from lpad.errors import MalformedError
-from lpad.identifiers import Iccid
 
 _INSTALLATION_RESULT = 0xBF37
 _INSTALLATION_RESULT_DATA = 0xBF27

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Aid, Iccid
 from lpad.codec.messages.metadata import (
     NotificationTarget,
     OperatorId,
@@ -15,8 +17,6 @@ from lpad.codec.messages.metadata import (
     pprs_of,
     targets_of,
 )
-from lpad.errors import MalformedError
-from lpad.identifiers import Aid, Iccid
 
 ICON_TAGS = (0x93, 0x94)
 TAGS = (0x5A, 0x4F, 0x9F70, 0x90, 0x91, 0x92, *ICON_TAGS, 0x95, 0xB6, 0xB7, 0x99)

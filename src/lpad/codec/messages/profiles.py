@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lpad.codec import der, tlv
+from lpad.base.errors import InvalidValue, MalformedError
+from lpad.base.identifiers import Aid, Iccid
+from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.metadata import ProfileClass, class_number
 from lpad.codec.messages.profile_info import ProfileInfo
 from lpad.codec.messages.result import ResultCode
-from lpad.errors import InvalidValue, MalformedError
-from lpad.identifiers import Aid, Iccid
 
 LONGEST_NICKNAME = 64  # bytes of UTF-8
 # Some cards leave the list's own element (A0) out when they hold no profile.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from lpad.codec import der
+from lpad.codec.asn1 import der
 
 if TYPE_CHECKING:
     from typing import Self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lpad.codec import der, named_bits
+from lpad.codec.asn1 import der, named_bits
 from lpad.codec.messages.metadata import OperatorId, pprs_of
 
 GET_RAT = bytes.fromhex("BF4300")

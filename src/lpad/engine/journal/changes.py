@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.engine.change import CALLER, Change, Json, Kind, State, now
+from lpad.base.errors import JournalUnavailable, NotFound
+from lpad.engine.change.change import CALLER, Change, Json, Kind, State, now
 from lpad.engine.journal.requests import insert
-from lpad.errors import JournalUnavailable, NotFound
 
 if TYPE_CHECKING:
-    from lpad.engine.idempotency import IdempotencyKey
+    from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.journal.database import Database, Transaction
 
 log = logging.getLogger(__name__)

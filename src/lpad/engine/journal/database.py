@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpad.engine.journal.health import JournalHealth, JournalState, unavailable
-from lpad.engine.journal.reserve import Reserve
+from lpad.base.errors import JournalUnavailable
+from lpad.engine.journal.damaged_file import damaged_files, set_aside
+from lpad.engine.journal.disk_reserve import Reserve
 from lpad.engine.journal.schema import MIGRATIONS, SCHEMA_VERSION, statements
-from lpad.engine.journal.set_aside import damaged_files, set_aside
-from lpad.errors import JournalUnavailable
+from lpad.engine.journal.writability import JournalHealth, JournalState, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lpad.engine.journal.health import JournalHealth
+    from lpad.engine.journal.writability import JournalHealth
 
 
 class Journal:

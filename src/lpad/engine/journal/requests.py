@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.errors import KeyReused, TooManyChanges
+from lpad.base.errors import KeyReused, TooManyChanges
 
 if TYPE_CHECKING:
-    from lpad.engine.idempotency import IdempotencyKey
+    from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.journal.database import Database, Transaction
 
 MOST_KEYS = 1000

@@ -7,18 +7,18 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lpad.engine.outbox.news import tell
-from lpad.errors import CardMalformed, CardRefused, InvalidValue
+from lpad.base.errors import CardMalformed, CardRefused, InvalidValue
+from lpad.engine.outbox.events import tell
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.deadline import Deadline
-    from lpad.engine.events import Hub
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Iccid
+    from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import Journal, StoredNotification
-    from lpad.identifiers import Iccid
     from lpad.lpa.euicc import Euicc
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,9 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from lpad.codec.status_codes import Remedy
-from lpad.deadline import Deadline
-from lpad.engine.backoff import Backoff
-from lpad.engine.outbox.news import tell
-from lpad.errors import (
+from lpad.base.backoff import Backoff
+from lpad.base.deadline import Deadline
+from lpad.base.errors import (
     InvalidValue,
     JournalUnavailable,
     LpadError,
@@ -19,7 +17,9 @@ from lpad.errors import (
     ServerRefused,
     ServerUnreachable,
 )
-from lpad.identifiers import Iccid
+from lpad.base.identifiers import Iccid
+from lpad.codec.status_codes import Remedy
+from lpad.engine.outbox.events import tell
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from lpad.engine.connectivity import Connectivity
-    from lpad.engine.events import Hub
+    from lpad.base.server_address import ServerAddress
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.environment.connectivity import Connectivity
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.remote.es9plus import Es9Plus
-    from lpad.server_address import ServerAddress
 
     Connect = Callable[[ServerAddress, str], AbstractContextManager[Es9Plus]]
 

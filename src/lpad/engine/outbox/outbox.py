@@ -12,24 +12,24 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lpad.base.errors import Conflict, LpadError, NotFound
+from lpad.base.liveness import resting, watched
 from lpad.engine.outbox.collection import Collection
 from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
-from lpad.engine.outbox.news import tell
-from lpad.errors import Conflict, LpadError, NotFound
-from lpad.progress import resting, watched
+from lpad.engine.outbox.events import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.deadline import Deadline
-    from lpad.engine.events import Hub
+    from lpad.base.deadline import Deadline
+    from lpad.base.server_address import ServerAddress
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.environment.environment import Surroundings
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.outbox.delivery import Connect
-    from lpad.engine.surroundings import Surroundings
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.notification_delivery import PendingNotification
     from lpad.remote.es9plus import Es9Plus
-    from lpad.server_address import ServerAddress
 
 log = logging.getLogger(__name__)
 

@@ -6,21 +6,21 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from lpad.errors import InvalidValue
-from lpad.identifiers import Aid, Eid, Iccid
-from lpad.simulator.euicc.answer_to_reset import ANSWER_TO_RESET
-from lpad.simulator.euicc.behaviour import CardBehaviour
-from lpad.simulator.euicc.chip import Chip
-from lpad.simulator.euicc.faults import CardFaults, PowerLost
-from lpad.simulator.euicc.folder import CardFolder
-from lpad.simulator.euicc.operating_system import OperatingSystem
+from lpad.base.errors import InvalidValue
+from lpad.base.identifiers import Aid, Eid, Iccid
+from lpad.simulator.euicc.chip.answer_to_reset import ANSWER_TO_RESET
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.euicc.chip.chip import Chip
+from lpad.simulator.euicc.chip.faults import CardFaults, PowerLost
+from lpad.simulator.euicc.chip.folder import CardFolder
+from lpad.simulator.euicc.os.operating_system import OperatingSystem
 from lpad.simulator.euicc.personalisation import personalised
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.euicc.identity import CardIdentity
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.euicc.chip.identity import CardIdentity
+    from lpad.simulator.pki.pki import Pki
 
 
 @dataclass(frozen=True, slots=True)

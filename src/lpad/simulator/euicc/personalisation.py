@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.codec.schema import Schema
-from lpad.simulator.euicc.identity import CardIdentity
-from lpad.simulator.euicc.policy import rat_rows
-from lpad.simulator.euicc.state import CardState
-from lpad.simulator.pki import DEFAULT_EID
+from lpad.codec.asn1.schema import Schema
+from lpad.simulator.euicc.chip.identity import CardIdentity
+from lpad.simulator.euicc.chip.state import CardState
+from lpad.simulator.euicc.isdr.policy_rules import rat_rows
+from lpad.simulator.pki.pki import DEFAULT_EID
 
 if TYPE_CHECKING:
-    from lpad.identifiers import Eid
-    from lpad.simulator.euicc.behaviour import CardBehaviour
-    from lpad.simulator.euicc.folder import CardFolder
-    from lpad.simulator.pki import Pki
+    from lpad.base.identifiers import Eid
+    from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+    from lpad.simulator.euicc.chip.folder import CardFolder
+    from lpad.simulator.pki.pki import Pki
 
 
 def personalised(folder: CardFolder, pki: Pki, eid: Eid | None, behaviour: CardBehaviour) -> CardIdentity:

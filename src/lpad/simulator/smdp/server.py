@@ -11,25 +11,25 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from lpad.simulator.faults import ActiveFaults, FaultPlan, TlsIdentity
 from lpad.simulator.smdp.announcement import Announcement
-from lpad.simulator.smdp.counters import Counters
-from lpad.simulator.smdp.functions import HttpAnswer, answer
-from lpad.simulator.smdp.http_conversation import HttpConversation
-from lpad.simulator.smdp.https import HttpsListener, tls_context
-from lpad.simulator.smdp.notifications import Notification, Notifications
-from lpad.simulator.smdp.orders import Orders
-from lpad.simulator.smdp.sessions import Sessions
-from lpad.simulator.smdp.site import Site, own_addresses
-from lpad.simulator.smdp.transactions import Transactions
+from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultPlan, TlsIdentity
+from lpad.simulator.smdp.functions.functions import HttpAnswer, answer
+from lpad.simulator.smdp.functions.sessions import Sessions
+from lpad.simulator.smdp.functions.site import Site, own_addresses
+from lpad.simulator.smdp.http.conversation import HttpConversation
+from lpad.simulator.smdp.http.counters import Counters
+from lpad.simulator.smdp.http.listener import HttpsListener, tls_context
+from lpad.simulator.smdp.store.orders import Orders
+from lpad.simulator.smdp.store.received import Notification, Notifications
+from lpad.simulator.smdp.store.transactions import Transactions
 
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
     from types import TracebackType
 
-    from lpad.simulator.credential import Credential, Curve
-    from lpad.simulator.pki import Pki
+    from lpad.simulator.pki.credential import Credential, Curve
+    from lpad.simulator.pki.pki import Pki
 
 SGP26_NAME = "testsmdpplus1.example.com"
 _SESSION_SECONDS = 1800.0

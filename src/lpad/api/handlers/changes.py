@@ -1,0 +1,84 @@
+"""Changes: look at them, answer them, take them back."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from lpad.api.request.call import change_response, submission_response
+from lpad.api.request.etag import known, not_modified
+from lpad.base.errors import InvalidValue
+from lpad.engine.running.run import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.responses import Response
+
+    from lpad.api.request.call import Call
+    from lpad.engine.change.change import Change
+
+PAGE = 20
+"""Changes that are read and written at a time."""
+
+
+async def list_changes(call: Call) -> Response:
+    """List the changes that are kept, newest first; `?euicc=` shows one card's."""
+    # Whatever changes a change is told as an event, so the latest event's ID stands for all of them.
+    tag = f'W/"{call.engine.last_event_id}"'
+    if known(call, tag):
+        return not_modified(tag)
+    page = partial(call.engine.changes, euicc=call.query.get("euicc"), limit=PAGE)
+    first = await asyncio.to_thread(page)
+    return StreamingResponse(_listed(page, first), media_type="application/json", headers={"ETag": tag})
+
+
+async def _listed(page: Callable[..., list[Change]], changes: list[Change]) -> AsyncIterator[bytes]:
+    """Write a ChangeList page by page: many readers that take their time must not fill the memory."""
+    before = b'{"changes":['
+    while changes:
+        yield before + b",".join(map(msgspec.json.encode, changes))
+        before = b","
+        oldest = changes[-1].id
+        changes = await asyncio.to_thread(page, before=oldest)
+    yield b"]}" if before == b"," else before + b"]}"
+
+
+async def get_change(call: Call) -> Response:
+    """Show a change; with `?wait=` once it has ended or asks something."""
+    change = await asyncio.to_thread(call.engine.change, call.change_id)
+    response = await change_response(call, change)
+    response.status_code = 200
+    return response
+
+
+async def cancel_change(call: Call) -> Response:
+    """Take a change back at its next safe point."""
+    change = await asyncio.to_thread(call.engine.cancel, call.change_id)
+    return await change_response(call, change)
+
+
+async def answer_change(call: Call) -> Response:
+    """Give a waiting change the confirmation code, the decision or the confirmation that it asks for."""
+    body = call.body
+    if sum(each is not None for each in (body.confirmation_code, body.decision, body.confirm)) != 1:
+        raise InvalidValue("an answer has one of 'confirmation_code', 'decision' and 'confirm'")
+    return await _answer(
+        call,
+        Answer(confirmation_code=body.confirmation_code, decision=body.decision, confirm=body.confirm),
+    )
+
+
+async def confirm_change(call: Call) -> Response:
+    """Confirm a guarded switch that waits for it: the same as the answer `{"confirm": true}`."""
+    return await _answer(call, Answer(confirm=True))
+
+
+async def _answer(call: Call, answer: Answer) -> Response:
+    key = call.key("answer", call.change_id, answer)
+    submission = await asyncio.to_thread(call.engine.answer, call.change_id, answer, key=key)
+    return await submission_response(call, submission)

@@ -1,0 +1,317 @@
+"""Cards and what is asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from lpad.api.request.bodies import (
+    MAX_NICKNAME_BYTES,
+    EuiccList,
+    EuiccSummary,
+    EuiccView,
+    NotificationList,
+    NotificationView,
+    ProfileList,
+    ProvisioningView,
+    RescueView,
+)
+from lpad.api.request.call import json_response, submission_response
+from lpad.api.request.roles import ROLE_FOR
+from lpad.base.activation_code import ActivationCode
+from lpad.base.errors import CardUnreachable, InvalidValue, NotFound
+from lpad.base.identifiers import Iccid
+from lpad.base.server_address import ServerAddress
+from lpad.engine.change.change import Kind
+from lpad.engine.snapshot.known_risks import known_risks
+from lpad.engine.switch.guarded_switch import check_guard
+
+if TYPE_CHECKING:
+    from lpad.api.request.bodies import GuardRequest
+    from lpad.api.request.call import Call
+    from lpad.engine.change.change import Json
+    from lpad.engine.journal import StoredNotification
+    from lpad.engine.snapshot.snapshot import Profile, Snapshot
+    from lpad.engine.unattended.first_profile import ProvisioningState
+    from lpad.engine.unattended.rescue import RescueState
+
+
+async def list_euiccs(call: Call) -> Response:
+    """List all cards."""
+    return json_response(EuiccList(euiccs=[_summary(snapshot) for snapshot in call.engine.snapshots()]))
+
+
+async def get_euicc(call: Call) -> Response:
+    """Show a card's information, memory, addresses and CI key identifiers."""
+    snapshot = call.engine.snapshot(call.path["name"])
+    provisioning = await asyncio.to_thread(call.engine.provisioning, snapshot.name)
+    rescue = await asyncio.to_thread(call.engine.rescue, snapshot.name)
+    view = EuiccView(
+        name=snapshot.name,
+        transport=snapshot.transport,
+        state=snapshot.state,
+        eid=snapshot.eid,
+        error=snapshot.error,
+        imei=snapshot.imei,
+        info=snapshot.info,
+        addresses=snapshot.addresses,
+        provisioning=_provisioning(provisioning),
+        read_at=snapshot.read_at,
+        switching=call.engine.policy(snapshot.name),
+        failover=call.engine.failover(snapshot.name),
+        rescue=_rescue(rescue),
+        known_risks=known_risks(snapshot.profiles),
+    )
+    return json_response(view)
+
+
+async def patch_euicc(call: Call) -> Response:
+    """Write the default SM-DP+ address into the card."""
+    text = call.body.default_smdp.strip()
+    if len(text.split()) > 1:  # passed over in what cards and codes hold; here it is somebody's slip
+        raise InvalidValue("a server address has no blank inside")
+    address = str(ServerAddress.parse(text)) if text else ""
+    return await _submit(call, Kind.SET_DEFAULT_SMDP, {"default_smdp": address})
+
+
+async def refresh_euicc(call: Call) -> Response:
+    """Read the card anew, looking for it if it is absent."""
+    return await _submit(call, Kind.REFRESH, {})
+
+
+async def probe_euicc(call: Call) -> Response:
+    """Try out the card and the way to it; the change's result is the report."""
+    return await _submit(call, Kind.PROBE, {"unredacted": call.body.unredacted})
+
+
+async def check_trust(call: Call) -> Response:
+    """Shake hands with a server, send nothing; the change's result tells who vouches for it, or why not."""
+    return await _submit(call, Kind.CHECK_TRUST, {"address": str(ServerAddress.parse(call.body.address))})
+
+
+async def reset_euicc(call: Call) -> Response:
+    """Delete profiles by class, and the default SM-DP+ address."""
+    params: dict[str, Json] = {
+        "operational_profiles": call.body.operational_profiles,
+        "test_profiles": call.body.test_profiles,
+        "default_smdp": call.body.default_smdp,
+    }
+    if not any(params.values()):
+        raise InvalidValue(f"a reset names what it takes: at least one of {', '.join(params)} is true")
+    return await _submit(call, Kind.RESET, params)
+
+
+async def list_profiles(call: Call) -> Response:
+    """List a card's profiles."""
+    snapshot = _read_once(call)
+    return json_response(
+        ProfileList(
+            euicc=snapshot.name,
+            state=snapshot.state,
+            read_at=snapshot.read_at,
+            profiles=list(snapshot.profiles),
+        )
+    )
+
+
+async def get_profile(call: Call) -> Response:
+    """Show one profile."""
+    return json_response(_profile(call))
+
+
+async def get_icon(call: Call) -> Response:
+    """Return a profile's picture, PNG or JPEG."""
+    icon = call.engine.icon(call.path["name"], _profile(call).iccid)
+    return Response(icon.data, media_type=icon.media_type)
+
+
+async def patch_profile(call: Call) -> Response:
+    """Give a profile a nickname."""
+    nickname = call.body.nickname
+    if (length := len(nickname.encode())) > MAX_NICKNAME_BYTES:
+        raise InvalidValue(
+            f"a nickname has at most {MAX_NICKNAME_BYTES} bytes in UTF-8, and this one has"
+            f" {length}; give a shorter one"
+        )
+    return await _submit(call, Kind.RENAME, {"iccid": _iccid(call), "nickname": nickname})
+
+
+async def delete_profile(call: Call) -> Response:
+    """Delete a profile; with `?missing=ok` one that isn't there is no error."""
+    missing = call.query.get("missing", "error")
+    if missing not in ("ok", "error"):
+        raise InvalidValue("'missing' is 'ok' or 'error'")
+    return await _submit(call, Kind.DELETE, {"iccid": _iccid(call), "missing_ok": missing == "ok"})
+
+
+async def enable_profile(call: Call) -> Response:
+    """Enable a profile, under a guard where one is given; the one that was enabled is disabled."""
+    params: dict[str, Json] = {"iccid": _iccid(call)}
+    params |= _guard(call.body.guard)
+    return await _submit(call, Kind.ENABLE, params)
+
+
+async def disable_profile(call: Call) -> Response:
+    """Disable a profile."""
+    return await _submit(call, Kind.DISABLE, {"iccid": _iccid(call)})
+
+
+async def download(call: Call) -> Response:
+    """Download a profile, by activation code or from the default SM-DP+."""
+    body = call.body
+    if (body.activation_code is not None) is body.default:
+        raise InvalidValue("a download has either an 'activation_code' or 'default': true")
+    if body.enable:
+        call.check(ROLE_FOR[Kind.ENABLE])
+    elif body.guard is not None:
+        raise InvalidValue("a 'guard' is for the profile that 'enable': true enables; give both or neither")
+    secrets: dict[str, str] = {}
+    params: dict[str, Json] = {"confirm": body.confirm, "enable": body.enable, **_guard(body.guard)}
+    if body.when_online:
+        params["when_online"] = True
+    if body.retry_for is not None:
+        params["retry_for"] = body.retry_for
+    if body.activation_code is not None:
+        code = ActivationCode.parse(body.activation_code)
+        secrets["activation_code"] = body.activation_code
+        params |= {"server": str(code.address), "matching_id": redacted(code.matching_id)}
+    else:
+        params["default"] = True
+    if body.confirmation_code is not None:
+        secrets["confirmation_code"] = body.confirmation_code
+    return await _submit(call, Kind.DOWNLOAD, params, secrets)
+
+
+async def list_notifications(call: Call) -> Response:
+    """Show a card's outbox."""
+    present = time.time()
+    stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
+    ages = [present - each.stored_at for each in stored if each.unsent]
+    return json_response(
+        NotificationList(
+            euicc=call.path["name"],
+            pending=len(ages),
+            oldest_seconds=max(0, int(max(ages))) if ages else None,
+            notifications=[_notification(each, present) for each in stored],
+        )
+    )
+
+
+async def deliver_notifications(call: Call) -> Response:
+    """Try to deliver everything that is pending."""
+    return await _submit(call, Kind.DELIVER_NOTIFICATIONS, {})
+
+
+async def retry_notification(call: Call) -> Response:
+    """Try one notification now, also one that was set aside."""
+    return await _submit(call, Kind.DELIVER_NOTIFICATIONS, {"seq": await _seq(call)})
+
+
+async def drop_notification(call: Call) -> Response:
+    """Give a notification up, and take it off the card: its server will never know."""
+    return await _submit(call, Kind.DROP_NOTIFICATION, {"seq": await _seq(call)})
+
+
+def _guard(guard: GuardRequest | None) -> dict[str, Json]:
+    """Return a switch's guard as the change keeps it; nothing where there is none."""
+    if guard is None:
+        return {}
+    until = check_guard(guard.until, guard.within)
+    return {"guard": {"until": list(until), "within": guard.within}}
+
+
+def redacted(matching_id: str) -> str:
+    """Return a matching ID fit to be shown: enough to tell two orders apart."""
+    return f"…{matching_id[-4:]}" if len(matching_id) > 8 else "…" if matching_id else ""
+
+
+async def _submit(
+    call: Call, kind: Kind, params: dict[str, Json], secrets: dict[str, str] | None = None
+) -> Response:
+    _ = call.wait  # a wrong number is refused before the change is made
+    name = call.path["name"]
+    key = call.key(name, kind, params, secrets)
+    submission = await asyncio.to_thread(
+        call.engine.submit, name, kind, params=params, secrets=secrets, key=key
+    )
+    return await submission_response(call, submission)
+
+
+async def _seq(call: Call) -> int:
+    text = call.path["seq"]
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise InvalidValue("a notification's number is a whole number from 0")
+    seq = int(text)
+    # One that isn't there is refused at once, and not by a change that fails.
+    stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
+    if not any(each.seq == seq for each in stored):
+        raise NotFound(f"the outbox of {call.path['name']} has no notification {seq}")
+    return seq
+
+
+def _iccid(call: Call) -> str:
+    return str(Iccid.parse(call.path["iccid"]))
+
+
+def _profile(call: Call) -> Profile:
+    iccid = _iccid(call)
+    profile = _read_once(call).profile(iccid)
+    if profile is None:
+        raise NotFound(f"the card {call.path['name']} holds no profile {iccid}")
+    return profile
+
+
+def _read_once(call: Call) -> Snapshot:
+    """Return the snapshot of a card that was read at least once: an unread one has no profiles to list."""
+    snapshot = call.engine.snapshot(call.path["name"])
+    if snapshot.read_at is None:
+        why = snapshot.error.sentence if snapshot.error else "it is being opened"
+        raise CardUnreachable(f"the card {snapshot.name} has not been read yet: {why}")
+    return snapshot
+
+
+def _summary(snapshot: Snapshot) -> EuiccSummary:
+    return EuiccSummary(
+        name=snapshot.name,
+        transport=snapshot.transport,
+        state=snapshot.state,
+        eid=snapshot.eid,
+        error=snapshot.error,
+    )
+
+
+def _provisioning(state: ProvisioningState | None) -> ProvisioningView | None:
+    if state is None:
+        return None
+    following = datetime.fromtimestamp(state.next_at, UTC) if state.attempts else None
+    return ProvisioningView(attempts=state.attempts, next_at=following)
+
+
+def _rescue(state: RescueState | None) -> RescueView | None:
+    if state is None:
+        return None
+    return RescueView(
+        change=state.change,
+        wanted=state.wanted,
+        since=datetime.fromtimestamp(state.since, UTC),
+        attempts=state.attempts,
+        next_at=datetime.fromtimestamp(state.next_at, UTC),
+    )
+
+
+def _notification(stored: StoredNotification, present: float) -> NotificationView:
+    return NotificationView(
+        seq=stored.seq,
+        event=stored.event,
+        address=stored.address,
+        iccid=stored.iccid,
+        state=stored.stage.value,
+        age_seconds=max(0, int(present - stored.stored_at)),
+        attempts=stored.attempts,
+        last_error=stored.last_error,
+        next_attempt_at=None if not stored.unsent else datetime.fromtimestamp(stored.next_attempt_at, UTC),
+    )

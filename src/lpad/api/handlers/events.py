@@ -1,0 +1,73 @@
+"""The event stream: Server-Sent Events with IDs, so that a listener that was cut off goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from lpad.api.request.call import either, wake
+from lpad.api.request.roles import Role
+from lpad.base.errors import InvalidValue
+from lpad.engine.change.event_hub import Event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+
+    from lpad.api.request.call import Call
+
+HEARTBEAT = 120.0
+"""Seconds between comments on a quiet stream; they show a dead listener, and wake the daemon."""
+
+
+async def stream_events(call: Call) -> Response:
+    """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter."""
+    wanted = call.query.get("change")
+    if wanted is not None and not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 19):
+        raise InvalidValue("'change' is the number of a change")
+    euicc = call.query.get("euicc")
+    after = call.headers.get("last-event-id") or call.query.get("after")
+    return StreamingResponse(
+        _stream(call, int(wanted) if wanted else None, euicc, after),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _stream(
+    call: Call, change: int | None, euicc: str | None, after: str | None
+) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
+    try:
+        # So that the listener knows that it listens, and from where on.
+        yield _wire(Event(id=subscription.start, type="listening", euicc=None, change=None, data={}))
+        while not call.closing.is_set() and call.has(Role.READ):
+            news.clear()
+            for event in subscription.take():
+                if _fits(event, change, euicc):
+                    yield _wire(event)
+            if not await either(news, call.closing, within=HEARTBEAT):
+                yield b": still here\n\n"
+    finally:
+        subscription.close()
+
+
+def _fits(event: Event, change: int | None, euicc: str | None) -> bool:
+    if event.type == "lost":
+        return True
+    return (change is None or event.change == change) and (euicc is None or event.euicc == euicc)
+
+
+def _wire(event: Event) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (
+        event.id.encode(),
+        event.type.encode(),
+        msgspec.json.encode(event.data),
+    )

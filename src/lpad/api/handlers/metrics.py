@@ -1,0 +1,182 @@
+"""Metrics for Prometheus, as the engine knows them at the moment. The one home of prometheus_client.
+
+Nothing is kept here, and the library is loaded with the first scrape: without Prometheus it costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+import lpad
+from lpad.engine.change.guard import Phase
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.unattended.failover import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from prometheus_client.core import HistogramMetricFamily, Metric
+
+    from lpad.api.request.call import Call
+    from lpad.engine.engine import Engine
+    from lpad.engine.running.counters import Durations
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus' text format, which all scrapers read."""
+
+
+async def get_metrics(call: Call) -> Response:
+    """Tell cards, profiles, changes, the outbox and durations in Prometheus' text format."""
+    return Response(await asyncio.to_thread(_text, call.engine), media_type=MEDIA_TYPE)
+
+
+def _text(engine: Engine) -> bytes:
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415 - see above
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(engine))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+class _Collector:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._cards()
+        yield from self._changes()
+        yield from self._switches()
+        yield from self._outbox()
+        yield from self._durations()
+
+    def _cards(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily  # noqa: PLC0415 - see above
+
+        yield InfoMetricFamily("lpad_build", "The daemon's version.", {"version": lpad.__version__})
+        states = GaugeMetricFamily(
+            "lpad_card_state", "1 for the state that the card is in.", labels=["euicc", "state"]
+        )
+        profiles = GaugeMetricFamily(
+            "lpad_profiles", "Profiles on the card, as it was last read.", labels=["euicc", "state"]
+        )
+        memory = GaugeMetricFamily(
+            "lpad_card_free_memory_bytes", "Free memory of the card.", labels=["euicc", "memory"]
+        )
+        for card in self._engine.snapshots():
+            for state in CardState:
+                states.add_metric([card.name, state], card.state is state)
+            for wanted in ("enabled", "disabled"):
+                count = sum(profile.state == wanted for profile in card.profiles)
+                profiles.add_metric([card.name, wanted], count)
+            free = card.info.memory if card.info is not None else None
+            if free is not None and free.free_non_volatile is not None:
+                memory.add_metric([card.name, "non-volatile"], free.free_non_volatile)
+            if free is not None and free.free_volatile is not None:
+                memory.add_metric([card.name, "volatile"], free.free_volatile)
+        yield from (states, profiles, memory)
+
+    def _changes(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+
+        ended = CounterMetricFamily(
+            "lpad_changes", "Changes that ended since the daemon started.", labels=["kind", "outcome"]
+        )
+        for (kind, outcome), count in sorted(self._engine.measures.changes().items()):
+            ended.add_metric([kind, outcome], count)
+        queued = GaugeMetricFamily(
+            "lpad_changes_unfinished", "Changes that are queued, running or waiting.", labels=["euicc"]
+        )
+        for name, count in self._engine.figures.unfinished().items():
+            queued.add_metric([name], count)
+        paused = GaugeMetricFamily(
+            "lpad_changes_paused",
+            "Changes that wait for another attempt, by what they wait for.",
+            labels=["euicc", "reason"],
+        )
+        for (name, reason), count in self._engine.figures.paused().items():
+            paused.add_metric([name, reason], count)
+        yield from (ended, queued, paused)
+
+    def _switches(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+
+        guards = CounterMetricFamily(
+            "lpad_guarded_switches",
+            "Guarded switches that ended since the daemon started.",
+            labels=["outcome"],
+        )
+        ended = self._engine.measures.guards()
+        for outcome in (Phase.KEPT, Phase.BACK, Phase.STUCK):
+            guards.add_metric([outcome], ended.get(outcome, 0))
+        standings = GaugeMetricFamily(
+            "lpad_failover_standing", "1 for how the card's failover stands.", labels=["euicc", "standing"]
+        )
+        rescues = GaugeMetricFamily(
+            "lpad_rescue",
+            "1 while lpad tries to get out of a guarded switch that ended stuck.",
+            labels=["euicc"],
+        )
+        provisioning = GaugeMetricFamily(
+            "lpad_provisioning_attempts",
+            "How often the default SM-DP+ was asked for a first profile that did not come yet.",
+            labels=["euicc"],
+        )
+        for card in self._engine.snapshots():
+            state = self._engine.provisioning(card.name)
+            provisioning.add_metric([card.name], state.attempts if state is not None else 0)
+            status = self._engine.failover(card.name)
+            present = status.standing if status is not None else "off"
+            for standing in (*Standing, "off"):
+                standings.add_metric([card.name, standing], standing == present)
+            rescues.add_metric([card.name], self._engine.rescue(card.name) is not None)
+        yield from (guards, standings, rescues, provisioning)
+
+    def _outbox(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above
+
+        depth = GaugeMetricFamily(
+            "lpad_outbox_notifications", "Notifications that no server has accepted yet.", labels=["euicc"]
+        )
+        oldest = GaugeMetricFamily(
+            "lpad_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without.", labels=["euicc"]
+        )
+        present = time.time()
+        for name, stored in self._engine.figures.unsent().items():
+            ages = [present - each.stored_at for each in stored]
+            depth.add_metric([name], len(stored))
+            oldest.add_metric([name], max(0.0, *ages) if ages else 0.0)
+        refused = GaugeMetricFamily(
+            "lpad_outbox_refused", "Notifications that were refused and set aside.", labels=["euicc"]
+        )
+        for name, stored in self._engine.figures.set_aside().items():
+            refused.add_metric([name], len(stored))
+        journal = GaugeMetricFamily("lpad_journal_writable", "Whether the journal can be written.")
+        journal.add_metric([], self._engine.journal.ok)
+        yield from (depth, oldest, refused, journal)
+
+    def _durations(self) -> Iterator[Metric]:
+        from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - see above
+
+        apdus = HistogramMetricFamily(
+            "lpad_apdu_duration_seconds", "From a command to the card's answer.", labels=["euicc"]
+        )
+        _add(apdus, self._engine.measures.apdus())
+        servers = HistogramMetricFamily(
+            "lpad_es9plus_duration_seconds", "From a request to the server's answer.", labels=["function"]
+        )
+        _add(servers, self._engine.measures.servers())
+        yield from (apdus, servers)
+
+
+def _add(family: HistogramMetricFamily, durations: Mapping[str, Durations]) -> None:
+    for label, each in sorted(durations.items()):
+        buckets = [("+Inf" if end == float("inf") else str(end), count) for end, count in each.cumulative]
+        family.add_metric([label], buckets=buckets, sum_value=each.total)

@@ -1,0 +1,245 @@
+"""The API's own shapes: what requests may hold, and the lists and views that answers are made of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from lpad.base.condition import LONGEST as LONGEST_CONDITION
+from lpad.engine.change.change import Change, Failure
+from lpad.engine.change.guard import LONGEST as LONGEST_GUARD
+from lpad.engine.change.guard import MOST_CONDITIONS
+from lpad.engine.journal.writability import JournalState
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.snapshot.known_risks import KnownRisk
+from lpad.engine.snapshot.snapshot import Addresses, CardInfo, Profile
+from lpad.engine.unattended.failover import FailoverStatus
+
+MAX_NICKNAME_BYTES = 64
+Name = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_NICKNAME_BYTES})]
+"""The handler counts bytes, and says so; the schema can count characters only."""
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A request's body: a field that isn't known is refused, for it would be passed over in silence."""
+
+
+class NoBody(Request, frozen=True):
+    """A request without content."""
+
+
+class GuardRequest(Request, frozen=True, kw_only=True):
+    """Conditions that must all come true within so many seconds, or the switch is taken back."""
+
+    until: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_CONDITION)]],
+        msgspec.Meta(min_length=1, max_length=MOST_CONDITIONS),
+    ]
+    within: Annotated[float, msgspec.Meta(ge=1, le=LONGEST_GUARD)] = 180
+
+
+class DownloadRequest(Request, frozen=True, kw_only=True):
+    """Either an activation code or `default`; `confirm` asks for consent once the profile is known.
+
+    `retry_for` is for how many seconds it is tried again that meets what passes, in the place of the setting;
+    with `when_online` it waits for a network until it is taken back. A `guard` is that of the switch which
+    `enable` asks for.
+    """
+
+    activation_code: Code | None = None
+    default: bool = False
+    confirmation_code: Code | None = None
+    confirm: bool = False
+    enable: bool = False
+    guard: GuardRequest | None = None
+    when_online: bool = False
+    retry_for: Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)] | None = None
+
+
+class EnableRequest(Request, frozen=True, kw_only=True):
+    """With a guard, the profile before is enabled again unless its conditions come true."""
+
+    guard: GuardRequest | None = None
+
+
+class AnswerRequest(Request, frozen=True, kw_only=True):
+    """One of the three, whichever the change's question asks for."""
+
+    confirmation_code: Code | None = None
+    decision: Annotated[str, msgspec.Meta(pattern="^(accept|reject|postpone)$")] | None = None
+    confirm: bool | None = None
+
+
+class EuiccPatch(Request, frozen=True, kw_only=True):
+    """The default SM-DP+ address to write into the card; empty takes it away."""
+
+    default_smdp: Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class ProfilePatch(Request, frozen=True, kw_only=True):
+    """The nickname, at most 64 bytes of UTF-8; empty takes it away."""
+
+    nickname: Name
+
+
+class ResetRequest(Request, frozen=True, kw_only=True):
+    """What the memory reset takes; at least one of them."""
+
+    operational_profiles: bool = False
+    test_profiles: bool = False
+    default_smdp: bool = False
+
+
+class ProbeRequest(Request, frozen=True, kw_only=True):
+    """Whether the report shows EID, IMEI and serial numbers whole."""
+
+    unredacted: bool = False
+
+
+class TrustCheckRequest(Request, frozen=True, kw_only=True):
+    """The server to shake hands with: name, or name:port."""
+
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class JournalView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the journal can be written, what keeps it from that, and damaged files that were set aside."""
+
+    state: JournalState
+    error: Failure | None
+    set_aside: list[str]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the daemon does its work, and how many cards it can work with."""
+
+    ok: bool
+    cards: int
+    cards_ready: int
+    journal: JournalView
+    clock_set: bool
+
+
+class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings in force; keys in `restart_needed` were changed and count from the next start only.
+
+    `error` says what is wrong with the file as it was read last; the settings before it go on.
+    """
+
+    read_at: datetime
+    restart_needed: tuple[str, ...]
+    error: str | None
+
+
+class SystemView(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon."""
+
+    version: str
+    pid: int
+    started_at: datetime
+    uptime_seconds: float
+    health: Health
+    settings: SettingsView
+
+
+class PortsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a card can be behind; `no_readers` says why none are listed, where that is known."""
+
+    serial: tuple[str, ...]
+    readers: tuple[str, ...]
+    no_readers: str | None
+
+
+class EuiccSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One card in the list."""
+
+    name: str
+    transport: str
+    state: str
+    eid: str | None
+    error: Failure | None
+
+
+class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
+    """All cards."""
+
+    euiccs: list[EuiccSummary]
+
+
+class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
+    """How often lpad asked the default SM-DP+ for a first profile, and when it does next."""
+
+    attempts: int
+    next_at: datetime | None
+
+
+class RescueView(msgspec.Struct, frozen=True, kw_only=True):
+    """What lpad tries by itself since a guarded switch, `change`, ended stuck, and when it does next.
+
+    `wanted` is tried in this order; null in it means that no profile is to be enabled.
+    """
+
+    change: int
+    wanted: tuple[str | None, ...]
+    since: datetime
+    attempts: int
+    next_at: datetime
+
+
+class EuiccView(EuiccSummary, frozen=True, kw_only=True):
+    """One card with all that it says of itself, as it was at `read_at`."""
+
+    imei: str | None
+    info: CardInfo | None
+    addresses: Addresses | None
+    provisioning: ProvisioningView | None
+    read_at: datetime | None
+    switching: SwitchPolicy
+    failover: FailoverStatus | None
+    rescue: RescueView | None
+    known_risks: tuple[KnownRisk, ...]
+
+
+class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
+    """A card's profiles as they were at `read_at`."""
+
+    euicc: str
+    state: str
+    read_at: datetime | None
+    profiles: list[Profile]
+
+
+class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification in the outbox.
+
+    `state` is pending or sending; refused, when it was set aside with `last_error` as the reason; or
+    delivered, dropped or removing, when it only waits to be taken off the card.
+    """
+
+    seq: int
+    event: str
+    address: str
+    iccid: str | None
+    state: str
+    age_seconds: int
+    attempts: int
+    last_error: str | None
+    next_attempt_at: datetime | None
+
+
+class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
+    """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending."""
+
+    euicc: str
+    pending: int
+    oldest_seconds: int | None
+    notifications: list[NotificationView]
+
+
+class ChangeList(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes, newest first."""
+
+    changes: list[Change]

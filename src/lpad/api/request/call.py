@@ -1,0 +1,165 @@
+"""One call of the API as a handler sees it: who, what, and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+
+from lpad.base.errors import InvalidValue
+from lpad.engine.change.idempotency import IdempotencyKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lpad.api.request.peer import Peer
+    from lpad.api.request.roles import AccessRules, Role
+    from lpad.api.request.settings_state import Configuration
+    from lpad.engine.change.change import Change
+    from lpad.engine.change.idempotency import Submission
+    from lpad.engine.engine import Engine
+
+LONGEST_WAIT = 3600.0
+LONGEST_KEY = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that was let in; `body` has the type that the route names.
+
+    `rules` returns what is in force, which a reload may change while an answer goes on.
+    """
+
+    engine: Engine
+    peer: Peer
+    rules: Callable[[], AccessRules]
+    configuration: Configuration
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    closing: asyncio.Event
+    body: Any = None
+
+    def check(self, role: Role) -> None:
+        """See that the caller has a role.
+
+        Raises:
+            NotPermitted: it hasn't.
+        """
+        self.rules().check(self.peer, role)
+
+    def has(self, role: Role) -> bool:
+        """Whether the caller has a role, still."""
+        return role in self.rules().roles(self.peer)
+
+    def key(self, *request: object) -> IdempotencyKey | None:
+        """Return the caller's key for a request, where there is a header Idempotency-Key.
+
+        Args:
+            request: all that makes it the same request.
+
+        Raises:
+            InvalidValue: the header is no key.
+        """
+        text = self.headers.get("idempotency-key")
+        if text is None:
+            return None
+        if not (0 < len(text) <= LONGEST_KEY and all("!" <= each <= "~" for each in text)):
+            raise InvalidValue(
+                f"an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters without spaces, such as a UUID"
+            )
+        content = msgspec.json.encode(request, order="sorted")
+        return IdempotencyKey.of(self.peer.uid, text, request=content)
+
+    @property
+    def change_id(self) -> int:
+        """The number of the change in the path.
+
+        Raises:
+            InvalidValue: it is none.
+        """
+        text = self.path["id"]
+        if not (text.isascii() and text.isdecimal() and len(text) < 19):
+            raise InvalidValue("a change is named by a number; GET /v1/changes lists them")
+        return int(text)
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait for a change to end, from `?wait=`; 0 without.
+
+        Raises:
+            InvalidValue: no number of seconds up to an hour.
+        """
+        text = self.query.get("wait", "0")
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1
+        if not 0 <= seconds <= LONGEST_WAIT:
+            raise InvalidValue(f"'wait' is a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+        return seconds
+
+
+def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON answer."""
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+async def submission_response(call: Call, submission: Submission) -> Response:
+    """Answer with what a request led to, and say so where an earlier one did."""
+    response = await change_response(call, submission.change)
+    if submission.repeated:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+async def change_response(call: Call, change: Change) -> Response:
+    """Answer with a change: 202 and its Location while it is under way, 200 once it has ended.
+
+    With `?wait=` the answer comes when the change has ended, asks something, or the time is over.
+    """
+    if call.wait:
+        change = await _settled(call, change.id)
+    status = 200 if change.state.ended else 202
+    return json_response(change, status, {"Location": f"/v1/changes/{change.id}"})
+
+
+def wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
+    """Set the event from another thread; a loop that has ended needs no waking."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(news.set)
+
+
+async def either(*events: asyncio.Event, within: float | None = None) -> bool:
+    """Wait for one of the events; False when none came within so many seconds."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        done, _ = await asyncio.wait(waiting, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+    return bool(done)
+
+
+async def _settled(call: Call, change_id: int) -> Change:
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    subscription = call.engine.subscribe(partial(wake, loop, news))
+    try:
+        async with asyncio.timeout(call.wait):
+            while True:
+                news.clear()
+                subscription.take()
+                change = await asyncio.to_thread(call.engine.change, change_id)
+                if change.state.ended or change.question is not None or call.closing.is_set():
+                    return change
+                await either(news, call.closing)
+    except TimeoutError:
+        return await asyncio.to_thread(call.engine.change, change_id)
+    finally:
+        subscription.close()

@@ -1,0 +1,80 @@
+"""A request's body, read; what is wrong with it is said in words that name the field, and no value."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from lpad.api.request.bodies import NoBody
+from lpad.base.errors import InvalidValue
+
+_B = TypeVar("_B", bound=msgspec.Struct)
+
+_NAMES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+# The grammar of msgspec's sentences; one that fits none of these is passed on as it is.
+_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")
+_LENGTH = re.compile(r" of length (?P<bound><=|>=) (?P<number>\d+)")
+_LIMIT = re.compile(r" (?P<bound><=|>=) (?P<number>[-0-9.e+]+)")
+_CHOICE = re.compile(r" matching regex '\^\((?P<choice>[^()]+)\)\$'")
+_FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>[^`]*)`")
+_BOUNDS = {"<=": "at most", ">=": "at least"}
+
+
+def decoded(body: bytes, type_: type[_B]) -> _B:
+    """Return a request's body, typed; an empty one is an object without fields.
+
+    Raises:
+        InvalidValue: it is no JSON, or doesn't hold what the type says.
+    """
+    try:
+        return msgspec.json.decode(body.strip() or b"{}", type=type_)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"the request's body can't be used: {_sentence(str(error), type_)}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidValue("the request's body can't be read: it is no UTF-8") from error
+    except msgspec.DecodeError as error:
+        why = str(error).removeprefix("JSON is malformed: ").removeprefix("Input data was ")
+        raise InvalidValue(f"the request's body can't be read: it is no JSON ({why})") from error
+
+
+def _sentence(told: str, type_: type[msgspec.Struct]) -> str:
+    said, _, path = told.partition(" - at ")
+    path = path.strip("`").removeprefix("$").removeprefix(".")
+    if match := _FIELD.fullmatch(said):
+        name = f"{path}.{match['name']}" if path else match["name"]
+        if match["what"].startswith("missing"):
+            return f"'{name}' is missing"
+        known = ", ".join(type_.__struct_fields__) if type_ is not NoBody else ""
+        return f"there is no field '{name}'" + (
+            "" if path else f"; there are: {known}" if known else "; this request has none"
+        )
+    where = f"'{path}'" if path else "it"
+    if match := _EXPECTED.fullmatch(said):
+        got = f", and is {_NAMES.get(match['got'], match['got'])}" if match["got"] else ""
+        return f"{where} has to be {_wanted(match['wanted'], match['range'])}{got}"
+    return f"{where}: {said[:1].lower()}{said[1:]}"
+
+
+def _wanted(types: str, limits: str) -> str:
+    """Return what is wanted, such as `text of at most 255 characters`."""
+    kinds = [each for each in types.split(" | ") if each != "null"]
+    name = " or ".join(_NAMES.get(each, each) for each in kinds)
+    if match := _CHOICE.fullmatch(limits):
+        return f"one of {', '.join(match['choice'].split('|'))}"
+    if match := _LENGTH.fullmatch(limits):
+        unit = "character" if kinds == ["str"] else "item"
+        plural = "" if match["number"] == "1" else "s"
+        return f"{name} of {_BOUNDS[match['bound']]} {match['number']} {unit}{plural}"
+    if match := _LIMIT.fullmatch(limits):
+        return f"{name} of {_BOUNDS[match['bound']]} {match['number'].removesuffix('.0')}"
+    return f"{name}{limits}"

@@ -1,0 +1,33 @@
+"""Entity tags: a reader that asks again is told that nothing has changed, without being sent it all."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response, StreamingResponse
+
+if TYPE_CHECKING:
+    from lpad.api.request.call import Call
+
+
+def known(call: Call, tag: str) -> bool:
+    """Whether the caller has what the tag stands for, by If-None-Match (RFC 9110, 13.1.2)."""
+    given = [each.strip() for each in call.headers.get("if-none-match", "").split(",")]
+    return "*" in given or tag.removeprefix("W/") in [each.removeprefix("W/") for each in given]
+
+
+def not_modified(tag: str) -> Response:
+    """Return the answer to one who has it already."""
+    return Response(status_code=304, headers={"ETag": tag})
+
+
+def tagged(call: Call, response: Response) -> Response:
+    """Give an answer to GET a tag made of its content, or answer 304 to one who has it."""
+    if response.status_code != 200 or isinstance(response, StreamingResponse):
+        return response
+    tag = f'"{hashlib.blake2s(bytes(response.body), digest_size=12).hexdigest()}"'
+    if known(call, tag):
+        return not_modified(tag)
+    response.headers["ETag"] = tag
+    return response

@@ -1,0 +1,131 @@
+"""Errors as the API gives them: RFC 9457 problem+json with our `kind`, sentence and details."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import Response
+
+from lpad.base.errors import (
+    Cancelled,
+    CardBusy,
+    CardError,
+    CardUnreachable,
+    ConfirmationCodeRequired,
+    Conflict,
+    Declined,
+    Detail,
+    InvalidSettings,
+    JournalUnavailable,
+    KeyReused,
+    LpadError,
+    MalformedError,
+    NotFound,
+    NotPermitted,
+    PolicyRefused,
+    RequestError,
+    ServerError,
+    ServerUnreachable,
+    SwitchRolledBack,
+    SwitchStuck,
+    TooManyChanges,
+    TooManyConnections,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEDIA_TYPE = "application/problem+json"
+
+# The first class that fits decides; the order goes from the leaves to the branches.
+STATUSES: tuple[tuple[type[LpadError], int], ...] = (
+    (NotFound, 404),
+    (Conflict, 409),
+    (NotPermitted, 403),
+    (KeyReused, 422),
+    (TooManyChanges, 429),
+    (TooManyConnections, 503),
+    (RequestError, 400),
+    (CardUnreachable, 503),
+    (CardBusy, 503),
+    (CardError, 502),
+    (ServerUnreachable, 504),
+    (ServerError, 502),
+    (JournalUnavailable, 503),
+    (LpadError, 500),
+)
+
+NEVER = (
+    LpadError,
+    MalformedError,
+    ConfirmationCodeRequired,
+    Declined,
+    PolicyRefused,
+    Cancelled,
+    InvalidSettings,
+    SwitchRolledBack,
+    SwitchStuck,
+)
+"""Errors of changes, of the start, and those that others are made of: never the answer to a request."""
+
+RETRY_AFTER: dict[type[LpadError], int] = {TooManyChanges: 10, TooManyConnections: 1}
+"""Seconds after which a caller may ask again, where that is all that is needed."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every error answer."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    kind: str
+    retryable: bool
+    details: dict[str, Detail]
+
+
+def status_of(error: type[LpadError]) -> int:
+    """Return the HTTP status of an error's class."""
+    return next(number for class_, number in STATUSES if issubclass(error, class_))
+
+
+def problems(status: int) -> list[str]:
+    """Return the kinds that an answer with this HTTP status can have."""
+    if status == 408:  # the connection's, before there is a request
+        return [RequestError.kind]
+    fitting = (each for each in _tree(LpadError) if status_of(each) == status and each not in NEVER)
+    return sorted({each.kind for each in fitting})
+
+
+def _tree(error: type[LpadError]) -> Iterator[type[LpadError]]:
+    yield error
+    for each in error.__subclasses__():
+        yield from _tree(each)
+
+
+def problem_response(
+    error: LpadError, *, status: int | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """Return the answer for an error.
+
+    Args:
+        error: what went wrong.
+        status: the HTTP status, where the error's class doesn't decide it.
+        headers: more headers.
+    """
+    if status is None:
+        status = status_of(type(error))
+    problem = Problem(
+        type=f"urn:lpad:error:{error.kind}",
+        title=error.kind.replace("-", " "),
+        status=status,
+        detail=error.sentence,
+        kind=error.kind,
+        retryable=error.retryable,
+        details=error.details,
+    )
+    headers = dict(headers or {})
+    if type(error) in RETRY_AFTER:
+        headers["Retry-After"] = str(RETRY_AFTER[type(error)])
+    return Response(msgspec.json.encode(problem), status, headers, MEDIA_TYPE)

@@ -1,0 +1,84 @@
+"""The roles that a caller can have, who has them, and which one each kind of change asks for."""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import NotPermitted
+from lpad.engine.change.change import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.api.request.peer import Peer
+
+
+class Role(enum.StrEnum):
+    """What a caller may do; each of the others may read as well."""
+
+    READ = "read"
+    SWITCH = "switch"
+    INSTALL = "install"
+    ADMIN = "admin"
+
+
+ROLE_FOR: Mapping[Kind, Role] = {
+    Kind.ENABLE: Role.SWITCH,
+    Kind.DISABLE: Role.SWITCH,
+    Kind.REFRESH: Role.SWITCH,
+    Kind.PROBE: Role.SWITCH,
+    Kind.DELIVER_NOTIFICATIONS: Role.SWITCH,
+    Kind.DROP_NOTIFICATION: Role.ADMIN,
+    Kind.DOWNLOAD: Role.INSTALL,
+    Kind.CHECK_TRUST: Role.INSTALL,
+    Kind.RENAME: Role.INSTALL,
+    Kind.DELETE: Role.ADMIN,
+    Kind.RESET: Role.ADMIN,
+    Kind.SET_DEFAULT_SMDP: Role.ADMIN,
+}
+"""Who may ask for a change, take it back and answer it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holders:
+    """Users and groups by number."""
+
+    users: frozenset[int] = frozenset()
+    groups: frozenset[int] = frozenset()
+
+    def include(self, peer: Peer) -> bool:
+        """Whether the peer is one of them."""
+        return peer.uid in self.users or not peer.groups.isdisjoint(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """Who has which role; root and the daemon's own user have all of them in any case."""
+
+    holders: Mapping[Role, Holders] = field(default_factory=dict)
+
+    def roles(self, peer: Peer) -> frozenset[Role]:
+        """Return the peer's roles."""
+        if peer.uid in (0, os.geteuid()):
+            return frozenset(Role)
+        given = frozenset(role for role, holders in self.holders.items() if holders.include(peer))
+        return given | {Role.READ} if given else given
+
+    def check(self, peer: Peer, role: Role) -> None:
+        """Let the peer pass.
+
+        Raises:
+            NotPermitted: it lacks the role; details hold `role`.
+        """
+        held = self.roles(peer)
+        if role in held:
+            return
+        has = f"has {', '.join(each for each in Role if each in held)}" if held else "has none"
+        raise NotPermitted(
+            f"this needs the role '{role}', and user {peer.uid} {has}; the setting 'access.{role}' gives it"
+            " to users and groups",
+            role=role.value,
+        )

@@ -1,0 +1,32 @@
+"""One row of the API's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.api.request.bodies import NoBody
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import msgspec
+    from starlette.responses import Response
+
+    from lpad.api.request.call import Call
+    from lpad.api.request.roles import Role
+
+    Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: what it takes and gives. `answer` is a type, or media types where it isn't JSON of ours."""
+
+    method: str
+    path: str
+    role: Role | None
+    handler: Handler
+    answer: type | str
+    body: type[msgspec.Struct] = NoBody
+    query: tuple[str, ...] = field(default=())

@@ -1,0 +1,137 @@
+"""One connection: who is at its other end, and how long that one may take to speak and to listen.
+
+The limits are for programs gone wild and for half-open connections: whatever one user does, the others are
+answered, the daemon's memory has a bound, and the files that the card's port needs are left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lpad.api.request.peer import Peer
+from lpad.api.request.problem import problem_response
+from lpad.base.errors import RequestError, TooManyConnections
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+
+    from lpad.base.errors import LpadError
+
+MOST_CONNECTIONS = 256
+"""Of one user at a time."""
+MOST_IN_ALL = 512
+"""Of all users. pyserial's select() can't wait for a file whose number is above 1023."""
+
+LARGEST_HEAD = 16 * 1024
+"""Bytes of a request's line and headers."""
+
+SPEAKING = 20.0
+"""Seconds in which a request must have come whole, from the connection's beginning or its first byte."""
+LISTENING = 60.0
+"""Seconds for which what was sent may lie unread, be it an answer or an event stream."""
+
+
+class Connection(H11Protocol):
+    """HTTP/1.1 that knows who is at the other end."""
+
+    peer: Peer
+    _speaking: asyncio.TimerHandle | None = None
+    _listening: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
+        """Let the peer in, unless its user, or all users together, have too many connections."""
+        super().connection_made(transport)
+        self.peer = Peer.of(cast("socket.socket", transport.get_extra_info("socket")))
+        self.app_state = {**self.app_state, "peer": self.peer}
+        theirs = sum(
+            isinstance(each, Connection) and each.peer.uid == self.peer.uid for each in self.connections
+        )
+        if theirs > MOST_CONNECTIONS or len(self.connections) > MOST_IN_ALL:
+            transport.write(_TOO_MANY)
+            transport.close()
+        else:
+            self._speaking = self.loop.call_later(SPEAKING, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the limits."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._end(self._speaking)
+        self._end(self._listening)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of a request, and see how long the rest may take."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._end(self._speaking)
+            self._speaking = None
+        elif self._speaking is None and not self.transport.is_closing():
+            self._speaking = self.loop.call_later(SPEAKING, self._too_slow)
+
+    def _should_upgrade(self) -> bool:
+        """Answer what offers to speak otherwise in HTTP/1.1; uvicorn would log how to install WebSockets."""
+        return False
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or has a head that is too long, and hang up."""
+        problem = RequestError(
+            f"this is no HTTP/1.1 request, or its head is longer than {LARGEST_HEAD} bytes: {msg}"
+        )
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(_raw(problem, 400, "Bad Request"))
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Wait for the other end to read, but not for ever."""
+        super().pause_writing()
+        self._end(self._listening)
+        self._listening = self.loop.call_later(LISTENING, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        super().resume_writing()
+        self._end(self._listening)
+        self._listening = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Hang up; not on one who still reads the answer, and at once on one who stopped reading."""
+        if self.transport.get_write_buffer_size():
+            self.timeout_keep_alive_task = self.loop.call_later(LISTENING, self.transport.abort)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _too_slow(self) -> None:
+        self._speaking = None
+        begun, _ = self.conn.trailing_data
+        if self.conn.our_state is h11.IDLE and begun:
+            slow = RequestError(f"the request has not come whole within {SPEAKING:.0f} seconds")
+            self.transport.write(_raw(slow, 408, "Request Timeout"))
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    @staticmethod
+    def _end(timer: asyncio.TimerHandle | None) -> None:
+        if timer is not None:
+            timer.cancel()
+
+
+def _raw(error: LpadError, status: int, reason: str) -> bytes:
+    problem = problem_response(error, status=status, headers={"Connection": "close"})
+    head = b"".join(b"%b: %b\r\n" % header for header in problem.raw_headers)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, reason.encode(), head, bytes(problem.body))
+
+
+_TOO_MANY = _raw(
+    TooManyConnections(
+        f"lpad has {MOST_CONNECTIONS} connections of this user open, or {MOST_IN_ALL} in all; close some"
+    ),
+    503,
+    "Service Unavailable",
+)

@@ -1,0 +1,109 @@
+"""The APDU record: each command and answer whole, as JSON lines in a file that only its owner reads.
+
+    {"at": 1795244400.123456, "where": "/dev/ttyUSB2", "command": "81E2910003BF2000", "answer": "BF20…9000",
+     "milliseconds": 42.1, "euicc": "modem", "change_id": "7"}
+
+`answer` is null where none came. The log keeps its secrets; this file has them all.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidSettings
+from lpad.base.log_fields import current_fields
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+
+class _Record:
+    """The open file; None while nothing is recorded."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._path: Path | None = None
+        self._file: int | None = None
+
+    @property
+    def open(self) -> bool:
+        return self._file is not None
+
+    def to(self, path: Path | None) -> None:
+        with self._lock:
+            if path == self._path:
+                return
+            file = _opened(path) if path is not None else None
+            self._close()
+            self._path, self._file = path, file
+
+    def write(self, line: bytes) -> None:
+        with self._lock:
+            if self._file is None:
+                return
+            try:
+                os.write(self._file, line)
+            except OSError as error:
+                # What is recorded must never be a reason for a change to fail.
+                _log.warning("the APDU record %s ends here: %s", self._path, error.strerror)
+                self._close()
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+
+_record = _Record()
+
+
+def record_apdus(path: Path | None) -> None:
+    """Append all APDUs to a file from now on, which is made with mode 0600; with None, record no more.
+
+    Raises:
+        InvalidSettings: the file can't be written.
+    """
+    _record.to(path)
+
+
+def recording() -> bool:
+    """Return whether APDUs are recorded."""
+    return _record.open
+
+
+def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) -> None:
+    """Append one exchange that has just ended.
+
+    Args:
+        where: the port or reader.
+        command: as the link was given it.
+        answer: data and status word; None: there was none.
+        seconds: it took.
+    """
+    if not _record.open:
+        return
+    fields = current_fields()
+    entry = {
+        "at": time.time() - seconds,
+        "where": where,
+        "command": command.hex().upper(),
+        "answer": None if answer is None else answer.hex().upper(),
+        "milliseconds": round(seconds * 1000, 3),
+        "euicc": fields.get("EUICC"),
+        "change_id": fields.get("CHANGE_ID"),
+    }
+    _record.write(json.dumps(entry).encode() + b"\n")
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise InvalidSettings(f"can't record APDUs in {path}: {error.strerror}") from error

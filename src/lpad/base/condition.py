@@ -1,0 +1,122 @@
+"""A condition that a guard or a health rule waits for, as text.
+
+    registered                              the modem is registered, at home or roaming
+    confirm                                 a local program says so
+    tcp:HOST:PORT@INTERFACE                 a TCP connection is made
+    http://HOST:PORT/PATH#STATUS@INTERFACE  the answer has this status, or any from 200 to 299; also https
+    dns:NAME/SERVER@INTERFACE               a name server knows the name
+
+@INTERFACE, #STATUS, the PORT of a URL and /SERVER may be left out.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Self
+
+from lpad.base.errors import InvalidValue
+
+LONGEST = 255
+"""Characters."""
+
+
+class ConditionKind(enum.StrEnum):
+    """What is looked at."""
+
+    REGISTERED = "registered"
+    CONFIRM = "confirm"
+    TCP = "tcp"
+    HTTP = "http"
+    HTTPS = "https"
+    DNS = "dns"
+
+
+PROBES = frozenset({ConditionKind.TCP, ConditionKind.HTTP, ConditionKind.HTTPS, ConditionKind.DNS})
+"""Those for which the network is asked."""
+
+_PORTS = {ConditionKind.HTTP: 80, ConditionKind.HTTPS: 443, ConditionKind.DNS: 53}
+_HOST = r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9_.-]{1,253}))"
+_PORT = r"(?::(?P<port>[0-9]{1,5}))"
+_INTERFACE = r"(?:@(?P<interface>[A-Za-z0-9_.:-]{1,15}))?"
+_FORMS = (
+    re.compile(r"(?P<kind>registered|confirm)"),
+    re.compile(rf"(?P<kind>tcp):{_HOST}{_PORT}{_INTERFACE}"),
+    re.compile(
+        rf"(?P<kind>https?)://{_HOST}{_PORT}?(?P<path>/[!-\"$-~]*?)?(?:#(?P<status>[1-5][0-9][0-9]))?{_INTERFACE}"
+    ),
+    re.compile(
+        rf"(?P<kind>dns):(?P<name>[A-Za-z0-9_-]{{1,63}}(?:\.[A-Za-z0-9_-]{{1,63}})*\.?)"
+        rf"(?:/{_HOST}{_PORT}?)?{_INTERFACE}"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition; `str` gives the text that `parse` takes."""
+
+    kind: ConditionKind
+    text: str
+    host: str = ""
+    """Whom to connect to; of a DNS server an IP address, empty for those of the system."""
+    port: int = 0
+    path: str = "/"
+    status: int | None = None
+    """The HTTP status that is wanted; None: any from 200 to 299."""
+    name: str = ""
+    """What to ask a DNS server for."""
+    interface: str | None = None
+    """The network interface to go through; None: whichever leads there."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def probe(self) -> bool:
+        """Whether the network is asked."""
+        return self.kind in PROBES
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a condition.
+
+        Raises:
+            InvalidValue: it has none of the forms above.
+        """
+        text = text.strip()
+        match = next((found for form in _FORMS if (found := form.fullmatch(text))), None)
+        if match is None or len(text) > LONGEST:
+            raise InvalidValue(
+                f"'{text[:60]}' is no condition; there are registered, confirm, tcp:HOST:PORT,"
+                " http://HOST/PATH#STATUS, https://… and dns:NAME/SERVER; @INTERFACE behind a probe says what"
+                " it goes through"
+            )
+        parts: dict[str, str | None] = match.groupdict()
+        kind = ConditionKind(match["kind"])
+        port = int(parts.get("port") or _PORTS.get(kind, 0))
+        if kind in PROBES and not 0 < port < 65536:
+            raise InvalidValue(f"'{text}': a port is a number from 1 to 65535")
+        host = parts.get("six") or parts.get("host") or ""
+        if parts.get("six") or (kind is ConditionKind.DNS and host):
+            _check_address(host, text)
+        status = parts.get("status")
+        return cls(
+            kind=kind,
+            text=text,
+            host=host,
+            port=port,
+            path=parts.get("path") or "/",
+            status=int(status) if status else None,
+            name=(parts.get("name") or "").rstrip("."),
+            interface=parts.get("interface"),
+        )
+
+
+def _check_address(host: str, text: str) -> None:
+    try:
+        ip_address(host)
+    except ValueError as error:
+        raise InvalidValue(f"'{text}': '{host}' is no IP address") from error

@@ -1,0 +1,241 @@
+"""The identifiers of the field: types that parse, check, print and redact themselves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lpad.base.errors import InvalidValue, MalformedError
+
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+
+
+def swap_nibbles(data: bytes) -> bytes:
+    """Return each byte with its two halves exchanged: telephony BCD to reading order and back."""
+    return bytes((byte << 4 & 0xF0) | byte >> 4 for byte in data)
+
+
+def _redacted(text: str, shown: int) -> str:
+    """Keep the last digits, which suffice to tell two cards apart on a bench."""
+    return "…" + text[-shown:]
+
+
+@dataclass(frozen=True, slots=True)
+class Eid:
+    """The eUICC identifier: 32 decimal digits, the last two a check number (SGP.29; mod 97 = 1)."""
+
+    digits: str
+
+    @classmethod
+    def parse(cls, text: str) -> Eid:
+        """Read 32 digits; blanks and dashes between them are passed over.
+
+        Raises:
+            InvalidValue: not 32 decimal digits. Wrong check digits are no error: see `check_digits_right`.
+        """
+        digits = re.sub(r"[\s-]", "", text)
+        if not re.fullmatch(r"[0-9]{32}", digits):
+            raise InvalidValue(f"an EID has 32 decimal digits, this has {len(digits)} characters")
+        return cls(digits)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Eid:
+        """Read the 16 bytes of tag 5A in GetEID, two digits a byte, not swapped.
+
+        Raises:
+            MalformedError: not 16 bytes, or a digit above 9.
+        """
+        if len(data) != 16 or not data.hex().isdecimal():
+            raise MalformedError(f"an EID is 16 bytes of decimal digits, got {len(data)} bytes")
+        return cls(data.hex())
+
+    @property
+    def check_digits_right(self) -> bool:
+        """Whether the number is 1 modulo 97; some test cards in the field are not."""
+        return int(self.digits) % 97 == 1
+
+    @classmethod
+    def with_check_digits(cls, first_30: str) -> Eid:
+        """Complete 30 digits with the two check digits: 98 - (number * 100 mod 97)."""
+        return cls(f"{first_30}{98 - int(first_30) * 100 % 97:02}")
+
+    def __bytes__(self) -> bytes:
+        return bytes.fromhex(self.digits)
+
+    def __str__(self) -> str:
+        return self.digits
+
+    def redacted(self) -> str:
+        """Return a form fit for logs."""
+        return _redacted(self.digits, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Iccid:
+    """A profile's number: 18 to 20 decimal digits, the form printed on cards (ITU-T E.118)."""
+
+    digits: str
+
+    @classmethod
+    def parse(cls, text: str) -> Iccid:
+        """Read 18 to 20 digits; blanks and dashes between them and F at the end are passed over.
+
+        Modems report the ICCID with its padding F, so 19 digits and an F are the same ICCID as the
+        19 digits alone.
+
+        Raises:
+            InvalidValue: anything else.
+        """
+        digits = re.sub(r"[\s-]", "", text).rstrip("Ff")
+        if not re.fullmatch(r"[0-9]{18,20}", digits):
+            raise InvalidValue("an ICCID has 18 to 20 decimal digits; read it with 'lpactl profiles'")
+        return cls(digits)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Iccid:
+        """Read the 10 bytes of tag 5A in a profile: nibbles swapped, padded with F (TS 102 221, 13.2).
+
+        Raises:
+            MalformedError: not 10 bytes, or other than digits and trailing F.
+        """
+        digits = swap_nibbles(data).hex().rstrip("f")
+        if len(data) != 10 or not digits.isdecimal() or len(digits) < 18:
+            raise MalformedError(f"an ICCID is 10 bytes of 18 to 20 swapped digits, got {len(data)} bytes")
+        return cls(digits)
+
+    def __bytes__(self) -> bytes:
+        return swap_nibbles(bytes.fromhex(self.digits.ljust(20, "f")))
+
+    def __str__(self) -> str:
+        return self.digits
+
+    def redacted(self) -> str:
+        """Return a form fit for logs."""
+        return _redacted(self.digits, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Aid:
+    """An application identifier: 5 to 16 bytes (ISO/IEC 7816-4, 8.2.1.2)."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if not 5 <= len(self.data) <= 16:
+            raise MalformedError(f"an AID has 5 to 16 bytes, got {len(self.data)}")
+
+    @classmethod
+    def parse(cls, text: str) -> Aid:
+        """Read 10 to 32 hexadecimal digits.
+
+        Raises:
+            InvalidValue: anything else.
+        """
+        if not _HEX.fullmatch(text) or not 10 <= len(text) <= 32:
+            raise InvalidValue("an AID has 10 to 32 hexadecimal digits")
+        return cls(bytes.fromhex(text))
+
+    def __bytes__(self) -> bytes:
+        return self.data
+
+    def __str__(self) -> str:
+        return self.data.hex().upper()
+
+
+ISD_R = Aid(bytes.fromhex("A0000005591010FFFFFFFF8900000100"))
+
+
+@dataclass(frozen=True, slots=True)
+class Imei:
+    """A device's number: 14 digits and a Luhn check digit (3GPP TS 23.003, 6.2)."""
+
+    digits: str
+
+    @classmethod
+    def parse(cls, text: str) -> Imei:
+        """Read 15 digits, or 14 to which the check digit is added; 16 (IMEISV) lose the version.
+
+        Raises:
+            InvalidValue: another number of digits, or 15 whose check digit is wrong.
+        """
+        digits = re.sub(r"[\s-]", "", text)
+        if not re.fullmatch(r"[0-9]{14,16}", digits):
+            raise InvalidValue("an IMEI has 15 decimal digits")
+        body = digits[:14]
+        check = _luhn(body)
+        if len(digits) == 15 and digits[14] != check:
+            raise InvalidValue(f"the IMEI's check digit is {digits[14]}, its other digits call for {check}")
+        return cls(body + check)
+
+    @property
+    def tac(self) -> bytes:
+        """The Type Allocation Code: 8 digits as 4 bytes, nibbles swapped (SGP.22, DeviceInfo)."""
+        return swap_nibbles(bytes.fromhex(self.digits[:8]))
+
+    def to_bytes(self, *, rsp_version: int = 2) -> bytes:
+        """Return the 8 bytes of DeviceInfo.imei.
+
+        Args:
+            rsp_version: 2 puts the check digit into the high half of the last byte, F into the low
+                half; 3 swaps all nibbles alike (SGP.22 v3.1, 4.2 warns of the difference).
+        """
+        first = swap_nibbles(bytes.fromhex(self.digits[:14]))
+        last = int(self.digits[14])
+        return first + bytes([last << 4 | 0xF if rsp_version < 3 else 0xF0 | last])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Imei:
+        """Read either encoding of DeviceInfo.imei.
+
+        Raises:
+            MalformedError: not 8 bytes of digits and one F.
+        """
+        if len(data) == 8:
+            for tail in (data[7] >> 4, data[7] & 0xF):
+                digits = swap_nibbles(data[:7]).hex() + f"{tail:x}"
+                if digits.isdecimal():
+                    return cls(digits)
+        raise MalformedError(f"an IMEI is 8 bytes: 15 digits and one F, got {len(data)} bytes")
+
+    def __str__(self) -> str:
+        return self.digits
+
+    def redacted(self) -> str:
+        """Return a form fit for logs."""
+        return _redacted(self.digits, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionId:
+    """The server's name for one session: 1 to 16 bytes, hexadecimal in JSON."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.data) <= 16:
+            raise MalformedError(f"a transaction ID has 1 to 16 bytes, got {len(self.data)}")
+
+    @classmethod
+    def from_hex(cls, text: str) -> TransactionId:
+        """Read 2 to 32 hexadecimal digits of either case.
+
+        Raises:
+            MalformedError: anything else.
+        """
+        if not _HEX.fullmatch(text):
+            raise MalformedError("a transaction ID is 2 to 32 hexadecimal digits")
+        return cls(bytes.fromhex(text))
+
+    def __bytes__(self) -> bytes:
+        return self.data
+
+    def __str__(self) -> str:
+        return self.data.hex().upper()
+
+
+def _luhn(digits: str) -> str:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)

@@ -1,0 +1,63 @@
+"""The address of an SM-DP+ or SM-DS: a name, or name:port, without scheme or path."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lpad.base.errors import InvalidValue
+
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+HTTPS_PORT = 443
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """A host in lower case, and a TCP port.
+
+    Real activation codes come in capitals, with blanks, and now and then with a scheme in front;
+    some servers refuse their own name unless it is in lower case.
+    """
+
+    host: str
+    port: int = HTTPS_PORT
+
+    @classmethod
+    def parse(cls, text: str) -> ServerAddress:
+        """Read `name` or `name:port` in any case; blanks around or inside are passed over.
+
+        Raises:
+            InvalidValue: a scheme, a path, an empty or impossible name, a port outside 1 to 65535.
+        """
+        compact = re.sub(r"\s", "", text).lower()
+        host, colon, port_text = compact.partition(":")
+        if "/" in compact:
+            raise InvalidValue("a server address is a name or name:port, without scheme and path")
+        host = host.encode("idna").decode() if _is_international(host) else host
+        if not _NAME.fullmatch(host) or len(host) > 253:
+            raise InvalidValue("a server address is a name such as smdp.example.com, or name:port")
+        if colon and not (port_text.isascii() and port_text.isdecimal() and 0 < int(port_text) < 65536):
+            raise InvalidValue("a server address has a port between 1 and 65535 after its colon")
+        return cls(host.rstrip("."), int(port_text) if colon else HTTPS_PORT)
+
+    def names(self, other: str) -> bool:
+        """Whether `other`, as a server wrote it, is this address: any case, with or without the port."""
+        try:
+            told = ServerAddress.parse(other)
+        except InvalidValue:
+            return False
+        return told.host == self.host and told.port in (self.port, HTTPS_PORT)
+
+    def __str__(self) -> str:
+        return self.host if self.port == HTTPS_PORT else f"{self.host}:{self.port}"
+
+
+def _is_international(host: str) -> bool:
+    if host.isascii():
+        return False
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise InvalidValue("a server address holds characters that no domain name can have") from error
+    return True

@@ -1,0 +1,345 @@
+"""The card in a modem, over whichever of the modem's commands reaches it.
+
+What is known of a modem comes from its quirks and from the last time; what isn't is found by trying.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy, CardError
+from lpad.card.at.cgla import AtCglaLink
+from lpad.card.at.csim import AtCsim
+from lpad.card.at.link_search import ask_for_eid, ends_search, find_link
+from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.logical_channel import CLOSING, RawLink
+from lpad.card.link.facts import LinkFacts, handle_form
+from lpad.card.link.isdr_aids import remembered_first
+from lpad.card.link.memory import LinkMemory, OpenChannel, Remembered
+from lpad.card.link.noted_channel import NotedChannel
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.identity import read_identity
+from lpad.card.modem.lent_modem import LentModem
+from lpad.card.modem.powered_down import PoweredDown, bring_up, send
+from lpad.card.port.link_refused import LinkRefused
+from lpad.card.port.names import device_key
+from lpad.card.port.serial_line import SerialLine
+from lpad.card.quirks.library import Matched, find_quirks
+from lpad.card.quirks.quirks import LinkKind, Quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.link import Channel
+    from lpad.card.link.noted_channel import NamedChannel
+    from lpad.card.port.serial_line import Line
+    from lpad.card.quirks.modem_identity import ModemIdentity
+
+_log = logging.getLogger(__name__)
+
+SIM_BUSY = 30.0
+"""Seconds for which a SIM may say that it is busy: it starts up, or another profile was enabled."""
+_BETWEEN_QUESTIONS = 1.0
+_SAME_ON_EVERY_LINK = ("6A81", "6A82")
+"""No free channel, no ISD-R: what the card says, not the modem."""
+
+
+class OpenLine(Protocol):
+    """Opens a port: `SerialLine`, or what borrows the port first."""
+
+    def __call__(self, port: str, *, baud: int) -> Line: ...  # noqa: D102 - see above
+
+
+class _ModemLink(Protocol):
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> NamedChannel: ...
+
+    def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int: ...
+
+    @property
+    def channels_closed(self) -> int: ...
+
+
+class AtLink:
+    """A link that finds its own way; what works is remembered with the modem."""
+
+    def __init__(
+        self,
+        modem: AtModem,
+        *,
+        name: str,
+        memory: LinkMemory,
+        overrides: Mapping[str, Any] | None = None,
+        unredacted: bool = False,
+    ) -> None:
+        """Use a modem; nothing is sent before the first channel is opened or the IMEI is asked.
+
+        Args:
+            modem: shared with nobody while this is used; closed with the link.
+            name: the port's, for the log.
+            memory: what is known of modems.
+            overrides: the settings' quirks, which beat those of the modem's family; see `Quirks.merged`.
+            unredacted: whether the APDU trace shows payloads.
+        """
+        self._modem = modem
+        self._name = name
+        self._memory = memory
+        self._overrides = overrides or {}
+        self._links: dict[LinkKind, _ModemLink] = {
+            LinkKind.CGLA: AtCglaLink(modem, name=name, unredacted=unredacted),
+            LinkKind.CGLA_CHANNEL_IN_CLASS: AtCglaLink(
+                modem, channel_in_class=True, name=name, unredacted=unredacted
+            ),
+            LinkKind.CSIM: RawLink(TracedCard(AtCsim(modem), name=name, unredacted=unredacted), device=modem),
+        }
+        self._imei: Imei | None = None
+        self._key: str | None = None
+        self._asked_identity = False
+        self._matched = Matched(Quirks(), ())
+        self._remembered = Remembered()
+        self._note = OpenChannel(None)
+        self._handle: str | None = None
+        self._powered_down = PoweredDown(None)
+        self._announces = False
+
+    @property
+    def identity(self) -> ModemIdentity:
+        """What the modem calls itself; empty before the first channel was opened."""
+        return self._remembered.identity
+
+    @property
+    def kind(self) -> LinkKind | None:
+        """What reaches the card; None before it was found."""
+        return self._remembered.link
+
+    @property
+    def matched(self) -> Matched:
+        """The quirks that are applied, and where they come from."""
+        return self._matched
+
+    @property
+    def modem(self) -> AtModem:
+        """The modem, for what concerns it and not the card."""
+        return self._modem
+
+    def describe(self) -> LinkFacts:
+        """Return what is known, as `Described` says."""
+        identity, remembered = self.identity, self._remembered
+        return LinkFacts(
+            kind=remembered.link,
+            doubted=remembered.doubted,
+            manufacturer=identity.manufacturer or None,
+            model=identity.model or None,
+            firmware=identity.firmware or None,
+            handle=None if self._handle is None else handle_form(self._handle),
+            quirks=self._matched.entries,
+            channels_closed=sum(link.channels_closed for link in self._links.values()),
+        )
+
+    @property
+    def block_size(self) -> int:
+        """Bytes in the largest STORE DATA block that is known, or believed, to pass."""
+        return self._remembered.block_size or self._matched.quirks.block_size
+
+    @block_size.setter
+    def block_size(self, size: int) -> None:
+        self._remember(block_size=size)
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI, as `Device` says."""
+        self._get_acquainted(deadline=deadline)
+        return self._imei
+
+    def close(self) -> None:
+        """Release the port."""
+        self._modem.close()
+
+    @contextmanager
+    def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem]:
+        """Lend the modem, as `Link` says; from the first time on it announces what it may announce."""
+        self._get_acquainted(deadline=deadline)
+        if not self._announces:
+            for text in self._matched.quirks.announce_commands:
+                send(self._modem, text, deadline=deadline)
+            self._announces = True
+        yield LentModem(modem=self._modem, quirks=self._matched.quirks, powered_down=self._powered_down)
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Open a channel to the ISD-R, as `Link` says.
+
+        What worked last time is tried first; where it is not known, or works no more, it is searched.
+        """
+        self._get_acquainted(deadline=deadline)
+        known = self._remembered.link
+        if known is not None and known is not self._remembered.doubted:
+            try:
+                return self._open(known, aids, deadline=deadline)
+            except CardError as error:
+                if ends_search(error) or error.details.get("sw") in _SAME_ON_EVERY_LINK:
+                    raise
+                _log.warning("%s: %s worked before and fails now: %s", self._name, known, error)
+        return self._open(self._search(aids, deadline=deadline), aids, deadline=deadline)
+
+    def _get_acquainted(self, *, deadline: Deadline) -> None:
+        """Learn which modem this is, once per opened port, and tidy up after whoever used it before."""
+        if self._key is not None:
+            return
+        self._imei = self._modem.imei(deadline=deadline)
+        key = device_key(self._imei, self._name)
+        remembered = self._memory.get(key)
+        if remembered is None:
+            self._ask_identity(deadline=deadline)
+        else:
+            self._remembered = remembered
+            self._apply_quirks()
+        self._powered_down = self._memory.powered_down(key)
+        bring_up(self._modem, self._powered_down, deadline=deadline)
+        self._note = self._memory.open_channel(key)
+        self._close_left_over(deadline=deadline)
+        self._key = key
+        self._remember()
+
+    def _ask_identity(self, *, deadline: Deadline) -> None:
+        if not self._asked_identity:
+            identity = read_identity(self._modem, deadline=deadline)
+            self._asked_identity = True
+            if identity != self._remembered.identity:
+                self._remembered = Remembered(identity=identity)
+            self._apply_quirks()
+
+    def _apply_quirks(self) -> None:
+        matched = find_quirks(self.identity)
+        self._matched = Matched(matched.quirks.merged(self._overrides), matched.entries)
+        self._modem.patience = self._matched.quirks.patience
+        _log.info("%s: %s; quirks: %s", self._name, self.identity, ", ".join(self._matched.entries))
+
+    def _close_left_over(self, *, deadline: Deadline) -> None:
+        """Close the channel that a process left open when it was killed."""
+        left = self._note.left_over()
+        if left is None:
+            return
+        _log.warning("%s: a channel was left open (%s); closing it", self._name, left.link)
+        try:
+            closed = self._links[left.link].close_leftovers(handle=left.handle, deadline=deadline)
+            if not closed and left.link is not LinkKind.CSIM:
+                self._links[LinkKind.CSIM].close_leftovers(handle=None, deadline=deadline)
+        except CardError as error:
+            if ends_search(error):
+                raise
+            _log.warning("%s: %s", self._name, error)
+        self._note.clear()
+
+    def _search(self, aids: Sequence[Aid], *, deadline: Deadline) -> LinkKind:
+        self._ask_identity(deadline=deadline)
+        doubted = self._remembered.doubted
+        kinds = sorted(self._matched.quirks.links, key=lambda kind: kind is doubted)
+        aids = remembered_first(aids, self._remembered.isdr_aid)
+        found = find_link(
+            kinds, aids, lambda kind, names: self._try_out(kind, names, deadline=deadline), name=self._name
+        )
+        if found is not self._remembered.link:
+            self._remember(link=found, block_size=None)
+        if found is doubted:  # nothing else works
+            self._remember(doubted=None)
+        return found
+
+    def _try_out(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> None:
+        """Open a channel, use it, close it; whatever happens none stays open."""
+        channel = self._open(kind, aids, deadline=deadline)
+        try:
+            ask_for_eid(channel, deadline=deadline)
+        finally:
+            self._close_tried(channel, kind)
+
+    def _close_tried(self, channel: Channel, kind: LinkKind) -> None:
+        try:
+            channel.close(deadline=Deadline.after(CLOSING))
+        except CardError as error:
+            if ends_search(error):
+                raise
+            if kind is not LinkKind.CSIM:
+                self._sweep()
+            raise LinkRefused(
+                f"{kind}: the modem opened a channel and can't close it, so a few more would block the"
+                f" card: {error.sentence}",
+                modem_error=error.details.get("modem_error", ""),
+            ) from error
+
+    def _sweep(self) -> None:
+        try:
+            self._links[LinkKind.CSIM].close_leftovers(handle=None, deadline=Deadline.after(CLOSING))
+        except CardError as error:
+            _log.warning("%s: a channel may have stayed open until the modem is reset: %s", self._name, error)
+
+    def _open(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        aids = remembered_first(aids, self._remembered.isdr_aid)
+        self._note.note(kind, None)
+        try:
+            channel = self._open_once_ready(kind, aids, deadline=deadline)
+        except CardError as error:
+            if not ends_search(error) or isinstance(error, CardBusy):
+                self._note.clear()
+            raise
+        self._handle = channel.handle
+        self._note.note(kind, channel.handle)
+        if len(aids) > 1:  # with one name nothing was found out
+            self._remember(isdr_aid=str(channel.aid))
+        return NotedChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
+
+    def _open_once_ready(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> NamedChannel:
+        """Open a channel, again and again while the modem says that the SIM is busy.
+
+        It says so for some seconds after power-on and after a switch. Nothing of a command that is
+        answered so has reached the card.
+        """
+        until = deadline.within(SIM_BUSY)
+        while True:
+            self._modem.forget_unsolicited()
+            try:
+                return self._links[kind].open_channel(aids, deadline=deadline)
+            except CardBusy as error:
+                if until.remaining() <= _BETWEEN_QUESTIONS:
+                    raise
+                _log.info("%s: %s; waiting", self._name, error)
+            announcements = self._matched.quirks.announcements
+            self._modem.wait_for(announcements, deadline=until.within(_BETWEEN_QUESTIONS))
+
+    def _remember(self, **what: Any) -> None:
+        self._remembered = replace(self._remembered, **what)
+        if self._key is not None:
+            self._memory.put(self._key, self._remembered)
+
+
+def open_at_link(
+    port: str,
+    *,
+    baud: int = 115200,
+    memory: LinkMemory | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    unredacted: bool = False,
+    open_line: OpenLine = SerialLine,
+) -> AtLink:
+    """Open the link to the card in a modem, through whichever commands work.
+
+    Args:
+        port: the modem's AT port, locked until the link is closed.
+        baud: bits per second; USB modems take any.
+        memory: what is known of modems, kept over restarts; None: nothing is.
+        overrides: the settings' quirks; see `Quirks.merged`.
+        unredacted: whether the APDU trace shows payloads.
+        open_line: opens the port; another way than the usual is to borrow it first.
+
+    Raises:
+        InvalidValue: the overrides name an unknown quirk or a value out of range.
+        CardUnreachable: no such port, or no permission.
+        CardBusy: another program holds the port.
+    """
+    Quirks().merged(overrides or {})
+    modem = AtModem(open_line(port, baud=baud))
+    return AtLink(
+        modem, name=port, memory=memory or LinkMemory(None), overrides=overrides, unredacted=unredacted
+    )

@@ -1,0 +1,251 @@
+"""AT+CCHO, AT+CGLA, AT+CCHC: a channel that the modem owns (3GPP TS 27.007, 8.43, 8.45 and 8.46).
+
+The modem opens the channel, selects the application, hides what SELECT returned and hands out a name
+for it all. The name is text to be said back: numbers, bare numbers and 64-bit hexadecimal were seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy, CardError, CardMalformed, CardStatus, InternalError, blamed_on
+from lpad.base.identifiers import ISD_R
+from lpad.card.at.working_time import WorkingTime
+from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
+from lpad.card.channel.lost_channel import LostChannel
+from lpad.card.channel.status_words import no_isdr, status_error
+from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol import at_commands
+from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Response, class_byte
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.link import RawCard
+    from lpad.card.modem.at_modem import AtModem
+
+_log = logging.getLogger(__name__)
+
+_NOT_FOUND = ("+CME ERROR: 22", "+CME ERROR: NOT FOUND")
+_GUESSED_HANDLES = ("1", "2", "3")
+"""Names under which modems with small numbers may hold channels of a process that died."""
+
+
+class AtCglaLink:
+    """A link on which the modem manages the channels."""
+
+    def __init__(
+        self, modem: AtModem, *, channel_in_class: bool = False, name: str = "", unredacted: bool = False
+    ) -> None:
+        """Use a modem's +CCHO, +CGLA and +CCHC.
+
+        Args:
+            modem: shared with nobody while this is used; closed with the link.
+            channel_in_class: whether the class byte names the channel. It must not, says 27.007, since
+                the modem patches it in; some modems pass on what they get.
+            name: what stands before each line of the APDU trace, such as the port.
+            unredacted: whether the APDU trace shows payloads.
+        """
+        self._modem = modem
+        self._channel_in_class = channel_in_class
+        self._name = name
+        self._unredacted = unredacted
+        self.channels_closed = 0
+        """How many were found left open, and closed."""
+        self.block_size = LARGEST_BLOCK
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI, as `Device` says."""
+        return self._modem.imei(deadline=deadline)
+
+    def close(self) -> None:
+        """Release the port."""
+        self._modem.close()
+
+    def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
+        """Lend nothing: which modem this is, and what suits it, is not known here."""
+        del deadline
+        return nullcontext()
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> CglaChannel:
+        """Open a channel to the first of `aids` that the modem finds, as `Link` says.
+
+        Why a modem refuses is mostly left open: no such application, no free channel and no such
+        command are all answered ERROR. Only where each AID is 'not found' is that told (6A82).
+
+        Raises:
+            LinkRefused: refused for a reason that the modem does not tell.
+        """
+        refusals: list[CardError] = []
+        for aid in aids:
+            try:
+                return self._open(aid, deadline=deadline)
+            except CardBusy:
+                raise
+            except CardError as error:
+                # Not the modem's word: the port is gone or mute, or OK came without a name.
+                if "modem_error" not in error.details:
+                    raise
+                refusals.append(error)
+        if not refusals:
+            raise InternalError("no application was named to select")
+        if all(str(error.details["modem_error"]).upper() in _NOT_FOUND for error in refusals):
+            raise no_isdr()
+        raise refusals[0]
+
+    def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int:
+        """Close channels that an earlier process left open, and return how many.
+
+        Args:
+            handle: the channel's name; None where it is not known: then small numbers are tried, which
+                end channels of this AT port alone, never those that the modem uses itself.
+            deadline: when to give up.
+
+        Raises:
+            CardUnreachable: the port is gone or mute.
+        """
+        closed = 0
+        for each in _GUESSED_HANDLES if handle is None else (handle,):
+            try:
+                self._channel(each, ISD_R).close(deadline=deadline)
+                closed += 1
+            except CardStatus:
+                continue
+            except CardError as error:
+                if "modem_error" not in error.details:
+                    raise
+        self.channels_closed += closed
+        return closed
+
+    def _open(self, aid: Aid, *, deadline: Deadline) -> CglaChannel:
+        modem = self._modem
+        answer = modem.ask(at_commands.ccho(bytes(aid)), patience=modem.patience.apdu, deadline=deadline)
+        with blamed_on(CardMalformed, "AT+CCHO"):
+            handle = at_commands.ccho_handle(answer)
+        return self._channel(handle, aid)
+
+    def _channel(self, handle: str, aid: Aid) -> CglaChannel:
+        card = TracedCard(AtCgla(self._modem, handle), name=self._name, unredacted=self._unredacted)
+        return CglaChannel(card, modem=self._modem, handle=handle, aid=aid, number=self._number(handle))
+
+    def _number(self, handle: str) -> int | None:
+        if not self._channel_in_class:
+            return None
+        if handle.isdecimal() and 1 <= int(handle) < MOST_CHANNELS:
+            return int(handle)
+        _give_back(self._modem, handle)
+        raise LinkRefused(
+            f"AT+CCHO: the modem's name for the channel, '{handle}', is no channel number from 1 to 19 that"
+            " class bytes could hold; use AT+CGLA without, or AT+CSIM"
+        )
+
+
+class AtCgla:
+    """What passes APDUs to one channel."""
+
+    def __init__(self, modem: AtModem, handle: str) -> None:
+        """Use an open channel.
+
+        Args:
+            modem: whose channel it is.
+            handle: the modem's name for it.
+        """
+        self._modem = modem
+        self._handle = handle
+        self._working_time = WorkingTime()
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Pass an APDU to the channel, as `RawCard` says."""
+        patience = self._working_time.of(apdu, self._modem.patience)
+        command = at_commands.cgla(self._handle, apdu)
+        answer = self._modem.ask(command, patience=patience, deadline=deadline)
+        with blamed_on(CardMalformed, "AT+CGLA"):
+            return at_commands.response_apdu(answer)
+
+
+class CglaChannel:
+    """One channel of the modem's, with its application selected."""
+
+    def __init__(self, card: RawCard, *, modem: AtModem, handle: str, aid: Aid, number: int | None) -> None:
+        """Wrap an open channel.
+
+        Args:
+            card: what passes APDUs to it.
+            modem: whose channel it is.
+            handle: the modem's name for it.
+            aid: the application that is selected on it.
+            number: what to put into class bytes; None: nothing, the modem does.
+        """
+        self._card = card
+        self._modem = modem
+        self._number = number
+        self._open = True
+        self._lost = LostChannel()
+        self.aid = aid
+        self.handle = handle
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send an APDU on this channel, as `Channel` says."""
+        if not self._open:
+            raise InternalError("a closed channel was used")
+        self._lost.follow(apdu)
+        answer = self._pass(apdu, deadline=deadline)
+        self._lost.heed(answer, lambda asked: self._pass(asked, deadline=deadline))
+        return answer
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Close the channel, as `Channel` says; one that the card has lost meanwhile is left alone.
+
+        A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card, whose P2 00 means
+        the channel that the class byte names (ISO/IEC 7816-4, 11.1.2).
+        """
+        if not self._open:
+            return
+        lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
+        self._open = False
+        if lost:
+            _log.debug("channel %s went when the card was started anew", self.handle)
+            return
+        try:
+            close_handle(self._modem, self.handle, deadline=deadline)
+        except LinkRefused as refused:
+            self._close_through_card(refused, deadline=deadline)
+
+    def _pass(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        if self._number is not None:
+            apdu = bytes([class_byte(apdu[0], self._number)]) + apdu[1:]
+        return self._card.transmit(apdu, deadline=deadline)
+
+    def _close_through_card(self, refused: LinkRefused, *, deadline: Deadline) -> None:
+        cla = 0 if self._number is None else class_byte(0, self._number)
+        apdu = bytes([cla]) + bytes(CLOSE_THIS_CHANNEL)[1:]
+        try:
+            raw = self._card.transmit(apdu, deadline=deadline)
+        except LinkRefused:
+            raise refused from None
+        with blamed_on(CardMalformed, "MANAGE CHANNEL"):
+            answer = Response.parse(raw)
+        if not answer.ok:
+            raise status_error(f"closing the modem's channel {self.handle}", answer.sw) from refused
+
+
+def close_handle(modem: AtModem, handle: str, *, deadline: Deadline) -> None:
+    """Close a channel by the modem's name for it.
+
+    Raises:
+        CardError: as in `AtModem.ask`.
+    """
+    modem.ask(at_commands.cchc(handle), patience=modem.patience.apdu, deadline=deadline)
+
+
+def _give_back(modem: AtModem, handle: str) -> None:
+    try:
+        close_handle(modem, handle, deadline=Deadline.after(CLOSING))
+    except CardError as error:
+        _log.warning("channel %s may have stayed open: %s", handle, error)

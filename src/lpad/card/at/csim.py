@@ -1,0 +1,64 @@
+"""AT+CSIM: a raw card behind a modem's AT port (3GPP TS 27.007, 8.17)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardMalformed, blamed_on
+from lpad.card.at.working_time import WorkingTime
+from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.logical_channel import RawLink
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.port.serial_line import SerialLine
+from lpad.protocol import at_commands
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.card.link.link import Link
+    from lpad.card.quirks.quirks import AtPatience
+
+
+class AtCsim:
+    """A card that a modem passes APDUs on to."""
+
+    def __init__(self, modem: AtModem) -> None:
+        """Use a modem's +CSIM.
+
+        Args:
+            modem: shared with nobody while this is used.
+        """
+        self._modem = modem
+        self._working_time = WorkingTime()
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Pass an APDU to the card, as `RawCard` says."""
+        patience = self._working_time.of(apdu, self._modem.patience)
+        answer = self._modem.ask(at_commands.csim(apdu), patience=patience, deadline=deadline)
+        with blamed_on(CardMalformed, "AT+CSIM"):
+            return at_commands.response_apdu(answer)
+
+
+def open_csim_link(
+    port: str,
+    *,
+    baud: int = 115200,
+    patience: AtPatience | None = None,
+    terminal_capability: bytes | None = None,
+    unredacted: bool = False,
+) -> Link:
+    """Open the link to the card in a modem, through +CSIM.
+
+    Args:
+        port: the modem's AT port, locked until the link is closed.
+        baud: bits per second; USB modems take any.
+        patience: how long to wait for the modem's answers.
+        terminal_capability: value for cards that want TERMINAL CAPABILITY first, see `RawLink`.
+        unredacted: whether the APDU trace shows payloads.
+
+    Raises:
+        CardUnreachable: no such port, or no permission.
+        CardBusy: another program holds the port.
+    """
+    modem = AtModem(SerialLine(port, baud=baud), patience=patience)
+    card = TracedCard(AtCsim(modem), name=port, unredacted=unredacted)
+    return RawLink(card, device=modem, terminal_capability=terminal_capability)

@@ -1,0 +1,63 @@
+"""The ports and readers that are there, to choose from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardError
+from lpad.card.pcsc.call_thread import CallThread, OverdueError
+from lpad.card.pcsc.calls import Context
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+
+_STABLE = ("serial/by-id/*",)
+_OTHERS = ("ttyUSB*", "ttyACM*", "wwan*at*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Serial ports by their paths, PC/SC readers by their names."""
+
+    serial: tuple[str, ...]
+    """A name that stays the same is given in the place of one that doesn't."""
+    readers: tuple[str, ...]
+    no_readers: str | None = None
+    """Why no readers are listed, where that can be known."""
+
+
+def find_ports(*, deadline: Deadline, devices: Path = Path("/dev")) -> Ports:
+    """Look for ports and readers; no port is opened.
+
+    Args:
+        deadline: for pcscd, without which there are no readers.
+        devices: where the kernel's names are.
+    """
+    stable = {str(path): str(path.resolve()) for pattern in _STABLE for path in devices.glob(pattern)}
+    others = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}
+    ports = [*sorted(stable), *sorted(others - set(stable.values()))]
+    try:
+        readers, why = _readers(deadline=deadline), None
+    except CardError as error:
+        readers, why = (), error.sentence
+    except OverdueError:
+        readers, why = (), "pcscd does not answer; restart it"
+    return Ports(serial=tuple(ports), readers=readers, no_readers=why)
+
+
+def _readers(*, deadline: Deadline) -> tuple[str, ...]:
+    thread = CallThread("readers", farewell=lambda: None)
+
+    def ask() -> tuple[str, ...]:
+        context = Context()
+        try:
+            return context.readers()
+        finally:
+            context.close()
+
+    try:
+        return thread.call(ask, deadline=deadline)
+    finally:
+        thread.end()

@@ -1,0 +1,81 @@
+"""Channels on a raw card that nobody uses any more: left open by a process that crashed.
+
+A card has few channels, and keeps them until it is reset. Those that the modem itself uses have the
+network's applications selected; those that an LPA left behind have the ISD-R, or, when it died before
+SELECT or forgot to close after a failed one, still the master file that MANAGE CHANNEL set.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError
+from lpad.card.channel.exchange import exchange
+from lpad.codec.asn1 import tlv
+from lpad.protocol.apdu import MOST_CHANNELS, Command, store_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.link.link import RawCard
+    from lpad.protocol.apdu import Response
+
+_log = logging.getLogger(__name__)
+
+GET_EID = store_data(bytes.fromhex("BF3E035C015A"))[0]
+"""An ES10 command that changes nothing: who answers it is an ISD-R (SGP.22 v2.5, 5.7.20)."""
+
+_STATUS = Command(0x80, 0xF2, le=256)
+"""ETSI TS 102 221, 11.1.2: P2 00 returns the control parameters of what is selected."""
+_MASTER_FILE = b"\x3f\x00"
+_NOT_OPEN = 0x6881
+_ANY_CHANNEL = range(1, MOST_CHANNELS)
+
+
+def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, deadline: Deadline) -> int:
+    """Close the channels that an LPA left open, and return how many; those of the modem stay.
+
+    Args:
+        card: what transmits.
+        numbers: the channels to look at.
+        deadline: when to give up.
+
+    Raises:
+        CardError: the card can't be reached, or the modem passes nothing to logical channels.
+    """
+    closed = 0
+    for number in numbers:
+        if not _is_leftover(card, number, deadline=deadline):
+            continue
+        close = Command(0, 0x70, 0x80, number)
+        answer = exchange(card, close, deadline=deadline, attempted="MANAGE CHANNEL")
+        _log.warning(
+            "logical channel %d had been left open; %s",
+            number,
+            "closed it" if answer.ok else f"closing it failed with {answer.sw:04X}",
+        )
+        closed += answer.ok
+    return closed
+
+
+def _is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
+    def ask(command: Command, attempted: str) -> Response:
+        return exchange(card, command.on_channel(number), deadline=deadline, attempted=attempted)
+
+    answer = ask(GET_EID, "looking for channels left open")
+    if answer.ok:
+        return True
+    if answer.sw == _NOT_OPEN:
+        return False
+    return _has_nothing_selected(ask(_STATUS, "STATUS"))
+
+
+def _has_nothing_selected(answer: Response) -> bool:
+    """Tell from a file's control parameters (ETSI TS 102 221, 11.1.1.3) whether it is the master file."""
+    try:
+        identifier = tlv.parse(answer.data).find(0x83) if answer.ok else None
+    except MalformedError:
+        return False
+    return identifier is not None and identifier.value == _MASTER_FILE

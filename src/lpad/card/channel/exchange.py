@@ -1,0 +1,54 @@
+"""One command over a transmitter, with all that it takes to get its whole answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.base.errors import CardMalformed, CardUnreachable, InternalError, blamed_on
+from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol.apdu import Command, Exchange, Response
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+
+
+class Transmitter(Protocol):
+    """What a raw card and a channel have in common."""
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send a command APDU, return data and two status bytes."""
+        ...
+
+
+def exchange(
+    via: Transmitter, command: Command, *, deadline: Deadline, attempted: str, repeatable: bool = True
+) -> Response:
+    """Send a command and return its whole answer; 61xx and 6Cxx are dealt with.
+
+    Args:
+        via: a raw card, or a channel.
+        command: what to send.
+        deadline: of the whole exchange.
+        attempted: what to call it in an error's sentence.
+        repeatable: whether 6Cxx may be answered by sending the command again.
+
+    Raises:
+        CardUnreachable, CardBusy: as in `RawCard`; LinkRefused only if the card has not seen the command.
+        CardMalformed: no status word, or an answer without end.
+    """
+    machine = Exchange(command, repeatable=repeatable)
+    while machine.to_send is not None:
+        try:
+            raw = via.transmit(bytes(machine.to_send), deadline=deadline)
+        except LinkRefused as error:
+            if machine.to_send is command:
+                raise
+            # The card has seen the command, so nobody may conclude that it can be sent once more.
+            lost = CardUnreachable(error.sentence, retryable=error.retryable)
+            lost.details.update(error.details)
+            raise lost from error
+        with blamed_on(CardMalformed, attempted):
+            machine.feed(raw)
+    if machine.response is None:
+        raise InternalError("an APDU exchange ended without a response")
+    return machine.response

@@ -1,0 +1,71 @@
+"""Which eUICCs a card holds: every name of the ISD-R that answers, with its EID."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardError, CardMalformed, CardStatus, MalformedError, blamed_on
+from lpad.base.identifiers import Aid, Eid
+from lpad.card.isdr.isdr import isdr_session
+from lpad.codec.asn1 import tlv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.link.link import Link
+
+_log = logging.getLogger(__name__)
+
+_GET_EID = bytes.fromhex("BF3E035C015A")
+_NO_SUCH_APPLICATION = "6A82"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIsdr:
+    """An eUICC on the card."""
+
+    aid: Aid
+    eid: Eid
+
+
+def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[FoundIsdr, ...]:
+    """Try every name, and return one for each eUICC: two names may lead to the same.
+
+    Args:
+        link: to the card.
+        aids: the names, the preferred first.
+        deadline: of the whole.
+
+    Raises:
+        CardUnreachable, CardBusy, CardMalformed: as in `Link.open_channel`.
+    """
+    found: dict[Eid, FoundIsdr] = {}
+    for aid in aids:
+        try:
+            with isdr_session(link, aids=(aid,), deadline=deadline) as isdr:
+                answer = isdr.command(_GET_EID, deadline=deadline)
+        except CardError as error:
+            if not _is_unknown(error):
+                raise
+            continue
+        with blamed_on(CardMalformed, "ES10c.GetEID"):
+            eid = Eid.from_bytes(_only(answer))
+        found.setdefault(eid, FoundIsdr(aid, eid))
+    return tuple(found.values())
+
+
+def _is_unknown(error: CardError) -> bool:
+    """Tell a name that the card doesn't know from a card that can't be reached."""
+    if isinstance(error, CardStatus):
+        return error.details.get("sw") == _NO_SUCH_APPLICATION
+    return "modem_error" in error.details
+
+
+def _only(answer: bytes) -> bytes:
+    element = tlv.parse(answer)
+    if element.tag != 0xBF3E:
+        raise MalformedError(f"the card answered with tag {element.tag:X}")
+    return element.get(0x5A).value

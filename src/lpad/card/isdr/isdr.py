@@ -1,0 +1,164 @@
+"""The ISD-R: ES10 commands in STORE DATA blocks, in a session that always ends (SGP.22 v2.5, 5.7.2)."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, CardStatus
+from lpad.base.identifiers import ISD_R
+from lpad.card.channel.exchange import exchange
+from lpad.card.channel.logical_channel import CLOSING
+from lpad.card.channel.status_words import status_error
+from lpad.card.link.timed_channel import TimedChannel
+from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol.apdu import LARGEST_BLOCK, Command, store_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.link import Channel, Link
+
+_log = logging.getLogger(__name__)
+
+_WRONG_LENGTH = "6700"
+_SMALLER_BLOCKS = (120, 63)
+"""Sizes to fall back to: 120 fits modems that cut lines at 256 hex digits, 63 is OpenEUICC's choice."""
+
+
+class Isdr:
+    """The application that carries ES10 commands."""
+
+    def __init__(self, channel: Channel, *, block_size: int = LARGEST_BLOCK) -> None:
+        """Use a channel on which the ISD-R is selected.
+
+        Args:
+            channel: open; whoever opened it closes it.
+            block_size: bytes in one STORE DATA block, 1 to 255.
+        """
+        self._channel = channel
+        self._largest_carried = 0
+        self._shrunk = False
+        self.block_size = block_size
+        """May have shrunk: see `command`."""
+        self.learned_block_size: int | None = None
+        """The size that was carried after the link had refused a larger one."""
+
+    @property
+    def aid(self) -> Aid:
+        """The ISD-R's AID that answered."""
+        return self._channel.aid
+
+    def command(
+        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+    ) -> bytes:
+        """Carry one ES10 command, or one segment of a bound profile package, and return its answer.
+
+        No block is sent twice, with two exceptions: 6Cxx on the last one, as ISO has it; and where the
+        first block of all is refused by the link, or by the card as too long, smaller blocks are tried,
+        since the card has taken nothing of this command. A card that answers before the last block is
+        sent has finished early; the rest is left out.
+
+        Args:
+            data: the command with its tag, such as BF3E 03 5C 01 5A.
+            deadline: of the whole.
+            on_block: told after each block how many bytes of `data` the card has taken.
+
+        Returns:
+            The response data without status word; empty where the card had nothing to say.
+
+        Raises:
+            InvalidValue: too long for STORE DATA; nothing was sent.
+            CardStatus: the card refused with a status word; 6F00 after enable, disable or reset means
+                that it was reset meanwhile and must be asked anew.
+            CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
+        """
+        sent = 0
+        blocks = list(store_data(data, block_size=self.block_size))
+        while blocks:
+            block = blocks.pop(0)
+            try:
+                answer = self._send(block, deadline=deadline)
+            except (LinkRefused, CardStatus) as refusal:
+                smaller = self._smaller_than(block) if _may_be_too_long(refusal) else None
+                if sent or smaller is None:
+                    raise
+                _log.warning(
+                    "%d bytes in a block are refused; trying %d: %s", len(block.data), smaller, refusal
+                )
+                self.block_size = smaller
+                self._shrunk = True
+                blocks = list(store_data(data, block_size=smaller))
+                continue
+            if self._shrunk:
+                self.learned_block_size = self.block_size
+            sent += len(block.data)
+            if on_block is not None:
+                on_block(sent)
+            if answer:
+                return answer
+        return b""
+
+    def _send(self, block: Command, *, deadline: Deadline) -> bytes:
+        last = bool(block.p1 & 0x80)
+        answer = exchange(
+            self._channel, block, deadline=deadline, attempted="STORE DATA to the ISD-R", repeatable=last
+        )
+        if not answer.ok:
+            raise status_error("STORE DATA to the ISD-R", answer.sw)
+        self._largest_carried = max(self._largest_carried, len(block.data))
+        return answer.data
+
+    def _smaller_than(self, block: Command) -> int | None:
+        """Return the size to try in place of a refused block's, or None where its size is not to blame."""
+        size = len(block.data)
+        if size <= self._largest_carried:
+            return None
+        return next((smaller for smaller in _SMALLER_BLOCKS if smaller < size), None)
+
+
+def _may_be_too_long(refusal: CardError) -> bool:
+    return isinstance(refusal, LinkRefused) or refusal.details.get("sw") == _WRONG_LENGTH
+
+
+@contextmanager
+def isdr_session(
+    link: Link,
+    *,
+    aids: Sequence[Aid] = (ISD_R,),
+    block_size: int = LARGEST_BLOCK,
+    observe: Callable[[float], None] | None = None,
+    deadline: Deadline,
+) -> Iterator[Isdr]:
+    """Open a channel to the ISD-R, lend it, close it.
+
+    Closing is tried once and its failure only logged: after enable, disable or reset the modem may have
+    reset the card, and the channel with it, or be gone from the bus itself.
+
+    Args:
+        link: the way to the card.
+        aids: the ISD-R's names to try, in this order.
+        block_size: bytes in one STORE DATA block at most; the link may carry less. What it carries only
+            after it has refused more is remembered by the link.
+        observe: told how many seconds each command took.
+        deadline: for opening; closing has its own.
+
+    Raises:
+        CardError: the channel could not be opened; see `Link.open_channel`.
+    """
+    channel = link.open_channel(aids, deadline=deadline)
+    if observe is not None:
+        channel = TimedChannel(channel, observe)
+    isdr = Isdr(channel, block_size=min(block_size, link.block_size))
+    try:
+        yield isdr
+    finally:
+        if isdr.learned_block_size is not None:
+            link.block_size = isdr.learned_block_size
+        try:
+            channel.close(deadline=Deadline.after(CLOSING))
+        except CardError as error:
+            _log.debug("the ISD-R's channel was not closed: %s", error)

@@ -1,0 +1,39 @@
+"""The names under which cards know their ISD-R (SGP.22 has one; vendors of removable eUICCs have theirs)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.identifiers import ISD_R, Aid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ESTK_SE0 = Aid(bytes.fromhex("A06573746B6D65FFFF4953442D522030"))
+ESTK_SE1 = Aid(bytes.fromhex("A06573746B6D65FFFF4953442D522031"))
+"""ESTK.me cards hold two eUICCs, each with an EID of its own."""
+
+NAMES: dict[Aid, str] = {
+    ISD_R: "SGP.22",
+    ESTK_SE0: "ESTK.me SE0",
+    ESTK_SE1: "ESTK.me SE1",
+    Aid(bytes.fromhex("A06573746B6D65FFFFFFFF4953442D52")): "ESTK.me, old",
+    Aid(bytes.fromhex("A0000005591010FFFFFFFF8900050500")): "5ber",
+    # Sources differ in where eSIM.me's has its zeros, so both are tried (OpenEUICC, EasyLPAC; sigmo).
+    Aid(bytes.fromhex("A0000005591010000000008900000300")): "eSIM.me",
+    Aid(bytes.fromhex("A0000005591010000000890000000300")): "eSIM.me V2",
+    Aid(bytes.fromhex("A0000005591010FFFFFFFF8900000177")): "Xesim",
+    Aid(bytes.fromhex("A000000559104C696E6B736669656C64")): "Linksfield",
+    Aid(bytes.fromhex("A0000006281010FFFFFFFF8900000100")): "GlocalMe",
+}
+
+
+def isdr_aids(extra: Iterable[Aid] = ()) -> tuple[Aid, ...]:
+    """Return all names to try: the standard's, those of the settings, the vendors', each once."""
+    return tuple(dict.fromkeys((ISD_R, *extra, *NAMES)))
+
+
+def remembered_first(aids: Sequence[Aid], remembered: str | None) -> tuple[Aid, ...]:
+    """Return `aids` with the one that answered last time in front, where it is among them."""
+    first = [aid for aid in aids if str(aid) == remembered]
+    return (*first, *(aid for aid in aids if str(aid) != remembered))

@@ -1,0 +1,172 @@
+"""What worked with a modem, or with a card in a reader, kept over restarts: small files that may be lost."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from lpad.card.modem.powered_down import PoweredDown
+from lpad.card.quirks.modem_identity import UNKNOWN_MODEM, ModemIdentity
+from lpad.card.quirks.quirks import LinkKind  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_log = logging.getLogger(__name__)
+
+MOST = 64
+"""Modems and kinds of cards in readers that are remembered: a modem may tell another IMEI each time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What is known of a modem, of this make and firmware, or of a card in a reader, from the last time."""
+
+    identity: ModemIdentity = UNKNOWN_MODEM
+    link: LinkKind | None = None
+    """What reached the card; None: it must be searched."""
+    doubted: LinkKind | None = None
+    """What failed in the middle of a command, so that others are tried before it."""
+    block_size: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
+    """Bytes in the largest STORE DATA block that the link carried, where it refused larger ones."""
+    isdr_aid: str | None = None
+    """The ISD-R's name that answered, as hexadecimal digits."""
+
+
+class LinkMemory:
+    """Remembered modems in a folder; without one they are remembered as long as the process lives."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Use a folder, which is made when something is to be remembered.
+
+        Args:
+            folder: such as /var/lib/lpad/links; None: nothing is kept.
+        """
+        self._folder = folder
+        self._known: dict[str, Remembered] = {}
+        self._powered_down: dict[str, PoweredDown] = {}
+
+    def get(self, key: str) -> Remembered | None:
+        """Return what is known under `key`; None where nothing is, or what there is can't be read."""
+        if key in self._known or self._folder is None:
+            return self._known.get(key)
+        path = self._path(key)
+        try:
+            remembered = msgspec.json.decode(path.read_bytes(), type=Remembered)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            _log.warning("%s can't be read (%s): the modem is taken for a new one", path, error)
+            return None
+        self._known[key] = remembered
+        return remembered
+
+    def put(self, key: str, remembered: Remembered) -> None:
+        """Remember; a folder that can't be written to is a warning, no more."""
+        if self._known.get(key) == remembered:
+            return
+        self._known[key] = remembered
+        if self._folder is None:
+            return
+        path = self._path(key)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = path.with_suffix(".new")
+            with fresh.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(remembered), indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+            self._forget_oldest(self._folder)
+        except OSError as error:
+            _log.warning("%s can't be written: %s", path, error)
+
+    def _forget_oldest(self, folder: Path) -> None:
+        written = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        for old in written[:-MOST]:
+            for path in folder.glob(f"{old.stem}.*"):
+                path.unlink(missing_ok=True)
+            self._known.pop(old.stem, None)
+            self._powered_down.pop(old.stem, None)
+
+    def open_channel(self, key: str) -> OpenChannel:
+        """Return the note of the channel that is open on a modem."""
+        return OpenChannel(None if self._folder is None else self._folder / f"{key}.open")
+
+    def powered_down(self, key: str) -> PoweredDown:
+        """Return the note of what is powered down in a modem."""
+        path = None if self._folder is None else self._folder / f"{key}.down"
+        return self._powered_down.setdefault(key, PoweredDown(path))
+
+    def _path(self, key: str) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{key}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A channel that somebody opened and nobody has closed; `handle` is None where its name is not known."""
+
+    link: LinkKind
+    handle: str | None
+
+
+class OpenChannel:
+    """A note on disk for as long as a channel is open: what is found there at the start was left open.
+
+    It is not synced: a process that is killed leaves the note, and a loss of power, which could lose it,
+    mostly resets the card too. Between two channels the file stays under another name, so that the next note
+    has room on a disk that has filled up meanwhile.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Keep the note at `path`; None: nowhere."""
+        self._path = path
+
+    def left_over(self) -> Leftover | None:
+        """Return what an earlier user left; None where it left nothing, or an unreadable note."""
+        if self._path is None:
+            return None
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Leftover)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            _log.warning("%s can't be read: %s", self._path, error)
+            self.clear()
+            return None
+
+    def note(self, link: LinkKind, handle: str | None) -> None:
+        """Say that a channel is about to be opened, or that it is open under the name `handle`."""
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            spare = self._path.with_suffix(".opening")
+            with spare.open("r+b" if spare.exists() else "wb") as file:
+                file.write(msgspec.json.encode(Leftover(link, handle)))
+                file.truncate()
+            spare.replace(self._path)
+        except OSError as error:
+            _log.warning("%s can't be written: %s", self._path, error)
+
+    def clear(self) -> None:
+        """Say that no channel is open."""
+        if self._path is not None:
+            try:
+                self._path.replace(self._path.with_suffix(".opening"))
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                _log.warning("%s can't be renamed: %s", self._path, error)
+
+
+def card_key(reader: str, atr: bytes) -> str:
+    """Return the name under which a card in a reader is remembered: by its kind, and what reads it."""
+    return hashlib.sha256(f"reader {reader} atr {atr.hex()}".encode()).hexdigest()[:16]

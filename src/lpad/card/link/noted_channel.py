@@ -1,0 +1,73 @@
+"""A channel that is noted on disk while it is open, and tells when its link fails in the middle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.base.errors import CardError, CardUnreachable
+from lpad.card.link.link import Channel
+from lpad.card.port.link_refused import LinkRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.memory import OpenChannel
+
+_STORE_DATA = 0xE2
+_TOO_SMALL_TO_BLAME = 63
+"""Bytes in a block; a link that refuses so few does not refuse them for their number."""
+
+
+class NamedChannel(Channel, Protocol):
+    """A channel with a name by which another process can close it."""
+
+    @property
+    def handle(self) -> str:
+        """The modem's name for it, or its number on the card."""
+        ...
+
+
+class NotedChannel:
+    """Wraps a channel of a modem's."""
+
+    def __init__(self, channel: NamedChannel, note: OpenChannel, *, on_refusal: Callable[[], None]) -> None:
+        """Wrap a channel that is open and noted.
+
+        Args:
+            channel: what does the work.
+            note: cleared once the channel is closed.
+            on_refusal: called when the link refuses a block that cannot be too long for it: another link
+                may be better, from the next channel on.
+        """
+        self._channel = channel
+        self._note = note
+        self._on_refusal = on_refusal
+
+    @property
+    def aid(self) -> Aid:
+        """The application that answered SELECT."""
+        return self._channel.aid
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send an APDU, as `Channel` says; a refusal is final, whatever can be done about it next time."""
+        try:
+            return self._channel.transmit(apdu, deadline=deadline)
+        except LinkRefused:
+            if apdu[1] == _STORE_DATA and (apdu[3] > 0 or len(apdu) - 5 <= _TOO_SMALL_TO_BLAME):
+                self._on_refusal()
+            raise
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Close the channel, as `Channel` says.
+
+        Where modem or card say no, it is gone: the card was reset. Only silence leaves the note.
+        """
+        try:
+            self._channel.close(deadline=deadline)
+        except CardError as error:
+            if not isinstance(error, CardUnreachable) or "modem_error" in error.details:
+                self._note.clear()
+            raise
+        self._note.clear()

@@ -1,0 +1,187 @@
+"""One port to a card that holds two eUICCs: each gets a link of its own, and they take turns.
+
+Cards with two secure elements (ESTK.me) have two ISD-Rs with an EID each, behind one modem whose port
+is locked. Their workers know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardBusy
+from lpad.card.link.facts import facts_of
+from lpad.card.link.turn_channel import TurnChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.facts import LinkFacts
+    from lpad.card.link.link import Channel, Link
+    from lpad.card.modem.lent_modem import LentModem
+
+
+class SharedPort:
+    """Opens the port for the first who needs it, and closes it after the last."""
+
+    def __init__(self, open_link: Callable[[Deadline], Link], *, name: str) -> None:
+        """Prepare; nothing is opened.
+
+        Args:
+            open_link: opens the port.
+            name: the port's, for errors.
+        """
+        self._open_link = open_link
+        self._name = name
+        self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self._users = 0
+        self._link: Link | None = None
+        self._given_up = False
+
+    def open_link(self, deadline: Deadline) -> SharedLink:
+        """Return a link to the port, which is opened unless it is.
+
+        Raises:
+            CardBusy: another user of this port does not end in time.
+            CardError: the port can't be opened.
+        """
+        self.begin(deadline=deadline)
+        try:
+            self.link(deadline=deadline)
+            with self._counting:
+                self._users += 1
+        finally:
+            self.end()
+        return SharedLink(self)
+
+    def begin(self, *, deadline: Deadline) -> None:
+        """Wait for one's turn.
+
+        Raises:
+            CardBusy: it did not come in time.
+        """
+        if not self._turn.acquire(timeout=deadline.remaining()):
+            raise CardBusy(
+                f"{self._name} is in use for the card's other eUICC: wait until its change is done, or"
+                " cancel it"
+            )
+
+    def end(self) -> None:
+        """End one's turn; the last user's closes the port."""
+        with self._counting:
+            if self._users == 0:
+                self._close()
+            self._turn.release()
+
+    def link(self, *, deadline: Deadline) -> Link:
+        """Return the open port, within one's turn; one that a user has given up is opened anew.
+
+        Raises:
+            CardError: it can't be opened.
+        """
+        if self._given_up:
+            self._close()
+        if self._link is None:
+            self._link = self._open_link(deadline)
+            self._given_up = False
+        return self._link
+
+    @property
+    def block_size(self) -> int | None:
+        """What the port's link says; None while it is closed."""
+        return None if self._link is None else self._link.block_size
+
+    def describe(self) -> LinkFacts:
+        """Return what the port's link knows."""
+        return facts_of(self._link)
+
+    def learn_block_size(self, size: int) -> None:
+        """Tell the port's link."""
+        if self._link is not None:
+            self._link.block_size = size
+
+    def leave(self) -> None:
+        """Say that one user is gone, whether it is done or has lost the card.
+
+        The port is opened anew for the others, since what failed for one fails for all.
+        """
+        with self._counting:
+            self._users -= 1
+            self._given_up = True
+            if self._users == 0 and self._turn.acquire(blocking=False):
+                self._close()
+                self._turn.release()
+
+    def _close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+class SharedLink:
+    """One user's link to the shared port."""
+
+    def __init__(self, port: SharedPort) -> None:
+        """Use an open port."""
+        self._port = port
+        self._left = False
+
+    @property
+    def block_size(self) -> int:
+        """Bytes in the largest STORE DATA block that is known, or believed, to pass."""
+        return self._port.block_size or 255
+
+    @block_size.setter
+    def block_size(self, size: int) -> None:
+        self._port.learn_block_size(size)
+
+    def describe(self) -> LinkFacts:
+        """Return what is known, as `Described` says."""
+        return self._port.describe()
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the device's IMEI, as `Device` says."""
+        self._port.begin(deadline=deadline)
+        try:
+            return self._port.link(deadline=deadline).imei(deadline=deadline)
+        finally:
+            self._port.end()
+
+    @contextmanager
+    def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
+        """Lend the modem, as `Link` says; the others wait until it is given back.
+
+        Raises:
+            CardBusy: another user of this port does not end in time.
+        """
+        self._port.begin(deadline=deadline)
+        try:
+            link = self._port.link(deadline=deadline)
+            with link.lend_modem(deadline=deadline) as lent:
+                yield lent
+        finally:
+            self._port.end()
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Open a channel, as `Link` says; the others wait until it is closed.
+
+        Raises:
+            CardBusy: another user of this port does not end in time.
+        """
+        self._port.begin(deadline=deadline)
+        try:
+            channel = self._port.link(deadline=deadline).open_channel(aids, deadline=deadline)
+        except BaseException:
+            self._port.end()
+            raise
+        return TurnChannel(channel, end=self._port.end)
+
+    def close(self) -> None:
+        """Leave the port to the others."""
+        if not self._left:
+            self._left = True
+            self._port.leave()

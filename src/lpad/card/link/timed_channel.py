@@ -1,0 +1,38 @@
+"""A channel whose commands are timed, for whoever observes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.link import Channel
+
+
+class TimedChannel:
+    """Passes everything on, and tells `observe` the seconds that each command took, also one that failed."""
+
+    def __init__(self, channel: Channel, observe: Callable[[float], None]) -> None:
+        self._channel = channel
+        self._observe = observe
+
+    @property
+    def aid(self) -> Aid:
+        """The application that answered SELECT."""
+        return self._channel.aid
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send one command APDU, as `Channel` says."""
+        started = time.monotonic()
+        try:
+            return self._channel.transmit(apdu, deadline=deadline)
+        finally:
+            self._observe(time.monotonic() - started)
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Give the channel back, as `Channel` says."""
+        self._channel.close(deadline=deadline)

@@ -1,0 +1,57 @@
+"""A channel whose end is the end of a turn: others wait for the card until it is closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.link import Channel
+
+
+class TurnChannel:
+    """Another channel, with what is to be done once it is closed."""
+
+    def __init__(
+        self, channel: Channel, *, end: Callable[[], None], lost: Callable[[], None] | None = None
+    ) -> None:
+        """Use an open channel.
+
+        Args:
+            channel: within somebody's turn.
+            end: ends the turn; called once.
+            lost: told of each APDU with which the card could not be reached.
+        """
+        self._channel = channel
+        self._end = end
+        self._lost = lost
+        self._ended = False
+
+    @property
+    def aid(self) -> Aid:
+        """The application that answered SELECT."""
+        return self._channel.aid
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send an APDU, as `Channel` says."""
+        try:
+            return self._channel.transmit(apdu, deadline=deadline)
+        except CardUnreachable:
+            if self._lost is not None:
+                self._lost()
+            raise
+
+    def close(self, *, deadline: Deadline) -> None:
+        """Close the channel and end the turn, whatever comes of closing."""
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            self._channel.close(deadline=deadline)
+        finally:
+            self._end()

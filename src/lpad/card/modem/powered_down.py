@@ -1,0 +1,110 @@
+"""A note on disk for as long as something is powered down, so that it is powered up whatever happens.
+
+A process that dies between AT+CFUN=0 and AT+CFUN=1 would leave a gateway without its way home.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.errors import CardMalformed
+from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol.at_dialogue import AtCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem.at_modem import AtModem
+
+_log = logging.getLogger(__name__)
+
+POWERING = 40.0
+"""Seconds that a modem may take to answer a command that powers something up or down."""
+
+
+class PoweredDown:
+    """The note of one modem."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Keep the note at `path`; None: as long as the process lives."""
+        self._path = path
+        self._up: tuple[str, ...] | None = None if path is not None else ()
+
+    @property
+    def up(self) -> tuple[str, ...]:
+        """The AT commands that are owed; empty where nothing is powered down."""
+        if self._up is None:
+            self._up = self._read()
+        return self._up
+
+    def going_down(self, up: Sequence[str]) -> None:
+        """Say that something is about to be powered down, and what powers it up; on disk at once."""
+        self._up = tuple(up)
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = self._path.with_suffix(".going-down")
+            with fresh.open("wb") as file:
+                file.write(msgspec.json.encode(self._up))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+        except OSError as error:
+            _log.warning("%s can't be written: %s", self._path, error)
+
+    def is_up(self) -> None:
+        """Say that all is powered up."""
+        self._up = ()
+        if self._path is not None:
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("%s can't be removed: %s", self._path, error)
+
+    def _read(self) -> tuple[str, ...]:
+        assert self._path is not None
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=tuple[str, ...])
+        except FileNotFoundError:
+            return ()
+        except (OSError, msgspec.MsgspecError) as error:
+            _log.warning("%s can't be read: %s", self._path, error)
+            return ()
+
+
+def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> None:
+    """Power up what is noted as down; without a note nothing is sent.
+
+    Raises:
+        CardUnreachable: the modem does not answer; the note stays.
+    """
+    if not note.up:
+        return
+    for text in note.up:
+        send(modem, text, deadline=deadline)
+    note.is_up()
+
+
+def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
+    """Send a command that brings no information; one that the modem doesn't know is passed over.
+
+    Returns:
+        Whether the modem took it.
+
+    Raises:
+        CardUnreachable: the modem does not answer, or the port is gone.
+        CardBusy: the SIM is busy.
+    """
+    try:
+        modem.ask(AtCommand(text), patience=POWERING, deadline=deadline)
+    except (LinkRefused, CardMalformed) as error:
+        _log.warning("%s", error)
+        return False
+    return True

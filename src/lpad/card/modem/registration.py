@@ -1,0 +1,129 @@
+"""Whether the modem is registered with the network: asked once, then heard.
+
+The modem is made to announce changes, for as long as somebody waits. Some send what they announce to
+another of their ports, so the question is put again now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable, MalformedError
+from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol.registration_answer import (
+    NETWORKS,
+    NOT_REGISTERED,
+    Registration,
+    announcing_command,
+    registration_announced,
+    registration_command,
+    registration_told,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem.at_modem import AtModem
+
+_log = logging.getLogger(__name__)
+
+ASKED_AGAIN = 20.0
+"""Seconds until a modem that announces nothing is asked again."""
+
+
+def registrations(
+    modem: AtModem, *, networks: Iterable[str] = NETWORKS, deadline: Deadline
+) -> tuple[Registration, ...]:
+    """Return the status of each kind of network that the modem has a command for; none: it has no command.
+
+    A modem that says why it can't tell, such as that no SIM is in it, knows the command, and is not
+    registered.
+
+    Raises:
+        CardUnreachable: the port is gone or mute.
+    """
+    found: list[Registration] = []
+    for network in networks:
+        command = registration_command(network)
+        try:
+            answer = modem.ask(command, patience=modem.patience.information, deadline=deadline)
+            found.append(registration_told(network, answer))
+        except (LinkRefused, CardMalformed, MalformedError) as error:
+            _log.debug("%s: %s", network, error)
+        except (CardUnreachable, CardBusy) as error:
+            if "modem_error" in error.details:
+                found.append(Registration(network, NOT_REGISTERED))
+            elif not found:
+                raise
+            else:  # it swallows commands that it doesn't know
+                _log.info("%s: %s", network, error)
+                break
+    return tuple(found)
+
+
+class RegistrationWatch:
+    """Hears how a modem registers; lives as long as the port stays open."""
+
+    def __init__(self, modem: AtModem, *, deadline: Deadline) -> None:
+        """Ask, and have changes announced.
+
+        Raises:
+            CardUnreachable: the port is gone or mute.
+        """
+        self._modem = modem
+        self._levels: dict[str, int] = {}
+        modem.forget_unsolicited()
+        self.status = registrations(modem, deadline=deadline)
+        """What was told last, one for each kind of network; empty: the modem has no command for it."""
+        for each in self.status:
+            if each.level == 0:
+                self._announce(each.network, 1, deadline=deadline)
+                self._levels[each.network] = 0
+
+    @property
+    def registered(self) -> bool:
+        """Whether the modem is registered in one of its networks."""
+        return any(each.registered for each in self.status)
+
+    def listen(self, *, deadline: Deadline) -> bool:
+        """Wait until the modem announces something or the deadline; return whether it did.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        line = self._modem.wait_for(NETWORKS, deadline=deadline)
+        told = registration_announced(line) if line is not None else None
+        if told is None:
+            return False
+        self.status = tuple(
+            replace(told, level=each.level) if each.network == told.network else each for each in self.status
+        )
+        return True
+
+    def ask(self, *, deadline: Deadline) -> None:
+        """Ask again.
+
+        Raises:
+            CardUnreachable: the port is gone or mute.
+        """
+        known = [each.network for each in self.status] or NETWORKS
+        self.status = registrations(self._modem, networks=known, deadline=deadline) or self.status
+
+    def end(self, *, deadline: Deadline) -> None:
+        """Let the modem be as silent as before; what can't be undone is logged."""
+        for network, level in self._levels.items():
+            try:
+                self._announce(network, level, deadline=deadline)
+            except CardError as error:
+                _log.info("%s: %s", network, error)
+                return
+
+    def _announce(self, network: str, level: int, *, deadline: Deadline) -> None:
+        command = announcing_command(network, level)
+        try:
+            self._modem.ask(command, patience=self._modem.patience.information, deadline=deadline)
+        except (LinkRefused, CardMalformed, CardBusy) as error:
+            _log.debug("%s: %s", network, error)

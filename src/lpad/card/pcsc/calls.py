@@ -1,0 +1,220 @@
+"""PC/SC by its low-level calls, whose error codes become ours. The one home of pyscard.
+
+pyscard's own classes above these start a thread that polls the readers; these don't. Every call here may
+block: see `pcsc_thread`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.errors import CardUnreachable
+from lpad.card.pcsc.failure import (
+    CANCELLED,
+    NO_READERS,
+    NO_SMARTCARD,
+    NOT_TRANSACTED,
+    SUCCESS,
+    TIMEOUT,
+    UNKNOWN_READER,
+    failure,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lpad.base.deadline import Deadline
+
+_UNSIGNED = 0xFFFFFFFF
+_LONGEST_WAIT = 0xFFFFFFFE
+"""Milliseconds; the next number means for ever."""
+CARD_PRESENT = 0x0020
+"""A bit in a reader's state."""
+_ARRIVALS = r"\\?PnP?\Notification"
+"""The name under which pcscd reports readers that come and go."""
+
+
+def _scard() -> Any:  # pyscard has no types
+    try:
+        from smartcard import scard  # noqa: PLC0415 - an optional dependency, and time to import it
+    except ImportError as error:
+        raise CardUnreachable(
+            "reaching a card through PC/SC needs pyscard: install it with \"pip install 'lpad[pcsc]'\", or"
+            " as the Debian package python3-pyscard",
+            retryable=False,
+        ) from error
+    return scard
+
+
+class Context:
+    """A connection to pcscd."""
+
+    def __init__(self) -> None:
+        """Connect.
+
+        Raises:
+            CardUnreachable: no pyscard, no pcscd, or no permission.
+        """
+        self._scard = _scard()
+        code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
+        _check(code, "connecting to pcscd")
+
+    def readers(self) -> tuple[str, ...]:
+        """Return the readers' names, in pcscd's order.
+
+        Raises:
+            CardUnreachable: pcscd is gone.
+        """
+        code, names = self._scard.SCardListReaders(self._context, [])
+        if code & _UNSIGNED == NO_READERS:
+            return ()
+        _check(code, "listing the readers")
+        return tuple(names)
+
+    def connect(self, reader: str, *, shared: bool) -> Connection:
+        """Power the card in a reader and connect to it.
+
+        Args:
+            reader: its whole name.
+            shared: whether other programs may connect as well.
+
+        Raises:
+            CardUnreachable: no such reader, no card, or a mute one.
+            CardBusy: another program has connected, and one of the two wants to be alone.
+        """
+        scard = self._scard
+        mode = scard.SCARD_SHARE_SHARED if shared else scard.SCARD_SHARE_EXCLUSIVE
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
+        if code & _UNSIGNED == NO_SMARTCARD and self._has_card_after_all(reader):
+            code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
+        _check(code, f"connecting to the card in '{reader}'")
+        return Connection(scard, handle, protocol, reader=reader, mode=mode)
+
+    def _has_card_after_all(self, reader: str) -> bool:
+        """Have pcscd look into a reader that it takes for empty.
+
+        A card whose contacts break while it is reset is absent for pcscd from then on; the thread in which
+        pcscd looks at each reader every 0.4 s does not learn of that, and where the card is back when it
+        looks next, it sees no news (pcscd 1.9.9, EHStatusHandlerThread). A connection to the reader instead
+        of the card, and a reset through it, make pcscd ask the reader itself.
+        """
+        scard = self._scard
+        code, handle, _ = scard.SCardConnect(self._context, reader, scard.SCARD_SHARE_DIRECT, 0)
+        if code & _UNSIGNED != SUCCESS:
+            return False
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        code, _ = scard.SCardReconnect(handle, scard.SCARD_SHARE_DIRECT, either, scard.SCARD_RESET_CARD)
+        scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+        return bool(code & _UNSIGNED == SUCCESS)
+
+    def look(self, readers: Sequence[str]) -> dict[str, int]:
+        """Return the states of some readers as they are, to be tested for `CARD_PRESENT`.
+
+        Raises:
+            CardUnreachable: pcscd, or one of the readers, is gone.
+        """
+        if not readers:
+            return {}
+        code, found = self._scard.SCardGetStatusChange(self._context, 0, [(name, 0) for name in readers])
+        if code & _UNSIGNED == TIMEOUT:
+            return dict.fromkeys(readers, 0)
+        _check(code, "looking at the readers")
+        return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
+
+    def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
+        """Wait until a reader has another state than is said here, or one comes or goes, or `cancel`.
+
+        Args:
+            states: names and states, from `look`.
+            deadline: when to return at the latest.
+
+        Raises:
+            CardUnreachable: pcscd is gone.
+        """
+        milliseconds = min(int(deadline.remaining() * 1000), _LONGEST_WAIT)
+        asked = [(_ARRIVALS, 0), *states.items()]
+        code, _ = self._scard.SCardGetStatusChange(self._context, milliseconds, asked)
+        if code & _UNSIGNED not in (TIMEOUT, CANCELLED, UNKNOWN_READER):
+            _check(code, "waiting for a reader or card")
+
+    def cancel(self) -> None:
+        """Have `wait` return, called from another thread."""
+        self._scard.SCardCancel(self._context)
+
+    def close(self) -> None:
+        """Disconnect; connections to cards end with it."""
+        self._scard.SCardReleaseContext(self._context)
+
+
+class Connection:
+    """A card that has power."""
+
+    def __init__(self, scard: Any, handle: int, protocol: int, *, reader: str, mode: int) -> None:
+        """Wrap a handle."""
+        self._scard = scard
+        self._handle = handle
+        self._protocol = protocol
+        self._mode = mode
+        self.reader = reader
+
+    @property
+    def block_oriented(self) -> bool:
+        """Whether reader and card speak T=1, otherwise it is T=0."""
+        return bool(self._protocol == self._scard.SCARD_PROTOCOL_T1)
+
+    def check(self) -> None:
+        """Raise the error that the next call would meet: card pulled, reset by others, pcscd gone."""
+        code, *_ = self._scard.SCardStatus(self._handle)
+        _check(code, f"looking after the card in '{self.reader}'")
+
+    def atr(self) -> bytes:
+        """Return the card's answer to reset."""
+        code, _, _, _, answer = self._scard.SCardStatus(self._handle)
+        _check(code, f"asking for the answer to reset of the card in '{self.reader}'")
+        return bytes(answer)
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Send an APDU and return the answer."""
+        pci = self._scard.SCARD_PCI_T1 if self.block_oriented else self._scard.SCARD_PCI_T0
+        code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
+        attempted = f"sending an APDU to the card in '{self.reader}'"
+        _check(code, attempted)
+        if not answer:  # what a driver may say when the card is pulled (vsmartcard-vpcd 3.3)
+            raise failure(NOT_TRANSACTED, attempted)
+        return bytes(answer)
+
+    def begin(self) -> None:
+        """Wait for this program's turn."""
+        _check(self._scard.SCardBeginTransaction(self._handle), f"waiting for a turn with '{self.reader}'")
+
+    def end(self) -> None:
+        """End this program's turn."""
+        code = self._scard.SCardEndTransaction(self._handle, self._scard.SCARD_LEAVE_CARD)
+        _check(code, f"giving '{self.reader}' to others")
+
+    def reset(self) -> None:
+        """Take the card's power away and give it back."""
+        self._reconnect(self._scard.SCARD_UNPOWER_CARD, f"resetting the card in '{self.reader}'")
+
+    def resume(self) -> None:
+        """Go on with a card that another program has reset."""
+        self._reconnect(self._scard.SCARD_LEAVE_CARD, f"returning to the card in '{self.reader}'")
+
+    def close(self, *, unpower: bool) -> None:
+        """Disconnect; the card loses its power, or stays as it is."""
+        how = self._scard.SCARD_UNPOWER_CARD if unpower else self._scard.SCARD_LEAVE_CARD
+        self._scard.SCardDisconnect(self._handle, how)
+
+    def _reconnect(self, how: int, attempted: str) -> None:
+        scard = self._scard
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        code, protocol = scard.SCardReconnect(self._handle, self._mode, either, how)
+        _check(code, attempted)
+        self._protocol = protocol
+
+
+def _check(code: int, attempted: str) -> None:
+    # pyscard returns the codes as signed numbers, as a C long of 32 bits would hold them.
+    if code & _UNSIGNED != SUCCESS:
+        raise failure(code & _UNSIGNED, attempted)

@@ -1,0 +1,310 @@
+"""A raw card in a PC/SC reader: connected to when it is used, turns taken where the reader is shared."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy, CardError, CardUnreachable
+from lpad.card.pcsc.call_thread import CallThread, OverdueError
+from lpad.card.pcsc.calls import Context
+from lpad.card.pcsc.failure import RESET_CARD, is_lost
+from lpad.card.pcsc.programs import programs_using_pcsc
+from lpad.card.pcsc.reader import choose_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.card.pcsc.calls import Connection
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+_CLOSING = 5.0
+"""Seconds in which a reader is given back, or left to the thread that does it."""
+_ENDING_TURN = 10.0
+_MOST_RESETS = 3
+"""How often another program may reset the card while lpad waits for its turn."""
+_STORE_DATA = 0xE2
+_LAST_BLOCK = 0x80
+
+_abandoned: dict[str, CallThread] = {}
+"""By reader: the thread whose call was overdue. No second one is sent after it while it lives."""
+_abandoned_lock = threading.Lock()
+_suspects: set[str] = set()
+"""Readers whose card was lost in the middle of something, and may still be in the middle of it."""
+
+
+class PcscCard:
+    """A card in a reader, held alone or shared.
+
+    Held alone, nobody else can use the reader until `close`, as with a serial port's lock. Shared, others
+    may connect, and from `begin` to `end` a transaction keeps them out, so that nobody selects something
+    else in the middle of a session.
+    """
+
+    def __init__(self, reader: str | int, *, shared: bool = False) -> None:
+        """Name a reader; nothing happens before `begin`.
+
+        Args:
+            reader: as `choose_reader` has it.
+            shared: whether others may use the card between two sessions.
+        """
+        self._wanted = reader
+        self._shared = shared
+        self._seat: _Seat | None = None
+        self._sessions = 0
+        self.starts = 0
+        """Grows whenever the card may have been started anew: what was said to it before is forgotten."""
+
+    def begin(self, *, deadline: Deadline) -> None:
+        """Connect where that isn't done, and take a turn; to be followed by `end`.
+
+        Raises:
+            CardUnreachable: no pyscard, pcscd, reader or card, or it is mute.
+            CardBusy: another program holds the reader, or has its turn.
+        """
+        if self._sessions == 0:
+            self._start_session(deadline=deadline)
+        self._sessions += 1
+
+    def end(self) -> None:
+        """End the turn; never raises."""
+        self._sessions -= 1
+        if self._sessions or not self._shared or self._seat is None:
+            return
+        try:
+            self._call(self._seat.connection.end, "ending a turn", deadline=Deadline.after(_ENDING_TURN))
+        except CardError as error:
+            _log.info("%s", error)
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Send an APDU, as `RawCard` says; only between `begin` and `end`."""
+        seat = self._seat
+        if seat is None:
+            raise CardUnreachable(f"sending an APDU to {self._name}: the card was lost before; try again")
+        connection = seat.connection
+        fit = _for_blocks(apdu) if connection.block_oriented else _for_characters(apdu)
+        return self._call(lambda: connection.transmit(fit), "waiting for the card", deadline=deadline)
+
+    def atr(self, *, deadline: Deadline) -> bytes:
+        """Return the card's answer to reset; only between `begin` and `end`.
+
+        Raises:
+            CardUnreachable: the card was lost.
+        """
+        if self._seat is None:
+            raise CardUnreachable(f"looking at the card in {self._name}: it was lost before; try again")
+        return self._call(self._seat.connection.atr, "looking at the card", deadline=deadline)
+
+    def reset(self, *, deadline: Deadline) -> None:
+        """Take the card's power away and give it back; channels are gone, the turn goes on.
+
+        Raises:
+            CardUnreachable: the card did not come back.
+        """
+        if self._seat is None:
+            raise CardUnreachable(f"resetting the card in {self._name}: it was lost before; try again")
+        self.starts += 1
+        self._call(self._seat.connection.reset, "resetting the card", deadline=deadline)
+
+    def close(self) -> None:
+        """Give the reader back; never raises. A call that hangs is left behind with its thread."""
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            seat.thread.end()
+            if not seat.thread.wait(deadline=Deadline.after(_CLOSING)):
+                _log.warning("%s is given back as soon as its driver returns", self._name)
+
+    @property
+    def reader(self) -> str | None:
+        """The name of the reader that was found; None while there is no connection."""
+        return None if self._seat is None else self._seat.reader
+
+    @property
+    def protocol(self) -> str | None:
+        """pcsc-t0 or pcsc-t1; None while there is no connection."""
+        if self._seat is None:
+            return None
+        return "pcsc-t1" if self._seat.connection.block_oriented else "pcsc-t0"
+
+    @property
+    def _name(self) -> str:
+        return f"reader '{self._seat.reader if self._seat else self._wanted}'"
+
+    def _start_session(self, *, deadline: Deadline) -> None:
+        """Have a connection that works, and the turn: after a card change or a restart of pcscd a new one."""
+        for _ in range(_MOST_RESETS):
+            fresh = self._seat is None
+            connection = (self._seat or self._sit_down(deadline=deadline)).connection
+            try:
+                if self._shared:
+                    self._call(connection.begin, "waiting for a turn", deadline=deadline, turn=True)
+                else:
+                    self._call(connection.check, "looking after the card", deadline=deadline)
+            except CardError as error:
+                if _was_reset(error):
+                    self.starts += 1
+                    self._call(connection.resume, "returning to the card", deadline=deadline)
+                elif fresh or not is_lost(error):
+                    raise
+                else:
+                    _log.info("connecting anew, because of %s", error)
+            else:
+                self._clear_suspicion(connection, deadline=deadline)
+                return
+        raise CardBusy(
+            f"waiting for the card in {self._name}: it is reset again and again; stop the programs that do,"
+            " or see how it lies in the reader"
+        )
+
+    def _clear_suspicion(self, connection: Connection, *, deadline: Deadline) -> None:
+        key = str(self._wanted)
+        if self._shared and key in _suspects:
+            self._call(connection.reset, "resetting the card", deadline=deadline)
+        _suspects.discard(key)
+
+    def _sit_down(self, *, deadline: Deadline) -> _Seat:
+        self._await_abandoned(deadline=deadline)
+        seat = _Seat(self._wanted, shared=self._shared)
+        try:
+            self._wait_for(seat, seat.connect, "connecting to the card", deadline=deadline)
+        except BaseException:
+            seat.thread.end()
+            raise
+        _log.debug("connected to the card in '%s'", seat.reader)
+        self._seat = seat
+        self.starts += 1
+        return seat
+
+    def _await_abandoned(self, *, deadline: Deadline) -> None:
+        key = str(self._wanted)
+        with _abandoned_lock:
+            earlier = _abandoned.get(key)
+        if earlier is None:
+            return
+        if not earlier.wait(deadline=deadline):
+            raise CardUnreachable(
+                f"connecting to the card in {self._name}: an earlier call of lpad's still hangs in the"
+                " reader's driver; take the card out and put it in, or restart pcscd"
+            )
+        with _abandoned_lock:
+            if _abandoned.get(key) is earlier:
+                del _abandoned[key]
+
+    def _call(
+        self,
+        function: Callable[[], _T],
+        doing: str,
+        *,
+        deadline: Deadline,
+        turn: bool = False,
+    ) -> _T:
+        """Have a call made by the seat's thread; the seat is lost where it is of no use afterwards."""
+        seat = self._seat
+        assert seat is not None  # the callers have looked
+        try:
+            return self._wait_for(seat, function, doing, deadline=deadline, turn=turn)
+        except CardError as error:
+            if is_lost(error) and not _was_reset(error):
+                self._lose()
+            raise
+
+    def _wait_for(
+        self,
+        seat: _Seat,
+        function: Callable[[], _T],
+        doing: str,
+        *,
+        deadline: Deadline,
+        turn: bool = False,
+    ) -> _T:
+        if deadline.passed:
+            raise CardUnreachable(f"{doing} in {self._name}: no time was left for it; try again")
+        try:
+            return seat.thread.call(function, deadline=deadline)
+        except OverdueError:
+            with _abandoned_lock:
+                _abandoned[str(self._wanted)] = seat.thread
+            self._suspect(seat)
+            error = self._overdue(doing, turn=turn)
+            if self._seat is seat:
+                self._seat = None
+            raise error from None
+
+    def _overdue(self, doing: str, *, turn: bool) -> CardError:
+        """Return the error for a call that did not return: a mute card, or another program's turn."""
+        programs = ", ".join(programs_using_pcsc())
+        if turn:
+            who = f"another program ({programs})" if programs else "another program"
+            return CardBusy(
+                f"{doing} in {self._name}: {who} did not end its turn in time; stop it, or try again"
+            )
+        attempted = f"{doing} in {self._name}: nothing came in time; "
+        remedy = "take the card out and put it in again, or restart pcscd"
+        if programs and self._seat is None:
+            return CardBusy(f"{attempted}{programs} may have its turn: stop it; otherwise {remedy}")
+        return CardUnreachable(attempted + remedy)
+
+    def _lose(self) -> None:
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            self._suspect(seat)
+            seat.thread.end()
+
+    def _suspect(self, seat: _Seat) -> None:
+        seat.lost = True
+        if self._sessions:
+            _suspects.add(str(self._wanted))
+
+
+class _Seat:
+    """A thread with what it has opened."""
+
+    connection: Connection
+
+    def __init__(self, wanted: str | int, *, shared: bool) -> None:
+        self._wanted = wanted
+        self._shared = shared
+        self._context: Context | None = None
+        self._connection: Connection | None = None
+        self.reader = str(wanted)
+        self.lost = False
+        self.thread = CallThread(f"pcsc-{wanted}", farewell=self._leave)
+
+    def connect(self) -> None:
+        self._context = Context()
+        self.reader = choose_reader(self._wanted, self._context.readers())
+        self._connection = self.connection = self._context.connect(self.reader, shared=self._shared)
+        if not self._shared:
+            # The card may still have power, and in it whatever an earlier session has left.
+            self.connection.reset()
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            # Without power no channel stays open for whoever comes next; sessions of others go on. A card
+            # that was lost stays as it is: pcscd would take it for absent where it can't be switched off,
+            # and not notice that it is back (see `Context`).
+            self._connection.close(unpower=not self._shared and not self.lost)
+        if self._context is not None:
+            self._context.close()
+
+
+def _was_reset(error: CardError) -> bool:
+    return error.details.get("pcsc") == f"{RESET_CARD:08X}"
+
+
+def _for_blocks(apdu: bytes) -> bytes:
+    """Return the APDU as T=1 wants it: a command whose answer has data must say so with Le.
+
+    On T=0 the card offers it with 61xx instead, and modems expect it without (ISO/IEC 7816-3, 12.1).
+    """
+    wants_data = apdu[0] & 0x80 and apdu[1] == _STORE_DATA and apdu[2] & _LAST_BLOCK
+    return apdu + b"\x00" if wants_data and len(apdu) > 5 and len(apdu) == 5 + apdu[4] else apdu
+
+
+def _for_characters(apdu: bytes) -> bytes:
+    """Return the APDU as T=0 wants it: a header has five bytes (ISO/IEC 7816-3, 12.2.2)."""
+    return apdu + b"\x00" if len(apdu) == 4 else apdu

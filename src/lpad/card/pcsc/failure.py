@@ -1,0 +1,124 @@
+"""PC/SC's error codes as errors that say what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpad.base.errors import CardBusy, CardError, CardUnreachable
+from lpad.card.pcsc.programs import programs_using_pcsc
+from lpad.card.port.link_refused import LinkRefused
+
+SUCCESS = 0
+INVALID_HANDLE = 0x80100003
+INVALID_PARAMETER = 0x80100004
+INSUFFICIENT_BUFFER = 0x80100008
+UNKNOWN_READER = 0x80100009
+TIMEOUT = 0x8010000A
+SHARING_VIOLATION = 0x8010000B
+NO_SMARTCARD = 0x8010000C
+CANCELLED = 0x80100002
+NOT_TRANSACTED = 0x80100016
+NO_READERS = 0x8010002E
+RESET_CARD = 0x80100068
+REMOVED_CARD = 0x80100069
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    words: str
+    remedy: str
+    error: type[CardError] = CardUnreachable
+    retryable: bool | None = None
+
+
+_NO_PCSCD = _Failure(
+    "pcscd is not running",
+    "install the Debian package pcscd, or start it with 'systemctl start pcscd.socket'",
+)
+_READER_GONE = _Failure(
+    "the reader is gone", "plug it in again; pcscd may have to be restarted if it stays unseen"
+)
+_TOO_LONG = _Failure(
+    "the reader's driver does not take it",
+    "the APDU may be too long for it; try a smaller block",
+    LinkRefused,
+)
+_MUTE = _Failure(
+    "the card is mute", "check how it lies in the reader and clean its contacts; another reader may do"
+)
+
+# pcsc-lite's winscard; Windows uses the same numbers.
+_FAILURES = {
+    0x80100001: _Failure("pcscd met an error of its own", "restart pcscd"),
+    CANCELLED: _Failure("the call was cancelled", "try again"),
+    INVALID_HANDLE: _Failure("pcscd was restarted meanwhile", "try again"),
+    INVALID_PARAMETER: _TOO_LONG,
+    0x80100006: _Failure("no memory is left", "free some, or restart pcscd"),
+    INSUFFICIENT_BUFFER: _TOO_LONG,
+    UNKNOWN_READER: _READER_GONE,
+    TIMEOUT: _Failure("no answer came in time", "try again"),
+    SHARING_VIOLATION: _Failure(
+        "another program holds the reader",
+        "stop that program; if all of them share the reader, the setting 'shared' lets lpad take turns",
+        CardBusy,
+    ),
+    NO_SMARTCARD: _Failure("no card is in the reader", "put it in; many readers want the contacts down"),
+    0x8010000F: _Failure(
+        "reader and card have no protocol in common", "use another reader", CardUnreachable, retryable=False
+    ),
+    0x80100010: _Failure("the reader is not ready", "try again"),
+    0x80100013: _Failure("the connection to pcscd broke", "see whether pcscd runs, and why it was stopped"),
+    0x80100014: _Failure("pcscd met an unknown error", "take the card out and put it in again"),
+    0x80100015: _MUTE,
+    NOT_TRANSACTED: _Failure(
+        "the card did not answer", "take the card out and put it in again; it may have been pulled"
+    ),
+    0x80100017: _READER_GONE,
+    0x8010001D: _NO_PCSCD,
+    0x8010001E: _NO_PCSCD,
+    NO_READERS: _Failure(
+        "there is no reader",
+        "plug one in; if it is, pcscd lacks its driver (Debian package libccid), or another program,"
+        " such as GnuPG's scdaemon, has claimed the USB device",
+    ),
+    0x80100065: _MUTE,
+    0x80100066: _MUTE,
+    0x80100067: _Failure("the card has no power", "take it out and put it in again"),
+    RESET_CARD: _Failure("another program has reset the card", "try again, or stop that program", CardBusy),
+    REMOVED_CARD: _Failure("the card was taken out", "put it in again"),
+    0x8010006A: _Failure(
+        "pcscd refuses this user",
+        "allow the user that lpad runs as 'org.debian.pcsc-lite.access_pcsc' and 'access_card' with a"
+        " polkit rule",
+        CardUnreachable,
+        retryable=False,
+    ),
+}
+_HARMLESS = (SHARING_VIOLATION, CANCELLED, TIMEOUT, INVALID_PARAMETER, INSUFFICIENT_BUFFER)
+"""After these a connection is as good as before."""
+
+
+def failure(code: int, attempted: str) -> CardError:
+    """Return the error for a PC/SC code; `details` hold it as eight hexadecimal digits.
+
+    Args:
+        code: unsigned, other than 0.
+        attempted: what was under way, with the reader's name.
+    """
+    known = _FAILURES.get(code) or _Failure("PC/SC refused", "look the code up in winscard's documentation")
+    words = known.words
+    if code == SHARING_VIOLATION:
+        # PC/SC doesn't tell who; whoever uses it at all is a suspect.
+        programs = programs_using_pcsc()
+        words += f" ({', '.join(programs)})" if programs else ""
+    return known.error(
+        f"{attempted}: {words}; {known.remedy} (PC/SC {code:08X})",
+        retryable=known.retryable,
+        pcsc=f"{code:08X}",
+    )
+
+
+def is_lost(error: CardError) -> bool:
+    """Return whether a connection is of no use after an error of `failure`."""
+    code = error.details.get("pcsc")
+    return isinstance(code, str) and int(code, 16) not in _HARMLESS

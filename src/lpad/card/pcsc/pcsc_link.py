@@ -1,0 +1,188 @@
+"""A link to a card in a PC/SC reader, where lpad is all the terminal that the card has."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.exchange import exchange
+from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
+from lpad.card.channel.proactive import ProactiveCard
+from lpad.card.link.facts import LinkFacts
+from lpad.card.link.isdr_aids import remembered_first
+from lpad.card.link.memory import LinkMemory, Remembered, card_key
+from lpad.card.link.turn_channel import TurnChannel
+from lpad.card.pcsc.card import PcscCard
+from lpad.protocol import proactive
+from lpad.protocol.apdu import LARGEST_BLOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.link import Channel
+
+
+class PcscLink:
+    """A link whose reader is taken for each session at least: see `PcscCard`."""
+
+    def __init__(
+        self,
+        card: PcscCard,
+        *,
+        terminal_capability: bytes | None = TERMINAL_CAPABILITY,
+        terminal_profile: bytes | None = None,
+        name: str = "pcsc",
+        memory: LinkMemory | None = None,
+        unredacted: bool = False,
+    ) -> None:
+        """Make a link of a card; nothing is sent before the first channel.
+
+        Args:
+            card: whose owner this becomes.
+            terminal_capability: see `RawLink`. No modem has said it here.
+            terminal_profile: what to offer a card that starts no proactive session without, such as
+                `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which is enough for the eUICCs
+                that were seen, and keeps other applets on the card quiet.
+            name: in the APDU trace.
+            memory: what is known of cards in readers; None: nothing is kept.
+            unredacted: whether the trace shows payloads.
+        """
+        self._card = card
+        traced = TracedCard(card, name=name, unredacted=unredacted)
+        self._served = ProactiveCard(traced, power=card)
+        self._raw = RawLink(self._served, device=self, terminal_capability=terminal_capability)
+        self._terminal_profile = terminal_profile
+        self._introduced = 0
+        self._memory = memory or LinkMemory(None)
+        self._key: str | None = None
+        self._recalled = 0
+        self._remembered = Remembered()
+
+    @property
+    def block_size(self) -> int:
+        """Bytes in the largest STORE DATA block: a whole short APDU, unless reader or card refused it."""
+        return self._remembered.block_size or LARGEST_BLOCK
+
+    @block_size.setter
+    def block_size(self, size: int) -> None:
+        self._remember(block_size=size)
+
+    def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
+        """Take the card, open a channel and select an application, as `Link` says."""
+        self._card.begin(deadline=deadline)
+        try:
+            self._recall(deadline=deadline)
+            self._introduce(deadline=deadline)
+            names = remembered_first(aids, self._remembered.isdr_aid)
+            channel = self._raw.open_channel(names, deadline=deadline)
+            if len(aids) > 1:  # with one name nothing was found out
+                self._remember(isdr_aid=str(channel.aid))
+            return TurnChannel(channel, end=self._card.end, lost=self._lost)
+        except BaseException:
+            self._card.end()
+            raise
+
+    def reset_card(self, *, deadline: Deadline) -> None:
+        """Take the card's power away and give it back: what a terminal can do where a REFRESH had no effect.
+
+        Raises:
+            CardUnreachable: the card is not there, or did not come back.
+            CardBusy: another program has its turn.
+        """
+        self._card.begin(deadline=deadline)
+        try:
+            self._card.reset(deadline=deadline)
+        finally:
+            self._card.end()
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return None: a reader has no IMEI. The settings may have one."""
+        del deadline
+        return None
+
+    def describe(self) -> LinkFacts:
+        """Return what is known, as `Described` says."""
+        return LinkFacts(
+            kind=self._card.protocol, reader=self._card.reader, channels_closed=self._raw.channels_closed
+        )
+
+    def close(self) -> None:
+        """Give the reader back."""
+        self._card.close()
+
+    def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
+        """Lend nothing: a reader does not look at the card."""
+        del deadline
+        return nullcontext()
+
+    def _lost(self) -> None:
+        self._card.starts += 1  # perhaps: then it has forgotten TERMINAL PROFILE
+
+    def _recall(self, *, deadline: Deadline) -> None:
+        """Look once for each start of the card which one it is, and what is known of it."""
+        if self._recalled == self._card.starts:
+            return
+        self._key = card_key(self._card.reader or "", self._card.atr(deadline=deadline))
+        self._remembered = self._memory.get(self._key) or Remembered()
+        self._recalled = self._card.starts
+
+    def _remember(self, **what: Any) -> None:
+        self._remembered = replace(self._remembered, **what)
+        if self._key is not None:
+            self._memory.put(self._key, self._remembered)
+
+    def _introduce(self, *, deadline: Deadline) -> None:
+        """Send TERMINAL PROFILE once for each start of the card."""
+        if self._terminal_profile is None or self._introduced == self._card.starts:
+            return
+        command = proactive.terminal_profile(self._terminal_profile)
+        exchange(self._served, command, deadline=deadline, attempted="TERMINAL PROFILE")
+        self._introduced = self._card.starts
+
+
+def open_pcsc_link(
+    reader: str | int,
+    *,
+    shared: bool = False,
+    deadline: Deadline,
+    terminal_capability: bytes | None = TERMINAL_CAPABILITY,
+    terminal_profile: bytes | None = None,
+    memory: LinkMemory | None = None,
+    unredacted: bool = False,
+) -> PcscLink:
+    """Open the link to the card in a PC/SC reader, and see that the card is there.
+
+    Args:
+        reader: a name, a pattern with * and ?, or a position from 0; see `choose_reader`.
+        shared: whether other programs may use the card between lpad's sessions; by default the reader is
+            locked until the link is closed.
+        deadline: for connecting.
+        terminal_capability: see `RawLink`.
+        terminal_profile: see `PcscLink`.
+        memory: what is known of cards in readers, kept over restarts; None: nothing is.
+        unredacted: whether the APDU trace shows payloads.
+
+    Raises:
+        CardUnreachable: no pyscard, no pcscd, no such reader, no card in it, or it is mute.
+        CardBusy: another program holds the reader.
+    """
+    card = PcscCard(reader, shared=shared)
+    try:
+        card.begin(deadline=deadline)
+        card.end()
+    except BaseException:
+        card.close()
+        raise
+    return PcscLink(
+        card,
+        terminal_capability=terminal_capability,
+        terminal_profile=terminal_profile,
+        name=str(reader),
+        memory=memory,
+        unredacted=unredacted,
+    )

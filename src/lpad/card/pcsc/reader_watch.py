@@ -1,0 +1,166 @@
+"""Whether a reader and a card in it are there: asked once, then waited for without polling."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable
+from lpad.card.pcsc.calls import CARD_PRESENT, Context
+from lpad.card.pcsc.reader import choose_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+_log = logging.getLogger(__name__)
+
+_WITHOUT_PCSCD = (60.0, 120.0, 300.0, 900.0)
+"""Seconds until pcscd is looked for again; the last one stays."""
+_LONG = 7 * 24 * 3600.0
+_EVENTS = 16
+"""The bit of a reader's state where the counter of cards put in and taken out begins."""
+_LOST = 0.05
+"""Seconds after which a cancellation is sent again: one that comes before the waiting has begun is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is there."""
+
+    reader: str | None
+    """The reader's whole name; None where it is not plugged in."""
+    card: bool
+    events: int = field(default=0, compare=False)
+    """How often a card was put in or taken out, as pcscd counts."""
+
+
+class ReaderWatch:
+    """Sees a reader come and go, and cards in it; a context manager that closes it.
+
+    It has a connection of its own to pcscd, holds no card and disturbs nobody. `close` from another thread
+    ends a waiting call.
+    """
+
+    def __init__(self, reader: str | int) -> None:
+        """Connect to pcscd.
+
+        Args:
+            reader: as `choose_reader` has it.
+
+        Raises:
+            CardUnreachable: no pyscard, no pcscd, or no permission.
+        """
+        self._wanted = reader
+        self._context = Context()
+        self._last: Sight | None = None
+        self._closing = False
+        self._in_use = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def wait_for_change(self, *, deadline: Deadline) -> Sight:
+        """Return what is there as soon as it is something else than at the last call, or at the deadline.
+
+        The first call returns at once, and so does one that `close` ends.
+
+        Raises:
+            CardUnreachable: pcscd is gone; make a new watch when it is back.
+        """
+        with self._in_use:
+            while not self._closing:
+                states, sight = self._look()
+                last = self._last
+                if last is None or (sight, sight.events) != (last, last.events) or deadline.passed:
+                    self._last = sight
+                    return sight
+                self._context.wait(states, deadline=deadline)
+            return self._last or Sight(None, card=False)
+
+    def close(self) -> None:
+        """Stop watching; a second call does nothing."""
+        if self._closing:
+            return
+        self._closing = True
+        while not self._in_use.acquire(timeout=_LOST):
+            self._context.cancel()
+        self._context.close()
+        self._in_use.release()
+
+    def _look(self) -> tuple[dict[str, int], Sight]:
+        names = self._context.readers()
+        states = self._context.look(names)
+        try:
+            reader = choose_reader(self._wanted, names)
+        except CardUnreachable:
+            return states, Sight(None, card=False)
+        state = states[reader]
+        return states, Sight(reader, card=bool(state & CARD_PRESENT), events=state >> _EVENTS)
+
+
+def watch_reader(reader: str | int, notify: Callable[[bool], None]) -> Callable[[], None]:
+    """Tell `notify` whether a card is in a reader, from another thread, whenever that changes.
+
+    Args:
+        reader: as `choose_reader` has it.
+        notify: returns at once, and never raises.
+
+    Returns:
+        What ends it.
+    """
+    following = _Following(reader, notify)
+    threading.Thread(target=following.run, name="reader-watch", daemon=True).start()
+    return following.end
+
+
+class _Following:
+    """A watch that is made anew when pcscd is."""
+
+    def __init__(self, reader: str | int, notify: Callable[[bool], None]) -> None:
+        self._reader = reader
+        self._notify = notify
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._watch: ReaderWatch | None = None
+
+    def run(self) -> None:
+        """Follow until the end."""
+        failures = 0
+        card = False
+        while not self._ended.is_set():
+            try:
+                watch = ReaderWatch(self._reader)
+                with self._lock:
+                    self._watch = watch
+                with watch:
+                    while not self._ended.is_set():
+                        before, card = card, watch.wait_for_change(deadline=Deadline.after(_LONG)).card
+                        failures = 0
+                        if self._ended.is_set():
+                            break
+                        if before and card:  # taken out and put in faster than was seen; or swapped
+                            self._notify(False)
+                        self._notify(card)
+            except CardUnreachable as error:
+                _log.info("%s", error)
+                card = False
+                self._notify(card)
+                self._ended.wait(_WITHOUT_PCSCD[min(failures, len(_WITHOUT_PCSCD) - 1)])
+                failures += 1
+
+    def end(self) -> None:
+        """End it, from another thread."""
+        self._ended.set()
+        with self._lock:
+            watch = self._watch
+        if watch is not None:
+            watch.close()

@@ -1,0 +1,174 @@
+"""Ports whose names don't last: /dev/ttyUSB2 may be another modem's after the next plugging in.
+
+udev keeps lasting names under /dev/serial: by-id from what the modem says of itself, by-path from where it
+is plugged in. Those that a port had when it was last opened are remembered, and so is the modem's IMEI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from lpad.base.errors import CardError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Imei
+
+_log = logging.getLogger(__name__)
+
+SERIAL = Path("/dev/serial")
+_KINDS = ("by-id", "by-path")
+
+
+class Opened(Protocol):
+    """What is opened through a port."""
+
+    def imei(self, *, deadline: Deadline) -> Imei | None:
+        """Return the modem's IMEI."""
+
+    def close(self) -> None:
+        """Release the port."""
+
+
+_O = TypeVar("_O", bound=Opened)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    names: tuple[str, ...] = ()
+    modem: str | None = None
+    """A digest of the IMEI."""
+
+
+class PortNames:
+    """What is known of one port in the settings."""
+
+    def __init__(self, port: str, *, folder: Path | None, serial: Path = SERIAL) -> None:
+        """Use a port; nothing is read before it is opened.
+
+        Args:
+            port: as the settings have it. A link, such as those under /dev/serial, lasts by itself.
+            folder: where to remember; None: as long as the process lives.
+            serial: where udev keeps its names.
+        """
+        self._port = port
+        self._serial = serial
+        digest = hashlib.sha256(port.encode()).hexdigest()[:16]
+        self._file = None if folder is None else folder / f"{digest}.port"
+        self._memory: _Known | None = None
+
+    def there(self) -> bool:
+        """Whether the port is there, under whichever name."""
+        return any(Path(name).exists() for name in self._candidates())
+
+    def open(self, open_port: Callable[[str], _O], *, deadline: Deadline) -> _O:
+        """Open the port under the name by which the same modem is found.
+
+        Where another modem answers under every name, it has been replaced: that is logged, and it is
+        taken for the new one. Changes that were meant for the old one's card are refused by the EID.
+
+        Args:
+            open_port: opens a port of a name.
+            deadline: for asking the modem who it is.
+
+        Raises:
+            CardError: no name leads to a modem.
+        """
+        known, failure, others = self._known(), None, list[str]()
+        for name in self._candidates():
+            try:
+                opened = open_port(name)
+            except CardError as error:
+                failure = failure or error
+                continue
+            if known.modem is None or _digest(opened, deadline=deadline) in (None, known.modem):
+                if name != self._port:
+                    _log.info("%s: opened as %s", self._port, name)
+                return self._remembered(opened, name, deadline=deadline)
+            opened.close()
+            others.append(name)
+        if not others:
+            assert failure is not None
+            raise failure
+        _log.warning("%s: another modem than before answers; taking it for the new one", self._port)
+        name = others[-1]  # the settings' own name, where it leads somewhere
+        replacing = open_port(name)
+        self._memory = _Known()
+        return self._remembered(replacing, name, deadline=deadline)
+
+    def _candidates(self) -> tuple[str, ...]:
+        lasting = [name for name in self._known().names if Path(name).exists()]
+        return (*lasting, self._port)
+
+    def _remembered(self, opened: _O, name: str, *, deadline: Deadline) -> _O:
+        if Path(self._port).is_symlink():
+            return opened
+        names = self._lasting_names(name)
+        if names:
+            modem = _digest(opened, deadline=deadline)
+            self._keep(_Known(names, modem or self._known().modem))
+        return opened
+
+    def _lasting_names(self, name: str) -> tuple[str, ...]:
+        device = Path(name).resolve()
+        folders = [self._serial / kind for kind in _KINDS]
+        return tuple(
+            str(link)
+            for folder in folders
+            if folder.is_dir()
+            for link in sorted(folder.iterdir())
+            if link.resolve() == device
+        )
+
+    def _known(self) -> _Known:
+        if self._memory is None:
+            self._memory = _Known()
+            if self._file is not None:
+                try:
+                    self._memory = msgspec.json.decode(self._file.read_bytes(), type=_Known)
+                except FileNotFoundError:
+                    pass
+                except (OSError, msgspec.MsgspecError) as error:
+                    _log.warning("%s can't be read: %s", self._file, error)
+        return self._memory
+
+    def _keep(self, known: _Known) -> None:
+        if known == self._known():
+            return
+        self._memory = known
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = self._file.with_suffix(".new-port")
+            fresh.write_bytes(msgspec.json.encode(known))
+            fresh.replace(self._file)
+        except OSError as error:
+            _log.warning("%s can't be written: %s", self._file, error)
+
+
+def _digest(opened: Opened, *, deadline: Deadline) -> str | None:
+    """Return what stands for the modem; None where it tells no IMEI, or doesn't answer."""
+    try:
+        imei = opened.imei(deadline=deadline)
+    except CardError as error:
+        _log.info("%s", error)
+        return None
+    return None if imei is None else device_key(imei, "")
+
+
+def device_key(imei: Imei | None, port: str) -> str:
+    """Return the name under which a modem is remembered: it goes with the modem, not with its port.
+
+    The IMEI does not appear in it; modems that tell none are known by their port.
+    """
+    told = f"imei {imei}" if imei is not None else f"port {port}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

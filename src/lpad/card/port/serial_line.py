@@ -1,0 +1,135 @@
+"""A serial port: bytes out, bytes in, and nobody else on it. The one home of pyserial."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import select
+import termios
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
+
+import serial
+
+from lpad.base.errors import CardBusy, CardUnreachable
+from lpad.card.port.holders import held_elsewhere
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.base.deadline import Deadline
+
+_CHUNK = 4096
+
+
+class Line(Protocol):
+    """What the AT modem needs of a port."""
+
+    @property
+    def name(self) -> str:
+        """How to call the port in an error's sentence."""
+        ...
+
+    def write(self, data: bytes, *, deadline: Deadline) -> None:
+        """Hand over all of `data`.
+
+        Raises:
+            CardUnreachable: the port is gone, or takes no more until the deadline.
+        """
+        ...
+
+    def read(self, *, deadline: Deadline) -> bytes:
+        """Return what has come, at once when something has; empty only when the deadline has passed.
+
+        Raises:
+            CardUnreachable: the port is gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the port; never raises, and a second call does nothing."""
+        ...
+
+
+class SerialLine:
+    """An open serial port with an exclusive lock.
+
+    Waiting is one poll() for as long as the deadline allows: no tick, and no delay once bytes are there.
+    """
+
+    def __init__(self, port: str, *, baud: int = 115200) -> None:
+        """Open and lock a port; what it held is thrown away.
+
+        Args:
+            port: device, such as /dev/serial/by-id/usb-Quectel_EG25-G-if02-port0.
+            baud: bits per second; USB modems take any.
+
+        Raises:
+            CardUnreachable: no such port, no permission, or not a serial port.
+            CardBusy: another program holds it.
+        """
+        self.name = port
+        try:
+            # Zero timeouts: pyserial never waits, poll() below does.
+            self._port = serial.Serial(port, baud, timeout=0, write_timeout=0, exclusive=True)
+        except (OSError, ValueError) as error:  # SerialException is an OSError
+            raise _not_opened(port, error) from error
+
+    def write(self, data: bytes, *, deadline: Deadline) -> None:
+        """Hand over all of `data`, as `Line` says."""
+        with self._ours():
+            while data:
+                if not self._wait(select.POLLOUT, deadline):
+                    raise CardUnreachable(
+                        f"writing to {self.name}: the modem takes no characters; check the cable, or restart"
+                        " the modem"
+                    )
+                data = data[self._port.write(data) or 0 :]
+
+    def read(self, *, deadline: Deadline) -> bytes:
+        """Return what has come, as `Line` says."""
+        with self._ours():
+            if not self._wait(select.POLLIN, deadline):
+                return b""
+            return self._port.read(min(self._port.in_waiting, _CHUNK) or 1)
+
+    def close(self) -> None:
+        """Release the port and its lock."""
+        with suppress(OSError, termios.error):
+            self._port.close()
+
+    def _wait(self, event: int, deadline: Deadline) -> bool:
+        """Wait for an event or a hang-up, which the next read or write turns into its error."""
+        poll = select.poll()
+        poll.register(self._port.fileno(), event)
+        return bool(poll.poll(math.ceil(deadline.remaining() * 1000)))
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, termios.error, TypeError) as error:
+            # TypeError: pyserial 3.5 when another thread closes the port under it.
+            raise CardUnreachable(
+                f"the port {self.name} has disappeared: the modem was reset or unplugged; once it is back,"
+                " this can be tried again"
+            ) from error
+
+
+def _not_opened(port: str, error: OSError | ValueError) -> CardUnreachable | CardBusy:
+    number = getattr(error, "errno", None)
+    if number in (errno.EAGAIN, errno.EBUSY):
+        return CardBusy(f"opening {port}: {held_elsewhere(port)}")
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return CardUnreachable(
+            f"opening {port}: there is no such port; is the modem plugged in and switched on?"
+            " /dev/serial/by-id lists the ports that are there"
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return CardUnreachable(
+            f"opening {port}: permission denied; add the user that lpad runs as to the group that owns the"
+            " port, usually 'dialout'",
+            retryable=False,
+        )
+    return CardUnreachable(f"opening {port}: {os.strerror(number) if number else 'it is no serial port'}")

@@ -1,0 +1,243 @@
+"""lpactl's commands that change something."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.cli.commands.group import cli
+from lpad.cli.commands.guard_options import guarded, limit
+from lpad.cli.commands.session import command, no_wait
+from lpad.cli.terminal.arguments import hide
+from lpad.cli.terminal.output import safe
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from lpad.cli.commands.session import Session
+    from lpad.client import Change
+
+
+@command(cli, "download")
+@click.argument("activation_code", required=False)
+@click.option(
+    "-f",
+    "--file",
+    "code_file",
+    type=click.File(),
+    help="Read the activation code from a file; - is standard input.",
+)
+@click.option("--default", "from_default", is_flag=True, help="From the default SM-DP+; no activation code.")
+@click.option(
+    "--confirmation-code", metavar="CODE", help="Other users see it for a moment; prefer the next one."
+)
+@click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
+@click.option("--enable", is_flag=True, help="Enable the profile afterwards.")
+@guarded
+@click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
+@click.option(
+    "--when-online",
+    is_flag=True,
+    help="Leave it to lpad to do it once there is a network, also after restarts; returns at once.",
+)
+@click.option(
+    "--retry-for", type=click.FloatRange(min=0), metavar="SECONDS", help="How long to try; 0: once."
+)
+@no_wait
+def download(
+    session: Session,
+    activation_code: str | None,
+    code_file: TextIO | None,
+    from_default: bool,
+    confirmation_code: str | None,
+    confirmation_code_file: TextIO | None,
+    enable: bool,
+    guard: tuple[str, ...],
+    within: float | None,
+    confirm: bool,
+    when_online: bool,
+    retry_for: float | None,
+) -> None:
+    """Download a profile.
+
+    ACTIVATION_CODE looks like 'LPA:1$smdp.example.com$ABCD-1234'; quote it, for the shell would eat the $.
+    '-' reads it from standard input. Given as an argument, other users can see it in the list of
+    processes for a moment, until lpactl has overwritten it there.
+    """
+    hide(activation_code if activation_code != "-" else None, confirmation_code)
+    if guard and not enable:
+        raise click.UsageError("a --guard is for the profile that --enable enables; give both")
+    code = _activation_code(session, activation_code, code_file, from_default=from_default)
+    if confirmation_code_file is not None:
+        confirmation_code = confirmation_code_file.readline().strip()
+    change = session.client.download(
+        session.euicc(),
+        activation_code=code,
+        confirmation_code=confirmation_code,
+        confirm=confirm,
+        enable=enable,
+        guard=guard,
+        **limit(guard, within),
+        when_online=when_online,
+        retry_for=retry_for,
+    )
+    session.wait = session.wait and not when_online
+    change = session.finish(change)
+    if change.result is not None and not session.output.as_json:
+        profile = change.result.get("profile") or {}
+        state = "installed and enabled" if change.result.get("enabled") else "installed"
+        session.output.line(
+            safe(
+                f"{change.result['iccid']}  {profile.get('name', '')}  {profile.get('provider', '')}  {state}"
+            )
+        )
+
+
+@command(cli, "enable")
+@click.argument("profile")
+@guarded
+@no_wait
+def enable(session: Session, profile: str, guard: tuple[str, ...], within: float | None) -> None:
+    """Enable a profile; PROFILE is an ICCID, its last digits, a nickname or a name."""
+    seconds = limit(guard, within)
+    iccid = session.iccid(profile)
+    _say(
+        session, session.client.enable(session.euicc(), iccid, guard=guard, **seconds), f"{iccid} is enabled"
+    )
+
+
+@command(cli, "confirm")
+@click.argument("change_id", type=int)
+@click.option("--no", "refused", is_flag=True, help="Go back to the profile before, at once.")
+@no_wait
+def confirm(session: Session, change_id: int, refused: bool) -> None:
+    """Say that the profile of a guarded switch works and is to be kept."""
+    client = session.client
+    change = client.answer(change_id, confirm=False) if refused else client.confirm(change_id)
+    if session.output.as_json:
+        session.output.json(change)
+    else:
+        session.output.line(f"change {change.id}: {change.state}")
+
+
+@command(cli, "disable")
+@click.argument("profile")
+@no_wait
+def disable(session: Session, profile: str) -> None:
+    """Disable a profile."""
+    iccid = session.iccid(profile)
+    _say(session, session.client.disable(session.euicc(), iccid), f"{iccid} is disabled")
+
+
+@command(cli, "delete")
+@click.argument("profile")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--missing-ok", is_flag=True, help="A profile that isn't there is no error.")
+@no_wait
+def delete(session: Session, profile: str, yes: bool, missing_ok: bool) -> None:
+    """Delete a profile that is not enabled. Most can't be downloaded a second time."""
+    iccid = session.iccid(profile)
+    session.confirm(f"Delete profile {iccid} for ever?", yes=yes)
+    _say(session, session.client.delete(session.euicc(), iccid, missing_ok=missing_ok), f"{iccid} is deleted")
+
+
+@command(cli, "rename")
+@click.argument("profile")
+@click.argument("nickname")
+@no_wait
+def rename(session: Session, profile: str, nickname: str) -> None:
+    """Give a profile a nickname; '' takes it away."""
+    iccid = session.iccid(profile)
+    _say(session, session.client.rename(session.euicc(), iccid, nickname), f"{iccid} is renamed")
+
+
+@command(cli, "default-smdp")
+@click.argument("address")
+@no_wait
+def default_smdp(session: Session, address: str) -> None:
+    """Write the default SM-DP+ address into the card; '' takes it away."""
+    _say(session, session.client.set_default_smdp(session.euicc(), address), "the address is written")
+
+
+@command(cli, "reset")
+@click.option("--operational", is_flag=True, help="Delete all operational profiles, enabled ones too.")
+@click.option("--test", is_flag=True, help="Delete the test profiles that were downloaded.")
+@click.option("--default-smdp", is_flag=True, help="Set the default SM-DP+ address back.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@no_wait
+def reset(session: Session, operational: bool, test: bool, default_smdp: bool, yes: bool) -> None:
+    """Reset the card's memory."""
+    if not (operational or test or default_smdp):
+        raise click.UsageError("say what the reset takes: --operational, --test, --default-smdp")
+    name = session.euicc()
+    session.confirm(f"Reset the memory of {name}? Deleted profiles don't come back.", yes=yes)
+    change = session.client.reset(
+        name, operational_profiles=operational, test_profiles=test, default_smdp=default_smdp
+    )
+    _say(session, change, f"{name} is reset")
+
+
+@command(cli, "cancel")
+@click.argument("change_id", type=int)
+def cancel(session: Session, change_id: int) -> None:
+    """Take a change back, at its next safe point."""
+    change = session.client.cancel(change_id, wait=1)
+    if session.output.as_json:
+        session.output.json(change)
+    else:
+        session.output.line(f"change {change.id}: {change.state}")
+
+
+@command(cli, "answer")
+@click.argument("change_id", type=int)
+@click.option("--confirmation-code", metavar="CODE", help="Others see it for a moment; prefer the next one.")
+@click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
+@click.option("--accept", "decision", flag_value="accept", help="Install the profile.")
+@click.option("--reject", "decision", flag_value="reject", help="Never install it; the order ends.")
+@click.option("--postpone", "decision", flag_value="postpone", help="Not now; the order stays.")
+def answer(
+    session: Session,
+    change_id: int,
+    confirmation_code: str | None,
+    confirmation_code_file: TextIO | None,
+    decision: str | None,
+) -> None:
+    """Give a waiting change the confirmation code or the decision that it asks for."""
+    hide(confirmation_code)
+    if confirmation_code_file is not None:
+        confirmation_code = confirmation_code_file.readline().strip()
+    if (confirmation_code is None) is (decision is None):
+        raise click.UsageError("give either a confirmation code or a decision")
+    change = session.client.answer(change_id, confirmation_code=confirmation_code, decision=decision)
+    if session.output.as_json:
+        session.output.json(change)
+    else:
+        session.output.line(f"change {change.id}: {change.state}")
+
+
+def _say(session: Session, change: Change, sentence: str) -> None:
+    change = session.finish(change)
+    if change.ended and not session.output.as_json:
+        already = bool(change.result and change.result.get("already"))
+        session.output.line(f"{sentence}{', and was so before' if already else ''}")
+
+
+def _activation_code(
+    session: Session, argument: str | None, file: TextIO | None, *, from_default: bool
+) -> str | None:
+    given = sum((argument is not None, file is not None, from_default))
+    if given > 1:
+        raise click.UsageError("give one of an activation code, --file and --default")
+    if from_default:
+        return None
+    if argument == "-":
+        return sys.stdin.readline().strip() if sys.stdin is not None else ""
+    if file is not None:
+        return file.readline().strip()
+    if argument is None:
+        if not session.output.may_ask:
+            raise click.UsageError("give an activation code, --file or --default")
+        argument = click.prompt("Activation code", err=True)
+    return str(argument).strip()

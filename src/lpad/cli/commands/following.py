@@ -1,0 +1,260 @@
+"""Following a change on the command line: steps and progress as they come, questions where one may ask."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.cli.terminal.output import safe
+from lpad.client import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from lpad.cli.terminal.output import Output
+    from lpad.client import Change, Client, Event
+    from lpad.client.views import Pause
+
+_QUARTERS = 4
+
+
+class _Display(Protocol):
+    def step(self, name: str) -> None: ...
+    def progress(self, sent: int, total: int) -> None: ...
+    @contextmanager
+    def paused(self) -> Iterator[None]: ...
+
+
+def follow(client: Client, output: Output, change: Change) -> Change:
+    """Show a change until it has ended, and return its last record.
+
+    A question is asked where standard input and error are a terminal. Elsewhere the question is told,
+    with the command that answers it, and the change goes on waiting for whoever answers.
+    """
+    asked: object = None
+    told: object = None
+    for line in _held_up(client, change):
+        output.note(safe(line))
+    with _display(output) as display:
+        step = ""
+        for event in client.follow(change.id):
+            if event.type == "progress":
+                display.progress(int(event.data["sent"]), int(event.data["total"]))
+                continue
+            if event.type != "change":
+                continue
+            change = event.change
+            if change.steps and change.steps[-1].name != step:
+                step = change.steps[-1].name
+                display.step(step)
+            if change.pause is not None and change.pause.since != told:
+                told = change.pause.since
+                with display.paused():
+                    output.note(safe(waits(change.pause)))
+            if change.question is not None and change.question.until != asked:
+                asked = change.question.until
+                with display.paused():
+                    _question(client, output, change)
+    return change
+
+
+def _held_up(client: Client, change: Change) -> list[str]:
+    """Return a line for the change that a queued one is behind, where that waits for somebody's answer."""
+    if change.state != "queued":
+        return []
+    return [
+        f"change {change.id} comes after change {other.id} ({other.kind}), which waits for"
+        f" {other.question.kind} until {other.question.until:%H:%M:%S} UTC: lpactl changes {other.id}"
+        for other in client.changes(euicc=change.euicc)
+        if other.question is not None and other.id < change.id
+    ]
+
+
+def waits(pause: Pause) -> str:
+    """Return in words what a change waits for."""
+    what = {
+        "network": "waits for a network",
+        "server": "waits for the server",
+        "card": "waits for the card",
+        "journal": "waits for a journal that can be written",
+        "time": "waits until a time server has set the clock",
+        "restart": "goes on after a restart",
+    }.get(pause.reason, pause.reason)
+    when = f"; next try at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
+    return f"{what}{when}: {pause.error.sentence} ({pause.error.kind})"
+
+
+def paused_lines(changes: Iterable[Change]) -> list[str]:
+    """Return a line for each change that waits for another attempt."""
+    return [
+        f"{change.euicc}: change {change.id} ({change.kind}) {waits(change.pause)}"
+        for change in changes
+        if change.pause is not None
+    ]
+
+
+def describe(event: Event) -> str:
+    """Return an event as a line."""
+    tell = _TOLD.get(event.type)
+    return safe(tell(event) if tell is not None else event.type)
+
+
+def _change(event: Event) -> str:
+    change = event.change
+    step = f" {change.steps[-1].name}" if change.steps and not change.ended else ""
+    error = f": {change.error.sentence} ({change.error.kind})" if change.error else ""
+    error = f", {waits(change.pause)}" if change.pause else error
+    return f"change {change.id} {change.kind} on {change.euicc}: {change.state}{step}{error}"
+
+
+def _notification(event: Event) -> str:
+    data = event.data
+    return f"notification {data['seq']} ({data['event']}) for {data['address']}: {data['what']}"
+
+
+def _guard(event: Event) -> str:
+    data = event.data
+    awaited = [f"{each['condition']}: {each['seen']}" for each in data["requirements"] if not each["met"]]
+    return "; ".join([f"change {data['id']}: {data['phase']}", *awaited])
+
+
+_TOLD: dict[str, Callable[[Event], str]] = {
+    "change": _change,
+    "progress": lambda event: (
+        f"change {event.data['id']}: {event.data['sent']} of {event.data['total']} bytes"
+    ),
+    "euicc": lambda event: f"euicc {event.data['name']}: {event.data['state']}",
+    "failover": lambda event: (
+        f"failover on {event.data['euicc']}: {event.data['standing']} {event.data['profile'] or ''}"
+    ),
+    "rescue": lambda event: (
+        f"rescue on {event.data['euicc']}: "
+        + (f"{event.data['rescue']['attempts']} attempts" if event.data["rescue"] else "over")
+    ),
+    "decision": lambda event: (
+        f"change {event.data['id']}: decision '{event.data['decision']}' by '{event.data['rule']}': "
+        f"{event.data['sentence']}"
+    ),
+    "guard": _guard,
+    "journal": lambda event: f"journal: {event.data['state']}",
+    "notification": _notification,
+    "lost": lambda event: (
+        f"{event.data['count']} events were lost: this listener was too slow, or away for too long"
+    ),
+}
+
+
+def _question(client: Client, output: Output, change: Change) -> None:
+    question = change.question
+    assert question is not None
+    if question.profile is not None:
+        profile = question.profile
+        rules = f", rules: {', '.join(profile.policy_rules)}" if profile.policy_rules else ""
+        output.note(
+            safe(f"the server offers {profile.name!r} of {profile.provider!r}, ICCID {profile.iccid}{rules}")
+        )
+    if question.kind == "consent":
+        _consent(client, output, change)
+        return
+    if question.kind == "confirmation":
+        # Whoever follows is seldom the one who knows: that is a program, or somebody at the far end.
+        output.note(
+            f"change {change.id} is taken back unless somebody confirms until {question.until:%H:%M:%S} UTC:"
+            f" lpactl confirm {change.id}"
+        )
+        return
+    if question.code_refused:
+        output.note("the server refused the confirmation code")
+    if not output.may_ask:
+        output.note(
+            f"change {change.id} waits for the confirmation code until {question.until:%H:%M:%S} UTC:"
+            f" lpactl answer {change.id} --confirmation-code-file FILE"
+        )
+        return
+    code = getpass.getpass("Confirmation code: ", stream=sys.stderr).strip()
+    _answer(client, output, change, confirmation_code=code or None)
+
+
+def _consent(client: Client, output: Output, change: Change) -> None:
+    assert change.question is not None
+    if not output.may_ask:
+        output.note(
+            f"change {change.id} waits for consent until {change.question.until:%H:%M:%S} UTC:"
+            f" lpactl answer {change.id} --accept, --reject or --postpone"
+        )
+        return
+    decisions = {"y": "accept", "n": "reject", "l": "postpone"}
+    decision = None
+    while decision is None:
+        print("Install it? [y]es, [n]o, [l]ater: ", end="", file=sys.stderr, flush=True)
+        decision = decisions.get(input().strip().lower()[:1])
+    _answer(client, output, change, decision=decision)
+
+
+def _answer(
+    client: Client,
+    output: Output,
+    change: Change,
+    *,
+    confirmation_code: str | None = None,
+    decision: str | None = None,
+) -> None:
+    try:
+        if confirmation_code is None and decision is None:
+            client.answer(change.id, decision="postpone")
+        else:
+            client.answer(change.id, confirmation_code=confirmation_code, decision=decision)
+    except ApiError as error:
+        # Too late, or somebody else has answered: what comes of the change is told anyway.
+        output.note(safe(error.sentence))
+
+
+@contextmanager
+def _display(output: Output) -> Iterator[_Display]:
+    if output.as_json:
+        yield _Silent()
+    elif output.on_terminal:
+        from lpad.cli.terminal.terminal import (  # noqa: PLC0415 - rich takes long to import on a small machine
+            Bars,
+        )
+
+        with Bars() as bars:
+            yield bars
+    else:
+        yield _Lines(output)
+
+
+class _Silent:
+    def step(self, name: str) -> None:
+        pass
+
+    def progress(self, sent: int, total: int) -> None:
+        pass
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        yield
+
+
+class _Lines:
+    """Plain lines: each step, each quarter of the bytes."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._quarter = 0
+
+    def step(self, name: str) -> None:
+        self._quarter = 0
+        self._output.note(name)
+
+    def progress(self, sent: int, total: int) -> None:
+        quarter = sent * _QUARTERS // total if total else 0
+        if quarter > self._quarter:
+            self._quarter = quarter
+            self._output.note(f"{sent} of {total} bytes")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,96 @@
+"""lpactl's command for the outbox."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.cli.commands.group import cli
+from lpad.cli.commands.session import command, no_wait
+from lpad.cli.terminal.output import duration
+
+if TYPE_CHECKING:
+    from lpad.cli.commands.session import Session
+    from lpad.client import Notification
+
+
+@command(cli, "notifications")
+@click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
+@click.argument("number", type=click.IntRange(min=0), required=False)
+@click.option("--yes", is_flag=True, help="Don't ask before one is dropped.")
+@no_wait
+def notifications(session: Session, action: str, number: int | None, yes: bool) -> None:
+    r"""Show the notifications that wait for delivery, or act upon them.
+
+    \b
+    list          show them
+    deliver       try to deliver all that wait now
+    retry NUMBER  try one now, also one that was refused and set aside
+    drop NUMBER   give one up and take it off the card; its server never knows
+    """
+    if (number is not None) is not (action in ("retry", "drop")):
+        raise click.UsageError("'retry' and 'drop' take the number of a notification, the others none")
+    name = session.euicc()
+    if action == "list":
+        _list(session, session.client.notifications(name))
+    elif action == "deliver":
+        change = session.finish(session.client.deliver_notifications(name))
+        if change.result is not None and not session.output.as_json:
+            session.output.line(f"{change.result['delivered']} delivered")
+    elif action == "retry":
+        assert number is not None
+        change = session.finish(session.client.retry_notification(name, number))
+        if change.result is not None and not session.output.as_json:
+            session.output.line(f"notification {number} is delivered")
+    else:
+        assert number is not None
+        session.confirm(f"Drop notification {number}? Its server will never get it.", yes=yes)
+        change = session.finish(session.client.drop_notification(name, number))
+        if change.result is not None and not session.output.as_json:
+            session.output.line(f"notification {number} is dropped")
+
+
+def outbox_line(euicc: str, found: list[Notification]) -> str | None:
+    """Return what is worth telling of a card's outbox; None where all is well."""
+    waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
+    refused = [each for each in found if each.state == "refused"]
+    told = []
+    if waiting:
+        oldest = duration(max(each.age_seconds for each in waiting))
+        told.append(f"{len(waiting)} could not be delivered yet, the oldest for {oldest}")
+    if refused:
+        told.append(f"{len(refused)} were refused and set aside")
+    return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
+
+
+def _list(session: Session, found: list[Notification]) -> None:
+    if session.output.as_json:
+        session.output.json(found)
+        return
+    session.output.table(
+        ("NUMBER", "EVENT", "FOR", "ICCID", "STATE", "AGE", "TRIES", "NEXT TRY", "LAST ERROR"),
+        [
+            (
+                n.seq,
+                n.event,
+                n.address,
+                n.iccid,
+                n.state,
+                duration(n.age_seconds),
+                n.attempts,
+                _until(n.next_attempt_at),
+                n.last_error,
+            )
+            for n in found
+        ],
+        empty="no notification is pending",
+    )
+
+
+def _until(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return f"in {duration(seconds)}" if seconds > 0 else "now"

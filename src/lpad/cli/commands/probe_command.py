@@ -1,0 +1,51 @@
+"""lpactl probe: what lpad finds out about a card and the way to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from lpad.base.redaction import mask
+from lpad.cli.commands.following import follow
+from lpad.cli.commands.group import cli
+from lpad.cli.commands.session import command
+from lpad.cli.terminal.output import Output, safe
+from lpad.cli.terminal.probe_report import print_report
+
+if TYPE_CHECKING:
+    from lpad.cli.commands.session import Session
+
+
+@command(cli, "probe")
+@click.argument("which", metavar="[NAME|PORT|READER]", required=False)
+@click.option("--unredacted", is_flag=True, help="Show EID, IMEI and serial numbers whole.")
+def probe(session: Session, which: str | None, unredacted: bool) -> None:
+    """Try out a card and the way to it, and print a report fit for a bug report.
+
+    Nothing on the card is changed. 'lpad probe' does it without the daemon.
+    """
+    if which is not None:
+        session.euicc_name = _named(session, which)
+    client = session.client
+    change = client.probe(session.euicc(), unredacted=unredacted)
+    change = follow(client, Output(as_json=True), change).check()
+    ports = msgspec.to_builtins(client.ports())
+    if not unredacted:
+        for kind in ("serial", "readers"):
+            ports[kind] = [mask(name) for name in ports[kind]]
+    print_report(session.output, change.result or {}, ports)
+
+
+def _named(session: Session, which: str) -> str:
+    """Return the name of the card that is meant by its name, its port or its reader."""
+    cards = session.client.euiccs()
+    for card in cards:
+        if which == card.name or card.transport.endswith(f" {which}") or which == card.transport:
+            return card.name
+    known = ", ".join(f"{card.name} ({card.transport})" for card in cards) or "none"
+    raise click.UsageError(
+        f"the daemon has no card '{safe(which)}'; it has: {safe(known)}. 'lpad probe --port' and 'lpad probe"
+        " --reader' try out any other"
+    )

@@ -1,0 +1,135 @@
+"""What every command of lpactl has: the daemon, the card that is meant, where to print, how to end."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lpad.cli.commands.following import follow
+from lpad.cli.terminal import exit_codes
+from lpad.cli.terminal.output import Output, safe
+from lpad.client import DEFAULT_SOCKET, ApiError, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.client import Change, Profile
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_SHORTEST_TAIL = 4
+
+
+@dataclass(slots=True)
+class Session:
+    """What every command has: the daemon, the card that is meant, and where to print."""
+
+    client: Client
+    output: Output
+    euicc_name: str | None
+    wait: bool = True
+
+    def euicc(self) -> str:
+        """Return the card's name: the one given, or the only one.
+
+        Raises:
+            UsageError: there are several, or none.
+        """
+        if self.euicc_name is not None:
+            return self.euicc_name
+        names = [euicc.name for euicc in self.client.euiccs()]
+        if len(names) != 1:
+            known = f"the daemon has: {', '.join(names)}" if names else "the daemon's settings name none"
+            raise click.UsageError(f"say which card with --euicc NAME; {known}")
+        return names[0]
+
+    def iccid(self, text: str) -> str:
+        """Return the ICCID of the profile that is meant: by ICCID, its last digits, nickname or name.
+
+        Raises:
+            UsageError: it fits none, or several.
+        """
+        digits = text.replace(" ", "").rstrip("Ff")
+        if digits.isascii() and digits.isdecimal() and len(digits) >= 18:
+            return digits
+        fitting = [profile for profile in self.client.profiles(self.euicc()) if _fits(profile, text)]
+        if len(fitting) != 1:
+            found = (
+                f"several profiles on {self.euicc()} fit" if fitting else f"no profile on {self.euicc()} fits"
+            )
+            raise click.UsageError(f"{found} '{safe(text)}'; 'lpactl profiles' lists them")
+        return fitting[0].iccid
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something that can't be undone; ends the program unless the answer is yes.
+
+        Raises:
+            UsageError: nobody can be asked.
+        """
+        if yes:
+            return
+        if not self.output.may_ask:
+            raise click.UsageError("this can't be undone: say --yes where nobody can be asked")
+        if not click.confirm(question, err=True):
+            sys.exit(exit_codes.NEEDS_PEOPLE)
+
+    def finish(self, change: Change) -> Change:
+        """Follow a change to its end and print it where JSON is asked for; failed ones end the program."""
+        if self.wait:
+            try:
+                change = follow(self.client, self.output, change)
+            except KeyboardInterrupt:
+                self.output.note(f"change {change.id} goes on; 'lpactl cancel {change.id}' takes it back")
+                raise
+        if self.output.as_json:
+            self.output.json(change)
+            if change.error is not None:
+                sys.exit(exit_codes.exit_code(change.error.kind))
+        elif not change.ended:
+            self.output.line(f"change {change.id}: {change.state}")
+        return change.check()
+
+
+def command(group: click.Group, name: str) -> Callable[[_F], _F]:
+    """Make a function a command with the options that all commands have."""
+
+    def decorate(function: _F) -> _F:
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+        @click.option("--socket", metavar="PATH", help="The daemon's socket.")
+        @click.option("-e", "--euicc", metavar="NAME", help="Which card; needed where there are several.")
+        @wraps(function)
+        def run(*args: Any, as_json: bool, socket: str | None, euicc: str | None, **options: Any) -> None:
+            common = click.get_current_context().find_root().params
+            output = Output(as_json=as_json or bool(common.get("as_json")))
+            path = socket or common.get("socket") or DEFAULT_SOCKET
+            with Client(path) as client:
+                session = Session(client, output, euicc or common.get("euicc"))
+                session.wait = not options.pop("no_wait", False)
+                try:
+                    function(session, *args, **options)
+                except ApiError as error:
+                    _fail(output, error)
+
+        group.command(name, help=function.__doc__)(run)
+        return function
+
+    return decorate
+
+
+no_wait = click.option("--no-wait", is_flag=True, help="Return once the change is queued.")
+
+
+def _fits(profile: Profile, text: str) -> bool:
+    tail = text.isdecimal() and len(text) >= _SHORTEST_TAIL and profile.iccid.endswith(text)
+    return tail or text in (profile.nickname, profile.name)
+
+
+def _fail(output: Output, error: ApiError) -> None:
+    if output.as_json:
+        output.json({"error": {"kind": error.kind, "sentence": error.sentence, "details": error.details}})
+    else:
+        output.note(safe(f"{error.sentence} ({error.kind})"))
+    sys.exit(exit_codes.exit_code(error.kind))

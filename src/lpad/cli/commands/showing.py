@@ -1,0 +1,210 @@
+"""lpactl's commands that only look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from lpad.cli.commands.following import describe, follow, paused_lines, waits
+from lpad.cli.commands.group import cli
+from lpad.cli.commands.guard_options import failover_line, guard_rows, on_trial, rescue_line
+from lpad.cli.commands.outbox_command import outbox_line
+from lpad.cli.commands.session import command
+from lpad.cli.terminal.output import Output, duration, joined, safe, size
+from lpad.client import DaemonUnreachable
+
+if TYPE_CHECKING:
+    from lpad.cli.commands.session import Session
+    from lpad.client import Client, Euicc
+    from lpad.client.views import CertificateIssuer
+
+
+@command(cli, "status")
+def status(session: Session) -> None:
+    """Show the daemon and its cards."""
+    client = session.client
+    # The list itself tells of each card no more than its state.
+    system, euiccs = client.system(), [client.euicc(each.name) for each in client.euiccs()]
+    if session.output.as_json:
+        session.output.json({"system": system, "euiccs": euiccs})
+        return
+    session.output.line(f"lpad {system.version}, up for {duration(system.uptime_seconds)}")
+    rows = [(e.name, e.state, e.eid, _enabled(client, e), e.transport) for e in euiccs]
+    session.output.table(
+        ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
+    )
+    policies = [*map(rescue_line, euiccs), *map(failover_line, euiccs), *map(_provisioning, euiccs)]
+    changes = client.changes()
+    outbox = [outbox_line(euicc.name, client.notifications(euicc.name)) for euicc in euiccs]
+    for line in filter(None, (*on_trial(changes), *policies, *paused_lines(changes), *outbox)):
+        session.output.note(safe(line))
+    if not system.health.clock_set:
+        session.output.note("the clock is not set: no server is spoken to until it is")
+    journal = system.health.journal
+    if journal.error is not None:
+        session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
+    for path in journal.set_aside:
+        session.output.note(safe(f"journal: a damaged one was set aside as {path}"))
+    for euicc in euiccs:
+        if euicc.error is not None:
+            session.output.note(safe(f"{euicc.name}: {euicc.error.sentence} ({euicc.error.kind})"))
+
+
+@command(cli, "info")
+@click.option("--refresh", is_flag=True, help="Have the card read anew first.")
+def info(session: Session, refresh: bool) -> None:
+    """Show what a card says of itself: memory, addresses, versions, CI keys."""
+    name = session.euicc()
+    if refresh:
+        client_change = session.client.refresh(name)
+        follow(session.client, Output(as_json=True), client_change).check()
+    euicc = session.client.euicc(name)
+    if session.output.as_json:
+        session.output.json(euicc)
+        return
+    rows: list[tuple[str, object]] = [
+        ("name", euicc.name),
+        ("state", euicc.state),
+        ("way", euicc.transport),
+        ("EID", euicc.eid),
+        ("IMEI", euicc.imei),
+        ("read at", f"{euicc.read_at:%Y-%m-%d %H:%M:%S} UTC" if euicc.read_at else None),
+    ]
+    if euicc.addresses is not None:
+        rows += [
+            ("default SM-DP+", euicc.addresses.default_smdp),
+            ("root SM-DS", euicc.addresses.root_smds),
+        ]
+    if euicc.provisioning is not None:
+        rows.append(("asked for a profile", f"{euicc.provisioning.attempts} times"))
+        if euicc.provisioning.next_at is not None:
+            rows.append(("asks again at", f"{euicc.provisioning.next_at:%Y-%m-%d %H:%M:%S} UTC"))
+    if euicc.info is not None:
+        about = euicc.info
+        rows += [
+            ("free memory", size(about.memory.free_non_volatile)),
+            ("free volatile memory", size(about.memory.free_volatile)),
+            ("SGP.22 version", about.svn),
+            ("profile version", about.profile_version),
+            ("firmware", about.firmware),
+            ("category", about.category),
+            ("SAS accreditation", about.sas_accreditation_number),
+            *(
+                ("CI" if number == 0 else "", _issuer(each))
+                for number, each in enumerate(about.certificate_issuers)
+            ),
+            ("UICC capability", joined(about.uicc_capability)),
+            ("RSP capability", joined(about.rsp_capability)),
+            ("forbidden rules", joined(about.forbidden_policy_rules)),
+        ]
+    session.output.facts(rows)
+    for each in euicc.known_risks:
+        now = ", and it is enabled" if each.enabled else ""
+        session.output.note(
+            safe(
+                f"profile {each.iccid} is {each.sentence}{now};"
+                f" unless this card is for tests, delete it: lpactl delete {each.iccid}"
+            )
+        )
+    if euicc.error is not None:
+        session.output.note(safe(f"{euicc.error.sentence} ({euicc.error.kind})"))
+
+
+def _issuer(issuer: CertificateIssuer) -> str:
+    uses = [
+        name for name, used in (("verification", issuer.verification), ("signing", issuer.signing)) if used
+    ]
+    tests = "; for tests" if issuer.test else ""
+    return f"{issuer.key_id}  {issuer.name or 'not known by name'} ({joined(uses)}{tests})"
+
+
+@command(cli, "profiles")
+def profiles(session: Session) -> None:
+    """List a card's profiles."""
+    found = session.client.profiles(session.euicc())
+    if session.output.as_json:
+        session.output.json(found)
+        return
+    session.output.table(
+        ("ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"),
+        [(p.iccid, p.state, p.name, p.provider, p.nickname, p.profile_class) for p in found],
+        empty="no profile is installed",
+    )
+
+
+@command(cli, "changes")
+@click.argument("change_id", type=int, required=False)
+def changes(session: Session, change_id: int | None) -> None:
+    """List the changes that the daemon keeps, or show one."""
+    if change_id is None:
+        found = session.client.changes(euicc=session.euicc_name)
+        if session.output.as_json:
+            session.output.json(found)
+            return
+        session.output.table(
+            ("ID", "CARD", "WHAT", "STATE", "AT", "ERROR"),
+            [
+                (
+                    c.id,
+                    c.euicc,
+                    c.kind,
+                    c.state,
+                    f"{c.created_at:%Y-%m-%d %H:%M:%S}",
+                    c.error and c.error.kind,
+                )
+                for c in found
+            ],
+            empty="there was no change yet",
+        )
+        return
+    change = session.client.change(change_id)
+    if session.output.as_json:
+        session.output.json(change)
+        return
+    rows: list[tuple[str, object]] = [
+        ("change", change.id),
+        ("card", change.euicc),
+        ("what", change.kind),
+        ("state", change.state),
+        *((name, value) for name, value in change.params.items() if name != "guard"),
+        *guard_rows(change),
+        ("waits for", change.question and change.question.kind),
+        ("paused", change.pause and waits(change.pause)),
+        ("failed attempts", change.attempts or None),
+        ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
+    ]
+    rows += [
+        (f"  {step.name}", "…" if step.seconds is None else f"{step.seconds:.3f} s") for step in change.steps
+    ]
+    session.output.facts(rows)
+
+
+@command(cli, "events")
+def events(session: Session) -> None:
+    """Show what happens, until Ctrl-C."""
+    for event in session.client.events(euicc=session.euicc_name):
+        if session.output.as_json:
+            session.output.line(msgspec.json.encode(event).decode())
+        else:
+            session.output.line(describe(event))
+    raise DaemonUnreachable(f"lpad at {session.client.socket} was stopped")
+
+
+def _provisioning(euicc: Euicc) -> str | None:
+    """Return a line for an empty card that was not provided with a profile yet."""
+    status = euicc.provisioning
+    if status is None or not status.attempts or status.next_at is None:
+        return None
+    return (
+        f"{euicc.name}: asked its default SM-DP+ for a first profile {status.attempts} times;"
+        f" again at {status.next_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def _enabled(client: Client, euicc: Euicc) -> str:
+    if euicc.eid is None:
+        return ""
+    found = [profile for profile in client.profiles(euicc.name) if profile.state == "enabled"]
+    return joined([profile.nickname or profile.name or profile.iccid for profile in found]) or "none"

@@ -1,0 +1,66 @@
+"""Orders at the simulated SM-DP+, as the commands make them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.identifiers import Iccid
+from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE, made_up_profile
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.orders import iccid_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.base.identifiers import Eid
+    from lpad.simulator.smdp.store.metadata import Owner
+    from lpad.simulator.smdp.store.order import Order
+    from lpad.simulator.smdp.store.orders import Orders
+
+
+def add_order(
+    orders: Orders,
+    *,
+    upp: bytes | None = None,
+    iccid: Iccid | None = None,
+    name: str,
+    provider: str,
+    size: int = DEFAULT_SIZE,
+    matching_id: str | None = None,
+    eid: Eid | None = None,
+    confirmation_code: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **details: Any,
+) -> Order:
+    """Add an order for a profile package, or for a made-up profile where there is none.
+
+    `metadata` are other attributes of ProfileMetadata, `details` other arguments of `Orders.add_order`.
+    The IMSI of a made-up profile begins with its owner's codes, as the card checks.
+    """
+    metadata = metadata or {}
+    if upp is None:
+        iccid = iccid or random_iccid()
+        owner: Owner | None = metadata.get("owner")
+        upp = made_up_profile(iccid, name=name, size=size, **({"imsi": _imsi_of(owner)} if owner else {}))
+    number = str(iccid or iccid_of(upp))
+    return orders.add_order(
+        upp,
+        metadata=ProfileMetadata(iccid=number, service_provider=provider, name=name, **metadata),
+        matching_id=matching_id,
+        eid=eid,
+        confirmation_code=confirmation_code,
+        **details,
+    )
+
+
+def _imsi_of(owner: Owner) -> str:
+    return (owner.mcc_mnc + "0123456789")[:15]
+
+
+def random_iccid() -> Iccid:
+    """Return an ICCID of the test range, Luhn digit included."""
+    body = "8900101" + "".join(secrets.choice("0123456789") for _ in range(11))
+    digits = [int(digit) for digit in reversed(body)]
+    doubled = [digit * 2 - 9 * (digit > 4) if place % 2 == 0 else digit for place, digit in enumerate(digits)]
+    return Iccid(f"{body}{-sum(doubled) % 10}")

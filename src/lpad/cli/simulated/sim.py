@@ -1,0 +1,18 @@
+"""lpad sim: the simulated card and server, for developers without hardware."""
+
+from __future__ import annotations
+
+import click
+
+from lpad.cli.simulated.sim_euicc import euicc
+from lpad.cli.simulated.sim_order import order, release
+from lpad.cli.simulated.sim_smdp import smdp
+
+
+@click.group()
+def sim() -> None:
+    """Play a card or a server."""
+
+
+for _command in (euicc, smdp, order, release):
+    sim.add_command(_command)

@@ -1,0 +1,123 @@
+"""lpad sim euicc: the software eUICC in a simulated modem or a virtual reader."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpad.base.errors import InvalidValue
+from lpad.base.identifiers import Eid, Iccid
+from lpad.cli.simulated.common import FOLDER, PKI, beside, stop_on_signals
+from lpad.cli.terminal.output import Output
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem.personality import SEARCHING
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.personalities import find_personality, personality_names
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.replayed_card import ReplayedCard
+from lpad.simulator.virtual_reader import VirtualReaderCard, split_address
+
+if TYPE_CHECKING:
+    from lpad.simulator.modem.commands import Card
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, required=False)
+@click.option("--pty", metavar="PATH", help="Where to put a link to the modem's AT port.")
+@PKI
+@click.option("--eid", help="32 digits; of a new card.")
+@click.option("--baud", type=int, help="Emulate a serial port of this speed.")
+@click.option(
+    "--personality",
+    type=click.Choice(personality_names()),
+    help="A modem and card that misbehave as real ones do; see lpad/simulator/personalities.yaml.",
+)
+@click.option("--behaviour", metavar="JSON", help="What the card does otherwise.")
+@click.option("--modem", metavar="JSON", help="What the modem does otherwise.")
+@click.option(
+    "--without-service",
+    "unserved",
+    metavar="ICCID",
+    multiple=True,
+    help="The modem searches for ever with this profile; may be given several times.",
+)
+@click.option(
+    "--replay",
+    metavar="RECORD",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Answer as the card did whose APDUs are in this file (setting log.apdus); FOLDER is left out.",
+)
+@click.option("--replay-euicc", metavar="NAME", help="Which card, in a record of several.")
+@click.option(
+    "--vpcd",
+    metavar="HOST:PORT",
+    help="Sit in a virtual PC/SC reader (Debian package vsmartcard-vpcd; ports 35963 and 35964) and not in a"
+    " modem.",
+)
+def euicc(
+    folder: Path | None,
+    pty: str | None,
+    pki_folder: Path | None,
+    eid: str | None,
+    baud: int | None,
+    personality: str | None,
+    behaviour: str | None,
+    modem: str | None,
+    unserved: tuple[str, ...],
+    replay: Path | None,
+    replay_euicc: str | None,
+    vpcd: str | None,
+) -> None:
+    """Play an eUICC in a modem with an AT port, or in a PC/SC reader, until Ctrl-C. Its memory is FOLDER."""
+    if (folder is None) == (replay is None):
+        raise click.UsageError("a card has either a memory, FOLDER, or a record to --replay")
+    if replay is not None and (pki_folder, eid, behaviour) != (None, None, None):
+        raise click.UsageError(
+            "--replay answers as it is recorded: --pki, --eid and --behaviour change nothing"
+        )
+    if vpcd is not None and (pty, baud, modem, unserved) != (None, None, None, ()):
+        raise click.UsageError(
+            "--vpcd puts the card into a reader: --pty, --baud, --modem and --without-service are a modem's"
+        )
+    reader = split_address(vpcd) if vpcd is not None else None
+    stop = stop_on_signals()
+    asked = _json(modem, "--modem")
+    if unserved:
+        searching = {str(Iccid.parse(iccid)): SEARCHING for iccid in unserved}
+        asked["registration"] = asked.get("registration", {}) | searching
+    habits = find_personality(personality or "plain", modem=asked, card=_json(behaviour, "--behaviour"))
+    with ExitStack() as stack:
+        card: Card
+        if replay is not None:
+            card = ReplayedCard.read(replay, euicc=replay_euicc)
+        else:
+            assert folder is not None, "seen to above"
+            card = stack.enter_context(
+                SoftCard(
+                    folder,
+                    pki=Pki.open(pki_folder or beside(folder)),
+                    eid=Eid.parse(eid) if eid else None,
+                    behaviour=habits.card,
+                )
+            )
+        if reader is not None:
+            stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
+            Output().line(f"virtual reader at {reader[0]}:{reader[1]}")
+        else:
+            port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=habits.modem))
+            Output().line(f"AT port {pty or port.path}")
+        stop.wait()
+
+
+def _json(text: str | None, option: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise InvalidValue(f"{option} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidValue(f"{option} is a JSON object, such as {{}}")
+    return found

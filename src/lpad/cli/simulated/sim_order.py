@@ -1,0 +1,172 @@
+"""lpad sim order and release: what an operator does at the simulated SM-DP+."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lpad.base.errors import InvalidValue, NotFound
+from lpad.base.identifiers import Eid, Iccid
+from lpad.cli.simulated.common import FOLDER
+from lpad.cli.simulated.orders import add_order
+from lpad.cli.terminal.output import Output
+from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE
+from lpad.simulator.smdp.announcement import Announcement
+from lpad.simulator.smdp.store.metadata import IconType, Owner, ProfileClass, ProfilePolicyRule
+from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.orders import Orders
+
+LARGEST_ICON = 1024
+_CLASSES = {each.name.lower(): each for each in ProfileClass}
+_RULES = {each.name.lower().replace("_", "-"): each for each in ProfilePolicyRule}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PICTURES = {b"\x89PNG": IconType.PNG, b"\xff\xd8\xff": IconType.JPG}
+
+
+class _Moment(click.ParamType[datetime]):
+    """A time to come: a number with its unit from now on, or a date and time."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if match := re.fullmatch(r"(\d{1,6})([smhd])", value):
+            return datetime.now(UTC) + timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"'{value}' is neither like 90s, 10m, 2h or 7d nor like 2030-01-31T12:00", param, ctx)
+
+
+class _OwnerType(click.ParamType[Owner]):
+    """An operator's codes."""
+
+    name = "MCCMNC"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Owner:
+        try:
+            return Owner(value)
+        except InvalidValue as error:
+            self.fail(error.sentence, param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class _Icon:
+    picture: bytes
+    kind: IconType
+
+
+class _IconFile(click.Path):
+    """A small picture."""
+
+    name = "FILE"
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        picture = Path(str(super().convert(value, param, ctx))).read_bytes()
+        kind = next((kind for start, kind in _PICTURES.items() if picture.startswith(start)), None)
+        if kind is None or len(picture) > LARGEST_ICON:
+            self.fail(f"an icon is a PNG or JPEG of at most {LARGEST_ICON} bytes", param, ctx)
+        return _Icon(picture, kind)
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--upp", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A profile package."
+)
+@click.option("--iccid", help="Of a made-up profile; by default a random one.")
+@click.option("--name", default="Demo profile", show_default=True, help="The profile's name.")
+@click.option("--provider", default="Demo operator", show_default=True, help="The operator's name.")
+@click.option("--size", type=int, default=DEFAULT_SIZE, show_default=True, help="Bytes of a made-up profile.")
+@click.option("--icon", type=_IconFile(), help=f"A PNG or JPEG of at most {LARGEST_ICON} bytes.")
+@click.option(
+    "--class",
+    "profile_class",
+    type=click.Choice(tuple(_CLASSES)),
+    default="operational",
+    show_default=True,
+    help="The profile's class.",
+)
+@click.option("--owner", type=_OwnerType(), help="The operator's network, such as 00101.")
+@click.option(
+    "--ppr",
+    "rules",
+    type=click.Choice(tuple(_RULES)),
+    multiple=True,
+    help="A profile policy rule: ppr1 forbids disabling, ppr2 deleting; needs --owner. Several are possible.",
+)
+@click.option("--matching-id", help="By default a random one, or none with --eid.")
+@click.option("--eid", help="Only for this card; without --matching-id it finds the order by its EID.")
+@click.option(
+    "--tac", "tacs", multiple=True, metavar="DIGITS", help="Only for devices whose IMEI begins so (8 digits)."
+)
+@click.option("--confirmation-code", help="What the user must know.")
+@click.option(
+    "--confirmation-limit", type=click.IntRange(1), help="Wrong codes that end the order; by default 3."
+)
+@click.option("--attempts", type=click.IntRange(1), help="Attempts that end the order; by default 10.")
+@click.option(
+    "--expires", type=_Moment(), help="When it ends: 90s, 10m, 2h, 7d from now, or a date and time."
+)
+@click.option("--oid", "oid_in_code", is_flag=True, help="Name the server's OID in the activation code.")
+@click.option("--not-released", is_flag=True, help="Hold it back until `lpad sim release`.")
+@click.option("--address", help="The server's address; by default that of the server that runs on FOLDER.")
+def order(folder: Path, address: str | None, **given: Any) -> None:
+    """Add an order to the SM-DP+ that keeps its orders in FOLDER; prints the activation code."""
+    if given["rules"] and given["owner"] is None:
+        raise click.UsageError("--ppr needs --owner: a card checks whether this operator may have the rule")
+    if given["confirmation_limit"] and given["confirmation_code"] is None:
+        raise click.UsageError("--confirmation-limit needs --confirmation-code")
+    if not all(re.fullmatch("[0-9]{8}", tac) for tac in given["tacs"]):
+        raise click.UsageError("--tac is the first 8 digits of an IMEI")
+    announced = Announcement.read(folder)
+    icon: _Icon | None = given["icon"]
+    details = {
+        "confirmation_limit": given["confirmation_limit"],
+        "attempt_limit": given["attempts"],
+        "expires": given["expires"],
+    }
+    made = add_order(
+        Orders(folder / "orders"),
+        upp=given["upp"].read_bytes() if given["upp"] else None,
+        iccid=Iccid.parse(given["iccid"]) if given["iccid"] else None,
+        name=given["name"],
+        provider=given["provider"],
+        size=given["size"],
+        matching_id=given["matching_id"],
+        eid=Eid.parse(given["eid"]) if given["eid"] else None,
+        confirmation_code=given["confirmation_code"],
+        metadata={
+            "profile_class": _CLASSES[given["profile_class"]],
+            "rules": tuple(_RULES[each] for each in given["rules"]),
+            "owner": given["owner"],
+            **({"icon": icon.picture, "icon_type": icon.kind} if icon else {}),
+        },
+        released=not given["not_released"],
+        tacs=given["tacs"],
+        oid_in_code=given["oid_in_code"],
+        **{name: value for name, value in details.items() if value is not None},
+    )
+    Output().line(made.activation_code(address or announced.address, announced.oid))
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("matching_id")
+def release(folder: Path, matching_id: str) -> None:
+    """Release an order that was added with --not-released, by its matching ID."""
+    orders = Orders(folder / "orders")
+    held = [
+        one for one in orders.all() if one.matching_id == matching_id and one.state is OrderState.CONFIRMED
+    ]
+    if not held:
+        raise NotFound(f"no order with the matching ID {matching_id} is held back")
+    orders.release(held[0].id)
+    Output().line("released")

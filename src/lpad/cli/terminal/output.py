@@ -1,0 +1,140 @@
+"""How commands print: tables on a terminal, plain lines into a pipe, JSON where asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+import msgspec
+
+from lpad.cli.terminal import exit_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def safe(value: object) -> str:
+    """Return a text in which nothing can drive the terminal.
+
+    Names come from cards and servers: escape sequences, line ends and marks that turn the direction of
+    writing are shown as escapes.
+    """
+    text = "" if value is None else str(value)
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _INVISIBLE
+        else character
+        for character in text
+    )
+
+
+class OutputLostError(Exception):
+    """The result can't be written."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.reader_gone = isinstance(cause, BrokenPipeError)
+        """Whether it is a pipe whose other end was closed, as `head` does."""
+
+
+def end_without_output(error: OutputLostError) -> NoReturn:
+    """End this process, since its result can't be written."""
+    # Not even what Python would flush at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if error.reader_gone:
+        sys.exit(exit_codes.READER_GONE)
+    Output().note(f"the result can't be written: {error}; what was asked for may be done")
+    sys.exit(exit_codes.INTERNAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's result goes."""
+
+    as_json: bool = False
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether somebody looks on."""
+        return _is_terminal(sys.stdout) and not self.as_json
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether there is somebody to ask: a terminal on both sides."""
+        return _is_terminal(sys.stdin) and _is_terminal(sys.stderr) and not self.as_json
+
+    def json(self, value: object) -> None:
+        """Print a value as JSON."""
+        self.line(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+    def line(self, text: str) -> None:
+        """Print a line, at once.
+
+        Raises:
+            OutputLostError: the disk is full, or whoever reads has gone.
+        """
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            raise OutputLostError(error) from error
+
+    def note(self, text: str) -> None:
+        """Say something that is not the result."""
+        if sys.stderr is not None:  # print would take None for the standard output, and spoil the result
+            with suppress(OSError):
+                print(text, file=sys.stderr, flush=True)
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+        """Print rows; `empty` is said in their place where there are none."""
+        cells = [[safe(cell) for cell in row] for row in rows]
+        if not cells:
+            self.note(empty)
+        elif self.on_terminal:
+            from lpad.cli.terminal import (  # noqa: PLC0415 - rich takes long to import on a small machine
+                terminal,
+            )
+
+            terminal.table(headings, cells)
+        else:
+            widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+            for row in (list(headings), *cells):
+                self.line(
+                    "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                )
+
+    def facts(self, rows: Sequence[tuple[str, object]]) -> None:
+        """Print names and values below each other; values that are not known are left out."""
+        known = [(name, safe(value)) for name, value in rows if value not in (None, "", ())]
+        width = max((len(name) for name, _ in known), default=0)
+        for name, value in known:
+            self.line(f"{name.ljust(width)}  {value}")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; a program that was started without it has None."""
+    return stream is not None and stream.isatty()
+
+
+def size(count: int | None) -> str | None:
+    """Return a number of bytes in words."""
+    return None if count is None else f"{count} bytes"
+
+
+def joined(values: Sequence[Any]) -> str:
+    """Return values in one line."""
+    return ", ".join(map(str, values))
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people write it: days, hours and minutes, or seconds below one minute."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    return " ".join([f"{count} {unit}" for count, unit in parts if count] or [f"{rest} s"])

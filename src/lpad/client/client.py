@@ -1,0 +1,325 @@
+"""The Python client of lpad's API: typed, synchronous, over the Unix socket.
+
+    with Client() as lpad:
+        change = lpad.download("modem", activation_code="LPA:1$smdp.example.com$ABCD", enable=True)
+        for event in lpad.follow(change.id):
+            print(event.type)
+
+It shares no type with the daemon: the wire format is the contract, fields that it doesn't know are
+passed over, so an older client works with a newer daemon.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+import msgspec
+
+from lpad.client import wire
+from lpad.client.connection import Connection
+from lpad.client.views import (
+    ApiError,
+    Change,
+    DaemonUnreachable,
+    Euicc,
+    Event,
+    Failover,
+    Guard,
+    Notification,
+    Ports,
+    Profile,
+    System,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from types import TracebackType
+
+__all__ = [
+    "ApiError",
+    "Change",
+    "Client",
+    "DaemonUnreachable",
+    "Euicc",
+    "Event",
+    "Failover",
+    "Guard",
+    "Notification",
+    "Ports",
+    "Profile",
+    "System",
+]
+
+DEFAULT_SOCKET = "/run/lpad/lpad.sock"
+LONGEST_WAIT = 3600.0
+
+
+class Client:
+    """A connection to the daemon; to be closed, or used in a `with` statement."""
+
+    def __init__(self, socket: str = DEFAULT_SOCKET) -> None:
+        """Prepare to speak to the daemon.
+
+        Args:
+            socket: path of its Unix socket.
+        """
+        self.socket = socket
+        self._connection = Connection(socket)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def system(self) -> System:
+        """Return the daemon's version, uptime and health."""
+        return self._connection.get("/v1/system", System)
+
+    def ports(self) -> Ports:
+        """Return the serial ports and readers that are there."""
+        return self._connection.get("/v1/ports", Ports)
+
+    def euiccs(self) -> list[Euicc]:
+        """Return all cards."""
+        return self._connection.get_list("/v1/euiccs", "euiccs", Euicc)
+
+    def euicc(self, name: str) -> Euicc:
+        """Return one card with all that it says of itself."""
+        return self._connection.get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
+
+    def profiles(self, euicc: str) -> list[Profile]:
+        """Return a card's profiles."""
+        return self._connection.get_list(_card(euicc, "profiles"), "profiles", Profile)
+
+    def icon(self, euicc: str, iccid: str) -> bytes:
+        """Return a profile's picture."""
+        return self._connection.request("GET", f"{_profile(euicc, iccid)}/icon").content
+
+    def notifications(self, euicc: str) -> list[Notification]:
+        """Return a card's outbox."""
+        return self._connection.get_list(_card(euicc, "notifications"), "notifications", Notification)
+
+    def changes(self, *, euicc: str | None = None) -> list[Change]:
+        """Return the changes that the daemon keeps, newest first."""
+        query = {"euicc": euicc} if euicc is not None else {}
+        return self._connection.get_list("/v1/changes", "changes", Change, query)
+
+    def change(self, change_id: int, *, wait: float = 0) -> Change:
+        """Return a change; with `wait` once it has ended or asks something, or after so many seconds."""
+        return wire.decoded(
+            self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait).content, Change
+        )
+
+    def download(
+        self,
+        euicc: str,
+        *,
+        activation_code: str | None = None,
+        confirmation_code: str | None = None,
+        confirm: bool = False,
+        enable: bool = False,
+        guard: Sequence[str] = (),
+        within: float = 180,
+        when_online: bool = False,
+        retry_for: float | None = None,
+        wait: float = 0,
+    ) -> Change:
+        """Download a profile; without an activation code from the default SM-DP+.
+
+        Args:
+            euicc: the card.
+            activation_code: as the operator gave it.
+            confirmation_code: where the operator gave one; without, the change asks when it needs one.
+            confirm: ask for consent once the profile is known.
+            enable: enable the profile afterwards.
+            guard: conditions of that switch, as in `enable`.
+            within: seconds in which they must come true.
+            when_online: wait for a network until it is taken back, also over restarts.
+            retry_for: seconds for which it is tried again that meets what passes; None: as the settings say.
+            wait: seconds to wait for the end.
+        """
+        body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
+        if guard:
+            body["guard"] = {"until": list(guard), "within": within}
+        if retry_for is not None:
+            body["retry_for"] = retry_for
+        if activation_code is None:
+            body["default"] = True
+        else:
+            body["activation_code"] = activation_code
+        if confirmation_code is not None:
+            body["confirmation_code"] = confirmation_code
+        return self._connection.change("POST", _card(euicc, "downloads"), body, wait=wait)
+
+    def enable(
+        self, euicc: str, iccid: str, *, guard: Sequence[str] = (), within: float = 180, wait: float = 0
+    ) -> Change:
+        """Enable a profile.
+
+        Args:
+            euicc: the card.
+            iccid: the profile.
+            guard: conditions that must all come true, or the profile before is enabled again; docs/api.md
+                has their forms.
+            within: seconds in which they must.
+            wait: seconds to wait for the end, or for the question whether to keep the profile.
+        """
+        body = {"guard": {"until": list(guard), "within": within}} if guard else None
+        return self._connection.change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait)
+
+    def disable(self, euicc: str, iccid: str, *, wait: float = 0) -> Change:
+        """Disable a profile."""
+        return self._connection.change("POST", f"{_profile(euicc, iccid)}/disable", wait=wait)
+
+    def delete(self, euicc: str, iccid: str, *, missing_ok: bool = False, wait: float = 0) -> Change:
+        """Delete a profile that is not enabled."""
+        query = {"missing": "ok"} if missing_ok else None
+        return self._connection.change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
+
+    def rename(self, euicc: str, iccid: str, nickname: str, *, wait: float = 0) -> Change:
+        """Give a profile a nickname; an empty one takes it away."""
+        return self._connection.change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
+
+    def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
+        """Write the default SM-DP+ address into the card; an empty one takes it away."""
+        return self._connection.change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
+
+    def refresh(self, euicc: str, *, wait: float = 0) -> Change:
+        """Have the card read anew."""
+        return self._connection.change("POST", _card(euicc, "refresh"), wait=wait)
+
+    def probe(self, euicc: str, *, unredacted: bool = False, wait: float = 0) -> Change:
+        """Try out a card and the way to it; the change's result is the report."""
+        return self._connection.change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
+
+    def check_trust(self, euicc: str, address: str, *, wait: float = 0) -> Change:
+        """Shake hands with a server and send nothing; the change's result tells who vouches for it."""
+        return self._connection.change("POST", _card(euicc, "trust-check"), {"address": address}, wait=wait)
+
+    def reset(
+        self,
+        euicc: str,
+        *,
+        operational_profiles: bool = False,
+        test_profiles: bool = False,
+        default_smdp: bool = False,
+        wait: float = 0,
+    ) -> Change:
+        """Delete profiles by class, and the default SM-DP+ address."""
+        body = {
+            "operational_profiles": operational_profiles,
+            "test_profiles": test_profiles,
+            "default_smdp": default_smdp,
+        }
+        return self._connection.change("POST", _card(euicc, "reset"), body, wait=wait)
+
+    def deliver_notifications(self, euicc: str, *, wait: float = 0) -> Change:
+        """Have everything that is pending tried now."""
+        return self._connection.change("POST", _card(euicc, "notifications/deliver"), wait=wait)
+
+    def retry_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
+        """Try one notification now, also one that was set aside."""
+        return self._connection.change("POST", _card(euicc, f"notifications/{seq}/retry"), wait=wait)
+
+    def drop_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
+        """Give a notification up, and take it off the card: its server will never know."""
+        return self._connection.change("DELETE", _card(euicc, f"notifications/{seq}"), wait=wait)
+
+    def cancel(self, change_id: int, *, wait: float = 0) -> Change:
+        """Take a change back."""
+        return wire.decoded(
+            self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait).content, Change
+        )
+
+    def answer(
+        self,
+        change_id: int,
+        *,
+        confirmation_code: str | None = None,
+        decision: str | None = None,
+        confirm: bool | None = None,
+        wait: float = 0,
+    ) -> Change:
+        """Give a waiting change a confirmation code, or `accept`, `reject`, `postpone`, or a confirmation."""
+        body: dict[str, Any] = {}
+        if confirmation_code is not None:
+            body["confirmation_code"] = confirmation_code
+        if decision is not None:
+            body["decision"] = decision
+        if confirm is not None:
+            body["confirm"] = confirm
+        return self._connection.change("POST", f"/v1/changes/{change_id}/answer", body, wait=wait)
+
+    def confirm(self, change_id: int, *, wait: float = 0) -> Change:
+        """Confirm a guarded switch that waits for it: its profile is kept."""
+        return self._connection.change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
+
+    def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
+        """Return a change once it has ended or asks something, or as it is after so many seconds."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            change = self.change(change_id, wait=max(0.0, min(left, LONGEST_WAIT)))
+            if change.ended or change.question is not None or left <= 0:
+                return change
+
+    def events(
+        self, *, change: int | None = None, euicc: str | None = None, after: str | None = None
+    ) -> Generator[Event, None, None]:
+        """Listen to the daemon until it stops.
+
+        Args:
+            change: only this change's events.
+            euicc: only this card's.
+            after: the ID of the last event seen.
+        """
+        query = {"change": change, "euicc": euicc, "after": after}
+        given = {name: value for name, value in query.items() if value is not None}
+        yield from self._connection.stream("/v1/events", given)
+
+    def follow(self, change_id: int) -> Iterator[Event]:
+        """Yield a change's events, first its record as it is now, last its record when it has ended.
+
+        Raises:
+            DaemonUnreachable: the daemon ended first; the change is settled when it runs again.
+        """
+        later = f"what came of change {change_id} is told once lpad runs again"
+        stream = self.events(change=change_id)
+        try:
+            # The stream first, the record second: nothing can happen unseen in between.
+            listening = next(stream)
+            assert listening.type == "listening"
+            change = self.change(change_id)
+            yield Event(id="", type="change", data=msgspec.to_builtins(change))
+            if change.ended:
+                return
+            for event in stream:
+                if event.type == "lost":
+                    change = self.change(change_id)
+                    event = Event(id=event.id, type="change", data=msgspec.to_builtins(change))  # noqa: PLW2901 - the record stands for what was lost
+                yield event
+                if event.type == "change" and event.change.ended:
+                    return
+        except DaemonUnreachable as error:
+            raise DaemonUnreachable(f"{error.sentence}; {later}") from error
+        finally:
+            stream.close()
+        raise DaemonUnreachable(f"lpad at {self.socket} was stopped; {later}")
+
+
+def _card(euicc: str, rest: str = "") -> str:
+    path = f"/v1/euiccs/{quote(euicc, safe='')}"
+    return f"{path}/{rest}" if rest else path
+
+
+def _profile(euicc: str, iccid: str) -> str:
+    return _card(euicc, f"profiles/{quote(iccid, safe='')}")

@@ -1,0 +1,63 @@
+"""What comes over the daemon's socket, read: answers, problems, events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from lpad.client.views import ApiError, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_T = TypeVar("_T")
+
+
+def decoded(content: bytes, type_: type[_T]) -> _T:
+    """Return an answer's body, typed.
+
+    Raises:
+        ApiError: it is something else.
+    """
+    try:
+        return msgspec.json.decode(content, type=type_)
+    except msgspec.MsgspecError as error:
+        raise ApiError(f"lpad's answer can't be understood: {error}", kind="malformed") from error
+
+
+def problem(content: bytes, *, status: int) -> ApiError:
+    """Return an answer that is none as the error that it tells."""
+    try:
+        told = msgspec.json.decode(content, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        told = {}
+    return ApiError(
+        str(told.get("detail") or f"lpad answered with HTTP status {status}"),
+        kind=str(told.get("kind") or "error"),
+        retryable=bool(told.get("retryable")),
+        status=status,
+        details=told.get("details") or {},
+    )
+
+
+def events(chunks: Iterable[bytes]) -> Iterator[Event]:
+    """Read Server-Sent Events, as far as the daemon uses their grammar, each as soon as it is whole."""
+    fields: dict[str, str] = {}
+    for line in _lines(chunks):
+        name, _, value = line.partition(":")
+        if line and name:
+            fields[name] = value.removeprefix(" ")
+        elif not line and "data" in fields:
+            data = msgspec.json.decode(fields["data"], type=dict[str, Any])
+            yield Event(id=fields.get("id", ""), type=fields.get("event", "message"), data=data)
+            fields = {}
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Cut a stream into lines, each as soon as it is whole."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode()

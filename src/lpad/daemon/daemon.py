@@ -1,0 +1,248 @@
+"""The daemon: everything wired by hand, started in the one order that works, and stopped in the other."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import logging
+import pwd
+import signal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lpad
+from lpad.api.app import make_app
+from lpad.api.request.roles import AccessRules, Holders, Role
+from lpad.api.server.server import ApiServer, listen, serve
+from lpad.api.server.socket_access import admit
+from lpad.base.apdu_record import record_apdus
+from lpad.base.deadline import Deadline
+from lpad.base.errors import InvalidSettings
+from lpad.daemon import systemd
+from lpad.daemon.card_ports import CardPorts
+from lpad.daemon.install_policies import install_policies
+from lpad.daemon.logging_format import set_up_logging
+from lpad.daemon.reload import Prepared, Reloading
+from lpad.daemon.servers import Servers
+from lpad.daemon.status_line import Status
+from lpad.daemon.watchdog import Watchdog
+from lpad.daemon.watched_pool import WatchedPool
+from lpad.engine.engine import Engine
+from lpad.engine.environment.environment import Surroundings
+from lpad.engine.journal import Journal, Retention
+from lpad.engine.running.context import Patience
+from lpad.engine.running.counters import Measures
+from lpad.remote.network_changes import watch_network
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
+
+    from starlette.applications import Starlette
+
+    from lpad.api.request.settings_state import Configuration
+    from lpad.engine.policy.installing import Policies
+    from lpad.settings import Settings, SettingsFile, WhoSection
+
+log = logging.getLogger(__name__)
+
+STOPPING = 5.0
+"""Seconds in which workers reach a safe point when the daemon stops."""
+
+
+def run(file: SettingsFile) -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Raises:
+        InvalidSettings: the socket, the state folder or a CA file can't be used.
+        Conflict: another lpad runs with the same socket.
+    """
+    settings = file.settings
+    set_up_logging(settings.log.level, redact=settings.log.redact)
+    record_apdus(_record_of(file))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
+    measures = Measures()
+    policies = install_policies(settings)
+    ports = CardPorts(file.resolve(settings.state_folder), observe=measures.apdu)
+    servers = Servers(file, observe=measures.server)
+    rules = access_rules(settings)
+    # The socket first: a second daemon stops here, before it touches the journal or a port.
+    sockets = _sockets(file)
+    journal = _journal(file)
+    engine = Engine(
+        ports.of(settings),
+        journal=journal,
+        connect=servers.connect,
+        patience=_patience(settings),
+        measures=measures,
+        surroundings=Surroundings(watch_network=watch_network),
+        policies=policies,
+    )
+    closing = asyncio.Event()
+    interval = systemd.watchdog_interval()
+    live = _Live(
+        file, engine, servers, make_app(engine, rules, closing), sockets, policies=policies, ports=ports
+    )
+    server = ApiServer(
+        live.app,
+        closing,
+        on_listening=live.listening,
+        on_hangup=Reloading(file, prepare=live.prepare, tell=live.tell).hangup,
+        heartbeat=Watchdog(engine, grace=interval or 0).feed,
+        interval=interval,
+    )
+    try:
+        serve(server, sockets)
+    finally:
+        systemd.notify("STOPPING=1")
+        engine.stop(deadline=Deadline.after(STOPPING))
+        log.info("stopped")
+
+
+class _Live:
+    """What changes while the daemon runs: its status, and what settings read anew replace."""
+
+    def __init__(
+        self,
+        file: SettingsFile,
+        engine: Engine,
+        servers: Servers,
+        app: Starlette,
+        sockets: list[socket.socket],
+        *,
+        policies: Policies,
+        ports: CardPorts,
+    ) -> None:
+        self.app = app
+        self._file = file
+        self._engine = engine
+        self._policies = policies
+        self._ports = ports
+        self._servers = servers
+        self._sockets = sockets
+        self._status: Status | None = None
+
+    def listening(self) -> None:
+        """Begin: not earlier, since work of which nobody can ask helps nobody."""
+        asyncio.get_running_loop().set_default_executor(WatchedPool(thread_name_prefix="serving"))
+        self._engine.start()
+        where = ", ".join(str(each.getsockname()) for each in self._sockets)
+        log.info("lpad %s listens on %s", lpad.__version__, where)
+        self._status = Status(self._engine)
+        systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
+
+    def prepare(self, new: SettingsFile) -> Prepared:
+        """Do all that may fail with new settings; what leads to a card stays if it is the same."""
+        connect = self._servers.prepared(new)
+        rules = access_rules(new.settings)
+        policies = install_policies(new.settings)
+        record_apdus(_record_of(new))
+        ports = self._ports.of(new.settings)
+
+        def apply() -> None:
+            set_up_logging(new.settings.log.level, redact=new.settings.log.redact)
+            self._servers.connect_by = connect
+            self._engine.be_patient(_patience(new.settings))
+            self._engine.keep_history(_retention(new.settings))
+            self._policies.become(policies)
+            self.app.state.rules = rules
+            _admit(self._sockets, rules)
+
+        return Prepared(file=new, apply=apply, serve=partial(self._engine.become, ports))
+
+    def tell(self, configuration: Configuration) -> None:
+        """Show what became of the settings."""
+        self.app.state.configuration = configuration
+        if self._status is not None:
+            self._status.configured(configuration)
+
+
+def access_rules(settings: Settings) -> AccessRules:
+    """Return the settings' users and groups as numbers; those that this system lacks are left out."""
+    access = settings.access
+    sections = {
+        Role.READ: access.read,
+        Role.SWITCH: access.switch,
+        Role.INSTALL: access.install,
+        Role.ADMIN: access.admin,
+    }
+    return AccessRules(
+        {role: Holders(users=_users(who), groups=_groups(who)) for role, who in sections.items()}
+    )
+
+
+def _patience(settings: Settings) -> Patience:
+    deadlines = settings.deadlines
+    return Patience(
+        open=deadlines.open,
+        read=deadlines.read,
+        switch=deadlines.switch,
+        download=deadlines.download,
+        delivery=deadlines.delivery,
+        answer=settings.answer_within,
+        retry=settings.downloads.retry_for,
+        absence=deadlines.absence,
+    )
+
+
+def _sockets(file: SettingsFile) -> list[socket.socket]:
+    rules = access_rules(file.settings)
+    sockets = systemd.inherited_sockets()
+    if not sockets:
+        group = min(rules.holders[Role.ADMIN].groups, default=None)
+        sockets = [listen(file.resolve(file.settings.socket), group=group)]
+    _admit(sockets, rules)
+    return sockets
+
+
+def _admit(sockets: Iterable[socket.socket], rules: AccessRules) -> None:
+    """Let everybody connect who has a role, and nobody else."""
+    holders = rules.holders.values()
+    users = frozenset[int]().union(*(each.users for each in holders))
+    groups = frozenset[int]().union(*(each.groups for each in holders))
+    for each in sockets:
+        admit(Path(each.getsockname()), users=users, groups=groups)
+
+
+def _journal(file: SettingsFile) -> Journal:
+    folder = file.resolve(file.settings.state_folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSettings(
+            f"can't make the state folder {folder}: {error.strerror}; the setting 'state_folder' says where"
+        ) from error
+    return Journal(folder / "journal.db", retention=_retention(file.settings))
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(number=settings.history.changes, days=settings.history.days)
+
+
+def _users(who: WhoSection) -> frozenset[int]:
+    return frozenset(number for each in who.users if (number := _user(each)) is not None)
+
+
+def _groups(who: WhoSection) -> frozenset[int]:
+    return frozenset(number for each in who.groups if (number := _group(each)) is not None)
+
+
+def _user(name: str | int) -> int | None:
+    try:
+        return name if isinstance(name, int) else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        log.warning("the settings' access names the user '%s', whom this system doesn't have", name)
+        return None
+
+
+def _group(name: str | int) -> int | None:
+    try:
+        return name if isinstance(name, int) else grp.getgrnam(name).gr_gid
+    except KeyError:
+        log.debug("this system has no group '%s'", name)
+        return None
+
+
+def _record_of(file: SettingsFile) -> Path | None:
+    return file.resolve(file.settings.log.apdus) if file.settings.log.apdus is not None else None

@@ -1,0 +1,31 @@
+"""The policies in the settings, as the engine wants them: one for each card, and one for the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lpad.engine.policy.installing import Policies
+from lpad.lpa.install_policy import Asking, InstallPolicy
+
+if TYPE_CHECKING:
+    from lpad.settings import Settings
+
+
+def install_policies(settings: Settings) -> Policies:
+    """Return every card's policy: what its own part of the settings says, over what all have."""
+    general = _given(settings.policy)
+    return Policies(
+        _policy(general),
+        {name: _policy(general | _given(section.policy)) for name, section in settings.euiccs.items()},
+    )
+
+
+def _given(section: msgspec.Struct) -> dict[str, Any]:
+    return {key: value for key, value in msgspec.structs.asdict(section).items() if value is not None}
+
+
+def _policy(values: dict[str, Any]) -> InstallPolicy:
+    lists = {key: tuple(value) for key, value in values.items() if key != "confirm"}
+    return InstallPolicy(**lists, confirm=Asking(values["confirm"]))

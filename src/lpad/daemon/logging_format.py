@@ -1,0 +1,49 @@
+"""How the log looks: one entry an event, in the journal or on standard error, with identifiers redacted."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from lpad.base.redaction import redacted
+from lpad.base.trace_level import TRACE, show_payloads
+from lpad.daemon.journald import JournalHandler, is_journal
+
+_LEVELS = {
+    "error": logging.ERROR,
+    "warning": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+    "trace": TRACE,
+}
+_QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.error", "dbus_fast")
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class RedactingFormatter(logging.Formatter):
+    """Shortens EIDs, ICCIDs, IMSIs and IMEIs to their last four digits, activation codes to the server."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return redacted(super().format(record))
+
+
+def set_up_logging(level: str, *, redact: bool = True) -> None:
+    """Log to the journal where standard error goes there, else as text to standard error; again at any time.
+
+    Args:
+        level: error, warning, info, debug or trace.
+        redact: whether identifiers and codes are shortened, and traces show no payloads.
+    """
+    handler: logging.Handler
+    formatter = RedactingFormatter if redact else logging.Formatter
+    if is_journal(sys.stderr):
+        handler = JournalHandler()
+        handler.setFormatter(formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(formatter(_TEXT))
+    logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
+    show_payloads(not redact)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,112 @@
+"""Reading the settings anew: what can be applied while cards stay open is, the rest is named.
+
+A file with mistakes changes nothing; what runs goes on, and says so until the file is right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.api.request.settings_state import Configuration
+from lpad.base.errors import LpadError
+from lpad.daemon import systemd
+from lpad.settings import SettingsFile
+from lpad.settings.live import changed, restart_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """New settings, with all that can fail done.
+
+    `apply` is called in the thread that answers requests, `serve` after it in another,
+    since it may wait for the disk.
+    """
+
+    file: SettingsFile
+    apply: Callable[[], None]
+    serve: Callable[[], None]
+
+
+class Reloading:
+    """Reads the file again at each hangup, one after the other."""
+
+    def __init__(
+        self,
+        file: SettingsFile,
+        *,
+        prepare: Callable[[SettingsFile], Prepared],
+        tell: Callable[[Configuration], None],
+    ) -> None:
+        """Remember what runs.
+
+        Args:
+            file: as the daemon was started with.
+            prepare: does all that may fail, in another thread; raises InvalidSettings.
+            tell: is told what came of it, in the thread that answers requests.
+        """
+        self._started_with = file.settings
+        self._path = file.path
+        self._current = file.settings
+        self._prepare = prepare
+        self._tell = tell
+        self._configuration = Configuration()
+        self._asked = False
+        self._task: asyncio.Task[None] | None = None
+
+    def hangup(self) -> None:
+        """Read the file again, as SIGHUP asks for; a hangup meanwhile is not lost."""
+        self._asked = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._reload())
+
+    async def _reload(self) -> None:
+        while self._asked:
+            self._asked = False
+            systemd.notify(
+                f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
+            )
+            try:
+                prepared = await asyncio.to_thread(self._read)
+            except LpadError as error:
+                self._refused(error)
+            except Exception as error:
+                log.exception("internal-error")
+                self._refused(LpadError(f"lpad itself failed on the settings ({type(error).__name__})"))
+            else:
+                await self._applied(prepared)
+            self._tell(self._configuration)
+            systemd.notify("READY=1")
+
+    def _read(self) -> Prepared:
+        return self._prepare(SettingsFile.read(self._path))
+
+    def _refused(self, error: LpadError) -> None:
+        for line in error.sentence.splitlines():
+            log.error("%s", line, extra={"kind": error.kind})
+        log.error("the settings as they were go on", extra={"kind": error.kind})
+        self._configuration = Configuration(
+            read_at=self._configuration.read_at,
+            restart_needed=self._configuration.restart_needed,
+            error=error.sentence,
+        )
+
+    async def _applied(self, prepared: Prepared) -> None:
+        news = changed(self._current, prepared.file.settings)
+        self._current = prepared.file.settings
+        waiting = restart_needed(self._started_with, prepared.file.settings)
+        prepared.apply()
+        await asyncio.to_thread(prepared.serve)
+        self._configuration = Configuration(restart_needed=waiting)
+        applied = [key for key in news if key not in waiting]
+        log.info("settings read anew; changed: %s", ", ".join(applied) or "no setting that counts at once")
+        if waiting:
+            log.warning("changed, but only from the next start on: %s", ", ".join(waiting))

@@ -1,0 +1,132 @@
+"""From settings to servers: what opens connections to SM-DP+ servers, and whom it trusts."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import TYPE_CHECKING
+
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.route import Proxy, Route, read_credentials
+from lpad.remote.trust.memory import TrustMemory
+from lpad.remote.trust.trust import Trust
+from lpad.settings.sections.trust import key_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from lpad.base.server_address import ServerAddress
+    from lpad.remote.trust.card_anchor import CardTrust
+    from lpad.settings import SettingsFile
+
+_log = logging.getLogger(__name__)
+_TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_MEMORY = "servers.json"
+"""In the state folder; all in it can be found out again."""
+
+
+class Servers:
+    """Opens connections as the settings in force say; those that are open stay as they are."""
+
+    def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
+        """Begin with a file, whose state folder holds what is found out about servers.
+
+        Args:
+            file: the settings.
+            observe: told a function's name and the seconds that the server took for it.
+
+        Raises:
+            InvalidSettings: a file that it names can't be read.
+        """
+        self._observe = observe
+        # One for all settings: two would write one file in turns, and the folder stays until the next start.
+        self._memory = TrustMemory(file.resolve(file.settings.state_folder) / _MEMORY)
+        self.connect_by = self.prepared(file)
+
+    def connect(self, address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
+        """Open a connection to an SM-DP+ on behalf of a card."""
+        return self.connect_by(address, card)
+
+    def prepared(
+        self, file: SettingsFile
+    ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
+        """Return what opens connections as other settings say.
+
+        Raises:
+            InvalidSettings: a file that they name can't be read.
+        """
+        return _connector(file, memory=self._memory, observe=self._observe)
+
+
+def _connector(
+    file: SettingsFile, *, memory: TrustMemory, observe: Callable[[str, float], None] | None
+) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
+    """Return what opens a connection to an SM-DP+ on behalf of a card, as the settings say.
+
+    Args:
+        file: the settings.
+        memory: what was found out about servers.
+        observe: told a function's name and the seconds that the server took for it.
+
+    Raises:
+        InvalidSettings: a CA file, or the file with the proxy's password, can't be read.
+    """
+    trust = load_trust(file, memory=memory)
+    remote = file.settings.remote
+    route = load_route(file)
+
+    def connect(address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
+        return Es9Plus(
+            address,
+            trust=trust,
+            route=route,
+            card=card,
+            protocol_version=remote.protocol_version,
+            observe=observe,
+        )
+
+    return connect
+
+
+def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trust:
+    """Return the trust that the settings describe.
+
+    Args:
+        file: the settings.
+        memory: what was found out about servers.
+
+    Raises:
+        InvalidSettings: a CA file can't be read.
+    """
+    settings = file.settings.trust
+    folder = file.resolve(settings.folder)
+    forbidden = settings.forbidden_issuers
+    trust = Trust.load(
+        [*([folder] if folder.is_dir() else []), *map(file.resolve, settings.extra_ca_files)],
+        use_system_roots=settings.system,
+        memory=memory,
+        minimum_version=_TLS_VERSIONS[file.settings.remote.minimum_tls],
+        forbidden=None if forbidden is None else map(key_id, forbidden),
+    )
+    if trust.own:
+        _log.info("of the operator's own: %s", trust.own)
+    return trust
+
+
+def load_route(file: SettingsFile) -> Route:
+    """Return the way to servers that the settings describe.
+
+    Raises:
+        InvalidSettings: the file with the proxy's password can't be read.
+    """
+    remote = file.settings.remote
+    credentials = None
+    if remote.proxy_credentials is not None:
+        credentials = read_credentials(file.resolve(remote.proxy_credentials))
+    return Route(
+        hosts=Hosts.parse(remote.hosts),
+        proxy=None if remote.proxy is None else Proxy.parse(remote.proxy, credentials=credentials),
+        interface=remote.interface,
+    )

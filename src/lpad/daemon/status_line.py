@@ -1,0 +1,79 @@
+"""The status line that `systemctl status` shows: cards, changes, and what somebody must see to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lpad.api.request.settings_state import Configuration
+from lpad.daemon import systemd
+from lpad.engine.change.change import State
+from lpad.engine.snapshot.snapshot import CardState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.engine.change.change import Change
+    from lpad.engine.engine import Engine
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+
+class Status:
+    """Tells the manager whenever an event of the engine changes the line; lives in one event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Begin to listen, in the loop that runs."""
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._configuration = Configuration()
+        self._told = ""
+        self._due = False
+        self._news = engine.subscribe(self._wake)
+
+    def configured(self, configuration: Configuration) -> None:
+        """Take over what became of the settings."""
+        self._configuration = configuration
+        self._tell()
+
+    def line(self) -> str:
+        """Return the line as it is now."""
+        return status_line(self._engine.snapshots(), self._engine.under_way(), self._configuration)
+
+    def _wake(self) -> None:
+        """Look again soon; called from any thread, once for many events at a time."""
+        if not self._due:
+            self._due = True
+            with suppress(RuntimeError):  # the loop has ended; the engine has not yet
+                self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        self._due = False
+        self._news.take()
+        line = self.line()
+        if line != self._told:
+            self._told = line
+            systemd.notify(f"STATUS={line}")
+
+
+def status_line(
+    snapshots: Iterable[Snapshot], changes: Iterable[Change], configuration: Configuration
+) -> str:
+    """Return a line such as `2 eUICCs ready, 1 absent; change 7 (download) runs`."""
+    counts = Counter(snapshot.state for snapshot in snapshots)
+    states = [state for state in CardState if counts[state]]
+    cards = [f"{counts[state]} {state}" for state in states]
+    if cards:
+        number, _, state = cards[0].partition(" ")
+        cards[0] = f"{number} eUICC{'s' if number != '1' else ''} {state}"
+    parts = [", ".join(cards) or "the settings name no eUICC"]
+    for change in changes:
+        waits = "waits for an answer" if change.question is not None else "waits"
+        does = waits if change.state is State.WAITING else "runs"
+        parts.append(f"change {change.id} ({change.kind}) {does}")
+    if configuration.restart_needed:
+        parts.append(f"restart needed for {', '.join(configuration.restart_needed)}")
+    if configuration.error is not None:
+        parts.append(f"the settings file is wrong: {configuration.error.splitlines()[0]}")
+    return "; ".join(parts)

@@ -1,0 +1,45 @@
+"""The watchdog's food: the service manager is told that all is well only while the work makes progress."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.liveness import stuck
+from lpad.daemon import systemd
+
+if TYPE_CHECKING:
+    from lpad.engine.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+class Watchdog:
+    """Fed from the thread that answers requests: that one is alive when `feed` runs."""
+
+    def __init__(self, engine: Engine, *, grace: float) -> None:
+        """Prepare.
+
+        Args:
+            engine: whose workers must be alive.
+            grace: seconds that a thread may be beyond its deadline.
+        """
+        self._engine = engine
+        self._grace = grace
+        self._starving = False
+
+    def feed(self) -> None:
+        """Tell the manager that all is well; or nothing, so that it ends this process and starts another."""
+        found = stuck(grace=self._grace)
+        if not found and self._engine.alive:
+            self._starving = False
+            systemd.notify("WATCHDOG=1")
+        elif not self._starving:
+            self._starving = True
+            for each in found:
+                log.error(
+                    "%s is stuck in %s, %.0f s beyond its deadline; the service manager will start lpad anew",
+                    each.name, each.where, each.seconds,
+                )  # fmt: skip
+            if not found:
+                log.error("a worker has ended; the service manager will start lpad anew")

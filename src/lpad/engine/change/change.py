@@ -1,0 +1,267 @@
+"""A change: something asked of a card, from the asking to its end.
+
+    queued ──▶ running ◀──▶ waiting
+      │           │            │
+      └──────┬────┴────────────┘
+             ▼
+      done, failed, cancelled
+
+Everything that alters a card is a change. The record is frozen: each event makes the next record, and
+`TRANSITIONS` says which states may follow which.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.errors import Detail, InternalError
+from lpad.engine.change.guard import Guard  # noqa: TC001 - msgspec reads the annotations when it runs
+
+if TYPE_CHECKING:
+    from lpad.base.errors import LpadError
+
+    Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+else:
+    Json = Any  # msgspec reads the annotations when it runs, and knows no type that holds itself
+
+EID = "eid"
+"""The name under which a change keeps, among its secrets, the EID that was shown when it was queued."""
+
+RESCUE = "rescue"
+"""What a change's `origin` says that is such an attempt."""
+
+FAILOVER = "failover"
+"""What a change's `origin` says that failover asked for."""
+
+PROVISION = "provision"
+
+
+class Kind(enum.StrEnum):
+    """What a change does."""
+
+    DOWNLOAD = "download"
+    ENABLE = "enable"
+    DISABLE = "disable"
+    DELETE = "delete"
+    RENAME = "rename"
+    SET_DEFAULT_SMDP = "set-default-smdp"
+    RESET = "reset"
+    DELIVER_NOTIFICATIONS = "deliver-notifications"
+    DROP_NOTIFICATION = "drop-notification"
+    REFRESH = "refresh"
+    PROBE = "probe"
+    CHECK_TRUST = "check-trust"
+
+
+CALLER = "caller"
+"""The origin of a change that somebody asked for through the API."""
+
+
+class State(enum.StrEnum):
+    """Where a change is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.CANCELLED}),
+    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED}),
+    State.WAITING: frozenset({State.RUNNING, State.FAILED, State.CANCELLED}),
+    State.DONE: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+
+
+class QuestionKind(enum.StrEnum):
+    """What a waiting change waits for."""
+
+    CONFIRMATION_CODE = "confirmation-code"
+    CONSENT = "consent"
+    CONFIRMATION = "confirmation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the caller is asked, and until when; `profile` is what the server offers."""
+
+    kind: QuestionKind
+    until: datetime
+    code_refused: bool = False
+    profile: dict[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An error as the journal and the API keep it."""
+
+    kind: str
+    sentence: str
+    retryable: bool = False
+    details: dict[str, Detail] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: LpadError) -> Failure:
+        """Take over what the error says."""
+        return cls(
+            kind=error.kind, sentence=error.sentence, retryable=error.retryable, details=dict(error.details)
+        )
+
+
+class PauseReason(enum.StrEnum):
+    """What a change waits for that nobody has to answer."""
+
+    NETWORK = "network"  # the server can't be reached
+    SERVER = "server"  # the server is out of order, or says "later"
+    CARD = "card"  # the card went away, or is busy
+    JOURNAL = "journal"  # the journal can't be written
+    TIME = "time"  # the device's clock is not set: TLS can't be verified
+    RESTART = "restart"  # lpad was stopped in the middle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Why a change waits without holding its card, and when it is tried again.
+
+    `retry_at` None: when what it waits for has come. `error` is what the last attempt met.
+    """
+
+    reason: PauseReason
+    since: datetime
+    retry_at: datetime | None
+    error: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step that was taken, and how many seconds it took; none while it lasts."""
+
+    name: str
+    at: datetime
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Bytes of the bound profile package that the card has taken, of how many."""
+
+    sent: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The record of a change, free of secrets: `params` holds them redacted."""
+
+    id: int
+    euicc: str
+    kind: Kind
+    params: dict[str, Json]
+    created_at: datetime
+    state: State = State.QUEUED
+    progress: Progress | None = None
+    question: Question | None = None
+    error: Failure | None = None
+    result: dict[str, Json] | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    steps: tuple[Step, ...] = ()
+    origin: str = CALLER
+    """Who asked for it: a caller of the API, or one of lpad's own policies by name."""
+    guard: Guard | None = None
+    """Of a switch that is taken back unless its conditions are met."""
+    pause: Pause | None = None
+    """Why it waits, where it waits for no answer."""
+    attempts: int = 0
+    """How many attempts have failed so far."""
+
+    @property
+    def step(self) -> str | None:
+        """The step under way, or the last one."""
+        return self.steps[-1].name if self.steps else None
+
+    def run(self) -> Change:
+        """Begin, or go on after an answer."""
+        going_on = replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
+        return going_on if self.pause is None else replace(going_on, pause=None, steps=())
+
+    def taken_up(self) -> Change:
+        """Go on where an earlier run of the daemon was cut off; what it asked is asked anew."""
+        return self.run() if self.state is not State.RUNNING else self
+
+    def found_out(self) -> Change:
+        """End the wait for a card that holds the outcome: nothing is tried again, so the steps stay."""
+        return self if self.pause is None else replace(self._to(State.RUNNING), pause=None)
+
+    def wait(self, question: Question) -> Change:
+        """Ask the caller."""
+        return replace(self._to(State.WAITING), question=question)
+
+    def paused(self, pause: Pause) -> Change:
+        """Wait, without anybody to ask, for another attempt; also one that could not be begun."""
+        return replace(
+            self.taken_up(),
+            state=State.WAITING,
+            pause=pause,
+            attempts=self.attempts + 1,
+            progress=None,
+            steps=_closed(self.steps),
+        )
+
+    def done(self, result: dict[str, Json]) -> Change:
+        """End well."""
+        return replace(self._ended(State.DONE), result=result)
+
+    def failed(self, error: LpadError) -> Change:
+        """End with an error."""
+        return replace(self._ended(State.FAILED), error=Failure.of(error))
+
+    def cancelled(self, error: LpadError) -> Change:
+        """End because the caller, or a restart, took it back."""
+        return replace(self._ended(State.CANCELLED), error=Failure.of(error))
+
+    def at_step(self, name: str) -> Change:
+        """Close the step under way with its duration and begin another."""
+        return replace(self, progress=None, steps=(*_closed(self.steps), Step(name=name, at=now())))
+
+    def _to(self, state: State) -> Change:
+        if state not in TRANSITIONS[self.state]:
+            raise InternalError(f"change {self.id} can't go from {self.state} to {state}")
+        return replace(self, state=state)
+
+    def _ended(self, state: State) -> Change:
+        return replace(
+            self._to(state),
+            question=None,
+            pause=None,
+            progress=None,
+            ended_at=now(),
+            steps=_closed(self.steps),
+        )
+
+
+def now() -> datetime:
+    """Return the present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _closed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    if not steps or steps[-1].seconds is not None:
+        return steps
+    last = steps[-1]
+    # The wall clock may be set back by a time server while a step lasts.
+    seconds = max(0.0, (now() - last.at).total_seconds())
+    return (*steps[:-1], replace(last, seconds=round(seconds, 3)))

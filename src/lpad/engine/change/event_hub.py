@@ -1,0 +1,142 @@
+"""The hub that carries events from the workers to whoever listens, without ever making a worker wait."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Json
+
+REMEMBERED = 512
+"""Events kept for listeners that come back with the ID of the last one they saw."""
+
+PATIENCE = 256
+"""Events kept for a listener that reads slower than they come."""
+
+_ID = re.compile(r"[0-9a-f]{6}-[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event: its ID, its type, the card it is about, the change it is about, and its data."""
+
+    id: str
+    type: str
+    euicc: str | None
+    change: int | None
+    data: dict[str, Json]
+
+
+class Subscription:
+    """One listener's bounded queue; `wake` is called, from any thread, when there is something to take."""
+
+    def __init__(self, hub: Hub, wake: Callable[[], None], *, start: str) -> None:
+        self.start = start
+        """The ID of the event before the first one that this listener is to have."""
+        self._hub = hub
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._events: deque[Event] = deque()
+        self._lost = 0
+
+    def put(self, event: Event) -> None:
+        """Queue an event; the oldest gives way when the listener is too slow."""
+        with self._lock:
+            self._events.append(event)
+            if len(self._events) > PATIENCE:
+                self._events.popleft()
+                self._lost += 1
+        self._wake()
+
+    def lose(self, count: int) -> None:
+        """Tell the listener that events which it wanted are gone."""
+        with self._lock:
+            self._lost += count
+
+    def take(self) -> list[Event]:
+        """Return what has come, without waiting; an event `lost` stands first where some are missing."""
+        with self._lock:
+            events = list(self._events)
+            self._events.clear()
+            lost, self._lost = self._lost, 0
+        if lost:
+            first = events[0].id if events else self._hub.last_id
+            events.insert(0, Event(id=first, type="lost", euicc=None, change=None, data={"count": lost}))
+        return events
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hub.forget(self)
+
+
+class Hub:
+    """Numbers events and hands them to every subscription.
+
+    An ID is a token of this run of the daemon and a number: IDs of an earlier run are recognised as such.
+    """
+
+    def __init__(self) -> None:
+        self._run = secrets.token_hex(3)
+        self._lock = threading.Lock()
+        self._count = 0
+        self._remembered: deque[Event] = deque(maxlen=REMEMBERED)
+        self._subscriptions: list[Subscription] = []
+
+    @property
+    def last_id(self) -> str:
+        """The ID of the latest event."""
+        return f"{self._run}-{self._count}"
+
+    def publish(
+        self, type_: str, data: dict[str, Json], *, euicc: str | None = None, change: int | None = None
+    ) -> None:
+        """Hand an event to everybody who listens; returns at once."""
+        with self._lock:
+            self._count += 1
+            event = Event(id=self.last_id, type=type_, euicc=euicc, change=change, data=data)
+            self._remembered.append(event)
+            subscriptions = list(self._subscriptions)
+            for subscription in subscriptions:
+                subscription.put(event)
+
+    def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
+        """Listen from now on, or from the event behind the one with the ID `after`.
+
+        Args:
+            wake: called from the publisher's thread; must return at once and raise nothing.
+            after: the last ID that the listener saw; when events behind it are forgotten, or it is of an
+                earlier run, the first event taken is `lost`.
+        """
+        with self._lock:
+            known = after is not None and _ID.fullmatch(after)
+            subscription = Subscription(self, wake, start=known[0] if known else self.last_id)
+            if after is not None:
+                self._replay(subscription, after if known else "")
+            self._subscriptions.append(subscription)
+        return subscription
+
+    def forget(self, subscription: Subscription) -> None:
+        """Drop a subscription; dropping it twice is no error."""
+        with self._lock:
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
+
+    def _replay(self, subscription: Subscription, after: str) -> None:
+        run, _, number = after.partition("-")
+        seen = int(number) if run == self._run else -1
+        if not 0 <= seen <= self._count:
+            subscription.lose(max(1, self._count - len(self._remembered)))
+            seen = 0
+        else:
+            subscription.lose(max(0, self._count - len(self._remembered) - seen))
+        first = self._count - len(self._remembered)
+        for number_before, event in enumerate(self._remembered, start=first):
+            if number_before >= seen:
+                subscription.put(event)

@@ -1,0 +1,250 @@
+"""A download as a change: questions to the caller, journal, and the notification over the same connection."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.activation_code import ActivationCode
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, PolicyRefused
+from lpad.base.server_address import ServerAddress
+from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
+from lpad.engine.change.change import EID, QuestionKind
+from lpad.engine.recovery.download_leftovers import left_behind
+from lpad.engine.snapshot import reading
+from lpad.engine.switch.condition_watch import check_possible
+from lpad.engine.switch.guarded_switch import asked_of, guarded_switch
+from lpad.engine.switch.switch import switch
+from lpad.lpa.download import Decision, Download, Order
+from lpad.lpa.install_policy import CONFIRM
+from lpad.lpa.notification_delivery import PendingNotification
+from lpad.protocol.download_session import Step
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Json
+    from lpad.engine.running.context import Means
+    from lpad.engine.running.run import Job
+    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.lpa.download import Installed, Offer
+    from lpad.lpa.euicc import Euicc
+    from lpad.remote.es9plus import Es9Plus
+
+log = logging.getLogger(__name__)
+
+DECISIONS = {
+    "accept": Decision.ACCEPT,
+    "reject": Decision.REJECT,
+    "postpone": Decision.POSTPONE,
+}
+
+
+_ANSWERED = {
+    Decision.ACCEPT: "the profile was shown and accepted",
+    Decision.REJECT: "the profile was shown and rejected",
+    Decision.POSTPONE: "the profile was shown and postponed",
+    Decision.TIMEOUT: "the profile was shown and nobody answered",
+}
+
+
+def download(job: Job, means: Means) -> dict[str, Json]:
+    """Download and install the profile that an activation code, or the default SM-DP+, offers.
+
+    Raises:
+        Conflict: the default SM-DP+ is asked for and neither the settings nor the card name one; or the guard
+            can't be looked at.
+        SwitchRolledBack, SwitchStuck: the profile is installed, and its guard was not met.
+        Suspended: as in `guarded_switch`.
+        Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
+    """
+    if job.change.guard is not None:  # the profile is on trial, and was when lpad or the card went
+        return _enable(job, means, _held(job, means))
+    # What can't be guarded is not downloaded either.
+    check_possible(means, asked_of(job), deadline=Deadline.after(means.patience.switch))
+    deadline = Deadline.after(means.patience.download)
+    found = left_behind(job, means, deadline=deadline)
+    result = _told(found) if found is not None else _install(job, means, deadline)
+    return _enable(job, means, result) if job.params.get("enable") else result
+
+
+def _held(job: Job, means: Means) -> dict[str, Json]:
+    iccid = str(job.notes["iccid"])
+    profile = means.snapshot().profile(iccid)
+    return _told(profile) if profile is not None else {"iccid": iccid}
+
+
+def _told(profile: Profile) -> dict[str, Json]:
+    return {
+        "iccid": profile.iccid,
+        "profile": reading.shown(profile),
+        "enabled": profile.enabled,
+        "settled": True,
+    }
+
+
+def _enable(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Json]:
+    """Enable what was installed; whatever error that ends with, it tells that the profile is there."""
+    iccid = str(result["iccid"])
+    try:
+        if job.params.get("guard") is None:
+            switch(job, means, iccid=iccid, enabled=True)
+            switched: dict[str, Json] = {}
+        else:
+            switched = guarded_switch(job, means, iccid=iccid)
+            switched.pop("already")  # which a download doesn't tell
+    except LpadError as error:
+        error.details["installed"] = iccid
+        raise
+    return {**switched, **result, "enabled": True}
+
+
+def _install(job: Job, means: Means, deadline: Deadline) -> dict[str, Json]:
+    means.surroundings.clock.check()
+    with means.card.session(deadline=deadline) as euicc:
+        address, order = _order(job, means, euicc, deadline)
+        with means.connect(address, means.snapshot().eid or "") as server:
+            # Under this EID the result is kept, and looked for after a power cut.
+            eid = job.secret(EID) or means.snapshot().eid
+            listener = _Listener(job, means, eid or "")
+            download = Download(
+                euicc,
+                server,
+                order,
+                device=_device(means),
+                listener=listener,
+                eid=eid,
+                policy=listener.policy,
+            )
+            try:
+                installed = download.run(deadline=deadline)
+            except PolicyRefused as refused:
+                job.decided("refuse", rule=str(refused.details["rule"]), sentence=refused.sentence)
+                raise
+            job.follow("deliver-notifications")
+            delivered = _notify(means, euicc, installed, server, eid=eid or "")
+    return {
+        "iccid": str(installed.iccid),
+        "profile": reading.shown(listener.offered),
+        "server": str(address),
+        "notifications_delivered": delivered,
+        "enabled": False,
+    }
+
+
+def _order(job: Job, means: Means, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:
+    code_text = job.secret("activation_code")
+    confirmation_code = job.secret("confirmation_code")
+    if code_text is not None:
+        code = ActivationCode.parse(code_text)
+        return code.address, Order.from_activation_code(code, confirmation_code=confirmation_code)
+    if means.card.port.default_smdp is not None:
+        address = means.card.port.default_smdp
+    else:
+        job.step("read-addresses")
+        named = reading.read_addresses(euicc, deadline=deadline).default_smdp
+        if not named:
+            raise Conflict(
+                "can't download from the default SM-DP+: neither the settings nor the card name one;"
+                " set it with 'lpactl default-smdp ADDRESS'"
+            )
+        address = ServerAddress.parse(named)
+    return address, Order(confirmation_code=confirmation_code)
+
+
+def _device(means: Means) -> DeviceInfo:
+    imei = means.card.imei()
+    return DeviceInfo(
+        tac=imei.tac if imei else bytes(4),
+        capabilities=means.card.port.capabilities or DeviceCapabilities(),
+        imei=imei,
+    )
+
+
+def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str) -> int:
+    """Copy, deliver over the connection that is open, remove; what fails stays for the outbox.
+
+    The profile is installed by now, and nothing that goes wrong here may make that look otherwise.
+    """
+    delivered = 0
+    # The caller may have taken long to answer: the download's own time may be over.
+    within = Deadline.after(means.patience.read)
+    result = PendingNotification(
+        sequence_number=installed.sequence_number,
+        event="install",
+        address=installed.notification_address,
+        iccid=installed.iccid,
+        payload=installed.result,
+    )
+    try:
+        # The card has answered with its result: there is no need to read the same again from its list.
+        means.outbox.keep(eid, result)
+        eid = means.observe(euicc, within).eid or ""
+        delivered = means.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
+        if delivered:
+            means.outbox.take_off(euicc, eid, deadline=within)
+    except CardError as error:
+        if isinstance(error, CardUnreachable):
+            means.card.drop()
+        means.outbox.tidy(eid)  # nothing else may ask for the card for weeks
+    except LpadError as error:  # the journal can't be written; the card keeps the notification meanwhile
+        log.warning("the notification stays on the card: %s (%s)", error, error.kind)
+    return delivered
+
+
+class _Listener:
+    """Turns what a download tells and asks into steps, progress and questions of the change."""
+
+    def __init__(self, job: Job, means: Means, eid: str) -> None:
+        self._job = job
+        self._eid = eid
+        self._means = means
+        self.policy = means.install_policy()
+        self._first_code = job.secret("confirmation_code")
+        self.offered: Profile | None = None
+
+    def step(self, step: Step) -> None:
+        if step is Step.AUTHENTICATE_CLIENT:
+            # From here on the server knows which order is meant, and counts.
+            sessions = self._job.notes.get("sessions")
+            self._job.irreversible(step.value, sessions=(sessions if isinstance(sessions, int) else 0) + 1)
+        elif step is Step.GET_BOUND_PROFILE_PACKAGE:
+            self._job.irreversible(step.value)
+        elif step is Step.LOAD_BOUND_PROFILE_PACKAGE:
+            iccid = self.offered.iccid if self.offered else ""
+            held = self._means.snapshot().profile(iccid) is not None
+            last = self._means.outbox.last_number(self._eid)
+            self._job.irreversible(step.value, iccid=iccid, held_before=held, last_number=last)
+        elif step is Step.CANCEL_SESSION:
+            self._job.follow(step.value)
+        else:
+            self._job.step(step.value)
+
+    def bytes_loaded(self, sent: int, total: int) -> None:
+        self._job.progress(sent, total)
+        self._job.check()
+
+    def confirm(self, offer: Offer) -> Decision:
+        self.offered = reading.offered_profile(offer)
+        icon = reading.offered_icon(offer)
+        if icon is not None:
+            self._means.keep_icon(self.offered.iccid, icon)
+        if not (self._job.params.get("confirm") or self.policy.demands_consent(offer)):
+            return Decision.ACCEPT
+        answer = self._job.ask(
+            QuestionKind.CONSENT, profile=reading.shown(self.offered), within=self._means.patience.answer
+        )
+        decision = Decision.TIMEOUT if answer is None else DECISIONS[answer.decision or "reject"]
+        self._job.decided(decision.value, rule=CONFIRM, sentence=_ANSWERED[decision])
+        return decision
+
+    def confirmation_code(self, *, refused: bool) -> str | None:
+        first, self._first_code = self._first_code, None
+        if first is not None and not refused:
+            return first
+        answer = self._job.ask(
+            QuestionKind.CONFIRMATION_CODE,
+            profile=reading.shown(self.offered),
+            code_refused=refused,
+            within=self._means.patience.answer,
+        )
+        return answer.confirmation_code if answer is not None else None

@@ -1,0 +1,31 @@
+"""Probing a card for a bug report: its result is the report, also where the card can't be reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.card.probe import probe as probe_link
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Json
+    from lpad.engine.running.context import Means
+    from lpad.engine.running.run import Job
+
+
+def probe(job: Job, means: Means) -> dict[str, Json]:
+    """Open the port anew, try the card out with questions that change nothing, and report."""
+    card = means.card
+    deadline = Deadline.after(means.patience.open + means.patience.read)
+    job.step("probe")
+    card.drop()
+    report = probe_link(
+        lambda: card.open(deadline=deadline),
+        port=card.port.transport,
+        aids=card.port.aids,
+        block_size=card.port.block_size,
+        deadline=deadline,
+    )
+    if report.error is not None:
+        card.drop()
+    return report.shown(unredacted=bool(job.params["unredacted"]))

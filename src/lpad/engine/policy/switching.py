@@ -1,0 +1,122 @@
+"""What the settings say about switching: protected profiles, the order to fall back to, a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import Protected, SwitchLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.engine.change.change import Change
+    from lpad.engine.snapshot.snapshot import Profile
+
+DAY = timedelta(hours=24)
+SWITCHES = frozenset({"enable-profile", "disable-profile"})
+"""The steps that count as a switch. Going back from one has another name, and is never refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchPolicy:
+    """One card's policy; ICCIDs in canonical digits."""
+
+    protected: tuple[str, ...] = ()
+    """Never deleted nor disabled other than by enabling another."""
+    keep_enabled: bool = False
+    """Whether the card is never to be left without an enabled profile."""
+    fallback: tuple[str, ...] = ()
+    """What to enable where neither the new profile nor the one before will do, in this order."""
+    per_day: int | None = None
+    """Switches in 24 hours; None: as many as are asked for."""
+
+    def check_delete(self, iccid: str) -> None:
+        """See that a profile may be deleted.
+
+        Raises:
+            Protected: the settings say that it is to stay.
+        """
+        if iccid in self.protected:
+            raise Protected(
+                f"can't delete profile {iccid}: the settings protect it; take it out of 'switching.protected'"
+                " first",
+                iccid=iccid,
+            )
+
+    def check_disable(self, iccid: str) -> None:
+        """See that a profile may be disabled, which leaves the card without an enabled one.
+
+        Raises:
+            Protected: the settings say that it is to stay enabled, or that some profile is.
+        """
+        if iccid in self.protected:
+            why, key = "the settings protect it", "protected"
+        elif self.keep_enabled:
+            why, key = "no profile would be enabled, which the settings forbid", "keep_enabled"
+        else:
+            return
+        raise Protected(
+            f"can't disable profile {iccid}: {why} ('switching.{key}'); enable another in its place",
+            iccid=iccid,
+        )
+
+    def check_reset(self, profiles: Iterable[Profile], *, doomed: set[str]) -> None:
+        """See that a memory reset takes nothing that is to stay.
+
+        Args:
+            profiles: on the card.
+            doomed: classes of profiles that the reset takes.
+
+        Raises:
+            Protected: it would delete a protected profile, or the enabled one where one must be.
+        """
+        for profile in profiles:
+            if profile.profile_class not in doomed:
+                continue
+            if profile.iccid in self.protected:
+                raise Protected(
+                    f"can't reset: it would delete profile {profile.iccid}, which the settings protect"
+                    " ('switching.protected'); delete the others one by one",
+                    iccid=profile.iccid,
+                )
+            if profile.enabled and self.keep_enabled:
+                raise Protected(
+                    f"can't reset: it would delete profile {profile.iccid}, which is enabled, and leave none"
+                    " ('switching.keep_enabled'); delete the others one by one",
+                    iccid=profile.iccid,
+                )
+
+    def check_limit(self, changes: Iterable[Change], *, present: datetime) -> None:
+        """See that one more switch is within the day's limit.
+
+        Args:
+            changes: of this card, as the journal keeps them.
+            present: the present moment. A clock that was set may put a switch into the future; one that
+                lies there by more than a day says nothing and is not counted.
+
+        Raises:
+            SwitchLimit: it is not; the details hold when the next one is.
+        """
+        if self.per_day is None:
+            return
+        sent = sorted(moment for moment in switches(changes) if abs(present - moment) < DAY)
+        if len(sent) < self.per_day:
+            return
+        following = min(sent[-self.per_day], present) + DAY
+        raise SwitchLimit(
+            f"can't switch: {len(sent)} switches in 24 hours, and the settings allow {self.per_day}"
+            f" ('switching.per_day'); the next one is possible at {following:%Y-%m-%d %H:%M:%S} UTC",
+            limit=self.per_day,
+            next_at=following.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        )
+
+
+NO_POLICY = SwitchPolicy()
+"""Everything may be switched."""
+
+
+def switches(changes: Iterable[Change]) -> list[datetime]:
+    """Return when profiles were switched, whatever came of it; going back is not counted."""
+    return [step.at for change in changes for step in change.steps if step.name in SWITCHES]

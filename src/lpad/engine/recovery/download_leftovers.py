@@ -1,0 +1,58 @@
+"""What an attempt at a download has left that was cut off: the card decides; nothing is installed twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.engine.running.same_card import check_same_card
+from lpad.engine.snapshot import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.errors import CardRefused
+    from lpad.engine.change.change import Json
+    from lpad.engine.journal import StoredNotification
+    from lpad.engine.running.context import Means
+    from lpad.engine.running.run import Job
+    from lpad.engine.snapshot.snapshot import Profile
+
+INTERRUPTED = "installFailedDueToInterruption"
+"""The one refusal after which the same order is tried again: the card lost power, or was reset."""
+
+
+def left_behind(job: Job, means: Means, *, deadline: Deadline) -> Profile | None:
+    """Return the profile that an earlier attempt of this change has installed; None: it has not.
+
+    Raises:
+        CardRefused: the card said in its ProfileInstallationResult that it will never take this one.
+        Conflict: the card was swapped.
+        CardError: it can't be read.
+    """
+    if not job.notes.get("iccid"):
+        return None  # no segment ever went to the card
+    job.step("look-what-is-there")
+    with means.card.session(deadline=deadline) as euicc:
+        check_same_card(job, euicc, deadline=deadline)
+        seen = means.observe(euicc, deadline)
+    profile = reading.find(seen.profiles, str(job.notes["iccid"]))
+    if profile is not None and not job.notes.get("held_before"):
+        return profile
+    refusal = refusal_of(job.notes, means.outbox.copies(seen.eid or ""))
+    if refusal is not None and refusal.details["reason"] != INTERRUPTED:
+        raise refusal
+    return None
+
+
+def refusal_of(notes: Mapping[str, Json], notifications: Iterable[StoredNotification]) -> CardRefused | None:
+    """Return what the card said of the attempt that the notes are about, where it said no."""
+    last = notes.get("last_number")
+    for stored in sorted(notifications, key=lambda each: each.seq, reverse=True):
+        if isinstance(last, int) and stored.seq <= last:
+            break  # of an attempt before
+        if stored.iccid == notes.get("iccid") and stored.event == "install":
+            refusal = reading.installation_error(stored.raw)
+            if refusal is not None:
+                return refusal
+    return None

@@ -1,0 +1,216 @@
+"""The changes of a card that were cut off, by lpad's end or the card's going, until the card is read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.base.errors import Cancelled, LpadError, internal_error
+from lpad.engine.change.change import State
+from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.recovery import reconcile
+from lpad.engine.recovery.reconcile import LIMIT, RESTARTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.journal import Journal
+    from lpad.engine.recovery.reconcile import Verdict
+    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.context import Patience
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+
+STARTING = 120.0
+"""Seconds within which a card comes up with its device, also where its time has passed meanwhile."""
+
+
+class TakeUp(Protocol):
+    """Has a change go on that was cut off, before all others."""
+
+    def __call__(self, change: Change, *, result: dict[str, Json] | None = None) -> None:
+        """Queue it; with its result where only the modem is still to be looked after."""
+
+
+class Unsettled:
+    """Taken over at the start, or put here when the card went, and settled by the worker once it is read.
+
+    The API may take queued ones back before.
+    """
+
+    def __init__(self, book: Book, journal: Journal, patience: Patience) -> None:
+        self._book = book
+        self._journal = journal
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._changes: list[Change] = []
+        self._due: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+    def adopt(self, euicc: str, *, pause: Callable[[Change], None]) -> None:
+        """Take over what is unfinished; what waited for an answer is ended, for nobody listens any more.
+
+        Args:
+            euicc: the card.
+            pause: keeps a change that waits for another attempt.
+        """
+        for change in self._book.adopt(euicc):
+            try:
+                self._adopt(change, pause=pause)
+            except LpadError as error:  # its notes can't be read; those behind it must not be lost with it
+                log.warning("change %d: %s (%s)", change.id, error, error.kind)
+                with self._lock:
+                    self._changes.append(change)
+
+    def _adopt(self, change: Change, *, pause: Callable[[Change], None]) -> None:
+        if change.pause is not None and reconcile.is_left_to_card(self._book.private(change.id).notes):
+            self._await_start(change, self._limit(change, LIMIT))
+        elif change.pause is not None:
+            pause(change)
+        elif change.state is State.WAITING and not reconcile.goes_on(change):
+            error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
+            self._book.save(change.cancelled(error))
+        elif change.state is State.RUNNING and not reconcile.is_endless(change):
+            self._await_start(change, self._limit(change, RESTARTED))
+        else:
+            self._changes.append(change)
+
+    def _limit(self, change: Change, name: str) -> TimeLimit:
+        """Return for how long an absent card is waited for; another restart does not begin anew."""
+        noted = self._book.private(change.id).notes.get(name)
+        moment = Moment.now()
+        if isinstance(noted, dict):
+            limit = TimeLimit.read(noted).carried_on(moment)
+        else:
+            tried_for = change.params.get("retry_for")
+            seconds = max(self._patience.absence, tried_for if isinstance(tried_for, int | float) else 0)
+            limit = TimeLimit.starting(seconds, at=moment)
+        self._note(change, name, limit.noted())
+        return limit
+
+    def _note(self, change: Change, name: str, value: Json) -> None:
+        try:
+            self._book.save(change, notes={name: value})
+        except LpadError as error:  # at worst the next start begins a wait anew
+            log.warning("change %d: '%s' is not noted: %s (%s)", change.id, name, error, error.kind)
+
+    def _await_start(self, change: Change, limit: TimeLimit) -> None:
+        with self._lock:
+            self._changes.append(change)
+            self._due[change.id] = time.monotonic() + (limit.left(Moment.now()) or STARTING)
+
+    def cancel(self, change_id: int, sentence: str) -> bool:
+        """Take a queued change back; False where there is none."""
+        with self._lock:
+            found = [each for each in self._changes if each.id == change_id and each.state is State.QUEUED]
+            self._changes = [each for each in self._changes if each not in found]
+        for change in found:
+            self._book.save(change.cancelled(Cancelled(sentence)))
+        return bool(found)
+
+    def give_up(self, error: LpadError) -> None:
+        """End all of them: their card will not be read again."""
+        with self._lock:
+            changes, self._changes = self._changes, []
+            self._due.clear()
+        for change in changes:
+            self._book.save(change.failed(error))
+
+    def put_back(self, change: Change) -> None:
+        """Keep a change that can't go on without its card until that is read again."""
+        with self._lock:
+            self._changes.insert(0, change)
+
+    def keep_open(self, change: Change, limit: TimeLimit) -> None:
+        """Keep a change that its card went away under: it ends when the card is read, or the limit passes."""
+        with self._lock:
+            self._changes.insert(0, change)
+            self._due[change.id] = time.monotonic() + limit.left(Moment.now())
+
+    @property
+    def due_at(self) -> float | None:
+        """When the next one has waited long enough for its card, in monotonic time."""
+        with self._lock:
+            return min(self._due.values(), default=None)
+
+    def expire(self) -> None:
+        """End what has waited long enough for its card: nobody can tell what became of it."""
+        present = time.monotonic()
+        with self._lock:
+            passed = [each for each in self._changes if self._due.get(each.id, present + 1) <= present]
+            self._changes = [each for each in self._changes if each not in passed]
+            self._due = {change_id: at for change_id, at in self._due.items() if at > present}
+        for change in passed:
+            error = reconcile.unknown(change)
+            self._book.save(change.failed(error))
+            log.warning("change %d (%s) on %s: %s", change.id, change.kind, change.euicc, error)
+
+    def verdict(self, change: Change, card: Snapshot) -> Verdict:
+        """Return what became of a change that was cut off, by what the card holds: a result, or an error."""
+        copies = self._journal.notifications.all(eid=card.eid)
+        try:
+            return reconcile.judge(change, self._book.private(change.id), card, copies)
+        except Exception as error:  # one that can't be judged must not keep the others from their end
+            log.exception("change %d: internal-error", change.id)
+            return internal_error(f"settling {change.kind}", error)
+
+    def awaits_card(self) -> bool:
+        """Whether one of them goes on as soon as the card is read; others must not come before it."""
+        with self._lock:
+            return any(map(reconcile.goes_on, self._changes))
+
+    def settle(self, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp) -> None:
+        """End what was cut off by what the card holds now, and submit what was only queued.
+
+        Args:
+            card: as it was just read.
+            submit: queues a change.
+            take_up: has a change go on.
+        """
+        if not self._changes:
+            return
+        with self._lock:
+            changes, self._changes = self._changes, []
+            self._due.clear()
+        for change in changes:
+            try:
+                self._settle(change, card, submit=submit, take_up=take_up)
+            except LpadError as error:  # the journal can't be read; the others must go on
+                log.warning("change %d: not settled yet: %s (%s)", change.id, error, error.kind)
+                with self._lock:
+                    self._changes.append(change)
+
+    def _settle(
+        self, change: Change, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp
+    ) -> None:
+        what = f"change {change.id} ({change.kind}) on {change.euicc}"
+        if change.state is State.QUEUED:
+            submit(change)
+            return
+        if reconcile.goes_on(change):
+            log.info("%s: taken up again", what)
+            take_up(change)
+            return
+        if reconcile.is_tried_again(change, self._book.private(change.id)):
+            log.info("%s: tried again", what)
+            self._note(change, RESTARTED, None)
+            submit(change)
+            return
+        verdict = self.verdict(change, card)
+        going_on = change.found_out()
+        if isinstance(verdict, LpadError):
+            self._book.save(going_on.failed(verdict))
+        elif reconcile.concerns_modem(change):
+            log.info("%s: seen through", what)
+            take_up(going_on, result=verdict)
+            return
+        else:
+            self._book.save(going_on.done(verdict))
+        log.info("%s: settled", what)

@@ -1,0 +1,237 @@
+"""Settling: what became of the changes that were cut off, by a restart or by a card that went away.
+
+The card is the truth, the journal says what was wanted. A change whose wish holds is done, whoever saw
+the answer; any other fails and says so. Nothing is asked of the card: the caller decides whether to ask
+again. Only the modem may have to be told of a switch that the card has made (`concerns_modem`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardUnreachable, Conflict, LpadError
+from lpad.engine.change.change import EID, Kind, State
+from lpad.engine.recovery.download_leftovers import refusal_of
+from lpad.engine.snapshot import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.journal import Private, StoredNotification
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+    Verdict = dict[str, Json] | LpadError
+    Judge = Callable[[Change, Private, Snapshot, list[StoredNotification]], Verdict]
+
+
+LIMIT = "absence"
+"""The note that says how long a card is waited for that holds the outcome."""
+
+RESTARTED = "absence_at_start"
+"""The note that says how long a card is waited for that was absent when lpad was started again."""
+
+RESTARTS = 10
+"""How often a download is taken up again that was cut off by an end of the daemon."""
+
+
+def judge(
+    change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
+) -> dict[str, Json] | LpadError:
+    """Return the result of a change that was cut off and came true, or the error to end it with.
+
+    Args:
+        change: the record, running when lpad ended, or waiting for its card.
+        private: its notes: none when nothing irreversible was begun.
+        card: what the card holds now.
+        notifications: copies of the card's notifications.
+    """
+    meant = private.secrets.get(EID)
+    if meant is not None and card.eid != meant and JUDGES[change.kind] is not _harmless:
+        return Conflict(
+            f"{change.kind} was cut off by {_what(change)}, and another card is there now (another EID"
+            " answers); what the first one did is seen once it is back. 'lpactl info' shows this one",
+            interrupted=True,
+        )
+    return JUDGES[change.kind](change, private, card, notifications)
+
+
+def goes_on(change: Change) -> bool:
+    """Whether a change that was cut off is taken up again instead of judged: a switch that is guarded."""
+    return change.state is not State.QUEUED and change.guard is not None
+
+
+def is_endless(change: Change) -> bool:
+    """Whether an absent card is waited for however long that takes."""
+    return goes_on(change) or bool(change.params.get("when_online"))
+
+
+def is_found_out(change: Change, notes: Mapping[str, Json]) -> bool:
+    """Whether the card tells what became of a change that it went away under: it has no guard.
+
+    That is so of one command; of a download once its loading was begun, for the last segment may be there.
+    """
+    loading = change.kind is Kind.DOWNLOAD and bool(notes.get("iccid"))
+    return change.guard is None and (loading or change.kind in _ONE_COMMAND)
+
+
+def is_left_to_card(notes: Mapping[str, Json]) -> bool:
+    """Whether nothing is waited for any more but what the card tells of the change."""
+    return LIMIT in notes
+
+
+def concerns_modem(change: Change) -> bool:
+    """Whether the modem may not have noticed what a change has done."""
+    if change.kind is Kind.DOWNLOAD:
+        return bool(change.params.get("enable"))
+    return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
+
+
+def is_tried_again(change: Change, private: Private) -> bool:
+    """Whether a change that was cut off is carried out once more: a download that is to be retried.
+
+    It looks first at what it has left behind. One that ends the daemon each time is judged in the end.
+    """
+    wanted = bool(change.params.get("retry_for") or change.params.get("when_online"))
+    restarts = private.notes.get("restarts")
+    spent = is_left_to_card(private.notes) or (isinstance(restarts, int) and restarts >= RESTARTS)
+    return change.kind is Kind.DOWNLOAD and wanted and not spent
+
+
+def _switched(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    iccid = str(change.params["iccid"])
+    profile = reading.find(card.profiles, iccid)
+    if profile is not None and profile.enabled is (change.kind is Kind.ENABLE):
+        return {"iccid": iccid, "already": False, "settled": True}
+    return _cut_off(change, f"profile {iccid} is {profile.state if profile else 'not there'}")
+
+
+def _deleted(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    iccid = str(change.params["iccid"])
+    if reading.find(card.profiles, iccid) is None:
+        return {"iccid": iccid, "already": False, "settled": True}
+    return _cut_off(change, f"profile {iccid} is still there")
+
+
+def _renamed(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    iccid, nickname = str(change.params["iccid"]), str(change.params["nickname"])
+    profile = reading.find(card.profiles, iccid)
+    if profile is not None and (profile.nickname or "") == nickname:
+        return {"iccid": iccid, "nickname": nickname, "already": False, "settled": True}
+    return _cut_off(change, f"profile {iccid} has its old name")
+
+
+def _addressed(
+    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    wanted = str(change.params["default_smdp"])
+    if card.addresses is not None and (card.addresses.default_smdp or "") == wanted:
+        return {"default_smdp": wanted, "already": False, "settled": True}
+    return _cut_off(change, "the card has its old address")
+
+
+def _reset(
+    change: Change, private: Private, card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    doomed = reading.classes(
+        operational=bool(change.params["operational_profiles"]), test=bool(change.params["test_profiles"])
+    )
+    left = [profile for profile in card.profiles if profile.profile_class in doomed]
+    if "reset" in private.notes and not left:
+        return {"already": False, "settled": True}
+    return _cut_off(change, f"{len(left)} of the profiles to be deleted are there")
+
+
+def _downloaded(
+    change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
+) -> Verdict:
+    iccid = str(private.notes.get("iccid") or "")
+    if not iccid:
+        return _cut_off(change, "the card had not begun to load the profile")
+    profile = reading.find(card.profiles, iccid)
+    if profile is not None and not private.notes.get("held_before"):
+        if change.params.get("enable") and not profile.enabled:
+            error = _cut_off(change, f"profile {iccid} is installed, but not enabled", remedy="enable it")
+            error.details["installed"] = iccid
+            return error
+        return {
+            "iccid": iccid,
+            "profile": reading.shown(profile),
+            "enabled": profile.enabled,
+            "settled": True,
+        }
+    refusal = refusal_of(private.notes, notifications)
+    if refusal is not None:
+        return refusal
+    return _cut_off(change, f"profile {iccid} was being loaded and is not on the card")
+
+
+def _dropped(
+    change: Change, private: Private, _card: Snapshot, notifications: list[StoredNotification]
+) -> Verdict:
+    seq = change.params["seq"]
+    left = any(stored.seq == seq and not stored.removable for stored in notifications)
+    if "eid" in private.notes and not left:
+        return {"seq": seq, "settled": True}
+    return _cut_off(change, f"notification {seq} is still in the outbox")
+
+
+def _harmless(
+    change: Change, _private: Private, _card: Snapshot, _notifications: list[StoredNotification]
+) -> Verdict:
+    if change.kind is Kind.REFRESH:
+        return {"settled": True}
+    if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
+        return _cut_off(change, "nothing is changed")
+    return _cut_off(change, "what is pending stays in the outbox")
+
+
+def _cut_off(
+    change: Change, state: str, *, remedy: str = "ask again if it is still wanted"
+) -> CardUnreachable:
+    return CardUnreachable(
+        f"{change.kind} was cut off by {_what(change)}; now {state}; {remedy}",
+        interrupted=True,
+    )
+
+
+def unknown(change: Change) -> CardUnreachable:
+    """Return the error for a change whose card did not come back in time."""
+    return CardUnreachable(
+        f"{change.kind} was cut off by {_what(change)}, before the card had answered, and the card did not"
+        " come back in time; whether it was done is seen once the card is there: then look, and ask again if"
+        " need be",
+        interrupted=True,
+        outcome="unknown",
+    )
+
+
+def _what(change: Change) -> str:
+    return "a restart of lpad or of the device" if change.pause is None else "the card's going away"
+
+
+_ONE_COMMAND = frozenset(
+    {Kind.ENABLE, Kind.DISABLE, Kind.DELETE, Kind.RENAME, Kind.SET_DEFAULT_SMDP, Kind.RESET}
+)
+
+
+JUDGES: Mapping[Kind, Judge] = {
+    Kind.DOWNLOAD: _downloaded,
+    Kind.ENABLE: _switched,
+    Kind.DISABLE: _switched,
+    Kind.DELETE: _deleted,
+    Kind.RENAME: _renamed,
+    Kind.SET_DEFAULT_SMDP: _addressed,
+    Kind.RESET: _reset,
+    Kind.DELIVER_NOTIFICATIONS: _harmless,
+    Kind.DROP_NOTIFICATION: _dropped,
+    Kind.REFRESH: _harmless,
+    Kind.PROBE: _harmless,
+    Kind.CHECK_TRUST: _harmless,
+}

@@ -1,0 +1,241 @@
+"""The book of changes: live ones in memory, all of them in the journal, each told to the hub."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.errors import InternalError, LpadError, NotFound
+from lpad.base.log_fields import logged_with
+from lpad.engine.change.change import CALLER, EID, State
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from lpad.engine.change.change import Change, Json, Kind, Progress
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.idempotency import IdempotencyKey
+    from lpad.engine.journal import Journal, Private
+    from lpad.engine.running.counters import Measures
+
+log = logging.getLogger(__name__)
+
+
+class Book:
+    """Where changes are written; reading never waits for a card."""
+
+    def __init__(self, journal: Journal, hub: Hub, measures: Measures) -> None:
+        self._measures = measures
+        self._journal = journal
+        self._hub = hub
+        self._lock = threading.Lock()
+        self._live: dict[int, Change] = {}
+        self._unwritten: dict[int, Change] = {}
+        self._unwritten_notes: dict[int, dict[str, Json]] = {}
+
+    def add(
+        self,
+        euicc: str,
+        kind: Kind,
+        *,
+        params: dict[str, Json],
+        secrets: dict[str, str],
+        key: IdempotencyKey | None = None,
+        origin: str = CALLER,
+    ) -> Change:
+        """Write down a new change."""
+        change = self._journal.changes.add(
+            euicc, kind, params=params, secrets=secrets, key=key, origin=origin
+        )
+        self._keep(change)
+        self.catch_up()
+        return change
+
+    def asked_before(self, key: IdempotencyKey) -> Change | None:
+        """Return the change that a request has led to already.
+
+        Raises:
+            KeyReused: its key stands for another request.
+        """
+        change_id = self._journal.requests.change_id(key)
+        return self.change(change_id) if change_id is not None else None
+
+    def note(self, key: IdempotencyKey, change_id: int) -> None:
+        """Remember that a request is another way to ask for a change that is there."""
+        self._journal.requests.add(key, change_id)
+
+    def under_way(
+        self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]
+    ) -> list[Change]:
+        """Return the changes that have not ended and in which the same is asked of the same card."""
+        with self._lock:
+            live = [change for change in self._live.values() if (change.euicc, change.kind) == (euicc, kind)]
+        alike = [change for change in live if change.params == params and not change.state.ended]
+        return [change for change in alike if _alike(self.private(change.id).secrets, secrets)]
+
+    def unended(self) -> list[Change]:
+        """Return the changes that are under way or queued, without looking at the disk."""
+        with self._lock:
+            return [change for change in self._live.values() if not change.state.ended]
+
+    def adopt(self, euicc: str) -> list[Change]:
+        """Take over a card's changes that an earlier run of the daemon left unfinished.
+
+        None while the journal can't be written: what can't be ended on disk would be done once more later.
+        """
+        if not self._journal.health.ok:
+            return []
+        found = self._journal.changes.unfinished(euicc)
+        with self._lock:
+            changes = [change for change in found if change.id not in self._live]
+            self._live.update({change.id: change for change in changes})
+        return changes
+
+    def end_orphans(self, cards: Container[str]) -> None:
+        """End the changes of cards that the settings name no more: nobody would ever carry them out."""
+        for change in self.unfinished():
+            if change.euicc not in cards:
+                self.save(change.failed(no_card(change.euicc)))
+
+    def unfinished(self) -> list[Change]:
+        """Return the changes of all cards, known or not, that have not ended."""
+        return self._journal.changes.unfinished()
+
+    def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
+        """Write down a record, on disk before this returns, and tell the hub.
+
+        What has ended has ended, also while the disk is full: the record is written as soon as it can be,
+        and until then the change doesn't look as if it went on for ever.
+
+        Raises:
+            InternalError: a record of a change that goes on can't be written.
+        """
+        with self._lock:
+            before = self._unwritten_notes.get(change.id, {})
+        try:
+            self._journal.changes.save(change, notes={**before, **(notes or {})})
+        except InternalError as error:
+            if not change.state.ended:
+                raise
+            log.warning("change %d: %s, but unwritten: %s", change.id, change.state, error)
+            with self._lock:
+                self._live[change.id] = self._unwritten[change.id] = change
+                self._unwritten_notes.pop(change.id, None)
+            self._tell(change)
+            return change
+        with self._lock:
+            self._unwritten_notes.pop(change.id, None)
+        self._keep(change)
+        self.catch_up()
+        return change
+
+    def show(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
+        """Publish a record that needs no place on disk, such as a step that can simply be taken again.
+
+        Args:
+            change: the record.
+            notes: what should have been written down and could not be; it is with the next record.
+        """
+        if notes:
+            with self._lock:
+                self._unwritten_notes.setdefault(change.id, {}).update(notes)
+        self._keep(change)
+        return change
+
+    def show_progress(self, change: Change, progress: Progress) -> Change:
+        """Publish a number of bytes, as an event of its own: the whole record each time would be much."""
+        change = replace(change, progress=progress)
+        with self._lock:
+            self._live[change.id] = change
+        data: dict[str, Json] = {"id": change.id, "sent": progress.sent, "total": progress.total}
+        self._hub.publish("progress", data, euicc=change.euicc, change=change.id)
+        return change
+
+    def tell_guard(self, change: Change) -> None:
+        """Tell the hub how far a change's guard has got, as an event of its own."""
+        data: dict[str, Json] = {"id": change.id, **msgspec.to_builtins(change.guard)}
+        self._hub.publish("guard", data, euicc=change.euicc, change=change.id)
+
+    def tell_decision(self, change: Change, *, decision: str, rule: str, sentence: str) -> None:
+        """Log a decision on what is to be installed, with fields, and tell the hub."""
+        with logged_with(decision=decision, rule=rule):
+            log.info(
+                "change %d (%s) on %s: decision '%s' by '%s': %s",
+                change.id, change.kind, change.euicc, decision, rule, sentence,
+            )  # fmt: skip
+        data: dict[str, Json] = {"id": change.id, "decision": decision, "rule": rule, "sentence": sentence}
+        self._hub.publish("decision", data, euicc=change.euicc, change=change.id)
+
+    def private(self, change_id: int) -> Private:
+        """Return the secrets and notes of a change that has not ended."""
+        known = self._journal.changes.private(change_id)
+        with self._lock:
+            unwritten = self._unwritten_notes.get(change_id, {})
+            return replace(known, notes={**known.notes, **unwritten}) if unwritten else known
+
+    def change(self, change_id: int) -> Change:
+        """Return one change.
+
+        Raises:
+            NotFound: there is none with this ID.
+        """
+        with self._lock:
+            live = self._live.get(change_id)
+        return live or self._journal.changes.get(change_id)
+
+    def active(self) -> list[Change]:
+        """Return the changes that run or wait for an answer, oldest first, as they are in memory."""
+        with self._lock:
+            live = sorted(self._live.items())
+        return [change for _, change in live if change.state in (State.RUNNING, State.WAITING)]
+
+    def changes(
+        self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
+    ) -> list[Change]:
+        """Return the changes that are kept, newest first; see `Engine.changes`."""
+        stored = self._journal.changes.latest(euicc=euicc, before=before, limit=limit)
+        with self._lock:
+            return [self._live.get(change.id, change) for change in stored]
+
+    def catch_up(self) -> None:
+        """Write the ends that could not be written before."""
+        with self._lock:
+            unwritten = list(self._unwritten.values())
+        for change in unwritten:
+            try:
+                self._journal.changes.save(change)
+            except LpadError:
+                return
+            with self._lock:
+                self._unwritten.pop(change.id, None)
+                self._live.pop(change.id, None)
+
+    def _keep(self, change: Change) -> None:
+        with self._lock:
+            if change.state.ended:
+                self._live.pop(change.id, None)
+            else:
+                self._live[change.id] = change
+        self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        if change.state.ended:
+            self._measures.change_ended(change.kind, change.state)
+            if change.guard is not None:
+                self._measures.guard_ended(change.guard.phase)
+        self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)
+
+
+def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
+    """Whether these are the same; the card may not have been known yet when the first was asked for."""
+    either = {EID: some.get(EID) or others.get(EID) or ""}
+    return either | some == either | others
+
+
+def no_card(euicc: str) -> NotFound:
+    """Return why a change ends whose card the settings name no more."""
+    return NotFound(f"the settings no longer name a card '{euicc}'; ask again for another")

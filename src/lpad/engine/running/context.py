@@ -1,0 +1,80 @@
+"""What operations work with: the card, the servers, the outbox, and how long each part may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.engine.change.change import Change
+    from lpad.engine.environment.environment import Surroundings
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.running.held_card import Card
+    from lpad.engine.snapshot.snapshot import Icon, Snapshot
+    from lpad.lpa.euicc import Euicc
+    from lpad.lpa.install_policy import InstallPolicy
+
+
+@dataclass(slots=True, kw_only=True)
+class Patience:
+    """How long the parts of the work may take, in seconds; `answer` is the caller's time to answer.
+
+    One object serves the whole engine, so that settings read anew count for all that begins later.
+    """
+
+    open: float = 30
+    read: float = 60
+    switch: float = 120
+    download: float = 900
+    delivery: float = 60
+    answer: float = 300
+    retry: float = 0
+    """For so long a download is tried again that met what passes; 0: it fails at once."""
+    absence: float = 24 * 3600
+    """For so long a card is waited for that went away before it had answered a command which alters it."""
+
+    def become(self, other: Patience) -> None:
+        """Take over another's times."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
+
+
+class Stuck(Protocol):
+    """Takes over from a guarded switch that is about to end stuck."""
+
+    def __call__(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
+        """See `Rescue.stuck`."""
+
+
+class Observe(Protocol):
+    """Reads a card: what changes may have changed, or all of it."""
+
+    def __call__(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
+        """Return what was read, after it is published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """Handed to each operation.
+
+    `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
+    what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
+    `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it;
+    `stuck` is told of a guarded switch from which no way led back.
+    """
+
+    card: Card
+    outbox: Outbox
+    connect: Connect
+    patience: Patience
+    snapshot: Callable[[], Snapshot]
+    observe: Observe
+    keep_icon: Callable[[str, Icon], None]
+    changes: Callable[[], list[Change]]
+    install_policy: Callable[[], InstallPolicy]
+    stuck: Stuck
+    surroundings: Surroundings

@@ -1,0 +1,63 @@
+"""What there is to count: changes and notifications, by card, for those who watch a fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.engine.change.change import PauseReason
+from lpad.engine.journal.notifications import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lpad.engine.journal import Journal, StoredNotification
+    from lpad.engine.running.change_store import Book
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+
+class Figures:
+    """Counts and ages, read when they are asked for."""
+
+    def __init__(self, book: Book, journal: Journal, *, snapshots: Callable[[], Sequence[Snapshot]]) -> None:
+        """Prepare.
+
+        Args:
+            book: the changes.
+            journal: the notifications.
+            snapshots: returns the cards as they were last read.
+        """
+        self._book = book
+        self._journal = journal
+        self._snapshots = snapshots
+
+    def unsent(self) -> dict[str, list[StoredNotification]]:
+        """Return what no server has accepted yet, by card; under "" what is of a card that isn't there."""
+        return self._by_card(lambda stored: stored.unsent)
+
+    def set_aside(self) -> dict[str, list[StoredNotification]]:
+        """Return what servers refused for good, by card as `unsent` does."""
+        return self._by_card(lambda stored: stored.stage is Stage.REFUSED)
+
+    def unfinished(self) -> dict[str, int]:
+        """Return how many changes of each card are queued, running or waiting."""
+        counts = dict.fromkeys((card.name for card in self._snapshots()), 0)
+        for change in self._book.unended():
+            counts[change.euicc] = counts.get(change.euicc, 0) + 1
+        return counts
+
+    def paused(self) -> dict[tuple[str, str], int]:
+        """Return how many changes wait for another attempt, by card and by what they wait for."""
+        counts = {(card.name, reason.value): 0 for card in self._snapshots() for reason in PauseReason}
+        for change in self._book.active():
+            if change.pause is not None:
+                counts[change.euicc, change.pause.reason.value] += 1
+        return counts
+
+    def _by_card(self, wanted: Callable[[StoredNotification], bool]) -> dict[str, list[StoredNotification]]:
+        cards = self._snapshots()
+        names = {card.eid: card.name for card in cards}
+        found: dict[str, list[StoredNotification]] = {card.name: [] for card in cards}
+        for stored in self._journal.notifications.all():
+            if wanted(stored):
+                found.setdefault(names.get(stored.eid, ""), []).append(stored)
+        return found

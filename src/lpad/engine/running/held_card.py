@@ -1,0 +1,173 @@
+"""A card as a worker holds it: the link stays open, an ISD-R session lasts for one piece of work."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.base.errors import CardUnreachable
+from lpad.base.identifiers import ISD_R
+from lpad.card.isdr.isdr import isdr_session
+from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
+from lpad.lpa.euicc import Euicc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid, Imei
+    from lpad.base.server_address import ServerAddress
+    from lpad.card.isdr.isdr import Isdr
+    from lpad.card.link.link import Link
+    from lpad.codec.messages.authentication import DeviceCapabilities
+    from lpad.engine.policy.health_rules import FailoverPolicy
+
+log = logging.getLogger(__name__)
+
+
+class Watch(Protocol):
+    """Tells of a card's port that comes and goes, from another thread."""
+
+    def __call__(self, notify: Callable[[bool], None]) -> Callable[[], None]:
+        """Begin to tell `notify` whether the port is there, and return what ends it."""
+
+
+class Loan(Protocol):
+    """Lends the port, where it is another program's; `open_link` borrows."""
+
+    @property
+    def hold(self) -> float | None:
+        """Seconds for which an idle port is kept; None: for good."""
+
+    @property
+    def was_lent(self) -> bool:
+        """Whether there was another program to lend it."""
+
+    def give_back(self) -> None:
+        """End the loan, once nothing is open any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardPort:
+    """Where a card is, and what the device around it is.
+
+    `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
+    `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
+    what the modem and the card say. `policy` says what may be switched, and `failover` what
+    takes the place of a profile that is not well; None: nothing does.
+    `watch` tells of the port's coming and going, where the system tells.
+    `observe` is told the seconds that each command to the ISD-R took.
+    """
+
+    name: str
+    transport: str
+    open_link: Callable[[Deadline], Link]
+    aids: tuple[Aid, ...] = (ISD_R,)
+    block_size: int = 255
+    refresh: bool | None = None
+    imei: Imei | None = None
+    capabilities: DeviceCapabilities | None = None
+    default_smdp: ServerAddress | None = None
+    provision: bool = False
+    loan: Loan | None = None
+    policy: SwitchPolicy = NO_POLICY
+    failover: FailoverPolicy | None = None
+    watch: Watch | None = None
+    observe: Callable[[float], None] | None = None
+
+    def leads_where(self, other: CardPort) -> bool:
+        """Whether the card is reached as by another port: the same link, the same names, the same blocks."""
+        return (self.transport, self.open_link, self.loan, self.aids, self.block_size) == (
+            other.transport, other.open_link, other.loan, other.aids, other.block_size,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Card:
+    """One card and the link to it, opened when first used and again after it was lost."""
+
+    port: CardPort
+    _link: Link | None = field(default=None, init=False)
+    _imei: Imei | None = field(default=None, init=False)
+    _asked: bool = field(default=False, init=False)
+
+    def open(self, *, deadline: Deadline) -> Link:
+        """Return the open link.
+
+        Raises:
+            CardError: it can't be opened.
+        """
+        if self._link is None:
+            self._link = self.port.open_link(deadline)
+            self._asked = False
+            log.info("%s: %s open", self.port.name, self.port.transport)
+        if self.port.imei is None and not self._asked:  # the settings may have named one until now
+            self._imei = self._link.imei(deadline=deadline)
+            self._asked = True
+        return self._link
+
+    def imei(self) -> Imei | None:
+        """Return the device's IMEI, from the settings or the modem; None where neither tells."""
+        return self.port.imei or self._imei
+
+    def drop(self) -> None:
+        """Close the link; the next use opens it again."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    @property
+    def hold(self) -> float | None:
+        """Seconds for which the port is kept when idle; None: for good."""
+        return self.port.loan.hold if self.port.loan is not None else None
+
+    def give_back(self) -> None:
+        """Close the link, and let those have the port who lent it."""
+        self.drop()
+        if self.port.loan is not None:
+            self.port.loan.give_back()
+
+    @contextmanager
+    def session(self, *, deadline: Deadline) -> Iterator[Euicc]:
+        """Open a channel to the ISD-R, and close it in the end.
+
+        A link on which the card can't be reached is dropped: a port that went away and came back is a
+        new port. One that went while nobody used it is opened anew at once.
+
+        Raises:
+            CardError: the ISD-R can't be opened.
+        """
+        try:
+            with self._isdr(deadline=deadline) as isdr:
+                yield Euicc(isdr)
+        except CardUnreachable:
+            self.drop()
+            raise
+
+    @contextmanager
+    def _isdr(self, *, deadline: Deadline) -> Iterator[Isdr]:
+        was_open = self._link is not None
+        with ExitStack() as stack:
+            try:
+                isdr = stack.enter_context(self._enter(deadline=deadline))
+            except CardUnreachable as error:
+                self.drop()
+                # What the modem said is no sign of a port that went; without time, opening it would only
+                # fail for that reason.
+                if not was_open or "modem_error" in error.details or deadline.passed:
+                    raise
+                log.info("%s: %s; opening it anew", self.port.name, error)
+                isdr = stack.enter_context(self._enter(deadline=deadline))
+            yield isdr
+
+    def _enter(self, *, deadline: Deadline) -> AbstractContextManager[Isdr]:
+        return isdr_session(
+            self.open(deadline=deadline),
+            aids=self.port.aids,
+            block_size=self.port.block_size,
+            observe=self.port.observe,
+            deadline=deadline,
+        )

@@ -1,0 +1,95 @@
+"""A question to the modem from outside the worker: how it is registered. Asked while nothing else is done."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.card.modem.registration import registrations
+
+if TYPE_CHECKING:
+    from lpad.engine.running.held_card import Card
+    from lpad.protocol.registration_answer import Registration
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 15.0
+
+
+class Inquiry:
+    """One worker's; its lock is the worker's condition, which wakes it."""
+
+    def __init__(self, card: Card, lock: threading.Condition) -> None:
+        self._card = card
+        self._lock = lock
+        self._asked_at: float | None = None
+        self._busy = False
+        self._answered = threading.Event()
+        self._answer: tuple[Registration, ...] | None = None
+
+    def ask(self, *, deadline: Deadline) -> tuple[Registration, ...] | None:
+        """Return the modem's status in each kind of network, from any thread.
+
+        Returns:
+            The status; empty where the modem has no command for it; None where it could not be asked: the
+            card is busy or absent, there is no modem, or it belongs to ModemManager.
+        """
+        with self._lock:
+            if self._busy:
+                return None
+            self._answered.clear()
+            self._answer = None
+            self._asked_at = time.monotonic()
+            self._lock.notify_all()
+        self._answered.wait(deadline.remaining())
+        with self._lock:
+            self._asked_at = None
+            return self._answer
+
+    def refuse(self) -> None:
+        """Answer nobody until `accept`: a change begins. To be called while the lock is held."""
+        self._busy = True
+        self._asked_at = None
+        self._answered.set()
+
+    def accept(self) -> None:
+        """Answer again. To be called while the lock is held."""
+        self._busy = False
+
+    @property
+    def due_at(self) -> float | None:
+        """When the question was put; None: nobody waits."""
+        return self._asked_at
+
+    def run(self) -> None:
+        """Ask the modem, in the worker's thread."""
+        with self._lock:
+            self._asked_at = None  # whatever comes of it, it is asked once
+        answer = None
+        try:
+            answer = self._registrations()
+        except CardError as error:
+            log.info("%s: %s", self._card.port.name, error)
+            self._card.drop()
+        finally:
+            with self._lock:
+                self._answer = answer
+                self._answered.set()
+
+    def _registrations(self) -> tuple[Registration, ...] | None:
+        loan = self._card.port.loan
+        if loan is not None and loan.was_lent:
+            # Borrowing the modem would end the connection that is to be looked at.
+            log.warning(
+                "%s: its modem is ModemManager's and can't be asked without ending its connection; name"
+                " a probe in the place of 'registered'",
+                self._card.port.name,
+            )
+            return None
+        deadline = Deadline.after(_PATIENCE)
+        with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+            return None if lent is None else registrations(lent.modem, deadline=deadline)

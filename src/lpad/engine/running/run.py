@@ -1,0 +1,345 @@
+"""A job: a change while a worker carries it out, and the only way in which the two sides meet.
+
+The worker takes steps, shows progress and asks; the API answers and cancels.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled, Conflict, InternalError, LpadError
+from lpad.engine.change.change import Progress, Question, QuestionKind, State, now
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Change, Json, Pause
+    from lpad.engine.change.guard import Guard
+    from lpad.engine.running.change_store import Book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a caller gives to a waiting change: a code, or `accept`, `reject`, `postpone`, or yes or no."""
+
+    confirmation_code: str | None = None
+    decision: str | None = None
+    confirm: bool | None = None
+
+
+class Suspended(Exception):
+    """A change can't go on for now and has not ended: it is taken up again once the card has been read."""
+
+    def __init__(self, sentence: str, *, cause: LpadError | None = None) -> None:
+        """Say why.
+
+        Args:
+            sentence: for the log.
+            cause: why the card can't be reached; None where lpad is stopped.
+        """
+        super().__init__(sentence)
+        self.cause = cause
+
+
+class Job:
+    """One change under way; `step`, `progress`, `ask` are the worker's, `answer`, `cancel` the API's."""
+
+    def __init__(self, change: Change, book: Book, *, settled: dict[str, Json] | None = None) -> None:
+        """Begin.
+
+        Args:
+            change: the record.
+            book: where it is kept.
+            settled: the result of a change that an earlier run of the daemon left, and that has come true.
+        """
+        self.settled = settled
+        self._book = book
+        self._change = change
+        self._condition = threading.Condition()
+        self._answer: Answer | None = None
+        self._cancelled: str | None = None
+        self._stopped = False
+        self._bound = False
+        self._sent = False
+        self._private = book.private(change.id)
+
+    @property
+    def change(self) -> Change:
+        """The latest record."""
+        return self._change
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was begun and not ended, as long as nobody goes on with it."""
+        return self._change.state is not State.QUEUED
+
+    @property
+    def params(self) -> dict[str, Json]:
+        """What was asked for, secrets redacted."""
+        return self._change.params
+
+    @property
+    def notes(self) -> dict[str, Json]:
+        """What was noted before a restart."""
+        return self._private.notes
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret parameter."""
+        return self._private.secrets.get(name)
+
+    def begin(self) -> None:
+        """Go from queued to running, or on with what was cut off.
+
+        A guarded switch that was cut off goes on in any case: to be taken back itself takes work, too. So
+        does what the card has done.
+
+        Raises:
+            Cancelled: it was taken back before.
+            InternalError: it can't be written.
+        """
+        on_trial = self._change.guard is not None
+        if not on_trial and self.settled is None:
+            self.check()
+        notes: dict[str, Json] = {}
+        if self._change.state is State.RUNNING:
+            restarts = self.notes.get("restarts")
+            notes["restarts"] = (restarts if isinstance(restarts, int) else 0) + 1
+        queued = self._change.state is State.QUEUED
+        record = self._change.run() if queued else self._change.taken_up()
+        self._write(record, notes, needed=not on_trial)
+
+    def step(self, name: str) -> None:
+        """Begin a step that may be taken again after a power cut; a safe point to be cancelled at.
+
+        Raises:
+            Cancelled: the change was taken back.
+        """
+        self.check()
+        self._change = self._book.show(self._change.at_step(name))
+
+    def irreversible(self, name: str, **notes: Json) -> None:
+        """Begin a step that can't be taken back: it is on disk, with what settling needs, before it is taken.
+
+        Raises:
+            Cancelled: the change was taken back; from here on it no longer can.
+            InternalError: it can't be written. A change that is bound goes on all the same.
+        """
+        self.check()
+        self._write(self._change.at_step(name), notes, needed=not self._bound)
+        self._sent = True
+
+    def nothing_done(self) -> None:
+        """Take note that the card refused what was sent for now, and has done nothing."""
+        self._sent = False
+
+    @property
+    def unsure(self) -> bool:
+        """Whether only the card can tell what became of the change."""
+        return self._sent or self.settled is not None
+
+    def await_card(self, pause: Pause, **notes: Json) -> None:
+        """Wait for the card, which tells what became of the change; where it can't be written, all the same.
+
+        In the journal it runs then, and is settled after a restart as well.
+        """
+        with self._condition:
+            self._write(self._change.paused(pause), notes, needed=False)
+
+    def decided(self, decision: str, *, rule: str, sentence: str) -> None:
+        """Tell what was decided on an offered profile, or its server, and by which rule."""
+        self._book.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
+
+    def postpone(self, pause: Pause, **notes: Json) -> None:
+        """Have the change wait for another attempt: on disk, with what that needs, or else until it is.
+
+        What was written last is settled after a restart, which leads to another attempt as well.
+        """
+        with self._condition:
+            self._write(self._change.paused(pause), notes, needed=False)
+
+    def guarded(self, guard: Guard, *, needed: bool = True, **notes: Json) -> None:
+        """Show the guard as it is now: on disk, with what taking the change up again needs.
+
+        Args:
+            guard: how far it has got.
+            needed: whether the change can't go on where this can't be written.
+            notes: for after a restart.
+
+        Raises:
+            InternalError: it can't be written.
+        """
+        with self._condition:
+            self._write(replace(self._change, guard=guard), notes, needed=needed)
+        self._book.tell_guard(self._change)
+
+    def show_guard(self, guard: Guard) -> None:
+        """Show what was seen meanwhile, which is seen again after a power cut."""
+        with self._condition:  # a caller may answer just now
+            self._change = self._book.show(replace(self._change, guard=guard))
+        self._book.tell_guard(self._change)
+
+    def bind(self) -> None:
+        """Say that from here on the change goes to its end: nobody can take it back, nor stop it.
+
+        What is in the journal by now must lead to the same end; then a full disk doesn't keep it either.
+        """
+        self._bound = True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether lpad is to end."""
+        return self._stopped
+
+    @property
+    def taken_back(self) -> str | None:
+        """Why it ends at its next safe point; None: it doesn't."""
+        return self._cancelled
+
+    def follow(self, name: str) -> None:
+        """Begin a step after an irreversible one: it is taken whether or not the caller changed its mind."""
+        self._change = self._book.show(self._change.at_step(name))
+
+    def progress(self, sent: int, total: int) -> None:
+        """Show bytes taken by the card, of how many; at most once a percent."""
+        shown = self._change.progress
+        if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
+            self._change = self._book.show_progress(self._change, Progress(sent=sent, total=total))
+
+    def ask(
+        self,
+        kind: QuestionKind,
+        *,
+        profile: dict[str, Json] | None,
+        code_refused: bool = False,
+        within: float,
+    ) -> Answer | None:
+        """Wait for the caller's answer.
+
+        Args:
+            kind: what is asked.
+            profile: what the server offers, as the caller is shown it.
+            code_refused: whether a code was given before and the server refused it.
+            within: seconds to wait.
+
+        Returns:
+            The answer, or None when none came in time.
+
+        Raises:
+            Cancelled: the change was taken back instead.
+        """
+        deadline = Deadline.after(within)
+        until = now() + timedelta(seconds=within)
+        question = Question(kind=kind, until=until, code_refused=code_refused, profile=profile)
+        with self._condition:
+            self.check()
+            self._answer = None
+            self._change = self._book.save(self._change.wait(question))
+            self._condition.wait_for(
+                lambda: self._answer is not None or self._cancelled is not None, deadline.remaining()
+            )
+            answer = self._answer
+            self._go_on()
+        self.check()
+        return answer
+
+    def pose(self, kind: QuestionKind, *, within: float) -> None:
+        """Ask the caller and go on; `given` has the answer once there is one."""
+        with self._condition:
+            self._answer = None
+            question = Question(kind=kind, until=now() + timedelta(seconds=within))
+            self._change = self._book.show(self._change.wait(question))
+
+    @property
+    def given(self) -> Answer | None:
+        """The answer to what was posed."""
+        return self._answer
+
+    def withdraw(self) -> None:
+        """Take back what was posed and was not answered."""
+        with self._condition:
+            self._go_on()
+
+    def pause(self, *, deadline: Deadline) -> None:
+        """Wait until the deadline; an answer, or that the change is taken back, ends it early."""
+        with self._condition:
+            before = self._answer
+            self._condition.wait_for(
+                lambda: self._answer is not before or self._cancelled is not None, deadline.remaining()
+            )
+
+    def answer(self, answer: Answer) -> None:
+        """Give the caller's answer.
+
+        Raises:
+            Conflict: nothing, or something else, is asked.
+        """
+        with self._condition:
+            question = self._change.question
+            if question is None or self._answer is not None:
+                raise Conflict(f"change {self._change.id} waits for no answer, it is {self._change.state}")
+            fits = answer.decision is not None
+            notes: dict[str, Json] = {}
+            if question.kind is QuestionKind.CONFIRMATION:
+                fits = answer.confirm is not None
+                # Whoever confirmed has done so, also if lpad is killed before it makes use of it.
+                notes = {"confirmed": answer.confirm}
+            if question.kind is QuestionKind.CONFIRMATION_CODE:
+                # A caller who is asked for the code may also give up.
+                fits = answer.confirmation_code is not None or answer.decision in ("reject", "postpone")
+            if not fits:
+                raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
+            self._answer = answer
+            self._go_on(notes)
+            self._condition.notify_all()
+
+    def cancel(self, sentence: str) -> None:
+        """Take the change back at its next safe point."""
+        with self._condition:
+            self._cancelled = sentence
+            self._go_on()
+            self._condition.notify_all()
+
+    def stop(self, sentence: str) -> None:
+        """Have the change end at its next safe point because lpad does; a guarded one is taken up again."""
+        self._stopped = True
+        self.cancel(sentence)
+
+    def check(self) -> None:
+        """Pass a safe point.
+
+        Raises:
+            Cancelled: the change was taken back.
+        """
+        if self._cancelled is not None and not self._bound:
+            raise Cancelled(self._cancelled)
+
+    def _write(self, record: Change, notes: dict[str, Json], *, needed: bool) -> None:
+        try:
+            self._change = self._book.save(record, notes=notes)
+        except InternalError:
+            if needed:
+                raise
+            self._change = self._book.show(record, notes=notes)
+        self._private.notes.update(notes)
+
+    def _go_on(self, notes: dict[str, Json] | None = None) -> None:
+        """Take the question back, in the thread of whoever answered: nobody must see it any more."""
+        if self._change.question is not None:
+            # The step after the answer is written before it is taken; the answer itself need not be,
+            # and a full disk must not keep the worker from getting it.
+            going_on = self._change.run()
+            try:
+                self._change = self._book.save(going_on, notes=notes)
+            except LpadError:
+                self._change = self._book.show(going_on, notes=notes)
+
+    def done(self, result: dict[str, Json]) -> None:
+        """End well."""
+        self._change = self._book.save(self._change.done(result))
+
+    def fail(self, error: LpadError) -> None:
+        """End with an error; with Cancelled, as cancelled."""
+        ended = self._change.cancelled(error) if isinstance(error, Cancelled) else self._change.failed(error)
+        self._change = self._book.save(ended)

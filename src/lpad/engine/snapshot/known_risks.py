@@ -1,0 +1,61 @@
+"""Profiles that are known to be a risk to the card that holds them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.engine.snapshot.snapshot import Profile
+
+_FACTORY = ("89010000001234567882", "89000000000000000012")
+"""Test profiles left in products; ChromeOS deletes them from all devices (hermes.conf, b/418078582)."""
+_GENERIC_ICCID = "894944999999999"
+_GENERIC_NAME = "GSMA Generic eUICC Test Profile"
+"""The generic test profile of GSMA TS.48; its keys are published. Up to version 6 they load applets, too."""
+
+
+class Risk(enum.StrEnum):
+    """What a profile is that makes it a risk."""
+
+    FACTORY_TEST_PROFILE = "factory-test-profile"
+    GENERIC_TEST_PROFILE = "generic-test-profile"
+    TEST_PROFILE = "test-profile"
+
+
+_SENTENCES = {
+    Risk.FACTORY_TEST_PROFILE: "a factory test profile that is known to endanger the card",
+    Risk.GENERIC_TEST_PROFILE: "GSMA's generic test profile, whose keys are published; up to version 6 of"
+    " TS.48 anybody can load applets with them",
+    Risk.TEST_PROFILE: "a test profile; its keys may be known to others",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRisk:
+    """A profile that is better deleted, unless the card is for tests; `sentence` says what it is."""
+
+    iccid: str
+    risk: Risk
+    enabled: bool
+    sentence: str
+
+
+def known_risks(profiles: Iterable[Profile]) -> tuple[KnownRisk, ...]:
+    """Return what is known against a card's profiles, in their order."""
+    return tuple(
+        KnownRisk(iccid=profile.iccid, risk=risk, enabled=profile.enabled, sentence=_SENTENCES[risk])
+        for profile in profiles
+        if (risk := _risk_of(profile)) is not None
+    )
+
+
+def _risk_of(profile: Profile) -> Risk | None:
+    if profile.iccid in _FACTORY:
+        return Risk.FACTORY_TEST_PROFILE
+    if profile.iccid.startswith(_GENERIC_ICCID) or profile.name == _GENERIC_NAME:
+        return Risk.GENERIC_TEST_PROFILE
+    return Risk.TEST_PROFILE if profile.profile_class == "test" else None

@@ -1,0 +1,224 @@
+"""Reading a card into a snapshot's parts: what the codec says, in the words of the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.errors import CardRefused, MalformedError
+from lpad.base.identifiers import Iccid
+from lpad.codec.messages.installation import InstallationError, ProfileInstallationResult
+from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
+from lpad.codec.x509.certificate_issuers import issuer_named
+from lpad.engine.snapshot.snapshot import (
+    Addresses,
+    CardInfo,
+    CertificateIssuer,
+    Icon,
+    Memory,
+    NotificationAddress,
+    Owner,
+    Profile,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.codec.messages.euicc_info import EuiccInfo2
+    from lpad.codec.messages.metadata import NotificationTarget, OperatorId
+    from lpad.codec.messages.profile_info import ProfileInfo
+    from lpad.engine.change.change import Json
+    from lpad.engine.snapshot.snapshot import Snapshot
+    from lpad.lpa.download import Offer
+    from lpad.lpa.euicc import Euicc
+
+_ICON_TYPE_TAG, _ICON_TAG = ICON_TAGS
+# An icon is up to a kilobyte and never changes: its type is asked for each time, itself only once.
+_TAGS = (*TAGS_WITHOUT_ICON, _ICON_TYPE_TAG)
+_PNG = b"\x89PNG"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardReading:
+    """What one look at a card gave."""
+
+    eid: str
+    info: CardInfo
+    addresses: Addresses
+    profiles: tuple[Profile, ...]
+
+
+def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> CardReading:
+    """Read a card.
+
+    Args:
+        euicc: an open ISD-R.
+        known: the card as it was before, whose addresses are taken over: only a change of their own
+            changes them. None reads everything.
+        deadline: when to give up.
+
+    Raises:
+        CardError: it can't be read.
+    """
+    eid = str(euicc.get_eid(deadline=deadline))
+    same = known is not None and known.eid == eid and known.addresses is not None
+    addresses = known.addresses if same and known is not None else None
+    return CardReading(
+        eid=eid,
+        info=_info(euicc.get_euicc_info2(deadline=deadline)),
+        addresses=addresses or read_addresses(euicc, deadline=deadline),
+        profiles=read_profiles(euicc, deadline=deadline),
+    )
+
+
+def read_addresses(euicc: Euicc, *, deadline: Deadline) -> Addresses:
+    """Read the addresses of the default SM-DP+ and the root SM-DS."""
+    found = euicc.get_euicc_configured_addresses(deadline=deadline)
+    return Addresses(default_smdp=found.default_dp_address, root_smds=found.root_ds_address)
+
+
+def read_profiles(euicc: Euicc, *, deadline: Deadline) -> tuple[Profile, ...]:
+    """Read the list of profiles, without their pictures."""
+    return tuple(map(_profile, euicc.get_profiles_info(tags=_TAGS, deadline=deadline)))
+
+
+def read_icon(euicc: Euicc, iccid: str, *, deadline: Deadline) -> Icon | None:
+    """Read one profile's picture; None where it has none."""
+    found = euicc.get_profiles_info(
+        search=Iccid.parse(iccid), tags=(0x5A, _ICON_TYPE_TAG, _ICON_TAG), deadline=deadline
+    )
+    icon = next((profile.icon for profile in found if str(profile.iccid) == iccid), None)
+    return _icon(icon)
+
+
+def find(profiles: Iterable[Profile], iccid: str) -> Profile | None:
+    """Return the profile with this ICCID, in canonical digits."""
+    return next((profile for profile in profiles if profile.iccid == iccid), None)
+
+
+def classes(*, operational: bool, test: bool) -> set[str]:
+    """Return the classes of profiles that a memory reset takes."""
+    return {name for name, taken in (("operational", operational), ("test", test)) if taken}
+
+
+def offered_profile(offer: Offer) -> Profile:
+    """Return a server's offer in the form of a profile."""
+    return Profile(
+        iccid=str(offer.iccid),
+        profile_class=offer.profile_class,
+        name=offer.profile_name,
+        provider=offer.service_provider_name,
+        owner=_owner(offer.owner),
+        policy_rules=offer.policy_rules,
+        icon_type=_media_type(offer.icon) if offer.icon else None,
+    )
+
+
+def offered_icon(offer: Offer) -> Icon | None:
+    """Return the picture in a server's offer."""
+    return _icon(offer.icon)
+
+
+def shown(profile: Profile | None) -> dict[str, Json] | None:
+    """Return a profile as it stands in a change's question or result."""
+    # By way of JSON, so that it is the same before and after the journal: tuples become lists.
+    return None if profile is None else msgspec.json.decode(msgspec.json.encode(profile))
+
+
+def installation_error(raw: bytes) -> CardRefused | None:
+    """Return the error in a ProfileInstallationResult; None where it reports success, or is none."""
+    try:
+        result = ProfileInstallationResult.decode(raw)
+    except MalformedError:
+        return None
+    if result.error is None:
+        return None
+    return CardRefused(
+        f"the card did not install the profile: {result.error.reason}; this was found out after a restart",
+        function="ES10b.LoadBoundProfilePackage",
+        code=int(result.error),
+        reason=result.error.reason,
+        command=result.command.reason if result.command else "",
+        retryable=result.error in (InstallationError.INSUFFICIENT_MEMORY, InstallationError.INTERRUPTION),
+    )
+
+
+def _info(info: EuiccInfo2) -> CardInfo:
+    return CardInfo(
+        svn=info.svn,
+        profile_version=info.profile_version,
+        firmware=info.firmware_version,
+        memory=Memory(
+            free_non_volatile=info.resources.free_non_volatile_memory,
+            free_volatile=info.resources.free_volatile_memory,
+            installed_applications=info.resources.installed_applications,
+        ),
+        ci_ids_for_verification=tuple(key.hex() for key in info.ci_verification),
+        ci_ids_for_signing=tuple(key.hex() for key in info.ci_signing),
+        certificate_issuers=_issuers(info.ci_verification, info.ci_signing),
+        uicc_capability=info.uicc_capabilities,
+        rsp_capability=info.rsp_capabilities,
+        forbidden_policy_rules=info.forbidden_pprs,
+        globalplatform_version=info.globalplatform_version,
+        java_card_version=info.javacard_version,
+        category=info.category,
+        protection_profile_version=info.pp_version,
+        sas_accreditation_number=info.sas_accreditation_number,
+    )
+
+
+def _issuers(verification: Sequence[bytes], signing: Sequence[bytes]) -> tuple[CertificateIssuer, ...]:
+    """Return the CIs of both lists, each once, in the card's order."""
+    return tuple(
+        CertificateIssuer(
+            key_id=key_id.hex(),
+            name=known.name if (known := issuer_named(key_id)) else None,
+            test=known is not None and known.test,
+            verification=key_id in verification,
+            signing=key_id in signing,
+        )
+        for key_id in dict.fromkeys((*verification, *signing))
+    )
+
+
+def _profile(info: ProfileInfo) -> Profile:
+    return Profile(
+        iccid=str(info.iccid),
+        state=info.state.value,
+        # SGP.22 has operational as the default where a card leaves the class out.
+        profile_class=info.profile_class.value if info.profile_class else "operational",
+        name=info.name,
+        provider=info.service_provider_name,
+        nickname=info.nickname,
+        isdp_aid=str(info.isdp_aid) if info.isdp_aid else None,
+        icon_type=info.icon_type,
+        owner=_owner(info.owner),
+        policy_rules=info.pprs,
+        notification_addresses=tuple(map(_address, info.notification_targets)),
+    )
+
+
+def _owner(owner: OperatorId | None) -> Owner | None:
+    if owner is None:
+        return None
+    return Owner(
+        mcc_mnc=f"{owner.mcc}-{owner.mnc}",
+        gid1=owner.gid1.hex() if owner.gid1 is not None else None,
+        gid2=owner.gid2.hex() if owner.gid2 is not None else None,
+    )
+
+
+def _address(target: NotificationTarget) -> NotificationAddress:
+    return NotificationAddress(address=target.address, events=tuple(event.value for event in target.events))
+
+
+def _icon(data: bytes | None) -> Icon | None:
+    return Icon(media_type=_media_type(data), data=data) if data else None
+
+
+def _media_type(data: bytes) -> str:
+    """Return what a picture is; the type that cards and servers name beside it is wrong at times."""
+    return "image/png" if data.startswith(_PNG) else "image/jpeg"

@@ -1,0 +1,23 @@
+"""Whom a card trusts, for the connections that are made on its behalf."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.remote.trust.card_anchor import CardTrust
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+
+def card_trust(eid: str, snapshots: Iterable[Snapshot]) -> CardTrust:
+    """Return what the card `eid` said of it when it was read; not said where it was not read yet.
+
+    A notification may be delivered while its card is out: then what it said last counts.
+    """
+    for snapshot in snapshots:
+        if snapshot.eid == eid and snapshot.info is not None:
+            return CardTrust(eid, tuple(map(bytes.fromhex, snapshot.info.ci_ids_for_verification)))
+    return CardTrust(eid, None)

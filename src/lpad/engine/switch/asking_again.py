@@ -1,0 +1,99 @@
+"""Asking a card again where it has done nothing: busy, or refusing one way of naming a profile.
+
+EastcomPeace cards refuse to enable a profile by ICCID with a REFRESH and do it without, or by AID
+(lpac#13, SimAdmin#31, SimAdmin#33). What was decided, as by a policy rule, is not asked again.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from lpad.base.errors import CardBusy, CardError, CardRefused, CardStatus, CardUnreachable
+from lpad.base.identifiers import Aid, Iccid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem_refresh import Refresh
+    from lpad.engine.running.run import Job
+    from lpad.engine.snapshot.snapshot import Profile
+
+_T = TypeVar("_T")
+
+BUSY = 30.0
+"""Seconds for which a card may say catBusy before its modem is started anew, and again afterwards."""
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
+
+_NOTHING_DONE = ("undefinedError", "iccidOrAidNotFound")
+_NOT_UNDERSTOOD = ("6A80", "6A86", "6A88")
+"""Status words by which cards refuse what they can't read: wrong data, wrong parameters, no such data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of asking for a switch."""
+
+    target: Iccid | Aid
+    refresh: bool
+
+    def step(self, verb: str) -> str:
+        """Return the step's name."""
+        by = "aid" if isinstance(self.target, Aid) else "iccid"
+        return f"{verb}-profile-by-{by}-{'with' if self.refresh else 'without'}-refresh"
+
+
+def ways(profile: Profile, *, refresh: bool) -> Iterator[Way]:
+    """Return the ways in their order: by ICCID, then by AID; first as wanted, then the other way.
+
+    Args:
+        profile: as the card lists it.
+        refresh: whether the card is to ask the modem for a REFRESH, if it lets us choose.
+    """
+    yield Way(Iccid.parse(profile.iccid), refresh)
+    yield Way(Iccid.parse(profile.iccid), not refresh)
+    if profile.isdp_aid is not None:
+        yield Way(Aid.parse(profile.isdp_aid), refresh)
+        yield Way(Aid.parse(profile.isdp_aid), not refresh)
+
+
+def did_nothing(error: CardError) -> bool:
+    """Whether a card that answers so has done nothing, and may do it if it is asked otherwise."""
+    if isinstance(error, CardRefused):
+        return error.details.get("reason") in _NOTHING_DONE
+    return isinstance(error, CardStatus) and error.details.get("sw") in _NOT_UNDERSTOOD
+
+
+def when_not_busy(act: Callable[[], _T], *, job: Job, refresh: Refresh, deadline: Deadline) -> _T:
+    """Do something in a session of its own, and again for as long as the card says catBusy.
+
+    A proactive session is under way between card and modem. It mostly ends by itself; where it doesn't,
+    a restart of the modem ends it (openpilot).
+
+    Raises:
+        CardRefused: the card stays busy, or says no for another reason.
+        CardError: as `act` raises it.
+    """
+    until = deadline.within(BUSY)
+    pause = _FIRST_PAUSE
+    restarted = False
+    while True:
+        try:
+            return act()
+        except CardRefused as error:
+            if error.details.get("reason") != "catBusy":
+                raise
+            job.nothing_done()
+            if until.remaining() <= pause:
+                if restarted or not refresh.restart_modem():
+                    raise
+                restarted, until, pause = True, until.after(BUSY), _FIRST_PAUSE
+        except (CardUnreachable, CardBusy):
+            if not restarted or until.remaining() <= pause:  # else the modem is still starting
+                raise
+        job.step("card-busy")
+        threading.Event().wait(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)

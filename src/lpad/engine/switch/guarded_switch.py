@@ -1,0 +1,200 @@
+"""A switch that is taken back unless its guard is met: `guard.py` has its phases.
+
+Everything is in the journal before the profile is enabled, so whatever ends lpad or the device in the middle,
+the change is taken up again when the card has been read, and ends as it must. It keeps the card's worker
+until then: nothing else may alter a card whose profile is on trial.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, NoReturn
+
+from lpad.base.condition import Condition
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue, LpadError
+from lpad.engine.change.change import now
+from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
+from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.running.run import Suspended
+from lpad.engine.running.same_card import check_same_eid
+from lpad.engine.switch.condition_watch import UnmetError, Watching, check_possible
+from lpad.engine.switch.rollback import GoingBack, Reason
+from lpad.engine.switch.switch import Purpose, switch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.engine.change.change import Json
+    from lpad.engine.running.context import Means
+    from lpad.engine.running.run import Job
+    from lpad.engine.snapshot.snapshot import Profile
+
+log = logging.getLogger(__name__)
+
+
+_MISTAKE = Reason(kind="internal-error", sentence="lpad itself failed")
+"""Whatever is wrong with lpad, the device must have its way home."""
+
+
+def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
+    """See that a guard can be asked for, and return its conditions.
+
+    Args:
+        until: its conditions; all of them are awaited.
+        within: seconds.
+
+    Raises:
+        InvalidValue: none, too many, one twice, one that is none, or a time out of range.
+    """
+    texts = tuple(str(Condition.parse(text)) for text in until)
+    if not 0 < len(texts) <= MOST_CONDITIONS or len(set(texts)) < len(texts):
+        raise InvalidValue(f"a guard waits for 1 to {MOST_CONDITIONS} conditions, each named once")
+    if not 1 <= within <= LONGEST:
+        raise InvalidValue(f"a guard waits for 1 to {LONGEST:.0f} seconds")
+    return texts
+
+
+def asked_of(job: Job) -> tuple[Condition, ...]:
+    """Return the conditions that a change asks for; none where it has no guard."""
+    asked = job.params.get("guard")
+    texts = asked["until"] if isinstance(asked, dict) else []
+    assert isinstance(texts, list)
+    return tuple(Condition.parse(str(text)) for text in texts)
+
+
+def guarded_switch(job: Job, means: Means, *, iccid: str) -> dict[str, Json]:
+    """Enable a profile, await its guard, and go back where it is not met; or go on with that after a restart.
+
+    Args:
+        job: its params hold the guard.
+        means: to reach the card.
+        iccid: the profile.
+
+    Raises:
+        NotFound, Conflict, CardError: nothing was switched.
+        SwitchRolledBack: the profile before is enabled again, or one of the fallback order.
+        SwitchStuck: none of them could be.
+        Cancelled: the change was taken back, and so was the switch.
+        Suspended: the card went away, or lpad is stopped; the change is taken up again.
+    """
+    return _GuardedSwitch(job, means, iccid).run()
+
+
+class _GuardedSwitch:
+    def __init__(self, job: Job, means: Means, iccid: str) -> None:
+        self._job = job
+        self._means = means
+        self._iccid = iccid
+        self._conditions = asked_of(job)
+        asked = job.params["guard"]
+        assert isinstance(asked, dict)
+        self._within = float(str(asked["within"]))
+
+    def run(self) -> dict[str, Json]:
+        guard = self._job.change.guard
+        if guard is None:
+            check_possible(
+                self._means, self._conditions, deadline=Deadline.after(self._means.patience.switch)
+            )
+            return self._switch(Purpose(before=self._intend), seconds=self._within)
+        return self._take_up(guard)
+
+    def _intend(self, profiles: tuple[Profile, ...]) -> None:
+        """Write down what is about to be done, and what leads back."""
+        wanted = next(profile for profile in profiles if profile.iccid == self._iccid)
+        if "ppr1" in wanted.policy_rules:
+            raise Conflict(
+                f"can't guard the switch to profile {self._iccid}: its operator forbids to disable it (ppr1),"
+                " so there would be no way back; enable it without a guard"
+            )
+        self._note(
+            Guard(
+                requirements=tuple(Requirement(condition=str(each)) for each in self._conditions),
+                until=now() + timedelta(seconds=self._within),
+                previous=next((profile.iccid for profile in profiles if profile.enabled), None),
+            ),
+            TimeLimit.starting(self._within, at=Moment.now()),
+        )
+
+    def _note(self, guard: Guard, limit: TimeLimit) -> None:
+        self._job.check()
+        self._job.guarded(guard, limit=limit.noted())
+
+    def _take_up(self, guard: Guard) -> dict[str, Json]:
+        """Go on where an earlier run was cut off, with what remains of the time."""
+        check_same_eid(self._job, self._means.snapshot().eid)
+        if guard.phase is Phase.GOING_BACK:
+            notes = self._job.notes
+            self._go_back(guard, Reason(kind=str(notes["reason"]), sentence=str(notes["why"])))
+        moment = Moment.now()
+        noted = self._job.notes["limit"]
+        assert isinstance(noted, dict)
+        limit = TimeLimit.read(noted).carried_on(moment)
+        left = limit.left(moment)
+        guard = replace(guard, until=now() + timedelta(seconds=left))
+        self._job.guarded(guard, needed=False, limit=limit.noted())
+        profile = self._means.snapshot().profile(self._iccid)
+        if profile is None or not profile.enabled:
+            self._go_back(
+                guard, Reason(kind="cut-off", sentence="lpad or the device was restarted before it was done")
+            )
+        if not left:
+            self._go_back(guard, Reason(kind="time-limit", sentence="the time was over after a restart"))
+        if guard.phase is Phase.SWITCHING:
+            return self._switch(Purpose(step="enable-profile-again"), seconds=left)
+        return self._watch(guard, seconds=left)
+
+    def _switch(self, purpose: Purpose, *, seconds: float) -> dict[str, Json]:
+        """Have card and modem take the new profile; the time counts from the intent on."""
+        deadline = Deadline.after(seconds)
+        try:
+            done = switch(self._job, self._means, iccid=self._iccid, enabled=True, purpose=purpose)
+        except LpadError as error:
+            self._not_switched(error)
+        except Exception:
+            guard = self._job.change.guard
+            if guard is None:
+                raise  # nothing was sent
+            log.exception("change %d: internal-error", self._job.change.id)
+            self._go_back(guard, _MISTAKE)
+        guard = self._job.change.guard
+        if guard is None:
+            return done  # it was enabled already, and nothing is on trial
+        return self._watch(guard.after(Turn.READ), seconds=deadline.remaining())
+
+    def _not_switched(self, error: LpadError) -> NoReturn:
+        guard = self._job.change.guard
+        if guard is None:
+            raise error  # nothing was sent
+        if isinstance(error, Cancelled):
+            if self._job.stopped:
+                raise Suspended("lpad is stopped while a guarded switch is made") from None
+            self._go_back(guard, Reason(kind="taken-back", sentence="it was taken back"))
+        if isinstance(error, CardError) and not isinstance(error, CardRefused):
+            sentence = f"it did not come up: {error.sentence}"
+            self._go_back(guard, Reason(kind="not-enabled", sentence=sentence))
+        if isinstance(error, CardRefused):
+            self._job.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
+        raise error
+
+    def _watch(self, guard: Guard, *, seconds: float) -> dict[str, Json]:
+        self._job.follow("watch")
+        self._job.guarded(guard, needed=False)
+        watching = Watching(self._job, self._means, guard, deadline=Deadline.after(seconds))
+        try:
+            watching.run()
+        except UnmetError as unmet:
+            self._go_back(watching.guard, Reason(kind=unmet.reason, sentence=str(unmet)))
+        except Suspended:
+            raise
+        except Exception:
+            log.exception("change %d: internal-error", self._job.change.id)
+            self._go_back(watching.guard, _MISTAKE)
+        self._job.show_guard(watching.guard.after(Turn.MET))
+        return {"iccid": self._iccid, "already": False, "guard": "met", "previous": guard.previous}
+
+    def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
+        raise GoingBack(self._job, self._means, guard, reason, iccid=self._iccid).run()

@@ -1,0 +1,165 @@
+"""Going back from a switch whose guard was not met: to the profile before, or through the fallback order."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import (
+    Cancelled,
+    CardBusy,
+    CardError,
+    CardMalformed,
+    CardStatus,
+    CardUnreachable,
+    LpadError,
+    NotFound,
+    SwitchRolledBack,
+    SwitchStuck,
+    internal_error,
+)
+from lpad.engine.change.change import Kind
+from lpad.engine.change.guard import Phase, Turn
+from lpad.engine.running.run import Suspended
+from lpad.engine.switch.switch import Purpose, switch
+
+if TYPE_CHECKING:
+    from lpad.base.errors import Detail
+    from lpad.engine.change.guard import Guard
+    from lpad.engine.running.context import Means
+    from lpad.engine.running.run import Job
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+"""How often a profile is tried while the card goes away or answers nonsense; then the next one is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why: `kind` is stable (time-limit, refused, taken-back, cut-off, not-enabled, no-modem)."""
+
+    kind: str
+    sentence: str
+
+
+class GoingBack:
+    """One return, which may be cut off and taken up again."""
+
+    def __init__(self, job: Job, means: Means, guard: Guard, reason: Reason, *, iccid: str) -> None:
+        self._job = job
+        self._means = means
+        self._guard = guard if guard.phase is Phase.GOING_BACK else guard.after(Turn.UNMET)
+        self._reason = reason
+        self._iccid = iccid
+        policy = means.card.port.policy
+        before: list[str | None] = [guard.previous]
+        if guard.previous is None and policy.keep_enabled:
+            before = []
+        self._order = [
+            *before,
+            *(each for each in policy.fallback if each not in (guard.previous, self._iccid)),
+        ]
+        self._failures: list[str] = []
+
+    def run(self) -> LpadError:
+        """Enable what is next in the order until one is enabled; return the error to end the change with.
+
+        Raises:
+            Suspended: the card went away; it is tried again once it is back.
+            Conflict: another card is in its place.
+        """
+        self._job.bind()
+        number, tries = (int(str(self._job.notes.get(name, 0))) for name in ("candidate", "tries"))
+        while number < len(self._order):
+            if tries < TRIES:
+                self._note(candidate=number, tries=tries + 1)
+                try:
+                    self._enable(self._order[number], first=number == 0)
+                except (CardUnreachable, CardBusy, CardStatus, CardMalformed) as error:
+                    # A card that was just reset may answer anything; only a clear no leads past this profile.
+                    self._failed(number, error)
+                    if tries + 1 < TRIES:
+                        raise Suspended(f"can't go back for now: {error.sentence}", cause=error) from error
+                except (CardError, NotFound) as error:
+                    self._failed(number, error)
+                except LpadError:
+                    raise
+                except Exception as error:
+                    # A mistake in lpad: what fails for one profile may not for the next.
+                    log.exception("change %d: internal-error", self._job.change.id)
+                    self._failed(number, internal_error("enabling it", error))
+                else:
+                    self._job.show_guard(self._guard.after(Turn.RETURNED))
+                    return self._returned(self._order[number])
+            number, tries = number + 1, 0
+        self._job.show_guard(self._guard.after(Turn.EXHAUSTED))
+        return self._stuck()
+
+    def _note(self, *, candidate: int, tries: int) -> None:
+        # What was journalled before leads here too: a full disk must not keep the device from its way home.
+        self._job.guarded(
+            self._guard,
+            needed=False,
+            candidate=candidate,
+            tries=tries,
+            reason=self._reason.kind,
+            why=self._reason.sentence,
+        )
+
+    def _enable(self, iccid: str | None, *, first: bool) -> None:
+        purpose = Purpose(step="go-back" if first else "fall-back")
+        if iccid is None:
+            switch(self._job, self._means, iccid=self._iccid, enabled=False, purpose=purpose)
+        else:
+            switch(self._job, self._means, iccid=iccid, enabled=True, purpose=purpose)
+
+    def _failed(self, number: int, error: LpadError) -> None:
+        name = self._order[number] or "none"
+        log.warning("change %d: can't go back to %s: %s", self._job.change.id, name, error.sentence)
+        self._failures.append(f"{name}: {error.sentence}")
+
+    def _returned(self, iccid: str | None) -> LpadError:
+        if iccid is None:
+            now = "lpad disabled it, as no profile was enabled before"
+        elif iccid == self._guard.previous:
+            now = f"lpad went back to profile {iccid}, which was enabled before"
+        else:
+            now = f"the profile before could not be enabled, and lpad enabled {iccid} of the fallback order"
+        class_ = Cancelled if self._reason.kind == "taken-back" else SwitchRolledBack
+        error = class_(f"{self._told()}; {now}")
+        error.details.update(self._details(enabled=iccid))
+        return error
+
+    def _stuck(self) -> LpadError:
+        card = self._means.snapshot()
+        enabled = next((each.iccid for each in card.profiles if each.enabled), None)
+        remedy = "enable another by hand"
+        if card.eid is not None and self._order:
+            self._means.stuck(self._job.change, card.eid, wanted=tuple(self._order), unwanted=self._iccid)
+            remedy = f"lpad goes on trying, as 'lpactl status' tells; or {remedy}"
+        now = f"profile {enabled} is enabled" if enabled else "no profile is enabled"
+        error = SwitchStuck(
+            f"{self._told()}; neither the profile before nor one of the fallback order could be enabled, and"
+            f" as far as lpad can see {now}; {remedy}",
+        )
+        error.details.update(self._details(enabled=enabled))
+        return error
+
+    def _told(self) -> str:
+        seen = self._guard.told()
+        switch = f"the guarded switch to profile {self._iccid}"
+        if self._job.change.kind is Kind.DOWNLOAD:
+            switch = f"profile {self._iccid} is installed, but the guarded switch to it"
+        return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "")
+
+    def _details(self, *, enabled: str | None) -> dict[str, Detail]:
+        return {
+            "enabled": enabled or "",
+            "previous": self._guard.previous or "",
+            "reason": self._reason.kind,
+            "seen": self._guard.told(),
+            "unmet": ", ".join(each.condition for each in self._guard.unmet),
+            "failed": "; ".join(self._failures),
+        }

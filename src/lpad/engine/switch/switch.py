@@ -1,0 +1,300 @@
+"""Changing which profile is enabled, and making sure afterwards that card and modem agree on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, CardRefused, CardUnreachable, NotFound
+from lpad.base.identifiers import Iccid
+from lpad.card.modem_refresh import Holding, Refresh
+from lpad.engine.change.change import now
+from lpad.engine.running.same_card import check_same_card
+from lpad.engine.snapshot import reading
+from lpad.engine.switch.asking_again import did_nothing, ways, when_not_busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Json
+    from lpad.engine.running.context import Means
+    from lpad.engine.running.run import Job
+    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.switch.asking_again import Way
+    from lpad.lpa.euicc import Euicc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """Why a profile is switched.
+
+    `step` names the switch in the change, None by its verb. `before` is called with the card's profiles right
+    before the switch is sent, and may refuse it.
+    """
+
+    step: str | None = None
+    before: Callable[[tuple[Profile, ...]], None] | None = None
+
+
+PLAIN = Purpose()
+
+
+def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpose = PLAIN) -> dict[str, Json]:
+    """Enable or disable a profile, and see that the card reports it so and the modem reads it so.
+
+    Raises:
+        NotFound: the card holds no such profile.
+        Conflict: the card was swapped, or the settings forbid it.
+        CardRefused: the card says no, in whatever way it is asked.
+        CardError: the card did not come back, reports the old state when its time to restart is over, or
+            the modem reads another profile after all that could be done.
+    """
+    verb = "enable" if enabled else "disable"
+    deadline = Deadline.after(means.patience.switch)
+    refresh = prepared(job, means, deadline=deadline)
+    asked = _Switch(job, means, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
+    sent = when_not_busy(lambda: asked.ask(deadline=deadline), job=job, refresh=refresh, deadline=deadline)
+    if not sent and refresh.agreed(_holding(means.snapshot().profiles)):
+        return {"iccid": iccid, "already": True}
+
+    def holds(seen: tuple[Profile, ...]) -> bool:
+        found = reading.find(seen, iccid)
+        return found is not None and found.enabled is enabled
+
+    verify(
+        job,
+        means,
+        holds,
+        lost=asked.lost,
+        wanted=f"profile {iccid} is {verb}d",
+        refresh=refresh,
+        refreshing=sent and asked.refreshing,
+        deadline=deadline,
+    )
+    return {"iccid": iccid, "already": not sent}
+
+
+def see_through(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Json]:
+    """End a switch that was cut off and that the card has made: see that the modem reads it so.
+
+    Nothing is asked of the card but what it holds.
+
+    Raises:
+        CardError: the modem reads another profile after all that could be done, or the port is gone.
+    """
+    deadline = Deadline.after(means.patience.switch)
+    job.follow("resume")
+    refresh = _acquainted(job, means, deadline=deadline)
+    if not refresh.agreed(_holding(means.snapshot().profiles)):
+        verify(
+            job,
+            means,
+            lambda _seen: True,
+            lost=None,
+            wanted=f"the {job.change.kind} is done",
+            refresh=refresh,
+            deadline=deadline,
+        )
+    return result
+
+
+def prepared(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
+    """Return what will see to the modem, acquainted with it.
+
+    Raises:
+        CardError: the port is gone.
+    """
+    job.step("ask-modem")
+    return _acquainted(job, means, deadline=deadline)
+
+
+def _acquainted(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
+    refresh = Refresh(means.card, tell=job.follow, reading=means.patience.read)
+    enabled = any(profile.enabled for profile in means.snapshot().profiles)
+    refresh.prepare(enabled=enabled, deadline=deadline)
+    return refresh
+
+
+class _Switch:
+    """The asking: what is sent, and what came of it."""
+
+    def __init__(
+        self, job: Job, means: Means, refresh: Refresh, *, iccid: str, enabled: bool, purpose: Purpose
+    ) -> None:
+        self._job = job
+        self._means = means
+        self._iccid = iccid
+        self._enabled = enabled
+        self._verb = "enable" if enabled else "disable"
+        self._purpose = purpose
+        wanted = means.card.port.refresh  # the settings beat the quirks
+        if wanted is None:
+            wanted = refresh.refresh_flag
+        self.refreshing = wanted is not False
+        """Whether the card asks for a REFRESH, in the way that was used last."""
+        self.lost: CardError | None = None
+        """What came in place of an answer."""
+
+    def ask(self, *, deadline: Deadline) -> bool:
+        """Ask the card in a session of its own; return whether there was anything to do."""
+        self._job.step("read-profiles")
+        with self._means.card.session(deadline=deadline) as euicc:
+            check_same_card(self._job, euicc, deadline=deadline)
+            profiles = reading.read_profiles(euicc, deadline=deadline)
+            profile = self._found(profiles)
+            if profile.enabled is self._enabled:
+                self._means.observe(euicc, deadline)
+                return False
+            if self._purpose.step is None:
+                self._check_policy()
+            if self._purpose.before is not None:
+                self._purpose.before(profiles)
+            self._job.irreversible(self._purpose.step or f"{self._verb}-profile", iccid=self._iccid)
+            self._insist(euicc, profile, deadline=deadline)
+        return True
+
+    def _insist(self, euicc: Euicc, profile: Profile, *, deadline: Deadline) -> None:
+        refusal: CardError | None = None
+        for way in ways(profile, refresh=self.refreshing):
+            if refusal is not None:
+                self._job.follow(way.step(self._verb))
+            self.refreshing = way.refresh
+            try:
+                self.lost = attempt(lambda: self._send(euicc, way, deadline=deadline))  # noqa: B023 - called at once
+            except CardRefused as error:
+                met: CardError = error
+            else:
+                if self.lost is None or not did_nothing(self.lost):
+                    return
+                met = self.lost
+            # The first answer is the one to tell: the others are often that the ICCID or AID is wrong.
+            refusal = refusal or met
+            if not did_nothing(met):
+                raise met if _says_busy(met) else refusal
+            if self._find(euicc, deadline=deadline).enabled is self._enabled:
+                return  # it says no and has done it
+        assert refusal is not None
+        raise refusal
+
+    def _check_policy(self) -> None:
+        policy = self._means.card.port.policy
+        if not self._enabled:
+            policy.check_disable(self._iccid)
+        # A card that was busy is asked again, which is still the same switch.
+        others = [each for each in self._means.changes() if each.id != self._job.change.id]
+        policy.check_limit(others, present=now())
+
+    def _find(self, euicc: Euicc, *, deadline: Deadline) -> Profile:
+        return self._found(reading.read_profiles(euicc, deadline=deadline))
+
+    def _found(self, profiles: tuple[Profile, ...]) -> Profile:
+        profile = reading.find(profiles, self._iccid)
+        if profile is None:
+            raise NotFound(
+                f"can't {self._verb}: the card holds no profile {self._iccid}; 'lpactl profiles' lists them"
+            )
+        return profile
+
+    def _send(self, euicc: Euicc, way: Way, *, deadline: Deadline) -> None:
+        act = euicc.enable_profile if self._enabled else euicc.disable_profile
+        act(way.target, refresh=way.refresh, deadline=deadline)
+
+
+def _says_busy(error: CardError) -> bool:
+    return error.details.get("reason") == "catBusy"
+
+
+def attempt(act: Callable[[], object]) -> CardError | None:
+    """Do something irreversible; an answer that never came, or that says nothing clear, is returned.
+
+    A card that its modem resets before its answer is fetched answers the fetching with 6F00: then the
+    card's state tells what came of it, and no status word does.
+
+    Raises:
+        CardRefused: the card said no.
+    """
+    try:
+        act()
+    except CardRefused:
+        raise
+    except CardError as error:
+        return error
+    return None
+
+
+def verify(
+    job: Job,
+    means: Means,
+    holds: Callable[[tuple[Profile, ...]], bool],
+    *,
+    lost: CardError | None,
+    wanted: str,
+    refresh: Refresh | None = None,
+    refreshing: bool = False,
+    deadline: Deadline,
+) -> None:
+    """Read the card until what was wanted holds, publish it, and see that the modem reads it too.
+
+    After a REFRESH the modem resets the card: for some seconds channels are refused, and some cards
+    still report the old state until the modem has carried out the REFRESH.
+
+    Args:
+        job: whose steps tell what was needed.
+        means: to reach the card.
+        holds: whether a list of profiles is what was wanted.
+        lost: what came in place of the card's answer; None: it said yes.
+        wanted: in words, for the error.
+        refresh: what sees to the modem; None where a change doesn't concern it.
+        refreshing: whether the card asks the modem for a REFRESH.
+        deadline: for the card, where there is no modem.
+
+    Raises:
+        CardError: it doesn't hold when the time is over, or the card did not come back.
+    """
+    job.follow("verify")
+    before = means.snapshot().profiles
+    if isinstance(lost, CardUnreachable):
+        means.card.drop()
+
+    def look(within: Deadline) -> Holding | None:
+        with means.card.session(deadline=within) as euicc:
+            seen = reading.read_profiles(euicc, deadline=within)
+            if not holds(seen):
+                return None
+            means.observe(euicc, within)
+        means.outbox.wake()
+        return _holding(seen, before)
+
+    refresh = refresh or Refresh(means.card, tell=job.follow, reading=means.patience.read)
+    outcome = refresh.settle(look, asked=refreshing, answered=lost is None, deadline=deadline)
+    if outcome.good:
+        return
+    if outcome.holding is not None:
+        raise CardError(
+            f"the card reports that {wanted}, but the modem still reads another one, whatever was tried (the"
+            " change's steps say what); restart the modem, and look whether it registers",
+            retryable=True,
+        )
+    if lost is not None:
+        raise lost
+    if isinstance(outcome.error, CardRefused):
+        # Not as it is: a card that refuses its list has not refused what it said yes to.
+        raise CardError(
+            f"the card said yes, and then did not tell whether {wanted}: {outcome.error.sentence}",
+            retryable=True,
+        )
+    if outcome.error is not None:
+        raise outcome.error
+    raise CardError(
+        f"the card said yes, but doesn't report that {wanted}; read it again with 'lpactl info --refresh',"
+        " and restart the modem if it still doesn't",
+        retryable=True,
+    )
+
+
+def _holding(profiles: tuple[Profile, ...], before: tuple[Profile, ...] = ()) -> Holding:
+    enabled = next((Iccid.parse(profile.iccid) for profile in profiles if profile.enabled), None)
+    # Those that were deleted may still be read too.
+    known = frozenset(Iccid.parse(profile.iccid) for profile in (*profiles, *before))
+    return Holding(enabled=enabled, others=known - {enabled})

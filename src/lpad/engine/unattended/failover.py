@@ -1,0 +1,343 @@
+"""Failover: a profile that fails its health rule for long gives way to the next one, under a guard.
+
+    unwatched ──▶ well ◀──▶ ailing ──▶ switching ──▶ resting ──▶ unwatched
+
+Without the policy there is no thread and no wake-up.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.condition import ConditionKind
+from lpad.base.deadline import Deadline
+from lpad.base.errors import InternalError, LpadError, ServerError
+from lpad.base.liveness import resting
+from lpad.engine.change.change import FAILOVER, Kind, State, now
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.remote.reachability import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.condition import Condition
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+    from lpad.engine.running.registration_query import Inquiry
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+_LOOK = 20.0
+"""Seconds for one condition."""
+_SWITCHING_KINDS = frozenset({Kind.ENABLE, Kind.DISABLE, Kind.DOWNLOAD, Kind.RESET})
+
+
+class Standing(enum.StrEnum):
+    """How the enabled profile is doing."""
+
+    UNWATCHED = "unwatched"  # it has no rule, or was not looked at yet
+    WELL = "well"
+    AILING = "ailing"
+    SWITCHING = "switching"  # the next one is on trial
+    RESTING = "resting"  # a switch was tried a while ago; nothing is done before the cool-down is over
+
+
+class Sign(enum.StrEnum):
+    """What leads from one to the next."""
+
+    NO_RULE = "no-rule"
+    GOOD = "good"
+    BAD = "bad"
+    LASTED = "lasted"
+    TRIED = "tried"
+    RESTED = "rested"
+
+
+TRANSITIONS: dict[tuple[Standing, Sign], Standing] = {
+    (Standing.UNWATCHED, Sign.NO_RULE): Standing.UNWATCHED,
+    (Standing.UNWATCHED, Sign.GOOD): Standing.WELL,
+    (Standing.UNWATCHED, Sign.BAD): Standing.AILING,
+    (Standing.WELL, Sign.NO_RULE): Standing.UNWATCHED,
+    (Standing.WELL, Sign.GOOD): Standing.WELL,
+    (Standing.WELL, Sign.BAD): Standing.AILING,
+    (Standing.AILING, Sign.NO_RULE): Standing.UNWATCHED,
+    (Standing.AILING, Sign.GOOD): Standing.WELL,
+    (Standing.AILING, Sign.BAD): Standing.AILING,
+    (Standing.AILING, Sign.LASTED): Standing.SWITCHING,
+    (Standing.SWITCHING, Sign.TRIED): Standing.RESTING,
+    (Standing.RESTING, Sign.RESTED): Standing.UNWATCHED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailoverStatus:
+    """As everybody is shown it: since when a profile is ailing, and until when nothing is done."""
+
+    standing: Standing = Standing.UNWATCHED
+    profile: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    seen: str | None = None
+
+
+class Failover:
+    """One card's, in a thread of its own: looks at the profile, and asks for a switch like anybody else."""
+
+    def __init__(
+        self,
+        euicc: str,
+        policy: FailoverPolicy,
+        *,
+        hub: Hub,
+        snapshot: Callable[[], Snapshot],
+        changes: Callable[[], list[Change]],
+        inquiry: Inquiry,
+        switch: Callable[[str, dict[str, Json]], Change],
+    ) -> None:
+        """Prepare; nothing is looked at before `start`.
+
+        Args:
+            euicc: the card.
+            policy: what to do.
+            hub: tells what happens to the card, and is told of each standing.
+            snapshot: returns the card as it was last read.
+            changes: returns the card's changes that are kept, newest first.
+            inquiry: asks the modem.
+            switch: asks for a profile to be enabled under a guard.
+        """
+        self._euicc = euicc
+        self._policy = policy
+        self._hub = hub
+        self._snapshot = snapshot
+        self._changes = changes
+        self._inquiry = inquiry
+        self._switch = switch
+        self._news = threading.Event()
+        self._stopping = False
+        self._ailing_until: Deadline | None = None
+        self.status = FailoverStatus()
+        """The present one."""
+        self._thread = threading.Thread(target=self._run, name=f"failover-{euicc}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._subscription = self._hub.subscribe(self._news.set)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it looks."""
+        return self._thread.is_alive()
+
+    def looks_at(self, inquiry: Inquiry) -> bool:
+        """Whether this is how it asks the modem: a card that was taken away and named again has another."""
+        return self._inquiry is inquiry
+
+    def stop(self) -> None:
+        """Have it end; a switch goes on by itself."""
+        self._stopping = True
+        self._news.set()
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait until it has ended; a look under way is given until the deadline."""
+        if self._thread.is_alive():
+            self._thread.join(deadline.remaining())
+
+    def _run(self) -> None:
+        act = self._take_up
+        while not self._stopping:
+            try:
+                act()
+            except Exception as error:
+                # Nothing in here may end what may be the device's only way home.
+                if isinstance(error, LpadError) and not isinstance(error, InternalError):
+                    log.warning("%s: failover: %s (%s)", self._euicc, error, error.kind)
+                else:
+                    log.exception("%s: failover: internal-error", self._euicc)
+                self._goes(Standing.UNWATCHED)
+                self._pause(self._policy.cooldown, early=False)
+            act = self._step
+        self._subscription.close()
+
+    def _take_up(self) -> None:
+        """Go on where an earlier run of lpad was: with a switch under way, or in the cool-down behind it."""
+        last = self._latest()
+        if last is None:
+            return
+        if not last.state.ended:
+            self._goes(Standing.SWITCHING, profile=str(last.params["iccid"]))
+            self._await_end(last)
+            self._rest()
+            return
+        gone = max(0.0, (now() - (last.ended_at or now())).total_seconds())
+        if gone < self._policy.cooldown:
+            left = self._policy.cooldown - gone
+            self._goes(Standing.RESTING, until=now() + timedelta(seconds=left))
+            self._pause(left, early=False)
+            self._sign(Sign.RESTED)
+
+    def _step(self) -> None:
+        """Look once, act if need be, and wait until the next look."""
+        card = self._snapshot()
+        enabled = next((profile.iccid for profile in card.profiles if profile.enabled), None)
+        rule = self._policy.rule(enabled)
+        if rule is None or card.state is not CardState.READY:
+            self._sign(Sign.NO_RULE, profile=enabled)
+            self._ailing_until = None
+            self._pause(None)
+            return
+        if enabled != self.status.profile:
+            self._ailing_until = None
+        seen = None if self._others_at_work() else self._look(rule)
+        if seen == "":
+            self._ailing_until = None
+            self._sign(Sign.GOOD, profile=enabled)
+        elif seen is not None and self._lasts(rule, seen):
+            self._fail_over(rule, card)
+            return
+        self._pause(rule.interval)
+
+    def _look(self, rule: HealthRule) -> str | None:
+        """Return what is wrong with the profile; empty: nothing; None: it can't be told."""
+        for condition in rule.conditions:
+            seen = self._fault(condition)
+            if seen is None or seen:
+                return seen if seen is None else f"{condition}: {seen}"
+        return ""
+
+    def _fault(self, condition: Condition) -> str | None:
+        deadline = Deadline.after(_LOOK)
+        if condition.kind is ConditionKind.REGISTERED:
+            status = self._inquiry.ask(deadline=deadline)
+            if not status:
+                return None
+            return "" if any(each.registered for each in status) else ", ".join(map(str, status))
+        try:
+            reach(condition, deadline=deadline)
+        except ServerError as error:
+            return error.sentence
+        return ""
+
+    def _lasts(self, rule: HealthRule, seen: str) -> bool:
+        """Take note of a fault, and return whether it has lasted long enough."""
+        if self._ailing_until is None:
+            self._ailing_until = Deadline.after(rule.lasting)
+            self._sign(
+                Sign.BAD,
+                profile=rule.iccid,
+                since=now(),
+                until=now() + timedelta(seconds=rule.lasting),
+                seen=seen,
+            )
+        else:
+            same = self.status
+            self._sign(Sign.BAD, profile=rule.iccid, since=same.since, until=same.until, seen=seen)
+        return self._ailing_until.passed
+
+    def _fail_over(self, rule: HealthRule, card: Snapshot) -> None:
+        """Have the next profile tried, and rest whatever comes of it."""
+        self._ailing_until = None
+        wanted = self._policy.following(
+            self._tried_last(rule.iccid),
+            installed=frozenset(profile.iccid for profile in card.profiles),
+            enabled=rule.iccid,
+        )
+        seen = self.status.seen
+        if wanted is None:
+            log.warning("%s: failover: the card holds no other profile of the order", self._euicc)
+        self._sign(Sign.LASTED, profile=wanted.iccid if wanted else rule.iccid, seen=seen)
+        if wanted is not None:
+            log.warning("%s: failover from profile %s to %s: %s", self._euicc, rule.iccid, wanted.iccid, seen)
+            until: list[Json] = [str(condition) for condition in wanted.conditions]
+            self._await_end(self._switch(wanted.iccid, {"until": until, "within": self._policy.within}))
+        self._rest()
+
+    def _rest(self) -> None:
+        """Do nothing until the cool-down is over."""
+        self._sign(Sign.TRIED, until=now() + timedelta(seconds=self._policy.cooldown))
+        self._pause(self._policy.cooldown, early=False)
+        self._sign(Sign.RESTED)
+
+    def _await_end(self, change: Change) -> None:
+        while True:
+            self._news.clear()  # before it is looked whether to stop: `stop` sets it last
+            if self._stopping:
+                return
+            current = next((each for each in self._changes() if each.id == change.id), None)
+            if current is None or current.state.ended:
+                return
+            with resting():
+                self._news.wait()
+
+    def _tried_last(self, enabled: str) -> str:
+        """Return the profile behind which the order goes on: the one tried in vain, or the enabled one."""
+        last = self._latest()
+        in_vain = last is not None and last.state is State.FAILED and last.guard is not None
+        if last is not None and in_vain and last.guard is not None and last.guard.previous == enabled:
+            return str(last.params["iccid"])
+        return enabled
+
+    def _latest(self) -> Change | None:
+        return next((each for each in self._changes() if each.origin == FAILOVER), None)
+
+    def _others_at_work(self) -> bool:
+        """Whether a switch is under way: then the profile is on trial, and looked at by its own guard."""
+        return any(not each.state.ended and each.kind in _SWITCHING_KINDS for each in self._changes())
+
+    def _sign(
+        self,
+        sign: Sign,
+        *,
+        profile: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        seen: str | None = None,
+    ) -> None:
+        following = TRANSITIONS.get((self.status.standing, sign))
+        if following is None:
+            raise InternalError(f"failover that is {self.status.standing} knows no '{sign}'")
+        self._goes(following, profile=profile, since=since, until=until, seen=seen)
+
+    def _goes(
+        self,
+        standing: Standing,
+        *,
+        profile: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        seen: str | None = None,
+    ) -> None:
+        before = self.status
+        self.status = FailoverStatus(standing=standing, profile=profile, since=since, until=until, seen=seen)
+        if replace(before, seen=None) != replace(self.status, seen=None):
+            log.info("%s: failover: %s", self._euicc, standing)
+            self._hub.publish(
+                "failover", {"euicc": self._euicc, **msgspec.to_builtins(self.status)}, euicc=self._euicc
+            )
+
+    def _pause(self, seconds: float | None, *, early: bool = True) -> None:
+        """Wait until the next look; where `early`, the end of another's change ends it too."""
+        deadline = None if seconds is None else Deadline.after(seconds)
+        while deadline is None or not deadline.passed:
+            self._news.clear()  # as above
+            if self._stopping:
+                return
+            if early and any(self._matters(event.type, event.data) for event in self._subscription.take()):
+                return
+            with resting():
+                self._news.wait(None if deadline is None else deadline.remaining())
+
+    def _matters(self, type_: str, data: dict[str, Json]) -> bool:
+        if type_ == "change":
+            ended = data["state"] in (State.DONE, State.FAILED, State.CANCELLED)
+            return ended and data["euicc"] == self._euicc and data["kind"] in _SWITCHING_KINDS
+        return type_ == "lost" or (type_ == "euicc" and data["name"] == self._euicc)

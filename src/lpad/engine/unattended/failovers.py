@@ -1,0 +1,141 @@
+"""The failovers of all cards whose settings ask for one; mostly none."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.engine.change.change import FAILOVER, Kind
+from lpad.engine.unattended.failover import Failover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.idempotency import Submission
+    from lpad.engine.policy.health_rules import FailoverPolicy
+    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.registration_query import Inquiry
+    from lpad.engine.snapshot.snapshot import Snapshot
+    from lpad.engine.unattended.failover import FailoverStatus
+
+
+class Looked(Protocol):
+    """What failover looks at: a card as it was last read, and how its modem is registered."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The card as it was last read."""
+
+    @property
+    def inquiry(self) -> Inquiry:
+        """What asks the modem how it is registered."""
+
+
+class Submit(Protocol):
+    """Queues a change, as `Engine.submit` does."""
+
+    def __call__(self, euicc: str, kind: Kind, *, params: dict[str, Json], origin: str) -> Submission:
+        """Return it."""
+
+
+class Failovers:
+    """Started and stopped together."""
+
+    def __init__(
+        self,
+        ports: Sequence[CardPort],
+        *,
+        worker: Callable[[str], Looked],
+        book: Book,
+        hub: Hub,
+        submit: Submit,
+    ) -> None:
+        """Prepare those that the ports ask for.
+
+        Args:
+            ports: the cards.
+            worker: returns a card's worker.
+            book: where their changes are written.
+            hub: tells of them.
+            submit: queues a change.
+        """
+        self._worker = worker
+        self._book = book
+        self._hub = hub
+        self._submit = submit
+        self._policies = _policies(ports)
+        self._failovers: Mapping[str, Failover] = {
+            name: self._made(name, policy) for name, policy in self._policies.items()
+        }
+        self._leaving: tuple[Failover, ...] = ()
+
+    def become(self, ports: Sequence[CardPort]) -> None:
+        """End those that the ports ask for no more, begin those that are new, or new in what they do."""
+        before, policies = self._failovers, _policies(ports)
+        kept = {
+            name: failover
+            for name, failover in before.items()
+            if self._policies[name] == policies.get(name) and failover.looks_at(self._worker(name).inquiry)
+        }
+        new = {name: self._made(name, policy) for name, policy in policies.items() if name not in kept}
+        gone = [failover for name, failover in before.items() if name not in kept]
+        self._leaving = (*(each for each in self._leaving if each.alive), *gone)
+        self._policies, self._failovers = policies, {**kept, **new}
+        for failover in gone:
+            failover.stop()
+        for failover in new.values():
+            failover.start()
+
+    def start(self) -> None:
+        """Have all begin to look."""
+        for failover in self._failovers.values():
+            failover.start()
+
+    def stop(self) -> None:
+        """Have all end."""
+        for failover in (*self._failovers.values(), *self._leaving):
+            failover.stop()
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait until all have ended."""
+        for failover in (*self._failovers.values(), *self._leaving):
+            failover.join(deadline=deadline)
+
+    @property
+    def all_alive(self) -> bool:
+        """Whether each of them looks."""
+        return all(failover.alive for failover in self._failovers.values())
+
+    @property
+    def any_alive(self) -> bool:
+        """Whether one of them has not ended."""
+        return any(failover.alive for failover in (*self._failovers.values(), *self._leaving))
+
+    def status(self, euicc: str) -> FailoverStatus | None:
+        """Return how a card's stands; None where it has none."""
+        failover = self._failovers.get(euicc)
+        return failover.status if failover is not None else None
+
+    def _made(self, name: str, policy: FailoverPolicy) -> Failover:
+        worker = self._worker(name)
+        return Failover(
+            name,
+            policy,
+            hub=self._hub,
+            snapshot=lambda: worker.snapshot,
+            changes=partial(self._book.changes, euicc=name),
+            inquiry=worker.inquiry,
+            switch=partial(self._switch, name),
+        )
+
+    def _switch(self, name: str, iccid: str, guard: dict[str, Json]) -> Change:
+        params: dict[str, Json] = {"iccid": iccid, "guard": guard}
+        return self._submit(name, Kind.ENABLE, params=params, origin=FAILOVER).change
+
+
+def _policies(ports: Sequence[CardPort]) -> dict[str, FailoverPolicy]:
+    return {port.name: port.failover for port in ports if port.failover is not None}

@@ -1,0 +1,146 @@
+"""A card without an operational profile gets one from its default SM-DP+, unasked, where the settings say so.
+
+Each attempt is a change like any other. How many there were, and when the next is due, is in the journal
+before it begins: a device that restarts again and again must not ask the server each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.backoff import Backoff
+from lpad.base.errors import LpadError
+from lpad.engine.change.change import EID, PROVISION, Kind
+from lpad.engine.snapshot.snapshot import CardState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.journal import Journal
+    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.context import Patience
+    from lpad.engine.running.held_card import Card
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
+_TROUBLED = 60.0
+"""Seconds until it is tried again where the journal can't be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisioningState:
+    """How many attempts there were for a card, and when the next is due, in seconds since 1970."""
+
+    attempts: int = 0
+    next_at: float = 0.0
+
+
+class Provisioning:
+    """Decides for one card; used by its worker's thread."""
+
+    def __init__(
+        self,
+        card: Card,
+        *,
+        book: Book,
+        journal: Journal,
+        patience: Patience,
+        submit: Callable[[Change], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            card: whose settings say whether it is to be provided for.
+            book: where the changes are written.
+            journal: keeps the state over restarts.
+            patience: says for how long an attempt goes on while the server says "later".
+            submit: queues a change.
+        """
+        self._card = card
+        self._book = book
+        self._journal = journal
+        self._patience = patience
+        self._submit = submit
+        self._due_at: float | None = None
+        self._change_id: int | None = None
+
+    @property
+    def due_at(self) -> float | None:
+        """When to begin an attempt, in monotonic time; None: not as things are."""
+        return self._due_at
+
+    def state(self, eid: str | None) -> ProvisioningState | None:
+        """Return what is known of a card, None where it isn't provided for."""
+        if not self._card.port.provision or eid is None:
+            return None
+        try:
+            return self._journal.memos.get(_name(eid), ProvisioningState) or ProvisioningState()
+        except LpadError as error:
+            log.debug("%s: %s (%s)", self._card.port.name, error, error.kind)
+            return ProvisioningState()
+
+    def look(self, card: Snapshot) -> None:
+        """See, after the card was read or an attempt has ended, whether and when to begin one."""
+        self._due_at = None
+        if not self._card.port.provision or card.state is not CardState.READY or card.eid is None:
+            return
+        if any(profile.profile_class == "operational" for profile in card.profiles):
+            if self.state(card.eid) != ProvisioningState():
+                self._journal.memos.drop(_name(card.eid))
+            return
+        if not self._address(card) or self._under_way():
+            return
+        state = self.state(card.eid) or ProvisioningState()
+        # A clock that was set meanwhile must not put it off for years.
+        wait = min(max(0.0, state.next_at - time.time()), BACKOFF.longest)
+        self._due_at = time.monotonic() + wait
+
+    def begin(self, card: Snapshot) -> None:
+        """Begin an attempt: noted with the moment of the next one, then queued."""
+        self._due_at = None
+        if card.eid is None:
+            return
+        state = self.state(card.eid) or ProvisioningState()
+        attempts = state.attempts + 1
+        following = ProvisioningState(attempts=attempts, next_at=time.time() + BACKOFF.after(attempts))
+        params: dict[str, Json] = {
+            "default": True,
+            "confirm": False,
+            "enable": True,
+            "when_online": True,
+            "retry_for": self._patience.retry,
+        }
+        try:
+            self._journal.memos.put(_name(card.eid), following)
+            change = self._book.add(
+                card.name, Kind.DOWNLOAD, params=params, secrets={EID: card.eid}, origin=PROVISION
+            )
+        except LpadError as error:
+            log.warning("%s: can't be provided with a profile now: %s (%s)", card.name, error, error.kind)
+            self._due_at = time.monotonic() + _TROUBLED
+            return
+        log.info("%s: no operational profile; asking %s for one", card.name, self._address(card))
+        self._change_id = change.id
+        self._submit(change)
+
+    def _address(self, card: Snapshot) -> str | None:
+        if self._card.port.default_smdp is not None:
+            return str(self._card.port.default_smdp)
+        return card.addresses.default_smdp if card.addresses is not None else None
+
+    def _under_way(self) -> bool:
+        """Whether a download for this card has not ended, lpad's own or anybody's."""
+        return any(
+            change.kind is Kind.DOWNLOAD and not change.state.ended
+            for change in self._book.changes(euicc=self._card.port.name)
+        )
+
+
+def _name(eid: str) -> str:
+    return f"provision {eid}"

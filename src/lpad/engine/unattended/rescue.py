@@ -1,0 +1,212 @@
+"""The way out of a guarded switch that ended stuck: what was wanted is tried again until it is enabled.
+
+Such a switch could enable neither the profile before nor one of the fallback order, and nobody sits at the
+device. So lpad goes through them again, round after round at growing intervals, and at once when the card
+comes back or lpad is started. Each attempt is a change like any other. What is wanted, and how often it was
+tried, is in the journal: a restart is no end of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.backoff import Backoff
+from lpad.base.errors import LpadError
+from lpad.engine.change.change import EID, RESCUE, Kind, State
+from lpad.engine.snapshot.snapshot import CardState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.journal import Journal
+    from lpad.engine.running.change_store import Book
+    from lpad.engine.snapshot.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+BACKOFF = Backoff((30, 60, 300, 900, 1800, 3600))
+"""Between two rounds through what is wanted."""
+REST = 30.0
+"""Seconds that lie between two attempts, however often the card goes and comes back."""
+_TROUBLED = 60.0
+"""Seconds until it is tried again where the journal can't be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RescueState:
+    """What is tried, and how far it has got; moments in seconds since 1970.
+
+    `change` ended stuck; `wanted` are ICCIDs in the order in which they are tried, None for no profile at
+    all; `unwanted` is the profile that was not kept.
+    """
+
+    change: int
+    wanted: tuple[str | None, ...]
+    unwanted: str
+    since: float
+    attempts: int = 0
+    next_at: float = 0.0
+
+
+class Rescue:
+    """Decides for one card; used by its worker's thread, and looked at by any other."""
+
+    def __init__(
+        self, euicc: str, *, book: Book, journal: Journal, hub: Hub, submit: Callable[[Change], None]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            euicc: the card.
+            book: where the changes are written.
+            journal: keeps the state over restarts.
+            hub: is told of each state.
+            submit: queues a change.
+        """
+        self._euicc = euicc
+        self._book = book
+        self._journal = journal
+        self._hub = hub
+        self._submit = submit
+        self._known: dict[str, RescueState | None] = {}
+        self._due_at: float | None = None
+        self._away = True
+        self._rests_until = -math.inf
+
+    @property
+    def due_at(self) -> float | None:
+        """When to begin an attempt, in monotonic time; None: not as things are."""
+        return self._due_at
+
+    def state(self, eid: str | None) -> RescueState | None:
+        """Return what is tried on a card; None where nothing is, or the journal can't be read."""
+        if eid is None:
+            return None
+        if eid not in self._known:
+            try:
+                self._known[eid] = self._journal.memos.get(_name(eid), RescueState)
+            except LpadError as error:
+                log.debug("%s: %s (%s)", self._euicc, error, error.kind)
+                return None
+        return self._known[eid]
+
+    def stuck(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
+        """Take over from a switch that is about to end stuck.
+
+        Args:
+            change: the switch.
+            eid: of the card.
+            wanted: what it tried in vain.
+            unwanted: the profile that was not kept.
+        """
+        self._away = False
+        self._rests_until = time.monotonic() + REST
+        present = time.time()
+        state = RescueState(
+            change=change.id,
+            wanted=wanted,
+            unwanted=unwanted,
+            since=present,
+            next_at=present + BACKOFF.after(1),
+        )
+        self._keep(eid, state)
+
+    def look(self, card: Snapshot) -> None:
+        """See, after the card was read or an attempt has ended, whether and when to begin one."""
+        self._due_at = None
+        if card.state is not CardState.READY or card.eid is None:
+            self._away = True
+            return
+        state = self.state(card.eid)
+        if state is None:
+            self._away = False
+            return
+        if self._is_over(card, state):
+            log.info("%s: the rescue after change %d is over", self._euicc, state.change)
+            self._keep(card.eid, None)
+        elif not any(each.origin == RESCUE for each in self._mine(self._book.unended())):
+            # A clock that was set meanwhile must not put it off for years.
+            wait = 0.0 if self._away else min(max(0.0, state.next_at - time.time()), BACKOFF.longest)
+            self._due_at = max(time.monotonic() + wait, self._rests_until)
+
+    def begin(self, card: Snapshot) -> None:
+        """Begin an attempt: noted with the moment of the next one, then queued."""
+        self._due_at = None
+        state = self.state(card.eid)
+        if card.eid is None or state is None:
+            return
+        candidates = _candidates(card, state)
+        iccid = candidates[state.attempts % len(candidates)]
+        attempts = state.attempts + 1
+        rounds, rest = divmod(attempts, len(candidates))
+        wait = 0.0 if rest else BACKOFF.after(rounds + 1)
+        kind, wanted = (Kind.DISABLE, state.unwanted) if iccid is None else (Kind.ENABLE, iccid)
+        params: dict[str, Json] = {"iccid": wanted}
+        try:
+            change = self._book.add(self._euicc, kind, params=params, secrets={EID: card.eid}, origin=RESCUE)
+        except LpadError as error:
+            log.warning("%s: can't be rescued now: %s (%s)", self._euicc, error, error.kind)
+            self._due_at = time.monotonic() + _TROUBLED
+            return
+        log.warning(
+            "%s: attempt %d to get out of what change %d left: %s profile %s",
+            self._euicc, attempts, state.change, kind, wanted,
+        )  # fmt: skip
+        self._away = False
+        self._rests_until = time.monotonic() + (0.0 if rest else REST)
+        self._keep(card.eid, replace(state, attempts=attempts, next_at=time.time() + wait))
+        self._submit(change)
+
+    def _is_over(self, card: Snapshot, state: RescueState) -> bool:
+        """Whether a switch since was made, lpad's own or somebody's, or nothing that is wanted is there."""
+        enabled = _enabled(card)
+        if enabled not in (None, state.unwanted, *state.wanted) or not _candidates(card, state):
+            return True
+        return any(
+            change.id > state.change
+            and change.kind in (Kind.ENABLE, Kind.DISABLE)
+            and change.state is State.DONE
+            for change in self._book.changes(euicc=self._euicc)
+        )
+
+    def _mine(self, changes: list[Change]) -> list[Change]:
+        return [change for change in changes if change.euicc == self._euicc]
+
+    def _keep(self, eid: str, state: RescueState | None) -> None:
+        """Remember a state, on the disk where that is possible, and tell of it."""
+        self._known[eid] = state
+        try:
+            if state is None:
+                self._journal.memos.drop(_name(eid))
+            else:
+                self._journal.memos.put(_name(eid), state)
+        except LpadError as error:
+            # What has ended stuck is taken up again after a restart then, and ends so once more.
+            log.warning("%s: the rescue is not written down: %s (%s)", self._euicc, error, error.kind)
+        data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(state)}
+        self._hub.publish("rescue", data, euicc=self._euicc)
+
+
+def _enabled(card: Snapshot) -> str | None:
+    return next((profile.iccid for profile in card.profiles if profile.enabled), None)
+
+
+def _candidates(card: Snapshot, state: RescueState) -> list[str | None]:
+    """Return what can be tried: the one that is enabled, if one is, for the modem must read it too."""
+    enabled = _enabled(card)
+    if enabled in state.wanted:
+        return [enabled]
+    held = {profile.iccid for profile in card.profiles}
+    return [iccid for iccid in state.wanted if iccid is None or iccid in held]
+
+
+def _name(eid: str) -> str:
+    return f"rescue {eid}"

@@ -1,0 +1,206 @@
+"""What follows an error that a download met: another attempt, and when; or the end.
+
+By class of error, as SGP.22 v2.5, 5.2.6 and SGP.22 v3.1, 2.5.6.1 sort them. What only people can mend ends
+at once, with the sentence that helps them.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from lpad.base.backoff import Backoff
+from lpad.base.errors import (
+    CardBusy,
+    CardRefused,
+    CardUnreachable,
+    ClockNotSet,
+    JournalUnavailable,
+    ServerMalformed,
+    ServerRefused,
+    ServerUnreachable,
+    ServerUntrusted,
+)
+from lpad.codec.status_codes import Remedy
+from lpad.engine.change.change import Failure, Pause, PauseReason, now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from lpad.base.errors import LpadError
+    from lpad.engine.change.change import Change, Json
+
+
+class Course(enum.StrEnum):
+    """What is done about an error."""
+
+    STOP = "stop"  # no repetition helps
+    ANEW = "anew"  # at once with a new session, once
+    NETWORK = "network"  # after a while, or when there is a network again
+    SERVER = "server"  # after a while
+    GARBLED = "garbled"  # after a while, a few times: something else answered in the server's place
+    CARD = "card"  # when the card is back, a few times
+    JOURNAL = "journal"  # when the journal can be written
+    TIME = "time"  # when the clock was set
+
+
+BACKOFF: Mapping[Course, Backoff] = {
+    Course.NETWORK: Backoff((5, 15, 30, 60, 120, 300, 600, 1800, 3600)),
+    Course.SERVER: Backoff((30, 60, 300, 900, 1800, 3600)),
+    Course.GARBLED: Backoff((30, 300, 1800)),
+    Course.CARD: Backoff((5, 30, 120, 300, 900)),
+    # Whoever waits is told when it can be; this is for a word that was missed.
+    Course.JOURNAL: Backoff((60, 300, 900)),
+    Course.TIME: Backoff((600, 3600)),
+}
+LONGEST = max(backoff.longest for backoff in BACKOFF.values())
+
+TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.GARBLED: 3, Course.CARD: 5}
+"""How often a course is taken by one change; the others: as long as the change is to be tried."""
+
+SESSIONS = 10
+"""Attempts in which the order was named to the server. It counts them, too, and ends the order when it is
+enough (8.8.5/6.4); this is for one that doesn't."""
+
+_BELIEVABLE = 60 * 24 * 3600
+"""Seconds; who has waited longer has seen the clock being set."""
+
+_REASONS: Mapping[Course, PauseReason] = {
+    Course.NETWORK: PauseReason.NETWORK,
+    Course.CARD: PauseReason.CARD,
+    Course.JOURNAL: PauseReason.JOURNAL,
+    Course.TIME: PauseReason.TIME,
+}
+"""What a change shows while it waits; the other courses wait for the server."""
+
+_BY_REMEDY: Mapping[Remedy, Course] = {
+    Remedy.RETRY: Course.SERVER,
+    Remedy.RESTART_SESSION: Course.ANEW,
+    Remedy.CONFIRMATION_CODE: Course.STOP,
+    Remedy.PERMANENT: Course.STOP,
+}
+_BY_CARDS_REASON: Mapping[str, Course] = {
+    "catBusy": Course.CARD,
+    "profileChangeOngoing": Course.CARD,
+    "installFailedDueToInterruption": Course.CARD,
+    # The card has forgotten the session, as when its modem reset it.
+    "noSessionContext": Course.ANEW,
+    "invalidTransactionId": Course.ANEW,
+    "euiccChallengeMismatch": Course.ANEW,
+}
+_DATES = ("certificate-not-yet-valid", "certificate-expired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Another attempt: the pause before it, and what is to be remembered for the next decision."""
+
+    pause: Pause
+    notes: dict[str, Json]
+
+
+def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa: PLR0911 - one line a class
+    """Return what is done about an error.
+
+    Args:
+        error: what an attempt met.
+        synchronised: whether the device's clock was set by a time server.
+    """
+    if isinstance(error, ClockNotSet):
+        return Course.TIME
+    if isinstance(error, JournalUnavailable):
+        return Course.JOURNAL
+    if isinstance(error, ServerRefused):
+        return _BY_REMEDY[Remedy(str(error.details["remedy"]))]
+    if isinstance(error, ServerUnreachable):
+        if not error.retryable:
+            return Course.STOP
+        return Course.SERVER if "http_status" in error.details else Course.NETWORK
+    if isinstance(error, ServerMalformed):
+        return Course.GARBLED if error.retryable else Course.STOP
+    if isinstance(error, ServerUntrusted):
+        cause = error.details.get("cause")
+        doubtful = cause == "clock-not-set" or (cause in _DATES and not synchronised)
+        return Course.TIME if doubtful else Course.STOP
+    if isinstance(error, CardRefused):
+        return _BY_CARDS_REASON.get(str(error.details.get("reason")), Course.STOP)
+    return Course.CARD if isinstance(error, CardUnreachable | CardBusy) else Course.STOP
+
+
+def retry_after(
+    change: Change,
+    error: LpadError,
+    *,
+    notes: Mapping[str, Json],
+    card_there: bool = True,
+    synchronised: bool = True,
+) -> Retry | None:
+    """Return the next attempt of a change that met an error; None where that is its end.
+
+    Args:
+        change: a download; its `retry_for` says for how many seconds it is tried, `when_online` that it is
+            tried until it is taken back.
+        error: what it met.
+        notes: what was noted of it so far.
+        card_there: whether the card can be worked with; else it is waited for as long as all is.
+        synchronised: whether the device's clock was set by a time server.
+    """
+    course = course_of(error, synchronised=synchronised)
+    patient = bool(change.params.get("when_online"))
+    limit = _number(change.params.get("retry_for"))
+    if course is Course.STOP or not (patient or limit):
+        return None
+    absent = course is Course.CARD and not card_there
+    taken = int(_number(notes.get(f"tries_{course}"))) + (0 if absent else 1)
+    if taken > TRIES.get(course, taken) or _number(notes.get("sessions")) >= SESSIONS:
+        return None
+    present = now()
+    # Added up, and not told by the clock, which may be set from 1970 to today in between.
+    before = _number(notes.get("waited")) + _spent_without_card(notes, present)
+    if absent:
+        wait = max(0.0, limit - before)  # it ends earlier if the card comes
+        waited, endless = before, patient or wait > 0
+    else:
+        wait = 0.0 if course is Course.ANEW else BACKOFF[course].after(taken)
+        waited, endless = before + wait, course is Course.TIME or (patient and course is Course.NETWORK)
+    if not endless and (absent or waited > limit):
+        return None
+    return Retry(
+        pause=Pause(
+            reason=_REASONS.get(course, PauseReason.SERVER),
+            since=present,
+            # Without any time at all no moment can be named.
+            retry_at=None
+            if isinstance(error, ClockNotSet) or (absent and patient)
+            else present + timedelta(seconds=wait),
+            error=Failure.of(error),
+        ),
+        notes={
+            f"tries_{course}": taken,
+            "waited": waited,
+            "without_card_since": present.timestamp() if absent else None,
+        },
+    )
+
+
+def retry_after_stop(change: Change, error: LpadError) -> Retry | None:
+    """Return the next attempt of a change that was under way when lpad was stopped: at the next start."""
+    if not (change.params.get("when_online") or change.params.get("retry_for")):
+        return None
+    present = now()
+    pause = Pause(reason=PauseReason.RESTART, since=present, retry_at=present, error=Failure.of(error))
+    return Retry(pause=pause, notes={})
+
+
+def _spent_without_card(notes: Mapping[str, Json], present: datetime) -> float:
+    """Return for how many seconds a card was waited for; 0 where the clock was set meanwhile."""
+    since = notes.get("without_card_since")
+    spent = present.timestamp() - since if isinstance(since, int | float) else 0.0
+    return spent if 0 <= spent <= _BELIEVABLE else 0.0
+
+
+def _number(value: Json) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,397 @@
+"""The worker: one thread that owns one card, takes its changes one after the other, and never dies."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, CardUnreachable, LpadError
+from lpad.base.liveness import resting, watched
+from lpad.base.log_fields import logged_with
+from lpad.engine.change.change import PauseReason
+from lpad.engine.recovery.interrupted import Unsettled
+from lpad.engine.running.context import Means
+from lpad.engine.running.held_card import Card
+from lpad.engine.running.registration_query import Inquiry
+from lpad.engine.unattended.first_profile import Provisioning
+from lpad.engine.unattended.rescue import Rescue
+from lpad.engine.worker.change_queue import Agenda
+from lpad.engine.worker.due_tasks import Errand, Errands
+from lpad.engine.worker.executor import Execution
+from lpad.engine.worker.observer import Observer
+from lpad.engine.worker.presence import Lookout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.environment.environment import Surroundings
+    from lpad.engine.journal import Journal
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.policy.installing import Policies
+    from lpad.engine.policy.switching import SwitchPolicy
+    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.context import Patience
+    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.run import Job
+    from lpad.engine.snapshot.snapshot import Icon, Snapshot
+    from lpad.engine.unattended.first_profile import ProvisioningState
+    from lpad.engine.worker.card_ownership import Claims
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Everything that happens to one card happens in this thread."""
+
+    def __init__(
+        self,
+        port: CardPort,
+        *,
+        book: Book,
+        hub: Hub,
+        journal: Journal,
+        outbox: Outbox,
+        connect: Connect,
+        patience: Patience,
+        surroundings: Surroundings,
+        policies: Policies,
+        claims: Claims,
+        port_free: Callable[[], None],
+    ) -> None:
+        """Prepare; nothing is opened before `start`.
+
+        Args:
+            port: where the card is.
+            book: where changes are written.
+            hub: is told what happens.
+            journal: keeps what is to outlive the daemon.
+            outbox: delivers notifications.
+            connect: opens a connection to an SM-DP+.
+            patience: how long things may take.
+            surroundings: the device's clock and network.
+            policies: what may be installed.
+            claims: which card is served under which name.
+            port_free: called from this worker's thread when it has let go a port that another may wait for.
+        """
+        self._name = port.name
+        self._card = Card(port)
+        self._book = book
+        self._outbox = outbox
+        self._patience = patience
+        self._condition = threading.Condition()
+        self._lookout = Lookout()
+        self._observer = Observer(
+            self._card,
+            hub=hub,
+            outbox=outbox,
+            lookout=self._lookout,
+            lock=self._condition,
+            claims=claims,
+        )
+        self._unsettled = Unsettled(book, journal, patience)
+        self._agenda = Agenda(port.name, book=book, unsettled=self._unsettled, lock=self._condition)
+        self.rescue = Rescue(port.name, book=book, journal=journal, hub=hub, submit=self._agenda.submit)
+        """What is tried since a guarded switch ended stuck."""
+        means = Means(
+            card=self._card,
+            outbox=outbox,
+            connect=connect,
+            patience=patience,
+            snapshot=lambda: self._observer.snapshot,
+            observe=self._observer.observe,
+            keep_icon=self._observer.keep_icon,
+            surroundings=surroundings,
+            install_policy=partial(policies.of, port.name),
+            changes=partial(book.changes, euicc=port.name),
+            stuck=self.rescue.stuck,
+        )
+        self._provisioning = Provisioning(
+            self._card, book=book, journal=journal, patience=patience, submit=self._agenda.submit
+        )
+        self._execution = Execution(
+            means,
+            self._observer,
+            settle=self._settle,
+            unsettled=self._unsettled,
+            pause=self._agenda.pause,
+        )
+        self._inquiry = Inquiry(self._card, self._condition)
+        self._port = port
+        self._port_free = port_free
+        self._stopping = False
+        self._leaving = False
+        self._tidy_at: float | None = None
+        self._adopt_at: float | None = None
+        self._review_at: float | None = None
+        self._idle_since = 0.0
+        self._errands = Errands(
+            Errand(lambda: self._lookout.looks_at, self._look),
+            Errand(lambda: self._lookout.port_went_at, self._port_gone),
+            Errand(lambda: self._adopt_at, self._adopt),
+            Errand(lambda: self._agenda.resumes_at, self._agenda.resume),
+            Errand(lambda: self._unsettled.due_at, self._unsettled.expire),
+            Errand(lambda: self._review_at, self._review),
+            Errand(lambda: self.rescue.due_at, lambda: self.rescue.begin(self.snapshot)),
+            Errand(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
+            Errand(lambda: self._inquiry.due_at if self._observer.ready else None, self._inquiry.run),
+            Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
+            Errand(self._gives_back_at, self._card.give_back),
+        )
+        self._end_watch: Callable[[], None] | None = None
+        self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The card as it was last read."""
+        return self._observer.snapshot
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread does its work."""
+        return self._thread.is_alive()
+
+    @property
+    def provisioning(self) -> ProvisioningState | None:
+        """How far lpad has got in providing an empty card with a profile; None where it doesn't."""
+        return self._provisioning.state(self.snapshot.eid)
+
+    def icon(self, iccid: str) -> Icon | None:
+        """Return a profile's picture, where it has one."""
+        return self._observer.icon(iccid)
+
+    @property
+    def policy(self) -> SwitchPolicy:
+        """What the settings say about switching."""
+        return self._port.policy
+
+    @property
+    def inquiry(self) -> Inquiry:
+        """What asks the modem how it is registered."""
+        return self._inquiry
+
+    def start(self) -> None:
+        """Begin: open the card, settle what was cut off, then take changes."""
+        self._guarded(partial(self._unsettled.adopt, self._name, pause=self._agenda.pause_again))
+        self._observer.tell()
+        self._watch()
+        self._thread.start()
+
+    @property
+    def agenda(self) -> Agenda:
+        """The card's changes."""
+        return self._agenda
+
+    def cancel(self, change_id: int) -> None:
+        """Take a change back: one that is queued at once, one that runs at its next safe point.
+
+        Raises:
+            Conflict: it has ended.
+        """
+        self._agenda.cancel(change_id)
+        with self._condition:
+            self._review_at = time.monotonic()
+            self._condition.notify_all()
+
+    def become(self, port: CardPort) -> None:
+        """Take over what the settings say from now on, before the next change is begun."""
+        with self._condition:
+            self._port = port
+            self._condition.notify_all()
+
+    def look_now(self) -> None:
+        """Look for the card at once, where it can't be worked with: somebody has let its port go, perhaps."""
+        self._observer.look_now()
+
+    def leave(self) -> None:
+        """Begin to end, since the settings name the card no more: no change of it is kept for later."""
+        self._leaving = True
+        self._observer.gone()
+        self._end(f"the settings no longer name a card '{self._name}'")
+        self._guarded(self._agenda.give_up)  # at once: the thread may be stuck in what the port does
+
+    def adopt(self) -> None:
+        """Take up what the journal holds, which could not be written until now."""
+        with self._condition:
+            self._adopt_at = time.monotonic()
+            self._condition.notify_all()
+
+    def tidy(self) -> None:
+        """Take delivered notifications off the card when there is time."""
+        with self._condition:
+            self._tidy_at = time.monotonic()
+            self._condition.notify_all()
+
+    def stop(self) -> None:
+        """Begin to end: what runs is taken back at its next safe point, what is queued stays for later."""
+        self._end(None)
+
+    def _end(self, taken_back: str | None) -> None:
+        with self._condition:
+            self._stopping = True
+            running = self._agenda.running
+            self._condition.notify_all()
+        if self._end_watch is not None:
+            self._end_watch()
+        if running is not None and taken_back is None:
+            running.stop("lpad was stopped; ask again")
+        elif running is not None and taken_back is not None:
+            running.cancel(taken_back)
+
+    def join(self, *, deadline: Deadline) -> None:
+        """Wait for the end."""
+        if self._thread.is_alive():
+            self._thread.join(deadline.remaining())
+
+    def _run(self) -> None:
+        with logged_with(euicc=self._name), watched(f"the worker of {self._name}"):
+            self._work()
+
+    def _work(self) -> None:
+        self._guarded(self._look)
+        self._guarded(self._review)
+        while (act := self._next()) is not None:
+            self._guarded(act)
+            self._agenda.rest()
+            self._guarded(self._review)
+        self._card.give_back()
+        self._observer.let_go()
+        if self._leaving:
+            self._guarded(self._agenda.give_up)  # what was put back meanwhile
+            self._port_free()
+
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for something to do, and return it: a change before any errand; None at the end."""
+        with self._condition:
+            self._idle_since = time.monotonic()
+            self._inquiry.accept()
+            while not self._stopping:
+                if self._port is not self._card.port:
+                    return self._take_over
+                if (job := self._agenda.next()) is not None:
+                    self._inquiry.refuse()
+                    return partial(self._carry_out, job)
+                errand = self._errands.due()
+                if errand is not None:
+                    return errand.run
+                with resting():
+                    self._condition.wait(self._errands.seconds())
+            self._inquiry.refuse()
+        return None
+
+    def _carry_out(self, job: Job) -> None:
+        """Carry out a change; those that were cut off and wait for the card to come back go before it."""
+        if len(self._unsettled) and not self._observer.ready:
+            self._look()
+        if self._unsettled.awaits_card():
+            self._execution.refuse(
+                job,
+                CardUnreachable(
+                    f"{self.snapshot.transport} can't be reached, and a guarded switch has to be ended"
+                    " first once it can; try again when the card is ready"
+                ),
+            )
+            return
+        with self._condition:
+            if self._stopping:
+                self._agenda.put_back(job)  # it stays in the journal as it is
+                return
+            job = self._agenda.let_pass(job)
+        self._execution.carry_out(job)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Nothing may end this thread: a card without its worker needs a truck."""
+        try:
+            act()
+        except LpadError as error:
+            log.warning("%s: %s (%s)", self._name, error, error.kind)
+        except Exception:
+            log.exception("%s: internal-error", self._name)
+
+    def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
+        """Learn, in another thread, that the port is there or not; a running change finds out by itself."""
+        with self._condition:
+            self._lookout.port_seen(there=there)
+            self._condition.notify_all()
+
+    def _port_gone(self) -> None:
+        """Say that the card is absent; or, where the port is back already, read the card anew."""
+        with self._condition:
+            there = self._lookout.take_news()
+        self._card.drop()
+        if there:
+            self._look()
+        else:
+            gone = f"{self.snapshot.transport} has disappeared; lpad goes on as soon as it is back"
+            self._observer.absent(CardUnreachable(gone))
+
+    def _watch(self) -> None:
+        if self._card.port.watch is not None:
+            self._end_watch = self._card.port.watch(self._port_seen)
+            with self._condition:
+                stopping = self._stopping
+            if stopping:  # meanwhile
+                self._end_watch()
+
+    def _take_over(self) -> None:
+        """Work with a new port from here on; the card is opened anew only where that leads elsewhere."""
+        with self._condition:
+            port = self._port
+            self._review_at = time.monotonic()
+        if port.leads_where(self._card.port):
+            self._card.port = port
+            return
+        log.info("%s: opened anew, as the settings have it: %s", self._name, port.transport)
+        if self._end_watch is not None:
+            self._end_watch()
+        self._card.give_back()
+        self._card.port = port
+        self._observer.placed()
+        self._port_free()
+        self._watch()
+
+    def _look(self) -> None:
+        """Open and read the card, and settle what was cut off."""
+        if self._observer.look(seconds=self._patience.open + self._patience.read):
+            self._settle()
+            self._outbox.wake()
+
+    def _settle(self) -> None:
+        self._unsettled.settle(self.snapshot, submit=self._agenda.submit, take_up=self._agenda.take_up)
+        self._agenda.release(PauseReason.CARD)
+
+    def _adopt(self) -> None:
+        """Take over unfinished changes, and settle them by what the card holds."""
+        with self._condition:
+            self._adopt_at = None
+        self._unsettled.adopt(self._name, pause=self._agenda.pause_again)
+        self._look()
+
+    def _review(self) -> None:
+        """See whether the card is to be rescued, or provided with a profile, as things are now."""
+        with self._condition:
+            self._review_at = None
+        self.rescue.look(self.snapshot)
+        self._provisioning.look(self.snapshot)
+
+    def _take_off(self) -> None:
+        """Take what was delivered off the card."""
+        with self._condition:
+            self._tidy_at = None
+        deadline = Deadline.after(self._patience.read)
+        try:
+            with self._card.session(deadline=deadline) as euicc:
+                self._observer.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
+        except CardError as error:
+            self._observer.absent(error)
+        self._outbox.wake()
+
+    def _gives_back_at(self) -> float | None:
+        """Return when an idle port goes back to whoever lent it."""
+        hold = self._card.hold
+        return None if hold is None else self._idle_since + hold

@@ -1,0 +1,33 @@
+"""A card that was swapped since something was asked of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardMalformed, Conflict, blamed_on
+
+if TYPE_CHECKING:
+    from lpad.codec.messages.authentication import AuthenticateServerResponse
+
+
+def swapped(what: str) -> Conflict:
+    """Return the error for something that was meant for another card, and was not done."""
+    return Conflict(
+        f"can't {what}: the card was swapped since this was asked for (another EID answers); nothing"
+        " was done. Look at the card with 'lpactl info', and ask again if this one is meant"
+    )
+
+
+def check_proof(proof: AuthenticateServerResponse, eid: str | None) -> None:
+    """See that the card that proved itself to a server is the one that is meant; costs no command.
+
+    Raises:
+        Conflict: it is another.
+        CardMalformed: its certificate is none.
+    """
+    if eid is None:
+        return
+    with blamed_on(CardMalformed, "ES10b.AuthenticateServer"):
+        seen = proof.eid
+    if seen is not None and str(seen) != eid:
+        raise swapped("download")

@@ -1,0 +1,56 @@
+"""Where names lead in a laboratory: a server's name stays its name, only the connection goes elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.base.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TARGET = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Overrides such as `smdp.example.com` to `127.0.0.1:8443`.
+
+    The TLS name, its verification and the Host header keep the server's name, as with curl's --connect-to.
+    """
+
+    targets: Mapping[ServerAddress, tuple[str, int | None]]
+
+    @classmethod
+    def parse(cls, overrides: Mapping[str, str] | None = None) -> Self:
+        """Read `name` or `name:port` to `host`, `host:port` or `[ipv6]:port`.
+
+        A name without port stands for port 443; a target without port keeps the port.
+
+        Raises:
+            InvalidSettings: one of them is neither.
+        """
+        return cls({_source(name): _target(target) for name, target in (overrides or {}).items()})
+
+    def resolve(self, host: str, port: int) -> tuple[str, int]:
+        """Return the host and the port to connect to for the server `host:port`."""
+        to_host, to_port = self.targets.get(ServerAddress(host, port), (host, port))
+        return to_host, to_port or port
+
+
+def _source(text: str) -> ServerAddress:
+    try:
+        return ServerAddress.parse(text)
+    except InvalidValue as error:
+        raise InvalidSettings(f"hosts: '{text}' is no server address; write name or name:port") from error
+
+
+def _target(text: str) -> tuple[str, int | None]:
+    match = _TARGET.fullmatch(text.strip())
+    port = int(match["port"]) if match and match["port"] else None
+    if match is None or not 0 < (1 if port is None else port) < 65536:
+        raise InvalidSettings(f"hosts: '{text}' is no target; write host, host:port or [ipv6]:port")
+    return match["six"] or match["name"], port

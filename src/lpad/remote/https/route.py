@@ -1,0 +1,117 @@
+"""How servers are reached: directly or through a proxy, and over which network interface."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from lpad.base.errors import InvalidSettings, InvalidValue, ServerUnreachable
+from lpad.base.server_address import ServerAddress
+from lpad.remote.https.hosts import Hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_INTERFACE = re.compile(r"[!-.0-~]{1,15}")
+"""Of Linux: up to 15 bytes without blanks and slashes (netdevice(7), IFNAMSIZ)."""
+_LARGEST_FILE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that opens connections by CONNECT (RFC 9110, 9.3.6); TLS passes through it."""
+
+    address: ServerAddress
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str, *, credentials: tuple[str, str] | None = None) -> Self:
+        """Read `http://name:port`.
+
+        Raises:
+            InvalidValue: another scheme, a path, or credentials, which don't belong into settings.
+        """
+        scheme, separator, rest = url.strip().partition("://")
+        if not separator or scheme.lower() != "http":
+            raise InvalidValue("a proxy is written http://name:port; lpad speaks HTTP CONNECT to it")
+        if "@" in rest:
+            raise InvalidValue("a proxy's user and password stand in the file that 'proxy_credentials' names")
+        try:
+            address = ServerAddress.parse(rest.rstrip("/"))
+        except InvalidValue as error:
+            raise InvalidValue("a proxy is written http://name:port") from error
+        if ":" not in rest:
+            raise InvalidValue("a proxy's address has a port, such as http://proxy.example.com:3128")
+        return cls(address, credentials)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to all servers; `interface` is a name such as wwan0."""
+
+    hosts: Hosts = field(default_factory=lambda: Hosts({}))
+    proxy: Proxy | None = None
+    interface: str | None = None
+
+    def bind(self, unconnected: socket.socket, *, server: ServerAddress) -> None:
+        """Have a socket send through the interface only, where there is one to name.
+
+        Raises:
+            ServerUnreachable: the interface is not there (yet), or lpad may not choose it.
+        """
+        if self.interface is None:
+            return
+        try:
+            unconnected.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode() + b"\0")
+        except OSError as error:
+            unconnected.close()
+            raise self._no_way(error, server) from error
+
+    def _no_way(self, error: OSError, server: ServerAddress) -> ServerUnreachable:
+        attempted = f"can't connect to {server} over the network interface '{self.interface}'"
+        if error.errno == errno.ENODEV:
+            return ServerUnreachable(
+                f"{attempted}: there is none of this name now; bring it up, or change the setting "
+                "'remote.interface'",
+                cause="no-interface",
+            )
+        return ServerUnreachable(
+            f"{attempted}: {str(error.strerror).lower()}; before Linux 5.7, lpad needs CAP_NET_RAW for it",
+            cause="interface-refused",
+            retryable=False,
+        )
+
+
+def check_interface(name: str) -> str:
+    """Return `name`.
+
+    Raises:
+        InvalidValue: no network interface can have it.
+    """
+    if not _INTERFACE.fullmatch(name) or name in (".", ".."):
+        raise InvalidValue("a network interface has a name of up to 15 characters, such as wwan0")
+    return name
+
+
+def read_credentials(path: Path) -> tuple[str, str]:
+    """Return user and password from a file that holds `user:password`.
+
+    Raises:
+        InvalidSettings: it can't be read, is readable for everybody, or holds something else.
+    """
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_mode & 0o007:
+                raise InvalidSettings(f"{path} holds a proxy's password; take it from others with chmod o=")
+            content = file.read(_LARGEST_FILE)
+    except OSError as error:
+        raise InvalidSettings(
+            f"can't read the proxy's user and password in {path}: {error.strerror}"
+        ) from error
+    user, colon, password = content.decode("utf-8", "replace").strip().partition(":")
+    if not (user and colon) or "\n" in password:
+        raise InvalidSettings(f"{path} holds one line, user:password")
+    return user, password

@@ -1,0 +1,212 @@
+"""Probes: whether the network leads somewhere, through one interface where that is asked.
+
+SO_BINDTODEVICE keeps a socket on its interface whatever the routes say; since Linux 5.7 it needs no
+privilege. Binding to the interface's address in its place would not: the default route may lead through
+another interface all the same, and a probe that tells of another way is worse than none.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import secrets
+import socket
+import ssl
+import struct
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.condition import ConditionKind
+from lpad.base.errors import ServerMalformed, ServerUnreachable
+from lpad.remote.https.addresses import look_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.condition import Condition
+    from lpad.base.deadline import Deadline
+
+_PATIENCE_PER_ADDRESS = 10.0
+_PATIENCE_PER_QUERY = 5.0
+_LONGEST_STATUS_LINE = 1024
+_RESOLVERS = Path("/etc/resolv.conf")
+_DNS_HEADER = struct.Struct(">6H")
+_RECURSION_DESIRED = 0x0100
+_ADDRESS, _INTERNET = 1, 1
+_NO_SUCH_NAME = 3
+
+
+def reach(condition: Condition, *, deadline: Deadline) -> str:
+    """Carry out a probe; return what was seen, in words.
+
+    Args:
+        condition: of the kind TCP, HTTP, HTTPS or DNS.
+        deadline: of all of it: name, connection, question and answer.
+
+    Raises:
+        ServerUnreachable: no way there, or no answer in time.
+        ServerMalformed: an answer other than the one that is wanted.
+    """
+    return _PROBES[condition.kind](condition, deadline)
+
+
+def _tcp(condition: Condition, deadline: Deadline) -> str:
+    with closing(_connected(condition, deadline)):
+        return "connected"
+
+
+def _http(condition: Condition, deadline: Deadline) -> str:
+    with closing(_connected(condition, deadline)) as plain:
+        return _asked(plain, condition, deadline)
+
+
+def _https(condition: Condition, deadline: Deadline) -> str:
+    context = ssl.create_default_context()
+    with closing(_connected(condition, deadline)) as plain:
+        plain.settimeout(_left(condition, deadline))
+        try:
+            tls = context.wrap_socket(plain, server_hostname=condition.host)
+        except ssl.SSLCertVerificationError as error:
+            raise ServerMalformed(
+                f"{condition.host}: its certificate is not trusted: {error.verify_message}"
+            ) from error
+        except OSError as error:
+            raise _failed(condition, error) from error
+        with closing(tls):
+            return _asked(tls, condition, deadline)
+
+
+def _asked(stream: socket.socket, condition: Condition, deadline: Deadline) -> str:
+    request = (
+        f"GET {condition.path} HTTP/1.1\r\nHost: {condition.host}\r\nUser-Agent: lpad\r\n"
+        "Accept: */*\r\nConnection: close\r\n\r\n"
+    )
+    line = b""
+    try:
+        stream.settimeout(_left(condition, deadline))
+        stream.sendall(request.encode("ascii"))
+        while b"\n" not in line and len(line) < _LONGEST_STATUS_LINE:
+            stream.settimeout(_left(condition, deadline))
+            received = stream.recv(_LONGEST_STATUS_LINE)
+            if not received:
+                break
+            line += received
+    except OSError as error:
+        raise _failed(condition, error) from error
+    match = re.match(rb"HTTP/1\.[01] (\d{3})\b", line)
+    if match is None:
+        raise ServerMalformed(f"{condition.host}: what it answers is not HTTP")
+    status = int(match[1])
+    if status != condition.status and not (condition.status is None and 200 <= status < 300):
+        raise ServerMalformed(f"{condition.host}: HTTP status {status}")
+    return f"HTTP status {status}"
+
+
+def _dns(condition: Condition, deadline: Deadline) -> str:
+    servers = [condition.host] if condition.host else _system_resolvers()
+    failure: ServerUnreachable | ServerMalformed | None = None
+    for server in servers:
+        try:
+            return _resolved(condition, server, deadline.within(_PATIENCE_PER_QUERY))
+        except (ServerUnreachable, ServerMalformed) as error:
+            failure = error
+    raise failure or ServerUnreachable(f"{condition.name}: {_RESOLVERS} names no name server")
+
+
+def _resolved(condition: Condition, server: str, deadline: Deadline) -> str:
+    number = secrets.randbits(16)
+    labels = b"".join(bytes([len(label)]) + label.encode("ascii") for label in condition.name.split("."))
+    question = labels + struct.pack(">x2H", _ADDRESS, _INTERNET)
+    query = _DNS_HEADER.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0) + question
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            server, condition.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        with socket.socket(family, kind, protocol) as udp:
+            _bind(udp, condition)
+            udp.connect(address)
+            udp.send(query)
+            while True:
+                udp.settimeout(_left(condition, deadline))
+                answer = udp.recv(4096)
+                if answer[12 : 12 + len(question)].lower() == question.lower() and answer[:2] == query[:2]:
+                    break
+    except OSError as error:
+        raise _failed(condition, error, server) from error
+    _, flags, _, answers, _, _ = _DNS_HEADER.unpack_from(answer)
+    code = flags & 0x0F
+    if code or not answers:
+        said = "no such name" if code == _NO_SUCH_NAME else f"code {code}" if code else "no address"
+        raise ServerMalformed(f"{condition.name}: the name server {server} says: {said}")
+    return f"{answers} answers"
+
+
+def _system_resolvers() -> list[str]:
+    try:
+        lines = _RESOLVERS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return [parts[1] for line in lines if (parts := line.split())[:1] == ["nameserver"] and len(parts) > 1]
+
+
+def _connected(condition: Condition, deadline: Deadline) -> socket.socket:
+    last: OSError | None = None
+    for family, kind, protocol, _, address in _addresses(condition, deadline):
+        try:
+            made = socket.socket(family, kind, protocol)
+        except OSError as error:
+            last = error
+            continue
+        try:
+            _bind(made, condition)
+            made.settimeout(deadline.within(_PATIENCE_PER_ADDRESS).remaining() or 0.001)
+            made.connect(address)
+        except OSError as error:
+            made.close()
+            last = error
+            continue
+        return made
+    raise _failed(condition, last or TimeoutError()) from last
+
+
+def _bind(made: socket.socket, condition: Condition) -> None:
+    if condition.interface is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, condition.interface.encode() + b"\0")
+
+
+def _addresses(condition: Condition, deadline: Deadline) -> list[Any]:
+    try:
+        return look_up(condition.host, condition.port, deadline=deadline)
+    except OSError as error:
+        raise _failed(condition, error) from error
+
+
+def _left(condition: Condition, deadline: Deadline) -> float:
+    """Return the seconds left; 0 would mean non-blocking to a socket."""
+    remaining = deadline.remaining()
+    if not remaining:
+        raise _failed(condition, TimeoutError())
+    return remaining
+
+
+def _failed(condition: Condition, error: OSError, server: str | None = None) -> ServerUnreachable:
+    if isinstance(error, TimeoutError):
+        why = "no answer in time"
+    elif error.errno == errno.ENODEV:
+        why = f"there is no interface {condition.interface}"
+    elif error.errno == errno.EPERM and condition.interface is not None:
+        why = (
+            f"lpad may not bind to {condition.interface}: that needs Linux 5.7, or the capability CAP_NET_RAW"
+        )
+    else:
+        why = str(error.strerror or "closed by the server").lower()
+    return ServerUnreachable(f"{server or condition.host}: {why}")
+
+
+_PROBES: dict[ConditionKind, Callable[[Condition, Deadline], str]] = {
+    ConditionKind.TCP: _tcp,
+    ConditionKind.HTTP: _http,
+    ConditionKind.HTTPS: _https,
+    ConditionKind.DNS: _dns,
+}

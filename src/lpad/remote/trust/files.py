@@ -1,0 +1,95 @@
+"""The operator's own CA certificates and revocation lists, as files in PEM or DER form."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+import time
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidSettings, MalformedError
+from lpad.codec.x509.revocation_list import RevocationList
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+
+_DER_SEQUENCE = b"\x30"
+_PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_PEM_LIST = re.compile(r"-----BEGIN X509 CRL-----(.*?)-----END X509 CRL-----", re.DOTALL)
+_KEY_ALONE = re.compile(
+    rb"(?:-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----\s*)?"
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
+)
+_SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der", ".crl"})
+_LARGEST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFile:
+    """What a file holds: CA certificates (DER) and revocation lists."""
+
+    certificates: tuple[bytes, ...] = ()
+    revocations: tuple[RevocationList, ...] = ()
+
+
+def trust_files(path: Path) -> list[Path]:
+    """Return the file, or those of a folder that end in .pem, .crt, .cer, .der or .crl, and are no keys.
+
+    Raises:
+        InvalidSettings: it can't be listed.
+    """
+    try:
+        if not path.is_dir():
+            return [path]
+        named = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+        return [file for file in named if not _KEY_ALONE.fullmatch(file.read_bytes().strip())]
+    except OSError as error:
+        raise InvalidSettings(f"can't list the CA certificates in {path}: {error.strerror}") from error
+
+
+def read_trust_file(path: Path) -> TrustFile:
+    """Return what a file holds, each certificate tried, so that a bad file is named when it is read.
+
+    Raises:
+        InvalidSettings: it can't be read, or holds no certificate and no list.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST)
+    except OSError as error:
+        raise InvalidSettings(f"can't read the CA certificates in {path}: {error.strerror}") from error
+    try:
+        found = _der(content) if content.startswith(_DER_SEQUENCE) else _pem(content.decode("latin-1"))
+    except (ssl.SSLError, ValueError, MalformedError) as error:
+        raise InvalidSettings(f"{path} holds what is no certificate in PEM or DER form") from error
+    if not (found.certificates or found.revocations):
+        raise InvalidSettings(f"{path} holds no certificate in PEM or DER form")
+    for each in found.revocations:
+        if each.next_update is not None and each.next_update.timestamp() < time.time():
+            _LOG.warning("the revocation list in %s is out of date since %s", path, each.next_update.date())
+    return found
+
+
+def _der(content: bytes) -> TrustFile:
+    try:
+        _try(content)
+    except ssl.SSLError:
+        return TrustFile(revocations=(RevocationList.decode(content),))
+    return TrustFile((content,))
+
+
+def _pem(text: str) -> TrustFile:
+    certificates = tuple(ssl.PEM_cert_to_DER_cert(block) for block in _PEM_BLOCK.findall(text))
+    for certificate in certificates:
+        _try(certificate)
+    lists = (RevocationList.decode(b64decode(block)) for block in _PEM_LIST.findall(text))
+    return TrustFile(certificates, tuple(lists))
+
+
+def _try(certificate: bytes) -> None:
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificate)

@@ -1,0 +1,167 @@
+"""Which TLS handshake to try with one server, and what to hold its outcome against.
+
+    what the last handshake met                  the next one, on a new connection
+    ------------------------------------------   -----------------------------------------------------
+    nothing remembered                           the system's roots and the operator's
+    a remembered anchor                          that anchor alone
+    no cipher in common                          the same, offering brainpool; or not, where it was offered
+    no anchor for the server's chain, or         with the certificate that a CI of the card's has signed
+    anything else with a remembered anchor       as the only anchor; where there is none and an anchor
+                                                 was remembered, the system's roots and the operator's
+    anything else, or one that was tried before  none: the server is untrusted
+
+Each ends before a byte of HTTP is sent, unless it verified the server.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lpad.remote.trust import tls_failure
+from lpad.remote.trust.card_anchor import find_anchor, trace
+from lpad.remote.trust.server_role import check_role
+from lpad.remote.trust.trust import Offer
+
+if TYPE_CHECKING:
+    from lpad.base.errors import LpadError
+    from lpad.base.server_address import ServerAddress
+    from lpad.remote.trust.card_anchor import Anchor, CardTrust, Link
+    from lpad.remote.trust.trust import Trust
+
+_LOG = logging.getLogger(__name__)
+
+
+class Handshakes:
+    """The handshakes of one connection to `server`, for a card."""
+
+    def __init__(self, server: ServerAddress, *, trust: Trust, card: CardTrust) -> None:
+        self._server = server
+        self._trust = trust
+        self.named = trust.memory.authorities(card.eid, card.authorities)
+        """The CIs that the card names, and below those of them that count."""
+        self.authorities = trust.permitted(self.named)
+        self._tried: list[Offer] = []
+        memory, name = trust.memory, str(server)
+        remembered = memory.anchor(name, self.authorities)
+        self._offer = Offer(remembered, brainpool=memory.needs_brainpool(name))
+        self._remembered = remembered
+        self.presented: list[bytes] = []
+        """The certificates that the server showed last, and below the way up that was found in them."""
+        self.path: tuple[Link, ...] = ()
+        self.verified: list[bytes] = []
+        """The chain that OpenSSL verified, the anchor last."""
+        self.tls: str | None = None
+        """The version of TLS that was agreed on."""
+
+    @property
+    def server(self) -> str:
+        """The server's name, or name:port."""
+        return str(self._server)
+
+    @property
+    def offer(self) -> Offer:
+        """What the next handshake brings, or the last one brought."""
+        return self._offer
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context of the next handshake."""
+        self._tried.append(self._offer)
+        try:
+            return self._trust.context(self._offer)
+        except (ssl.SSLError, ValueError):
+            if self._offer.anchor is None:
+                raise
+            # What was remembered is no certificate: the disk has damaged it.
+            self._forget(self._offer.anchor)
+            self._offer = replace(self._offer, anchor=None)
+            return self.context()
+
+    def failed(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> LpadError | None:
+        """Decide what follows a handshake that failed; None: try the next one.
+
+        Args:
+            error: OpenSSL's.
+            tls: the socket that it failed on, not closed yet.
+        """
+        self.presented = presented_chain(tls)
+        following = self._following(error)
+        if following is None or following in self._tried:
+            self._settle_brainpool(error)
+            return tls_failure.untrusted(error, server=str(self._server))
+        _LOG.info("%s: %s; once more with %s", self._server, error.reason, _described(following))
+        self._offer = following
+        return None
+
+    def succeeded(self, tls: ssl.SSLSocket) -> None:
+        """Check what OpenSSL does not, and remember what served.
+
+        Raises:
+            ServerUntrusted: the certificate is not a server's of the eSIM world, or was revoked.
+        """
+        chain = self.verified = verified_chain(tls)
+        self.presented, self.tls = presented_chain(tls), tls.version()
+        name = str(self._server)
+        check_role(chain, anchor=self._offer.anchor, authorities=self.authorities, server=name)
+        self._trust.revocations.check(chain, server=name)
+        self._trust.memory.remember_brainpool(name, needed=self._offer.brainpool)
+        if self._offer.anchor is not None:
+            self._trust.memory.remember_anchor(name, self._offer.anchor)
+
+    def is_operators(self, chain: list[bytes]) -> bool:
+        """Whether a verified chain ends in an anchor of the operator's, not of the system's."""
+        return self._trust.is_operators(chain[-1])
+
+    def _following(self, error: ssl.SSLError) -> Offer | None:
+        if self._offer.brainpool and not tls_failure.is_of_certificate(error):
+            return replace(self._offer, brainpool=False)  # a server that needed it may have moved on
+        if tls_failure.is_no_shared_cipher(error):
+            return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
+        anchor = self._offer.anchor
+        # A remembered anchor may be what fails: a sub-CA since renewed, with the same name and key.
+        remembered = anchor is not None and anchor == self._remembered
+        if not (
+            tls_failure.is_without_anchor(error) or (remembered and tls_failure.is_of_certificate(error))
+        ):
+            return None
+        self.path = trace(self.presented)
+        found = find_anchor(self.path, self.authorities)
+        if found == anchor:
+            return None
+        if anchor is not None:
+            self._forget(anchor)
+        return replace(self._offer, anchor=found)
+
+    def _forget(self, anchor: Anchor) -> None:
+        self._trust.memory.forget_anchor(str(self._server), anchor)
+
+    def _settle_brainpool(self, error: ssl.SSLError) -> None:
+        if tls_failure.is_no_shared_cipher(error):
+            self._trust.memory.remember_brainpool(str(self._server), needed=False)
+
+
+def presented_chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """Return the certificates that the server showed, DER, also after it failed to verify."""
+    return _chain(tls, "get_unverified_chain")
+
+
+def verified_chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """Return the chain that OpenSSL built, DER, the server's certificate first, the anchor last."""
+    return _chain(tls, "get_verified_chain")
+
+
+def _chain(tls: Any, method: str) -> list[bytes]:
+    if sys.version_info >= (3, 13):
+        return list(getattr(tls, method)())
+    # Python 3.10 to 3.12 have the same methods one layer below, where they return OpenSSL's own objects.
+    import _ssl  # noqa: PLC0415  only there
+
+    return [each.public_bytes(_ssl.ENCODING_DER) for each in getattr(tls._sslobj, method)() or ()]  # noqa: SLF001  see above
+
+
+def _described(offer: Offer) -> str:
+    anchors = "the usual anchors" if offer.anchor is None else "an anchor that the card names"
+    return f"{anchors}, brainpool" if offer.brainpool else anchors

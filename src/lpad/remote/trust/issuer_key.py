@@ -1,0 +1,84 @@
+"""Whose key signed this certificate? The one home of the package ecdsa.
+
+An ECDSA signature and the message that it signs give back the signer's public key, as one of two (SEC 1,
+4.1.6). Nothing secret takes part. The package is a megabyte in memory and plain Python, so it is loaded
+when the first server asks for it, which on many devices is never.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.codec.x509.signed_certificate import BRAINPOOL_P256R1, P256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    class Signed(Protocol):
+        """What an issuer signed: a certificate, or a list of revoked ones."""
+
+        @property
+        def signed(self) -> bytes:
+            """The bytes that the signature is over."""
+
+        @property
+        def algorithm(self) -> str:
+            """The signature's, dotted."""
+
+        @property
+        def signature(self) -> bytes:
+            """As it stands, DER for ECDSA."""
+
+
+_DIGESTS = {
+    "1.2.840.10045.4.3.2": "sha256",
+    "1.2.840.10045.4.3.3": "sha384",
+    "1.2.840.10045.4.3.4": "sha512",
+}
+"""By signature algorithm (RFC 5758, 3.2); SHA-1 is out of use, and SGP.22 has SHA-256."""
+_CURVES = (P256, BRAINPOOL_P256R1)
+"""SGP.22 v2.5, 2.6.7.1. The signature does not say which: both are tried."""
+
+
+def is_ecdsa(algorithm: str) -> bool:
+    """Whether a key can be computed from signatures by this algorithm."""
+    return algorithm in _DIGESTS
+
+
+def issuer_points(certificate: Signed) -> Iterator[bytes]:
+    """Yield the public keys under which the certificate's signature is right, one of them the issuer's.
+
+    Args:
+        certificate: or list, whose signature to look at.
+
+    Yields:
+        Uncompressed points, 65 bytes: two for each curve on which the signature can lie; none where it
+        is no ECDSA signature with a hash of SHA-2.
+    """
+    digest = _DIGESTS.get(certificate.algorithm)
+    if digest is None:
+        return
+    from ecdsa import BRAINPOOLP256r1, NIST256p  # noqa: PLC0415 - few devices need it
+    from ecdsa.der import UnexpectedDER  # noqa: PLC0415 - few devices need it
+    from ecdsa.ellipticcurve import INFINITY  # noqa: PLC0415 - few devices need it
+    from ecdsa.keys import MalformedPointError, VerifyingKey  # noqa: PLC0415 - few devices need it
+    from ecdsa.numbertheory import Error as NumberError  # noqa: PLC0415 - few devices need it
+    from ecdsa.util import MalformedSignature, sigdecode_der  # noqa: PLC0415 - few devices need it
+
+    hashed = hashlib.new(digest, certificate.signed).digest()
+    curves = {P256: NIST256p, BRAINPOOL_P256R1: BRAINPOOLP256r1}
+    for name in _CURVES:
+        curve = curves[name]
+        try:
+            r, s = sigdecode_der(certificate.signature, curve.order)
+            if not (0 < r < curve.order and 0 < s < curve.order):
+                continue
+            keys = VerifyingKey.from_public_key_recovery_with_digest(
+                certificate.signature, hashed, curve, sigdecode=sigdecode_der, allow_truncate=True
+            )
+        except (UnexpectedDER, MalformedSignature, MalformedPointError, NumberError, ValueError):
+            continue  # the signature is none, or lies on the other curve
+        for key in keys:
+            if key.pubkey.point != INFINITY:
+                yield key.to_string("uncompressed")

@@ -1,0 +1,67 @@
+"""Certificates that their issuers took back, by the CRL files that the operator keeps.
+
+OpenSSL asks for a list of every issuer in a chain or of none, and for a CI's own certificate to verify the
+CI's list with. On a device there are lists of some issuers, if any, and of a card's CI only the key. So a
+list counts for the certificates that the same key has signed, and a chain without lists passes.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError, ServerUntrusted
+from lpad.codec.x509.signed_certificate import SignedCertificate
+from lpad.remote.trust.issuer_key import is_ecdsa, issuer_points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.codec.x509.revocation_list import RevocationList
+
+_LOG = logging.getLogger(__name__)
+
+
+class Revocations:
+    """The lists that there are."""
+
+    def __init__(self, lists: Sequence[RevocationList] = ()) -> None:
+        self._lists = tuple(lists)
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    def check(self, chain: Sequence[bytes], *, server: str) -> None:
+        """Check that no certificate of a chain is in a list of its issuer's.
+
+        A list that is out of date still counts: what it revokes stays revoked.
+
+        Args:
+            chain: DER, verified.
+            server: name, or name:port.
+
+        Raises:
+            ServerUntrusted: one is.
+        """
+        for raw in chain if self._lists else ():
+            try:
+                certificate = SignedCertificate.decode(raw)
+            except MalformedError:
+                continue  # its names can't be compared; OpenSSL has verified it
+            if any(self._revokes(each, certificate) for each in self._lists):
+                raise ServerUntrusted(
+                    f"the certificate of {server}, or of a CA above it, was revoked by its issuer "
+                    f"({certificate.issuer_name}); tell the server's operator",
+                    cause="certificate-revoked",
+                )
+
+    @staticmethod
+    def _revokes(each: RevocationList, certificate: SignedCertificate) -> bool:
+        if certificate.issuer != each.issuer or certificate.serial_number not in each.serial_numbers:
+            return False
+        if not is_ecdsa(each.algorithm):
+            return True  # the operator's word; the web's CAs sign with RSA
+        if set(issuer_points(each)).isdisjoint(issuer_points(certificate)):
+            _LOG.warning("a CRL of %s is not signed by that CA's key; passed over", certificate.issuer_name)
+            return False
+        return True

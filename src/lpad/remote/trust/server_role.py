@@ -1,0 +1,86 @@
+"""Whether a certificate under an eSIM CI is meant for what the server does with it (SGP.22 v2.5, 4.5.2.1).
+
+A CI certifies card makers, cards and servers for several purposes, all under one key, and the role stands
+in certificatePolicies, which OpenSSL does not look at. Without the check, a card maker's certificate
+could vouch for servers. Certificates of the web's PKI have no such roles, and none is asked of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError, ServerUntrusted
+from lpad.codec.x509.certificate import Certificate, Role
+from lpad.codec.x509.certificate_issuers import known_issuers, names_key
+from lpad.codec.x509.signed_certificate import SignedCertificate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.remote.trust.card_anchor import Anchor
+
+_OF_WEB_SERVERS = frozenset({Role.DP_TLS, Role.DS_TLS})
+_NEVER_ABOVE = frozenset(Role) - {Role.CI}
+
+
+def check_role(
+    chain: Sequence[bytes], *, anchor: Anchor | None, authorities: Sequence[bytes], server: str
+) -> None:
+    """Check the roles in a chain that ends in an eSIM CI.
+
+    Args:
+        chain: as OpenSSL verified it: DER, the server's certificate first.
+        anchor: the anchor, where a card named it.
+        authorities: the CIs that the card names.
+        server: name, or name:port.
+
+    Raises:
+        ServerUntrusted: the server's certificate lacks its role or has another, does not say what its key is
+            for, or a certificate above it belongs to somebody who is no CA of servers.
+    """
+    try:
+        certificates = [Certificate.decode(raw) for raw in chain]
+        top = SignedCertificate.decode(chain[-1])
+    except (MalformedError, IndexError) as error:
+        raise ServerUntrusted(
+            f"the certificate of {server} can't be read: {error}", cause="certificate-invalid"
+        ) from error
+    if anchor is None and not _is_esim_ci(certificates[-1], top, authorities):
+        return
+    roles = set(certificates[0].roles)
+    if not roles & _OF_WEB_SERVERS:
+        said = f"is for the role {', '.join(sorted(roles))}" if roles else "names no role"
+        raise ServerUntrusted(
+            f"the certificate of {server} {said}, but a server's under an eSIM CA must have the role dp-tls "
+            "or ds-tls; tell the server's operator",
+            cause="wrong-role" if roles else "role-missing",
+        )
+    if certificates[0].purposes is None or not certificates[0].may_sign:
+        raise ServerUntrusted(
+            f"the certificate of {server} does not say that it is for TLS servers (extendedKeyUsage, and "
+            "digitalSignature in keyUsage), as one under an eSIM CA must; tell the server's operator",
+            cause="wrong-purpose",
+        )
+    for above in certificates[1:]:
+        if not above.is_ca:
+            # OpenSSL takes keyUsage for it where basicConstraints is missing, which RFC 5280 does not.
+            raise ServerUntrusted(
+                f"the certificate of {server} was issued by a holder of a certificate that is no CA's; tell "
+                "the eSIM CA",
+                cause="issuer-is-no-ca",
+            )
+        if set(above.roles) & _NEVER_ABOVE:
+            raise ServerUntrusted(
+                f"the certificate of {server} was issued by a holder of the role "
+                f"{', '.join(sorted(above.roles))}, who may not certify servers; tell the eSIM CA",
+                cause="wrong-role",
+            )
+
+
+def _is_esim_ci(top: Certificate, signed: SignedCertificate, authorities: Sequence[bytes]) -> bool:
+    key_id = signed.key.key_id
+    return (
+        Role.CI in top.roles
+        or key_id in known_issuers()
+        or any(names_key(listed, key_id) for listed in authorities)
+    )

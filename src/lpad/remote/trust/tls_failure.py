@@ -1,0 +1,107 @@
+"""What a failed TLS handshake means to somebody who can't look at a packet trace."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from datetime import UTC, datetime
+
+from lpad.base.errors import ServerUntrusted
+
+# Older than lpad itself: a clock that says so was never set, as on a board without a battery for it.
+CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+
+# Keys are OpenSSL's X509_V_ERR_ numbers (openssl/x509_vfy.h), for which Python's ssl has no names.
+_NOT_YET_VALID = 9
+_EXPIRED = 10
+# Issuer not found, here or at all; self-signed, alone or in a chain; not trusted for what it is used for.
+_WITHOUT_ANCHOR = frozenset({2, 18, 19, 20, 21, 27})
+_UNKNOWN_CA = (
+    "unknown-ca",
+    "is not vouched for by the card or this system; 'lpactl trust check' and the setting 'trust' say more",
+)
+_OTHER_NAME = (
+    "certificate-for-other-name",
+    "is made out to another name; check the address, and that nothing on the way intercepts TLS",
+)
+_NO_CA = ("issuer-is-no-ca", "was issued by somebody who may not issue certificates; it can't be trusted")
+_TOO_WEAK = (
+    "too-weak",
+    "or of a CA above it has a key or a signature that is too weak; its operator must renew it",
+)
+_OTHER_NAMES = (
+    "name-not-permitted",
+    "was issued by a CA that may not issue for this name; tell its operator",
+)
+_VERDICTS: dict[int, tuple[str, str]] = {
+    _NOT_YET_VALID: (
+        "certificate-not-yet-valid",
+        "or of a CA above it is not valid yet; compare this device's clock",
+    ),
+    _EXPIRED: (
+        "certificate-expired",
+        "or of a CA above it has expired; the server's operator must renew it",
+    ),
+    **dict.fromkeys(_WITHOUT_ANCHOR, _UNKNOWN_CA),
+    7: (
+        "wrong-signature",
+        "or of a CA above it has a wrong signature; check that nothing on the way alters it",
+    ),
+    22: ("path-too-long", "has more CAs above it than are allowed; tell its operator"),
+    24: _NO_CA,  # 79 since OpenSSL 3.0
+    25: ("path-too-long", "has more CAs above it than one of them allows; tell its operator"),
+    26: ("wrong-purpose", "is not one for TLS servers; tell its operator"),
+    32: _NO_CA,
+    34: ("unknown-extension", "has a critical extension that is not known here; tell its operator"),
+    47: _OTHER_NAMES,
+    48: _OTHER_NAMES,
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+    66: _TOO_WEAK,
+    67: _TOO_WEAK,
+    68: _TOO_WEAK,
+    79: _NO_CA,
+}
+
+
+def is_no_shared_cipher(error: ssl.SSLError) -> bool:
+    """Whether the server found nothing in our offer; OpenSSL's wording of the alert varies."""
+    return "HANDSHAKE_FAILURE" in (error.reason or "")
+
+
+def is_of_certificate(error: ssl.SSLError) -> bool:
+    """Whether it is the server's certificate that OpenSSL does not accept."""
+    return isinstance(error, ssl.SSLCertVerificationError)
+
+
+def is_without_anchor(error: ssl.SSLError) -> bool:
+    """Whether what is missing is an anchor for the server's chain."""
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _WITHOUT_ANCHOR
+
+
+def untrusted(error: ssl.SSLError, *, server: str) -> ServerUntrusted:
+    """Return the error to raise; details hold `cause`.
+
+    Args:
+        error: from the handshake.
+        server: name, or name:port.
+    """
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        reason = (error.reason or "handshake failed").replace("_", " ").lower()
+        return ServerUntrusted(
+            f"TLS with {server} failed: {reason}; the server must speak TLS 1.2 or 1.3 and share a cipher, "
+            "and nothing on the way may intercept it",
+            cause="tls-failed",
+        )
+    code = error.verify_code
+    if code in (_NOT_YET_VALID, _EXPIRED) and time.time() < CLOCK_UNSET_BEFORE:
+        return ServerUntrusted(
+            f"the certificate of {server} can't be verified: this device's clock says "
+            f"{datetime.fromtimestamp(time.time(), tz=UTC):%Y-%m-%d}; set it, or wait until NTP has",
+            cause="clock-not-set",
+            retryable=True,
+        )
+    cause, finding = _VERDICTS.get(
+        code, ("certificate-invalid", f"is not acceptable: {error.verify_message}")
+    )
+    return ServerUntrusted(f"the certificate of {server} {finding}", cause=cause)

@@ -1,0 +1,127 @@
+"""The trust anchors: against what a server's certificate is verified.
+
+TLS is always verified. The anchors are the system's, those in the operator's files, and for a server that
+these do not verify, the one that the card at hand names (`handshakes`).
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from lpad.codec.x509.certificate_issuers import permitted
+from lpad.remote.trust.brainpool import offer_brainpool
+from lpad.remote.trust.files import read_trust_file, trust_files
+from lpad.remote.trust.memory import TrustMemory
+from lpad.remote.trust.revocations import Revocations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from lpad.codec.x509.revocation_list import RevocationList
+    from lpad.remote.trust.card_anchor import Anchor
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a handshake brings: its anchors (None: the usual ones), and whether brainpool is offered."""
+
+    anchor: Anchor | None = None
+    brainpool: bool = False
+
+
+class Trust:
+    """The anchors and the TLS contexts made of them; one object serves the whole process."""
+
+    def __init__(
+        self,
+        extra: Iterable[bytes] = (),
+        *,
+        use_system_roots: bool = True,
+        minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+        forbidden: Iterable[bytes] | None = None,
+        memory: TrustMemory | None = None,
+        revocations: Iterable[RevocationList] = (),
+    ) -> None:
+        """Trust the system's roots and more.
+
+        Args:
+            extra: CA certificates, DER.
+            use_system_roots: False leaves the system's roots out.
+            minimum_version: of TLS.
+            forbidden: key identifiers of CIs that don't count though a card names them; None as in
+                `certificate_issuers.permitted`.
+            memory: what was found out about servers; None begins a new one.
+            revocations: lists of certificates that don't count any more.
+        """
+        self._extra = tuple(extra)
+        self._use_system_roots = use_system_roots
+        self._minimum_version = minimum_version
+        self._forbidden = None if forbidden is None else tuple(forbidden)
+        self.memory = memory or TrustMemory()
+        self.revocations = Revocations(tuple(revocations))
+        self._usual: dict[bool, ssl.SSLContext] = {}
+
+    @classmethod
+    def load(cls, paths: Iterable[Path] = (), **options: Any) -> Self:
+        """Read CA certificates and revocation lists from files and folders; see `trust_files`.
+
+        Args:
+            paths: of files and folders.
+            options: as `Trust` takes them.
+
+        Raises:
+            InvalidSettings: a file can't be read or holds neither.
+        """
+        found = [read_trust_file(file) for path in paths for file in trust_files(path)]
+        return cls(
+            [certificate for each in found for certificate in each.certificates],
+            revocations=[each for file in found for each in file.revocations],
+            **options,
+        )
+
+    @property
+    def may_offer_brainpool(self) -> bool:
+        """Whether the older TLS is allowed that brainpool needs."""
+        return self._minimum_version <= ssl.TLSVersion.TLSv1_2
+
+    @property
+    def own(self) -> str:
+        """What the operator's files hold, in words; empty for nothing."""
+        counts = ((len(self._extra), "CA certificate"), (len(self.revocations), "revocation list"))
+        return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count)
+
+    def permitted(self, named: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Return those of the CIs which a card names that are not forbidden."""
+        return permitted(named, forbidden=self._forbidden)
+
+    def is_operators(self, certificate: bytes) -> bool:
+        """Whether a certificate (DER) is one of the operator's own anchors."""
+        return certificate in self._extra
+
+    def context(self, offer: Offer) -> ssl.SSLContext:
+        """Return the context for a handshake."""
+        if offer.anchor is not None:
+            return self._new_context(offer)
+        if offer.brainpool not in self._usual:
+            self._usual[offer.brainpool] = self._new_context(offer)
+        return self._usual[offer.brainpool]
+
+    def _new_context(self, offer: Offer) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name unless told otherwise
+        context.minimum_version = self._minimum_version
+        context.hostname_checks_common_name = False  # a server's name stands in subjectAltName, or nowhere
+        context.set_alpn_protocols(["http/1.1"])
+        # An operator may trust a sub-CA, or one server's own certificate, without the root above it; and
+        # of a card's CI there is only what it has signed.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if offer.anchor is not None:
+            context.load_verify_locations(cadata=offer.anchor.certificate)
+        else:
+            if self._use_system_roots:
+                context.load_default_certs()
+            if self._extra:
+                context.load_verify_locations(cadata=b"".join(self._extra))
+        return offer_brainpool(context) if offer.brainpool else context

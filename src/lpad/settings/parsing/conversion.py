@@ -1,0 +1,154 @@
+"""From plain values to typed sections: like `msgspec.convert`, except that it goes on after a mistake."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.settings.parsing.mistakes import Report
+
+_S = TypeVar("_S", bound=Section)
+
+_NAMES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "keys and values",
+    "null": "nothing",
+}
+_NOTHING = object()
+
+
+def to_section(type_: type[_S], plain: object, report: Report) -> _S:
+    """Return a section of values that are right, with defaults in the place of those that are wrong.
+
+    Args:
+        type_: the section; each of its fields has a default, or the section can't be made without it.
+        plain: what stands in the file; None is an empty section.
+        report: where the mistakes go.
+    """
+    in_short = type_.short is not None and plain is not None and not isinstance(plain, dict)
+    if in_short:
+        plain = {type_.short: plain}
+    if not isinstance(plain, dict | None):
+        report.wrong("keys and values are wanted here, such as 'key: value' on a line of its own")
+        plain = None
+    plain = dict(plain or {})
+    values: dict[str, Any] = {}
+    for each in msgspec.structs.fields(type_):
+        if each.encode_name in plain:
+            below = report if in_short else report.below(each.encode_name)
+            value = _convert(each.type, plain.pop(each.encode_name), below)
+            if value is not _NOTHING:
+                values[each.name] = value
+        elif each.required:
+            report.wrong("missing", each.encode_name)
+        if each.required and each.name not in values:
+            values[each.name] = None  # never seen: a report with a mistake has no settings
+    for unknown in plain:
+        _unknown(unknown, type_, report)
+    section = type_(**values)
+    section.check(report)
+    return section
+
+
+def fields_below(type_: type[Section], path: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
+    """Yield every field of a section and of those in it, with its dotted path; NAME for a free key."""
+    for each in msgspec.structs.fields(type_):
+        here = f"{path}{each.encode_name}"
+        yield here, each
+        if (inner := _section(each.type)) is not None:
+            free = "NAME." if get_origin(each.type) is dict else ""
+            yield from fields_below(inner, f"{here}.{free}")
+
+
+def _section(type_: Any) -> type[Section] | None:
+    """Return the section that a field is, or holds one of for each name or item."""
+    for each in (type_, *get_args(type_)):
+        if isinstance(each, type) and issubclass(each, Section):
+            return each
+    return None
+
+
+def _convert(type_: Any, plain: Any, report: Report) -> Any:
+    """Return the typed value; `_NOTHING`, with a mistake noted, where it is wrong."""
+    origin = get_origin(type_)
+    if origin is dict:
+        return _mapping(type_, plain, report)
+    if origin is list:
+        return _items(type_, plain, report)
+    section = _section(type_)
+    if section is None:
+        return _leaf(type_, plain, report)
+    return None if plain is None and section is not type_ else to_section(section, plain, report)
+
+
+def _mapping(type_: Any, plain: Any, report: Report) -> Any:
+    wanted = get_args(type_)[1]
+    if not isinstance(plain, dict | None):
+        below = "; a name for each, and its settings below" if _section(wanted) is not None else ""
+        report.wrong(f"keys and values are wanted here{below}")
+        return _NOTHING
+    found = {key: _convert(wanted, value, report.below(key)) for key, value in (plain or {}).items()}
+    return {key: value for key, value in found.items() if value is not _NOTHING}
+
+
+def _items(type_: Any, plain: Any, report: Report) -> Any:
+    wanted = get_args(type_)[0]
+    if not isinstance(plain, list | None):
+        report.wrong("a list is wanted here, such as [a, b]")
+        return _NOTHING
+    found = [_convert(wanted, item, report.below(index)) for index, item in enumerate(plain or ())]
+    return [item for item in found if item is not _NOTHING]
+
+
+def _leaf(type_: Any, plain: Any, report: Report) -> Any:
+    if isinstance(plain, str) and not plain.isprintable():
+        report.wrong("a control character can't be meant here")
+        return _NOTHING
+    if isinstance(plain, float) and not math.isfinite(plain):
+        report.wrong("a number that ends is wanted here")
+        return _NOTHING
+    try:
+        return msgspec.convert(plain, type_)
+    except msgspec.ValidationError as error:
+        report.wrong(_sentence(str(error), type_))
+    return _NOTHING
+
+
+def _sentence(told: str, type_: Any) -> str:
+    if get_origin(type_) is Literal:
+        return f"one of {', '.join(map(str, get_args(type_)))} is wanted here"
+    match = re.fullmatch(r"Expected `(.*?)`(?:, got `(.*?)`)?(.*?)(?: - at .*)?", told)
+    if match is None:
+        return told[0].lower() + told[1:]
+    wanted = " or ".join(_NAMES.get(each, each) for each in match[1].split(" | "))
+    got = f", this is {_NAMES.get(match[2], match[2])}" if match[2] else ""
+    quotes = match[2] in ("int", "float", "bool") and "str" in match[1].split(" | ")
+    return f"{wanted}{match[3]} is wanted here{got}{'; put it in quotes' if quotes else ''}"
+
+
+def _unknown(key: str, type_: type[Section], report: Report) -> None:
+    """Note a key that doesn't exist, with the one that was perhaps meant, which then isn't missed too."""
+    known = [each.encode_name for each in msgspec.structs.fields(type_)]
+    elsewhere = [path for path, _ in fields_below(type_) if path.split(".")[-1] == key]
+    match = difflib.get_close_matches(key, known, n=1)
+    if elsewhere:
+        hint = f"; it stands below, as '{elsewhere[0]}'"
+    elif match:
+        hint = f"; '{match[0]}' was perhaps meant"
+        report.spoil(match[0])
+    else:
+        hint = f"; there are {', '.join(known)}"
+    report.wrong(f"there is no such setting{hint}", key)

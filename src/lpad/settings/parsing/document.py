@@ -1,0 +1,156 @@
+"""The YAML document: plain values with the line of each, and a bound on what it may unfold to.
+
+The one home of PyYAML beside the quirks' files. The nodes are turned into values here and not by PyYAML's
+constructor, which keeps the last of two equal keys, forgets the lines, and unfolds aliases without end.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lpad.settings.parsing.mistakes import KeyPath, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGEST = 1 << 20
+"""Bytes in a settings file."""
+MOST_VALUES = 20_000
+"""Values in a file once its aliases are unfolded; nine lines of aliases could otherwise fill the memory."""
+DEEPEST = 40
+MOST_BRACKETS = 80
+"""Brackets open at once: PyYAML looks at all of them for each further word, which may take minutes."""
+
+_MERGE = "tag:yaml.org,2002:merge"
+_PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+
+
+@dataclass(slots=True)
+class Document:
+    """A file's content: the value at its top, and the line from 1 of each value by its path."""
+
+    value: Any = None
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    report: Report = field(init=False)
+    _left: int = MOST_VALUES
+    _scalars: yaml.SafeLoader = field(default_factory=lambda: yaml.SafeLoader(""))
+
+    def __post_init__(self) -> None:
+        self.report = Report(self.lines)
+
+    @classmethod
+    def parse(cls, content: bytes) -> Document:
+        """Read YAML; what is wrong with it stands in `report`, and is left out of `value`."""
+        document = cls()
+        document._parse(content)
+        return document
+
+    def _parse(self, content: bytes) -> None:
+        self.lines[()] = 1
+        if len(content) > LARGEST:
+            self.report.wrong(f"the file is larger than {LARGEST >> 20} MiB; that can't be settings")
+            return
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            self.lines[()] = content.count(b"\n", 0, error.start) + 1
+            self.report.wrong("not UTF-8 text; save the file in that encoding")
+            return
+        if _nested(text) > MOST_BRACKETS:
+            self.report.wrong("not YAML that can be read: lists or mappings stand too deep in one another")
+            return
+        try:
+            top = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            self._not_yaml(error, text)
+        except RecursionError:
+            self.report.wrong("not YAML that can be read: lists or mappings stand too deep in one another")
+        else:
+            if top is not None:
+                try:
+                    self.value = self._value(top, ())
+                except _TooMuch:
+                    self.report.wrong(
+                        "aliases (*name) unfold to more than settings can be; write the values out"
+                    )
+
+    def _not_yaml(self, error: yaml.YAMLError, text: str) -> None:
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+            self.lines[()] = error.problem_mark.line + 1
+            told = ", ".join(filter(None, (error.context, error.problem, error.note)))
+        elif isinstance(error, yaml.reader.ReaderError):
+            self.lines[()] = text.count("\n", 0, error.position) + 1
+            told = f"the character U+{ord(text[error.position]):04X} may not stand here"
+        else:
+            told = " ".join(str(error).split())
+        self.report.wrong(f"not YAML: {told}")
+
+    def _value(self, node: yaml.Node, path: KeyPath) -> Any:
+        self._left -= 1
+        if self._left < 0 or len(path) > DEEPEST:
+            raise _TooMuch
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        if node.tag not in _PLAIN:
+            self.report.wrong(f"not YAML that is allowed here: the tag {node.tag}", *path)
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        return [self._value(each, (*path, index)) for index, each in enumerate(node.value)]
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        given: dict[str, int] = {}
+        merged: dict[str, Any] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag == _MERGE:
+                for other in _merged(value):
+                    unfolded = self._value(other, (*path, "<<"))
+                    merged = {**unfolded, **merged} if isinstance(unfolded, dict) else merged
+            elif not isinstance(key, yaml.ScalarNode):
+                self.lines[*path, "?"] = line
+                self.report.wrong("a key is one word", *path, "?")
+            elif key.value in given:
+                self.lines[*path, key.value] = line
+                self.report.wrong(f"given twice, first in line {given[key.value]}", *path, key.value)
+                self.lines[*path, key.value] = given[key.value]
+            else:
+                # The key's own text: 'no' or '1' stay what was written.
+                self.lines[*path, key.value] = given[key.value] = line
+                mapping[key.value] = self._value(value, (*path, key.value))
+        return {**merged, **mapping}
+
+    def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        try:
+            value = self._scalars.construct_object(node)
+        except yaml.YAMLError:
+            self.report.wrong(f"not YAML that is allowed here: the tag {node.tag}", *path)
+        except (ValueError, OverflowError):  # such as the date 2026-99-99
+            self.report.wrong(f"'{node.value[:40]}' can't be read; put it in quotes where it is text", *path)
+        else:
+            return value
+        return None
+
+
+class _TooMuch(Exception):
+    """The document unfolds to more than settings can be."""
+
+
+def _merged(node: yaml.Node) -> Iterator[yaml.Node]:
+    """Return what `<<` merges in, what counts most first."""
+    return iter(node.value if isinstance(node, yaml.SequenceNode) else [node])
+
+
+def _nested(text: str) -> int:
+    """Return how many brackets are open at once at most; those in quotes and comments are counted too."""
+    deepest = depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest

@@ -1,0 +1,47 @@
+"""Device capabilities as the settings write them: a 3GPP release for each radio."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidValue
+from lpad.codec.messages.authentication import DeviceCapabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.settings.parsing.mistakes import Report
+
+CAPABILITIES = tuple(each.name for each in fields(DeviceCapabilities))
+
+
+def device_capabilities(releases: Mapping[str, str | float]) -> DeviceCapabilities:
+    """Return the device capabilities as SGP.22 has them: a VersionType of 3 bytes for each name."""
+    return DeviceCapabilities(**{name: version_bytes(release) for name, release in releases.items()})
+
+
+def version_bytes(release: str | float) -> bytes:
+    """Return the 3 bytes of a VersionType from `15`, `15.2` or `15.2.0`.
+
+    Raises:
+        InvalidValue: not one to three numbers of at most 255.
+    """
+    numbers = str(release).split(".")
+    if len(numbers) > 3 or not all(
+        part.isascii() and part.isdecimal() and int(part) < 256 for part in numbers
+    ):
+        raise InvalidValue("a release is a number such as 15, or 15.2.0")
+    return bytes([*map(int, numbers), 0, 0])[:3]
+
+
+def check_capabilities(releases: Mapping[str, str | float], report: Report) -> None:
+    """Note radios that don't exist, and releases that are none."""
+    for name, release in releases.items():
+        if name in CAPABILITIES:
+            report.parsed(version_bytes, release, name)
+        else:
+            match = difflib.get_close_matches(name, CAPABILITIES, n=1)
+            meant = f"'{match[0]}' was perhaps meant" if match else f"there are {', '.join(CAPABILITIES)}"
+            report.wrong(f"there is no such capability; {meant}", name)

@@ -1,0 +1,17 @@
+"""`deadlines`: how long the parts of the work may take."""
+
+from __future__ import annotations
+
+from lpad.settings.parsing.quantities import Seconds
+from lpad.settings.parsing.section import Section
+
+
+class DeadlinesSection(Section, frozen=True):
+    """How long the parts of the work may take, in seconds."""
+
+    open: Seconds = 30
+    read: Seconds = 60
+    switch: Seconds = 120
+    download: Seconds = 900
+    delivery: Seconds = 60
+    absence: Seconds = 24 * 3600

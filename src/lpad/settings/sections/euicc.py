@@ -1,0 +1,100 @@
+"""`euiccs.NAME`: one card."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from lpad.base.identifiers import Aid, Imei
+from lpad.base.server_address import ServerAddress
+from lpad.card.quirks.quirks import Quirks
+from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.section import Section
+from lpad.settings.sections.capabilities import check_capabilities
+from lpad.settings.sections.failover import FailoverSection
+from lpad.settings.sections.policy import CardPolicySection
+from lpad.settings.sections.switching import SwitchingSection
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
+Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
+Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+Provision = Literal["never", "on_empty"]
+"""Whether a card without an operational profile gets one from its default SM-DP+, unasked."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class EuiccSection(Section, frozen=True):
+    """One card: where it is, at a modem's port or in a reader, and what the device around it is."""
+
+    port: Text | None = None
+    reader: Text | Position | None = None
+    shared: bool = False
+    baud: Baud = 115200
+    block_size: BlockSize = 255
+    refresh: bool | None = None
+    imei: str | None = None
+    default_smdp: str | None = None
+    provision: Provision | None = None
+    aid: str | None = None
+    aids: list[str] = []
+    quirks: dict[str, Any] = {}
+    device_capabilities: dict[str, str | int | float] = {}
+    switching: SwitchingSection = SwitchingSection()
+    policy: CardPolicySection = CardPolicySection()
+    failover: FailoverSection = FailoverSection()
+
+    @property
+    def place(self) -> str:
+        """Where the card is; cards in one place share what leads there."""
+        return self.port if self.port is not None else f"reader {self.reader}"
+
+    def check(self, report: Report) -> None:
+        """Note a name, a place, identifiers and quirks that can't be."""
+        if not _NAME.fullmatch(str(report.at[-1])):
+            report.wrong("a card's name has up to 32 lower-case letters, digits, - and _")
+        if self.port is not None and self.reader is not None:
+            report.wrong("there is both 'port' and 'reader'; a card is in one place")
+        elif self.port is None and self.reader is None and report.sound("port") and report.sound("reader"):
+            report.wrong("missing; a card in a PC/SC reader has 'reader' instead", "port")
+        if self.imei is not None:
+            report.parsed(Imei.parse, self.imei, "imei")
+        if self.default_smdp is not None:
+            report.parsed(ServerAddress.parse, self.default_smdp, "default_smdp")
+        if self.aid is not None:
+            report.parsed(Aid.parse, self.aid, "aid")
+        for index, aid in enumerate(self.aids):
+            report.parsed(Aid.parse, aid, "aids", index)
+        for name, value in self.quirks.items():
+            report.parsed(Quirks().merged, {name: value}, "quirks", name)
+        check_capabilities(self.device_capabilities, report.below("device_capabilities"))
+
+
+def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
+    """Note places shared by eUICCs that aren't those of one card, each with a name for its ISD-R."""
+    seen: list[tuple[str, EuiccSection]] = []
+    for name, euicc in euiccs.items():
+        if report.sound(name) and (euicc.port is not None or euicc.reader is not None):
+            for other, section in seen:
+                if euicc.place == section.place:
+                    _check_neighbours(euicc, other, section, report.below(name))
+            seen.append((name, euicc))
+
+
+def _check_neighbours(euicc: EuiccSection, other: str, section: EuiccSection, report: Report) -> None:
+    where = "port" if euicc.port is not None else "reader"
+    if euicc.aid is None or section.aid is None or Aid.parse(euicc.aid) == Aid.parse(section.aid):
+        report.wrong(
+            f"this is the {where} of '{other}' already; two eUICCs on one card are told apart by 'aid', which"
+            " both must have",
+            where,
+        )
+    mine, theirs = ((each.baud, each.quirks, each.shared) for each in (euicc, section))
+    if mine != theirs:
+        report.wrong(f"it shares its {where} with '{other}', and needs the same baud, quirks and 'shared'")

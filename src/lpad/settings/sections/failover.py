@@ -1,0 +1,62 @@
+"""`euiccs.NAME.failover`: profiles that take each other's place when one is not well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from lpad.base.condition import Condition, ConditionKind
+from lpad.base.errors import InvalidValue
+from lpad.base.identifiers import Iccid
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+Interval = Annotated[float, msgspec.Meta(ge=10, le=24 * 3600)]
+Lasting = Annotated[float, msgspec.Meta(ge=0, le=7 * 24 * 3600)]
+Within = Annotated[float, msgspec.Meta(ge=1, le=24 * 3600)]
+Cooldown = Annotated[float, msgspec.Meta(ge=60, le=7 * 24 * 3600)]
+
+
+class HealthSection(Section, frozen=True):
+    """One profile and its health rule; `interval` and `lasting` are in seconds."""
+
+    iccid: str
+    healthy: list[str]
+    interval: Interval = 60
+    lasting: Lasting = 600
+
+    def check(self, report: Report) -> None:
+        """Note what is no ICCID or no condition of health."""
+        if report.sound("iccid"):
+            report.parsed(Iccid.parse, self.iccid, "iccid")
+        if report.sound("healthy"):
+            if not self.healthy:
+                report.wrong("a condition such as registered is wanted here", "healthy")
+            for index, text in enumerate(self.healthy):
+                report.parsed(_health, text, "healthy", index)
+
+
+class FailoverSection(Section, frozen=True):
+    """The order, and how long a profile may take, and the pause after each switch, in seconds."""
+
+    profiles: list[HealthSection] = []
+    within: Within = 180
+    cooldown: Cooldown = 3600
+
+    def check(self, report: Report) -> None:
+        """Note an order without a choice, and a profile that is in it twice."""
+        if len(self.profiles) == 1:
+            report.wrong("two profiles at least are wanted here: one to give up, one to try", "profiles")
+        if report.sound("profiles"):
+            seen = [str(Iccid.parse(each.iccid)) for each in self.profiles]
+            for index, iccid in enumerate(seen):
+                if iccid in seen[:index]:
+                    report.wrong("this profile is in the order already", "profiles", index, "iccid")
+
+
+def _health(text: str) -> None:
+    if Condition.parse(text).kind is ConditionKind.CONFIRM:
+        raise InvalidValue("nobody is asked to confirm that a profile is well; name registered or a probe")

@@ -1,0 +1,18 @@
+"""`log`: what is logged."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.section import Section
+
+
+class LogSection(Section, frozen=True):
+    """What is logged; `log: info` is short for the level alone."""
+
+    short: ClassVar[str | None] = "level"
+
+    level: Literal["error", "warning", "info", "debug", "trace"] = "info"
+    redact: bool = True
+    apdus: Text | None = None

@@ -1,0 +1,15 @@
+"""`modem_manager`: how to get along with ModemManager."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lpad.settings.parsing.quantities import Seconds
+from lpad.settings.parsing.section import Section
+
+
+class ModemManagerSection(Section, frozen=True):
+    """How to get along with ModemManager; `hold` is in seconds."""
+
+    inhibit: Literal["auto", "never"] = "auto"
+    hold: Seconds = 5

@@ -1,0 +1,75 @@
+"""`policy`, and `euiccs.NAME.policy`: which profiles may be installed, from whom, and who must say yes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+ProfileClass = Literal["operational", "provisioning", "test", "unknown"]
+PolicyRule = Literal["ppr1", "ppr2"]
+Confirm = Literal["card", "rules", "always"]
+
+_STARRED = r"(?=[0-9]*\*)[0-9*]{1,3}"
+_GRAMMARS = {
+    "servers": re.compile(r"[a-z0-9*_.-]+(?::(?!443$)[0-9*]{1,5})?"),
+    "server_oids": re.compile(r"[0-9.*]+"),
+    "operators": re.compile(rf"\*|(?:[0-9]{{3}}|{_STARRED})-(?:[0-9]{{2,3}}|{_STARRED})"),
+}
+_WANTED = {
+    "servers": "a server is a name in lower case such as smdp.example.com, with its port unless it is 443;"
+    " * stands for any characters, as in '*.example.com'",
+    "server_oids": "an OID has numbers and dots, such as 2.999.10; * stands for any characters",
+    "operators": "an operator is MCC-MNC, three digits and two or three, such as 262-01; * stands for any"
+    " characters, as in '262-*'",
+}
+
+
+def _any() -> Any:
+    return msgspec.field(default_factory=lambda: ["*"])
+
+
+class CardPolicySection(Section, frozen=True):
+    """One card's policy: what isn't given is as in `policy`."""
+
+    servers: list[Text] | None = None
+    server_oids: list[Text] | None = None
+    operators: list[Text] | None = None
+    providers: list[Text] | None = None
+    classes: list[ProfileClass] | None = None
+    forbidden_rules: list[PolicyRule] | None = None
+    confirm: Confirm | None = None
+
+    def check(self, report: Report) -> None:
+        """Note patterns that fit nothing."""
+        _check_patterns(self, report)
+
+
+class PolicySection(Section, frozen=True):
+    """Who may be asked for profiles, and which may be installed; in lists of patterns * is any text."""
+
+    servers: list[Text] = _any()
+    server_oids: list[Text] = _any()
+    operators: list[Text] = _any()
+    providers: list[Text] = _any()
+    classes: list[ProfileClass] = msgspec.field(default_factory=lambda: ["operational", "provisioning"])
+    forbidden_rules: list[PolicyRule] = []
+    confirm: Confirm = "rules"
+
+    def check(self, report: Report) -> None:
+        """Note patterns that fit nothing."""
+        _check_patterns(self, report)
+
+
+def _check_patterns(section: CardPolicySection | PolicySection, report: Report) -> None:
+    for name, grammar in _GRAMMARS.items():
+        for index, pattern in enumerate(getattr(section, name) or ()):
+            if not grammar.fullmatch(pattern):
+                report.wrong(_WANTED[name], name, index)

@@ -1,0 +1,39 @@
+"""`remote`: how to speak to SM-DP+ servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.route import Proxy, check_interface
+from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+ProtocolVersion = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
+
+
+class RemoteSection(Section, frozen=True):
+    """How to speak to SM-DP+ servers."""
+
+    hosts: dict[str, str] = {}
+    protocol_version: ProtocolVersion = "2.2.2"
+    minimum_tls: Literal["1.2", "1.3"] = "1.2"
+    proxy: Text | None = None
+    proxy_credentials: Text | None = None
+    interface: Text | None = None
+
+    def check(self, report: Report) -> None:
+        """Note hosts that lead nowhere, and ways that can't be."""
+        for name, target in self.hosts.items():
+            report.parsed(Hosts.parse, {name: target}, "hosts", name)
+        if self.proxy is not None:
+            report.parsed(Proxy.parse, self.proxy, "proxy")
+        elif self.proxy_credentials is not None:
+            report.wrong("there is no 'proxy' that these are for", "proxy_credentials")
+        if self.interface is not None:
+            report.parsed(check_interface, self.interface, "interface")

@@ -1,0 +1,30 @@
+"""`euiccs.NAME.switching`: what may be done to a card's profiles, and what to fall back to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from lpad.base.identifiers import Iccid
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+PerDay = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class SwitchingSection(Section, frozen=True):
+    """ICCIDs of protected profiles and of the fallback order; limits."""
+
+    protected: list[str] = []
+    keep_enabled: bool = False
+    fallback: list[str] = []
+    per_day: PerDay | None = None
+
+    def check(self, report: Report) -> None:
+        """Note what is no ICCID."""
+        for name in ("protected", "fallback"):
+            for index, iccid in enumerate(getattr(self, name)):
+                report.parsed(Iccid.parse, iccid, name, index)

@@ -1,0 +1,40 @@
+"""`trust`: whom to trust beside the system's certificate authorities."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidValue
+from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+_KEY_ID = re.compile(r"(?:[0-9A-Fa-f]{2}:?){4,20}")
+
+
+class TrustSection(Section, frozen=True):
+    """Whom to trust beside the system's certificate authorities, and which of a card's CIs not to."""
+
+    system: bool = True
+    folder: Text = "trust.d"
+    extra_ca_files: list[Text] = []
+    forbidden_issuers: list[Text] | None = None
+
+    def check(self, report: Report) -> None:
+        """Note what is no key identifier."""
+        for position, text in enumerate(self.forbidden_issuers or ()):
+            report.parsed(key_id, text, "forbidden_issuers", position)
+
+
+def key_id(text: str) -> bytes:
+    """Return a key identifier, or its first bytes, from hex digits with or without colons.
+
+    Raises:
+        InvalidValue: neither.
+    """
+    if not _KEY_ID.fullmatch(text):
+        raise InvalidValue("a CI's key identifier has 40 hex digits, or its first 8 at least")
+    return bytes.fromhex(text.replace(":", ""))

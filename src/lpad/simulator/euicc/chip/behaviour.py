@@ -1,0 +1,134 @@
+"""What real eUICCs differ in, and what the specifications leave open, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from lpad.base.errors import InvalidValue
+from lpad.base.identifiers import ISD_R
+from lpad.simulator.pki.credential import Curve
+
+
+class Answers(StrEnum):
+    """How an answer with data reaches the terminal."""
+
+    FETCHED = "61xx"
+    """As T=0 has it: 61xx, then GET RESPONSE."""
+    AT_ONCE = "at-once"
+    """Data and 9000 in one answer, as T=1 and many modems give it; the rest of a long one by 61xx."""
+    CORRECTED = "6Cxx"
+    """6Cxx with the right length, then the same command again with that Le."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """A row of allowed operators in the Rules Authorisation Table."""
+
+    mcc_mnc: str = "EEEEEE"
+    """Five or six digits; E stands for any digit."""
+    gid1: str | None = ""
+    """Hexadecimal; empty allows any, None calls for a profile owner without."""
+    gid2: str | None = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatRule:
+    """A rule of the Rules Authorisation Table (SGP.22 v2.5, 2.9.2.1)."""
+
+    pprs: tuple[int, ...]
+    """Bits of PprIds: 1 forbids to disable, 2 forbids to delete."""
+    operators: tuple[Operator, ...] = (Operator(),)
+    consent: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardBehaviour:
+    """A card's habits; the defaults are a well-mannered card of SGP.22 version 2.
+
+    What a card is born with (addresses, rules, the first number) counts when its folder is made.
+    """
+
+    answers: Answers = Answers.FETCHED
+    portion: int = 256
+    """Most bytes of data in one answer."""
+    channels: int = 3
+    """Logical channels beside the basic one, up to 19."""
+    first_channel: int = 1
+    """The number that is handed out first; 5 leads to class bytes of 4x and Cx."""
+    isdr_aid: str = str(ISD_R)
+    isdr_on_basic_channel: bool = True
+    largest_chain: int = 256
+    """STORE DATA blocks in one command: sources say 255 or 256."""
+    needs_terminal_capability: bool = False
+    """Whether ISD-R answers 6985 until TERMINAL CAPABILITY told of an LPA in the device."""
+    terminal_capability_status: str = "9000"
+    other_commands_while_loading: str = "9000"
+    """Status word for what interrupts a profile's installation without ending it; 9000: carried out."""
+
+    refresh_qualifier: int = 0x04
+    """Mode of REFRESH: 04 UICC reset, 09 eUICC profile state change."""
+    switch_waits_for_refresh: bool = True
+    """Whether a switch with refresh takes effect with TERMINAL RESPONSE or reset only."""
+    profiles_hidden_during_switch: bool = False
+    """Whether GetProfilesInfo answers profileChangeOngoing until then, as version 3.1 has it."""
+
+    empty_optional_fields: bool = False
+    """Whether what isn't set is answered empty instead of left out."""
+    first_notification: int = 1
+    """The first sequence number; 0 is legal too."""
+    unknown_notification_is_error: bool = False
+    """Whether retrieving what isn't there answers noResultAvailable instead of an empty list."""
+    notification_capacity: int = 100
+    """Notifications kept; the oldest is lost when one more comes."""
+    error_ends_session: bool = False
+    """Whether an error of AuthenticateServer or PrepareDownload forgets the session."""
+    session_ends_with_channel: bool = False
+    keeps_one_time_keys: bool = True
+    """Whether a retried download may use the one-time key of the attempt before."""
+    copies_unknown_parameters: bool = True
+    """Whether ctxParams1 comes back as it was sent, or without the fields of version 3."""
+
+    rsp_version: int = 2
+    """3 tells of version 3 in EUICCInfo1 and 2."""
+    svn: str = "2.2.2"
+    memory: int = 400_000
+    """Bytes of non-volatile memory for profiles."""
+    test_profiles: bool = True
+    test_profiles_need_test_keys: bool = True
+    unsupported_services: tuple[int, ...] = ()
+    """Tags of eUICC-Mandatory-services that this card lacks, 0x80 to 0x98."""
+    forbidden_pprs: tuple[int, ...] = ()
+    ppr1_on_empty_card_only: bool = False
+    """Whether a profile that can't be disabled is refused beside another operational one."""
+    verification_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
+    """CIs that the card trusts, preferred first, as far as the infrastructure has them."""
+    signing_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
+
+    default_dp_address: str = ""
+    root_ds_address: str = "testrootsmds.example.com"
+    rat: tuple[RatRule, ...] = (RatRule(pprs=(1, 2)),)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first_channel <= 19 or not 0 <= self.channels <= 20 - self.first_channel:
+            raise InvalidValue("a card has logical channels 1 to 19")
+        if not 1 <= self.portion <= 256:
+            raise InvalidValue("a card answers 1 to 256 bytes at once")
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> CardBehaviour:
+        """Make a behaviour from what JSON or YAML holds.
+
+        Raises:
+            InvalidValue: an unknown name or a value of the wrong type or range.
+        """
+        unknown = settings.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise InvalidValue(f"a simulated card has no behaviour {', '.join(sorted(unknown))}")
+        try:
+            return msgspec.convert(settings, cls)
+        except msgspec.ValidationError as error:
+            raise InvalidValue(f"the simulated card's behaviour: {error}") from error

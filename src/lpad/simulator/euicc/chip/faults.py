@@ -1,0 +1,105 @@
+"""What goes wrong in the card, put in by a test: answers, status words, loss of power."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardUnreachable
+from lpad.codec.asn1 import tlv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class PowerLost(CardUnreachable):
+    """The card has no power; nothing answers until it is reset."""
+
+
+@dataclass(slots=True)
+class _Fault:
+    act: Callable[[bytes], bytes | int]
+    times: int
+
+
+@dataclass(slots=True)
+class CardFaults:
+    """Faults by the tag of the request (0xBF31 for EnableProfile), and by number of APDUs.
+
+    A function that has a fault isn't carried out: the request goes in, an answer or a status word
+    comes out, as often as the fault says.
+    """
+
+    _by_tag: dict[int, _Fault] = field(default_factory=dict)
+    _corrupt: dict[int, _Fault] = field(default_factory=dict)
+    _apdus_left: int | None = None
+    _executed: bool = False
+    cat_busy: int = 0
+    """How many switches, resets and deletions are yet to be answered catBusy."""
+
+    def answer(self, tag: int, response: bytes, *, times: int = 1) -> None:
+        """Have the function answer `response`, the whole element, without doing anything."""
+        self._by_tag[tag] = _Fault(lambda _request: response, times)
+
+    def refuse(self, tag: int, code: int, *, times: int = 1) -> None:
+        """Have a function that answers a mere result (enable, disable, delete, …) answer this code."""
+        self.answer(tag, tlv.encode(tag, tlv.encode(0x80, bytes([code]))), times=times)
+
+    def status(self, tag: int, status: int, *, times: int = 1) -> None:
+        """Have the function answer the status word without data and without doing anything."""
+        self._by_tag[tag] = _Fault(lambda _request: status, times)
+
+    def corrupt(self, tag: int, change: Callable[[bytes], bytes | int], *, times: int = 1) -> None:
+        """Have the function carried out and its answer put through `change`."""
+        self._corrupt[tag] = _Fault(change, times)
+
+    def lose_power_after(self, apdus: int, *, executed: bool = False) -> None:
+        """Lose power at the APDU after this many more.
+
+        Args:
+            apdus: number that are still answered.
+            executed: whether that APDU is carried out, so that only its answer is lost.
+        """
+        self._apdus_left = apdus
+        self._executed = executed
+
+    def before(self, tag: int, request: bytes) -> bytes | int | None:
+        """Return what to answer in the function's place, or None."""
+        return _use(self._by_tag, tag, request)
+
+    def after(self, tag: int, response: bytes) -> bytes | int:
+        """Return the function's answer as it leaves the card."""
+        changed = _use(self._corrupt, tag, response)
+        return response if changed is None else changed
+
+    def forget(self) -> None:
+        """Have all functions answer as they do without faults."""
+        self._by_tag.clear()
+        self._corrupt.clear()
+
+    def use_cat_busy(self) -> bool:
+        """Whether this switch is to be answered catBusy; counts it."""
+        if self.cat_busy == 0:
+            return False
+        self.cat_busy -= 1
+        return True
+
+    def count_apdu(self) -> tuple[bool, bool]:
+        """Count an APDU; return whether it is carried out, and whether it is answered."""
+        if self._apdus_left is None:
+            return True, True
+        if self._apdus_left > 0:
+            self._apdus_left -= 1
+            return True, True
+        self._apdus_left = None
+        return self._executed, False
+
+
+def _use(faults: dict[int, _Fault], tag: int, data: bytes) -> bytes | int | None:
+    fault = faults.get(tag)
+    if fault is None:
+        return None
+    fault.times -= 1
+    if fault.times <= 0:
+        del faults[tag]
+    return fault.act(data)

@@ -1,0 +1,62 @@
+"""Who a card is: its certificates with their keys, and the CIs that it trusts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidValue
+from lpad.simulator.pki.credential import Credential, Curve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.base.identifiers import Eid
+    from lpad.simulator.pki.pki import Pki
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """What a card signs with towards servers of one CI."""
+
+    euicc: Credential
+    eum: Credential
+
+    @property
+    def key_id(self) -> bytes:
+        """The CI's key identifier, 20 bytes."""
+        issuer = self.eum.issuer_key_id
+        assert issuer is not None, "an EUM certificate names its CI"
+        return issuer
+
+
+@dataclass(frozen=True, slots=True)
+class CardIdentity:
+    """Per curve: the CI that is trusted, and what to sign with."""
+
+    cis: Mapping[Curve, Credential]
+    signers: Mapping[Curve, Signer]
+
+    @classmethod
+    def issue(cls, pki: Pki, eid: Eid) -> CardIdentity:
+        """Have the card maker of `pki` issue certificates on every curve that it has."""
+        signers = {
+            curve: Signer(pki.issue_euicc(eid, curve), Credential(eum.certificate))
+            for curve, eum in pki.eum.items()
+            if eum.private_key is not None
+        }
+        if not signers:
+            raise InvalidValue("this infrastructure has no EUM with a private key: a card can't be made")
+        return cls({curve: Credential(ci.certificate) for curve, ci in pki.ci.items()}, signers)
+
+    def trusted(self, order: tuple[Curve, ...]) -> list[Credential]:
+        """Return the CIs for verification, preferred first."""
+        return [self.cis[curve] for curve in order if curve in self.cis]
+
+    def signing(self, order: tuple[Curve, ...]) -> list[Signer]:
+        """Return what the card can sign with, preferred first."""
+        return [self.signers[curve] for curve in order if curve in self.signers]
+
+    def signer(self, key_id: bytes) -> Signer | None:
+        """Return what to sign with for the CI with this key identifier, or None."""
+        return next((one for one in self.signers.values() if one.key_id == key_id), None)

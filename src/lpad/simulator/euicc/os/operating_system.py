@@ -1,0 +1,255 @@
+"""The UICC's operating system: logical channels, selection, and which instruction goes where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import tlv
+from lpad.simulator.euicc.chip.proactive import Proactive
+from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
+from lpad.simulator.euicc.isdr.information import version
+from lpad.simulator.euicc.isdr.isdr import Isdr
+from lpad.simulator.euicc.os.answering import Answering
+from lpad.simulator.euicc.os.apdu import Command
+from lpad.simulator.euicc.os.files import MF, FileSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.state import StoredProfile
+
+_GET_RESPONSE = 0xC0
+_BY_NAME, _BY_IDENTIFIER, _BY_PATH = 0x04, 0x00, 0x08
+_NO_ANSWER_WANTED = 0x0C
+_OPEN, _CLOSE = 0x00, 0x80
+_LAST_BLOCK, _BER_TLV_ANSWERED = 0x80, 0x11
+_LPA_IN_DEVICE = 0x07
+"""Bits of TERMINAL CAPABILITY's 83: LUId, LPDd and LDSd."""
+
+
+@dataclass(slots=True)
+class _Channel:
+    isdr: bool = False
+    files: FileSystem = field(default_factory=FileSystem)
+    chain: bytes = b""
+    next_block: int = 0
+
+    def start_over(self) -> None:
+        self.chain = b""
+        self.next_block = 0
+
+
+class OperatingSystem:
+    """A card with power; what it holds here is gone without."""
+
+    def __init__(self, chip: Chip) -> None:
+        """Start as after a reset: the basic channel is open, the master file selected."""
+        behaviour = chip.behaviour
+        self._chip = chip
+        self._proactive = Proactive(behaviour.refresh_qualifier)
+        self._isdr = Isdr(chip, self._proactive)
+        self._isdr_aid = bytes.fromhex(behaviour.isdr_aid)
+        self._channels = {0: _Channel()}
+        self._answering = Answering(behaviour.answers, behaviour.portion, self._closing_status)
+        self._lpa_in_device = False
+        # Instruction, and whether its class is ISO's (False) or GlobalPlatform's and ETSI's (True).
+        self._instructions: dict[tuple[int, bool], Callable[[Command], bytes]] = {
+            (0x70, False): self._manage_channel,
+            (0xA4, False): self._select,
+            (0xB0, False): self._read_binary,
+            (0x10, True): self._terminal_profile,
+            (0x12, True): self._fetch,
+            (0x14, True): self._terminal_response,
+            (0xAA, True): self._terminal_capability,
+            (0xE2, True): self._store_data,
+            (0xF2, True): self._status,
+        }
+        self._known = {instruction for instruction, _ in self._instructions}
+
+    @property
+    def open_channels(self) -> tuple[int, ...]:
+        """The logical channels that are open beside the basic one."""
+        return tuple(sorted(self._channels.keys() - {0}))
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Return the answer to one command."""
+        try:
+            return self._answer(Command.parse(apdu))
+        except Refusal as refusal:
+            return refusal.status.to_bytes(2, "big")
+
+    def _answer(self, command: Command) -> bytes:
+        if command.channel not in self._channels:
+            raise Refusal(StatusWord.NO_CHANNEL, f"channel {command.channel} is not open")
+        if command.ins == _GET_RESPONSE:
+            return self._answering.get_response(command)
+        repeated = self._answering.repeated(command)
+        if repeated is not None:
+            return repeated
+        self._answering.forget()
+        return self._answering.answer(command, self._carry_out(command))
+
+    def _carry_out(self, command: Command) -> bytes:
+        instruction = self._instructions.get((command.ins, command.proprietary))
+        if instruction is None:
+            known = command.ins in self._known
+            raise Refusal(
+                StatusWord.CLA_NOT_SUPPORTED if known else StatusWord.INS_NOT_SUPPORTED,
+                f"instruction {command.cla:02X} {command.ins:02X}",
+            )
+        return instruction(command)
+
+    def _closing_status(self) -> int:
+        pending = self._proactive.pending
+        return StatusWord.OK if pending is None else 0x9100 | len(pending)
+
+    @property
+    def _enabled(self) -> StoredProfile | None:
+        return self._chip.state.enabled
+
+    def _manage_channel(self, command: Command) -> bytes:
+        if command.data:
+            raise Refusal(StatusWord.WRONG_LENGTH, "MANAGE CHANNEL has no body")
+        if command.p1 == _OPEN:
+            return self._open_channel(command.p2)
+        if command.p1 == _CLOSE:
+            number = command.p2 or command.channel
+            if number == 0:
+                raise Refusal(StatusWord.WRONG_P1_P2, "the basic channel stays open")
+            if number not in self._channels:
+                raise Refusal(StatusWord.NO_CHANNEL, f"channel {number} is not open")
+            if self._channels.pop(number).isdr:
+                self._isdr.deselected()
+            return b""
+        raise Refusal(StatusWord.WRONG_P1_P2, "MANAGE CHANNEL opens or closes")
+
+    def _open_channel(self, wanted: int) -> bytes:
+        first = self._chip.behaviour.first_channel
+        possible = range(first, first + self._chip.behaviour.channels)
+        if wanted:
+            if wanted not in possible or wanted in self._channels:
+                raise Refusal(StatusWord.FUNCTION_NOT_SUPPORTED, f"channel {wanted} can't be opened")
+            self._channels[wanted] = _Channel()
+            return b""
+        free = next((number for number in possible if number not in self._channels), None)
+        if free is None:
+            raise Refusal(StatusWord.FUNCTION_NOT_SUPPORTED, "no channel is free")
+        self._channels[free] = _Channel()
+        return bytes([free])
+
+    def _select(self, command: Command) -> bytes:
+        channel = self._channels[command.channel]
+        if command.p1 == _BY_NAME:
+            answer = self._select_application(command, channel)
+        elif command.p1 in (_BY_IDENTIFIER, _BY_PATH):
+            if command.p1 == _BY_IDENTIFIER and len(command.data) not in (0, 2):
+                raise Refusal(StatusWord.WRONG_LENGTH, "a file identifier has two bytes")
+            path = command.data or MF.to_bytes(2, "big")
+            select = channel.files.select_path
+            if command.p1 == _BY_IDENTIFIER:
+                answer = channel.files.select_identifier(int.from_bytes(path, "big"), self._enabled)
+            else:
+                answer = select(path, self._enabled)
+            self._leave_isdr(channel)
+        else:
+            raise Refusal(StatusWord.WRONG_P1_P2, f"selection by {command.p1:02X}")
+        return b"" if command.p2 & _NO_ANSWER_WANTED == _NO_ANSWER_WANTED else answer
+
+    def _select_application(self, command: Command, channel: _Channel) -> bytes:
+        may = command.channel != 0 or self._chip.behaviour.isdr_on_basic_channel
+        if command.data == self._isdr_aid and may:
+            channel.isdr = True
+            channel.start_over()
+            return self._isdr_information()
+        parameters = channel.files.select_application(command.data, self._enabled)
+        if parameters is None:
+            raise Refusal(StatusWord.NOT_FOUND, "no application has this name")
+        self._leave_isdr(channel)
+        return parameters
+
+    def _leave_isdr(self, channel: _Channel) -> None:
+        if channel.isdr:
+            channel.isdr = False
+            self._isdr.deselected()
+
+    def _isdr_information(self) -> bytes:
+        """Return ISD-R's FCI with its own template E0 (SGP.22 v2.5, 5.7.1)."""
+        security_domain = tlv.encode(0xA5, tlv.encode(0x9F65, b"\xff"))
+        own = tlv.encode(0xE0, tlv.encode(0x82, version(self._chip.behaviour.svn)))
+        return tlv.encode(0x6F, tlv.encode(0x84, self._isdr_aid), security_domain, own)
+
+    def _read_binary(self, command: Command) -> bytes:
+        files = self._channels[command.channel].files
+        content = files.read_binary(command.p1, command.p2, self._enabled)
+        return content[: command.le or len(content)] if command.le != 256 else content
+
+    def _status(self, command: Command) -> bytes:
+        channel = self._channels[command.channel]
+        if command.p2 == _NO_ANSWER_WANTED:
+            return b""
+        if channel.isdr:
+            return tlv.encode(0x84, self._isdr_aid)
+        return channel.files.parameters(self._enabled)
+
+    def _terminal_profile(self, command: Command) -> bytes:
+        if not command.data:
+            raise Refusal(StatusWord.WRONG_LENGTH, "an empty terminal profile")
+        return b""
+
+    def _terminal_capability(self, command: Command) -> bytes:
+        status = int(self._chip.behaviour.terminal_capability_status, 16)
+        if status != StatusWord.OK:
+            raise Refusal(status, "this card knows no TERMINAL CAPABILITY")
+        try:
+            template = tlv.parse(command.data)
+            euicc = template.find(0x83)
+        except MalformedError as error:
+            raise Refusal(StatusWord.BAD_DATA, error.sentence) from error
+        if template.tag != 0xA9:
+            raise Refusal(StatusWord.BAD_DATA, "no capability template")
+        told = euicc.value[0] if euicc is not None and euicc.value else 0
+        self._lpa_in_device = told & _LPA_IN_DEVICE == _LPA_IN_DEVICE
+        return b""
+
+    def _fetch(self, command: Command) -> bytes:
+        del command  # FETCH says nothing; its Le is the length that 91xx told
+        return self._proactive.fetch()
+
+    def _terminal_response(self, command: Command) -> bytes:
+        refreshed = self._proactive.terminal_response(command.data)
+        self._isdr.profiles.settle_switch(refreshed=refreshed)
+        if refreshed:
+            self._isdr.end_session()
+            self._channels = {0: _Channel()}
+        return b""
+
+    def _store_data(self, command: Command) -> bytes:
+        channel = self._channels[command.channel]
+        if not channel.isdr:
+            raise Refusal(StatusWord.INS_NOT_SUPPORTED, "ISD-R isn't selected on this channel")
+        if self._chip.behaviour.needs_terminal_capability and not self._lpa_in_device:
+            raise Refusal(StatusWord.CONDITIONS_NOT_SATISFIED, "no TERMINAL CAPABILITY told of an LPA")
+        if not command.data:
+            raise Refusal(StatusWord.WRONG_LENGTH, "an empty block")
+        if command.p2 == 0:
+            channel.start_over()
+        most = self._chip.behaviour.largest_chain
+        kind = command.p1 & ~_LAST_BLOCK
+        if kind != _BER_TLV_ANSWERED or command.p2 != channel.next_block or command.p2 >= most:
+            channel.start_over()
+            raise Refusal(StatusWord.WRONG_P1_P2, f"block {command.p2} of kind {command.p1:02X}")
+        channel.chain += command.data
+        channel.next_block += 1
+        if not command.p1 & _LAST_BLOCK:
+            return b""
+        data = channel.chain
+        channel.start_over()
+        before = self._enabled
+        answer = self._isdr.command(data)
+        if self._enabled is not before:  # switched at once: the new profile's master file is selected
+            for other in self._channels.values():
+                other.files = FileSystem()
+        return answer

@@ -1,0 +1,385 @@
+"""The commands that a simulated modem knows: one line in, the lines of its answer out (3GPP TS 27.007)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from lpad.base.errors import CardUnreachable, MalformedError
+from lpad.codec.asn1 import tlv
+from lpad.protocol.apdu import channel_of
+from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
+from lpad.simulator.modem.personality import Csim, Handles, Notices
+from lpad.simulator.modem.radio import ModemRadio
+from lpad.simulator.modem.registration import ModemRegistration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.modem.personality import ModemPersonality
+
+_ERRORS = {
+    0: "phone failure",
+    3: "operation not allowed",
+    10: "SIM not inserted",
+    13: "SIM failure",
+    14: "SIM busy",
+    20: "memory full",
+    22: "not found",
+    50: "Incorrect parameters",
+    100: "unknown",
+}
+
+_PHONE_FAILURE = 0
+_INCORRECT = 50
+_SIM_BUSY = 14
+_SIM_FAILURE = 13
+_NOT_INSERTED = 10
+_MANAGE_CHANNEL = 0x70
+_REFRESH = 0x01
+_RESETTING = frozenset({0x04, 0x09})
+"""Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
+_MOST_PROACTIVE = 16
+
+
+class Card(Protocol):
+    """The card in the modem: any object with these two methods."""
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Take a command APDU, return data and two status bytes.
+
+        Raises:
+            CardUnreachable: the card is mute; the modem says SIM failure.
+        """
+        ...
+
+    def reset(self) -> bytes:
+        """Take the supply away and give it back; return the ATR."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The lines before the final one, the final one, and whether a proactive command waits."""
+
+    lines: tuple[str, ...] = ()
+    final: str = "OK"
+    proactive: int | None = None
+    after: tuple[str, ...] = ()
+    """Lines that follow of the modem's own accord."""
+    away: float | None = None
+    """Seconds for which the port disappears then; None: it stays."""
+
+
+class CommandSet:
+    """The state that commands change, and the commands."""
+
+    def __init__(self, card: Card, personality: ModemPersonality) -> None:
+        """Put a card into a modem.
+
+        Args:
+            card: what +CSIM talks to.
+            personality: the modem's habits.
+        """
+        self._card = card
+        self._habits = personality
+        self.echo = personality.echo
+        self._error_level = personality.error_level
+        self._busy = personality.busy
+        self._waiting: int | None = None
+        self.channels = ModemChannels(self._transmit, personality)
+        self.radio = ModemRadio(self._transmit, self._reset_card, personality)
+        self.registration = ModemRegistration(self.radio, personality)
+
+    def swap_card(self, card: Card) -> None:
+        """Put another card in."""
+        self._card = card
+        self.channels.forget()
+        self.radio.happened(Notices.RESET)
+
+    def answer(self, line: str) -> Reply | None:
+        """Execute one command line, without its end.
+
+        Returns:
+            The answer; None for a line that is no command, to which a modem says nothing.
+        """
+        if line[:2].upper() != "AT":
+            return None
+        limit = self._habits.line_limit
+        if limit is not None and len(line) > limit:
+            return self.error(None)
+        body = line[2:].strip()
+        for pattern, handler in self._COMMANDS:
+            match = pattern.fullmatch(body)
+            if match is not None:
+                return handler(self, match)
+        return self.error(None)
+
+    def error(self, code: int | None) -> Reply:
+        """Say no, as +CMEE asks; None is what a modem says to a command that it doesn't know."""
+        if code is None or self._error_level == 0:
+            return Reply(final="ERROR")
+        told = str(code) if self._error_level == 1 else _ERRORS.get(code, "unknown")
+        return Reply(final=f"+CME ERROR: {told}")
+
+    def serve_proactive(self, length: int) -> bool:
+        """Fetch the waiting command and answer it, as a modem's own toolkit does.
+
+        Returns:
+            Whether the card was reset, which REFRESH asks for (ETSI TS 102 223, 6.4.7).
+        """
+        try:
+            return self._serve_proactive(length)
+        except CardUnreachable:
+            return False
+
+    def _reset_card(self) -> bytes:
+        return self._card.reset()
+
+    def _serve_proactive(self, length: int) -> bool:
+        for _ in range(_MOST_PROACTIVE):
+            fetched = self._card.transmit(bytes([0x80, 0x12, 0, 0, length]))
+            details = _command_details(fetched[:-2])
+            if details is None:
+                return False
+            # Performed successfully, from the terminal (82) to the card (81).
+            result = b"\x81\x03" + details + b"\x02\x02\x82\x81\x03\x01\x00"
+            done = self._card.transmit(bytes([0x80, 0x14, 0, 0, len(result)]) + result)
+            if details[1] == _REFRESH and details[2] in _RESETTING:
+                self._card.reset()
+                self.channels.forget()
+                self.channels.open_own(self._habits.channels_after_refresh)
+                self.radio.happened(Notices.REFRESH)
+                return True
+            if done[-2] != 0x91:
+                return False
+            length = done[-1]
+        return False
+
+    def _ok(self, _: re.Match[str]) -> Reply:
+        return Reply()
+
+    def _basic(self, match: re.Match[str]) -> Reply:
+        for letter, digit in re.findall(r"([EQV])([01]?)", match[0].upper()):
+            if letter == "E":
+                if digit != "1" and not self._habits.echo_can_be_switched_off:
+                    return self.error(None)
+                self.echo = digit == "1"
+        return Reply()
+
+    def _identity(self, _: re.Match[str]) -> Reply:
+        habits = self._habits
+        return Reply((habits.manufacturer, habits.model, f"Revision: {habits.firmware}"))
+
+    def _manufacturer(self, _: re.Match[str]) -> Reply:
+        return Reply((self._habits.manufacturer,))
+
+    def _model(self, _: re.Match[str]) -> Reply:
+        return Reply((self._habits.model,))
+
+    def _firmware(self, _: re.Match[str]) -> Reply:
+        return Reply((self._habits.firmware,))
+
+    def _imei(self, _: re.Match[str]) -> Reply:
+        if self._habits.bare_imei:
+            return Reply((self._habits.imei,))
+        return Reply((self._prefixed("+CGSN", f'"{self._habits.imei}"'),))
+
+    def _set_error_level(self, match: re.Match[str]) -> Reply:
+        self._error_level = int(match[1])
+        return Reply()
+
+    def _tell_error_level(self, _: re.Match[str]) -> Reply:
+        return Reply((self._prefixed("+CMEE", str(self._error_level)),))
+
+    def _csim(self, match: re.Match[str]) -> Reply:
+        if self._habits.csim is Csim.ABSENT:
+            return self.error(None)
+        return self._apdu("+CSIM", match, self._through_csim)
+
+    def _through_csim(self, apdu: bytes) -> bytes:
+        if self._habits.csim is Csim.NO_MANAGE_CHANNEL and apdu[1] == _MANAGE_CHANNEL:
+            raise ChannelRefusedError(NOT_ALLOWED)
+        if self._habits.csim is Csim.BASIC_CHANNEL_ONLY and channel_of(apdu[0]):
+            raise ChannelRefusedError(_PHONE_FAILURE)
+        return self._transmit(apdu)
+
+    def _ccho(self, match: re.Match[str]) -> Reply:
+        digits = match[1]
+        if self._habits.handles is None:
+            return self.error(None)
+        if len(digits) % 2 or not 10 <= len(digits) <= 32:
+            return self.error(_INCORRECT)
+
+        def open_channel() -> Reply:
+            handle = self.channels.open_channel(bytes.fromhex(digits))
+            bare = self._habits.handles is Handles.BARE
+            return Reply((handle if bare else self._prefixed("+CCHO", handle),))
+
+        return self._at_card(open_channel)
+
+    def _cgla(self, match: re.Match[str]) -> Reply:
+        if self._habits.handles is None:
+            return self.error(None)
+        return self._apdu("+CGLA", match, lambda apdu: self.channels.transmit(match["handle"], apdu))
+
+    def _cchc(self, match: re.Match[str]) -> Reply:
+        if self._habits.handles is None:
+            return self.error(None)
+
+        def close_channel() -> Reply:
+            self.channels.close_channel(match[1])
+            return Reply(("+CCHC",) if self._habits.tells_closing else ())
+
+        return self._at_card(close_channel)
+
+    def _test_form(self, match: re.Match[str]) -> Reply:
+        modem_owned = match[1].upper() != "SIM"
+        has = self._habits.handles is not None if modem_owned else self._habits.csim is not Csim.ABSENT
+        return Reply() if has and self._habits.test_forms else self.error(None)
+
+    def _apdu(self, prefix: str, match: re.Match[str], through: Callable[[bytes], bytes]) -> Reply:
+        """Carry an APDU through +CSIM or +CGLA."""
+        length, text = match["length"], match["hex"]
+        digits = text.strip('"')
+        if int(length) != len(digits) or len(digits) < 8 or len(digits) % 2:
+            return self.error(_INCORRECT)
+        if self._habits.strict and text != f'"{digits.upper()}"':
+            return self.error(_INCORRECT)
+
+        def pass_on() -> Reply:
+            answer = through(bytes.fromhex(digits))
+            told = answer.hex() if self._habits.lower_case else answer.hex().upper()
+            payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
+            line = payload if self._habits.bare_answers else self._prefixed(prefix, payload)
+            return Reply((line,))
+
+        return self._at_card(pass_on)
+
+    def _iccid(self, match: re.Match[str]) -> Reply:
+        name = match[1].upper()
+        if name not in self._habits.iccid_commands:
+            return self.error(None)
+
+        def tell() -> Reply:
+            iccid = self.radio.iccid()
+            if iccid is None:
+                raise ChannelRefusedError(_SIM_FAILURE)
+            digits = str(iccid)
+            padding = "F" * (20 - len(digits)) if self._habits.iccid_padded else ""
+            return Reply((self._prefixed(name, digits + padding),))
+
+        return self._at_card(tell)
+
+    def _restricted_access(self, _: re.Match[str]) -> Reply:
+        if "+CRSM" not in self._habits.iccid_commands:
+            return self.error(None)
+
+        def tell() -> Reply:
+            iccid = self.radio.iccid()
+            if iccid is None:
+                return Reply((self._prefixed("+CRSM", "106,130"),))
+            return Reply((self._prefixed("+CRSM", f'144,0,"{bytes(iccid).hex().upper()}"'),))
+
+        return self._at_card(tell)
+
+    def _function(self, match: re.Match[str]) -> Reply:
+        if match[2] is not None:
+            self.radio.reset()
+            self.registration.forget_levels()
+            self.channels.forget()
+            return Reply(away=self._habits.away_after_reset)
+        self.radio.set_function(int(match[1]))
+        if not self.radio.on:
+            self.channels.forget()
+        return Reply(after=("+CPIN: READY",) if self.radio.on else ())
+
+    def _sim_power(self, match: re.Match[str]) -> Reply:
+        self.radio.set_sim_power(on=match[1] != "0")
+        self.channels.forget()
+        return Reply()
+
+    def _tell_registration(self, match: re.Match[str]) -> Reply:
+        name = match[1].upper()
+        if not self.registration.knows(name):
+            return self.error(None)
+        return Reply((self._prefixed(name, self.registration.answer(name)),))
+
+    def _set_registration(self, match: re.Match[str]) -> Reply:
+        name = match[1].upper()
+        if not self.registration.knows(name):
+            return self.error(None)
+        self.registration.set_level(name, int(match[2]))
+        return Reply()
+
+    def _at_card(self, what: Callable[[], Reply]) -> Reply:
+        """Do what needs the card, or say why not."""
+        if not self.radio.on:
+            return self.error(_NOT_INSERTED)
+        if self._busy > 0:
+            self._busy -= 1
+            return replace(self.error(_SIM_BUSY), after=() if self._busy else ("+CPIN: READY",))
+        self._waiting = None
+        try:
+            reply = what()
+        except ChannelRefusedError as refusal:
+            reply = self.error(refusal.code)
+        except CardUnreachable:
+            return self.error(_SIM_FAILURE)
+        return replace(reply, proactive=self._waiting)
+
+    def _transmit(self, apdu: bytes) -> bytes:
+        answer = self._card.transmit(apdu)
+        if answer[-2] == 0x91:  # whatever the modem asks may be answered so, not the host's APDUs alone
+            self._waiting = answer[-1]
+        if self._habits.fetches_response and answer[-2] == 0x61:
+            # Once only: what is longer than 256 bytes still reaches the host as data with 61xx.
+            answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
+        return answer
+
+    def _prefixed(self, prefix: str, payload: str) -> str:
+        return f"{prefix}:{' ' if self._habits.blank_after_colon else ''}{payload}"
+
+    _COMMANDS: ClassVar[tuple[tuple[re.Pattern[str], Callable[[CommandSet, re.Match[str]], Reply]], ...]] = (
+        tuple(
+            (re.compile(pattern, re.IGNORECASE), handler)
+            for pattern, handler in (
+                (r"", _ok),
+                (r"(?:[EQV][01]?)+", _basic),
+                (r"I0?", _identity),
+                (r"\+CGMI", _manufacturer),
+                (r"\+CGMM", _model),
+                (r"\+CGMR", _firmware),
+                (r"\+CGSN(?:=1)?", _imei),
+                (r"\+CMEE=([0-2])", _set_error_level),
+                (r"\+CMEE\?", _tell_error_level),
+                (r"\+C(SIM|CHO|GLA|CHC)=\?", _test_form),
+                (r'\+CSIM=(?P<length>\d{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)', _csim),
+                (r'\+CCHO="?([0-9A-Fa-f]+)"?', _ccho),
+                (
+                    r'\+CGLA=(?P<handle>[0-9A-Fa-f]+),(?P<length>\d{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)',
+                    _cgla,
+                ),
+                (r"\+CCHC=([0-9A-Fa-f]+)", _cchc),
+                (r"([+^#][A-Z]*CCID|\^ICCID)\??", _iccid),
+                (r"\+CRSM=176,12258,0,0,10", _restricted_access),
+                (r"\+CFUN=([014])(,1)?", _function),
+                (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
+                (r"(\+C(?:E|5G|G)REG)=([012])", _set_registration),
+                (r"#SIMDET=([012])", _sim_power),
+            )
+        )
+    )
+
+
+def _command_details(data: bytes) -> bytes | None:
+    """Return number, type and qualifier of a proactive command (ETSI TS 102 223, 8.6), or None."""
+    try:
+        for element in tlv.parse(data).children():
+            # The top bit of these tags only says that the other side must understand them.
+            if element.tag & 0x7F == 0x01 and len(element.value) == 3:
+                return element.value
+    except MalformedError:
+        pass
+    return None

@@ -1,0 +1,153 @@
+"""The serial port of a simulated modem: a pty that can vanish, come back, and take its time.
+
+Time on the wire is computed, not slept character by character: 10 bits a character in each
+direction, and what is sent is handed over when its last bit would have arrived.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+import tty
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BITS_PER_CHARACTER = 10
+_CHUNK = 4096
+_PATIENCE_WITH_READER = 1.0
+"""Seconds until characters that nobody reads fall off the port, as they do without flow control."""
+
+
+class PtyPort:
+    """One pty, optionally under a path of its own; all of it is used by the modem's thread alone."""
+
+    def __init__(self, *, path: str | None, baud: int | None, wait: Callable[[float], None]) -> None:
+        """Make the port.
+
+        Args:
+            path: where to put a symbolic link to the pty; None: the pty's own name.
+            baud: bits per second to emulate; None: as fast as it goes.
+            wait: waits until a moment of the monotonic clock, serving others meanwhile.
+
+        Raises:
+            InvalidValue: something other than a symbolic link stands at `path`.
+        """
+        self._link = None if path is None else Path(path)
+        self._character_time = 0.0 if baud is None else _BITS_PER_CHARACTER / baud
+        self._wait = wait
+        self._master: int | None = None
+        self._slave: int | None = None
+        self._received_at = 0.0
+        self._sent_at = 0.0
+        self.characters_in = 0
+        self.characters_out = 0
+        self.name = ""
+        self.come_back()
+
+    @property
+    def path(self) -> str:
+        """What to open: the link where there is one, else the pty."""
+        return self.name if self._link is None else str(self._link)
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor to wait for, or None while the port is gone."""
+        return self._master
+
+    def come_back(self, path: str | None = None, *, elsewhere: bool = False) -> None:
+        """Make the port appear, under another path if one is given.
+
+        Args:
+            path: where the link to it is to be from now on; None: where it was.
+            elsewhere: whether the pty itself must have another name than before.
+
+        Raises:
+            InvalidValue: something other than a symbolic link stands there.
+        """
+        if self._master is not None:
+            return
+        if path is not None:
+            self._link = Path(path)
+        if self._link is not None and self._link.exists() and not self._link.is_symlink():
+            raise InvalidValue(
+                f"cannot put the modem's port at {self._link}: something else is there; name another path"
+            )
+        # Our own hold on the slave keeps the pty alive between two users of it.
+        self._master, self._slave = os.openpty()
+        if elsewhere and os.ttyname(self._slave) == self.name:
+            taken, self._master, self._slave = (self._master, self._slave), *os.openpty()
+            for fd in taken:
+                os.close(fd)
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.name = os.ttyname(self._slave)
+        if self._link is not None:
+            _put_link(self._link, self.name)
+
+    def vanish(self) -> None:
+        """Make the port disappear, as a USB modem's does when it resets."""
+        if self._master is None or self._slave is None:
+            return
+        if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self.name:
+            self._link.unlink(missing_ok=True)
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = self._slave = None
+
+    def read(self) -> bytes:
+        """Return what has arrived, empty if nothing has."""
+        if self._master is None:
+            return b""
+        try:
+            data = os.read(self._master, _CHUNK)
+        except OSError:
+            return b""
+        self.characters_in += len(data)
+        self._received_at = max(time.monotonic(), self._received_at) + len(data) * self._character_time
+        return data
+
+    def wait_until_received(self) -> None:
+        """Wait until the last character read would have arrived on a real wire."""
+        if self._character_time:
+            self._wait(self._received_at)
+
+    def send(self, data: bytes, *, piece: int | None = None) -> None:
+        """Hand over characters when their last bit would have arrived.
+
+        Args:
+            data: what to send.
+            piece: largest number of characters to hand over at once.
+        """
+        step = piece or len(data) or 1
+        for start in range(0, len(data), step):
+            part = data[start : start + step]
+            if self._character_time:
+                self._sent_at = max(time.monotonic(), self._sent_at) + len(part) * self._character_time
+                self._wait(self._sent_at)
+            self._write(part)
+
+    def _write(self, data: bytes) -> None:
+        until = time.monotonic() + _PATIENCE_WITH_READER
+        while data and self._master is not None:
+            with suppress(BlockingIOError):
+                written = os.write(self._master, data)
+                self.characters_out += written
+                data = data[written:]
+                continue
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([], [self._master], [], left)[1]:
+                return
+
+
+def _put_link(link: Path, name: str) -> None:
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(name)
+    fresh.replace(link)

@@ -1,0 +1,329 @@
+"""An AT modem on a pty, around any card: what lpad meets on a real serial port, faults included."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import select
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from lpad.base.errors import InternalError
+from lpad.simulator.modem.commands import Card, CommandSet, Reply
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.port import PtyPort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+_log = logging.getLogger(__name__)
+
+_COMMANDS_REMEMBERED = 4096
+_LINES_REMEMBERED = 65_536
+_LONGEST_LINE = 65_536
+_PATIENCE_WITH_THREAD = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModemCounters:
+    """What went over the port since the modem was made, echo and line ends included."""
+
+    characters_in: int
+    """From the host to the modem."""
+    characters_out: int
+    """From the modem to the host."""
+    commands: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fault:
+    on: str
+    delay: float
+    before: tuple[str, ...]
+    instead: tuple[str, ...] | None
+    executed: bool
+    vanish: bool
+
+
+class _SwitchedOffError(Exception):
+    """The modem was closed while its thread was waiting."""
+
+
+class PtyModem:
+    """A modem in a thread of its own; a context manager that switches it off at the end.
+
+    The thread sleeps until the host writes, a moment comes, or one of the methods below is called.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        baud: int | None = None,
+        personality: ModemPersonality | None = None,
+    ) -> None:
+        """Switch a modem on.
+
+        Args:
+            card: what is in its slot.
+            path: where to put a symbolic link to the port; None: the pty's own name only.
+            baud: bits per second to emulate in both directions; None: as fast as it goes.
+            personality: its habits; None: a well-mannered modem.
+
+        Raises:
+            InvalidValue: something other than a symbolic link stands at `path`.
+        """
+        self._habits = personality or ModemPersonality()
+        self._commands = CommandSet(card, self._habits)
+        self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._faults: deque[_Fault] = deque()
+        self._typed = bytearray()
+        self._stopping = False
+        self.received: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
+        """The latest command lines, oldest first."""
+        self.log: deque[str] = deque(maxlen=_LINES_REMEMBERED)
+        """The latest lines, oldest first: "> " and what the host sent, "< " and what the modem said."""
+        self._count = 0
+        self._crash: Exception | None = None
+        self._port = PtyPort(path=None if path is None else os.fspath(path), baud=baud, wait=self._wait)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+        self._thread = threading.Thread(target=self._run, name="pty-modem", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> str:
+        """The port to open."""
+        return self._port.path
+
+    @property
+    def device(self) -> str:
+        """The pty itself, whose name changes when it comes back."""
+        return self._port.name
+
+    @property
+    def open_channels(self) -> tuple[str, ...]:
+        """The names of the channels that +CCHO opened and +CCHC has not closed."""
+        return self._commands.channels.open
+
+    @property
+    def own_channels(self) -> tuple[int, ...]:
+        """The numbers of the channels that the modem has opened for itself and that are still open."""
+        return self._commands.channels.own
+
+    @property
+    def powered(self) -> bool:
+        """Whether radio and SIM have power."""
+        return self._commands.radio.on
+
+    @property
+    def counters(self) -> ModemCounters:
+        """What went over the port so far."""
+        return ModemCounters(self._port.characters_in, self._port.characters_out, self._count)
+
+    def close(self) -> None:
+        """Switch off; the port disappears.
+
+        Raises:
+            InternalError: the card, or the modem itself, had crashed.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        self._ring()
+        self._thread.join(_PATIENCE_WITH_THREAD)
+        self._port.vanish()
+        os.close(self._wake)
+        if self._crash is not None:
+            raise InternalError("the simulated card or modem crashed") from self._crash
+
+    def unsolicited(self, *lines: str) -> None:
+        """Say lines that nobody asked for, now."""
+        self._do(lambda: self._say(lines))
+
+    def say_raw(self, data: bytes) -> None:
+        """Send characters as they are, now: noise, half lines, leftovers."""
+        self._do(lambda: self._port.send(data))
+
+    def swap_card(self, card: Card) -> None:
+        """Put another card in; nobody is told."""
+        self._do(lambda: self._commands.swap_card(card))
+
+    def register(self, iccid: str, status: int) -> None:
+        """Say where a profile ends up in the network from now on, as `ModemPersonality.registration` does."""
+        self._do(lambda: self._commands.registration.outcome(iccid, status))
+
+    def vanish(self) -> None:
+        """Take the port away, also in the middle of a command."""
+        self._do(self._port.vanish)
+
+    def come_back(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Bring the port back, under another path if one is given."""
+        self._do(lambda: self._port.come_back(None if path is None else os.fspath(path)))
+
+    def once(
+        self,
+        on: str = "",
+        *,
+        delay: float = 0.0,
+        before: tuple[str, ...] = (),
+        instead: tuple[str, ...] | None = None,
+        executed: bool = True,
+        vanish: bool = False,
+    ) -> None:
+        """Arm a fault for the next command that starts with `on`; several are used up in order.
+
+        Args:
+            on: how the command starts, such as "AT+CSIM"; empty: any.
+            delay: seconds that the answer comes late.
+            before: lines said before the answer.
+            instead: lines in place of the answer, final line included; () hangs; None: the answer.
+            executed: whether the command is carried out where `instead` takes its answer's place.
+            vanish: whether the port disappears in place of the answer.
+        """
+        fault = _Fault(on=on, delay=delay, before=before, instead=instead, executed=executed, vanish=vanish)
+        self._do(lambda: self._faults.append(fault))
+
+    def forget_faults(self) -> None:
+        """Take back the faults that no command has met yet."""
+        self._do(self._faults.clear)
+
+    # From here on: the modem's thread.
+
+    def _run(self) -> None:
+        try:
+            while True:
+                due = self._commands.registration.due
+                self._sleep(None if due is None else max(0.0, due - time.monotonic()), self._port.fd)
+                for byte in self._hear():
+                    self._type(byte)
+                self._say(self._commands.registration.news())
+        except _SwitchedOffError:
+            pass
+        except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it
+            self._crash = crash
+            self._port.vanish()
+            _log.exception("the simulated modem crashed")
+
+    def _hear(self) -> bytes:
+        data = self._port.read()
+        if data and self._commands.echo:
+            self._port.send(data, piece=self._habits.piece)
+        return data
+
+    def _type(self, byte: int) -> None:
+        if byte != ord("\r"):
+            if len(self._typed) < _LONGEST_LINE:
+                self._typed.append(byte)
+            return
+        line = self._typed.decode("ascii", "replace").strip()
+        self._typed.clear()
+        self._port.wait_until_received()
+        self._serve(line)
+
+    def _serve(self, line: str) -> None:
+        if not line:
+            return
+        self._count += 1
+        self.received.append(line)
+        self.log.append(f"> {line}")
+        fault = self._fault_for(line)
+        reply = None
+        if fault is None or fault.executed:
+            reply = self._commands.answer(line)
+        if self._habits.answer_delay or (fault and fault.delay):
+            self._wait(time.monotonic() + self._habits.answer_delay + (fault.delay if fault else 0.0))
+        if fault is not None and fault.vanish:
+            self._port.vanish()
+        elif fault is not None and fault.instead is not None:
+            self._say(fault.before + fault.instead)
+        elif reply is not None:
+            before = self._habits.urcs_before_answer + (fault.before if fault else ())
+            habits = self._habits
+            after = reply.after + habits.urcs_after_answer
+            self._say((*before, *reply.lines, *habits.urcs_before_ok, reply.final, *after))
+        self._after(reply)
+
+    def _after(self, reply: Reply | None) -> None:
+        if reply is not None and reply.away is not None:
+            self._go_away(reply.away)
+        if reply is None or reply.proactive is None or not self._habits.fetches_proactive:
+            return
+        if not self._commands.serve_proactive(reply.proactive):
+            return
+        if self._habits.away_after_refresh is not None:
+            self._go_away(self._habits.away_after_refresh)
+        if self._habits.refresh_urc is not None:
+            self._say((self._habits.refresh_urc,))
+
+    def _go_away(self, seconds: float) -> None:
+        """Be gone from the bus for a while, as a USB modem that starts anew is."""
+        self._port.vanish()
+        self._wait(time.monotonic() + seconds)
+        self._port.come_back(elsewhere=self._habits.comes_back_elsewhere)
+
+    def _fault_for(self, line: str) -> _Fault | None:
+        for fault in self._faults:
+            if line.upper().startswith(fault.on.upper()):
+                self._faults.remove(fault)
+                return fault
+        return None
+
+    def _say(self, lines: tuple[str, ...]) -> None:
+        self.log.extend(f"< {line}" for line in lines)
+        end = self._habits.line_end
+        before = "" if self._habits.glued else end
+        data = "".join(f"{before}{line}{end}" for line in lines).encode("ascii", "replace")
+        self._port.send(data, piece=self._habits.piece)
+
+    def _wait(self, until: float) -> None:
+        """Sleep until a moment, doing meanwhile what the methods above ask."""
+        while (left := until - time.monotonic()) > 0:
+            self._sleep(left, None)
+
+    def _sleep(self, seconds: float | None, also: int | None) -> None:
+        watched = [self._wake] if also is None else [self._wake, also]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        if self._wake in ready:
+            os.eventfd_read(self._wake)
+        if self._stopping:
+            raise _SwitchedOffError
+        with suppress(queue.Empty):
+            while True:
+                self._requests.get_nowait()()
+
+    # The other side.
+
+    def _ring(self) -> None:
+        os.eventfd_write(self._wake, 1)
+
+    def _do(self, what: Callable[[], None]) -> None:
+        """Have the modem's thread do something, and wait until it is done."""
+        done = threading.Event()
+
+        def request() -> None:
+            try:
+                what()
+            finally:
+                done.set()
+
+        if not self._thread.is_alive():
+            return
+        self._requests.put(request)
+        self._ring()
+        if not done.wait(_PATIENCE_WITH_THREAD) and self._thread.is_alive():
+            raise InternalError("the simulated modem does not listen: its card never answers")

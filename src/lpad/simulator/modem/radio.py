@@ -1,0 +1,95 @@
+"""What a simulated modem knows of its card from the last time that it read it, and when it reads anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardUnreachable, MalformedError
+from lpad.base.identifiers import Iccid
+from lpad.simulator.modem.personality import Notices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.modem.personality import ModemPersonality
+
+_TO_ICCID = (bytes.fromhex("00A4000C023F00"), bytes.fromhex("00A4000C022FE2"))
+_READ_ICCID = bytes.fromhex("00B000000A")
+
+
+class ModemRadio:
+    """Power of radio and SIM, and the ICCID that was read last."""
+
+    def __init__(
+        self,
+        transmit: Callable[[bytes], bytes],
+        reset_card: Callable[[], bytes],
+        personality: ModemPersonality,
+    ) -> None:
+        """Switch on. The card is read when it is first asked for.
+
+        Args:
+            transmit: passes an APDU to the card.
+            reset_card: starts the card anew.
+            personality: the modem's habits.
+        """
+        self._transmit = transmit
+        self._reset_card = reset_card
+        self._habits = personality
+        self._known = False
+        self._iccid: Iccid | None = None
+        self._function = 1
+        self._sim_power = True
+        self.restarts = 0
+        """How often it began anew with its card."""
+
+    @property
+    def on(self) -> bool:
+        """Whether radio and SIM have power."""
+        return self._function == 1 and self._sim_power
+
+    def iccid(self) -> Iccid | None:
+        """Return what the modem takes for the enabled profile's ICCID; None where it has found none."""
+        if not self._known or self._habits.notices is Notices.AT_ONCE:
+            self._iccid = self._read()
+            self._known = True
+        return self._iccid
+
+    def happened(self, what: Notices) -> None:
+        """Say what happened to the card or the modem."""
+        if what >= self._habits.notices:
+            self._known = False
+            self.restarts += 1
+
+    def set_function(self, function: int) -> None:
+        """Carry out AT+CFUN: 0 and 4 switch off, 1 on."""
+        was_on, self._function = self._function == 1, function
+        self.restarts += was_on is not (function == 1)
+        if function == 1 and not was_on:
+            self._start(Notices.RADIO_CYCLE)
+
+    def set_sim_power(self, *, on: bool) -> None:
+        """Take the SIM's power or give it back."""
+        had_it, self._sim_power = self._sim_power, on
+        if on and not had_it:
+            self._start(Notices.SIM_POWER_CYCLE)
+
+    def reset(self) -> None:
+        """Start the whole modem anew."""
+        if self._habits.comes_up_by_itself:
+            self._function, self._sim_power = 1, True
+        self._start(Notices.RESET)
+
+    def _start(self, what: Notices) -> None:
+        self._reset_card()
+        self.happened(what)
+
+    def _read(self) -> Iccid | None:
+        try:
+            for select in _TO_ICCID:
+                if self._transmit(select)[-2] not in (0x90, 0x91, 0x61):
+                    return None
+            answer = self._transmit(_READ_ICCID)
+            return Iccid.from_bytes(answer[:-2])
+        except (CardUnreachable, MalformedError):
+            return None

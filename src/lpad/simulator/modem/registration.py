@@ -1,0 +1,109 @@
+"""How a simulated modem registers with the network: a while after it has read a profile, or never."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lpad.simulator.modem.personality import HOME, NOT_REGISTERED, ROAMING, SEARCHING
+
+if TYPE_CHECKING:
+    from lpad.simulator.modem.personality import ModemPersonality
+    from lpad.simulator.modem.radio import ModemRadio
+
+_CELL = '"1A2B","01A2B3C4",7'
+"""Area, cell and technology, which are told beside the status where level 2 is asked for."""
+
+
+class ModemRegistration:
+    """The status that +CEREG and its like tell, and when it changes (3GPP TS 27.007, 7.2, 10.1.20 to 22)."""
+
+    def __init__(self, radio: ModemRadio, personality: ModemPersonality) -> None:
+        """Register with whatever profile is read when somebody first asks."""
+        self._radio = radio
+        self._habits = personality
+        self._outcomes = dict(personality.registration)
+        self._levels = dict.fromkeys(personality.registration_commands, 0)
+        self._restarts = -1
+        self._iccid: str | None = None
+        self._began = 0.0
+        self._told = NOT_REGISTERED
+
+    def outcome(self, iccid: str, status: int) -> None:
+        """Say where a profile ends up from now on."""
+        self._outcomes[iccid] = status
+
+    def knows(self, name: str) -> bool:
+        """Whether the modem has a command."""
+        return name in self._levels
+
+    def set_level(self, name: str, level: int) -> None:
+        """Carry out AT+CEREG=: 0 says nothing of its own accord, 1 changes, 2 the cell too."""
+        self._levels[name] = level
+        self._told = self.status()
+
+    def forget_levels(self) -> None:
+        """Say nothing of its own accord any more, as a modem that was started anew."""
+        self._levels = dict.fromkeys(self._levels, 0)
+
+    def answer(self, name: str) -> str:
+        """Return what AT+CEREG? tells."""
+        status = self._told = self.status()
+        return f"{self._levels[name]},{self._status_text(name, status)}"
+
+    def status(self) -> int:
+        """Return the present status; the modem looks at its card."""
+        self._look()
+        return self._at(time.monotonic())
+
+    @property
+    def due(self) -> float | None:
+        """The moment at which there is something to say; None: not by itself."""
+        if not self._talks:
+            return None
+        ready = self._began + self._habits.registers_after
+        return ready if self._told == SEARCHING and self._told != self._outcome else None
+
+    def news(self) -> tuple[str, ...]:
+        """Return the lines that a modem says of its own accord, once the status has changed."""
+        if not self._talks:
+            return ()
+        if self._radio.restarts != self._restarts:
+            self._look()
+        status = self._at(time.monotonic())
+        if status == self._told:
+            return ()
+        self._told = status
+        blank = " " if self._habits.blank_after_colon else ""
+        return tuple(
+            f"{name}:{blank}{self._status_text(name, status)}"
+            for name, level in self._levels.items()
+            if level
+        )
+
+    def _look(self) -> None:
+        iccid = self._radio.iccid() if self._radio.on else None
+        seen = None if iccid is None else str(iccid)
+        if (seen, self._radio.restarts) != (self._iccid, self._restarts):
+            self._iccid, self._restarts = seen, self._radio.restarts
+            self._began = time.monotonic()
+
+    @property
+    def _talks(self) -> bool:
+        return self._habits.tells_registration and any(self._levels.values())
+
+    @property
+    def _outcome(self) -> int:
+        if self._iccid is None:
+            return NOT_REGISTERED
+        return self._outcomes.get(self._iccid, HOME)
+
+    def _at(self, moment: float) -> int:
+        if self._iccid is None or not self._radio.on:
+            return NOT_REGISTERED
+        searches = moment < self._began + self._habits.registers_after
+        return SEARCHING if searches else self._outcome
+
+    def _status_text(self, name: str, status: int) -> str:
+        cell = self._levels[name] == 2 and status in (HOME, ROAMING)
+        return f"{status},{_CELL}" if cell else str(status)

@@ -1,0 +1,74 @@
+"""Simulated modems and cards by name: the table in personalities.yaml, read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import yaml
+
+from lpad.base.errors import InvalidValue
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.modem.personality import ModemPersonality
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TABLE = Path(__file__).with_name("personalities.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Personality:
+    """A modem with a card in it, and what is peculiar about them, as a sentence."""
+
+    name: str
+    about: str
+    modem: ModemPersonality
+    card: CardBehaviour
+
+
+def personality_names() -> tuple[str, ...]:
+    """Return the names in the table's order."""
+    return tuple(_table())
+
+
+def find_personality(
+    name: str, *, modem: Mapping[str, Any] | None = None, card: Mapping[str, Any] | None = None
+) -> Personality:
+    """Return a personality of the table.
+
+    Args:
+        name: the table's.
+        modem: habits that beat the table's; see `ModemPersonality`.
+        card: likewise; see `CardBehaviour`.
+
+    Raises:
+        InvalidValue: there is none of this name, or a habit is unknown or out of range.
+    """
+    table = _table()
+    if name not in table:
+        raise InvalidValue(f"there is no personality '{name}'; there are {', '.join(table)}")
+    entry = table[name]
+    return Personality(
+        name,
+        entry["about"],
+        _modem_personality({**entry.get("modem", {}), **(modem or {})}),
+        CardBehaviour.from_dict({**entry.get("card", {}), **(card or {})}),
+    )
+
+
+def _modem_personality(settings: dict[str, Any]) -> ModemPersonality:
+    unknown = settings.keys() - set(ModemPersonality.__dataclass_fields__)
+    if unknown:
+        raise InvalidValue(f"a simulated modem has no habit {', '.join(sorted(unknown))}")
+    try:
+        return msgspec.convert(settings, ModemPersonality)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"the simulated modem's habits: {error}") from error
+
+
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
+    return table

@@ -1,0 +1,83 @@
+"""One call of an ES9+ function: the fields of its JSON body, and the faults that befall it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import TransactionId
+from lpad.codec.asn1 import tlv
+from lpad.simulator.smdp.functions import status_codes
+from lpad.simulator.smdp.functions.faults import ActiveFaults
+from lpad.simulator.smdp.functions.status_codes import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.codec.asn1.tlv import Tlv
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request. Unknown fields are passed over; base64 may have blanks or lack its padding."""
+
+    fields: Mapping[str, Any]
+    faults: ActiveFaults = field(default_factory=ActiveFaults)
+
+    def text(self, name: str) -> str:
+        """Return a field of text.
+
+        Raises:
+            Refusal: it is missing or no text (1.6/2.1).
+        """
+        value = self.fields.get(name)
+        if not isinstance(value, str):
+            raise Refusal(status_codes.INVALID_REQUEST, subject_identifier=name)
+        return value
+
+    def data(self, name: str) -> bytes:
+        """Return a field of base64, decoded.
+
+        Raises:
+            Refusal: it is missing or no base64 (1.6/2.1).
+        """
+        compact = re.sub(r"\s", "", self.text(name)).rstrip("=")
+        try:
+            return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise Refusal(status_codes.INVALID_REQUEST, subject_identifier=name) from error
+
+    def element(self, name: str, *tags: int) -> Tlv:
+        """Return a field that holds one DER element with one of `tags`.
+
+        Raises:
+            Refusal: it is missing, or holds something else (1.6/2.1).
+        """
+        try:
+            element = tlv.parse(self.data(name))
+        except MalformedError as error:
+            raise Refusal(status_codes.INVALID_REQUEST, subject_identifier=name) from error
+        if element.tag not in tags:
+            raise Refusal(status_codes.INVALID_REQUEST, subject_identifier=name)
+        return element
+
+    def transaction_id(self) -> bytes:
+        """Return the transaction ID; hexadecimal of either case.
+
+        Raises:
+            Refusal: it is missing (1.6/2.1), or none that a server would give (8.10.1/3.9).
+        """
+        text = self.text("transactionId")
+        try:
+            return bytes(TransactionId.from_hex(text))
+        except MalformedError as error:
+            raise Refusal(status_codes.UNKNOWN_TRANSACTION, subject_identifier=text) from error
+
+
+def encoded(data: bytes) -> str:
+    """Return base64 as it goes into JSON."""
+    return base64.b64encode(data).decode()

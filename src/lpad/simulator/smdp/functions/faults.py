@@ -1,0 +1,192 @@
+"""What can be made to go wrong at the simulated server: data, and the list that a server works through.
+
+A fault names one ES9+ function and one kind. As JSON, for the command line:
+
+    [{"function": "getBoundProfilePackage", "kind": "bpp-bit-flip", "value": 3},
+     {"function": "authenticateClient", "kind": "http-status", "value": 503, "times": 2}]
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from lpad.base.errors import InvalidValue
+
+
+class FaultKind(StrEnum):
+    """What goes wrong. What `value` means stands behind each; nothing where it means nothing."""
+
+    # the way
+    DROP_BEFORE = "drop-before"
+    """The connection is cut and the request never looked at."""
+    DROP_AFTER = "drop-after"
+    """The request is carried out, the connection cut in the place of an answer."""
+    DELAY = "delay"
+    """The request is carried out `value` seconds later."""
+    # the HTTP answer
+    HTTP_STATUS = "http-status"
+    """The request is not carried out; HTTP status `value` with an empty body."""
+    REDIRECT = "redirect"
+    """302 to the URL `value`."""
+    BODY_MALFORMED = "body-malformed"
+    """A body that is no JSON."""
+    BODY_HTML = "body-html"
+    """200 with a web page, as captive portals answer."""
+    BODY_EMPTY = "body-empty"
+    """200 and nothing; servers in the field answer notifications so."""
+    BODY_TRUNCATED = "body-truncated"
+    """Half the body, then the connection is cut."""
+    BODY_OVERSIZED = "body-oversized"
+    """`value` bytes of blanks inside the body, by default 8 MiB."""
+    BODY_SUCCESS = "body-success"
+    """200 with a JSON header where 204 belongs."""
+    # the JSON
+    REFUSE = "refuse"
+    """The request is not carried out; Failed with `value`, such as "8.2.6/3.8"."""
+    STATUS = "status"
+    """The status word `value` in the place of Executed-Success."""
+    WRONG_TRANSACTION_ID = "wrong-transaction-id"
+    LOWER_CASE_TRANSACTION_ID = "lower-case-transaction-id"
+    FIELD_MISSING = "field-missing"
+    """The field `value` is left out; by default the last one, here and below."""
+    BASE64_NEWLINES = "base64-newlines"
+    BASE64_UNPADDED = "base64-unpadded"
+    BASE64_BROKEN = "base64-broken"
+    """The field `value` holds characters that are no base64."""
+    DER_BROKEN = "der-broken"
+    """The field `value` lacks its last byte."""
+    METADATA_MISMATCH = "metadata-mismatch"
+    """profileMetadata names another profile than the package does."""
+    # what is signed, and with what
+    SIGNED_ADDRESS = "signed-address"
+    """serverSigned1 carries the address `value`."""
+    SIGNED_TRANSACTION_ID = "signed-transaction-id"
+    SIGNED_CHALLENGE = "signed-challenge"
+    """serverSigned1 carries another challenge than the card's."""
+    BAD_SIGNATURE = "bad-signature"
+    BAD_CERTIFICATE = "bad-certificate"
+    """The certificate's own signature is wrong."""
+    OTHER_OID = "other-oid"
+    """Everything signed right by another SM-DP+ of the same CI."""
+    OTHER_ROLE = "other-role"
+    """DPpb signs where DPauth should, and the other way round."""
+    UNKNOWN_CI = "unknown-ci"
+    """The server's certificate comes from a CI that no card knows."""
+    OTHER_SIGNING_CI = "other-signing-ci"
+    """euiccCiPKIdToBeUsed names a CI that the card did not offer."""
+    # the bound profile package
+    BPP_BIT_FLIP = "bpp-bit-flip"
+    """One bit of the `value`-th 86, from 1, is wrong."""
+    BPP_OUTER_LENGTH = "bpp-outer-length"
+    """The package says one byte less than it has."""
+    BPP_NO_METADATA = "bpp-no-metadata"
+    BPP_NO_PROFILE = "bpp-no-profile"
+    BPP_TRAILING_BYTES = "bpp-trailing-bytes"
+    BPP_TRANSACTION_ID = "bpp-transaction-id"
+    BPP_SIGNATURE = "bpp-signature"
+    BPP_KEY_TYPE = "bpp-key-type"
+    BPP_OPERATION = "bpp-operation"
+
+
+class TlsIdentity(StrEnum):
+    """The certificate that the server shows in the TLS handshake."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    OTHER_NAME = "other-name"
+    UNKNOWN_CA = "unknown-ca"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: what.
+        function: the ES9+ function it waits for, such as "initiateAuthentication"; None is any.
+        value: as `kind` says.
+        times: how often; 0 is always.
+    """
+
+    kind: FaultKind
+    function: str | None = None
+    value: str | int | float | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFaults:
+    """The faults that befall one request."""
+
+    faults: tuple[Fault, ...] = ()
+
+    def __contains__(self, kind: FaultKind) -> bool:
+        return any(fault.kind is kind for fault in self.faults)
+
+    def value(self, kind: FaultKind, default: str) -> str:
+        """Return the value of the fault of `kind` as text, `default` where it has none."""
+        found = next((fault.value for fault in self.faults if fault.kind is kind), None)
+        return default if found is None else str(found)
+
+    def number(self, kind: FaultKind, default: float) -> float:
+        """Return the value of the fault of `kind` as a number, `default` where it has none."""
+        found = next((fault.value for fault in self.faults if fault.kind is kind), None)
+        return default if found is None else float(found)
+
+
+class FaultPlan:
+    """The faults still to come; tests add to it while the server runs.
+
+    Counted faults come one after the other, one for each request; those that are always there
+    come with every request besides.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
+        """Start with `faults`."""
+        self._faults = list(faults)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> FaultPlan:
+        """Read a JSON list of faults.
+
+        Raises:
+            InvalidValue: no such list, or an unknown kind or field.
+        """
+        try:
+            faults = msgspec.json.decode(text, type=tuple[Fault, ...])
+        except msgspec.MsgspecError as error:
+            raise InvalidValue(f"can't read the list of faults: {error}") from error
+        return cls(faults)
+
+    def add(self, *faults: Fault) -> None:
+        """Put `faults` at the end."""
+        with self._lock:
+            self._faults += faults
+
+    def clear(self) -> None:
+        """Let nothing go wrong from now on."""
+        with self._lock:
+            self._faults.clear()
+
+    @property
+    def pending(self) -> tuple[Fault, ...]:
+        """The faults that have not befallen all their requests."""
+        with self._lock:
+            return tuple(self._faults)
+
+    def take(self, function: str) -> ActiveFaults:
+        """Return what befalls this request to `function`, and count it."""
+        with self._lock:
+            meant = [fault for fault in self._faults if fault.function in (function, None)]
+            always = [fault for fault in meant if fault.times == 0]
+            counted = [fault for fault in meant if fault.times > 0][:1]
+            for fault in counted:
+                place = next(index for index, one in enumerate(self._faults) if one is fault)
+                self._faults[place : place + 1] = (
+                    [msgspec.structs.replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                )
+        return ActiveFaults((*always, *counted))

@@ -1,0 +1,95 @@
+"""What all functions of one server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidValue, NotFound
+from lpad.base.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.simulator.pki.credential import Credential, Curve
+    from lpad.simulator.pki.pki import Pki
+    from lpad.simulator.smdp.functions.sessions import Sessions
+    from lpad.simulator.smdp.store.orders import Orders
+    from lpad.simulator.smdp.store.received import Notifications
+    from lpad.simulator.smdp.store.transactions import Transactions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A server: its names, its credentials, and where it keeps things.
+
+    Attributes:
+        pki: certificates and keys.
+        addresses: the server's own, the first one for notifications.
+        curve: the only curve that it signs on, or None for whichever the card prefers.
+        check_memory: whether profiles that don't fit are refused (8.1/4.8) instead of left to the card.
+    """
+
+    pki: Pki
+    addresses: tuple[ServerAddress, ...]
+    orders: Orders
+    sessions: Sessions
+    transactions: Transactions
+    notifications: Notifications
+    curve: Curve | None = None
+    check_memory: bool = False
+
+    def own_name(self, told: str) -> str | None:
+        """Return `told` as the server writes it when it is one of its addresses, else None.
+
+        A client may leave the port out; the answer then leaves it out too, for the client compares
+        it with the address that it contacted.
+        """
+        for address in self.addresses:
+            if address.names(told):
+                has_port = ServerAddress.parse(told).port == address.port
+                return str(address) if has_port else address.host
+        return None
+
+    def dp_auth(self, ci_key_id: bytes) -> Credential | None:
+        """Return the server's credential for authentication under this CI, or None."""
+        return self._of(self.pki.dp_auth, ci_key_id)
+
+    def dp_pb(self, ci_key_id: bytes) -> Credential | None:
+        """Return the server's credential for binding under this CI, or None."""
+        return self._of(self.pki.dp_pb, ci_key_id)
+
+    def ci(self, key_id: bytes) -> Credential | None:
+        """Return the CI of this key identifier when eUICC chains to it can be verified, or None."""
+        return next((ci for ci in self.pki.ci.values() if ci.key_id == key_id), None)
+
+    @property
+    def oid(self) -> str:
+        """The server's OID, as its certificates have it.
+
+        Raises:
+            NotFound: the PKI has no certificate for authentication on this curve.
+        """
+        for credential in self.pki.dp_auth.values():
+            if self.curve in (None, credential.curve) and credential.oid is not None:
+                return credential.oid
+        raise NotFound("the PKI holds no SM-DP+ certificate for authentication on this curve")
+
+    def _of(self, credentials: Mapping[Curve, Credential], ci_key_id: bytes) -> Credential | None:
+        for curve, credential in credentials.items():
+            usable = self.curve in (None, curve) and credential.private_key is not None
+            if usable and credential.issuer_key_id == ci_key_id:
+                return credential
+        return None
+
+
+def own_addresses(names: tuple[str, ...], port: int) -> tuple[ServerAddress, ...]:
+    """Return the addresses of a server that is known by `names` and listens on `port`.
+
+    Raises:
+        InvalidValue: a name is none.
+    """
+    parsed = [ServerAddress.parse(name) for name in names]
+    if any(one.port != 443 for one in parsed):
+        raise InvalidValue("give the server's names without port")
+    return tuple(ServerAddress(one.host, port) for one in parsed)

@@ -1,0 +1,157 @@
+"""HTTP/1.1 on one connection: requests in, answers out, and the faults that HTTP can have."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
+from lpad.simulator.smdp.functions.functions import FUNCTIONS, PATH, HttpAnswer
+from lpad.simulator.smdp.http.listener import cut
+
+if TYPE_CHECKING:
+    import ssl
+
+    from lpad.simulator.smdp.functions.faults import FaultPlan
+    from lpad.simulator.smdp.http.counters import Counters
+
+
+class Served(Protocol):
+    """What a conversation needs of the server that it is held for."""
+
+    faults: FaultPlan
+    counters: Counters
+
+    def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
+        """Carry out an ES9+ function."""
+
+
+_log = logging.getLogger(__name__)
+_OWN_PROTOCOL = "gsma/rsp/v2.5.0"
+_LARGEST_REQUEST = 1 << 20
+_OVERSIZED = 8 << 20
+_LONGEST_CHUNK_LINE = 1024
+_HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_WEB_PAGE = b"<!doctype html><title>Log in</title><p>Please log in to use this network."
+
+
+class Dropped(ConnectionError):
+    """A fault wants this connection cut."""
+
+
+class HttpConversation(BaseHTTPRequestHandler):
+    """Serves one connection until the client closes it."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "lpad-simulator"
+    sys_version = ""
+    wbufsize = -1  # one write, and so one TLS record, for headers and body
+
+    def __init__(self, connection: ssl.SSLSocket, smdp: Served) -> None:
+        """Serve `connection` for `smdp`; returns when it is closed."""
+        self._smdp = smdp
+        super().__init__(connection, connection.getpeername(), smdp)  # type: ignore[arg-type]  # only handed back
+
+    def do_POST(self) -> None:
+        """Carry out an ES9+ function."""
+        body = self._read_body()
+        if isinstance(body, HTTPStatus):
+            self._send(HttpAnswer(body), keep=False)
+            return
+        function = self.path.removeprefix(PATH)
+        if not self.path.startswith(PATH) or function not in FUNCTIONS:
+            self._send(HttpAnswer(HTTPStatus.NOT_FOUND))
+            return
+        self._smdp.counters.requested(function)
+        faults = self._smdp.faults.take(function)
+        if FaultKind.DROP_BEFORE in faults:
+            self._drop()
+        if FaultKind.DELAY in faults:
+            time.sleep(faults.number(FaultKind.DELAY, 1.0))
+        answer = _replacement(faults) or self._smdp.carry_out(function, body, faults)
+        _log.info("%s: HTTP %d, %s", function, answer.status, answer.outcome)
+        if FaultKind.DROP_AFTER in faults:
+            self._drop()
+        self._send(_altered(faults, answer), cut_short=FaultKind.BODY_TRUNCATED in faults)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
+        """Log at debug level; requests themselves are logged by function."""
+        _log.debug(format, *args)
+
+    def _read_body(self) -> bytes | HTTPStatus:
+        """Return the request's body, or what to answer where it can't be read or is too long."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._read_chunks()
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal() or int(length) > _LARGEST_REQUEST:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return self.rfile.read(int(length))
+
+    def _read_chunks(self) -> bytes | HTTPStatus:
+        body = b""
+        while size := self._chunk_size():
+            if size < 0:
+                return HTTPStatus.BAD_REQUEST
+            if len(body) + size > _LARGEST_REQUEST:
+                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            body += self.rfile.read(size)
+            self.rfile.readline(_LONGEST_CHUNK_LINE)
+        while self.rfile.readline(_LONGEST_CHUNK_LINE).strip():
+            pass
+        return body
+
+    def _chunk_size(self) -> int:
+        """Return the size that the next chunk says, or -1 where it says none."""
+        told = self.rfile.readline(_LONGEST_CHUNK_LINE).split(b";")[0].strip()
+        return int(told, 16) if _HEXADECIMAL.fullmatch(told) else -1
+
+    def _send(self, answer: HttpAnswer, *, keep: bool = True, cut_short: bool = False) -> None:
+        self.send_response(answer.status)
+        told = self.headers.get("X-Admin-Protocol", "")
+        self.send_header("X-Admin-Protocol", told if told.startswith("gsma/rsp/v") else _OWN_PROTOCOL)
+        if answer.location is not None:
+            self.send_header("Location", answer.location)
+        # Also with an empty body: a client in the field looks at the type before anything else.
+        self.send_header("Content-Type", answer.content_type)
+        if answer.status != HTTPStatus.NO_CONTENT:  # RFC 9110, 8.6: none with 204
+            self.send_header("Content-Length", str(len(answer.body)))
+        if not keep:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(answer.body[: len(answer.body) // 2] if cut_short else answer.body)
+        if cut_short:
+            self.wfile.flush()
+            self._drop()
+
+    def _drop(self) -> None:
+        cut(self.connection)
+        raise Dropped
+
+
+def _replacement(faults: ActiveFaults) -> HttpAnswer | None:
+    """Return what is answered without carrying out the request, or None."""
+    if FaultKind.HTTP_STATUS in faults:
+        return HttpAnswer(int(faults.number(FaultKind.HTTP_STATUS, 500)))
+    if FaultKind.REDIRECT in faults:
+        return HttpAnswer(
+            HTTPStatus.FOUND, location=faults.value(FaultKind.REDIRECT, "https://elsewhere.example/")
+        )
+    return None
+
+
+def _altered(faults: ActiveFaults, answer: HttpAnswer) -> HttpAnswer:
+    """Return the answer with the body that a fault wants."""
+    if FaultKind.BODY_MALFORMED in faults:
+        return HttpAnswer(HTTPStatus.OK, b'{"header":{"functionExecutionStatus":')
+    if FaultKind.BODY_HTML in faults:
+        return HttpAnswer(HTTPStatus.OK, _WEB_PAGE, "text/html")
+    if FaultKind.BODY_EMPTY in faults:
+        return HttpAnswer(HTTPStatus.OK)
+    if FaultKind.BODY_OVERSIZED in faults:
+        blanks = b" " * int(faults.number(FaultKind.BODY_OVERSIZED, _OVERSIZED))
+        return HttpAnswer(answer.status, b"{" + blanks + answer.body[1:])
+    return answer

@@ -1,0 +1,131 @@
+"""A download order: which profile, for whom, and how far it has come."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from lpad.simulator.smdp.store.metadata import (  # noqa: TC001 - msgspec reads annotations at run time
+    ProfileMetadata,
+)
+
+
+class OrderState(StrEnum):
+    """Where an order stands (after SGP.22 v2.5, 3.1.6)."""
+
+    CONFIRMED = "confirmed"
+    """Complete, but the operator has not released it yet."""
+    RELEASED = "released"
+    """May be downloaded."""
+    DOWNLOADED = "downloaded"
+    """The package went out; the same card may ask again until it reports."""
+    INSTALLED = "installed"
+    CANCELLED = "cancelled"
+    """The user or the operator does not want it."""
+    ERROR = "error"
+    """Ended by a failure that another try would not cure; `reason` says which."""
+
+
+OPEN_STATES = frozenset({OrderState.CONFIRMED, OrderState.RELEASED, OrderState.DOWNLOADED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A download order as its file holds it.
+
+    Attributes:
+        id: name of its files.
+        created: when it was added.
+        metadata: what the user is shown.
+        matching_id: the token of the activation code; empty where the EID alone finds the order.
+        eid: 32 digits of the only card that may have it, or of the card that has begun to; None
+            is any card.
+        state: how far it has come.
+        reason: what ended it, as a word.
+        confirmation_hash: SHA-256 of the confirmation code in hex, or None where none is asked for.
+        confirmation_limit: wrong codes after which the order ends.
+        confirmation_failures: wrong codes so far.
+        attempt_limit: sessions after which the order ends.
+        attempts: sessions so far.
+        expires: when it ends by itself.
+        tacs: type allocation codes (8 digits) of the devices that may have it; empty is all.
+        oid_in_code: whether the activation code names the server's OID.
+        replace_session_keys: whether the package carries the profile's own keys (element A2).
+        metadata_piece: most bytes of metadata in one element 88.
+        profile_piece: most bytes of profile in one element 86.
+        transaction_id: of the latest session, in hex.
+    """
+
+    id: str
+    created: datetime
+    metadata: ProfileMetadata
+    matching_id: str = ""
+    eid: str | None = None
+    state: OrderState = OrderState.RELEASED
+    reason: str | None = None
+    confirmation_hash: str | None = None
+    confirmation_limit: int = 3
+    confirmation_failures: int = 0
+    attempt_limit: int = 10
+    attempts: int = 0
+    expires: datetime | None = None
+    tacs: tuple[str, ...] = ()
+    oid_in_code: bool = False
+    replace_session_keys: bool = False
+    metadata_piece: int = 1008
+    profile_piece: int = 1007
+    transaction_id: str | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time has run out."""
+        return self.expires is not None and datetime.now(UTC) >= self.expires
+
+    def activation_code(self, address: str, oid: str, *, prefix: str = "LPA:") -> str:
+        """Return what the operator prints (SGP.22 v2.5, 4.1).
+
+        Args:
+            address: the SM-DP+'s, with its port where that is not 443.
+            oid: the SM-DP+'s, dotted; named only where the order says so.
+            prefix: "LPA:" as in QR codes, or nothing.
+        """
+        fields = ["1", address, self.matching_id]
+        if self.oid_in_code or self.confirmation_hash is not None:
+            fields.append(oid if self.oid_in_code else "")
+        if self.confirmation_hash is not None:
+            fields.append("1")
+        return prefix + "$".join(fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A package that was bound for a card, kept for a second try with the same one-time key.
+
+    Attributes:
+        euicc_otpk: the card's one-time public key, 65 bytes.
+        package: the bound profile package.
+        metadata: element BF25 that the package carries.
+        dp_pb: key identifier of the certificate that it was bound with.
+    """
+
+    euicc_otpk: bytes
+    package: bytes
+    metadata: bytes
+    dp_pb: bytes
+
+    def suits(self, metadata: bytes, dp_pb: bytes) -> bool:
+        """Whether the package still says what the user is shown, under the same certificate."""
+        return (self.metadata, self.dp_pb) == (metadata, dp_pb)
+
+
+def confirmed_by(order: Order, transaction_id: bytes, told: bytes) -> bool:
+    """Whether `told` is hashCc: SHA-256(SHA-256(code) | transaction ID) (SGP.22 v2.5, 4.7)."""
+    expected = bytes.fromhex(order.confirmation_hash or "") + transaction_id
+    return hashlib.sha256(expected).digest() == told
+
+
+def hash_of_code(confirmation_code: str) -> str:
+    """Return SHA-256 of the code as typed, in hex: servers need not keep the code itself."""
+    return hashlib.sha256(confirmation_code.encode()).hexdigest()

@@ -1,0 +1,230 @@
+"""A card in a virtual PC/SC reader: real pcscd and pyscard in front, any card object behind.
+
+The reader is the driver in the Debian package vsmartcard-vpcd: a TCP server in pcscd's own process, to
+which a card connects. Its wire format: two bytes of length, then a message. One byte long it is a control
+code, longer a command APDU. Only APDUs, and the code that asks for the ATR, are answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from contextlib import suppress
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol, Self
+
+from lpad.base.errors import CardUnreachable, InternalError, InvalidValue
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_log = logging.getLogger(__name__)
+
+FIRST_PORT = 35963
+"""Where the package's first reader listens; its second one is at the next port."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+_CONNECTING = 5.0
+_PATIENCE_WITH_THREAD = 30.0
+
+
+class Card(Protocol):
+    """The card in the reader: any object with these two methods."""
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Take a command APDU, return data and two status bytes.
+
+        Raises:
+            CardUnreachable: the card has lost its power; the reader sees it gone, and then back.
+        """
+        ...
+
+    def reset(self) -> bytes:
+        """Take the supply away and give it back; return the ATR."""
+        ...
+
+
+class _Control(IntEnum):
+    POWER_OFF = 0
+    POWER_ON = 1
+    RESET = 2
+    ATR = 4
+
+
+class VirtualReaderCard:
+    """A card that sits in a virtual reader until it is closed; a context manager does that.
+
+    Its thread sleeps until the reader says something. pcscd asks for the ATR some times a second to see
+    whether the card is there: that is the driver's way, and all that happens while nobody uses the card.
+
+    A reader that goes away, because pcscd was restarted, is looked for with growing pauses: nothing
+    announces that a TCP port is back. One reader takes one card; a second one waits unseen.
+    """
+
+    def __init__(self, card: Card, *, host: str = "localhost", port: int = FIRST_PORT) -> None:
+        """Put a card into a reader; pcscd notices within half a second.
+
+        Args:
+            card: what answers.
+            host: where pcscd runs.
+            port: the virtual reader's.
+
+        Raises:
+            CardUnreachable: no virtual reader is there.
+        """
+        self._card = card
+        self._address = (host, port)
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._crash: Exception | None = None
+        self._thread: threading.Thread | None = None
+        self._line: socket.socket | None = None
+        self.apdus = 0
+        """How many the card has seen."""
+        self.insert()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def insert(self) -> None:
+        """Put the card in; where it is in already, nothing happens.
+
+        Raises:
+            CardUnreachable: no virtual reader is there.
+        """
+        if self._thread is not None:
+            return
+        try:
+            line = self._connect()
+        except OSError as error:
+            raise CardUnreachable(
+                f"putting a card into the virtual reader at {self._address[0]}:{self._address[1]}: no reader"
+                " is there; install the Debian packages pcscd and vsmartcard-vpcd, and start pcscd"
+            ) from error
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, args=(line,), name="virtual-card", daemon=True)
+        self._thread.start()
+
+    def pull(self) -> None:
+        """Take the card out, also in the middle of a command; `insert` puts it back."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        with self._lock:
+            self._stop.set()
+            self._hang_up()
+        thread.join(_PATIENCE_WITH_THREAD)
+
+    def close(self) -> None:
+        """Take the card out for good.
+
+        Raises:
+            InternalError: the card had crashed.
+        """
+        self.pull()
+        if self._crash is not None:
+            raise InternalError("the simulated card crashed") from self._crash
+
+    # From here on: the thread.
+
+    def _run(self, line: socket.socket | None) -> None:
+        pause = _FIRST_PAUSE
+        try:
+            while not self._stop.is_set():
+                if line is not None:
+                    pause = _FIRST_PAUSE
+                    self._sit_in(line)
+                self._stop.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                line = self._connect_again()
+        except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it
+            self._crash = crash
+            _log.exception("the simulated card crashed")
+
+    def _connect(self) -> socket.socket:
+        line = socket.create_connection(self._address, timeout=_CONNECTING)
+        line.settimeout(None)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return line
+
+    def _connect_again(self) -> socket.socket | None:
+        if self._stop.is_set():
+            return None
+        try:
+            return self._connect()
+        except OSError:
+            return None
+
+    def _sit_in(self, line: socket.socket) -> None:
+        """Serve the reader until it goes away, or the card does."""
+        with self._lock:
+            self._line = line
+            if self._stop.is_set():
+                self._hang_up()
+        try:
+            atr = self._card.reset()
+            while message := _receive(line):
+                if len(message) > 1:
+                    self.apdus += 1
+                    _send(line, self._card.transmit(message))
+                elif message[0] == _Control.ATR:
+                    _send(line, atr)
+                elif message[0] in (_Control.POWER_ON, _Control.RESET):
+                    atr = self._card.reset()
+        except OSError as error:
+            _log.debug("the virtual reader at %s:%d is gone: %s", *self._address, error)
+        except CardUnreachable as error:
+            _log.debug("the card in the virtual reader is gone: %s", error)
+        finally:
+            with self._lock:
+                self._line = None
+            line.close()
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Return host and port from HOST:PORT, or from HOST alone.
+
+    Raises:
+        InvalidValue: no such form.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        return text, FIRST_PORT
+    if not host or not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise InvalidValue(f"'{text}' is no HOST:PORT, such as localhost:{FIRST_PORT}")
+    return host, int(port)
+
+
+def _send(line: socket.socket, message: bytes) -> None:
+    line.sendall(len(message).to_bytes(2, "big") + message)
+
+
+def _receive(line: socket.socket) -> bytes:
+    """Return the next message; empty when the reader has hung up."""
+    head = _read(line, 2)
+    return _read(line, int.from_bytes(head, "big")) if head else b""
+
+
+def _read(line: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        # The driver sends a message's length and body apart, and Nagle's algorithm keeps the body back
+        # until the length is acknowledged: 40 ms for each APDU. The kernel forgets this option by itself.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        got = line.recv(length - len(data))
+        if not got:
+            return b""
+        data += got
+    return data

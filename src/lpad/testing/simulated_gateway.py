@@ -1,0 +1,192 @@
+"""A whole gateway: the daemon as a process of its own, a software eUICC in a software modem, an SM-DP+."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lpad.cli.simulated.orders import add_order
+from lpad.client import Client
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.smdp.server import SmDp
+from lpad.testing.daemon_process import PATIENCE, DaemonProcess
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from lpad.client import Change, Euicc
+    from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+    from lpad.simulator.euicc.chip.faults import CardFaults
+    from lpad.simulator.modem.commands import Card
+    from lpad.simulator.modem.personality import ModemPersonality
+
+CARD = "modem"
+
+
+class Gateway:
+    """Start with `with`; the daemon can be stopped, killed and started again in between.
+
+    Attributes:
+        folder: everything is in it: the daemon's state and log, the card's memory, the server's orders.
+        card: the eUICC, as whoever holds it sees it.
+        modem: around the card; its AT port is a pty.
+        server: the SM-DP+.
+        socket: path of the daemon's Unix socket.
+        client: speaks to the daemon.
+    """
+
+    def __init__(
+        self,
+        *,
+        sgp26: Path | None = None,
+        behaviour: CardBehaviour | None = None,
+        card_faults: CardFaults | None = None,
+        personality: ModemPersonality | None = None,
+        baud: int | None = None,
+        settings: dict[str, Any] | None = None,
+        euicc: dict[str, Any] | None = None,
+        wrap: Callable[[SoftCard], Card] = lambda card: card,
+    ) -> None:
+        """Prepare a gateway; nothing runs before `with`.
+
+        Args:
+            sgp26: a folder of certificates to use; None makes some up.
+            behaviour: of the card.
+            card_faults: of the card.
+            personality: of the modem.
+            baud: of the port; None: as fast as it goes.
+            settings: to add to the daemon's.
+            euicc: to add to the card's part of them.
+            wrap: puts something between modem and card.
+        """
+        # A short path: a Unix socket's has at most 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="lpad-test-"))
+        self.pki = Pki.open(sgp26 or self.folder / "pki", minted=self.folder / "minted")
+        self.card = SoftCard(self.folder / "card", pki=self.pki, behaviour=behaviour, faults=card_faults)
+        self.slot = wrap(self.card)
+        self.modem = PtyModem(self.slot, path=self.folder / "port", baud=baud, personality=personality)
+        self.server = SmDp(self.folder / "smdp", pki=self.pki)
+        self.socket = self.folder / "lpad.sock"
+        self.client = Client(str(self.socket))
+        self._daemon = DaemonProcess(self.folder / "lpad.yaml")
+        self._ci = sorted((sgp26 or self.folder / "pki").glob("ci/*.der"))
+        self._settings = settings or {}
+        self._euicc = euicc or {}
+
+    def __enter__(self) -> Self:
+        try:
+            self.server.start()
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        try:
+            self.client.close()
+            self.stop()
+        finally:
+            self.server.stop()
+            self.modem.close()
+            self.card.close()
+            shutil.rmtree(self.folder)
+
+    @property
+    def log(self) -> str:
+        """What the daemons of this gateway have logged."""
+        return self._daemon.log
+
+    def write_settings(self) -> Path:
+        """Write the daemon's settings file and return its path."""
+        trust = {"extra_ca_files": [str(path) for path in self._ci]}
+        where = {} if "reader" in self._euicc else {"port": str(self.folder / "port")}
+        euicc = where | self._euicc
+        settings = {
+            "socket": str(self.socket),
+            "state_folder": str(self.folder / "state"),
+            "euiccs": {CARD: euicc},
+            "trust": trust,
+            "downloads": {"retry_for": 0},
+            "remote": {"hosts": {self.server.address: "127.0.0.1"}},
+        } | self._settings
+        path = self.folder / "lpad.yaml"
+        path.write_text(json.dumps(settings), encoding="utf-8")
+        return path
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The daemon, while it runs."""
+        return self._daemon.process
+
+    @property
+    def ready_seconds(self) -> float:
+        """From the start of the latest daemon to its READY=1."""
+        return self._daemon.ready_seconds
+
+    def start(self) -> None:
+        """Start the daemon and wait until it says READY=1."""
+        self.write_settings()
+        self._daemon.start()
+
+    def stop(self) -> None:
+        """Stop the daemon as systemd does, and see that it ends well."""
+        self._daemon.stop()
+
+    def kill(self) -> None:
+        """Take the daemon's life as a power cut does."""
+        self._daemon.kill()
+
+    def ready(self) -> Euicc:
+        """Return the card once it is ready."""
+        self.until(lambda: self.client.euicc(CARD).state == "ready")
+        return self.client.euicc(CARD)
+
+    def download(self, code: str, **options: Any) -> Change:
+        """Download and wait for the end, or for the question that the change asks."""
+        return self.client.download(CARD, activation_code=code, wait=PATIENCE, **options)
+
+    def order_profile(
+        self, *, name: str = "Test profile", provider: str = "Test operator", **details: Any
+    ) -> str:
+        """Order a made-up profile at the SM-DP+ and return its activation code.
+
+        Args:
+            name: of the profile, as `GET /v1/euiccs/modem/profiles` shows it.
+            provider: the operator's name.
+            details: `confirmation_code`, `size` in bytes, `iccid`, and the fields of an order.
+        """
+        order = add_order(self.server.orders, name=name, provider=provider, **details)
+        return order.activation_code(self.server.address, self.server.oid)
+
+    def install_profile(self, *, enable: bool = False, **details: Any) -> str:
+        """Order a profile, have it downloaded and return its ICCID.
+
+        Args:
+            enable: whether it is enabled then.
+            details: as for `order_profile`.
+        """
+        result = self.download(self.order_profile(**details), enable=enable).check().result
+        assert result is not None, "a download that is done has a result"
+        return str(result["iccid"])
+
+    def order(self, profile: bytes, **details: Any) -> str:
+        """Order a profile package and return its activation code."""
+        order = self.server.orders.add_order(profile, **details)
+        return order.activation_code(self.server.address, self.server.oid)
+
+    @staticmethod
+    def until(holds: Callable[[], bool]) -> None:
+        """Wait for what is nobody's event."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < end, "waited in vain"
+            threading.Event().wait(0.02)

@@ -1,0 +1,124 @@
+"""The figures for Prometheus, after real work."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.gateway import Gateway
+from engine.guarding import guarding, stuck
+from engine.lab import CARD, FIRST, Lab
+from lpad.api.handlers.metrics import MEDIA_TYPE
+from lpad.base.server_address import ServerAddress
+
+if TYPE_CHECKING:
+    from lpad.simulator.pki.pki import Pki
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def scraped(gateway: Gateway) -> dict[str, float]:
+    response = gateway.http.get("/v1/metrics")
+    assert (response.status_code, response.headers["content-type"]) == (200, MEDIA_TYPE)
+    return {
+        f"{sample.name}{sorted(sample.labels.items())}": sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def sample(name: str, **labels: str) -> str:
+    return f"{name}{sorted(labels.items())}"
+
+
+def test_figures_follow_what_happens(gateway: Gateway) -> None:
+    """Card, profiles, memory, changes, outbox and durations are those of the work that was done."""
+    before = scraped(gateway)
+    assert before[sample("lpad_card_state", euicc=CARD, state="ready")] == 1
+    assert before[sample("lpad_card_state", euicc=CARD, state="absent")] == 0
+    assert before[sample("lpad_profiles", euicc=CARD, state="disabled")] == 0
+    code = gateway.lab.code(gateway.lab.order(size=3000))
+    body = {"activation_code": code}
+    assert gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json=body).json()["state"] == "done"
+    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/8900101000000000025/enable?wait=30")
+    gateway.lab.server.stop()
+    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=30")
+    after = scraped(gateway)
+    free = sample("lpad_card_free_memory_bytes", euicc=CARD, memory="non-volatile")
+    assert after[free] < before[free]
+    assert after[sample("lpad_profiles", euicc=CARD, state="enabled")] == 1
+    assert after[sample("lpad_changes_total", kind="download", outcome="done")] == 1
+    assert after[sample("lpad_changes_total", kind="enable", outcome="failed")] == 1
+    assert after[sample("lpad_changes_total", kind="enable", outcome="done")] == 1
+    assert after[sample("lpad_changes_unfinished", euicc=CARD)] == 0
+    assert after[sample("lpad_outbox_notifications", euicc=CARD)] >= 1
+    assert after[sample("lpad_outbox_oldest_age_seconds", euicc=CARD)] >= 0
+    assert after[sample("lpad_es9plus_duration_seconds_count", function="GetBoundProfilePackage")] == 1
+    apdus = after[sample("lpad_apdu_duration_seconds_count", euicc=CARD)]
+    assert apdus > before[sample("lpad_apdu_duration_seconds_count", euicc=CARD)]
+    assert after[sample("lpad_apdu_duration_seconds_bucket", euicc=CARD, le="+Inf")] == apdus
+
+
+def test_every_name_is_documented(gateway: Gateway) -> None:
+    """The table in docs/metrics.md and what is scraped are one: names, types and labels."""
+    gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json={"activation_code": code_of(gateway)})
+    text = DOCUMENT.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(lpad_\w+)` \| (\w+) \| ([^|]*) \|", text, re.MULTILINE)
+    documented = {(name, type_, tuple(re.findall(r"`(\w+)`", labels))) for name, type_, labels in rows}
+    families = text_string_to_metric_families(gateway.http.get("/v1/metrics").text)
+    told = set()
+    for family in families:
+        if family.name.startswith("lpad_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            labels = tuple(sorted({*family.samples[0].labels} - {"le"}))
+            told.add((name, family.type, labels))
+    assert told == {(name, type_, tuple(sorted(labels))) for name, type_, labels in documented}
+
+
+def test_the_library_is_loaded_with_the_first_scrape() -> None:
+    """A gateway without Prometheus pays neither memory nor time for it."""
+    looks = "import sys, lpad.daemon.daemon; sys.exit('prometheus_client' in sys.modules)"
+    subprocess.run([sys.executable, "-c", looks], check=True)
+
+
+def code_of(gateway: Gateway) -> str:
+    return gateway.lab.code(gateway.lab.order())
+
+
+def test_guarded_switches_are_counted(gateway: Gateway) -> None:
+    """By how they ended; a card without failover has it off."""
+    assert (
+        gateway.http.post(
+            f"/v1/euiccs/{CARD}/downloads?wait=30", json={"activation_code": code_of(gateway)}
+        ).json()["state"]
+        == "done"
+    )
+    guard = {"until": ["tcp:127.0.0.1:1"], "within": 1}
+    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=30", json={"guard": guard})
+    figures = scraped(gateway)
+    assert figures[sample("lpad_guarded_switches_total", outcome="back")] == 1
+    assert figures[sample("lpad_guarded_switches_total", outcome="kept")] == 0
+    assert figures[sample("lpad_failover_standing", euicc=CARD, standing="off")] == 1
+
+
+def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
+    """Whether a card has to be brought out of a guarded switch that ended stuck."""
+    assert scraped(gateway)[sample("lpad_rescue", euicc=CARD)] == 0
+    with guarding(tmp_path / "stuck", pki) as lab, Gateway(lab) as other:
+        stuck(lab)
+        assert scraped(other)[sample("lpad_rescue", euicc=CARD)] == 1
+
+
+def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
+    """How often its default SM-DP+ was asked in vain."""
+    with Lab(tmp_path, pki) as lab:
+        lab.start(replace(lab.port, provision=True, default_smdp=ServerAddress.parse(lab.server.address)))
+        with Gateway(lab) as gateway:
+            lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
+            assert scraped(gateway)[sample("lpad_provisioning_attempts", euicc=CARD)] == 1

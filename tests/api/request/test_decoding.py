@@ -1,0 +1,81 @@
+"""Bodies of requests: what is wrong with one is said in lpad's own words."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from lpad.api.request.bodies import (
+    AnswerRequest,
+    DownloadRequest,
+    EnableRequest,
+    EuiccPatch,
+    NoBody,
+    ProfilePatch,
+)
+from lpad.api.request.decoding import decoded
+from lpad.base.errors import InvalidValue
+
+LONG = "x" * 256
+
+
+@pytest.mark.parametrize(
+    ("type_", "body", "sentence"),
+    [
+        (ProfilePatch, b"{}", "'nickname' is missing"),
+        (ProfilePatch, b'{"nick": "x"}', "there is no field 'nick'; there are: nickname"),
+        (NoBody, b'{"x": 1}', "there is no field 'x'; this request has none"),
+        (EnableRequest, b'{"guard": {"until": ["registered"], "x": 1}}', "there is no field 'guard.x'"),
+        (EnableRequest, b'{"guard": {"until": []}}', "'guard.until' has to be a list of at least 1 item"),
+        (
+            EnableRequest,
+            b'{"guard": {"until": [3]}}',
+            "'guard.until[0]' has to be text, and is a whole number",
+        ),
+        (
+            EnableRequest,
+            b'{"guard": {"until": ["registered"], "within": 0}}',
+            "'guard.within' has to be a number of at least 1",
+        ),
+        (DownloadRequest, b'{"retry_for": 1e9}', "'retry_for' has to be a number of at most 2592000"),
+        (DownloadRequest, b'{"retry_for": 1e999}', "'retry_for': number out of range"),
+        (
+            DownloadRequest,
+            b'{"activation_code": ""}',
+            "'activation_code' has to be text of at least 1 character",
+        ),
+        (
+            EuiccPatch,
+            msgspec.json.encode({"default_smdp": LONG}),
+            "'default_smdp' has to be text of at most 255 characters",
+        ),
+        (AnswerRequest, b'{"decision": "x"}', "'decision' has to be one of accept, reject, postpone"),
+        (AnswerRequest, b'{"confirm": "x"}', "'confirm' has to be true or false, and is text"),
+        (AnswerRequest, b"[]", "it has to be an object, and is a list"),
+    ],
+)
+def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: str) -> None:
+    """The field is named with what is wanted there; the value, which may be a secret, is not."""
+    with pytest.raises(InvalidValue) as refused:
+        decoded(body, type_)
+    assert refused.value.sentence == f"the request's body can't be used: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"nickname"', "it is no JSON (truncated)"),
+        (b'{"nickname": "x"} y', "it is no JSON (trailing characters (byte 19))"),
+        (b'{"nickname": "\xff"}', "it is no UTF-8"),
+    ],
+)
+def test_what_is_no_json(body: bytes, why: str) -> None:
+    """Bytes that are no JSON are told apart from JSON that doesn't fit."""
+    with pytest.raises(InvalidValue) as refused:
+        decoded(body, ProfilePatch)
+    assert refused.value.sentence == f"the request's body can't be read: {why}"
+
+
+def test_an_empty_body_has_no_fields() -> None:
+    """Requests that need nothing may come with nothing."""
+    assert decoded(b" \n", EnableRequest) == EnableRequest()

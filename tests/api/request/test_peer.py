@@ -1,0 +1,17 @@
+"""Who calls: the kernel says."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from lpad.api.request.peer import Peer
+
+
+def test_the_kernel_tells_who_is_at_the_other_end() -> None:
+    """Process, user and all groups of the other end are read from the socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with ours, theirs:
+        peer = Peer.of(ours)
+    assert (peer.pid, peer.uid) == (os.getpid(), os.getuid())
+    assert peer.groups >= {os.getgid(), *os.getgroups()}

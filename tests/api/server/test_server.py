@@ -1,0 +1,75 @@
+"""The listening socket: its rights, its predecessors, and a server that sleeps."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.api.server.server import listen
+from lpad.base.errors import Conflict, InvalidSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from api.gateway import Gateway
+
+
+def test_only_owner_and_group_may_connect(tmp_path: Path) -> None:
+    """The socket is closed to others unless it is opened to them."""
+    with listen(tmp_path / "lpad.sock"):
+        assert stat.S_IMODE((tmp_path / "lpad.sock").stat().st_mode) == 0o660
+
+
+def test_a_folder_is_made(tmp_path: Path) -> None:
+    """The socket's folder need not be there."""
+    listen(tmp_path / "run" / "lpad" / "lpad.sock").close()
+    assert (tmp_path / "run" / "lpad" / "lpad.sock").exists()
+
+
+def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+    """What a killed daemon left behind is in nobody's way."""
+    path = tmp_path / "lpad.sock"
+    listen(path).close()
+    with listen(path), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+
+
+def test_a_live_socket_is_not_taken(tmp_path: Path) -> None:
+    """A second daemon is told that the first one answers there, which stays reachable."""
+    path = tmp_path / "lpad.sock"
+    with listen(path):
+        with pytest.raises(Conflict, match="another process"):
+            listen(path)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+
+
+def test_something_else_at_the_path_stays(tmp_path: Path) -> None:
+    """A file that is no socket is not removed."""
+    path = tmp_path / "lpad.sock"
+    path.write_text("mine")
+    with pytest.raises(InvalidSettings, match="no socket"):
+        listen(path)
+    assert path.read_text() == "mine"
+
+
+def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+    """The kernel's limit is told with the name of the setting."""
+    with pytest.raises(InvalidSettings, match="'socket'"):
+        listen(tmp_path / ("x" * 120))
+
+
+def test_answers_carry_no_date_and_no_server_name(gateway: Gateway) -> None:
+    """A date header would need a clock that ticks."""
+    headers = gateway.http.get("/v1/system").headers
+    assert "date" not in headers
+    assert "server" not in headers
+
+
+def test_a_head_request_has_no_body(gateway: Gateway) -> None:
+    """HEAD is GET without its body."""
+    response = gateway.http.head("/v1/system")
+    assert (response.status_code, response.content) == (200, b"")

@@ -1,0 +1,54 @@
+"""The list of those who may connect, as the kernel keeps it; script/system-test connects."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.api.server.server import listen
+from lpad.api.server.socket_access import admit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWN = {"user::rw-", "group::rw-", "other::---"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """A socket that somebody listens on."""
+    with listen(tmp_path / "lpad.sock"):
+        yield tmp_path / "lpad.sock"
+
+
+def entries(path: Path) -> set[str]:
+    """Who may do what with a file, as Debian's acl has it."""
+    found = subprocess.run(
+        ["getfacl", "--numeric", "--omit-header", str(path)], capture_output=True, text=True, check=True
+    )
+    return set(found.stdout.split())
+
+
+def test_who_is_named_may_connect(path: Path) -> None:
+    """Named users and groups may connect beside the socket's own; others may not."""
+    admit(path, users=[61002, 61001], groups=[61003])
+    assert entries(path) == OWN | {"user:61001:rw-", "user:61002:rw-", "group:61003:rw-", "mask::rw-"}
+
+
+def test_who_is_named_no_longer_may_not(path: Path) -> None:
+    """A new list takes the place of the one before."""
+    admit(path, users=[61001], groups=[61003])
+    admit(path, users=[], groups=[])
+    assert entries(path) - {"mask::rw-"} == OWN
+
+
+def test_a_list_that_can_not_be_kept_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the file system has no such lists the daemon goes on, and its log says who can connect."""
+    with caplog.at_level(logging.WARNING):
+        admit(Path(f"/proc/{os.getpid()}/status"), users=[61001], groups=[])
+    assert "only its owner and its own group can" in caplog.text

@@ -1,0 +1,125 @@
+"""The activation code."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpad.base.activation_code import ActivationCode
+from lpad.base.errors import InvalidActivationCode
+
+TOKEN = "04386-AGYFT-A74Y8-3F815"
+OID = "1.3.6.1.4.1.31746"
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "token", "oid", "confirmation"),
+    [
+        (f"LPA:1$SMDP.GSMA.COM${TOKEN}", "smdp.gsma.com", TOKEN, None, False),
+        (f"1$SMDP.GSMA.COM${TOKEN}", "smdp.gsma.com", TOKEN, None, False),
+        (f"1$SMDP.GSMA.COM${TOKEN}$$1", "smdp.gsma.com", TOKEN, None, True),
+        (f"1$SMDP.GSMA.COM${TOKEN}${OID}", "smdp.gsma.com", TOKEN, OID, False),
+        (f"1$SMDP.GSMA.COM${TOKEN}${OID}$1", "smdp.gsma.com", TOKEN, OID, True),
+        (f"1$SMDP.GSMA.COM$${OID}", "smdp.gsma.com", "", OID, False),
+        ("1$SMDP.GSMA.COM$", "smdp.gsma.com", "", None, False),
+        (
+            "LPA:1$dp-plus-par07-01.oasis-smartsim.com$16972-65675-56112-2T7TD$1.3.6.1.2.1.53860.7.5.1.1",
+            "dp-plus-par07-01.oasis-smartsim.com",
+            "16972-65675-56112-2T7TD",
+            "1.3.6.1.2.1.53860.7.5.1.1",
+            False,
+        ),
+    ],
+)
+def test_samples(text: str, host: str, token: str, oid: str | None, *, confirmation: bool) -> None:
+    """Codes from the specification and from the field say what they should."""
+    code = ActivationCode.parse(text)
+    assert (code.address.host, code.matching_id) == (host, token)
+    assert (code.smdp_oid, code.confirmation_code_required) == (oid, confirmation)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"lpa:1$smdp.gsma.com${TOKEN}",
+        f"Lpa:1$Smdp.Gsma.Com${TOKEN}",
+        f"  LPA:1$smdp.gsma.com${TOKEN}\n",
+        f"LPA: 1$ smdp.gsma.com ${TOKEN}",
+        f"LPA:1$smdp.gs\n  ma.com${TOKEN}",
+        f"LPA:1$smdp.gsma.com\u00a0${TOKEN}",
+    ],
+)
+def test_case_and_blanks(text: str) -> None:
+    """Case of prefix and address, and blanks that copying leaves behind, change nothing."""
+    assert str(ActivationCode.parse(text)) == f"LPA:1$smdp.gsma.com${TOKEN}"
+
+
+def test_the_matching_id_keeps_its_case() -> None:
+    """Some operators issue matching IDs in small letters."""
+    assert ActivationCode.parse("1$smdp.gsma.com$aBc-1").matching_id == "aBc-1"
+
+
+def test_a_port_is_kept() -> None:
+    """A lab's server may listen elsewhere than on 443."""
+    assert ActivationCode.parse("LPA:1$localhost:8443$X").address.port == 8443
+
+
+@pytest.mark.parametrize("more", ["$$$F54172BD", "$$1$F54172BD$AAEC", "$1.2.3$1$$x", "$$$$"])
+def test_later_fields_are_passed_over(more: str) -> None:
+    """Fields that only later versions define are ignored, empty ones too."""
+    assert ActivationCode.parse(f"LPA:1$smdp.gsma.com$X{more}").matching_id == "X"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "format"),
+        ("LPA:", "format"),
+        ("LPA:SMDP.GSMA.COM", "format"),
+        (f"2$SMDP.GSMA.COM${TOKEN}", "format"),
+        (f"$1$SMDP.GSMA.COM${TOKEN}", "format"),
+        (f"LPA:LPA:1$SMDP.GSMA.COM${TOKEN}", "format"),
+        ("1", "ends before"),
+        ("1$x", "ends before"),
+        (f"1$${TOKEN}", "names no server"),
+        (f"1$https://smdp.gsma.com${TOKEN}", "server"),
+        (f"1$smdp.gsma.com/path${TOKEN}", "server"),
+        (f"1$smdp gsma,com${TOKEN}", "server"),
+        (f"1$smdp.gsma.com:0${TOKEN}", "port"),
+        ("1$smdp.gsma.com$A_B", "matching ID"),
+        ("1$smdp.gsma.com$ÄÖ", "matching ID"),
+        (f"1$smdp.gsma.com${TOKEN}$", "ends in"),
+        (f"1$smdp.gsma.com${TOKEN}${OID}$", "ends in"),
+        ("1$smdp.gsma.com$$", "ends in"),
+        (f"1$smdp.gsma.com${TOKEN}$1.2.x", "fourth"),
+        (f"1$smdp.gsma.com${TOKEN}$1", "fourth"),
+        (f"1$smdp.gsma.com${TOKEN}$9.1", "fourth"),
+        (f"1$smdp.gsma.com${TOKEN}$1.02", "fourth"),
+        (f"1$smdp.gsma.com${TOKEN}$$0", "fifth"),
+        (f"1$smdp.gsma.com${TOKEN}$$yes", "fifth"),
+        ("1$smdp.gsma.com$" + "A" * 255, "255"),
+    ],
+)
+def test_what_is_no_code(text: str, said: str) -> None:
+    """Everything else is refused, with the field that is wrong and without the secret that it holds."""
+    with pytest.raises(InvalidActivationCode, match=said) as caught:
+        ActivationCode.parse(text)
+    assert TOKEN not in caught.value.sentence
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_code_or_refused(text: str) -> None:
+    """No text raises anything but InvalidActivationCode."""
+    for full in (text, f"LPA:1${text}", f"LPA:1$smdp.gsma.com${text}"):
+        try:
+            code = ActivationCode.parse(full)
+        except InvalidActivationCode:
+            continue
+        assert ActivationCode.parse(str(code)) == code
+
+
+def test_logs_do_not_show_the_matching_id() -> None:
+    """The form for logs names the server alone."""
+    code = ActivationCode.parse(f"LPA:1$smdp.gsma.com${TOKEN}${OID}$1")
+    assert code.redacted() == "LPA:1$smdp.gsma.com$…"

@@ -1,0 +1,74 @@
+"""The APDU record: whole, private, and never a reason to fail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.scripted_card import BenchDevice, ScriptedCard
+from lpad.base.apdu_record import record_apdus, recording
+from lpad.base.errors import CardUnreachable, InvalidSettings
+from lpad.base.log_fields import logged_with
+from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.logical_channel import RawLink
+from lpad.card.isdr.isdr import isdr_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def stopped() -> Iterator[None]:
+    yield
+    record_apdus(None)
+
+
+def test_it_is_whole(tmp_path: Path) -> None:
+    """Every command and answer, with the card and the change that it was for; nobody else may read it."""
+    path = tmp_path / "apdus"
+    record_apdus(path)
+    card = TracedCard(ScriptedCard(answers={GET_EID: EID}), name="ttyX")
+    with (
+        logged_with(euicc="modem", change_id=7),
+        isdr_session(RawLink(card, device=BenchDevice()), deadline=soon()) as isdr,
+    ):
+        isdr.command(GET_EID, deadline=soon())
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (entries[0]["command"], entries[0]["where"]) == ("0070000001", "ttyX")
+    asked = next(each for each in entries if GET_EID.hex().upper() in each["command"])
+    assert asked["answer"] == EID.hex().upper() + "9000"
+    assert (asked["euicc"], asked["change_id"]) == ("modem", "7")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_card_that_goes_away(tmp_path: Path) -> None:
+    """A command without an answer stands there as such."""
+
+    class Gone(ScriptedCard):
+        def transmit(self, apdu: bytes, *, deadline: object = None) -> bytes:
+            raise CardUnreachable("gone")
+
+    record_apdus(tmp_path / "apdus")
+    with pytest.raises(CardUnreachable):
+        TracedCard(Gone(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+    assert json.loads((tmp_path / "apdus").read_text())["answer"] is None
+
+
+def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
+    """Settings that name such a place are refused; what is recorded already goes on."""
+    record_apdus(tmp_path / "apdus")
+    with pytest.raises(InvalidSettings, match="No such file"):
+        record_apdus(tmp_path / "nowhere" / "apdus")
+    assert recording()
+
+
+def test_a_full_disk(caplog: pytest.LogCaptureFixture) -> None:
+    """The record ends, the card's work does not."""
+    record_apdus(Path("/dev/full"))
+    TracedCard(ScriptedCard(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+    assert "ends here: No space left on device" in caplog.text
+    assert not recording()

@@ -1,0 +1,100 @@
+"""Threads are watched by the deadlines that they look at."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from lpad.base.deadline import Deadline
+from lpad.base.liveness import resting, stuck, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Run(Protocol):
+    """Starts a thread; it rests, or waits for its end in what it does."""
+
+    def __call__(self, act: Callable[[], object], *, rest: bool = False) -> None: ...
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Runs something in a watched thread, which then sits in a call that ends with the test only."""
+    end = threading.Event()
+    threads = []
+
+    def start(act: Callable[[], object], *, rest: bool = False) -> None:
+        done = threading.Event()
+
+        def work() -> None:
+            with watched("a worker"):
+                act()
+                done.set()
+                if rest:
+                    with resting():
+                        end.wait()
+                else:
+                    end.wait()
+
+        thread = threading.Thread(target=work)
+        threads.append(thread)
+        thread.start()
+        assert done.wait(20)
+
+    yield start
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert stuck(grace=-1000) == []
+
+
+def test_a_thread_before_its_deadline_is_well(run: Run) -> None:
+    """Whoever looked at a deadline that is ahead may wait for it."""
+    run(lambda: Deadline.after(1000).remaining())
+    assert stuck(grace=0) == []
+
+
+def test_a_thread_beyond_its_deadline_is_stuck(run: Run) -> None:
+    """It is named with how long it has been stuck, and with the place in the code."""
+    run(lambda: Deadline.after(-100).remaining())
+    (found,) = stuck(grace=60)
+    assert found.name == "a worker"
+    assert found.seconds >= 100
+    assert stuck(grace=160) == []
+
+
+def test_the_last_deadline_counts(run: Run) -> None:
+    """A short step inside of long work is over when the long deadline is looked at again."""
+
+    def act() -> None:
+        whole = Deadline.after(1000)
+        assert Deadline.after(-100).passed
+        assert whole.remaining() > 0
+
+    run(act)
+    assert stuck(grace=60) == []
+
+
+def test_a_thread_that_rests_is_well(run: Run) -> None:
+    """Waiting for something to do is no hang, however long it takes."""
+    run(lambda: Deadline.after(-100).remaining(), rest=True)
+    assert stuck(grace=0) == []
+
+
+def test_after_a_rest_the_clock_begins_anew() -> None:
+    """What is due from before the rest is forgotten."""
+    with watched("a worker"):
+        assert Deadline.after(-100).remaining() == 0
+        with resting():
+            pass
+        assert stuck(grace=60) == []
+
+
+def test_others_are_not_watched() -> None:
+    """A thread that nobody watches may look at any deadline."""
+    assert Deadline.after(-100).passed
+    with resting():
+        assert stuck(grace=0) == []

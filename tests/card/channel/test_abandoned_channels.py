@@ -1,0 +1,104 @@
+"""Channels that a crashed process left open are closed before opening fails; those of the modem stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, OTHER_ISD_R, soon
+from card.scripted_card import BenchDevice, ScriptedCard
+from lpad.base.errors import CardStatus, CardUnreachable
+from lpad.base.identifiers import ISD_R
+from lpad.card.channel.abandoned_channels import close_leftovers
+from lpad.card.channel.logical_channel import RawLink
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+
+USIM = bytes.fromhex("A0000000871002")
+
+
+def full_card(*, selected: dict[int, bytes]) -> ScriptedCard:
+    """A card with three channels, all of them open."""
+    card = ScriptedCard(answers={GET_EID: EID})
+    card.free_channels.clear()
+    card.open = {1, 2, 3}
+    card.selected = dict(selected)
+    return card
+
+
+def test_an_isdr_left_open_makes_room() -> None:
+    """Where no channel is free, one on which the ISD-R still answers is closed and used."""
+    card = full_card(selected={1: USIM, 2: bytes(ISD_R), 3: USIM})
+    channel = RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
+    assert card.open == {1, 2, 3}
+    assert card.selected[2] == bytes(ISD_R)
+    channel.close(deadline=soon())
+    assert card.open == {1, 3}
+
+
+def test_a_channel_without_application_makes_room() -> None:
+    """A process that dies before SELECT, or forgets to close after a failed one, leaves the master file."""
+    card = full_card(selected={1: USIM, 3: USIM})
+    RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon()).close(deadline=soon())
+    assert card.open == {1, 3}
+
+
+def test_the_modems_own_channels_are_spared() -> None:
+    """Channels with the network's applications are not ours to close: the error says what can be done."""
+    card = full_card(selected={1: USIM, 2: USIM, 3: USIM})
+    with pytest.raises(CardStatus, match="stop them, or reset the modem") as caught:
+        RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
+    assert caught.value.details["sw"] == "6A81"
+    assert card.open == {1, 2, 3}
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 19])
+def test_any_channel_is_found(number: int) -> None:
+    """Channels 4 to 19 may be left open too."""
+    card = ScriptedCard(open={number}, selected={number: bytes(ISD_R)})
+    assert close_leftovers(card, deadline=soon()) == 1
+    assert card.open == set()
+
+
+def test_only_the_named_channel_is_looked_at() -> None:
+    """Where the number is known, nothing else is asked."""
+    card = ScriptedCard(open={2}, selected={2: bytes(ISD_R)})
+    link = RawLink(card, device=BenchDevice())
+    assert link.close_leftovers(handle="1", deadline=soon()) == 0
+    assert link.close_leftovers(handle="2", deadline=soon()) == 1
+    assert [command.ins for command in card.sent] == [0xE2, 0xE2, 0x70]
+
+
+def test_another_isdr_is_told_by_its_answer() -> None:
+    """Whichever name the ISD-R goes by, it is one that answers GetEID."""
+    card = ScriptedCard(applications=(bytes(OTHER_ISD_R),), open={1}, selected={1: bytes(OTHER_ISD_R)})
+    assert close_leftovers(card, deadline=soon()) == 1
+
+
+def test_garbage_for_parameters_is_no_reason_to_close() -> None:
+    """A channel whose STATUS can't be read belongs to somebody else."""
+
+    class Odd(ScriptedCard):
+        def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+            return b"\x62\x90\x00" if apdu[1] == 0xF2 else super().transmit(apdu, deadline=deadline)
+
+    card = Odd(open={1})
+    assert close_leftovers(card, deadline=soon()) == 0
+    assert card.open == {1}
+
+
+def test_what_goes_wrong_while_looking_does_not_hide_the_cause() -> None:
+    """A link that passes nothing to logical channels is told as a card without free channel."""
+
+    class Deaf(ScriptedCard):
+        def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
+            if apdu[1] == 0xE2:
+                raise CardUnreachable("ERROR")
+            return super().transmit(apdu, deadline=deadline)
+
+    card = Deaf()
+    card.free_channels.clear()
+    with pytest.raises(CardStatus, match="no free channel"):
+        RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())

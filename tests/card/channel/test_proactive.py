@@ -1,0 +1,139 @@
+"""Serving what a card wants, on cards that want odd things."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import soon
+from lpad.base.errors import CardUnreachable
+from lpad.card.channel.proactive import ProactiveCard
+from lpad.protocol.apdu import Command
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+
+STORE_DATA = bytes.fromhex("81E2910003BF2D00")
+INSIDE_CHAIN = bytes.fromhex("81E2110003BF2D00")
+RESET = bytes.fromhex("D009810301010482028182")
+STATE_CHANGE = bytes.fromhex("D009810301010982028182")
+DISPLAY = bytes.fromhex("D009810302218082028182")
+
+
+class WishfulCard:
+    """Answers the first command with 91xx while it has wishes, and notes what it hears."""
+
+    def __init__(self, *wishes: bytes) -> None:
+        self.wishes = list(wishes)
+        self.heard: list[int] = []
+        self.responses: list[bytes] = []
+        self.resets = 0
+        self.fails_at: int | None = None
+        self.status_of: dict[int, bytes] = {}
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        command = Command.parse(apdu)
+        self.heard.append(command.ins)
+        if command.ins == self.fails_at:
+            raise CardUnreachable("gone")
+        if command.ins in self.status_of:
+            return self.status_of[command.ins]
+        if command.ins == 0x12:
+            return self.wishes.pop(0) + b"\x90\x00"
+        if command.ins == 0x14:
+            self.responses.append(command.data)
+        return b"\x91" + bytes([len(self.wishes[0])]) if self.wishes else b"\x90\x00"
+
+    def reset(self, *, deadline: Deadline) -> None:
+        self.resets += 1
+        if self.fails_at == -1:
+            raise CardUnreachable("mute")
+
+
+def served(card: WishfulCard) -> ProactiveCard:
+    return ProactiveCard(card, power=card)
+
+
+def test_nothing_is_done_where_nothing_is_wanted() -> None:
+    """9000 passes, and so do errors."""
+    card = WishfulCard()
+    assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x90\x00"
+    assert card.heard == [0xE2]
+
+
+def test_reset_without_terminal_response() -> None:
+    """REFRESH 'UICC reset' is answered by the reset alone; the caller gets the 91xx that means success."""
+    card = WishfulCard(RESET)
+    assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91\x0b"
+    assert card.heard == [0xE2, 0x12]
+    assert card.resets == 1
+
+
+def test_profile_state_change() -> None:
+    """REFRESH 'eUICC profile state change' is answered, then the card reset."""
+    card = WishfulCard(STATE_CHANGE)
+    served(card).transmit(STORE_DATA, deadline=soon())
+    assert card.heard == [0xE2, 0x12, 0x14]
+    assert card.responses[0].hex() == "810301010982028281830100"
+    assert card.resets == 1
+
+
+def test_several_wishes() -> None:
+    """A card that wants more after each response is served until it is content, and reset once."""
+    card = WishfulCard(DISPLAY, STATE_CHANGE, DISPLAY)
+    served(card).transmit(STORE_DATA, deadline=soon())
+    assert [response[-1] for response in card.responses] == [0x30, 0x00, 0x30]
+    assert card.resets == 1
+
+
+def test_a_card_that_never_has_enough(caplog: pytest.LogCaptureFixture) -> None:
+    """After sixteen wishes in a row the card is left to itself."""
+    card = WishfulCard(*[DISPLAY] * 100)
+    served(card).transmit(STORE_DATA, deadline=soon())
+    assert len(card.responses) == 16
+    assert "no more now" in caplog.text
+
+
+def test_not_inside_a_chain() -> None:
+    """Between two blocks of a command nothing else is sent; the card says 91xx again at the end."""
+    card = WishfulCard(RESET)
+    raw = served(card)
+    raw.transmit(INSIDE_CHAIN, deadline=soon())
+    assert card.heard == [0xE2]
+    raw.transmit(STORE_DATA, deadline=soon())
+    assert card.resets == 1
+
+
+@pytest.mark.parametrize(
+    ("fails_at", "resets"), [(0x12, 0), (0x14, 1), (-1, 1)], ids=["fetch", "response", "reset"]
+)
+def test_the_commands_answer_stands(caplog: pytest.LogCaptureFixture, fails_at: int, resets: int) -> None:
+    """What goes wrong afterwards does not turn a success into an error; a REFRESH that was read is done."""
+    card = WishfulCard(STATE_CHANGE)
+    card.fails_at = fails_at
+    with caplog.at_level(logging.WARNING):
+        assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91\x0b"
+    assert card.resets == resets
+    assert "not carried out" in caplog.text or "not reset" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("ins", "answer"),
+    [(0x12, b"\x6f\x00"), (0x12, b"\x90\x00"), (0x12, b"\xd0\x01\x90\x00"), (0x14, b"\x6f\x00")],
+)
+def test_odd_answers(caplog: pytest.LogCaptureFixture, ins: int, answer: bytes) -> None:
+    """A card that refuses FETCH, or hands over something else, is told of in the log."""
+    card = WishfulCard(DISPLAY)
+    card.status_of[ins] = answer
+    assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91\x0b"
+    assert card.resets == 0
+    assert "not carried out" in caplog.text
+
+
+def test_malformed_answers_pass() -> None:
+    """An answer without status word is not this layer's to judge."""
+    card = WishfulCard()
+    card.status_of[0xE2] = b"\x91"
+    assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91"

@@ -1,0 +1,81 @@
+"""Which eUICCs a card holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.scripted_card import BenchDevice, ScriptedCard
+from lpad.base.errors import CardMalformed, CardStatus, CardUnreachable
+from lpad.base.identifiers import ISD_R, Aid
+from lpad.card.channel.logical_channel import LogicalChannel, RawLink
+from lpad.card.isdr.census import isdrs_of
+from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
+from lpad.card.port.link_refused import LinkRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.base.deadline import Deadline
+
+OTHER_EID = bytes.fromhex("BF3E125A1089044045930000000000001111111111")
+
+
+class TwoElements(ScriptedCard):
+    """A card with two secure elements; the first has an old name too."""
+
+    def transmit(self, apdu: bytes, **_: object) -> bytes:
+        answer = super().transmit(apdu)
+        if apdu[1] == 0xA4:
+            self.answers[GET_EID] = OTHER_EID if apdu[5:21] == bytes(ESTK_SE1) else EID
+        return answer
+
+
+def test_both_secure_elements_are_found_once_each() -> None:
+    """Two names for one eUICC are one; two eUICCs are two."""
+    old = Aid(bytes.fromhex("A06573746B6D65FFFFFFFF4953442D52"))
+    card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1), bytes(old)))
+    found = isdrs_of(RawLink(card, device=BenchDevice()), isdr_aids(), deadline=soon())
+    assert [each.aid for each in found] == [ESTK_SE0, ESTK_SE1]
+    assert [str(each.eid)[:8] for each in found] == ["89049032", "89044045"]
+    assert card.open == set()
+
+
+def test_no_isdr_is_an_empty_answer() -> None:
+    """A plain SIM holds none."""
+    card = ScriptedCard(applications=())
+    assert isdrs_of(RawLink(card, device=BenchDevice()), isdr_aids(), deadline=soon()) == ()
+
+
+def test_a_modems_refusal_is_a_name_that_is_not_known() -> None:
+    """+CCHO tells no reason; a port that is gone is another matter."""
+
+    class Refusing(RawLink):
+        error: Exception = LinkRefused("ERROR", modem_error="ERROR")
+
+        def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> LogicalChannel:
+            raise self.error
+
+    link = Refusing(ScriptedCard(), device=BenchDevice())
+    assert isdrs_of(link, (ISD_R,), deadline=soon()) == ()
+    link.error = CardUnreachable("gone")
+    with pytest.raises(CardUnreachable):
+        isdrs_of(link, (ISD_R,), deadline=soon())
+
+
+@pytest.mark.parametrize("answer", ["BF3E00", "BF2000", "BF3E035A0189", ""])
+def test_a_strange_answer_is_malformed(answer: str) -> None:
+    """An ISD-R without a readable EID is told as that."""
+    card = ScriptedCard(answers={GET_EID: bytes.fromhex(answer)})
+    with pytest.raises(CardMalformed):
+        isdrs_of(RawLink(card, device=BenchDevice()), (ISD_R,), deadline=soon())
+
+
+def test_another_status_word_is_an_error() -> None:
+    """No free channel is not 'no eUICC'."""
+    card = ScriptedCard()
+    card.free_channels.clear()
+    with pytest.raises(CardStatus):
+        isdrs_of(RawLink(card, device=BenchDevice()), (ISD_R,), deadline=soon())

@@ -1,0 +1,41 @@
+"""A channel whose commands are timed."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable
+from lpad.base.identifiers import ISD_R, Aid
+from lpad.card.link.timed_channel import TimedChannel
+
+
+class Scripted:
+    """Answers the first command, and is gone for the second."""
+
+    aid: Aid = ISD_R
+    closed = False
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        if apdu != b"first":
+            raise CardUnreachable("gone")
+        return b"\x90\x00"
+
+    def close(self, *, deadline: Deadline) -> None:
+        self.closed = True
+
+
+def test_each_command_is_observed_also_one_that_failed() -> None:
+    """Everything is passed on, and each command tells its seconds."""
+    seen: list[float] = []
+    inner = Scripted()
+    channel = TimedChannel(inner, seen.append)
+    deadline = Deadline.after(1)
+    assert channel.aid == ISD_R
+    assert channel.transmit(b"first", deadline=deadline) == b"\x90\x00"
+    with pytest.raises(CardUnreachable):
+        channel.transmit(b"second", deadline=deadline)
+    channel.close(deadline=deadline)
+    assert inner.closed
+    assert len(seen) == 2
+    assert min(seen) >= 0

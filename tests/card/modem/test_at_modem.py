@@ -1,0 +1,370 @@
+"""An AT modem that misbehaves, over real pyserial on a pty: deadlines, refusals, late answers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import threading
+import tty
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import EID, GET_EID, soon
+from card.scripted_card import IMEI, ScriptedCard
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable
+from lpad.card.at.csim import open_csim_link
+from lpad.card.at.working_time import WorkingTime
+from lpad.card.isdr.isdr import isdr_session
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.port.link_refused import LinkRefused
+from lpad.card.port.serial_line import SerialLine
+from lpad.card.quirks.quirks import AtPatience
+from lpad.protocol.at_dialogue import AtCommand
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.card.link.link import Link
+
+
+def briefly() -> Deadline:
+    """For what is given up; what must succeed gets `soon`, on a machine with other things to do."""
+    return Deadline.after(0.2)
+
+
+@contextmanager
+def bench(
+    card: ScriptedCard | None = None,
+    *,
+    habits: ModemPersonality | None = None,
+    patience: AtPatience | None = None,
+) -> Iterator[tuple[PtyModem, Link, ScriptedCard]]:
+    """Plug a card into a modem, and the modem into the host."""
+    card = card or ScriptedCard(answers={GET_EID: EID})
+    with PtyModem(card, personality=habits) as modem:
+        link = open_csim_link(modem.path, patience=patience)
+        try:
+            yield modem, link, card
+        finally:
+            link.close()
+
+
+def get_eid(link: Link) -> bytes:
+    with isdr_session(link, deadline=soon()) as isdr:
+        return isdr.command(GET_EID, deadline=soon())
+
+
+def test_the_modem_is_set_up_once() -> None:
+    """Echo is switched off and errors get numbers once per opened port; nothing else is sent unasked."""
+    with bench() as (modem, link, _):
+        get_eid(link)
+        get_eid(link)
+        heads = [line.partition("=")[0] for line in modem.received]
+        assert heads == ["ATE0", "AT+CMEE"] + ["AT+CSIM"] * 8
+
+
+def test_a_modem_that_refuses_the_set_up_is_used_all_the_same() -> None:
+    """ATE0 and AT+CMEE=1 are wishes."""
+    with bench() as (modem, link, _):
+        modem.once("ATE0", instead=("ERROR",), executed=False)
+        modem.once("AT+CMEE=1", instead=("+CME ERROR: 4",), executed=False)
+        assert get_eid(link) == EID
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "says"),
+    [
+        ("ERROR", LinkRefused, "may not support this"),
+        ("+CME ERROR: 0", LinkRefused, "phone failure"),
+        ("+CME ERROR: 3", LinkRefused, "blocks the command"),
+        ("+CME ERROR: operation not allowed", LinkRefused, "blocks the command"),
+        ("+CME ERROR: 10", CardUnreachable, "active"),
+        ("+CME ERROR: SIM not inserted", CardUnreachable, "active"),
+        ("+CME ERROR: 13", CardUnreachable, "contacts"),
+        ("+CME ERROR: 14", CardBusy, "try again in some seconds"),
+        ("+CME ERROR: SIM busy", CardBusy, "try again in some seconds"),
+        ("+CME ERROR: 20", LinkRefused, "out of memory"),
+        ("+CME ERROR: 22", CardUnreachable, "no such object"),
+        ("+CME ERROR: 100", LinkRefused, "does not say more"),
+        ("+CME ERROR: unknown", LinkRefused, "does not say more"),
+        ("+CME ERROR: 9999", LinkRefused, "9999"),
+        ("+CMS ERROR: 310", LinkRefused, "310"),
+        ("NO CARRIER", LinkRefused, "NO CARRIER"),
+    ],
+)
+def test_a_refusal_becomes_a_sentence_at_once(told: str, error: type[CardError], says: str) -> None:
+    """No final result is waited out, and each says what can be done (a peer hangs on +CME ERROR)."""
+    with bench() as (modem, link, _):
+        modem.once("AT+CSIM", instead=(told,), executed=False)
+        with pytest.raises(error, match=says) as caught:
+            get_eid(link)
+        assert type(caught.value) is error
+        assert caught.value.details["modem_error"] == told
+        assert get_eid(link) == EID
+
+
+def test_csim_that_cannot_open_a_channel_is_told_as_that() -> None:
+    """Some modems block MANAGE CHANNEL on +CSIM: a clear refusal, and no retry by itself would help."""
+    with bench() as (modem, link, card):
+        modem.once("AT+CSIM", instead=("+CME ERROR: 3",), executed=False)
+        with pytest.raises(LinkRefused, match="use another link") as caught:
+            get_eid(link)
+        assert not caught.value.retryable
+        assert card.open == set()
+
+
+def test_csim_that_fails_on_logical_channels_leaks_none() -> None:
+    """Modems that open a channel and then fail on it (+CME ERROR: 0 to SELECT) get it back closed."""
+    with bench() as (modem, link, card):
+        modem.once('AT+CSIM=42,"01A404', instead=("+CME ERROR: 0",), executed=False)
+        with pytest.raises(LinkRefused, match="phone failure"):
+            get_eid(link)
+        assert card.open == set()
+
+
+def test_error_in_the_middle_of_a_command_is_never_answered_by_sending_it_again() -> None:
+    """A modem that says ERROR inside a chain may have passed the block on: the command has failed."""
+    with bench() as (modem, link, card):
+        modem.once('AT+CSIM=520,"81E21101', instead=("ERROR",))
+        with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
+            isdr.command(bytes(600), deadline=soon())
+        assert [command.p2 for command in card.sent if command.ins == 0xE2] == [0, 1]
+        assert get_eid(link) == EID
+
+
+def test_short_lines_shrink_the_blocks() -> None:
+    """A modem that takes 256 hex digits in a line gets 120-byte blocks."""
+    card = ScriptedCard()
+    with bench(card, habits=ModemPersonality(line_limit=300)) as (_, link, _):
+        with isdr_session(link, deadline=soon()) as isdr:
+            isdr.command(bytes(600), deadline=soon())
+            assert isdr.block_size == 120
+        assert card.commands == [bytes(600)]
+
+
+def test_a_mute_modem_ends_with_the_deadline() -> None:
+    """A modem that answers nothing does not freeze the caller."""
+    with bench() as (modem, link, _):
+        modem.once(instead=())
+        modem.once(instead=())
+        with pytest.raises(CardUnreachable, match="did not answer in time"):
+            link.imei(deadline=Deadline.after(0.2))
+
+
+def test_the_callers_deadline_caps_the_modems_patience() -> None:
+    """However patient an APDU is, the caller's deadline ends it."""
+    with bench() as (modem, link, _):
+        modem.once("AT+CSIM=22", instead=())
+        with isdr_session(link, deadline=soon()) as isdr, pytest.raises(CardUnreachable):
+            isdr.command(GET_EID, deadline=Deadline.after(0.2))
+
+
+@pytest.mark.parametrize(
+    ("apdus", "long"),
+    [
+        (["0070000001"], False),
+        (["81E2910006BF3E035C015A"], False),
+        (["81E2910014BF3111A00C5A0A98001032547698103214810100"], True),
+        (["81E291000FBF330C5A0A98001032547698103214"], True),
+        (["81E2910007BF3404820205E0"], True),
+        (["81E2110004860203E8", "81E2910102AABB"], True),
+        (["81E2110004BF388200", "81E2910102BF31"], False),
+        (["81E2110004860203E8", "81E2910102AABB", "00708001"], False),
+    ],
+)
+def test_long_work_has_more_patience(apdus: list[str], long: bool) -> None:  # noqa: FBT001 - a column
+    """Enabling, deleting and installing may take long; the first block tells it for its whole chain."""
+    working_time = WorkingTime()
+    patience = AtPatience(apdu=60, change=120)
+    assert [working_time.of(bytes.fromhex(apdu), patience) for apdu in apdus][-1] == (120 if long else 60)
+
+
+@pytest.mark.parametrize("echo_stays", [False, True])
+def test_a_late_answer_is_not_the_next_commands(echo_stays: bool) -> None:  # noqa: FBT001 - a column
+    """The answer to a given-up command comes during the next one, which still gets its own."""
+    habits = ModemPersonality(echo_can_be_switched_off=not echo_stays)
+    card = ScriptedCard(answers={GET_EID: EID, b"\xbf\x20\x00": b"\xbf\x20\x01\x00"})
+    with (
+        bench(card, habits=habits) as (modem, link, _),
+        isdr_session(link, deadline=soon()) as isdr,
+    ):
+        modem.once('AT+CSIM=16,"81E2', delay=0.6)
+        with pytest.raises(CardUnreachable):
+            isdr.command(b"\xbf\x20\x00", deadline=briefly())
+        assert isdr.command(GET_EID, deadline=soon()) == EID
+    assert [line for line in modem.received if "BF2000" in line] == ['AT+CSIM=16,"81E2910003BF2000"']
+
+
+@pytest.mark.parametrize("late", [(), ("ERROR",), ("OK",), ('+CSIM: 4,"6F00"', "OK"), ('=4,"9000"', "OK")])
+def test_an_answer_to_somebody_before_is_not_ours(late: tuple[str, ...]) -> None:
+    """A port opened anew, after a crash in the middle of an APDU, may still bring that APDU's answer."""
+    with bench() as (modem, link, _):
+        with isdr_session(link, deadline=soon()) as isdr:
+            modem.once('AT+CSIM=16,"81E2', delay=0.3, instead=late or None)
+            with pytest.raises(CardUnreachable):
+                isdr.command(b"\xbf\x20\x00", deadline=Deadline.after(0.1))
+            link.close()
+        again = open_csim_link(modem.path)
+        assert again.imei(deadline=soon()) == IMEI
+        assert get_eid(again) == EID
+        again.close()
+
+
+def test_a_lost_answer_does_not_shift_the_next() -> None:
+    """Where the answer never comes the probe's own puts the dialogue in step."""
+    with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
+        modem.once("AT+CSIM", instead=())
+        with pytest.raises(CardUnreachable):
+            isdr.command(GET_EID, deadline=briefly())
+        assert isdr.command(GET_EID, deadline=soon()) == EID
+        assert modem.received[-2] == "AT+CMEE?"
+
+
+def test_half_an_answer_does_not_spoil_the_next() -> None:
+    """Fragments of a given-up answer stay in the line and are dropped."""
+    with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
+        modem.once("AT+CSIM", instead=('=4,"9000"', '+CSIM: 4,"9000"'))
+        with pytest.raises(CardUnreachable):
+            isdr.command(GET_EID, deadline=briefly())
+        modem.say_raw(b'\r\n+CSIM: 4,"90')
+        modem.once("AT+CSIM", before=('=4,"9000"',))
+        assert isdr.command(GET_EID, deadline=soon()) == EID
+
+
+def test_a_late_answer_that_has_come_makes_the_probe_needless() -> None:
+    """Once the late answer is there, nothing is owed and nothing more is sent than needed."""
+    with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
+        modem.once("AT+CSIM", instead=())
+        with pytest.raises(CardUnreachable):
+            isdr.command(GET_EID, deadline=briefly())
+        modem.unsolicited('+CSIM: 4,"6F00"', "OK")
+        assert isdr.command(GET_EID, deadline=soon()) == EID
+        assert "AT+CMEE?" not in modem.received
+
+
+def test_a_modem_that_stays_mute_is_unreachable_and_then_found_again() -> None:
+    """While probes go unanswered no APDU is sent; once the modem speaks again all is well."""
+    with bench() as (modem, link, card), isdr_session(link, deadline=soon()) as isdr:
+        modem.once("AT+CSIM", instead=())
+        modem.once("AT+CMEE?", instead=())
+        with pytest.raises(CardUnreachable, match="in time"):
+            isdr.command(GET_EID, deadline=briefly())
+        before = len(card.sent)
+        with pytest.raises(CardUnreachable, match="still does not answer"):
+            isdr.command(GET_EID, deadline=briefly())
+        assert len(card.sent) == before
+        assert isdr.command(GET_EID, deadline=soon()) == EID
+
+
+def test_ok_without_the_result_is_malformed_before_long() -> None:
+    """OK alone is waited upon as long as information may take, not as long as an APDU."""
+    patience = AtPatience(information=0.3, apdu=60)
+    with bench(patience=patience) as (modem, link, _):
+        link.imei(deadline=soon())
+        modem.once("AT+CSIM", instead=("OK",), executed=False)
+        with pytest.raises(CardMalformed, match="without the result"):
+            link.open_channel((), deadline=soon())
+
+
+def test_a_length_that_contradicts_the_hex_is_malformed() -> None:
+    """Characters lost on the line are noticed."""
+    with bench() as (modem, link, card):
+        modem.once("AT+CSIM=16", instead=('+CSIM: 46,"BF3E12"', "OK"))
+        with (
+            pytest.raises(CardMalformed, match="characters were lost"),
+            isdr_session(link, deadline=soon()) as isdr,
+        ):
+            isdr.command(b"\xbf\x20\x00", deadline=soon())
+        assert card.open == set()
+
+
+@pytest.mark.parametrize("told", ["+CGSN: 1", "490154203237510", "ERROR", "+CME ERROR: 4", "+CME ERROR: 100"])
+def test_no_valid_imei_is_none(told: str) -> None:
+    """A modem without an IMEI, or with a wrong one, is no error: the settings can name it."""
+    with bench() as (modem, link, _):
+        final = () if "ERROR" in told else ("OK",)
+        modem.once("AT+CGSN", instead=(told, *final))
+        assert link.imei(deadline=soon()) is None
+        assert link.imei(deadline=soon()) == IMEI
+
+
+def test_unsolicited_lines_between_commands_are_passed_over() -> None:
+    """What the modem says while nobody asks is read and dropped before the next command."""
+    with bench() as (modem, link, _):
+        assert get_eid(link) == EID
+        modem.unsolicited("RING", "+CREG: 1", "OK", '+CSIM: 4,"9000"', "ERROR")
+        assert get_eid(link) == EID
+
+
+def test_a_line_that_is_waited_for_ends_the_waiting() -> None:
+    """What the modem says of its own accord, after other lines or before anybody waits, is told."""
+    with PtyModem(ScriptedCard()) as double:
+        modem = AtModem(SerialLine(double.path))
+        try:
+            modem.ask(AtCommand("AT"), patience=5, deadline=soon())
+            double.unsolicited("RING", "+QUSIM: 1")
+            assert modem.wait_for(["+SIMREADY", "+qusim"], deadline=soon()) == "+QUSIM: 1"
+            double.unsolicited("+QUSIM: 2")
+            modem.ask(AtCommand("AT"), patience=5, deadline=soon())
+            assert modem.wait_for(["+QUSIM"], deadline=soon()) == "+QUSIM: 2"
+            modem.forget_unsolicited()
+            assert modem.wait_for(["+QUSIM"], deadline=Deadline.after(0.05)) is None
+        finally:
+            modem.close()
+
+
+def test_a_port_that_vanishes_in_the_middle_is_unreachable() -> None:
+    """A modem that is unplugged during a command is an error, neither a hang nor a crash."""
+    with bench() as (modem, link, _):
+        modem.once("AT+CSIM=16", vanish=True)
+        with isdr_session(link, deadline=soon()) as isdr, pytest.raises(CardUnreachable, match="disappeared"):
+            isdr.command(b"\xbf\x20\x00", deadline=soon())
+        with pytest.raises(CardUnreachable):
+            get_eid(link)
+
+
+def test_a_refresh_is_the_modems_own_business() -> None:
+    """After 91xx the modem resets the card; the session ends well, and the next one works."""
+    card = ScriptedCard(answers={GET_EID: EID}, proactive=bytes.fromhex("D009810301010482028182"))
+    card.status = 0x910B
+    with bench(card) as (_, link, _):
+        with isdr_session(link, deadline=soon()) as isdr:
+            assert isdr.command(GET_EID, deadline=soon()) == EID
+        card.status = 0x9000
+        assert get_eid(link) == EID
+        assert card.resets == 1
+        assert card.open == set()
+
+
+def test_a_modem_that_never_stops_talking_ends_with_the_deadline() -> None:
+    """Lines without end are no answer, and keep nobody longer than the deadline allows."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    over = threading.Event()
+
+    def talk() -> None:
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                if select.select([], [master], [], 0.05)[1]:
+                    os.write(master, b"+NOISE: 1\r\n" * 10)
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        line = SerialLine(os.ttyname(slave))
+        modem = AtModem(line)
+        with pytest.raises(CardError):
+            modem.ask(AtCommand("AT+CGSN", prefix="+CGSN"), patience=30, deadline=Deadline.after(0.5))
+        line.close()
+    finally:
+        over.set()
+        talker.join()
+        os.close(slave)
+        os.close(master)

@@ -1,0 +1,162 @@
+"""The modem's registration, over real pyserial on a pty."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from card.link_contract import soon
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable
+from lpad.base.identifiers import Iccid
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.registration import RegistrationWatch, registrations
+from lpad.card.port.serial_line import SerialLine
+from lpad.card.quirks.quirks import AtPatience
+from lpad.protocol.at_dialogue import AtCommand
+from lpad.simulator.modem.personality import ModemPersonality, Notices
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRST = "8900101000000000017"
+SECOND = "8900101000000000025"
+
+
+class Card:
+    """A card of files: its EF.ICCID can be read."""
+
+    def __init__(self) -> None:
+        self.iccid = FIRST
+
+    def transmit(self, apdu: bytes) -> bytes:
+        read = apdu == bytes.fromhex("00B000000A")
+        return (bytes(Iccid.parse(self.iccid)) if read else b"") + b"\x90\x00"
+
+    def reset(self) -> bytes:
+        return b"\x3b\x00"
+
+
+@contextmanager
+def bench(**habits: Any) -> Iterator[tuple[PtyModem, AtModem, Card]]:
+    """Plug a card into a modem with these habits, and open the port."""
+    card = Card()
+    with PtyModem(card, personality=ModemPersonality(**habits)) as modem:
+        host = AtModem(SerialLine(modem.path))
+        try:
+            yield modem, host, card
+        finally:
+            host.close()
+
+
+def heard(watch: RegistrationWatch) -> list[str]:
+    return [str(each) for each in watch.status]
+
+
+def test_asks_for_each_network_that_the_modem_knows() -> None:
+    """4G, 5G and the older ones; what a modem lacks is left out."""
+    with bench(registration_commands=("+CEREG", "+C5GREG"), registration={FIRST: 5}) as (_, host, _card):
+        status = registrations(host, deadline=soon())
+        assert [(each.network, each.status) for each in status] == [("+CEREG", 5), ("+C5GREG", 5)]
+
+
+def test_a_modem_without_any_of_the_commands_tells_nothing() -> None:
+    """An empty list is what a caller can refuse a guard by."""
+    with bench(registration_commands=()) as (_, host, _card):
+        assert registrations(host, deadline=soon()) == ()
+
+
+@pytest.mark.parametrize("reason", [10, 14], ids=["no SIM", "SIM busy"])
+def test_a_modem_without_a_sim_knows_the_command_all_the_same(reason: int) -> None:
+    """As where no profile is enabled yet: it is not registered, and a guard may wait for that."""
+    with bench(registration_commands=("+CEREG",)) as (modem, host, _):
+        modem.once("AT+CEREG?", instead=(f"+CME ERROR: {reason}",), executed=False)
+        assert [str(each) for each in registrations(host, deadline=soon())] == ["CEREG 0 (not registered)"]
+
+
+def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() -> None:
+    """No answer to one command does not hide the answers to the others."""
+    with bench() as (modem, host, _):
+        host.patience = AtPatience(information=0.3)
+        modem.once("AT+C5GREG?", instead=(), executed=False)
+        watch = RegistrationWatch(host, deadline=soon())
+        assert [each.network for each in watch.status] == ["+CEREG", "+CGREG"]
+        watch.ask(deadline=soon())
+        assert list(modem.received).count("AT+C5GREG?") == 1
+
+
+def test_hears_that_the_modem_has_registered() -> None:
+    """A change comes of its own accord: the question was put once."""
+    with bench(registers_after=0.3) as (modem, host, _):
+        watch = RegistrationWatch(host, deadline=soon())
+        assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
+        while not watch.registered:
+            assert watch.listen(deadline=soon())
+        assert [line for line in modem.received if line.endswith("?")] == [
+            "AT+CEREG?",
+            "AT+CGREG?",
+            "AT+C5GREG?",
+        ]
+
+
+@pytest.mark.parametrize(("status", "word"), [(2, "searching"), (3, "denied")])
+def test_hears_that_it_does_not(status: int, word: str) -> None:
+    """A profile without service leaves the modem searching, or the network refuses it."""
+    with bench(registration={SECOND: status}, registration_commands=("+CEREG",)) as (modem, host, card):
+        watch = RegistrationWatch(host, deadline=soon())
+        assert watch.registered
+        card.iccid = SECOND
+        modem.register(SECOND, status)
+        watch.ask(deadline=soon())
+        assert heard(watch) == [f"CEREG {status} ({word})"]
+        assert not watch.listen(deadline=Deadline.after(0.2))
+
+
+def test_a_modem_that_announces_nothing_here_is_asked_again() -> None:
+    """Some send what they announce to another port."""
+    with bench(tells_registration=False, registration={FIRST: 2}) as (modem, host, _):
+        watch = RegistrationWatch(host, deadline=soon())
+        modem.register(FIRST, 1)
+        assert not watch.listen(deadline=Deadline.after(0.2))
+        assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
+        watch.ask(deadline=soon())
+        assert watch.registered
+
+
+def test_a_modem_is_as_silent_afterwards_as_before() -> None:
+    """What another program had switched on stays on, what lpad has switched on goes off."""
+    with bench() as (modem, host, _):
+        host.ask(AtCommand("AT+CGREG=2"), patience=5, deadline=soon())
+        watch = RegistrationWatch(host, deadline=soon())
+        assert {each.network: each.level for each in watch.status} == {"+CEREG": 0, "+CGREG": 2}
+        watch.end(deadline=soon())
+        assert [line for line in modem.received if "REG=" in line] == [
+            "AT+CGREG=2",
+            "AT+CEREG=1",
+            "AT+CEREG=0",
+        ]
+
+
+def test_a_modem_that_was_taken_down_is_not_registered() -> None:
+    """AT+CFUN=0 ends the registration, and AT+CFUN=1 begins another, with a search in between."""
+    with bench(registers_after=0.3, notices=Notices.RADIO_CYCLE) as (_, host, card):
+        watch = RegistrationWatch(host, deadline=soon())
+        while not watch.registered:
+            assert watch.listen(deadline=soon())
+        card.iccid = SECOND
+        for text in ("AT+CFUN=0", "AT+CFUN=1"):
+            host.ask(AtCommand(text), patience=5, deadline=soon())
+        watch.ask(deadline=soon())
+        assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
+
+
+def test_a_port_that_goes_is_said() -> None:
+    """Whoever waits learns at once that there is nobody to wait for."""
+    with bench(registration={FIRST: 2}) as (modem, host, _):
+        watch = RegistrationWatch(host, deadline=soon())
+        modem.vanish()
+        with pytest.raises(CardUnreachable, match="disappeared"):
+            watch.listen(deadline=soon())

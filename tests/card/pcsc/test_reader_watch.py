@@ -1,0 +1,80 @@
+"""Watching a reader on real pcscd: waiting, not polling."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import soon
+from card.private_pcscd import FIRST, READER, PrivatePcscd, wait_for_cards
+from card.scripted_card import ScriptedCard
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable
+from lpad.card.pcsc.reader_watch import ReaderWatch, Sight
+from lpad.simulator.virtual_reader import VirtualReaderCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def pcscd() -> Iterator[PrivatePcscd]:
+    with PrivatePcscd() as running:
+        yield running
+
+
+def test_sees_a_card_come_and_go(pcscd: PrivatePcscd) -> None:
+    """The first look tells what is there, the next ones wait for something else."""
+    with ReaderWatch(f"{READER} *0") as watch:
+        assert watch.wait_for_change(deadline=soon()) == Sight(FIRST, card=False)
+        with VirtualReaderCard(ScriptedCard(), port=pcscd.port):
+            assert watch.wait_for_change(deadline=soon()) == Sight(FIRST, card=True)
+        assert watch.wait_for_change(deadline=soon()) == Sight(FIRST, card=False)
+
+
+def test_the_deadline_ends_the_waiting(pcscd: PrivatePcscd) -> None:
+    """When nothing changes, what is there is told again at the deadline."""
+    with ReaderWatch(0) as watch:
+        first = watch.wait_for_change(deadline=soon())
+        assert watch.wait_for_change(deadline=Deadline.after(0.05)) == first
+
+
+def test_other_readers_are_passed_over(pcscd: PrivatePcscd) -> None:
+    """A card in another reader is no change."""
+    with ReaderWatch(FIRST) as watch:
+        watch.wait_for_change(deadline=soon())
+        with VirtualReaderCard(ScriptedCard(), port=pcscd.port + 1):
+            wait_for_cards(present={f"{READER} 00 01"})
+            assert watch.wait_for_change(deadline=Deadline.after(0.1)) == Sight(FIRST, card=False)
+
+
+def test_a_reader_that_is_not_there(pcscd: PrivatePcscd) -> None:
+    """No reader is a sight as well."""
+    with ReaderWatch("Gemalto*") as watch:
+        assert watch.wait_for_change(deadline=soon()) == Sight(None, card=False)
+
+
+def test_closing_ends_the_waiting(pcscd: PrivatePcscd) -> None:
+    """A thread that waits is freed at once."""
+    watch = ReaderWatch(FIRST)
+    watch.wait_for_change(deadline=soon())
+    waiting = threading.Thread(target=watch.wait_for_change, kwargs={"deadline": soon()})
+    waiting.start()
+    watch.close()
+    waiting.join(30)
+    assert not waiting.is_alive()
+
+
+def test_pcscd_dies(pcscd: PrivatePcscd) -> None:
+    """Without pcscd there is nothing to wait for: an error, at once."""
+    with ReaderWatch(FIRST) as watch:
+        watch.wait_for_change(deadline=soon())
+        killer = threading.Timer(0.05, pcscd.kill)
+        killer.start()
+        with pytest.raises(CardUnreachable):
+            watch.wait_for_change(deadline=soon())
+        killer.join()
+    with pytest.raises(CardUnreachable, match="pcscd is not running"):
+        ReaderWatch(FIRST)

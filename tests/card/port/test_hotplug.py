@@ -1,0 +1,104 @@
+"""News of devices from the kernel and from udev, and who is told."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.card.port.hotplug import PortWatch, open_uevents, subsystem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROPERTIES = b"ACTION=add\0DEVPATH=/devices/x/ttyUSB2\0SUBSYSTEM=tty\0DEVNAME=ttyUSB2\0"
+KERNEL = b"add@/devices/x/ttyUSB2\0" + PROPERTIES
+UDEV = b"libudev\0" + struct.pack("=8I", 0xFEEDCAFE, 40, 40, len(PROPERTIES), 1, 2, 3, 4) + PROPERTIES
+BATTERY = KERNEL.replace(b"SUBSYSTEM=tty", b"SUBSYSTEM=power_supply")
+PATIENCE = 10.0
+
+
+@pytest.fixture
+def told() -> queue.SimpleQueue[bool]:
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def kernel() -> Iterator[tuple[socket.socket, PortWatch]]:
+    """The kernel's end of the socket, and a watch that listens at the other."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours:
+        yield ours, PortWatch(uevents=lambda: theirs)
+    theirs.close()
+
+
+@pytest.mark.parametrize("message", [KERNEL, UDEV], ids=["kernel", "udev"])
+def test_a_port_that_comes_and_goes_is_told(
+    kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path, message: bytes
+) -> None:
+    """Whether it is there is looked at when the kernel, or udev, tells of a serial port."""
+    speaker, watch = kernel
+    port = tmp_path / "ttyUSB2"
+    end = watch.watch(port.exists, told.put)
+    speaker.send(message)
+    assert told.get(timeout=PATIENCE) is False
+    port.touch()
+    speaker.send(message)
+    assert told.get(timeout=PATIENCE) is True
+    end()
+
+
+def test_other_devices_wake_nobody(
+    kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
+) -> None:
+    """A battery's news is no news."""
+    speaker, watch = kernel
+    end = watch.watch(tmp_path.exists, told.put)
+    for message in (BATTERY, b"", b"libudev\0", b"libudev\0" + bytes(12) + b"\xff" * 4, b"\xff" * 100):
+        if message:
+            speaker.send(message)
+    speaker.send(KERNEL)
+    assert told.get(timeout=PATIENCE) is True
+    assert told.empty()
+    end()
+
+
+def test_the_thread_ends_with_the_last_watch(
+    kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
+) -> None:
+    """Nobody listens when nobody is told."""
+    _, watch = kernel
+    ends = [watch.watch(tmp_path.exists, told.put) for _ in range(2)]
+    (thread,) = [each for each in threading.enumerate() if each.name == "hotplug"]
+    for end in ends:
+        end()
+        end()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_system_that_tells_nothing_is_no_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
+    """In some containers nobody may listen; the port is then looked for now and then."""
+    end = PortWatch(uevents=lambda: None).watch(tmp_path.exists, told.put)
+    end()
+    assert told.empty()
+
+
+def test_the_kernels_socket_opens_or_not() -> None:
+    """On this system, one or the other, without an exception."""
+    uevents = open_uevents()
+    if uevents is not None:
+        uevents.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "subsystem"), [(KERNEL, b"tty"), (UDEV, b"tty"), (b"add@/x\0ACTION=add\0", None)]
+)
+def test_the_subsystem_is_read_from_either_form(message: bytes, subsystem: bytes | None) -> None:
+    """A header stands before the properties in one, a line in the other."""
+    assert subsystem_of(message) == subsystem

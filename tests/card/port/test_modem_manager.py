@@ -1,0 +1,267 @@
+"""Borrowing a modem from ModemManager, and handing it back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import soon
+from card.modem_manager_double import NAME, UID, ModemManagerDouble, private_bus
+from card.scripted_card import ScriptedCard
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy
+from lpad.card.port.holders import held_elsewhere
+from lpad.card.port.loan import PortLoan
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.card.port.serial_line import Line
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A system bus of the test's own."""
+    with tempfile.TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        yield address
+
+
+@pytest.fixture
+def port() -> Iterator[str]:
+    """A modem's port."""
+    with PtyModem(ScriptedCard()) as modem:
+        yield modem.path
+
+
+def opened(loan: PortLoan, port: str) -> Line:
+    return loan.open_line(port, baud=115200, deadline=soon())
+
+
+def test_inhibits_and_hands_back(bus: str, port: str) -> None:
+    """ModemManager closes its port for as long as lpad needs it, and takes it again afterwards."""
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        loan = PortLoan(port, hold=5)
+        line = opened(loan, port)
+        manager.wait_for(f"inhibited {UID}")
+        assert loan.hold == 5
+        line.close()
+        loan.give_back()
+        assert manager.wait_for(f"took {UID}") == [f"lifted {UID}", f"took {UID}"]
+        assert loan.hold is None
+
+
+def test_loan_outlasts_the_line(bus: str, port: str) -> None:
+    """A port that is opened anew in the middle of a change is still borrowed."""
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        loan = PortLoan(port, hold=5)
+        opened(loan, port).close()
+        line = opened(loan, port)
+        loan.give_back()  # for the other of two who share the port: it is in use
+        assert loan.hold == 5
+        line.close()
+        line.close()
+        loan.give_back()
+        assert manager.wait_for("took") == [f"inhibited {UID}", f"lifted {UID}", f"took {UID}"]
+
+
+def test_killed(bus: str, port: str) -> None:
+    """A modem is handed back when lpad is killed."""
+    program = (
+        "import sys; from lpad.card.port.loan import PortLoan; from lpad.base.deadline import Deadline\n"
+        "PortLoan(sys.argv[1], hold=5).open_line(sys.argv[1], baud=9600, deadline=Deadline.after(30))\n"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    with (
+        ModemManagerDouble(bus, {UID: port}) as manager,
+        subprocess.Popen(
+            [sys.executable, "-c", program, port],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": bus},
+        ) as lpad,
+    ):
+        assert lpad.stdout is not None
+        assert lpad.stdout.readline() == b"open\n"
+        manager.wait_for(f"inhibited {UID}")
+        lpad.kill()
+        assert manager.wait_for("took") == [f"lifted {UID}", f"took {UID}"]
+
+
+def test_restarted(bus: str, port: str) -> None:
+    """A ModemManager that starts anew while the port is borrowed is told again."""
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        loan = PortLoan(port, hold=5)
+        line = opened(loan, port)
+        manager.wait_for("inhibited")
+        line.close()
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        manager.wait_for(f"inhibited {UID}")
+        opened(loan, port).close()
+        loan.give_back()
+        manager.wait_for("took")
+
+
+def test_bus_restarted(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path) -> None:
+    """A loan that was lost with the bus is taken anew with the next opening."""
+    loan = PortLoan(port, hold=5)
+    for _ in range(2):
+        with private_bus(tmp_path) as address:
+            monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+            with ModemManagerDouble(address, {UID: port}) as manager:
+                opened(loan, port).close()
+                manager.wait_for(f"inhibited {UID}")
+    loan.give_back()
+
+
+def test_comes_later(bus: str, port: str) -> None:
+    """A ModemManager that starts after lpad has opened the port is told as soon as it shows the modem."""
+    loan = PortLoan(port, hold=5)
+    line = opened(loan, port)
+    line.close()  # the double can't open a port that is locked; the real one, as root, can
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        manager.wait_for(f"inhibited {UID}")
+        loan.give_back()
+        manager.wait_for("took")
+
+
+def test_another_name(bus: str, tmp_path: Path) -> None:
+    """A modem that ModemManager shows only after it came back as another device is borrowed as that."""
+    path = tmp_path / "usb-Ours-if02-port0"
+    with PtyModem(ScriptedCard(), path=path) as modem:
+        before = modem.device
+        loan = PortLoan(modem.path, hold=5)
+        opened(loan, modem.path).close()
+        modem.vanish()
+        with PtyModem(ScriptedCard()):  # takes the number that has become free
+            modem.come_back()
+            assert modem.device != before
+            with ModemManagerDouble(bus, {UID: modem.path}) as manager:
+                opened(loan, modem.path).close()
+                assert f"inhibited {UID}" in manager.wait_for(f"inhibited {UID}")
+                loan.give_back()
+                manager.wait_for(f"lifted {UID}")
+
+
+def test_another_modem_under_another_name(bus: str, port: str) -> None:
+    """Two of a kind share a by-id name: the one that is found in the end is borrowed too."""
+    with (
+        PtyModem(ScriptedCard()) as other,
+        ModemManagerDouble(bus, {UID: port, "other": other.path}) as manager,
+    ):
+        loan = PortLoan(port, hold=5)
+        opened(loan, other.path).close()
+        manager.wait_for("inhibited other")
+        opened(loan, port).close()
+        manager.wait_for(f"inhibited {UID}")
+        loan.give_back()
+        both = {line for line in (*manager.wait_for("took"), *manager.wait_for("took")) if "lifted" in line}
+        assert both == {"lifted other", f"lifted {UID}"}
+
+
+def test_other_modem(bus: str, port: str) -> None:
+    """A modem that is not lpad's stays ModemManager's."""
+    with PtyModem(ScriptedCard()) as other, ModemManagerDouble(bus, {UID: other.path}) as manager:
+        loan = PortLoan(port, hold=5)
+        opened(loan, port).close()
+        loan.give_back()
+        manager.process.terminate()
+        with pytest.raises(AssertionError, match=r"it did \[\]"):
+            manager.wait_for("inhibited")
+
+
+def test_nobody_to_ask(bus: str, port: str) -> None:
+    """Without ModemManager on the bus the port is simply opened."""
+    loan = PortLoan(port, hold=5)
+    line = opened(loan, port)
+    line.close()
+    loan.give_back()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_no_bus(monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
+    """Without a bus, or with one that nobody listens at, the port is simply opened, and kept when idle."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+    if there:
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(f"{tmp_path}/bus")
+    loan = PortLoan(port, hold=5)
+    line = opened(loan, port)
+    assert loan.hold is None
+    line.close()
+    loan.give_back()
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "told"),
+    [
+        (
+            f"{NAME}.Error.Core.Unauthorized",
+            "PolicyKit authorization failed: not authorized for 'org.freedesktop.ModemManager1.Control'",
+            r"refuses lpad's user .*PolicyKit.*polkit action .*ID_MM_PORT_IGNORE",
+        ),
+        (
+            "org.freedesktop.DBus.Error.AccessDenied",
+            "Rejected send message",
+            r"refuses lpad's user .*polkit action",
+        ),
+        (
+            f"{NAME}.Error.Core.Retry",
+            "Cannot inhibit: in progress",
+            r"it refuses \(Cannot inhibit.*another program has inhibited",
+        ),
+    ],
+)
+def test_refusal(bus: str, port: str, error: str, text: str, told: str) -> None:
+    """A ModemManager that refuses is an error that says what can be done."""
+    with ModemManagerDouble(bus, {UID: port}, refusal=(error, text)):
+        with pytest.raises(CardBusy, match=told) as caught:
+            opened(PortLoan(port, hold=5), port)
+        assert caught.value.retryable is ("Retry" in error)
+
+
+def test_mute(bus: str, port: str) -> None:
+    """A ModemManager that does not answer is an error, and no endless wait."""
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        manager.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(CardBusy, match="did not answer in time"):
+            PortLoan(port, hold=5).open_line(port, baud=115200, deadline=Deadline.after(0.3))
+        manager.process.send_signal(signal.SIGCONT)
+
+
+def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ModemManager holds the port and can't be asked, the error names both remedies."""
+    monkeypatch.setattr("lpad.card.port.loan.can_ask", lambda: False)
+    with ModemManagerDouble(bus, {UID: port}) as manager:
+        with pytest.raises(CardBusy) as caught:
+            opened(PortLoan(port, hold=5), port)
+        sentence = caught.value.sentence
+        assert f"ModemManager (pid {manager.process.pid})" in sentence
+        assert "holds it; either install" in sentence
+        assert "pip install 'lpad[modemmanager]'" in sentence
+        assert "ID_MM_PORT_IGNORE=1" in sentence
+
+
+def test_unseen_holder(tmp_path: Path) -> None:
+    """ModemManager, whose files only root can see, is suspected where it runs and no holder is seen."""
+    for pid, name in (("12", "bash"), ("34", "ModemManager")):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "comm").write_text(f"{name}\n")
+    told = held_elsewhere("/dev/ttyUSB2", processes=tmp_path)
+    assert told.startswith("another program holds it, most likely ModemManager (pid 34); either install")
+
+
+def test_unknown_holder(tmp_path: Path) -> None:
+    """Where nobody is seen and ModemManager does not run, the error does not guess."""
+    told = held_elsewhere("/dev/ttyUSB2", processes=tmp_path)
+    assert told.startswith("another program holds it; stop that program")
+    assert "as root may tell which" in told

@@ -1,0 +1,112 @@
+"""Ports that settings name by a number, found again by the names that last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import soon
+from card.scripted_card import ScriptedCard
+from lpad.base.errors import CardUnreachable
+from lpad.base.identifiers import Imei
+from lpad.card.at.at_link import AtLink, open_at_link
+from lpad.card.port.names import PortNames
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OURS = "490154203237518"
+OTHERS = "352906110123454"
+
+
+@pytest.fixture
+def serial(tmp_path: Path) -> Path:
+    """Where udev keeps its names, and a folder of device nodes beside."""
+    (tmp_path / "serial" / "by-id").mkdir(parents=True)
+    (tmp_path / "serial" / "by-path").mkdir()
+    return tmp_path / "serial"
+
+
+@pytest.fixture
+def modem(serial: Path) -> Iterator[PtyModem]:
+    """A modem that udev names by what it is."""
+    with PtyModem(ScriptedCard(), path=serial / "by-id" / "usb-Ours-if02-port0") as made:
+        yield made
+
+
+def names(port: str, serial: Path) -> PortNames:
+    """Make them anew each time, as after a restart."""
+    return PortNames(port, folder=serial.parent / "links", serial=serial)
+
+
+def opened(port: PortNames) -> AtLink:
+    link = port.open(open_at_link, deadline=soon())
+    link.close()
+    return link
+
+
+def test_a_port_under_another_number_is_found_by_its_lasting_name(modem: PtyModem, serial: Path) -> None:
+    """The name it had when it was last opened leads to it, restart in between or not."""
+    port = modem.device
+    opened(names(port, serial))
+    modem.vanish()
+    assert not names(port, serial).there()
+    with PtyModem(ScriptedCard()) as squatter:  # takes the number that has become free
+        modem.come_back()
+        assert modem.device != port
+        assert names(port, serial).there()
+        link = names(port, serial).open(open_at_link, deadline=soon())
+        assert link.imei(deadline=soon()) == Imei.parse(OURS)
+        link.close()
+        assert squatter.received.count("AT+CGSN") == 0
+
+
+def test_a_port_that_is_away_is_no_port(modem: PtyModem, serial: Path) -> None:
+    """Nothing else is opened in its place."""
+    port = modem.device
+    opened(names(port, serial))
+    modem.vanish()
+    with pytest.raises(CardUnreachable, match="no such port"):
+        opened(names(port, serial))
+
+
+def test_another_modem_under_the_lasting_name_is_not_taken_for_it(modem: PtyModem, serial: Path) -> None:
+    """Two of a kind share a by-id name: the IMEI tells, and the other name leads to the right one."""
+    port = modem.device
+    by_path = serial / "by-path" / "usb-0:1.2-port0"
+    by_path.symlink_to(port)
+    opened(names(port, serial))
+    other = ModemPersonality(imei=OTHERS)
+    with PtyModem(ScriptedCard(), path=serial.parent / "other", personality=other) as swapped:
+        by_id = serial / "by-id" / "usb-Ours-if02-port0"
+        by_id.unlink()
+        by_id.symlink_to(swapped.device)
+        link = names(port, serial).open(open_at_link, deadline=soon())
+        assert link.imei(deadline=soon()) == Imei.parse(OURS)
+        link.close()
+
+
+def test_a_replaced_modem_is_taken_and_said(
+    serial: Path, modem: PtyModem, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the old one is nowhere, the gateway does not stay without a modem."""
+    port = modem.device
+    opened(names(port, serial))
+    modem.vanish()
+    other = ModemPersonality(imei=OTHERS)
+    with PtyModem(ScriptedCard(), path=modem.path, personality=other):
+        for _ in range(2):
+            link = names(port, serial).open(open_at_link, deadline=soon())
+            assert link.imei(deadline=soon()) == Imei.parse(OTHERS)
+            link.close()
+    assert caplog.text.count("another modem than before") == 1
+
+
+def test_a_lasting_name_in_the_settings_needs_no_memory(modem: PtyModem, serial: Path) -> None:
+    """Nothing is written for a port that is a link already."""
+    opened(names(modem.path, serial))
+    assert not (serial.parent / "links").exists()

@@ -1,0 +1,136 @@
+"""The serial line: lock, errors, and reading without delay."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from card.link_contract import soon
+from card.scripted_card import ScriptedCard
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardBusy, CardUnreachable
+from lpad.card.port.serial_line import SerialLine
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+HOLD = """
+import serial, sys
+port = serial.Serial(sys.argv[1], exclusive=True)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_bytes_go_out_and_come_back() -> None:
+    """What is there is returned at once, in whatever portions it came."""
+    with PtyModem(ScriptedCard()) as modem:
+        line = SerialLine(modem.path)
+        line.write(b"AT\r", deadline=soon())
+        heard = b""
+        while not heard.endswith(b"OK\r\n"):
+            heard += line.read(deadline=soon())
+        assert heard == b"AT\r\r\nOK\r\n"
+        line.close()
+
+
+def test_silence_is_empty_after_the_deadline() -> None:
+    """A deadline that passes gives no bytes, and no error of its own."""
+    with PtyModem(ScriptedCard()) as modem:
+        line = SerialLine(modem.path)
+        assert line.read(deadline=Deadline.after(0.05)) == b""
+        line.close()
+
+
+def test_a_missing_port_names_the_remedy(tmp_path: Path) -> None:
+    """No such device: unreachable, retryable, and where to look."""
+    with pytest.raises(CardUnreachable, match="/dev/serial/by-id") as caught:
+        SerialLine(str(tmp_path / "ttyUSB9"))
+    assert caught.value.retryable
+
+
+def test_a_plain_file_is_no_port(tmp_path: Path) -> None:
+    """Something that is no serial port is told as that."""
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    with pytest.raises(CardUnreachable, match="no serial port"):
+        SerialLine(str(path))
+
+
+def test_a_port_is_locked_while_open() -> None:
+    """A second user of the same port is turned away, until the first has closed it."""
+    with PtyModem(ScriptedCard()) as modem:
+        first = SerialLine(modem.path)
+        with pytest.raises(CardBusy, match="stop that program"):
+            SerialLine(modem.path)
+        first.close()
+        SerialLine(modem.path).close()
+
+
+def test_the_holder_of_a_port_is_named() -> None:
+    """The error says which process holds the port, where /proc tells."""
+    with PtyModem(ScriptedCard()) as modem:
+        holder = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                HOLD,
+                modem.path,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with holder:
+            assert holder.stdout is not None
+            assert holder.stdin is not None
+            assert holder.stdout.readline() == b"held\n"
+            with pytest.raises(CardBusy, match=rf"\(pid {holder.pid}\)"):
+                SerialLine(modem.path)
+            holder.stdin.close()
+        SerialLine(modem.path).close()
+
+
+def test_a_forbidden_port_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without permission the remedy is a group, and trying again is none."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)  # the tests may run as root, whom nothing is forbidden
+    with pytest.raises(CardUnreachable, match="dialout") as caught:
+        SerialLine("/dev/ttyUSB0")
+    assert not caught.value.retryable
+
+
+def test_a_port_that_goes_away_is_unreachable() -> None:
+    """Reading and writing on a port that has vanished are errors at once; closing it is not."""
+    with PtyModem(ScriptedCard()) as modem:
+        line = SerialLine(modem.path)
+        modem.vanish()
+        with pytest.raises(CardUnreachable, match="disappeared"):
+            line.read(deadline=soon())
+        with pytest.raises(CardUnreachable, match="disappeared"):
+            line.write(b"AT\r", deadline=soon())
+        line.close()
+        line.close()
+        with pytest.raises(CardUnreachable):
+            line.read(deadline=soon())
+
+
+def test_a_port_that_takes_nothing_ends_with_the_deadline() -> None:
+    """Output that nobody drains does not block for ever."""
+    master, slave = os.openpty()
+    try:
+        line = SerialLine(os.ttyname(slave))
+        with pytest.raises(CardUnreachable, match="takes no characters"):
+            line.write(bytes(1_000_000), deadline=Deadline.after(0.2))
+        line.close()
+    finally:
+        os.close(master)
+        os.close(slave)

@@ -1,0 +1,56 @@
+"""The outbox at the terminal: what waits, how long, why; and what people can do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.lab import CARD, FIRST, SECOND
+from lpad.cli.terminal import exit_codes
+
+if TYPE_CHECKING:
+    from cli.conftest import Terminal
+
+
+def test_what_waits_is_shown_and_acted_upon(terminal: Terminal) -> None:
+    """Age, tries, next try and last error are there; one is retried by its number, or dropped."""
+    lab = terminal.lab
+    lab.install()
+    lab.until_true(lambda: lab.card.notifications == ())
+    lab.server.stop()
+    terminal.lpactl("enable", FIRST).ok()
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    header, line = terminal.lpactl("notifications").ok().out.splitlines()
+    assert [word for word in ("AGE", "TRIES", "NEXT TRY", "LAST ERROR") if word not in header] == []
+    number = line.split()[0]
+    assert "server-unreachable" in line
+    assert " in " in line
+    retried = terminal.lpactl("notifications", "retry", number)
+    assert retried.code == exit_codes.SERVER
+    assert "stays in the outbox" in retried.err
+    assert terminal.lpactl("notifications", "drop", number).code == exit_codes.USAGE
+    dropped = terminal.lpactl("notifications", "drop", number, "--yes").ok()
+    assert dropped.out == f"notification {number} is dropped\n"
+    assert terminal.lpactl("notifications").ok().err == "no notification is pending\n"
+
+
+def test_numbers_belong_to_some_actions_only(terminal: Terminal) -> None:
+    """A number that is missing, unknown or too many is said at once."""
+    assert terminal.lpactl("notifications", "retry").code == exit_codes.USAGE
+    assert terminal.lpactl("notifications", "deliver", "1").code == exit_codes.USAGE
+    assert terminal.lpactl("notifications", "retry", "99").code == exit_codes.STATE
+
+
+def test_status_tells_what_waits(terminal: Terminal) -> None:
+    """Downloads that wait and notifications that could not be delivered are told with the cards."""
+    lab = terminal.lab
+    lab.install()
+    lab.until_true(lambda: lab.card.notifications == ())
+    code = lab.code(lab.order(iccid=SECOND))
+    lab.server.stop()
+    terminal.lpactl("enable", FIRST).ok()
+    terminal.lpactl("download", code, "--when-online").ok()
+    lab.until_true(lambda: any(change.pause for change in lab.engine.changes()))
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    told = terminal.lpactl("status").ok().err
+    assert "(download) waits for a network; next try at" in told
+    assert "notifications: 1 could not be delivered yet" in told

@@ -1,0 +1,115 @@
+"""lpactl trust, and how lpactl info names CIs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.gateway import Gateway
+from cli.conftest import Terminal
+from engine.lab import CARD, Lab
+from known_issuers import knowing
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.remote.trust.trust import Trust
+from lpad.simulator.pki.credential import Curve
+from lpad.simulator.pki.pki import Pki
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def card_alone(terminal: Terminal) -> Terminal:
+    """Nobody vouches for servers but the card."""
+    terminal.lab.trust = Trust(use_system_roots=False)
+    return terminal
+
+
+def address(terminal: Terminal) -> str:
+    return str(terminal.lab.server.address)
+
+
+def test_check(card_alone: Terminal, pki: Pki) -> None:
+    """A server is checked on the card's behalf; the report says which CI of the card's vouches for it."""
+    done = card_alone.lpactl("trust", "check", address(card_alone)).ok()
+    ci = pki.ci[Curve.NIST].key_id.hex()
+    for told in ("trusted     yes", "a CI that the card names", ci, "dp-tls", "handshakes  2"):
+        assert told in done.out
+    as_json = card_alone.lpactl("trust", "check", address(card_alone), "--json").ok().json
+    assert (as_json["trusted"], as_json["anchor"], as_json["issuer_key_id"]) == (True, "card", ci)
+    assert card_alone.lab.server.counters.requests == {}
+
+
+def test_check_of_a_stranger(card_alone: Terminal, pki: Pki) -> None:
+    """Where nobody vouches, what is missing is told with its place, and the exit code says so."""
+    card_alone.lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
+    done = card_alone.lpactl("trust", "check", address(card_alone))
+    assert done.code == 6
+    assert "no (unknown-ca)" in done.out
+    assert "trust.forbidden_issuers" in done.out
+    assert "forbidden" in done.out.splitlines()[-1]
+
+
+def test_check_where_nobody_is(card_alone: Terminal) -> None:
+    """Without a server there is an error, not a report."""
+    done = card_alone.lpactl("trust", "check", "localhost:1")
+    assert done.code == 6
+    assert "server-unreachable" in done.err
+
+
+def test_check_of_no_address(card_alone: Terminal) -> None:
+    """What is no server's address is refused."""
+    assert card_alone.lpactl("trust", "check", "https://smdp.example.com/").code == 2
+
+
+def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
+    """Each CI of the card stands in a line of its own, with what it is for."""
+    out = terminal.lpactl("info").ok().out
+    for ci in pki.ci.values():
+        assert f"{ci.key_id.hex()}  not known by name (verification, signing)" in out
+
+
+def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: Path) -> None:
+    """A CI of lpad's table is shown by its name, and one for tests as such, also to programs."""
+    production, test = (ci.key_id for ci in pki.ci.values())
+    with knowing(tmp_path, production=production, test=test):
+        out = terminal.lpactl("info", "--refresh").ok().out
+        told = terminal.lpactl("info", "--json").ok().json["info"]["certificate_issuers"]
+    nist, brainpool = production.hex(), test.hex()
+    assert f"{nist}  Some CI (verification, signing)" in out
+    assert f"{brainpool}  Some other CI (verification, signing; for tests)" in out
+    assert [(each["key_id"], each["name"], each["test"]) for each in told] == [
+        (nist, "Some CI", False),
+        (brainpool, "Some other CI", True),
+    ]
+
+
+def test_info_points_out_risks(terminal: Terminal) -> None:
+    """A factory test profile is a note for people and an entry for programs; others are neither."""
+    terminal.lab.install()
+    done = terminal.lpactl("info").ok()
+    assert done.err == ""
+    assert terminal.lpactl("info", "--json").ok().json["known_risks"] == []
+    terminal.lab.install(iccid="8949449999999990023", name="GSMA Generic eUICC Test Profile")
+    err = terminal.lpactl("info").ok().err
+    assert "8949449999999990023 is GSMA's generic test profile" in err
+    assert "lpactl delete 8949449999999990023" in err
+    (risk,) = terminal.lpactl("info", "--json").ok().json["known_risks"]
+    assert (risk["iccid"], risk["risk"], risk["enabled"]) == (
+        "8949449999999990023",
+        "generic-test-profile",
+        False,
+    )
+    terminal.lpactl("enable", "8949449999999990023").ok()
+    assert "and it is enabled" in terminal.lpactl("info").ok().err
+
+
+@pytest.mark.test_data
+def test_info_names_known_cis(tmp_path: Path, test_data: Path) -> None:
+    """A known CI is shown by its name, and one for tests as such."""
+    published = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
+    with Lab(tmp_path / "lab", published) as lab, Gateway(lab) as gateway:
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+        out = Terminal(lab, gateway.path).lpactl("info").ok().out
+    assert "GSMA SGP.26 test CI, NIST P-256 (verification, signing; for tests)" in out

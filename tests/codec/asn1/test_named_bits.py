@@ -1,0 +1,36 @@
+"""BIT STRINGs whose bits have names."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.codec.asn1 import der, named_bits
+
+
+@pytest.mark.parametrize(
+    ("bits", "encoded"),
+    [((0,), "0780"), ((1,), "0640"), ((2,), "0520"), ((3,), "0410"), ((0, 1, 2, 3), "04F0"), ((), "00")],
+)
+def test_bits_are_trimmed(bits: tuple[int, ...], encoded: str) -> None:
+    """Zeros at the end are left out of what lpad sends."""
+    raw = der.encode("ListNotificationRequest", {"profileManagementOperation": named_bits.of(bits)})
+    assert raw[5:].hex().upper() == encoded
+
+
+@pytest.mark.parametrize("encoded", ["0780", "0080", "0480", "008000", "07FF"])
+def test_all_spellings_of_one_bit(encoded: str) -> None:
+    """Trimmed, whole bytes, zeros at the end, rubbish in the unused bits: the bits set are the same."""
+    content = bytes.fromhex(encoded)
+    raw = bytes.fromhex("BF28") + bytes([len(content) + 2, 0x81, len(content)]) + content
+    value = der.decode("ListNotificationRequest", raw)["profileManagementOperation"]
+    assert named_bits.numbers(value) == (0,)
+
+
+def test_names() -> None:
+    """Bits have the vocabulary's names; a bit beyond it has its number."""
+    assert named_bits.names((b"\xa0\x08", 13), ("first", "second", "third")) == ("first", "third", "bit12")
+
+
+def test_numbers_within_the_bytes() -> None:
+    """A count that exceeds the bytes reads no further than they go."""
+    assert named_bits.numbers((b"\x01", 30)) == (7,)

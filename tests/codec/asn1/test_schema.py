@@ -1,0 +1,91 @@
+"""rsp.asn through asn1tools, and the table that is written from it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1 import schema
+from lpad.codec.asn1.schema import Schema
+
+ICCID = bytes.fromhex("98001032547698103214")
+
+WIRE = [
+    ("ProfileInfoListRequest", {}, "BF2D00"),
+    (
+        "ProfileInfoListRequest",
+        {"tagList": bytes.fromhex("5A4F9F70909192939495B6B799")},
+        "BF2D0F5C0D5A4F9F70909192939495B6B799",
+    ),
+    ("ProfileInfoListRequest", {"searchCriteria": ("profileClass", 2)}, "BF2D05A003950102"),
+    (
+        "EnableProfileRequest",
+        {"profileIdentifier": ("iccid", ICCID), "refreshFlag": True},
+        "BF3111A00C5A0A980010325476981032148101FF",
+    ),
+    ("EnableProfileResponse", {"enableResult": 0}, "BF3103800100"),
+    ("DeleteProfileRequest", ("iccid", ICCID), "BF330C5A0A98001032547698103214"),
+    ("EuiccMemoryResetRequest", {"resetOptions": (b"\xe0", 3)}, "BF3404820205E0"),
+    ("GetEuiccDataRequest", {"tagList": b"\x5a"}, "BF3E035C015A"),
+    ("RetrieveNotificationsListRequest", {"searchCriteria": ("seqNumber", 5)}, "BF2B05A003800105"),
+    ("NotificationSentRequest", {"seqNumber": 5}, "BF3003800105"),
+    ("ListNotificationResponse", ("notificationMetadataList", []), "BF2802A000"),
+    ("EUICCResponse", {"peStatus": [{"status": 0}]}, "3007A0053003800100"),
+]
+
+
+@pytest.mark.parametrize(("type_name", "value", "wire"), WIRE)
+def test_wire_examples(type_name: str, value: object, wire: str) -> None:
+    """The examples from the field are encoded and decoded as they stand."""
+    assert Schema.compile().encode(type_name, value).hex().upper() == wire
+    assert Schema.compile().decode(type_name, bytes.fromhex(wire)) == value
+
+
+@pytest.mark.parametrize("oid", ["2.999.10", "2.999.12", "1.3.6.1.4.1.31746", "0.0", "1.39.1", "2.23.146.1"])
+def test_object_identifiers(oid: str) -> None:
+    """Object identifiers survive, those below 2.40 and above included."""
+    value = {"dpOid": oid}
+    data = Schema.compile().encode("DpProprietaryData", value)
+    assert Schema.compile().decode("DpProprietaryData", data) == value
+
+
+def test_signed_parts_stay_bytes() -> None:
+    """What was signed comes out as the bytes that went in, whatever their form."""
+    value = {
+        "euiccCancelSessionSigned": bytes.fromhex("308103020105"),
+        "euiccCancelSessionSignature": bytes(64),
+    }
+    data = Schema.compile().encode("CancelSessionResponse", ("cancelSessionResponseOk", value))
+    assert Schema.compile().decode("CancelSessionResponse", data) == ("cancelSessionResponseOk", value)
+
+
+@pytest.mark.parametrize("data", ["", "BF31", "BF3103800100FF", "BF2D00", "BF31028001", "BF410AA008300530"])
+def test_broken_bytes_are_malformed(data: str) -> None:
+    """Bytes that don't fit are a MalformedError, never one of asn1tools' own."""
+    for type_name in ("EnableProfileResponse", "CancelSessionResponse"):
+        with pytest.raises(MalformedError):
+            Schema.compile().decode(type_name, bytes.fromhex(data))
+
+
+def test_values_that_do_not_fit_are_malformed() -> None:
+    """A value of another shape is a MalformedError."""
+    for value in ({}, {"enableResult": "no"}, None):
+        with pytest.raises(MalformedError, match="EnableProfileResponse can't hold"):
+            Schema.compile().encode("EnableProfileResponse", value)
+
+
+def test_the_table_is_fresh() -> None:
+    """rsp_table.py is what rsp.asn says; if this fails, run python -m lpad.codec.asn1.schema."""
+    assert schema.TABLE.read_text(encoding="utf-8") == schema.table()
+
+
+def test_the_daemon_codec_does_without_asn1tools() -> None:
+    """Nothing that the daemon imports to read and write ES10 messages imports asn1tools."""
+    program = (
+        "import sys, lpad.lpa.euicc, lpad.codec.bound_profile, lpad.codec.x509.certificate;"
+        " sys.exit(any(name in sys.modules for name in ('asn1tools', 'pyparsing', 'cryptography')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,90 @@
+"""CIs by key identifier: their names, what a card's entry proves, and which entries count."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.codec.x509.certificate_issuers import issuer_named, known_issuers, names_key, permitted
+
+NIST = bytes.fromhex("f54172bdf98a95d65cbeb88a38a1c11d800a85c3")
+BRAINPOOL = bytes.fromhex("c0bc70ba36929d43b467ff57570530e57ab8fcd8")
+GSMA = bytes.fromhex("81370f5125d0b1d408d4c3b232e6d25e795bebfb")
+UNKNOWN = bytes(range(20))
+
+
+def test_the_table() -> None:
+    """The table has whole identifiers, names, and both kinds."""
+    known = known_issuers()
+    assert all(len(key_id) == 20 and issuer.name for key_id, issuer in known.items())
+    assert {issuer.test for issuer in known.values()} == {True, False}
+    # An identifier cut to four bytes must still name one CI.
+    assert len({key_id[:4] for key_id in known}) == len(known)
+
+
+@pytest.mark.parametrize("length", [4, 8, 20])
+def test_named(length: int) -> None:
+    """A CI is named by its identifier or the first bytes of it."""
+    found = issuer_named(GSMA[:length])
+    assert found is not None
+    assert (found.name, found.test) == ("GSM Association - RSP2 Root CI1", False)
+
+
+def test_not_named() -> None:
+    """Too few bytes, or none that are known, name nobody."""
+    for key_id in (b"", GSMA[:3], UNKNOWN, GSMA + b"\x00"):
+        assert issuer_named(key_id) is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "key_id", "proves"),
+    [
+        (GSMA, GSMA, True),
+        (UNKNOWN, UNKNOWN, True),
+        (UNKNOWN[:16], UNKNOWN, True),
+        (UNKNOWN[:15], UNKNOWN, False),
+        (GSMA[:4], GSMA, True),
+        (GSMA[:3], GSMA, False),
+        (b"", GSMA, False),
+        (GSMA[:4], GSMA[:4] + bytes(16), False),
+        (UNKNOWN, GSMA, False),
+        (UNKNOWN + b"\x00", UNKNOWN, False),
+    ],
+)
+def test_what_proves(listed: bytes, key_id: bytes, *, proves: bool) -> None:
+    """Many bytes prove by themselves, few only with a known whole identifier, none nothing."""
+    assert names_key(listed, key_id) is proves
+
+
+@pytest.mark.parametrize(
+    ("listed", "counts"),
+    [
+        ((NIST, BRAINPOOL), (NIST, BRAINPOOL)),
+        ((NIST, GSMA), (GSMA,)),
+        ((GSMA, NIST[:4]), (GSMA,)),
+        ((NIST, UNKNOWN), (UNKNOWN,)),
+        ((GSMA, UNKNOWN), (GSMA, UNKNOWN)),
+        ((), ()),
+    ],
+)
+def test_test_cis_on_products(listed: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
+    """Known test CIs count on a card that names nothing else."""
+    assert permitted(listed) == counts
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "counts"),
+    [
+        ((), (NIST, GSMA)),
+        ((NIST,), (GSMA,)),
+        ((NIST[:4],), (GSMA,)),
+        ((UNKNOWN,), (NIST, GSMA)),
+    ],
+)
+def test_forbidden(forbidden: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
+    """What is forbidden explicitly takes the place of the rule."""
+    assert permitted((NIST, GSMA), forbidden=forbidden) == counts
+
+
+def test_forbidden_of_a_short_entry() -> None:
+    """An entry that may stand for a forbidden CI does not count."""
+    assert permitted((NIST[:8], GSMA), forbidden=(NIST,)) == (GSMA,)

@@ -1,0 +1,191 @@
+"""The daemon as a process: started, stopped, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.daemon import PATIENCE, Daemon
+from engine.lab import CARD, FIRST, Lab
+from lpad.client import ApiError, DaemonUnreachable
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from lpad.client import Change, Client
+
+
+def ready(client: Client) -> None:
+    for event in client.events():
+        if client.euicc(CARD).state != "starting":
+            return
+        assert event.id
+
+
+def until_step(client: Client, change: Change, step: str) -> None:
+    for event in client.follow(change.id):
+        if event.type == "change" and event.change.steps and event.change.steps[-1].name == step:
+            return
+
+
+def test_the_whole_way_through_the_socket(lab: Lab) -> None:
+    """A profile is downloaded and enabled by a daemon of its own, and SIGTERM ends it with 0."""
+    with Daemon(lab) as daemon, daemon.client() as client:
+        code = lab.code(lab.order())
+        change = client.download(CARD, activation_code=code, enable=True, wait=PATIENCE).check()
+        assert change.state == "done"
+        (profile,) = client.profiles(CARD)
+        assert (profile.iccid, profile.state) == (FIRST, "enabled")
+    log = daemon.log()
+    assert "change 1 (download) on modem: done" in log
+    assert FIRST not in log
+    assert code not in log
+    assert "stopped" in log
+    with pytest.raises(DaemonUnreachable):
+        daemon.client().system()
+
+
+def test_killed_while_loading(lab: Lab) -> None:
+    """After a power cut in the middle of LoadBoundProfilePackage the download ends done, and is done once.
+
+    Where the card had installed the profile already, its result decides; else there is a new session.
+    """
+    lab.modem.close()
+    with PtyModem(lab.card, path=lab.folder / "tty", baud=38_400):
+        daemon = Daemon(lab)
+        daemon.start()
+        order = lab.order(size=4_000)
+        with daemon.client() as client:
+            change = client.download(CARD, activation_code=lab.code(order))
+            until_step(client, change, "load-bound-profile-package")
+            queued = client.refresh(CARD)
+        daemon.kill()
+        lab.card.reset()
+        installed = len(lab.card.profiles)
+        with daemon, daemon.client() as client:
+            settled = client.wait(change.id, seconds=PATIENCE)
+            assert settled.state == "done"
+            assert client.wait(queued.id, seconds=PATIENCE).state == "done"
+            assert len(client.profiles(CARD)) == 1
+        assert lab.server.counters.requests["initiateAuthentication"] == 2 - installed
+
+
+def test_killed_between_act_and_answer(lab: Lab) -> None:
+    """A switch that the card carried out while the daemon was killed is done after the restart."""
+    daemon = Daemon(lab)
+    daemon.start()
+    with daemon.client() as client:
+        client.download(CARD, activation_code=lab.code(lab.order()), wait=PATIENCE).check()
+        ready(client)
+        change = client.enable(CARD, FIRST)
+        until_step(client, change, "enable-profile")
+        daemon.kill()
+    with daemon, daemon.client() as client:
+        settled = client.wait(change.id, seconds=PATIENCE)
+        state = client.profiles(CARD)[0].state
+        assert (settled.state == "done") is (state == "enabled")
+
+
+def test_stopping_with_listeners_and_a_waiting_change(lab: Lab) -> None:
+    """SIGTERM ends streams and takes back what waits for an answer; the exit status is 0."""
+    with Daemon(lab) as daemon, daemon.client() as client:
+        order = lab.order()
+        change = client.download(CARD, activation_code=lab.code(order), confirm=True, wait=PATIENCE)
+        assert change.question is not None
+        stream = client.events()
+        next(stream)
+        assert daemon.stop() == 0
+        for event in stream:
+            assert event.type in ("change", "euicc", "progress")
+    assert lab.server.counters.requests["cancelSession"] == 1
+
+
+def test_a_second_daemon_is_refused(lab: Lab) -> None:
+    """It ends with an error that names the first, and the first goes on."""
+    with Daemon(lab) as daemon, daemon.client() as client:
+        second = subprocess.run(
+            [sys.executable, "-m", "lpad.cli.lpad", "serve", "--config", str(daemon.config)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert second.returncode == 3
+        assert "another process listens" in second.stderr
+        assert client.system().health.ok
+
+
+def test_the_socket_answers_before_the_card_does(lab: Lab) -> None:
+    """READY doesn't wait for a card: one that says nothing is 'starting' over a socket that answers."""
+    lab.modem.once("ATE0", instead=())
+    with Daemon(lab) as daemon, daemon.client() as client:
+        assert client.euicc(CARD).state == "starting"
+        with pytest.raises(ApiError) as caught:
+            client.profiles(CARD)
+        assert caught.value.kind == "card-unreachable"
+
+
+def test_an_idle_daemon_sleeps(lab: Lab) -> None:
+    """Neither a listener nor an open connection makes it wake up: it uses no processor time at all."""
+    with Daemon(lab) as daemon, daemon.client() as client:
+        ready(client)
+        stream = client.events()
+        next(stream)
+        assert daemon.process is not None
+        settled = switches(daemon.process.pid)
+        for _ in range(100):
+            time.sleep(0.2)  # the keep-alive of the requests before runs out after some seconds
+            before, settled = settled, switches(daemon.process.pid)
+            if before == settled:
+                quiet = switches(daemon.process.pid)
+                time.sleep(7)
+                woken = switches(daemon.process.pid) - quiet
+                # The one connection that asked for the card closes after its keep-alive: one wake-up.
+                assert woken <= 3
+                break
+        else:
+            pytest.fail("the daemon never came to rest")
+        stream.close()
+
+
+def switches(pid: int) -> int:
+    """Return how often any thread of the process went to sleep of its own accord."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        lines = (task / "status").read_text(encoding="ascii").splitlines()
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+    return total
+
+
+def test_an_inherited_socket_is_used(lab: Lab) -> None:
+    """With socket activation the daemon answers on the manager's socket, which is there before it."""
+    path = lab.folder / "activated.sock"
+    daemon = Daemon(lab)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        number = listener.fileno()
+        starter = (
+            "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid());"
+            "os.dup2(int(sys.argv[1]), 3); os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+        )
+        serve = ["-m", "lpad.cli.lpad", "serve", "--config", str(daemon.config)]
+        with subprocess.Popen(
+            [sys.executable, "-c", starter, str(number), *serve],
+            env={**os.environ, "LISTEN_FDS": "1"},
+            pass_fds=[number],
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            daemon.socket = path
+            with daemon.client() as client:
+                assert client.system().health.cards == 1
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 0
+    assert not (lab.folder / "lpad.sock").exists()

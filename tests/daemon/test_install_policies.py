@@ -1,0 +1,76 @@
+"""The policies in the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.errors import InvalidSettings
+from lpad.daemon.install_policies import install_policies
+from lpad.lpa.install_policy import Asking, InstallPolicy
+from lpad.settings import Settings, SettingsFile
+from lpad.settings.live import changed, restart_needed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(tmp_path: Path, text: str) -> Settings:
+    (tmp_path / "lpad.yaml").write_text(text, encoding="utf-8")
+    return SettingsFile.read(tmp_path / "lpad.yaml").settings
+
+
+def test_without_a_word_it_is_lpads_own() -> None:
+    """The settings' defaults and the code's are the same."""
+    assert install_policies(Settings()).of("modem") == InstallPolicy()
+
+
+def test_a_card_has_its_own_in_the_place_of_what_all_have(tmp_path: Path) -> None:
+    """Key by key: what a card's part doesn't say is as for all."""
+    settings = read(
+        tmp_path,
+        """
+policy: {servers: ["*.example.com"], operators: ["262-01"], confirm: always}
+euiccs:
+  modem: {port: /dev/ttyUSB0}
+  spare: {reader: 0, policy: {operators: ["*"], classes: [test], confirm: card}}
+""",
+    )
+    policies = install_policies(settings)
+    general = InstallPolicy(servers=("*.example.com",), operators=("262-01",), confirm=Asking.ALWAYS)
+    assert policies.of("modem") == policies.of("another") == general
+    assert policies.of("spare") == InstallPolicy(
+        servers=("*.example.com",), classes=("test",), confirm=Asking.CARD
+    )
+
+
+def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
+    """What a card has of its own is seen as changed, and waits for no restart, as the socket does."""
+    before = read(tmp_path, "euiccs: {modem: {port: a}}")
+    after = read(tmp_path, "{socket: s, euiccs: {modem: {port: a, policy: {classes: [test]}}}}")
+    assert changed(before, after) == ("euiccs.modem.policy.classes", "socket")
+    assert restart_needed(before, after) == ("socket",)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("servers: [https://smdp.example.com]", "'policy.servers[0]': a server is a name"),
+        ("servers: [SMDP.example.com]", "'policy.servers[0]': a server is a name in lower case"),
+        ("server_oids: [one.two]", "'policy.server_oids[0]': an OID has"),
+        ("operators: ['26201']", "'policy.operators[0]': an operator is MCC-MNC"),
+        ("operators: [262-01x]", "'policy.operators[0]': an operator is MCC-MNC"),
+        ("operators: ['2*-01', 26-01]", "'policy.operators[1]': an operator is MCC-MNC"),
+        ("operators: ['262-*', 262-1]", "'policy.operators[1]': an operator is MCC-MNC"),
+        ("servers: ['smdp.example.com:443']", "'policy.servers[0]': a server is a name"),
+        ("classes: [live]", "'policy.classes[0]': one of operational, provisioning, test, unknown"),
+        ("forbidden_rules: [ppr3]", "'policy.forbidden_rules[0]': one of ppr1, ppr2"),
+        ("confirm: never", "'policy.confirm': one of card, rules, always"),
+    ],
+)
+def test_what_fits_nothing_is_a_mistake(tmp_path: Path, line: str, told: str) -> None:
+    """A pattern that no server, OID or operator can fit would silently forbid all."""
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, f"policy:\n  {line}\n")
+    assert told in caught.value.sentence

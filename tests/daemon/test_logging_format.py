@@ -1,0 +1,38 @@
+"""What the log lets out."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from lpad.base.redaction import redacted
+from lpad.daemon.logging_format import RedactingFormatter
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("profile 8900101000000000017 is gone", "profile …0017 is gone"),
+        ("8900101000000000017F, padded", "…0017, padded"),
+        ("EID 89049032123451234512345678901235.", "EID …1235."),
+        ("IMEI 490154203237518", "IMEI …7518"),
+        ("got LPA:1$smdp.example.com$MATCHING-ID$$1.", "got LPA:1$smdp.example.com$…"),
+        ("'1$smdp.example.com$MATCHING-ID'", "'1$smdp.example.com$…'"),
+        ("change 12345678901234 of 12462 bytes", "change 12345678901234 of 12462 bytes"),
+        ("key 34e66e30a8753fbde2bff58e6980e32290092ed5", "key 34e66e30a8753fbde2bff58e6980e32290092ed5"),
+    ],
+)
+def test_identifiers_keep_their_last_digits(text: str, expected: str) -> None:
+    """Numbers as long as an IMEI, ICCID or EID are shortened; shorter ones and hashes are not."""
+    assert redacted(text) == expected
+
+
+def test_arguments_and_tracebacks_are_redacted_too() -> None:
+    """The whole line goes through, whatever part of it holds the number."""
+    error = ValueError("8900101000000000017")
+    trace = (ValueError, error, None)
+    record = logging.LogRecord("lpad", logging.ERROR, "x.py", 1, "%s", ("490154203237518",), trace)
+    line = RedactingFormatter("%(message)s").format(record)
+    assert "8900101000000000017" not in line
+    assert "490154203237518" not in line

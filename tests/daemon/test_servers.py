@@ -1,0 +1,121 @@
+"""From settings to servers."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from lpad.base.errors import InvalidSettings
+from lpad.daemon.servers import load_route, load_trust
+from lpad.remote.trust.trust import Offer
+from lpad.settings import SettingsFile
+from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki.credential import Curve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CI = profile.make_ci(Curve.NIST)
+
+
+def read(folder: Path, text: str) -> SettingsFile:
+    path = folder / "lpad.yaml"
+    path.write_text(text, encoding="utf-8")
+    return SettingsFile.read(path)
+
+
+def anchors(file: SettingsFile) -> int:
+    return load_trust(file).context(Offer()).cert_store_stats()["x509"]
+
+
+def test_trust_d(tmp_path: Path) -> None:
+    """Certificates in trust.d beside the settings are trusted, where the folder is."""
+    file = read(tmp_path, "trust: {system: false}")
+    assert anchors(file) == 0
+    (tmp_path / "trust.d").mkdir()
+    assert anchors(file) == 0
+    (tmp_path / "trust.d" / "ci.pem").write_bytes(CI.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "trust.d" / "README").write_text("not read")
+    assert anchors(file) == 1
+
+
+def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says how much the operator's files hold, and nothing where there are none."""
+    with caplog.at_level(logging.INFO, logger="lpad.daemon.servers"):
+        load_trust(read(tmp_path, ""))
+        assert caplog.messages == []
+        (tmp_path / "trust.d").mkdir()
+        (tmp_path / "trust.d" / "ci.pem").write_bytes(CI.certificate.public_bytes(Encoding.PEM))
+        load_trust(read(tmp_path, ""))
+    assert caplog.messages == ["of the operator's own: 1 CA certificate"]
+
+
+def test_a_bad_file_in_trust_d(tmp_path: Path) -> None:
+    """A file in trust.d that holds nothing of the kind is named."""
+    (tmp_path / "trust.d").mkdir()
+    (tmp_path / "trust.d" / "bad.pem").write_text("nothing")
+    with pytest.raises(InvalidSettings, match=r"bad\.pem"):
+        load_trust(read(tmp_path, ""))
+
+
+def test_the_systems_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's certificates are trusted unless the settings say otherwise."""
+    store = tmp_path / "store.pem"
+    store.write_bytes(CI.certificate.public_bytes(Encoding.PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(store))
+    assert anchors(read(tmp_path, "")) == 1
+    assert anchors(read(tmp_path, "trust: {system: false}")) == 0
+
+
+def test_oldest_tls(tmp_path: Path) -> None:
+    """The oldest TLS is 1.2, or 1.3 where the settings ask for it."""
+    for text, version in (
+        ("", ssl.TLSVersion.TLSv1_2),
+        ('remote: {minimum_tls: "1.3"}', ssl.TLSVersion.TLSv1_3),
+    ):
+        assert load_trust(read(tmp_path, text)).context(Offer()).minimum_version == version
+
+
+def test_forbidden_issuers(tmp_path: Path) -> None:
+    """CIs are forbidden by their identifier, with or without colons, or its first bytes; [] forbids none."""
+    test, other = bytes.fromhex("f54172bdf98a95d65cbeb88a38a1c11d800a85c3"), CI.key_id
+    for text, left in (
+        ("", (other,)),
+        ("trust: {forbidden_issuers: []}", (test, other)),
+        (f"trust: {{forbidden_issuers: ['{other.hex()}']}}", (test,)),
+        ("trust: {forbidden_issuers: ['F5:41:72:BD']}", (other,)),
+    ):
+        assert load_trust(read(tmp_path, text)).permitted((test, other)) == left
+
+
+def test_route(tmp_path: Path) -> None:
+    """Proxy, its password's file and interface are read."""
+    (tmp_path / "secret").write_text("user:pass")
+    (tmp_path / "secret").chmod(0o600)
+    text = "remote: {proxy: 'http://proxy.example:3128', proxy_credentials: secret, interface: wwan0}"
+    route = load_route(read(tmp_path, text))
+    assert route.proxy is not None
+    assert (str(route.proxy.address), route.proxy.credentials) == ("proxy.example:3128", ("user", "pass"))
+    assert route.interface == "wwan0"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("trust: {forbidden_issuers: [f54172]}", "trust.forbidden_issuers[0]"),
+        ("trust: {forbidden_issuers: [nonsense]}", "trust.forbidden_issuers[0]"),
+        ("remote: {proxy: 'https://proxy:1'}", "remote.proxy"),
+        ("remote: {proxy_credentials: secret}", "remote.proxy_credentials"),
+        ("remote: {interface: 'a b'}", "remote.interface"),
+        ("remote: {minimum_tls: '1.1'}", "remote.minimum_tls"),
+    ],
+)
+def test_wrong_settings(tmp_path: Path, text: str, key: str) -> None:
+    """What can't be is told with its key when the settings are read."""
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, text)
+    assert caught.value.details["key"] == key

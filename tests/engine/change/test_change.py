@@ -1,0 +1,72 @@
+"""The record of a change and its table of states."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.base.errors import CardRefused, InternalError
+from lpad.engine.change.change import TRANSITIONS, Change, Kind, Question, QuestionKind, State, now
+
+
+def make(**fields: object) -> Change:
+    values: dict[str, object] = {
+        "id": 1, "euicc": "modem", "kind": Kind.ENABLE, "params": {}, "created_at": now(),
+    }  # fmt: skip
+    return Change(**(values | fields))  # type: ignore[arg-type]  # a test's own fields
+
+
+def test_every_state_leads_to_an_end() -> None:
+    """From each state that is not an end, an end can be reached."""
+    for state in State:
+        seen, border = {state}, {state}
+        while border:
+            border = {after for before in border for after in TRANSITIONS[before]} - seen
+            seen |= border
+        assert any(each.ended for each in seen)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.ended])
+def test_an_end_is_an_end(state: State) -> None:
+    """Nothing follows done, failed and cancelled."""
+    ended = make(state=state)
+    with pytest.raises(InternalError):
+        ended.run()
+    with pytest.raises(InternalError):
+        ended.done({})
+
+
+def test_a_queued_change_cannot_be_done() -> None:
+    """A change is done only after it ran."""
+    with pytest.raises(InternalError, match="queued to done"):
+        make().done({})
+
+
+def test_waiting_shows_the_question_until_it_runs_again() -> None:
+    """The question stands in the record while the change waits, and only then."""
+    question = Question(kind=QuestionKind.CONSENT, until=now())
+    waiting = make().run().wait(question)
+    assert waiting.state is State.WAITING
+    assert waiting.question == question
+    assert waiting.run().question is None
+
+
+def test_steps_are_closed_with_their_duration() -> None:
+    """A step that ended has its seconds, the one under way has none."""
+    change = make().run().at_step("read").at_step("write")
+    assert [step.seconds is None for step in change.steps] == [False, True]
+    assert change.step == "write"
+    assert all(step.seconds is not None for step in change.done({}).steps)
+
+
+def test_a_failed_change_keeps_what_the_error_says() -> None:
+    """Kind, sentence, details and whether a retry helps are in the record."""
+    error = CardRefused("no", function="ES10c.EnableProfile", code=3, reason="disallowedByPolicy")
+    failed = make().run().failed(error)
+    assert failed.error is not None
+    assert failed.error.kind == "card-refused"
+    assert failed.error.details == {
+        "function": "ES10c.EnableProfile",
+        "code": 3,
+        "reason": "disallowedByPolicy",
+    }
+    assert failed.ended_at is not None

@@ -1,0 +1,92 @@
+"""The hub: order, resuming, slow listeners."""
+
+from __future__ import annotations
+
+import threading
+
+from lpad.engine.change.event_hub import PATIENCE, REMEMBERED, Hub
+
+
+def nothing() -> None:
+    """Be woken and do nothing."""
+
+
+def test_a_listener_gets_what_comes_after_it_began() -> None:
+    """Events published before the subscription are not seen, later ones are, in order."""
+    hub = Hub()
+    hub.publish("change", {"n": 0})
+    subscription = hub.subscribe(nothing)
+    hub.publish("change", {"n": 1})
+    hub.publish("change", {"n": 2})
+    assert [event.data["n"] for event in subscription.take()] == [1, 2]
+    assert subscription.take() == []
+
+
+def test_a_listener_is_woken() -> None:
+    """The wake function is called from the publisher's thread."""
+    hub = Hub()
+    woken = threading.Event()
+    hub.subscribe(woken.set)
+    threading.Thread(target=hub.publish, args=("change", {})).start()
+    assert woken.wait(30)
+
+
+def test_a_listener_resumes_behind_the_last_event_that_it_saw() -> None:
+    """With the last ID the forgotten part is replayed and nothing is seen twice."""
+    hub = Hub()
+    first = hub.subscribe(nothing)
+    hub.publish("change", {"n": 1})
+    seen = first.take()[-1].id
+    first.close()
+    hub.publish("change", {"n": 2})
+    hub.publish("change", {"n": 3})
+    again = hub.subscribe(nothing, after=seen)
+    assert [event.data["n"] for event in again.take()] == [2, 3]
+
+
+def test_a_slow_listener_loses_the_oldest_and_is_told() -> None:
+    """A listener that doesn't read gets a count of what it lost, then the latest events."""
+    hub = Hub()
+    slow = hub.subscribe(nothing)
+    for number in range(PATIENCE + 10):
+        hub.publish("progress", {"n": number})
+    events = slow.take()
+    assert (events[0].type, events[0].data["count"]) == ("lost", 10)
+    assert [event.data["n"] for event in events[1:]] == list(range(10, PATIENCE + 10))
+
+
+def test_an_id_of_an_earlier_run_is_recognised() -> None:
+    """A listener that was connected to the daemon before its restart learns that events are lost."""
+    hub = Hub()
+    hub.publish("change", {"n": 1})
+    subscription = hub.subscribe(nothing, after="abcdef-7")
+    types = [event.type for event in subscription.take()]
+    assert types == ["lost", "change"]
+
+
+def test_an_id_too_far_back_is_recognised() -> None:
+    """A listener that was away for longer than events are remembered learns how many it lost."""
+    hub = Hub()
+    start = hub.last_id
+    for number in range(REMEMBERED + 5):
+        hub.publish("progress", {"n": number})
+    events = hub.subscribe(nothing, after=start).take()
+    assert events[0].type == "lost"
+    assert events[-1].data["n"] == REMEMBERED + 4
+
+
+def test_nonsense_as_the_last_id_is_no_error() -> None:
+    """Whatever a client sends as the last ID, it gets a stream."""
+    hub = Hub()
+    for after in ("", "x", "-", "-1", "9" * 40, f"{hub.last_id}9"):
+        assert all(event.type == "lost" for event in hub.subscribe(nothing, after=after).take())
+
+
+def test_a_closed_subscription_gets_nothing() -> None:
+    """After closing, events pass by; closing twice is no error."""
+    hub = Hub()
+    subscription = hub.subscribe(nothing)
+    subscription.close()
+    subscription.close()
+    hub.publish("change", {})
+    assert subscription.take() == []

@@ -1,0 +1,131 @@
+"""Requests that come twice."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD
+from lpad.base.errors import KeyReused, TooManyChanges
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.idempotency import IdempotencyKey
+from lpad.engine.journal.requests import MOST_KEYS
+from lpad.engine.running.run import Answer
+from lpad.engine.worker.change_queue import LONGEST_QUEUE
+
+if TYPE_CHECKING:
+    from engine.lab import Lab
+    from lpad.engine.change.change import Json
+
+
+def key(name: str, *, uid: int = 0, request: bytes = b"r") -> IdempotencyKey:
+    return IdempotencyKey.of(uid, name, request=request)
+
+
+def test_the_same_key_leads_to_the_same_change(lab: Lab) -> None:
+    """Whether the change is under way or ended, and for its caller alone."""
+    first = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    again = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    assert (first.repeated, again.repeated, again.change.id) == (False, True, first.change.id)
+    lab.ended(first.change.id)
+    again = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    assert (again.change.id, again.change.state) == (first.change.id, State.DONE)
+    others = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a", uid=1))
+    assert not others.repeated
+    with pytest.raises(KeyReused) as caught:
+        lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a", request=b"other"))
+    assert caught.value.details == {"change": first.change.id}
+
+
+def test_a_key_survives_a_restart(lab: Lab) -> None:
+    """The journal remembers it with the change."""
+    first = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    lab.ended(first.change.id)
+    lab.stop()
+    again = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    assert (again.repeated, again.change.id) == (True, first.change.id)
+
+
+def test_one_key_from_many_threads_is_one_change(lab: Lab) -> None:
+    """Repetitions that race each other start nothing twice."""
+    found: list[int] = []
+
+    def submit() -> None:
+        found.append(lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a")).change.id)
+
+    threads = [threading.Thread(target=submit) for _ in range(20)]
+    lab.engine  # noqa: B018 - started before the race
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 20
+    assert len(set(found)) == 1
+
+
+def test_an_answer_is_taken_once(lab: Lab) -> None:
+    """The repetition of an answer whose answer was lost is no conflict."""
+    secrets = {"activation_code": lab.code(lab.order())}
+    change = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
+    lab.asked(change.id)
+    first = lab.engine.answer(change.id, Answer(decision="accept"), key=key("a"))
+    again = lab.engine.answer(change.id, Answer(decision="accept"), key=key("a"))
+    assert (first.repeated, again.repeated) == (False, True)
+    assert lab.ended(change.id).state is State.DONE
+    assert lab.engine.answer(change.id, Answer(decision="accept"), key=key("a")).repeated
+
+
+def test_a_download_under_way_is_not_begun_twice(lab: Lab) -> None:
+    """The same order in the same words is that change; other words, and one that ended, are a new one."""
+    secrets = {"activation_code": lab.code(lab.order())}
+    first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
+    lab.asked(first.id)
+    assert lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id == first.id
+    other = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=False)
+    assert other.id != first.id
+    others_code = lab.submit(Kind.DOWNLOAD, secrets=secrets | {"confirmation_code": "1"}, confirm=True)
+    assert others_code.id not in (first.id, other.id)
+    lab.engine.answer(first.id, Answer(decision="postpone"))
+    lab.ended(first.id)
+    assert lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id > others_code.id
+
+
+def test_a_download_that_is_being_taken_back_is_begun_anew(lab: Lab) -> None:
+    """Who cancels and asks again gets a change of its own."""
+    secrets = {"activation_code": lab.code(lab.order())}
+    first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
+    lab.asked(first.id)
+    lab.engine.cancel(first.id)
+    second = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
+    assert second.id != first.id
+    lab.asked(second.id)
+    lab.engine.answer(second.id, Answer(decision="accept"))
+    assert lab.ended(second.id).state is State.DONE
+
+
+def test_other_changes_may_be_asked_for_twice(lab: Lab) -> None:
+    """A to B to A is three switches: only downloads are recognised by what they ask for."""
+    first = lab.submit(Kind.ENABLE, iccid="8900101000000000017")
+    assert lab.submit(Kind.ENABLE, iccid="8900101000000000017").id != first.id
+
+
+def test_the_queue_and_the_keys_have_an_end(lab: Lab) -> None:
+    """A full queue refuses a change, and a change keys beyond number; repetitions get through."""
+    secrets = {"activation_code": lab.code(lab.order())}
+    first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
+    lab.asked(first.id)
+    kept = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change
+    for _ in range(LONGEST_QUEUE - 1):
+        lab.submit(Kind.REFRESH)
+    with pytest.raises(TooManyChanges):
+        lab.submit(Kind.REFRESH)
+    assert lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change.id == kept.id
+    params: dict[str, Json] = {"confirm": True}
+    for number in range(MOST_KEYS):
+        asked = lab.engine.submit(CARD, Kind.DOWNLOAD, params=params, secrets=secrets, key=key(str(number)))
+        assert asked.change.id == first.id
+    with pytest.raises(TooManyChanges):
+        lab.engine.submit(CARD, Kind.DOWNLOAD, params=params, secrets=secrets, key=key("beyond"))
+    lab.engine.cancel(first.id)

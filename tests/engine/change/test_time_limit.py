@@ -1,0 +1,89 @@
+"""A time limit over restarts and on boards whose clock is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lpad.engine.change.time_limit import Moment, TimeLimit
+
+BEGAN = Moment(wall=1_800_000_000.0, boot=500.0, boot_id="first")
+LIMIT = TimeLimit.starting(180, at=BEGAN)
+
+
+def later(seconds: float, *, wall: float | None = None) -> Moment:
+    """In the same boot."""
+    return replace(BEGAN, boot=BEGAN.boot + seconds, wall=BEGAN.wall + (seconds if wall is None else wall))
+
+
+def rebooted(wall: float, boot_id: str = "second") -> Moment:
+    """After a reboot, where the clock shows so many seconds after the beginning."""
+    return Moment(wall=BEGAN.wall + wall, boot=12.0, boot_id=boot_id)
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(0, 180), (60, 120), (179.5, 0.5), (180, 0), (5000, 0)])
+def test_what_is_left_within_one_boot(seconds: float, left: float) -> None:
+    """Time goes on while lpad is down."""
+    assert LIMIT.left(later(seconds)) == pytest.approx(left)
+
+
+@pytest.mark.parametrize("wall", [-1e9, -200, 0, 1e9])
+def test_within_one_boot_nobody_minds_the_wall_clock(wall: float) -> None:
+    """A time server that sets it back or forward neither shortens nor prolongs the limit."""
+    assert LIMIT.left(later(60, wall=wall)) == pytest.approx(120)
+
+
+@pytest.mark.parametrize(("wall", "left"), [(0, 180), (100, 80), (180, 0), (1e9, 0)])
+def test_after_a_reboot_the_wall_clock_decides(wall: float, left: float) -> None:
+    """Also where it was set forward in between: at worst a good profile is taken back."""
+    assert LIMIT.left(rebooted(wall)) == pytest.approx(left)
+    assert LIMIT.carried_on(rebooted(wall)).left(rebooted(wall)) == pytest.approx(left)
+
+
+def test_a_clock_that_was_set_back_grants_the_limit_once_more() -> None:
+    """A board without a clock of its own does not know how long it was off: it may have been a second."""
+    again = LIMIT.carried_on(rebooted(-3600))
+    assert again.renewed
+    assert again.left(rebooted(-3600)) == 180
+    assert again.left(replace(rebooted(-3600), boot=72.0)) == pytest.approx(120)
+
+
+def test_but_only_once() -> None:
+    """A device that dies again and again under the new profile gets back to the old one."""
+    again = LIMIT.carried_on(rebooted(-3600))
+    assert again.left(rebooted(-7200, "third")) == 0
+    assert again.left(rebooted(-3590, "third")) == pytest.approx(170)  # a clock that goes on counts
+
+
+def test_what_was_left_is_not_given_back_by_a_reboot() -> None:
+    """After a reboot within the limit only the rest remains, also over several of them."""
+    second = LIMIT.carried_on(rebooted(100))
+    assert second.seconds == pytest.approx(80)
+    third = second.carried_on(rebooted(150, "third"))
+    assert third.left(rebooted(150, "third")) == pytest.approx(30)
+
+
+def test_in_the_same_boot_nothing_is_renewed() -> None:
+    """However often lpad is killed."""
+    assert LIMIT.carried_on(later(60, wall=-1e6)) == LIMIT
+
+
+def test_a_kernel_without_boot_id_leaves_the_wall_clock() -> None:
+    """Two boots without a name are not taken for one."""
+    nameless = TimeLimit.starting(180, at=replace(BEGAN, boot_id=""))
+    assert nameless.left(replace(later(60), boot_id="")) == pytest.approx(120)
+    assert nameless.left(Moment(wall=BEGAN.wall + 170, boot=1.0, boot_id="")) == pytest.approx(10)
+
+
+def test_survives_the_journal() -> None:
+    """What is noted is read back."""
+    limit = LIMIT.carried_on(rebooted(-3600))
+    assert TimeLimit.read(limit.noted()) == limit
+
+
+def test_the_clocks_are_read() -> None:
+    """On this machine they go on, and the boot has a name."""
+    first, second = Moment.now(), Moment.now()
+    assert second.boot >= first.boot
+    assert first.boot_id == second.boot_id != ""

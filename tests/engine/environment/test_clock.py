@@ -1,0 +1,58 @@
+"""The device's clock: whether it is set, and the news that it was."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from lpad.base.errors import ClockNotSet
+from lpad.engine.environment.clock import Clock
+from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
+
+LATER = time.time() + 3600
+
+
+def test_a_clock_that_is_set() -> None:
+    """This machine knows the time, and nothing is said against it."""
+    clock = Clock()
+    assert clock.is_set
+    clock.check()
+    assert time.time() > CLOCK_UNSET_BEFORE
+
+
+def test_a_clock_that_is_not_set_is_said_so() -> None:
+    """The error tells what the clock shows, and that lpad goes on by itself."""
+    clock = Clock(unset_before=LATER)
+    assert not clock.is_set
+    with pytest.raises(ClockNotSet, match=r"says 20\d\d-.* lpad goes on") as caught:
+        clock.check()
+    assert caught.value.retryable
+
+
+def test_it_listens_without_polling_until_it_is_stopped() -> None:
+    """One thread sleeps until the kernel says that the clock was set; asked twice, it is still one."""
+    clock = Clock(unset_before=LATER)
+    clock.await_set()
+    clock.await_set()
+    assert [thread.name for thread in threading.enumerate()].count("clock") == 1
+    clock.stop()
+    assert "clock" not in [thread.name for thread in threading.enumerate()]
+    clock.stop()
+
+
+def test_whether_a_time_server_was_heard_can_be_asked() -> None:
+    """The kernel is asked, and whatever it says is an answer."""
+    assert Clock().synchronised in (True, False)
+
+
+def test_a_clock_that_was_set_just_before_is_noticed() -> None:
+    """What was set between the look and the listening is not waited for in vain."""
+    clock = Clock(unset_before=LATER)
+    told = threading.Semaphore(0)
+    clock.watch(told.release)
+    clock._unset_before = 0.0
+    clock.await_set()
+    assert told.acquire(blocking=False)
+    clock.stop()

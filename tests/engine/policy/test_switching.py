@@ -1,0 +1,160 @@
+"""What the settings say about switching: protected profiles, one that must be enabled, a limit for a day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.guarding import REGISTERED, enabled, ended, guarding, port
+from engine.lab import FIRST, SECOND, Lab
+from lpad.base.errors import SwitchLimit
+from lpad.engine.change.change import Change, Kind, Step
+from lpad.engine.policy.switching import DAY, SwitchPolicy
+from lpad.engine.switch import condition_watch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def failure(change: Change) -> str:
+    assert change.error is not None, change
+    return change.error.kind
+
+
+def reset(lab: Lab, **taken: bool) -> Change:
+    """Reset the card's memory, of what is named."""
+    names = ("operational_profiles", "test_profiles", "default_smdp")
+    return lab.carry_out(Kind.RESET, **{name: taken.get(name, False) for name in names})  # type: ignore[arg-type]  # JSON
+
+
+def test_a_protected_profile_is_never_deleted(tmp_path: Path, pki: Pki) -> None:
+    """Not even while another is enabled; those beside it are."""
+    with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(SECOND,))) as lab:
+        change = lab.carry_out(Kind.DELETE, iccid=SECOND)
+        assert failure(change) == "protected"
+        assert change.error is not None
+        assert "switching.protected" in change.error.sentence
+        assert len(lab.card.profiles) == 2
+        lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert lab.carry_out(Kind.DELETE, iccid=FIRST).error is None
+
+
+def test_a_reset_does_not_take_a_protected_profile(tmp_path: Path, pki: Pki) -> None:
+    """Nor any other then: the card deletes by class, all or none."""
+    with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(SECOND,))) as lab:
+        assert failure(reset(lab, operational_profiles=True)) == "protected"
+        assert len(lab.card.profiles) == 2
+        assert reset(lab, default_smdp=True).error is None
+
+
+def test_a_protected_profile_is_disabled_by_enabling_another_only(tmp_path: Path, pki: Pki) -> None:
+    """It leaves no gap, whoever asks."""
+    with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(FIRST,))) as lab:
+        assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "protected"
+        assert enabled(lab) == FIRST
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
+        assert lab.carry_out(Kind.DISABLE, iccid=SECOND).error is None
+        assert lab.carry_out(Kind.DISABLE, iccid=FIRST).result == {"iccid": FIRST, "already": True}
+
+
+def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path, pki: Pki) -> None:
+    """Neither by disabling nor by a reset; a reset that takes no profile is let through."""
+    with guarding(tmp_path, pki, policy=SwitchPolicy(keep_enabled=True)) as lab:
+        assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "protected"
+        assert failure(reset(lab, operational_profiles=True)) == "protected"
+        assert reset(lab, test_profiles=True).error is None
+        assert enabled(lab) == FIRST
+        assert lab.carry_out(Kind.DELETE, iccid=SECOND).error is None
+
+
+def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
+    """Further switches are refused with the moment of the next one; what is so already needs none."""
+    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # one was needed to enable the first
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert failure(change) == "switch-limit"
+        assert change.error is not None
+        assert change.error.retryable
+        assert change.error.details["limit"] == 2
+        following = datetime.fromisoformat(str(change.error.details["next_at"]))
+        assert timedelta(hours=23) < following - change.created_at <= DAY
+        assert enabled(lab) == SECOND
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).result == {"iccid": SECOND, "already": True}
+
+
+def test_the_limit_is_kept_over_restarts(tmp_path: Path, pki: Pki) -> None:
+    """It is counted in the journal."""
+    policy = SwitchPolicy(per_day=1)
+    with guarding(tmp_path, pki, policy=policy) as lab:
+        lab.stop()
+        lab.start(port(lab, policy=policy))
+        assert failure(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == "switch-limit"
+
+
+def test_going_back_is_not_refused_and_not_counted(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last switch of a day may be guarded like any other."""
+    monkeypatch.setattr(condition_watch, "STEADY", 0.1)
+    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=3), registration={SECOND: 3}) as lab:
+        for _ in range(2):
+            assert failure(ended(lab, REGISTERED, within=1)) == "switch-rolled-back"
+            assert enabled(lab) == FIRST
+        assert failure(ended(lab, REGISTERED, within=1)) == "switch-limit"
+
+
+def test_a_download_that_enables_counts(tmp_path: Path, pki: Pki) -> None:
+    """Whatever the change that switches."""
+    with Lab(tmp_path, pki) as lab:
+        lab.start(port(lab, policy=SwitchPolicy(per_day=1)))
+        order = lab.order()
+        change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, enable=True)
+        assert change.error is None
+        assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "switch-limit"
+
+
+def made(at: datetime, step: str = "enable-profile") -> Change:
+    """A change that took a step at that moment."""
+    change = Change(id=1, euicc="modem", kind=Kind.ENABLE, params={}, created_at=at)
+    return replace(change, steps=(Step(name="read-profiles", at=at), Step(name=step, at=at)))
+
+
+@pytest.mark.parametrize(
+    ("hours", "allowed"),
+    [([], True), ([-1], True), ([-1, -2], False), ([-1, -25], True), ([-23.9, -0.1], False)],
+)
+def test_what_counts_is_within_a_day(hours: list[float], *, allowed: bool) -> None:
+    """The oldest makes room for the next one."""
+    changes = [made(NOON + timedelta(hours=each)) for each in hours]
+    policy = SwitchPolicy(per_day=2)
+    if allowed:
+        policy.check_limit(changes, present=NOON)
+        return
+    with pytest.raises(SwitchLimit) as caught:
+        policy.check_limit(changes, present=NOON)
+    following = datetime.fromisoformat(str(caught.value.details["next_at"]))
+    assert following == NOON + timedelta(hours=min(hours)) + DAY
+
+
+def test_a_clock_that_was_set_back_does_not_lock_the_card() -> None:
+    """Switches that lie in the future: near ones count for a day at most, and far ones not at all."""
+    policy = SwitchPolicy(per_day=1)
+    policy.check_limit([made(NOON + timedelta(days=400))], present=NOON)
+    with pytest.raises(SwitchLimit) as caught:
+        policy.check_limit([made(NOON + timedelta(hours=3))], present=NOON)
+    assert datetime.fromisoformat(str(caught.value.details["next_at"])) == NOON + DAY
+
+
+def test_other_steps_are_no_switches() -> None:
+    """Going back, and what other changes do."""
+    changes = [
+        made(NOON, step) for step in ("go-back", "fall-back", "enable-profile-again", "delete-profile")
+    ]
+    SwitchPolicy(per_day=1).check_limit(changes, present=NOON)

@@ -1,0 +1,245 @@
+"""After a restart each change that was cut off ends by what the card holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.engine.change.change import Change, Kind, Question, QuestionKind, State, now
+from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.recovery import interrupted as unsettled
+from lpad.engine.recovery import reconcile
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def cut_off(
+    lab: Lab,
+    kind: Kind,
+    *,
+    notes: dict[str, Any] | None = None,
+    at: Callable[[Change], Change] = Change.run,
+    **params: Any,
+) -> Change:
+    """Write down a change as a daemon leaves it that is killed, start again, and return it settled."""
+    lab.stop()
+    journal = lab.journal()
+    change = journal.changes.add(CARD, kind, params=params, secrets={})
+    journal.changes.save(at(change), notes=notes)
+    journal.close()
+    lab.start()
+    return lab.ended(change.id)
+
+
+def interrupted(change: Change) -> bool:
+    return (
+        change.state is State.FAILED
+        and change.error is not None
+        and change.error.retryable
+        and change.error.details == {"interrupted": True}
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "done"),
+    [
+        (Kind.ENABLE, Kind.ENABLE, True),
+        (Kind.ENABLE, None, False),
+        (Kind.DISABLE, None, True),
+        (Kind.DISABLE, Kind.ENABLE, False),
+    ],
+)
+def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> None:
+    """A switch is done where the card is in the wanted state, and failed where it isn't."""
+    iccid = lab.install()
+    if found is not None:
+        lab.carry_out(found, iccid=iccid)
+    change = cut_off(lab, wanted, iccid=iccid, notes={"iccid": iccid})
+    assert (change.state is State.DONE) is done
+    assert interrupted(change) is not done
+
+
+def test_a_deletion(lab: Lab) -> None:
+    """A deleted profile is gone, one that is still there was not deleted."""
+    iccid = lab.install()
+    assert interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
+    assert cut_off(lab, Kind.DELETE, iccid="8900101000000000090").state is State.DONE
+
+
+def test_a_name(lab: Lab) -> None:
+    """A nickname is compared with what the card holds."""
+    iccid = lab.install()
+    assert interrupted(cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home"))
+    lab.carry_out(Kind.RENAME, iccid=iccid, nickname="home")
+    assert cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home").state is State.DONE
+
+
+def test_an_address(lab: Lab) -> None:
+    """The default SM-DP+ address is compared with what the card holds."""
+    assert interrupted(cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com"))
+    lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com")
+    assert cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com").state is State.DONE
+
+
+def test_a_reset(lab: Lab) -> None:
+    """A reset is done when none of the profiles it takes is left and it had begun."""
+    what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
+    assert cut_off(lab, Kind.RESET, notes={"reset": True}, **what).state is State.DONE
+    assert interrupted(cut_off(lab, Kind.RESET, **what))
+    lab.install()
+    assert interrupted(cut_off(lab, Kind.RESET, notes={"reset": True}, **what))
+
+
+def test_a_download_that_arrived(lab: Lab) -> None:
+    """A profile that was not there before and is there now was installed, whoever saw the result."""
+    iccid = lab.install()
+    notes = {"iccid": iccid, "held_before": False}
+    change = cut_off(lab, Kind.DOWNLOAD, notes=notes, enable=False)
+    assert change.state is State.DONE
+    assert change.result is not None
+    assert (change.result["iccid"], change.result["settled"]) == (iccid, True)
+
+
+def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
+    """Half of what was wanted is not done: the error says what is left to do."""
+    iccid = lab.install()
+    change = cut_off(lab, Kind.DOWNLOAD, notes={"iccid": iccid, "held_before": False}, enable=True)
+    assert change.state is State.FAILED
+    assert change.error is not None
+    assert change.error.details == {"interrupted": True, "installed": iccid}
+    assert change.error.sentence.endswith("is installed, but not enabled; enable it")
+
+
+def test_a_download_that_did_not_arrive(lab: Lab) -> None:
+    """Without the profile on the card the change failed and can be asked for again."""
+    assert interrupted(cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False}))
+    assert interrupted(cut_off(lab, Kind.DOWNLOAD))
+
+
+def test_a_download_that_the_card_refused(lab: Lab) -> None:
+    """The reason is in the ProfileInstallationResult that waits among the notifications."""
+    lab.install()
+    lab.carry_out(Kind.DELETE, iccid=FIRST)
+    lab.server.faults.add(Fault(function="handleNotification", kind=FaultKind.DROP_BEFORE, times=9))
+    lab.server.faults.add(Fault(function="getBoundProfilePackage", kind=FaultKind.BPP_BIT_FLIP, value=3))
+    order = lab.order()
+    lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+    change = cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False})
+    assert change.error is not None
+    assert change.error.kind == "card-refused"
+
+
+def test_an_unanswered_question(lab: Lab) -> None:
+    """A change that waited for an answer is cancelled: the session that asked is gone."""
+    question = Question(kind=QuestionKind.CONSENT, until=now())
+    change = cut_off(lab, Kind.DOWNLOAD, at=lambda change: change.run().wait(question))
+    assert change.state is State.CANCELLED
+
+
+def test_settling_waits_for_the_card(lab: Lab) -> None:
+    """While the card is absent nothing can be said; when it comes back the change is settled."""
+    iccid = lab.install()
+    lab.stop()
+    lab.modem.vanish()
+    journal = lab.journal()
+    change = journal.changes.add(CARD, Kind.DISABLE, params={"iccid": iccid}, secrets={})
+    journal.changes.save(change.run(), notes={"iccid": iccid})
+    journal.close()
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    assert lab.engine.change(change.id).state is State.RUNNING
+    lab.modem.come_back()
+    lab.carry_out(Kind.REFRESH)
+    assert lab.engine.change(change.id).state is State.DONE
+
+
+def killed_without_card(lab: Lab, kind: Kind, **params: Any) -> Change:
+    """Have lpad killed while a change runs, and started again without its card."""
+    lab.stop()
+    lab.modem.vanish()
+    journal = lab.journal()
+    change = journal.changes.add(CARD, kind, params=params, secrets={})
+    journal.changes.save(change.run(), notes={"iccid": params.get("iccid")})
+    journal.close()
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    return change
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_settling_waits_for_so_long_and_no_longer(lab: Lab, *, again: bool) -> None:
+    """Then nobody knows what became of the change, and the error says so; a restart begins no new wait."""
+    iccid = lab.install()
+    lab.patient(absence=3)
+    change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
+    assert lab.engine.change(change.id).state is State.RUNNING
+    if again:
+        lab.patient(absence=3600)
+        lab.stop()
+        lab.start()
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "card-unreachable"
+    assert ended.error.details == {"interrupted": True, "outcome": "unknown"}
+    lab.modem.come_back()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+
+
+def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that was off beyond the limit does not give up a modem that is still starting."""
+    monkeypatch.setattr(unsettled, "STARTING", 20.0)
+    iccid = lab.install()
+    lab.patient(absence=3)
+    change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
+    lab.stop()  # and the limit passes
+    lab.until_true(lambda: TimeLimit.read(_noted(lab, change)).left(Moment.now()) == 0)
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    lab.modem.come_back()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert lab.engine.change(change.id).state is State.DONE
+
+
+def test_a_download_is_waited_for_as_long_as_it_is_tried(lab: Lab) -> None:
+    """The wait for an absent card does not end a download that was to be tried for longer."""
+    lab.patient(absence=0.2)
+    lab.stop()
+    code = lab.code(lab.order())
+    lab.modem.vanish()
+    journal = lab.journal()
+    tried: tuple[dict[str, Any], ...] = ({"retry_for": 3600}, {"when_online": True})
+    changes = [
+        journal.changes.add(CARD, Kind.DOWNLOAD, params=params, secrets={"activation_code": code})
+        for params in tried
+    ]
+    for change in changes:
+        journal.changes.save(change.run())
+    journal.close()
+    lab.start()
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
+    other = killed_without_card(lab, Kind.REFRESH)
+    assert lab.ended(other.id).state is State.FAILED
+    assert [lab.engine.change(change.id).state for change in changes] == [State.RUNNING, State.RUNNING]
+    lab.modem.come_back()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert lab.ended(changes[0].id).state is State.DONE
+
+
+def _noted(lab: Lab, change: Change) -> dict[str, Any]:
+    journal = lab.journal()
+    noted = journal.changes.private(change.id).notes[reconcile.RESTARTED]
+    journal.close()
+    assert isinstance(noted, dict)
+    return noted
+
+
+def test_reading_and_delivering_need_no_settling(lab: Lab) -> None:
+    """A refresh that was cut off is done by the start itself; a delivery can be asked for again."""
+    assert cut_off(lab, Kind.REFRESH).state is State.DONE
+    assert interrupted(cut_off(lab, Kind.DELIVER_NOTIFICATIONS))
+    assert interrupted(cut_off(lab, Kind.PROBE))
+    assert interrupted(cut_off(lab, Kind.CHECK_TRUST))

@@ -1,0 +1,44 @@
+"""Downloads and notifications where nobody but the card vouches for the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.engine.change.change import Kind
+from lpad.engine.snapshot.snapshot import Snapshot
+from lpad.engine.snapshot.trusted_issuers import card_trust
+from lpad.remote.trust.card_anchor import CardTrust
+from lpad.remote.trust.memory import TrustMemory
+from lpad.remote.trust.trust import Trust
+
+if TYPE_CHECKING:
+    from lpad.simulator.pki.pki import Pki
+
+
+def test_a_download_by_the_cards_word(lab: Lab) -> None:
+    """The first download takes one handshake more than usual, later ones and their notifications none."""
+    lab.trust = Trust(use_system_roots=False, memory=TrustMemory(lab.folder / "servers.json"))
+    lab.install()
+    counters = lab.server.counters
+    assert (counters.tcp_connects, counters.tls_handshakes) == (2, 1)
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    lab.until(lambda: lab.engine.notifications(CARD), lambda left: not left)
+    assert counters.tls_handshakes > 1
+    assert counters.tcp_connects == counters.tls_handshakes + 1
+    assert [each.event for each in lab.server.notifications][-1] == "enable"
+
+
+def test_a_forbidden_ci(lab: Lab, pki: Pki) -> None:
+    """A CI that the settings forbid vouches for nobody, though the card names it."""
+    lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
+    secrets = {"activation_code": lab.code(lab.order())}
+    change = lab.carry_out(Kind.DOWNLOAD, secrets=secrets)
+    assert change.error is not None
+    assert change.error.kind == "server-untrusted"
+    assert change.error.details["cause"] == "unknown-ca"
+
+
+def test_a_card_that_was_not_read_yet() -> None:
+    """Before a card is read, nothing is known of whom it trusts; what it said last is asked for."""
+    assert card_trust("89", [Snapshot(name="modem", transport="AT")]) == CardTrust("89", None)

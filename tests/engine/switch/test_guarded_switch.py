@@ -1,0 +1,366 @@
+"""Guarded switches: kept when all conditions are met, else taken back."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.guarding import (
+    REGISTERED,
+    THIRD,
+    enabled,
+    ended,
+    guarded,
+    guarding,
+    listening,
+    port,
+    rolled_back,
+    steps,
+    unused_port,
+)
+from engine.lab import FIRST, SECOND
+from lpad.base.errors import Conflict, InternalError
+from lpad.engine.change.change import Kind, QuestionKind, State, now
+from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
+from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.run import Answer
+from lpad.engine.switch import condition_watch as watching
+from lpad.lpa.install_policy import Asking, InstallPolicy
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour, RatRule
+from lpad.simulator.modem.personality import Notices
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.lab import Lab
+    from lpad.simulator.pki.pki import Pki
+
+ENABLE = 0xBF31
+DISALLOWED = 3
+PERMITS_PPR1 = CardBehaviour(rat=(RatRule(pprs=(1, 2), consent=False),))
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "STEADY", 0.3)
+    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
+
+
+def install_locked(lab: Lab) -> None:
+    """Install a profile that its operator forbids to disable."""
+    metadata = ProfileMetadata(
+        iccid=THIRD, name="Third", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
+    )
+    lab.policies.become(Policies(InstallPolicy(confirm=Asking.CARD)))
+    lab.install(iccid=THIRD, metadata=metadata)
+
+
+def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
+    """After a while of searching; the modem is asked, then heard."""
+    with guarding(tmp_path, pki, registers_after=1.0) as lab:
+        change = ended(lab, REGISTERED)
+        assert change.error is None, change.error
+        assert change.result == {"iccid": SECOND, "already": False, "guard": "met", "previous": FIRST}
+        assert steps(change) == ["ask-modem", "read-profiles", "enable-profile", "verify", "watch"]
+        assert change.guard is not None
+        assert change.guard.phase is Phase.KEPT
+        assert enabled(lab) == SECOND
+        asked = [line for line in lab.modem.received if line == "AT+CEREG?"]
+        assert len(asked) <= 4
+
+
+@pytest.mark.parametrize(("status", "word"), [(2, "searching"), (3, "denied")])
+def test_a_profile_that_does_not_register_is_taken_back(
+    tmp_path: Path, pki: Pki, status: int, word: str
+) -> None:
+    """The profile before is enabled, card and modem agree on it, and the error says what was seen."""
+    with guarding(tmp_path, pki, registration={SECOND: status}) as lab:
+        change = ended(lab, REGISTERED, within=2)
+        details = rolled_back(change)
+        assert details["enabled"] == details["previous"] == FIRST
+        assert details["reason"] == "time-limit"
+        assert details["unmet"] == REGISTERED
+        assert f"CEREG {status} ({word})" in str(details["seen"])
+        assert enabled(lab) == FIRST
+        assert steps(change)[-4:] == ["ask-modem", "read-profiles", "go-back", "verify"]
+        assert change.guard is not None
+        assert change.guard.phase is Phase.BACK
+        assert [each.state for each in lab.engine.snapshot("modem").profiles] == ["enabled", "disabled"]
+
+
+def test_where_nothing_was_enabled_nothing_is_afterwards(tmp_path: Path, pki: Pki) -> None:
+    """Back to none, if there was none."""
+    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
+        lab.carry_out(Kind.DISABLE, iccid=FIRST)
+        details = rolled_back(ended(lab, REGISTERED, within=1))
+        assert (details["enabled"], details["previous"]) == ("", "")
+        assert enabled(lab) is None
+
+
+def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki: Pki) -> None:
+    """The way back has the whole ladder, as the way there."""
+    with guarding(tmp_path, pki, registration={SECOND: 2}, notices=Notices.RADIO_CYCLE) as lab:
+        change = ended(lab, REGISTERED, within=8)
+        rolled_back(change)
+        assert steps(change).count("radio-cycle") == 2
+        assert lab.modem.powered
+
+
+def test_a_switch_that_does_not_come_up_is_taken_back_at_once(tmp_path: Path, pki: Pki) -> None:
+    """Such as by a card that says yes and stays as it was: no guard is awaited."""
+    with guarding(tmp_path, pki) as lab:
+        lab.card.faults.refuse(ENABLE, 0)
+        details = rolled_back(ended(lab, REGISTERED, within=300))
+        assert details["reason"] == "not-enabled"
+        assert enabled(lab) == FIRST
+
+
+def test_a_card_that_refuses_has_nothing_to_take_back(tmp_path: Path, pki: Pki) -> None:
+    """Then the change fails with the card's own reason, as without a guard."""
+    with guarding(tmp_path, pki, behaviour=PERMITS_PPR1) as lab:
+        install_locked(lab)
+        assert lab.carry_out(Kind.ENABLE, iccid=THIRD).error is None
+        change = ended(lab, REGISTERED)
+        assert change.error is not None
+        assert change.error.kind == "card-refused"
+        assert change.guard is not None
+        assert change.guard.phase is Phase.BACK
+        assert enabled(lab) == THIRD
+
+
+def test_a_profile_without_a_way_back_takes_no_guard(tmp_path: Path, pki: Pki) -> None:
+    """One whose operator forbids to disable it could not be taken back: nothing is sent."""
+    with guarding(tmp_path, pki, behaviour=PERMITS_PPR1) as lab:
+        install_locked(lab)
+        change = ended(lab, REGISTERED, iccid=THIRD)
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert "no way back" in change.error.sentence
+        assert enabled(lab) == FIRST
+
+
+def test_enabling_the_enabled_profile_puts_nothing_on_trial(tmp_path: Path, pki: Pki) -> None:
+    """It is done, whatever the guard."""
+    with guarding(tmp_path, pki, registration={FIRST: 2}) as lab:
+        change = ended(lab, REGISTERED, iccid=FIRST)
+        assert change.result == {"iccid": FIRST, "already": True}
+
+
+def test_a_modem_that_tells_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:
+    """It is said before anything is sent."""
+    with guarding(tmp_path, pki, registration_commands=()) as lab:
+        change = ended(lab, REGISTERED)
+        assert change.error is not None
+        assert "knows none of AT+CEREG" in change.error.sentence
+        assert enabled(lab) == FIRST
+
+
+def test_a_modem_still_in_the_old_network_does_not_pass(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says for a moment that it is registered, from before the switch, and then that it is not."""
+    monkeypatch.setattr(watching, "STEADY", 4.0)
+    with guarding(tmp_path, pki) as lab:
+        change = guarded(lab, REGISTERED, within=7)
+        lab.until(
+            lambda: lab.engine.change(change.id),
+            lambda seen: seen.guard is not None and "registered at home" in seen.guard.told(),
+        )
+        lab.modem.register(SECOND, 2)
+        assert "searching" in str(rolled_back(lab.ended(change.id))["seen"])
+
+
+def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, pki: Pki) -> None:
+    """As in a reader: it is said before anything is sent; a confirmation guards it all the same."""
+    with guarding(tmp_path, pki) as lab:
+        lab.stop()
+        lab.start(lab.port)  # a raw card, of which lpad is the only reader
+        change = ended(lab, REGISTERED)
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert "lpad sees no modem" in change.error.sentence
+        assert enabled(lab) == FIRST
+        change = lab.asked(guarded(lab, "confirm").id)
+        lab.engine.answer(change.id, Answer(confirm=True))
+        assert lab.ended(change.id).error is None
+
+
+def test_a_probe_that_is_reached_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
+    """Through the named interface."""
+    with guarding(tmp_path, pki) as lab, listening() as number:
+        change = ended(lab, f"tcp:127.0.0.1:{number}@lo")
+        assert change.error is None, change.error
+        assert enabled(lab) == SECOND
+
+
+def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
+    """It is tried again and again."""
+    number = unused_port()
+    with guarding(tmp_path, pki) as lab:
+        change = guarded(lab, f"tcp:127.0.0.1:{number}")
+        lab.until(
+            lambda: lab.engine.change(change.id),
+            lambda seen: seen.guard is not None and "refused" in seen.guard.told(),
+        )
+        with socket.create_server(("127.0.0.1", number)):
+            assert lab.ended(change.id).error is None
+
+
+def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> None:
+    """And its last error is told."""
+    number = unused_port()
+    with guarding(tmp_path, pki) as lab:
+        details = rolled_back(ended(lab, f"tcp:127.0.0.1:{number}@lo", within=2))
+        assert details["seen"] == f"tcp:127.0.0.1:{number}@lo: 127.0.0.1: connection refused"
+        assert enabled(lab) == FIRST
+
+
+def test_all_conditions_are_needed(tmp_path: Path, pki: Pki) -> None:
+    """Those that were met are not told of; those that were not are."""
+    number = unused_port()
+    with guarding(tmp_path, pki) as lab:
+        details = rolled_back(ended(lab, REGISTERED, f"tcp:127.0.0.1:{number}", "confirm", within=3))
+        assert details["unmet"] == f"tcp:127.0.0.1:{number}, confirm"
+
+
+def test_a_confirmation_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
+    """The change waits for it, with a question of its own kind."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm").id)
+        assert change.state is State.WAITING
+        assert change.question is not None
+        assert change.question.kind is QuestionKind.CONFIRMATION
+        assert enabled(lab) == SECOND
+        lab.engine.answer(change.id, Answer(confirm=True))
+        assert lab.ended(change.id).error is None
+
+
+def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> None:
+    """A program that knows already need not wait."""
+    with guarding(tmp_path, pki, registers_after=1.5) as lab:
+        change = lab.asked(guarded(lab, REGISTERED, "confirm").id)
+        lab.engine.answer(change.id, Answer(confirm=True))
+        assert lab.engine.change(change.id).state is State.RUNNING
+        assert lab.ended(change.id).error is None
+
+
+def test_a_no_takes_it_back_at_once(tmp_path: Path, pki: Pki) -> None:
+    """Long before the time is over."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=600).id)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        assert rolled_back(lab.ended(change.id))["reason"] == "refused"
+        assert enabled(lab) == FIRST
+
+
+def test_another_answer_does_not_fit(tmp_path: Path, pki: Pki) -> None:
+    """A confirmation is asked for, and no decision."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm").id)
+        with pytest.raises(Conflict, match="waits for another answer: confirmation"):
+            lab.engine.answer(change.id, Answer(decision="accept"))
+        lab.engine.answer(change.id, Answer(confirm=True))
+        lab.ended(change.id)
+
+
+def test_taking_the_change_back_takes_the_switch_back(tmp_path: Path, pki: Pki) -> None:
+    """The change is cancelled, and the profile before is enabled."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=600).id)
+        lab.engine.cancel(change.id)
+        change = lab.ended(change.id)
+        assert change.state is State.CANCELLED
+        assert change.error is not None
+        assert change.error.details["enabled"] == FIRST
+        assert enabled(lab) == FIRST
+
+
+def test_other_changes_wait_and_reads_do_not(tmp_path: Path, pki: Pki) -> None:
+    """Nothing alters a card whose profile is on trial; what was read last is shown meanwhile."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm").id)
+        other = lab.submit(Kind.RENAME, iccid=FIRST, nickname="old")
+        assert [each.state for each in lab.engine.snapshot("modem").profiles] == ["disabled", "enabled"]
+        assert lab.engine.change(other.id).state is State.QUEUED
+        lab.engine.answer(change.id, Answer(confirm=True))
+        assert lab.ended(other.id).error is None
+
+
+def test_where_the_profile_before_does_not_enable_the_fallback_order_is_tried(
+    tmp_path: Path, pki: Pki
+) -> None:
+    """In the settings' order; those that the card does not hold are passed over."""
+    policy = SwitchPolicy(fallback=("8900101000000000041", SECOND, THIRD))
+    with guarding(tmp_path, pki, policy=policy) as lab:
+        lab.install(iccid=THIRD, name="Third")
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.card.faults.refuse(ENABLE, DISALLOWED)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        change = lab.ended(change.id)
+        details = rolled_back(change)
+        assert details["enabled"] == THIRD
+        assert details["previous"] == FIRST
+        assert f"{FIRST}: " in str(details["failed"])
+        assert "disallowedByPolicy" in str(details["failed"])
+        assert steps(change).count("fall-back") == 1
+        assert enabled(lab) == THIRD
+
+
+def test_without_any_profile_to_go_back_to_the_new_one_stays(tmp_path: Path, pki: Pki) -> None:
+    """Better than none, and the error says what is enabled."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.card.faults.refuse(ENABLE, DISALLOWED, times=100)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        change = lab.ended(change.id)
+        assert change.error is not None
+        assert change.error.kind == "switch-stuck"
+        assert change.error.details["enabled"] == SECOND
+        assert change.guard is not None
+        assert change.guard.phase is Phase.STUCK
+
+
+def test_a_card_that_must_have_a_profile_enabled_falls_back_instead_of_to_none(
+    tmp_path: Path, pki: Pki
+) -> None:
+    """`keep_enabled` counts on the way back, too."""
+    with guarding(tmp_path, pki, policy=SwitchPolicy(fallback=(FIRST,))) as lab:
+        lab.carry_out(Kind.DISABLE, iccid=FIRST)
+        lab.stop()
+        lab.start(port(lab, policy=SwitchPolicy(fallback=(FIRST,), keep_enabled=True)))
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        assert rolled_back(lab.ended(change.id))["enabled"] == FIRST
+
+
+def test_cards_that_switch_only_with_refresh(tmp_path: Path, pki: Pki) -> None:
+    """Forth and back with a card that hides its profiles meanwhile."""
+    behaviour = CardBehaviour(profiles_hidden_during_switch=True)
+    with guarding(tmp_path, pki, behaviour=behaviour, registration={SECOND: 2}) as lab:
+        rolled_back(ended(lab, REGISTERED, within=1))
+        assert enabled(lab) == FIRST
+
+
+def test_the_events_tell_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -> None:
+    """Begun, what was seen, going back, back."""
+    with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
+        subscription = lab.engine.subscribe(lambda: None)
+        change = ended(lab, REGISTERED, within=1)
+        told = [event.data for event in subscription.take() if event.type == "guard"]
+        assert {each["id"] for each in told} == {change.id}
+        phases = list(dict.fromkeys(str(each["phase"]) for each in told))
+        assert phases == ["switching", "watching", "going-back", "back"]
+        subscription.close()
+
+
+def test_the_table_has_a_way_out_of_each_phase() -> None:
+    """Three phases go on, and the others are ends; what the table lacks is a mistake."""
+    going_on = {phase for phase, _ in TRANSITIONS}
+    assert going_on == {Phase.SWITCHING, Phase.WATCHING, Phase.GOING_BACK}
+    assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}
+    with pytest.raises(InternalError, match="knows no 'met'"):
+        Guard(requirements=(), until=now(), previous=None).after(Turn.MET)

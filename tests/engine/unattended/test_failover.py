@@ -1,0 +1,271 @@
+"""Failover: a profile that is not well for long gives way to the next one."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.guarding import REGISTERED, THIRD, enabled, listening, port, unused_port
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
+from lpad.base.condition import Condition
+from lpad.base.deadline import Deadline
+from lpad.engine.change.change import FAILOVER, Kind, State
+from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.running.run import Answer
+from lpad.engine.switch import condition_watch
+from lpad.engine.unattended.failover import TRANSITIONS, Sign, Standing
+from lpad.simulator.modem.personality import ModemPersonality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.change.change import Change
+    from lpad.engine.unattended.failover import FailoverStatus
+    from lpad.simulator.pki.pki import Pki
+
+INTERVAL = 0.2
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condition_watch, "STEADY", 0.1)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
+
+
+def rule(iccid: str, *conditions: str, lasting: float = 0.5) -> HealthRule:
+    return HealthRule(
+        iccid=iccid,
+        conditions=tuple(map(Condition.parse, conditions or (REGISTERED,))),
+        interval=INTERVAL,
+        lasting=lasting,
+    )
+
+
+def policy(*rules: HealthRule, within: float = 3, cooldown: float = 0.5) -> FailoverPolicy:
+    return FailoverPolicy(rules=rules, within=within, cooldown=cooldown)
+
+
+BOTH = policy(rule(FIRST), rule(SECOND))
+
+
+@contextmanager
+def bench(folder: Path, pki: Pki, order: FailoverPolicy, **habits: object) -> Iterator[Lab]:
+    """Make a lab with two profiles, the first enabled, and start its failover."""
+    personality = ModemPersonality(**habits)  # type: ignore[arg-type]  # passed on
+    with Lab(folder, pki, personality=personality) as lab:
+        lab.start(port(lab))
+        lab.install()
+        lab.install(iccid=SECOND, name="Second")
+        assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+        lab.stop()
+        lab.start(replace(port(lab), failover=order))
+        yield lab
+
+
+def status(lab: Lab) -> FailoverStatus:
+    found = lab.engine.failover(CARD)
+    assert found is not None
+    return found
+
+
+def stands(lab: Lab, standing: Standing) -> FailoverStatus:
+    """Return the status once it stands so."""
+    return lab.until(lambda: status(lab), lambda found: found.standing is standing)
+
+
+def asked_for(lab: Lab) -> list[Change]:
+    """The changes that failover asked for, newest first."""
+    return [change for change in lab.engine.changes() if change.origin == FAILOVER]
+
+
+def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
+    """However often it is looked at."""
+    with bench(tmp_path, pki, BOTH) as lab:
+        assert stands(lab, Standing.WELL).profile == FIRST
+        threading.Event().wait(5 * INTERVAL)
+        assert status(lab).standing is Standing.WELL
+        assert asked_for(lab) == []
+
+
+def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> None:
+    """The next one is enabled under a guard of its own health rule, as a change that says who asked."""
+    with bench(tmp_path, pki, BOTH) as lab:
+        stands(lab, Standing.WELL)
+        lab.modem.register(FIRST, 3)
+        ailing = stands(lab, Standing.AILING)
+        assert ailing.seen is not None
+        assert "CEREG 3 (denied)" in ailing.seen
+        assert ailing.since is not None
+        assert ailing.until is not None
+        stands(lab, Standing.RESTING)
+        (change,) = asked_for(lab)
+        assert change.error is None
+        assert change.params["guard"] == {"until": [REGISTERED], "within": 3}
+        assert enabled(lab) == SECOND
+        assert stands(lab, Standing.WELL).profile == SECOND
+
+
+def test_a_short_illness_changes_nothing(tmp_path: Path, pki: Pki) -> None:
+    """Only what lasts does."""
+    with bench(tmp_path, pki, policy(rule(FIRST, lasting=60), rule(SECOND))) as lab:
+        stands(lab, Standing.WELL)
+        lab.modem.register(FIRST, 2)
+        stands(lab, Standing.AILING)
+        lab.modem.register(FIRST, 1)
+        stands(lab, Standing.WELL)
+        assert asked_for(lab) == []
+
+
+def test_a_probe_tells_of_health_too(tmp_path: Path, pki: Pki) -> None:
+    """Registered, and nobody is reached: that is ill."""
+    nobody = unused_port()
+    with listening() as somebody:
+        order = policy(
+            rule(FIRST, REGISTERED, f"tcp:127.0.0.1:{nobody}@lo"),
+            rule(SECOND, f"tcp:127.0.0.1:{somebody}@lo"),
+        )
+        with bench(tmp_path, pki, order) as lab:
+            stands(lab, Standing.RESTING)
+            assert enabled(lab) == SECOND
+
+
+def test_where_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
+    """Each switch that is in vain is taken back, and the order goes on behind it after the cool-down."""
+    order = policy(rule(FIRST), rule(SECOND), rule(THIRD), within=1)
+    with bench(tmp_path, pki, order, registration={SECOND: 3}) as lab:
+        lab.install(iccid=THIRD, name="Third")
+        lab.modem.register(FIRST, 3)
+        lab.until(lambda: asked_for(lab), lambda found: len(found) == 2 and found[0].state is State.DONE)
+        tried = [str(change.params["iccid"]) for change in reversed(asked_for(lab))]
+        assert tried == [SECOND, THIRD]
+        assert asked_for(lab)[1].error is not None
+        assert enabled(lab) == THIRD
+
+
+def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
+    """Also where the new profile falls ill at once, and over a restart of lpad."""
+    order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
+    with bench(tmp_path, pki, order) as lab:
+        lab.modem.register(FIRST, 3)
+        resting = stands(lab, Standing.RESTING)
+        assert resting.until is not None
+        lab.modem.register(SECOND, 3)
+        threading.Event().wait(5 * INTERVAL)
+        lab.stop()
+        lab.start(replace(port(lab), failover=order))
+        stands(lab, Standing.RESTING)
+        threading.Event().wait(5 * INTERVAL)
+        assert len(asked_for(lab)) == 1
+
+
+def test_without_another_profile_nothing_is_done(tmp_path: Path, pki: Pki) -> None:
+    """The order names profiles that the card does not hold yet."""
+    with bench(tmp_path, pki, policy(rule(FIRST), rule(THIRD), cooldown=60)) as lab:
+        lab.modem.register(FIRST, 3)
+        stands(lab, Standing.RESTING)
+        assert asked_for(lab) == []
+        assert enabled(lab) == FIRST
+
+
+def test_a_profile_without_rule_is_not_watched(tmp_path: Path, pki: Pki) -> None:
+    """Who enables another one by hand means it; the modem is not even asked."""
+    with bench(tmp_path, pki, policy(rule(SECOND), rule(THIRD)), registration={FIRST: 3}) as lab:
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda card: card.state == "ready")
+        lab.modem.received.clear()
+        threading.Event().wait(5 * INTERVAL)
+        assert status(lab).standing is Standing.UNWATCHED
+        assert not [line for line in lab.modem.received if "REG" in line]
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
+        stands(lab, Standing.WELL)
+
+
+def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) -> None:
+    """Failover does not act while somebody's switch is under way."""
+    with bench(tmp_path, pki, BOTH, registration={SECOND: 3}) as lab:
+        stands(lab, Standing.WELL)
+        change = lab.submit(Kind.ENABLE, iccid=SECOND, guard={"until": ["confirm"], "within": 60})
+        lab.asked(change.id)
+        threading.Event().wait(8 * INTERVAL)
+        assert asked_for(lab) == []
+        lab.engine.answer(change.id, Answer(confirm=False))
+        lab.ended(change.id)
+
+
+def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:
+    """The change goes on by itself, and failover waits for it."""
+    order = policy(rule(FIRST), rule(SECOND), within=30, cooldown=3600)
+    with bench(tmp_path, pki, order, registration={SECOND: 2}) as lab:
+        lab.modem.register(FIRST, 3)
+        stands(lab, Standing.SWITCHING)
+        lab.until(lambda: asked_for(lab), lambda found: bool(found) and found[0].guard is not None)
+        lab.stop()
+        lab.start(replace(port(lab), failover=order))
+        stands(lab, Standing.SWITCHING)
+        lab.modem.register(SECOND, 1)
+        stands(lab, Standing.RESTING)
+        assert enabled(lab) == SECOND
+
+
+def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> None:
+    """It comes between the look whether to stop and the waiting: nothing else would wake the thread."""
+    with bench(tmp_path, pki, policy(rule(SECOND))) as lab:
+        stands(lab, Standing.UNWATCHED)
+        (failover,) = lab.engine._failovers._failovers.values()
+
+        class Late(threading.Event):
+            def clear(self) -> None:
+                failover.stop()
+                super().clear()
+
+        before, failover._news = failover._news, Late()
+        before.set()
+        failover.join(deadline=Deadline.after(LONG))
+        assert not failover.alive
+
+
+def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
+    """Off is the default, and costs nothing."""
+    with Lab(tmp_path, pki) as lab:
+        assert lab.engine.failover(CARD) is None
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("failover")]
+
+
+def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
+    """Once each, and not with each look."""
+    with bench(tmp_path, pki, policy(rule(FIRST), rule(SECOND), cooldown=60)) as lab:
+        stands(lab, Standing.WELL)
+        subscription = lab.engine.subscribe(lambda: None)
+        lab.modem.register(FIRST, 3)
+        stands(lab, Standing.RESTING)
+        told = [event.data["standing"] for event in subscription.take() if event.type == "failover"]
+        assert told == ["ailing", "switching", "resting"]
+        subscription.close()
+
+
+def test_every_standing_can_be_left() -> None:
+    """The table has a way out of each, and a way into each."""
+    assert {before for before, _ in TRANSITIONS} == set(Standing)
+    assert set(TRANSITIONS.values()) == set(Standing)
+    assert {sign for _, sign in TRANSITIONS} == set(Sign)
+
+
+@pytest.mark.parametrize(
+    ("tried", "installed", "following"),
+    [
+        (FIRST, {FIRST, SECOND, THIRD}, SECOND),
+        (SECOND, {FIRST, SECOND, THIRD}, THIRD),
+        (THIRD, {FIRST, SECOND, THIRD}, SECOND),
+        (FIRST, {FIRST, THIRD}, THIRD),
+        (FIRST, {FIRST}, None),
+    ],
+)
+def test_the_order_goes_round(tried: str, installed: set[str], following: str | None) -> None:
+    """Past what the card lacks and what is given up."""
+    order = policy(rule(FIRST), rule(SECOND), rule(THIRD))
+    found = order.following(tried, installed=frozenset(installed), enabled=FIRST)
+    assert (found.iccid if found else None) == following

@@ -1,0 +1,159 @@
+"""An empty card that gets its first profile unasked, where the settings say so, and never in a hurry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, FIRST, SECOND, Lab
+from lpad.base.backoff import Backoff
+from lpad.base.server_address import ServerAddress
+from lpad.engine.change.change import Change, Kind, PauseReason, State
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.unattended import first_profile
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from lpad.engine.running.held_card import CardPort
+
+
+def empty(lab: Lab, *, default: bool = True) -> CardPort:
+    address = ServerAddress.parse(lab.server.address) if default else None
+    return replace(lab.port, provision=True, default_smdp=address)
+
+
+def asked(lab: Lab) -> list[Change]:
+    """Return the changes that nobody asked for, the oldest first."""
+    return [change for change in reversed(lab.engine.changes()) if change.origin == "provision"]
+
+
+def ended(lab: Lab, *, number: int = 1) -> Change:
+    seen = lab.until(
+        lambda: asked(lab), lambda changes: len(changes) >= number and changes[number - 1].state.ended
+    )
+    return seen[number - 1]
+
+
+def offer(lab: Lab) -> None:
+    """Have the server hold an order for this card, found by its EID alone."""
+    lab.order(eid=lab.card.eid)
+
+
+def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
+    """At the first start the default SM-DP+ is asked, and what comes is enabled; all of it is a change."""
+    offer(lab)
+    lab.start(empty(lab))
+    change = ended(lab)
+    assert change.state is State.DONE, change.error
+    assert change.kind is Kind.DOWNLOAD
+    assert [(str(each.iccid), each.enabled) for each in lab.card.profiles] == [(FIRST, True)]
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert len(asked(lab)) == 1
+    assert lab.engine.provisioning(CARD) == first_profile.ProvisioningState()
+
+
+def test_it_is_off_by_default(lab: Lab) -> None:
+    """Without the setting an empty card stays empty."""
+    offer(lab)
+    lab.start(replace(empty(lab), provision=False))
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert asked(lab) == []
+    assert lab.engine.provisioning(CARD) is None
+
+
+def test_a_card_with_a_profile_is_left_alone(lab: Lab) -> None:
+    """One operational profile, enabled or not, is enough."""
+    lab.install(iccid=SECOND)
+    lab.stop()
+    offer(lab)
+    lab.start(empty(lab))
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert asked(lab) == []
+
+
+def test_without_an_address_nobody_is_asked(lab: Lab) -> None:
+    """A card that names no default SM-DP+, in settings that name none, has nobody to ask."""
+    lab.start(empty(lab, default=False))
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert asked(lab) == []
+
+
+def test_the_cards_own_address_is_asked(lab: Lab) -> None:
+    """The address in the card serves where the settings name none, as soon as it is there."""
+    offer(lab)
+    lab.start(empty(lab, default=False))
+    lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp=lab.server.address)
+    assert ended(lab).state is State.DONE
+
+
+def test_a_restart_does_not_ask_again(lab: Lab) -> None:
+    """How often was asked, and when it is next, outlives the daemon: each start is not the first."""
+    lab.start(empty(lab))
+    assert ended(lab).state is State.FAILED  # no order waits for this card
+    before = lab.engine.provisioning(CARD)
+    assert before is not None
+    assert before.attempts == 1
+    for _ in range(2):
+        lab.stop()
+        lab.start(empty(lab))
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+        assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert len(asked(lab)) == 1
+    assert lab.engine.provisioning(CARD) == before
+
+
+def test_it_asks_again_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that failed is followed by another when its time has come, and that may succeed."""
+    monkeypatch.setattr(first_profile, "BACKOFF", Backoff((0.5,)))
+    lab.start(empty(lab))
+    assert ended(lab).state is State.FAILED
+    offer(lab)
+    lab.until_true(lambda: any(each.enabled for each in lab.card.profiles))
+    done = lab.until(lambda: asked(lab), lambda changes: changes[-1].state is State.DONE)
+    assert len(done) >= 2
+
+
+def test_intervals_grow() -> None:
+    """From minutes to a day, spread so that a fleet does not ask at one moment."""
+    waits = [first_profile.BACKOFF.seconds[number] for number in range(4)]
+    assert waits == sorted(waits)
+    assert waits[-1] == 24 * 3600
+    assert len({first_profile.BACKOFF.after(9) for _ in range(5)}) > 1
+
+
+def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
+    """An attempt that finds no network is not over: it goes on when there is one, and counts once."""
+    offer(lab)
+    lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE))
+    lab.start(empty(lab))
+    lab.until(
+        lambda: asked(lab),
+        lambda seen: bool(seen and seen[0].pause and seen[0].pause.reason is PauseReason.NETWORK),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lpad.engine.worker.paused.REST", 0.0)
+        lab.engine.network_is_back()
+    assert ended(lab).state is State.DONE
+    assert len(asked(lab)) == 1
+
+
+def test_an_attempt_that_was_taken_back_is_not_repeated_at_once(lab: Lab) -> None:
+    """Who takes one back has peace until the next is due."""
+    lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE, times=99))
+    lab.start(empty(lab))
+    seen = lab.until(lambda: asked(lab), lambda found: bool(found and found[0].pause))
+    lab.engine.cancel(seen[0].id)
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    assert [change.state for change in asked(lab)] == [State.CANCELLED]
+
+
+def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
+    """The card is shown, as one for which nobody was asked yet."""
+    offer(lab)
+    lab.start(empty(lab))
+    assert ended(lab).state is State.DONE
+    engine = lab.engine
+    lab.stop()  # and the journal is closed
+    assert engine.provisioning(CARD) == first_profile.ProvisioningState()

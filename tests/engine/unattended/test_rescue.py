@@ -1,0 +1,205 @@
+"""A guarded switch that ended stuck: lpad goes on by itself until a profile that was wanted is enabled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.guarding import (
+    DISALLOWED,
+    ENABLE,
+    disabled_by_another_program,
+    enabled,
+    guarded,
+    guarding,
+    port,
+    stuck,
+)
+from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.test_full_disk import no_space
+from lpad.base.backoff import Backoff
+from lpad.engine.change.change import RESCUE, Kind, State
+from lpad.engine.change.event_hub import Hub
+from lpad.engine.journal import Journal
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.change_store import Book
+from lpad.engine.running.counters import Measures
+from lpad.engine.running.run import Answer
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.unattended import rescue
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
+
+DISABLE = 0xBF32
+THIRD = "8900101000000000033"
+NEVER = Backoff((3600.0,))
+INTERVALS = rescue.BACKOFF.seconds
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescue, "BACKOFF", Backoff((0.2,)))
+    monkeypatch.setattr(rescue, "REST", 0.2)
+
+
+def attempts(lab: Lab) -> list[Change]:
+    """Return what lpad tried by itself, the oldest first."""
+    return [change for change in reversed(lab.engine.changes()) if change.origin == RESCUE]
+
+
+def tried(lab: Lab, number: int = 1) -> list[Change]:
+    return lab.until(lambda: attempts(lab), lambda seen: len(seen) >= number and seen[number - 1].state.ended)
+
+
+def over(lab: Lab) -> None:
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.eid is not None)
+    lab.until_true(lambda: lab.engine.rescue(CARD) is None)
+
+
+def test_it_goes_on_until_the_profile_before_is_enabled(tmp_path: Path, pki: Pki) -> None:
+    """Attempt after attempt, each a change and shown; the one that succeeds is the last."""
+    with guarding(tmp_path, pki) as lab:
+        change = stuck(lab)
+        assert change.error is not None
+        assert "goes on trying" in change.error.sentence
+        assert enabled(lab) is None
+        tried(lab, 2)
+        shown = lab.engine.rescue(CARD)
+        assert shown is not None
+        assert (shown.change, shown.wanted) == (change.id, (FIRST,))
+        lab.card.faults.forget()
+        over(lab)
+        assert enabled(lab) == FIRST
+        assert [each.state for each in attempts(lab)][-1] is State.DONE
+        assert {each.kind for each in attempts(lab)} == {Kind.ENABLE}
+
+
+def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
+    """Where the profile before is still refused, those of the fallback order are tried, round after round."""
+    policy = SwitchPolicy(fallback=("8900101000000000041", THIRD), per_day=3)
+    with guarding(tmp_path, pki, policy=policy) as lab:
+        lab.install(iccid=THIRD, name="Third")
+        stuck(lab)
+        seen = tried(lab, 3)
+        assert [each.params["iccid"] for each in seen[:3]] == [FIRST, THIRD, FIRST]
+        assert {each.error.kind for each in seen[:3] if each.error} == {"card-refused"}
+
+
+def test_a_restart_is_no_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was wanted outlives lpad; its start is a good moment to try, whenever the next one was due."""
+    monkeypatch.setattr(rescue, "BACKOFF", NEVER)
+    with guarding(tmp_path, pki) as lab:
+        stuck(lab)
+        lab.stop()
+        lab.card.faults.forget()
+        lab.start()
+        over(lab)
+        assert enabled(lab) == FIRST
+        assert len(attempts(lab)) == 1
+
+
+def test_a_card_that_comes_back_is_tried_at_once(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever kept it from its profiles may have gone with the restart."""
+    monkeypatch.setattr(rescue, "BACKOFF", NEVER)
+    with guarding(tmp_path, pki) as lab:
+        stuck(lab)
+        assert lab.carry_out(Kind.REFRESH).state is State.DONE
+        assert attempts(lab) == []
+        lab.modem.once("", vanish=True)
+        assert lab.carry_out(Kind.REFRESH).state is State.FAILED
+        lab.card.faults.forget()
+        lab.modem.come_back()
+        assert lab.carry_out(Kind.REFRESH).state is State.DONE
+        over(lab)
+        assert enabled(lab) == FIRST
+
+
+def test_somebodys_own_switch_ends_it(tmp_path: Path, pki: Pki) -> None:
+    """Who enables a profile, the one that was not kept too, or wants none, has decided."""
+    with guarding(tmp_path, pki) as lab:
+        stuck(lab)
+        assert lab.carry_out(Kind.DISABLE, iccid=SECOND).state is State.DONE
+        over(lab)
+        count = len(attempts(lab))
+        assert lab.carry_out(Kind.REFRESH).state is State.DONE
+        assert len(attempts(lab)) == count
+        assert enabled(lab) is None
+
+
+def test_none_is_wanted_where_none_was(tmp_path: Path, pki: Pki) -> None:
+    """A card that had no profile enabled before is to have none: the profile on trial is disabled."""
+    with guarding(tmp_path, pki) as lab:
+        assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
+        lab.card.faults.refuse(DISABLE, DISALLOWED, times=1000)
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        assert lab.ended(change.id).error is not None
+        assert tried(lab)[0].kind is Kind.DISABLE
+        assert enabled(lab) == SECOND
+        lab.card.faults.forget()
+        over(lab)
+        assert enabled(lab) is None
+
+
+def test_what_the_card_does_not_hold_is_not_tried(tmp_path: Path, pki: Pki) -> None:
+    """A profile that somebody deletes is wanted no more; without any there is nothing to try."""
+    with guarding(tmp_path, pki) as lab:
+        stuck(lab)
+        assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
+        over(lab)
+
+
+def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pki) -> None:
+    """With `keep_enabled`, nothing enabled before and no order, the new one stays, as the error says."""
+    with guarding(tmp_path, pki) as lab:
+        assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
+        lab.stop()
+        lab.start(port(lab, policy=SwitchPolicy(keep_enabled=True)))
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        change = lab.ended(change.id)
+        assert change.error is not None
+        assert "enable another by hand" in change.error.sentence
+        assert lab.engine.rescue(CARD) is None
+
+
+def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
+    """What can't be written down is not begun, and not forgotten either."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
+        disabled_by_another_program(lab, SECOND)
+        with no_space():
+            lab.engine.answer(change.id, Answer(confirm=False))
+            assert lab.ended(change.id).error is not None
+            lab.until_true(lambda: lab.engine.rescue(CARD) is not None)
+            assert attempts(lab) == []
+        lab.card.faults.forget()
+        lab.stop()
+        lab.start()
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+        lab.until_true(lambda: enabled(lab) == FIRST)
+
+
+def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
+    """What is shown of a card does not fail with what the journal would tell."""
+    journal = Journal(tmp_path / "journal.db")
+    hub = Hub()
+    book = Book(journal, hub, Measures())
+    journal.close()
+    shown = rescue.Rescue(CARD, book=book, journal=journal, hub=hub, submit=lambda _change: None)
+    assert shown.state("89049032000000000000000000000105") is None
+
+
+def test_intervals_grow() -> None:
+    """From half a minute to an hour, after each round through the order."""
+    assert INTERVALS[0] == 30
+    assert list(INTERVALS) == sorted(INTERVALS)
+    assert INTERVALS[-1] == 3600

@@ -1,0 +1,152 @@
+"""A card that the settings lead to twice is served once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, Lab
+from lpad.base.errors import CardServed
+from lpad.card.at.csim import open_csim_link
+from lpad.engine.change.change import Kind, State
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.worker.card_ownership import Claimant, Claims
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.engine.running.held_card import CardPort
+
+OTHER = "reader"
+EID = "89049032123451234512345678901235"
+
+
+@pytest.fixture
+def other(lab: Lab) -> Iterator[CardPort]:
+    """Another way to the same card."""
+    path = str(lab.folder / "other-tty")
+    with PtyModem(lab.card, path=path):
+        yield replace(lab.port, name=OTHER, open_link=lambda _deadline: open_csim_link(path))
+
+
+def state(lab: Lab, name: str, wanted: CardState) -> None:
+    lab.until(lambda: lab.engine.snapshot(name).state, lambda seen: seen is wanted)
+
+
+def served(lab: Lab) -> None:
+    """Wait until the first has the card and rests: two who read at once may spoil each other's answers."""
+    state(lab, CARD, CardState.READY)
+    lab.until_true(lambda: lab.card.open_channels == ())
+
+
+def refused_as_served(lab: Lab) -> None:
+    """Wait until the second way is refused; before, the card may say that the first one's session is open."""
+    seen = lab.until(
+        lambda: lab.engine.snapshot(OTHER),
+        lambda seen: seen.error is not None and seen.error.kind == "card-served",
+    )
+    assert seen.state is CardState.FAULTY
+    assert seen.error is not None
+    assert seen.error.details == {"served_as": CARD}
+
+
+def test_the_first_has_the_card() -> None:
+    """Whoever comes second is refused with the name of the first, as often as it asks."""
+    claims, told = Claims(), list[str]()
+    one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
+    claims.claim(EID, one)
+    claims.claim(EID, one)
+    for _ in range(2):
+        with pytest.raises(CardServed, match="already served as 'one'") as refused:
+            claims.claim(EID, two)
+        assert refused.value.details == {"served_as": "one"}
+    claims.release(one)
+    assert told == ["two"]
+    claims.claim(EID, two)
+    claims.release(one)
+    with pytest.raises(CardServed):
+        claims.claim(EID, one)
+
+
+def test_who_serves_another_card_lets_the_first_go() -> None:
+    """A card that was swapped is free for whoever reaches it now; one who went away is told nothing."""
+    claims, told = Claims(), list[str]()
+    one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
+    claims.claim(EID, one)
+    with pytest.raises(CardServed):
+        claims.claim(EID, two)
+    claims.claim(EID[::-1], one)
+    assert told == ["two"]
+    claims.claim(EID, two)
+    with pytest.raises(CardServed):
+        claims.claim(EID, one)
+    claims.leave(one)
+    claims.release(two)
+    assert told == ["two"]
+
+
+def test_who_waits_goes_on_waiting_while_it_cannot_reach_the_card() -> None:
+    """One that meets something else meanwhile is told all the same; one that has left is not."""
+    claims, told = Claims(), list[str]()
+    one, two, three = (
+        Claimant(name, lambda name=name: told.append(name))  # type: ignore[misc]  # name is bound
+        for name in ("one", "two", "three")
+    )
+    claims.claim(EID, one)
+    for each in (two, three):
+        with pytest.raises(CardServed):
+            claims.claim(EID, each)
+    claims.release(two)
+    claims.leave(three)
+    claims.release(one)
+    assert told == ["two"]
+
+
+def test_two_of_one_name_are_two() -> None:
+    """A worker that ends late takes nothing from the one that was hired in its place."""
+    claims = Claims()
+    before, after = (Claimant("one", lambda: None) for _ in range(2))
+    claims.claim(EID, before)
+    with pytest.raises(CardServed):
+        claims.claim(EID, after)
+    claims.release(before)
+    claims.claim(EID, after)
+    claims.release(before)
+    with pytest.raises(CardServed):
+        claims.claim(EID, before)
+
+
+def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None:
+    """The second says whose it is, its changes fail for that reason, and notifications leave once."""
+    first = lab.port
+    lab.start(first)
+    served(lab)
+    lab.engine.become([first, other])
+    refused_as_served(lab)
+    refused = lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id)
+    assert refused.error is not None
+    assert refused.error.kind == "card-served"
+    lab.install()
+    lab.until_true(lambda: lab.engine.notifications(CARD) == [])
+    assert [each.duplicate for each in lab.server.notifications] == [False, False]
+    served(lab)
+    refused = lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id)
+    assert refused.error is not None
+    assert refused.error.kind == "card-served"
+    refused_as_served(lab)
+
+
+def test_the_second_serves_the_card_when_the_first_can_not(lab: Lab, other: CardPort) -> None:
+    """A card whose modem is gone is taken over by whoever reaches it otherwise, at once."""
+    first = lab.port
+    lab.start(first)
+    served(lab)
+    lab.engine.become([first, other])
+    refused_as_served(lab)
+    lab.modem.close()
+    assert lab.carry_out(Kind.REFRESH).state is State.FAILED
+    state(lab, OTHER, CardState.READY)
+    assert lab.engine.snapshot(CARD).state is CardState.ABSENT

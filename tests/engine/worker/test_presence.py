@@ -1,0 +1,48 @@
+"""When an absent card is looked for again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lpad.engine.worker import presence
+from lpad.engine.worker.presence import Lookout
+
+LATER = 3600.0
+
+
+@pytest.fixture
+def looking(monkeypatch: pytest.MonkeyPatch) -> Lookout:
+    """A lookout that is in the middle of its first look, and puts off the second by an hour, or two."""
+    monkeypatch.setattr(presence, "REOPENING", (LATER, 2 * LATER))
+    looking = Lookout()
+    looking.begins()
+    return looking
+
+
+def due_in(looking: Lookout) -> float:
+    assert looking.looks_at is not None
+    return looking.looks_at - time.monotonic()
+
+
+def test_without_news_the_next_look_is_put_off(looking: Lookout) -> None:
+    """A card that can't be reached is not asked again and again."""
+    looking.missed()
+    assert LATER / 2 < due_in(looking) <= LATER
+
+
+def test_news_while_a_look_goes_on_are_not_lost(looking: Lookout) -> None:
+    """A port that is free in the very moment in which it was refused is looked at again at once, and once."""
+    looking.look_now()
+    looking.missed()
+    assert due_in(looking) <= 0
+    looking.begins()
+    looking.missed()
+    assert due_in(looking) > LATER / 2
+
+
+def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Lookout) -> None:
+    """Each look may come between that worker's commands, and it tells when it lets go."""
+    looking.missed(served=True)
+    assert due_in(looking) > LATER

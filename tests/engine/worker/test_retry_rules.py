@@ -1,0 +1,363 @@
+"""Downloads that meet what passes: tried again by class of error, across restarts, never twice installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.lab import CARD, FIRST, Lab
+from lpad.base.backoff import Backoff
+from lpad.base.errors import (
+    CardMalformed,
+    CardRefused,
+    CardUnreachable,
+    ClockNotSet,
+    JournalUnavailable,
+    LpadError,
+    ServerMalformed,
+    ServerRefused,
+    ServerUnreachable,
+    ServerUntrusted,
+)
+from lpad.engine.change.change import Change, Kind, PauseReason, State, now
+from lpad.engine.environment.clock import Clock
+from lpad.engine.environment.environment import Surroundings
+from lpad.engine.worker import paused, retry_rules
+from lpad.engine.worker.retry_rules import BACKOFF, Course, course_of, retry_after
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.engine.journal import StoredNotification
+
+AUTHENTICATE_STEP = "authenticate-client"
+INITIATE, AUTHENTICATE, GET = "initiateAuthentication", "authenticateClient", "getBoundProfilePackage"
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let attempts follow one another at once."""
+    at_once: Mapping[Course, Backoff] = {course: Backoff((0.01,)) for course in BACKOFF}
+    monkeypatch.setattr(retry_rules, "BACKOFF", at_once)
+    monkeypatch.setattr(paused, "REST", 0.0)
+
+
+@pytest.fixture
+def patient(lab: Lab) -> Lab:
+    """A lab whose downloads are tried for an hour."""
+    lab.patient(retry=3600)
+    return lab
+
+
+def download(lab: Lab, **params: Any) -> Change:
+    made = lab.order()
+    return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(made)}, **params)
+
+
+def paused_for(lab: Lab, change: Change, reason: PauseReason) -> Change:
+    return lab.until(
+        lambda: lab.engine.change(change.id),
+        lambda seen: seen.state.ended or (seen.pause is not None and seen.pause.reason is reason),
+    )
+
+
+def fault(
+    lab: Lab, function: str, kind: FaultKind, value: str | int | None = None, *, times: int = 1
+) -> None:
+    lab.server.faults.add(Fault(function=function, kind=kind, value=value, times=times))
+
+
+@pytest.mark.parametrize(
+    ("error", "course"),
+    [
+        (ServerUnreachable("no route"), Course.NETWORK),
+        (ServerUnreachable("503", http_status=503), Course.SERVER),
+        (ServerUnreachable("404", retryable=False, http_status=404), Course.STOP),
+        (ServerRefused("not released", remedy="retry"), Course.SERVER),
+        (ServerRefused("unknown transaction", remedy="restart-session"), Course.ANEW),
+        (ServerRefused("wrong code", remedy="confirmation-code"), Course.STOP),
+        (ServerRefused("matching ID", remedy="permanent"), Course.STOP),
+        (ServerMalformed("a web page", retryable=True), Course.GARBLED),
+        (ServerMalformed("contradicts itself"), Course.STOP),
+        (ServerUntrusted("CA", cause="unknown-ca"), Course.STOP),
+        (ServerUntrusted("1970", cause="clock-not-set"), Course.TIME),
+        (ServerUntrusted("dates", cause="certificate-not-yet-valid"), Course.STOP),
+        (ClockNotSet("1970"), Course.TIME),
+        (JournalUnavailable("full"), Course.JOURNAL),
+        (CardUnreachable("gone"), Course.CARD),
+        (CardRefused("interrupted", reason="installFailedDueToInterruption"), Course.CARD),
+        (CardRefused("full", reason="installFailedDueToInsufficientMemoryForProfile"), Course.STOP),
+        (CardRefused("session", reason="noSessionContext"), Course.ANEW),
+        (CardMalformed("rubbish"), Course.STOP),
+    ],
+)
+def test_each_class_of_error_has_its_course(error: LpadError, course: Course) -> None:
+    """Network and server pass, sessions begin anew, and what only people can mend ends at once."""
+    assert course_of(error) is course
+
+
+def test_dates_are_doubted_while_nobody_has_told_the_time() -> None:
+    """A certificate that seems to be of tomorrow is waited for where no time server set the clock."""
+    error = ServerUntrusted("dates", cause="certificate-not-yet-valid")
+    assert course_of(error, synchronised=False) is Course.TIME
+
+
+def test_patience_has_an_end() -> None:
+    """Waits add up to `retry_for` at most; a download for when there is a network has no such end."""
+    change = Change(
+        id=1, euicc=CARD, kind=Kind.DOWNLOAD, params={"retry_for": 60}, created_at=now(), state=State.RUNNING
+    )
+    error = ServerUnreachable("no route")
+    notes: dict[str, Any] = {}
+    attempts = 0
+    while (retry := retry_after(change, error, notes=notes)) is not None:
+        notes |= retry.notes
+        attempts += 1
+    assert 2 < attempts < 10
+    assert notes["waited"] <= 60
+    endless = Change(
+        id=1,
+        euicc=CARD,
+        kind=Kind.DOWNLOAD,
+        params={"when_online": True},
+        created_at=now(),
+        state=State.RUNNING,
+    )
+    assert retry_after(endless, error, notes={"waited": 1e9}) is not None
+    assert retry_after(endless, ServerRefused("no", remedy="permanent"), notes={}) is None
+
+
+def test_a_card_is_waited_for_as_long_as_all_is() -> None:
+    """A card that never comes back ends the download in the end; one that comes leaves it the rest."""
+    change = Change(
+        id=1, euicc=CARD, kind=Kind.DOWNLOAD, params={"retry_for": 60}, created_at=now(), state=State.RUNNING
+    )
+    gone = CardUnreachable("gone")
+    first = retry_after(change, gone, notes={}, card_there=False)
+    assert first is not None
+    assert first.pause.retry_at is not None
+    assert round((first.pause.retry_at - first.pause.since).total_seconds()) == 60
+    long_ago = first.notes | {"without_card_since": now().timestamp() - 61}
+    assert retry_after(change, gone, notes=long_ago, card_there=False) is None
+    set_meanwhile = first.notes | {"without_card_since": 0.0}
+    assert retry_after(change, gone, notes=set_meanwhile, card_there=False) is not None
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(
+    ("function", "kind", "value"),
+    [
+        (INITIATE, FaultKind.DROP_BEFORE, None),
+        (INITIATE, FaultKind.HTTP_STATUS, 500),
+        (AUTHENTICATE, FaultKind.DROP_AFTER, None),
+        (AUTHENTICATE, FaultKind.REFUSE, "8.2/3.7"),
+        (AUTHENTICATE, FaultKind.REFUSE, "8.10.1/3.9"),
+        (INITIATE, FaultKind.BODY_HTML, None),
+        (AUTHENTICATE, FaultKind.BODY_MALFORMED, None),
+        (GET, FaultKind.BODY_EMPTY, None),
+        (GET, FaultKind.HTTP_STATUS, 503),
+        (GET, FaultKind.DROP_BEFORE, None),
+        (GET, FaultKind.REFUSE, "8.10.1/3.9"),
+    ],
+)
+def test_what_passes_is_tried_again(
+    patient: Lab, function: str, kind: FaultKind, value: str | int | None
+) -> None:
+    """A download that met it goes on by itself with a new session, and installs its profile once."""
+    fault(patient, function, kind, value)
+    change = patient.ended(download(patient).id)
+    assert change.state is State.DONE, change.error
+    assert change.attempts == 1
+    assert [str(profile.iccid) for profile in patient.card.profiles] == [FIRST]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_session_is_begun_anew_once(patient: Lab) -> None:
+    """A server that forgets each session is told so once, and the second time it is the end."""
+    fault(patient, GET, FaultKind.REFUSE, "8.10.1/3.9", times=9)
+    change = patient.ended(download(patient).id)
+    assert change.state is State.FAILED
+    assert change.attempts == 1
+
+
+def test_a_refusal_for_good_ends_at_once(patient: Lab) -> None:
+    """The sentence says what helps, and nothing is tried again."""
+    fault(patient, AUTHENTICATE, FaultKind.REFUSE, "8.2.6/3.8")
+    change = patient.ended(download(patient).id)
+    assert change.attempts == 0
+    assert change.error is not None
+    assert "activation code" in change.error.sentence
+
+
+def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
+    """While it backs off, other changes are carried out; its next try and last error are shown."""
+    fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503, times=99)
+    change = paused_for(patient, download(patient), PauseReason.SERVER)
+    assert change.state is State.WAITING
+    assert change.question is None
+    assert change.pause is not None
+    assert change.pause.retry_at is not None
+    assert change.pause.error.kind == "server-unreachable"
+    assert patient.carry_out(Kind.REFRESH).state is State.DONE
+    assert patient.engine.cancel(change.id).state is State.CANCELLED
+    assert patient.engine.change(change.id).pause is None
+
+
+def test_a_waiting_download_survives_restarts(patient: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its order, code and number of attempts are on the disk; after the restart it goes on when it is due."""
+    fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503)
+    monkeypatch.setattr(retry_rules, "BACKOFF", {course: Backoff((1.0,)) for course in BACKOFF})
+    waiting = paused_for(patient, download(patient), PauseReason.SERVER)
+    patient.stop()
+    change = patient.ended(patient.start().change(waiting.id).id)
+    assert (change.state, change.attempts) == (State.DONE, 1)
+    assert [str(profile.iccid) for profile in patient.card.profiles] == [FIRST]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_network_that_comes_ends_the_wait(patient: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download for when there is a network waits for news of one, however long, and not for its turn."""
+    monkeypatch.setattr(retry_rules, "BACKOFF", {course: Backoff((3600,)) for course in BACKOFF})
+    fault(patient, INITIATE, FaultKind.DROP_BEFORE)
+    change = paused_for(patient, download(patient, when_online=True), PauseReason.NETWORK)
+    assert change.state is State.WAITING
+    patient.engine.network_is_back()
+    assert patient.ended(change.id).state is State.DONE
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
+    """A port that went in the middle is waited for; then the download goes on, and ends with one profile."""
+    order = patient.order(size=20000)
+    change = patient.submit(Kind.DOWNLOAD, secrets={"activation_code": patient.code(order)})
+    patient.until(
+        lambda: patient.engine.change(change.id), lambda seen: seen.progress is not None or seen.state.ended
+    )
+    patient.modem.vanish()
+    waiting = paused_for(patient, change, PauseReason.CARD)
+    assert waiting.state is State.WAITING
+    assert waiting.pause is not None
+    assert waiting.pause.retry_at is not None  # when it would be the end
+    assert (waiting.pause.retry_at - waiting.pause.since).total_seconds() > 3000
+    patient.modem.come_back()
+    patient.card.reset()
+    patient.carry_out(Kind.REFRESH)
+    assert patient.ended(change.id).state is State.DONE
+    assert [str(profile.iccid) for profile in patient.card.profiles] == [FIRST]
+
+
+def cut_off(lab: Lab, notes: dict[str, Any], **params: Any) -> Change:
+    """Write down a download as a daemon leaves it that is killed, start again, and return it settled."""
+    order = lab.order()
+    lab.stop()
+    journal = lab.journal()
+    secrets = {"activation_code": lab.code(order)}
+    change = journal.changes.add(CARD, Kind.DOWNLOAD, params={"retry_for": 3600, **params}, secrets=secrets)
+    journal.changes.save(change.run(), notes=notes)
+    journal.close()
+    lab.start()
+    return lab.ended(change.id)
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(
+    "notes", [{}, {"sessions": 1}, {"sessions": 1, "iccid": FIRST, "held_before": False, "last_number": -1}]
+)
+def test_cut_off_before_the_card_answered(patient: Lab, notes: dict[str, Any]) -> None:
+    """A download that was cut off without a trace on the card is carried out with a new session."""
+    change = cut_off(patient, notes)
+    assert change.state is State.DONE, change.error
+    assert [str(profile.iccid) for profile in patient.card.profiles] == [FIRST]
+
+
+def test_cut_off_after_the_card_installed(patient: Lab) -> None:
+    """A profile that is there was installed: no server is asked again, and what was wanted of it is done."""
+    patient.install()
+    change = cut_off(
+        patient, {"iccid": FIRST, "held_before": False, "last_number": -1, "sessions": 1}, enable=True
+    )
+    assert change.state is State.DONE
+    assert change.result is not None
+    assert change.result["settled"] is True
+    assert change.result["enabled"] is True
+    assert [profile.enabled for profile in patient.card.profiles] == [True]
+
+
+def test_cut_off_after_the_card_refused(patient: Lab) -> None:
+    """The card's own word in its list decides: what it refused for good is not tried again."""
+    patient.install()
+    patient.carry_out(Kind.DELETE, iccid=FIRST)
+    fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
+    fault(patient, GET, FaultKind.BPP_BIT_FLIP, 3)
+    order = patient.order()
+    refused = patient.carry_out(Kind.DOWNLOAD, secrets={"activation_code": patient.code(order)})
+    assert refused.error is not None
+    assert refused.error.kind == "card-refused"
+    last = max(each.seq for each in installations(patient)) - 1
+    notes = {"iccid": FIRST, "held_before": False, "last_number": last, "sessions": 1}
+    change = cut_off(patient, notes)
+    assert change.error is not None
+    assert change.error.kind == "card-refused"
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_the_card_said_of_an_earlier_attempt_counts_no_more(patient: Lab) -> None:
+    """An old refusal in the card's list doesn't end the attempt that came after it."""
+    fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
+    fault(patient, GET, FaultKind.BPP_BIT_FLIP, 3)
+    order = patient.order()
+    patient.carry_out(Kind.DOWNLOAD, secrets={"activation_code": patient.code(order)})
+    last = max(each.seq for each in installations(patient))
+    change = cut_off(patient, {"iccid": FIRST, "held_before": False, "last_number": last})
+    assert change.state is State.DONE, change.error
+
+
+def test_one_that_ends_the_daemon_each_time_is_judged_in_the_end(patient: Lab) -> None:
+    """A download is not taken up for ever: after some restarts it fails, and says so."""
+    change = cut_off(patient, {"restarts": 10, "sessions": 1})
+    assert change.state is State.FAILED
+    assert change.error is not None
+    assert change.error.details == {"interrupted": True}
+    assert patient.card.profiles == ()
+
+
+def test_stopped_in_the_middle(patient: Lab) -> None:
+    """A download that lpad's own end takes back goes on after the next start, as after a power cut."""
+    order = patient.order()
+    secrets = {"activation_code": patient.code(order)}
+    fault(patient, AUTHENTICATE, FaultKind.DELAY, 1)
+    change = patient.submit(Kind.DOWNLOAD, secrets=secrets)
+    patient.until(
+        lambda: patient.engine.change(change.id),
+        lambda seen: seen.step == AUTHENTICATE_STEP or seen.state.ended,
+    )
+    patient.stop()
+    journal = patient.journal()
+    left = journal.changes.get(change.id)
+    journal.close()
+    assert left.pause is not None
+    assert left.pause.reason is PauseReason.RESTART
+    patient.start()
+    assert patient.ended(change.id).state is State.DONE
+
+
+def test_without_a_clock_a_download_waits(patient: Lab) -> None:
+    """A board that doesn't know the time says so and tries no server; once the clock is set it goes on."""
+    clock = Clock(unset_before=now().timestamp() + 3600)
+    patient.surroundings = Surroundings(clock=clock)
+    change = paused_for(patient, download(patient), PauseReason.TIME)
+    assert change.state is State.WAITING
+    assert change.pause is not None
+    assert (change.pause.error.kind, change.pause.retry_at) == ("clock-not-set", None)
+    clock._unset_before = 0.0
+    clock._on_set()
+    assert patient.ended(change.id).state is State.DONE
+
+
+def installations(lab: Lab) -> list[StoredNotification]:
+    """Return the copies of what the card said of installations."""
+    return lab.until(
+        lambda: [each for each in lab.engine.notifications(CARD) if each.event == "install"], bool
+    )

@@ -1,0 +1,109 @@
+"""What keeps a worker and its changes going, whatever happens: bugs, callers gone wild, other settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from engine.lab import CARD, Lab
+from lpad.base.errors import JournalUnavailable, TooManyChanges
+from lpad.engine.change.change import Kind, State
+from lpad.engine.running.change_store import Book
+from lpad.engine.snapshot import reading
+from lpad.engine.snapshot.snapshot import CardState
+from lpad.engine.worker.change_queue import LONGEST_QUEUE
+
+if TYPE_CHECKING:
+    from lpad.engine.journal import Private
+
+SECRET = "SECRET-MATCHING-ID"
+
+
+def _fails(*_: object, **__: object) -> NoReturn:
+    raise ValueError(f"bad luck with {SECRET}")
+
+
+def _ready(lab: Lab) -> None:
+    lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+
+
+def test_a_change_ends_though_the_card_cant_be_read_any_more(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in lpad, met again when the card is read afterwards, ends the change and names no secret."""
+    _ready(lab)
+    with monkeypatch.context() as broken:
+        broken.setattr(reading, "read_card", _fails)
+        broken.setattr(reading, "read_profiles", _fails)
+        change = lab.carry_out(Kind.ENABLE, iccid="8900101000000000017")
+    assert change.error is not None
+    assert change.error.kind == "internal-error"
+    assert SECRET not in change.error.sentence
+    error = lab.engine.snapshot(CARD).error
+    assert error is None or SECRET not in error.sentence
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+
+
+def test_a_queue_has_an_end(lab: Lab) -> None:
+    """A caller gone wild is refused before memory and disk are full; later others are let in again."""
+    _ready(lab)
+    order = lab.order()
+    asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
+    lab.asked(asked.id)
+    changes = [lab.submit(Kind.REFRESH) for _ in range(LONGEST_QUEUE)]
+    with pytest.raises(TooManyChanges, match="queued already") as caught:
+        lab.submit(Kind.REFRESH)
+    assert caught.value.retryable
+    assert len(lab.engine.changes()) == LONGEST_QUEUE + 1
+    for change in changes:
+        lab.engine.cancel(change.id)
+    lab.submit(Kind.REFRESH)
+
+
+def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
+    """They would stay for ever, their secrets with them, or be carried out when nobody expects it."""
+    journal = lab.journal()
+    change = journal.changes.add("gone", Kind.DOWNLOAD, params={}, secrets={"activation_code": "x"})
+    journal.close()
+    _ready(lab)
+    ended = lab.engine.change(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "not-found"
+    assert "gone" in ended.error.sentence
+
+
+def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
+    """Of two changes that were cut off, both end, though settling the first meets a mistake in lpad."""
+    journal = lab.journal()
+    first = journal.changes.add(CARD, Kind.ENABLE, params={}, secrets={})  # without its ICCID
+    second = journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={})
+    for change in (first, second):
+        journal.changes.save(change.run())
+    journal.close()
+    _ready(lab)
+    assert lab.ended(first.id).state is State.FAILED
+    assert lab.ended(second.id).state is State.DONE
+
+
+def test_what_cant_be_read_just_now_is_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails for a while, on one change, loses neither that one nor those behind it."""
+    journal = lab.journal()
+    first, second = (journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={}) for _ in range(2))
+    for change in (first, second):
+        journal.changes.save(change.run())
+    journal.close()
+    whole = Book.private
+    troubles = [JournalUnavailable("a bad sector")]
+
+    def private(book: Book, change_id: int) -> Private:
+        if change_id == first.id and troubles:
+            raise troubles[0]
+        return whole(book, change_id)
+
+    monkeypatch.setattr(Book, "private", private)
+    assert lab.ended(second.id).state is State.DONE
+    assert not lab.engine.change(first.id).state.ended
+    troubles.clear()
+    lab.engine._workforce.of(CARD).adopt()  # as when the journal can be used again
+    assert lab.ended(first.id).state is State.DONE

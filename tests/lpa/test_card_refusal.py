@@ -1,0 +1,56 @@
+"""What a card's refusal means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.codec.messages.authentication import AuthenticateError
+from lpad.codec.messages.card import EuiccMemoryResetResult
+from lpad.codec.messages.download import CancelSessionError, DownloadError
+from lpad.codec.messages.installation import InstallationError
+from lpad.codec.messages.notifications import NotificationSentResult
+from lpad.codec.messages.profiles import (
+    DeleteProfileResult,
+    DisableProfileResult,
+    EnableProfileResult,
+    ProfileInfoListError,
+    SetNicknameResult,
+)
+from lpad.lpa.card_refusal import refused
+
+if TYPE_CHECKING:
+    from lpad.codec.messages.result import ResultCode
+
+FAMILIES = [
+    AuthenticateError,
+    CancelSessionError,
+    DeleteProfileResult,
+    DisableProfileResult,
+    DownloadError,
+    EnableProfileResult,
+    EuiccMemoryResetResult,
+    InstallationError,
+    NotificationSentResult,
+    ProfileInfoListError,
+    SetNicknameResult,
+]
+LATER = range(17, 33)  # of v3: whoever meets them reads their name in the sentence
+
+
+@pytest.mark.parametrize(
+    "code",
+    [code for family in FAMILIES for code in family if code not in LATER and code.reason != "ok"],
+    ids=repr,
+)
+def test_every_reason_has_its_sentence(code: ResultCode) -> None:
+    """A reason of version 2 is explained in words of its own, not in those for unknown ones."""
+    assert "only later or other specifications" not in refused("ES10", code).sentence
+
+
+def test_a_reason_of_a_later_version_is_named() -> None:
+    """The name and number are told where there are no words of our own."""
+    error = refused("ES10b.LoadBoundProfilePackage", InstallationError.LPR_NOT_SUPPORTED)
+    assert "(lprNotSupported, 23)" in error.sentence
+    assert error.kind == "card-refused"

@@ -1,0 +1,94 @@
+"""Policy rules against the card's table."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.codec.messages.metadata import OperatorId
+from lpad.codec.messages.rules import AuthorisationRule
+from lpad.lpa.policy_rules import PolicyVerdict, judge
+
+
+def operator(mcc_mnc: str, gid1: bytes | None = b"", gid2: bytes | None = b"") -> OperatorId:
+    """A pattern; the digits in the order of TS 24.008: MCC 2, MCC 1, MNC 3, MCC 3, MNC 2, MNC 1."""
+    return OperatorId(bytes.fromhex(mcc_mnc), gid1, gid2)
+
+
+def row(
+    *operators: OperatorId, rules: tuple[str, ...] = ("ppr1", "ppr2"), consent: bool = False
+) -> AuthorisationRule:
+    return AuthorisationRule(pprs=rules, allowed_operators=operators, consent_required=consent)
+
+
+ANY = operator("EEEEEE")
+OWNER = OperatorId(bytes.fromhex("00F110"))  # MCC 001, MNC 01
+ALLOWED = PolicyVerdict()
+FORBIDDEN = PolicyVerdict(forbidden=("ppr1",))
+CONSENT = PolicyVerdict(needing_consent=("ppr1",))
+
+
+@pytest.mark.parametrize(
+    ("table", "verdict"),
+    [
+        ([], FORBIDDEN),
+        ([row(ANY)], ALLOWED),
+        ([row(ANY, consent=True)], CONSENT),
+        ([row(ANY, rules=("ppr2",))], FORBIDDEN),
+        ([row(operator("00F110"))], ALLOWED),
+        ([row(operator("00FE10"))], ALLOWED),
+        ([row(operator("00F1E0"))], ALLOWED),
+        ([row(operator("00E1E0"))], ALLOWED),
+        ([row(operator("00F120"))], FORBIDDEN),
+        ([row(operator("00F120"), ANY)], ALLOWED),
+        ([row(operator(""))], FORBIDDEN),
+        ([row(operator("00F110"), consent=True), row(ANY)], CONSENT),
+        ([row(operator("00F120")), row(ANY, consent=True)], CONSENT),
+        ([row(ANY, rules=("ppr2",)), row(ANY, rules=("ppr1",), consent=True)], CONSENT),
+    ],
+)
+def test_the_first_fitting_row_decides(table: list[AuthorisationRule], verdict: PolicyVerdict) -> None:
+    """Rows are tried in order; E stands for any digit, the missing third digit of an MNC included."""
+    assert judge(("ppr1",), OWNER, table=table) == verdict
+
+
+@pytest.mark.parametrize(
+    ("pattern", "group", "fits"),
+    [
+        (b"", None, True),
+        (b"", b"\x01", True),
+        (b"\x01", b"\x01", True),
+        (b"\x01", b"\x02", False),
+        (b"\x01", None, False),
+        (None, None, True),
+        (None, b"", True),
+        (None, b"\x01", False),
+    ],
+)
+@pytest.mark.parametrize("which", ["gid1", "gid2"])
+def test_group_identifiers(pattern: bytes | None, group: bytes | None, fits: bool, which: str) -> None:  # noqa: FBT001  a table's column
+    """An empty pattern is any group, a missing one means that the owner has none."""
+    table = [row(operator("EEEEEE", **{which: pattern}))]
+    owner = OperatorId(OWNER.mcc_mnc, **{which: group})
+    assert (judge(("ppr1",), owner, table=table) == ALLOWED) is fits
+
+
+@pytest.mark.parametrize("owner", [None, OperatorId(b""), operator("EEEEEE"), operator("00FE10")])
+def test_without_a_proper_owner_nothing_is_allowed(owner: OperatorId | None) -> None:
+    """A profile without owner, or with a wildcard for one, may carry no rule."""
+    assert judge(("ppr1",), owner, table=[row(ANY)]) == FORBIDDEN
+
+
+def test_forbidden_by_the_card() -> None:
+    """What EUICCInfo2 forbids is forbidden whatever the table says."""
+    assert judge(("ppr1",), OWNER, table=[row(ANY)], forbidden=("ppr1",)) == FORBIDDEN
+
+
+def test_each_rule_is_judged_for_itself() -> None:
+    """One rule may be forbidden, another need consent."""
+    table = [row(ANY, rules=("ppr2",), consent=True)]
+    assert judge(("ppr1", "ppr2"), OWNER, table=table) == PolicyVerdict(("ppr1",), ("ppr2",))
+
+
+def test_no_rules() -> None:
+    """A profile without rules is allowed by an empty table."""
+    assert judge((), None, table=[]) == ALLOWED

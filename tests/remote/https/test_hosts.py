@@ -1,0 +1,35 @@
+"""Where names lead in a laboratory."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.base.errors import InvalidSettings
+from lpad.remote.https.hosts import Hosts
+
+
+@pytest.mark.parametrize(
+    ("override", "asked", "found"),
+    [
+        ({"smdp.example.com": "127.0.0.1:8443"}, ("smdp.example.com", 443), ("127.0.0.1", 8443)),
+        ({"SMDP.example.com": "127.0.0.1"}, ("smdp.example.com", 443), ("127.0.0.1", 443)),
+        ({"smdp.example.com:8443": "[::1]:9000"}, ("smdp.example.com", 8443), ("::1", 9000)),
+        ({"smdp.example.com:8443": "lab"}, ("smdp.example.com", 8443), ("lab", 8443)),
+        ({"smdp.example.com": "127.0.0.1:8443"}, ("smdp.example.com", 8443), ("smdp.example.com", 8443)),
+        ({}, ("smdp.example.com", 443), ("smdp.example.com", 443)),
+        (None, ("smdp.example.com", 443), ("smdp.example.com", 443)),
+    ],
+)
+def test_overrides(override: dict[str, str] | None, asked: tuple[str, int], found: tuple[str, int]) -> None:
+    """A name and port leads where the override says, and every other one where it always led."""
+    assert Hosts.parse(override).resolve(*asked) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("https://x", "127.0.0.1"), ("x", "127.0.0.1:0"), ("x", "127.0.0.1:70000"), ("x", "::1"), ("x", "a b")],
+)
+def test_no_override(name: str, target: str) -> None:
+    """What is no name or no target is named."""
+    with pytest.raises(InvalidSettings, match="hosts"):
+        Hosts.parse({name: target})

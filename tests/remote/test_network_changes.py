@@ -1,0 +1,101 @@
+"""News of the network: a new way out is told, and nothing else that the kernel talks about."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+
+import pytest
+
+from lpad.remote.network_changes import is_good_news, open_news, watch_network
+
+PATIENCE = 30.0
+NEW_ADDRESS, OLD_ADDRESS, NEW_ROUTE, OLD_ROUTE = 20, 21, 24, 25
+UNIVERSE, LINK, HOST = 0, 253, 254
+UNICAST, UNREACHABLE = 1, 7
+ASK_FOR_ADDRESSES = 22
+
+
+def message(kind: int, body: bytes) -> bytes:
+    """Return one message as the kernel lays it out, with an attribute behind its body."""
+    body += struct.pack("=HHI", 8, 1, 0x0100007F)
+    return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
+
+
+def address(kind: int = NEW_ADDRESS, *, scope: int = UNIVERSE) -> bytes:
+    return message(kind, struct.pack("=BBBBI", socket.AF_INET, 24, 0, scope, 2))
+
+
+def route(kind: int = NEW_ROUTE, *, prefix: int = 0, what: int = UNICAST) -> bytes:
+    return message(kind, struct.pack("=BBBBBBBBI", socket.AF_INET, prefix, 0, 0, 254, 3, 0, what, 0))
+
+
+@pytest.mark.parametrize(
+    ("messages", "good"),
+    [
+        (route(), True),
+        (address(), True),
+        (address(scope=LINK) + route(prefix=24) + route(), True),
+        (route(prefix=24), False),
+        (route(what=UNREACHABLE), False),
+        (route(OLD_ROUTE), False),
+        (address(OLD_ADDRESS), False),
+        (address(scope=HOST), False),
+        (address(scope=LINK), False),
+        (b"", False),
+        (route()[:20], False),
+        (bytes(40), False),
+    ],
+)
+def test_what_is_a_new_way_out(messages: bytes, *, good: bool) -> None:
+    """A default route or an address that others can reach; cut-off and strange messages are none."""
+    assert is_good_news(messages) is good
+
+
+def test_the_kernels_own_messages_can_be_read() -> None:
+    """What this machine's kernel says of its loopback address is understood, and no news of a network."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE) as kernel:
+        kernel.settimeout(PATIENCE)
+        dump = 0x300 | 1
+        kernel.send(struct.pack("=IHHIIBxxxI", 24, ASK_FOR_ADDRESSES, dump, 1, 0, socket.AF_INET, 0))
+        told = kernel.recv(65536)
+    loopback = [each for each in split(told) if b"lo\0" in each]
+    assert loopback
+    assert not any(map(is_good_news, loopback))
+
+
+def split(messages: bytes) -> list[bytes]:
+    """Return the messages of a datagram one by one."""
+    found = []
+    while len(messages) >= 16:
+        (length,) = struct.unpack_from("=I", messages)
+        found.append(messages[:length])
+        messages = messages[(length + 3) & ~3 :]
+    return found
+
+
+def test_the_kernel_lets_us_listen() -> None:
+    """Listening needs no right, and ends when it is told to."""
+    opened = open_news()
+    assert opened is not None
+    opened.close()
+    watch_network(lambda: None)()
+
+
+def test_news_are_passed_on_until_the_end() -> None:
+    """Each new way out is told once, from another thread; what is none is not."""
+    ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told = threading.Semaphore(0)
+    end = watch_network(told.release, news=lambda: ours)
+    with kernels:
+        kernels.send(address(scope=HOST))
+        kernels.send(route())
+        assert told.acquire(timeout=PATIENCE)
+        end()
+    assert not told.acquire(blocking=False)
+
+
+def test_a_system_that_tells_nothing() -> None:
+    """Without the socket there is nothing to end, and nothing is told."""
+    watch_network(lambda: None, news=lambda: None)()

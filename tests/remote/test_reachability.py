@@ -1,0 +1,209 @@
+"""Probes, against real sockets on the loopback interface."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.condition import Condition
+from lpad.base.deadline import Deadline
+from lpad.base.errors import ServerMalformed, ServerUnreachable
+from lpad.remote import reachability as reach_module
+from lpad.remote.reachability import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def soon() -> Deadline:
+    return Deadline.after(30)
+
+
+def probe(text: str, deadline: Deadline | None = None) -> str:
+    return reach(Condition.parse(text), deadline=deadline or soon())
+
+
+@contextmanager
+def tcp_server(answer: bytes | None = b"") -> Iterator[int]:
+    """Accept one connection after the other and answer each; None: never."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        kept = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                if answer is None:
+                    kept.append(connection)
+                    continue
+                with connection:
+                    if answer:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(30)
+            for connection in kept:
+                connection.close()
+
+
+@contextmanager
+def name_server(reply: Callable[[bytes], list[bytes]]) -> Iterator[int]:
+    """Answer each query with the datagrams that `reply` makes of it."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            while True:
+                query, peer = server.recvfrom(4096)
+                if not query:
+                    return
+                for datagram in reply(query):
+                    server.sendto(datagram, peer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield port
+        finally:
+            with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as last:
+                last.sendto(b"", ("127.0.0.1", port))
+            thread.join(30)
+
+
+def answered(query: bytes, *, code: int = 0, answers: int = 1) -> bytes:
+    """A name server's answer, as far as anybody looks at it."""
+    return query[:2] + bytes([0x81, 0x80 | code]) + query[4:6] + bytes([0, answers]) + query[8:]
+
+
+def test_a_connection_that_is_made_is_enough() -> None:
+    """Nothing is sent: any listening port will do."""
+    with tcp_server() as port:
+        assert probe(f"tcp:127.0.0.1:{port}") == "connected"
+        assert probe(f"tcp:localhost:{port}@lo") == "connected"
+
+
+def test_a_port_where_nobody_listens_is_no_way() -> None:
+    """The error says why, for the change's details."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ServerUnreachable, match="connection refused"):
+        probe(f"tcp:127.0.0.1:{port}")
+
+
+def test_an_interface_that_is_not_there_is_said() -> None:
+    """A modem's interface comes and goes; until it is back no probe succeeds through another."""
+    with tcp_server() as port, pytest.raises(ServerUnreachable, match="no interface wwan77"):
+        probe(f"tcp:127.0.0.1:{port}@wwan77")
+
+
+def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
+    """An address of another interface is out of reach though a route leads there."""
+    with tcp_server() as port, closing(socket.socket()) as spare:
+        spare.connect(("127.0.0.1", port))
+        other = next((name for _, name in socket.if_nameindex() if name != "lo"), None)
+        if other is None:  # a machine with nothing but loopback
+            return
+        with pytest.raises(ServerUnreachable):
+            probe(f"tcp:127.0.0.1:{port}@{other}", Deadline.after(1))
+
+
+def test_a_name_that_leads_nowhere_is_said() -> None:
+    """As the resolver puts it."""
+    with pytest.raises(ServerUnreachable, match="nowhere"):
+        probe("tcp:nowhere.invalid:80")
+
+
+@pytest.mark.parametrize(("wanted", "status"), [("", 200), ("", 204), ("#204", 204), ("#302", 302)])
+def test_the_status_that_is_wanted(wanted: str, status: int) -> None:
+    """Any success unless one is named."""
+    with tcp_server(f"HTTP/1.1 {status} Whatever\r\n\r\n".encode()) as port:
+        assert probe(f"http://127.0.0.1:{port}/x{wanted}@lo") == f"HTTP status {status}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answer", "says"),
+    [
+        ("", b"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", "HTTP status 302"),
+        ("#204", b"HTTP/1.1 200 OK\r\n\r\n", "HTTP status 200"),
+        ("", b"HTTP/1.1 503 No\r\n\r\n", "HTTP status 503"),
+        ("", b"SSH-2.0-OpenSSH_9.6\r\n", "is not HTTP"),
+        ("", b"HTTP/1.1 2", "is not HTTP"),
+    ],
+)
+def test_another_status_is_not_the_wanted_answer(wanted: str, answer: bytes, says: str) -> None:
+    """A portal that answers for everybody is not the network."""
+    with tcp_server(answer) as port, pytest.raises(ServerMalformed, match=says):
+        probe(f"http://127.0.0.1:{port}/{wanted}")
+
+
+def test_a_server_that_never_answers_ends_with_the_deadline() -> None:
+    """However long it keeps the connection."""
+    with tcp_server(None) as port, pytest.raises(ServerUnreachable, match="no answer in time"):
+        probe(f"http://127.0.0.1:{port}/", Deadline.after(0.3))
+
+
+def test_a_server_that_is_not_trusted_is_not_reached() -> None:
+    """With https, TLS is verified as everywhere."""
+    with tcp_server(b"HTTP/1.1 200 OK\r\n\r\n") as port, pytest.raises(ServerUnreachable):
+        probe(f"https://localhost:{port}/")
+
+
+def test_a_name_server_that_knows_the_name() -> None:
+    """An answer to another question, or one that was forged, is passed over."""
+
+    def reply(query: bytes) -> list[bytes]:
+        forged = bytes([query[0] ^ 0xFF]) + answered(query)[1:]
+        return [b"", b"short", forged, answered(query, answers=2)]
+
+    with name_server(reply) as port:
+        assert probe(f"dns:example.com/127.0.0.1:{port}@lo") == "2 answers"
+
+
+@pytest.mark.parametrize(
+    ("code", "answers", "says"), [(3, 0, "no such name"), (2, 0, "code 2"), (0, 0, "no address")]
+)
+def test_a_name_server_that_does_not(code: int, answers: int, says: str) -> None:
+    """What it says instead is told."""
+    with (
+        name_server(lambda query: [answered(query, code=code, answers=answers)]) as port,
+        pytest.raises(ServerMalformed, match=says),
+    ):
+        probe(f"dns:example.com/127.0.0.1:{port}")
+
+
+def test_a_name_server_that_is_silent_ends_with_the_deadline() -> None:
+    """UDP tells nobody that nothing came."""
+    with name_server(lambda _query: []) as port, pytest.raises(ServerUnreachable, match="no answer in time"):
+        probe(f"dns:example.com/127.0.0.1:{port}", Deadline.after(0.3))
+
+
+def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the condition names none: those in resolv.conf, until one answers."""
+    with name_server(lambda query: [answered(query)]) as port:
+        resolvers = tmp_path / "resolv.conf"
+        resolvers.write_text("# none\nnameserver 127.0.0.2\nnameserver 127.0.0.1\noptions edns0\n")
+        monkeypatch.setattr(reach_module, "_RESOLVERS", resolvers)
+        condition = Condition.parse("dns:example.com")
+        object.__setattr__(condition, "port", port)
+        assert reach(condition, deadline=soon()) == "1 answers"
+
+
+def test_without_name_servers_there_is_nobody_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that is said."""
+    monkeypatch.setattr(reach_module, "_RESOLVERS", tmp_path / "none")
+    with pytest.raises(ServerUnreachable, match="names no name server"):
+        probe("dns:example.com")

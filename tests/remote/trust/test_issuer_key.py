@@ -1,0 +1,97 @@
+"""The key that signed a certificate, computed from the signature."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lpad.codec.x509.certificate_issuers import known_issuers
+from lpad.codec.x509.signed_certificate import SignedCertificate
+from lpad.remote.trust.card_anchor import trace
+from lpad.remote.trust.issuer_key import issuer_points
+from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki.credential import Curve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+SIGNED = SignedCertificate.decode(profile.make_ci(Curve.NIST).der)
+
+
+def signer_ids(raw: bytes) -> set[str]:
+    """The key identifiers that can have signed the certificate `raw`."""
+    return {key_id.hex() for key_id in trace([raw])[0].issuer_key_ids}
+
+
+@pytest.mark.parametrize("curve", list(Curve))
+def test_issuer_is_among_the_candidates(pki: Pki, curve: Curve) -> None:
+    """The CI's key comes out of each certificate that it signed, its own included, on either curve."""
+    ci = pki.ci[curve]
+    for signed in (ci, pki.dp_auth[curve], pki.dp_tls("a.example", curve=curve)):
+        candidates = signer_ids(signed.der)
+        assert ci.key_id.hex() in candidates
+        assert len(candidates) <= 4
+
+
+@pytest.mark.test_data
+def test_published_roots(test_data: Path) -> None:
+    """The real CI roots give back the key identifiers by which cards name them."""
+    pem = (test_data / "ci-roots" / "gsma-ci-roots.pem").read_text()
+    blocks = re.findall(r"-----BEGIN.*?-----END CERTIFICATE-----", pem, re.DOTALL)
+    found = set()
+    for raw in map(ssl.PEM_cert_to_DER_cert, blocks):
+        own = SignedCertificate.decode(raw).key.key_id
+        assert own.hex() in signer_ids(raw)
+        found.add(own)
+    assert len(found) == len(blocks) == 8
+    assert found == {issuer.key_id for issuer in known_issuers().values() if not issuer.test}
+
+
+@pytest.mark.test_data
+def test_published_test_chains(test_data: Path) -> None:
+    """Every certificate of SGP.26, root or not, gives back the key identifier of its CI."""
+    ids = {
+        "NIST": "f54172bdf98a95d65cbeb88a38a1c11d800a85c3",
+        "BRP": "c0bc70ba36929d43b467ff57570530e57ab8fcd8",
+    }
+    folders = ("ci", "dpauth", "dppb", "dptls", "eum")
+    files = [file for folder in folders for file in (test_data / "sgp26" / folder).glob("*.der")]
+    assert len(files) == 15
+    for file in files:
+        curve = "BRP" if "BRP" in file.name else "NIST"
+        assert ids[curve] in signer_ids(file.read_bytes()), file
+
+
+def test_no_signature_of_the_kind() -> None:
+    """A signature by another algorithm gives no candidates."""
+    assert list(issuer_points(replace(SIGNED, algorithm="1.2.840.113549.1.1.11"))) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=80) | st.builds(lambda cut: SIGNED.signature[:cut], st.integers(0, 72)))
+def test_any_signature(signature: bytes) -> None:
+    """Whatever stands in the place of a signature, there are at most four candidates, each a point."""
+    points = list(issuer_points(replace(SIGNED, signature=signature)))
+    assert len(points) <= 4
+    assert all(len(point) == 65 for point in points)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**256), st.integers(0, 2**256))
+def test_any_numbers(r: int, s: int) -> None:
+    """Numbers out of range, or no point's, give no candidates."""
+
+    def integer(number: int) -> bytes:
+        content = number.to_bytes(33, "big")
+        return b"\x02\x21" + content
+
+    signature = b"\x30\x46" + integer(r) + integer(s)
+    assert len(list(issuer_points(replace(SIGNED, signature=signature)))) <= 4

@@ -1,0 +1,178 @@
+"""What the simulated card checks of a server's certificate chain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from lpad.simulator.euicc.isdr.certificates import CertificateError, CertificateFault, Role, check_chain
+from lpad.simulator.pki import certificate_profile
+from lpad.simulator.pki.certificate_profile import Validity
+from lpad.simulator.pki.credential import Credential, Curve
+
+if TYPE_CHECKING:
+    from lpad.simulator.pki.pki import Pki
+
+ROLE = "2.23.146.1.2.1.0.0.1.1"
+
+
+def made(
+    issuer: Credential,
+    *,
+    key: Any = None,
+    ca: bool = False,
+    usage: bool | None = True,
+    critical_stranger: bool = False,
+    authority: bool = True,
+    registered: bool = True,
+) -> Credential:
+    """Make a certificate that is right but for what the test says."""
+    key = key or ec.generate_private_key(issuer.curve.algorithm)
+    now = datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "CA" if ca else "server")])
+    builder = (
+        x509.CertificateBuilder(issuer.certificate.subject, name, key.public_key(), 77)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier(ROLE), None)]),
+            critical=True,
+        )
+    )
+    if authority:
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier(issuer.key_id, None, None), critical=False
+        )
+    if usage is not None:
+        signs = usage and not ca
+        builder = builder.add_extension(
+            x509.KeyUsage(signs, False, False, False, not usage, usage and ca, False, False, False),
+            critical=True,
+        )
+    if ca:
+        builder = builder.add_extension(x509.BasicConstraints(True, 0), critical=True)
+    if registered:
+        names = [x509.RegisteredID(x509.ObjectIdentifier("2.999.10"))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    if critical_stranger:
+        strange = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.999.1.1"), b"\x05\x00")
+        builder = builder.add_extension(strange, critical=True)
+    return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
+
+
+@pytest.fixture
+def ci(pki: Pki) -> Credential:
+    return pki.ci[Curve.NIST]
+
+
+def fault(der: bytes, ci: Credential, others: tuple[bytes, ...] = ()) -> CertificateFault:
+    with pytest.raises(CertificateError) as caught:
+        check_chain(der, trusted=[ci], others=others)
+    return caught.value.fault
+
+
+@pytest.mark.parametrize("curve", Curve)
+def test_right(pki: Pki, curve: Curve) -> None:
+    """A right certificate tells its owner, its issuer and its role."""
+    found = check_chain(pki.dp_auth[curve].der, trusted=list(pki.ci.values()))
+    assert found.oid == "2.999.10"
+    assert found.issuer_key_id == pki.ci[curve].key_id
+    assert Role.DP_AUTH.held_by(found.credential)
+    assert not Role.DP_PB.held_by(found.credential)
+
+
+def test_through_subordinate(ci: Credential) -> None:
+    """A chain may go through a SubCA that came along, and not through one that didn't."""
+    subordinate = made(ci, ca=True)
+    server = made(subordinate)
+    found = check_chain(server.der, trusted=[ci], others=[subordinate.der])
+    assert found.issuer_key_id == subordinate.key_id
+    assert found.subordinates == (subordinate.der,)
+    assert fault(server.der, ci) is CertificateFault.UNKNOWN_CI
+
+
+def test_subordinate_that_is_none(ci: Credential) -> None:
+    """A server's certificate can't stand in for a SubCA's."""
+    middle = made(ci)
+    assert fault(made(middle).der, ci, (middle.der,)) is CertificateFault.INVALID
+
+
+def test_endless_chain(ci: Credential) -> None:
+    """A chain that leads back into itself ends."""
+    stranger = certificate_profile.make_ci(Curve.NIST)
+    loop = made(stranger, ca=True)
+    looped = made(Credential(loop.certificate, loop.private_key), key=loop.private_key, ca=True)
+    assert fault(made(looped).der, ci, (looped.der,)) is CertificateFault.INVALID
+
+
+def test_expired(pki: Pki, ci: Credential) -> None:
+    """A card has no clock: an expired certificate is right."""
+    del pki
+    expired = certificate_profile.make_dp(
+        ci, certificate_profile.ROLE_DP_AUTH, oid="2.999.10", validity=Validity.past()
+    )
+    assert check_chain(expired.der, trusted=[ci]).oid == "2.999.10"
+
+
+def test_wrong_signature(ci: Credential) -> None:
+    """A certificate that the CI didn't sign, though it says so, is invalid."""
+    der = bytearray(made(ci).der)
+    der[-1] ^= 1
+    assert fault(bytes(der), ci) is CertificateFault.INVALID
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"usage": False},
+        {"usage": None},
+        {"critical_stranger": True},
+        {"registered": False},
+    ],
+)
+def test_invalid(ci: Credential, wrong: dict[str, Any]) -> None:
+    """Wrong or missing key usage, an unknown critical extension, or no owner: invalid."""
+    assert fault(made(ci, **wrong).der, ci) is CertificateFault.INVALID
+
+
+def test_no_authority(ci: Credential) -> None:
+    """A certificate that names no issuer leads to no CI."""
+    assert fault(made(ci, authority=False).der, ci) is CertificateFault.UNKNOWN_CI
+
+
+@pytest.mark.parametrize(
+    "key", [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)]
+)
+def test_unsupported_curve(ci: Credential, key: Any) -> None:
+    """A key on another curve, or of another kind, is told from an invalid certificate."""
+    assert fault(made(ci, key=key).der, ci) is CertificateFault.UNSUPPORTED_CURVE
+
+
+def test_mixed_curves(ci: Credential) -> None:
+    """All certificates of a chain are on one curve."""
+    key = ec.generate_private_key(ec.BrainpoolP256R1())
+    assert fault(made(ci, key=key).der, ci) is CertificateFault.INVALID
+
+
+def test_no_certificate(ci: Credential) -> None:
+    """Bytes that are no certificate are invalid."""
+    assert fault(b"\x30\x00", ci) is CertificateFault.INVALID
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # bad serials
+@pytest.mark.parametrize("byte", [0x00, 0x01, 0x30, 0x80, 0xFF])
+def test_damaged(ci: Credential, byte: int) -> None:
+    """A byte changed anywhere in what is signed makes a certificate wrong, and disturbs nothing else."""
+    credential = made(ci)
+    der = credential.der
+    for place in range(4 + len(credential.certificate.tbs_certificate_bytes)):
+        damaged = der[:place] + bytes([byte]) + der[place + 1 :]
+        if damaged != der:
+            with pytest.raises(CertificateError):
+                check_chain(damaged, trusted=[ci])

@@ -1,0 +1,514 @@
+"""Bound profile packages in the simulated card: what is installed, and what ends an installation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import tlv
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour, Operator, RatRule
+from lpad.simulator.euicc.isdr.installation_checks import Command, Reason
+from lpad.simulator.euicc.isdr.policy_rules import bit_string
+from lpad.simulator.pki.credential import Credential, Curve
+from lpad.simulator.profile_package.bsp import BspKeys
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from simulator.euicc.small_lpa import SCHEMA, SmallLpa, StatusError
+from simulator.euicc.small_server import (
+    ADDRESS,
+    ICCID,
+    OTHER_ICCID,
+    SmallServer,
+    everything_notified,
+    final_result,
+    metadata,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+    from simulator.euicc.conftest import MakeCard
+
+OWNER = {"mccMnc": bytes.fromhex("00F110")}
+PPR1 = bit_string([1])
+PROFILE_KEYS = BspKeys(bytes(16), bytes(range(16)), bytes(range(16, 32)))
+
+
+def prepared(lpa: SmallLpa, server: SmallServer) -> None:
+    assert server.authenticate(lpa)[0] == "authenticateResponseOk"
+    assert server.prepare(lpa)[0] == "downloadResponseOk"
+
+
+def failed(lpa: SmallLpa, answer: bytes) -> tuple[Command, Reason, bytes | None]:
+    """Return what the result says, and see that nothing of the profile is left."""
+    kind, value = final_result(answer)
+    assert kind == "errorResult"
+    assert Iccid.from_bytes(bytes(ICCID)) not in [profile.iccid for profile in lpa.card.profiles]
+    assert lpa.retrieve()[-1] == answer
+    with pytest.raises(StatusError, match="6985"):
+        lpa.command("8603000000")
+    return Command(value["bppCommandId"]), Reason(value["errorReason"]), value.get("simaResponse")
+
+
+@pytest.mark.parametrize("curve", Curve)
+def test_installed(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
+    """A downloaded profile is in the card byte for byte, disabled, and its result is signed and kept."""
+    server = SmallServer(pki, curve, metadata=metadata(profileOwner=OWNER))
+    prepared(lpa, server)
+    answer = server.load(lpa)
+    kind, value = final_result(answer)
+    assert kind == "successResult"
+    assert value["simaResponse"].hex() == "3007a0053003800100"
+    (profile,) = lpa.card.profiles
+    assert profile.package == server.package
+    assert profile.metadata == server.metadata
+    assert (profile.iccid, profile.enabled, bytes(profile.aid)) == (ICCID, False, value["aid"])
+    result = SCHEMA.decode("ProfileInstallationResult", answer)
+    data = SCHEMA.decode("ProfileInstallationResultData", result["profileInstallationResultData"])
+    assert data["transactionId"] == server.transaction_id
+    assert data["smdpOid"] == "2.999.10"
+    assert data["notificationMetadata"] == {
+        "seqNumber": 1,
+        "profileManagementOperation": (b"\x80", 1),
+        "notificationAddress": ADDRESS,
+        "iccid": bytes(ICCID),
+    }
+    own = Credential(pki.issue_euicc(lpa.card.eid, curve).certificate)
+    assert own.signed(result["euiccSignPIR"], result["profileInstallationResultData"])
+    assert lpa.retrieve(searchCriteria=("seqNumber", 1)) == [answer]
+
+
+@pytest.mark.test_data
+@pytest.mark.parametrize(
+    "file", ["TS48V1-A-UNIQUE", "TS48V3-SAIP2-3-BERTLV-UNIQUE", "TS48V5-SAIP2-3-BERTLV-SUCI-UNIQUE"]
+)
+def test_published_profile(lpa: SmallLpa, server: SmallServer, test_data: Path, file: str) -> None:
+    """TS.48 test profiles arrive byte for byte, as test and as operational profiles."""
+    server.package = (test_data / "upp" / f"{file}.der").read_bytes()
+    iccid = tlv.parse_all(server.package)[1].get(0xA4).get(0x83).value
+    server.metadata = metadata(Iccid.from_bytes(iccid), profileClass=0)
+    assert server.download(lpa)[0] == "successResult"
+    assert lpa.card.profiles[0].package == server.package
+
+
+@pytest.mark.parametrize("piece", [None, 16, 100, 1000])
+@pytest.mark.parametrize("keys", [None, PROFILE_KEYS])
+def test_pieces(lpa: SmallLpa, server: SmallServer, piece: int | None, keys: BspKeys | None) -> None:
+    """Metadata and profile come in pieces of any size, under session keys or the profile's own."""
+    server.piece = piece
+    server.replaced_keys = keys
+    server.metadata = metadata(iconType=1, icon=bytes(1024))
+    assert server.download(lpa)[0] == "successResult"
+    assert lpa.card.profiles[0].package == server.package
+    assert lpa.profiles()[0]["icon"] == bytes(1024)
+
+
+def test_several(lpa: SmallLpa, server: SmallServer) -> None:
+    """Each profile gets an application identifier of its own, also after one was deleted."""
+    server.download(lpa)
+    first = lpa.card.profiles[0].aid
+    assert lpa.delete(bytes(ICCID)) == 0
+    server.download(lpa)
+    server.metadata = metadata(OTHER_ICCID)
+    server.package = made_up_profile(OTHER_ICCID)
+    server.download(lpa)
+    assert len({first, *(profile.aid for profile in lpa.card.profiles)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"remote_operation": 2}, Reason.UNSUPPORTED_REMOTE_OPERATION),
+        ({"key_type": b"\x89"}, Reason.UNSUPPORTED_CRT_VALUES),
+        ({"key_length": b"\x20"}, Reason.UNSUPPORTED_CRT_VALUES),
+    ],
+)
+def test_secure_channel_values(
+    lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
+) -> None:
+    """Another operation or other keys than the card knows end the installation before it began."""
+    prepared(lpa, server)
+    for name, value in wrong.items():
+        setattr(server, name, value)
+    assert failed(lpa, server.load(lpa)) == (Command.INITIALISE_SECURE_CHANNEL, reason, None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"transaction_id": b"\x01"}, Reason.INVALID_TRANSACTION_ID),
+        ({"bad_signature": True}, Reason.INVALID_SIGNATURE),
+        ({"point": b"\x04" + bytes(64)}, Reason.INCORRECT_INPUT),
+    ],
+)
+def test_secure_channel_request(
+    lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
+) -> None:
+    """Another transaction, a wrong signature, a point beside the curve: each has its reason."""
+    prepared(lpa, server)
+    answer = server.load(lpa, secure_channel=server.secure_channel_request(**wrong))
+    assert failed(lpa, answer) == (Command.INITIALISE_SECURE_CHANNEL, reason, None)
+
+
+def flipped(tag: int) -> Callable[[list[bytes]], list[bytes]]:
+    def flip(segments: list[bytes]) -> list[bytes]:
+        place = next(n for n, segment in enumerate(segments) if segment[0] == tag)
+        return [*segments[:place], segments[place][:-1] + bytes([segments[place][-1] ^ 1])]
+
+    return flip
+
+
+def without(*tags: int) -> Callable[[list[bytes]], list[bytes]]:
+    return lambda segments: [segment for segment in segments if segment[0] not in tags]
+
+
+def glued(segments: list[bytes]) -> list[bytes]:
+    """Send the header of A1 together with its content, as a naive client does."""
+    return [*segments[:2], segments[2] + segments[3]]
+
+
+def longer(segments: list[bytes]) -> list[bytes]:
+    """Say more bytes in all than there are."""
+    return [bytes.fromhex("BF3682FFFF") + segments[0][5:], *segments[1:]]
+
+
+def shorter(segments: list[bytes]) -> list[bytes]:
+    """Say fewer bytes in all than the first element has."""
+    return [bytes.fromhex("BF3605") + segments[0][5:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "command", "reason"),
+    [
+        pytest.param(flipped(0xA0), Command.CONFIGURE_ISDP, Reason.SECURITY_ERROR, id="87"),
+        pytest.param(flipped(0x88), Command.STORE_METADATA, Reason.SECURITY_ERROR, id="88"),
+        pytest.param(flipped(0xA2), Command.REPLACE_SESSION_KEYS, Reason.SECURITY_ERROR, id="87-2"),
+        pytest.param(flipped(0x86), Command.LOAD_PROFILE_ELEMENTS, Reason.SECURITY_ERROR, id="86"),
+        pytest.param(without(0xA0), Command.CONFIGURE_ISDP, Reason.STRUCTURE_ERROR, id="no-A0"),
+        pytest.param(without(0xA1), Command.STORE_METADATA, Reason.STRUCTURE_ERROR, id="no-A1"),
+        pytest.param(without(0x88), Command.STORE_METADATA, Reason.STRUCTURE_ERROR, id="no-88"),
+        pytest.param(
+            without(0xA1, 0x88, 0xA2), Command.STORE_METADATA, Reason.STRUCTURE_ERROR, id="no-metadata"
+        ),
+        pytest.param(without(0xA2), Command.LOAD_PROFILE_ELEMENTS, Reason.STRUCTURE_ERROR, id="no-A2"),
+        pytest.param(glued, Command.STORE_METADATA, Reason.STRUCTURE_ERROR, id="glued"),
+        pytest.param(longer, Command.LOAD_PROFILE_ELEMENTS, Reason.STRUCTURE_ERROR, id="longer"),
+        pytest.param(shorter, Command.INITIALISE_SECURE_CHANNEL, Reason.STRUCTURE_ERROR, id="shorter"),
+        pytest.param(
+            lambda segments: [segments[0], segments[0]],
+            Command.CONFIGURE_ISDP,
+            Reason.STRUCTURE_ERROR,
+            id="twice",
+        ),
+        pytest.param(
+            lambda segments: [*segments[:3], segments[3] + b"\x00"],
+            Command.STORE_METADATA,
+            Reason.STRUCTURE_ERROR,
+            id="too-much",
+        ),
+        pytest.param(
+            lambda segments: [segments[0], b"\xa0\x85"],
+            Command.CONFIGURE_ISDP,
+            Reason.STRUCTURE_ERROR,
+            id="length",
+        ),
+        pytest.param(
+            lambda segments: [segments[0], b"\xa0\x00"],
+            Command.CONFIGURE_ISDP,
+            Reason.STRUCTURE_ERROR,
+            id="empty",
+        ),
+        pytest.param(
+            lambda segments: [*segments[:3], b"\x88\x03\x00\x00\x00"],
+            Command.STORE_METADATA,
+            Reason.STRUCTURE_ERROR,
+            id="no-mac",
+        ),
+    ],
+)
+def test_structure(
+    lpa: SmallLpa,
+    server: SmallServer,
+    change: Callable[[list[bytes]], list[bytes]],
+    command: Command,
+    reason: Reason,
+) -> None:
+    """A flipped bit is a security error, a wrong order or length a structure error, told at once."""
+    server.replaced_keys = PROFILE_KEYS
+    prepared(lpa, server)
+    segments = change(server.segments(bytes(lpa.card.eid)))
+    answers = (lpa.command(segment) for segment in segments)
+    assert failed(lpa, next(filter(None, answers))) == (command, reason, None)
+    assert server.download(lpa)[0] == "successResult"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"metadata": metadata(serviceProviderName="x" * 33)}, Reason.INCORRECT_INPUT),
+        ({"metadata": metadata(profileName="ü" * 33)}, Reason.INCORRECT_INPUT),
+        ({"metadata": metadata(icon=bytes(10))}, Reason.INCORRECT_INPUT),
+        ({"metadata": metadata(iconType=0, icon=bytes(1025))}, Reason.INCORRECT_INPUT),
+        ({"metadata": bytes.fromhex("BF2500")}, Reason.INCORRECT_INPUT),
+        ({"metadata": b"nonsense"}, Reason.INCORRECT_INPUT),
+        (
+            {
+                "metadata": SCHEMA.encode(
+                    "StoreMetadataRequest",
+                    {"iccid": b"\xaa" * 10, "serviceProviderName": "", "profileName": ""},
+                )
+            },
+            Reason.INCORRECT_INPUT,
+        ),
+        ({"metadata": metadata(profilePolicyRules=PPR1)}, Reason.PPR_NOT_ALLOWED),
+        (
+            {"metadata": metadata(profilePolicyRules=PPR1, profileOwner={"mccMnc": bytes.fromhex("00FE10")})},
+            Reason.PPR_NOT_ALLOWED,
+        ),
+    ],
+)
+def test_metadata_refused(
+    lpa: SmallLpa, server: SmallServer, changed: dict[str, Any], reason: Reason
+) -> None:
+    """Metadata out of range, or with rules but no owner, end the installation."""
+    server.metadata = changed["metadata"]
+    prepared(lpa, server)
+    assert failed(lpa, server.load(lpa)) == (Command.STORE_METADATA, reason, None)
+
+
+def test_rules_allowed(lpa: SmallLpa, server: SmallServer) -> None:
+    """Rules of an owner whom the table allows are stored and told."""
+    server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
+    assert server.download(lpa)[0] == "successResult"
+    (info,) = lpa.profiles(tagList=bytes.fromhex("B799"))
+    assert info == {"profileOwner": OWNER, "profilePolicyRules": PPR1}
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"rat": ()},
+        {"rat": (RatRule(pprs=(2,)),)},
+        {"rat": (RatRule(pprs=(1,), operators=(Operator(mcc_mnc="26202"),)),)},
+        {"forbidden_pprs": (1,)},
+    ],
+)
+def test_rules_forbidden(make_card: MakeCard, server: SmallServer, behaviour: dict[str, Any]) -> None:
+    """Rules that the table or the card forbids end the installation."""
+    lpa = SmallLpa(make_card(**behaviour))
+    server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
+    prepared(lpa, server)
+    assert failed(lpa, server.load(lpa))[1] is Reason.PPR_NOT_ALLOWED
+
+
+def test_undisablable_beside_another(make_card: MakeCard, server: SmallServer) -> None:
+    """Some cards take a profile that can't be disabled only where no other operational one is."""
+    lpa = SmallLpa(make_card(ppr1_on_empty_card_only=True))
+    server.metadata = metadata(OTHER_ICCID)
+    server.package = made_up_profile(OTHER_ICCID)
+    assert server.download(lpa)[0] == "successResult"
+    server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
+    prepared(lpa, server)
+    assert failed(lpa, server.load(lpa))[1] is Reason.PPR_NOT_ALLOWED
+
+
+def test_same_iccid(lpa: SmallLpa, server: SmallServer) -> None:
+    """A profile that is there already isn't installed again, and the one that is there stays."""
+    server.download(lpa)
+    kind, value = server.download(lpa)
+    assert kind == "errorResult"
+    assert value["errorReason"] == Reason.ICCID_EXISTS
+    assert len(lpa.card.profiles) == 1
+
+
+@pytest.mark.parametrize(
+    ("memory", "command", "sima"),
+    [
+        (1000, Command.CONFIGURE_ISDP, None),
+        (5000, Command.LOAD_PROFILE_ELEMENTS, "3009A00530038001048100"),
+    ],
+)
+def test_memory_full(
+    make_card: MakeCard, server: SmallServer, memory: int, command: Command, sima: str | None
+) -> None:
+    """Where memory runs out the installation ends, and what it took is free again."""
+    lpa = SmallLpa(make_card(memory=memory))
+    prepared(lpa, server)
+    before = lpa.card.free_memory
+    told = bytes.fromhex(sima) if sima else None
+    assert failed(lpa, server.load(lpa)) == (command, Reason.INSUFFICIENT_MEMORY, told)
+    assert lpa.card.free_memory == before
+
+
+@pytest.mark.parametrize(
+    ("package", "status"),
+    [
+        (made_up_profile(ICCID)[:-10], "5"),
+        (made_up_profile(ICCID)[10:], "5"),
+        (bytes.fromhex("A003800109"), "31"),
+    ],
+)
+def test_broken_package(lpa: SmallLpa, server: SmallServer, package: bytes, status: str) -> None:
+    """A profile element that is wrong, or the lack of an end, is told with its status."""
+    server.package = package
+    prepared(lpa, server)
+    command, reason, sima = failed(lpa, server.load(lpa))
+    assert (command, reason) == (Command.LOAD_PROFILE_ELEMENTS, Reason.PE_PROCESSING_ERROR)
+    assert sima is not None
+    told = SCHEMA.decode("EUICCResponse", sima)
+    assert told["peStatus"][0]["status"] == int(status)
+    assert "profileInstallationAborted" in told
+
+
+def test_early_result(lpa: SmallLpa, server: SmallServer) -> None:
+    """The result comes with the piece that is wrong, not with the last one."""
+    server.package = b"\xa0\x03\x80\x01\x09" + bytes(5000)
+    prepared(lpa, server)
+    segments = server.segments(bytes(lpa.card.eid))
+    answers = [lpa.command(segment) for segment in segments[:-4]]
+    assert answers[-1]
+    assert not any(answers[:-1])
+
+
+def test_missing_service(make_card: MakeCard, server: SmallServer) -> None:
+    """A profile that needs what the card lacks isn't installed."""
+    lpa = SmallLpa(make_card(unsupported_services=(0x84,)))
+    prepared(lpa, server)
+    assert failed(lpa, server.load(lpa))[1] is Reason.PE_PROCESSING_ERROR
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"package": made_up_profile(OTHER_ICCID)},
+        {"metadata": metadata(profileOwner={"mccMnc": bytes.fromhex("62F220")})},
+        {"metadata": metadata(profileOwner={**OWNER, "gid1": b"\x01"})},
+    ],
+)
+def test_mismatch(lpa: SmallLpa, server: SmallServer, wrong: dict[str, bytes]) -> None:
+    """Metadata and files must agree on the ICCID and on the owner."""
+    for name, value in wrong.items():
+        setattr(server, name, value)
+    prepared(lpa, server)
+    command, reason, _ = failed(lpa, server.load(lpa))
+    assert (command, reason) == (Command.LOAD_PROFILE_ELEMENTS, Reason.DATA_MISMATCH)
+
+
+def test_test_profile(make_card: MakeCard, server: SmallServer) -> None:
+    """A test profile needs a card that takes some, and test keys."""
+    server.metadata = metadata(profileClass=0)
+    good, server.package = server.package, server.package.replace(bytes(range(16)), bytes(range(1, 17)))
+    lpa = SmallLpa(make_card())
+    prepared(lpa, server)
+    assert failed(lpa, server.load(lpa))[1] is Reason.INVALID_NAA_KEY
+    server.package = good
+    lpa = SmallLpa(make_card(test_profiles=False))
+    prepared(lpa, server)
+    assert failed(lpa, server.load(lpa))[1] is Reason.UNSUPPORTED_PROFILE_CLASS
+    lpa = SmallLpa(make_card())
+    assert server.download(lpa)[0] == "successResult"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "oid"),
+    [
+        ("BF2407B805800388370A", "2.999.10"),
+        ("BF2408B806800488370A01", "2.999.10.1"),
+        ("BF240AB808800388370B810107", "2.999.11"),
+        ("BF24" + "818A" + "B88187" + "800388370A" + "81" + "81" + "7F" + "00" * 127, None),
+        ("BF2500", None),
+    ],
+)
+def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, oid: str | None) -> None:
+    """Proprietary data are kept whoever made the profile; those that are too long are refused."""
+    server.configuration = bytes.fromhex(configuration)
+    prepared(lpa, server)
+    answer = server.load(lpa)
+    if oid is not None:
+        assert final_result(answer)[0] == "successResult"
+        assert lpa.profiles(tagList=b"\xb8") == [{"dpProprietaryData": {"dpOid": oid}}]
+    else:
+        assert failed(lpa, answer) == (Command.CONFIGURE_ISDP, Reason.INCORRECT_INPUT, None)
+
+
+def test_not_prepared(lpa: SmallLpa, server: SmallServer) -> None:
+    """No segment is taken before a download is prepared, nor after its result."""
+    for segment in ("BF3600", "A000", "8600"):
+        with pytest.raises(StatusError, match="6985"):
+            lpa.command(segment)
+    server.download(lpa)
+    with pytest.raises(StatusError, match="6985"):
+        lpa.command(server.segments(bytes(lpa.card.eid))[0])
+
+
+def begun(lpa: SmallLpa, server: SmallServer) -> list[bytes]:
+    """Load the first half; return the other."""
+    prepared(lpa, server)
+    segments = server.segments(bytes(lpa.card.eid))
+    for segment in segments[:6]:
+        assert lpa.command(segment) == b""
+    return segments[6:]
+
+
+def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
+    """Another function in the midst of an installation doesn't disturb it."""
+    rest = begun(lpa, server)
+    assert lpa.profiles() == []
+    for segment in rest:
+        answer = lpa.command(segment)
+    assert final_result(answer)[0] == "successResult"
+
+
+def test_no_other_commands_meanwhile(make_card: MakeCard, server: SmallServer) -> None:
+    """Some cards refuse it, and go on with the installation."""
+    lpa = SmallLpa(make_card(other_commands_while_loading="6985"))
+    rest = begun(lpa, server)
+    with pytest.raises(StatusError, match="6985"):
+        lpa.profiles()
+    for segment in rest:
+        answer = lpa.command(segment)
+    assert final_result(answer)[0] == "successResult"
+
+
+def test_cancelled(lpa: SmallLpa, server: SmallServer) -> None:
+    """A cancelled installation leaves nothing, no result either: the server is told by the cancellation."""
+    rest = begun(lpa, server)
+    asked = {"transactionId": server.transaction_id, "reason": 5}
+    kind, _ = lpa.call("CancelSessionRequest", asked, "CancelSessionResponse")
+    assert kind == "cancelSessionResponseOk"
+    assert lpa.card.profiles == ()
+    assert lpa.notifications() == []
+    with pytest.raises(StatusError, match="6985"):
+        lpa.command(rest[0])
+
+
+@pytest.mark.parametrize("how", ["challenge", "reset", "close"])
+def test_interrupted(make_card: MakeCard, server: SmallServer, how: str) -> None:
+    """A new session or loss of power in the midst of an installation leaves a result with reason 11."""
+    lpa = SmallLpa(make_card())
+    begun(lpa, server)
+    if how == "challenge":
+        lpa.command("BF2E00")
+    elif how == "reset":
+        lpa.card.reset()
+        lpa.open()
+    else:
+        lpa = SmallLpa(make_card())
+    (result,) = lpa.retrieve()
+    kind, value = final_result(result)
+    assert (kind, value["errorReason"]) == ("errorResult", Reason.INTERRUPTION)
+    assert lpa.card.profiles == ()
+    assert lpa.card.free_memory == CardBehaviour().memory
+    assert server.download(lpa)[0] == "successResult"
+
+
+def test_notified(lpa: SmallLpa, server: SmallServer) -> None:
+    """Beside the result, each address that asks for installations gets a notification."""
+    entries = [*everything_notified("a.example.com"), *everything_notified("b.example.com")]
+    server.metadata = metadata(notificationConfigurationInfo=entries)
+    server.download(lpa)
+    told = [(entry["seqNumber"], entry["notificationAddress"]) for entry in lpa.notifications()]
+    assert told == [(1, ADDRESS), (2, "a.example.com"), (3, "b.example.com")]

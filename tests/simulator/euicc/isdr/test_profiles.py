@@ -1,0 +1,377 @@
+"""Local profile management in the simulated card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.base.identifiers import Iccid
+from lpad.codec.asn1 import tlv
+from lpad.simulator.euicc.chip.behaviour import Answers
+from lpad.simulator.euicc.isdr.policy_rules import bit_string
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from simulator.euicc.small_lpa import SmallLpa
+from simulator.euicc.small_server import SmallServer, everything_notified, metadata
+
+if TYPE_CHECKING:
+    from lpad.simulator.euicc.card import SoftCard
+    from lpad.simulator.pki.pki import Pki
+    from simulator.euicc.conftest import MakeCard
+
+OWNER = {"mccMnc": bytes.fromhex("00F110")}
+TEST, PROVISIONING, OPERATIONAL = 0, 1, 2
+FETCH = "801200000B"
+PERFORMED = "801400000C810301010402028281830100"
+FAILED = "801400000C810301010402028281830120"
+A, B, C, D = (Iccid.parse(f"894900000000000{number}018") for number in range(4))
+
+
+def install(lpa: SmallLpa, pki: Pki, iccid: Iccid, **changed: Any) -> bytes:
+    """Install a made-up profile and return its ICCID as the card has it."""
+    server = SmallServer(pki, metadata=metadata(iccid, **changed), package=made_up_profile(iccid, size=1500))
+    assert server.download(lpa)[0] == "successResult"
+    return bytes(iccid)
+
+
+def ruled(*pprs: int) -> dict[str, Any]:
+    return {"profilePolicyRules": bit_string(pprs), "profileOwner": OWNER}
+
+
+def enabled(card: SoftCard) -> list[Iccid]:
+    return [profile.iccid for profile in card.profiles if profile.enabled]
+
+
+def refresh(card: SoftCard, response: str = PERFORMED) -> None:
+    """Do as a modem does with 91xx."""
+    assert card.transmit(bytes.fromhex(FETCH)).hex() == "d0098103010104820281829000"
+    assert card.transmit(bytes.fromhex(response)) == b"\x90\x00"
+
+
+def test_list(lpa: SmallLpa, pki: Pki) -> None:
+    """Without a tag list the card tells the default fields, of those that are set."""
+    assert lpa.profiles() == []
+    a = install(
+        lpa, pki, A, iconType=0, icon=b"\xff\xd8", notificationConfigurationInfo=everything_notified()
+    )
+    b = install(lpa, pki, B, profileClass=PROVISIONING)
+    first, second = lpa.profiles()
+    assert first == {
+        "iccid": a,
+        "isdpAid": bytes(lpa.card.profiles[0].aid),
+        "profileState": 0,
+        "serviceProviderName": "Provider",
+        "profileName": "Name",
+        "iconType": 0,
+        "icon": b"\xff\xd8",
+        "profileClass": OPERATIONAL,
+    }
+    assert second == {
+        "iccid": b,
+        "isdpAid": bytes(lpa.card.profiles[1].aid),
+        "profileState": 0,
+        "serviceProviderName": "Provider",
+        "profileName": "Name",
+        "profileClass": PROVISIONING,
+    }
+
+
+def test_search(lpa: SmallLpa, pki: Pki) -> None:
+    """Profiles are found by ICCID, AID and class; nothing found is an empty list."""
+    a = install(lpa, pki, A)
+    b = install(lpa, pki, B, profileClass=TEST)
+    aid = bytes(lpa.card.profiles[0].aid)
+    assert [found["iccid"] for found in lpa.profiles(searchCriteria=("iccid", b))] == [b]
+    assert [found["iccid"] for found in lpa.profiles(searchCriteria=("isdpAid", aid))] == [a]
+    assert [found["iccid"] for found in lpa.profiles(searchCriteria=("profileClass", TEST))] == [b]
+    assert lpa.profiles(searchCriteria=("profileClass", PROVISIONING)) == []
+    assert lpa.profiles(searchCriteria=("iccid", bytes(C))) == []
+
+
+def test_tag_list(lpa: SmallLpa, pki: Pki) -> None:
+    """A tag list chooses the fields, also those beyond the default; unknown tags are passed over."""
+    entries = everything_notified()
+    install(lpa, pki, A, notificationConfigurationInfo=entries, **ruled(1))
+    (found,) = lpa.profiles(tagList=bytes.fromhex("5AB6B7999F709F44BF22"))
+    assert found == {
+        "iccid": bytes(A),
+        "profileState": 0,
+        "notificationConfigurationInfo": entries,
+        "profileOwner": OWNER,
+        "profilePolicyRules": bit_string([1]),
+    }
+    raw = tlv.parse(lpa.command("BF2D055C039F2590"))
+    size = raw.get(0xA0).get(0xE3).get(0x9F25).value
+    assert int.from_bytes(size, "big") > 1500
+
+
+@pytest.mark.parametrize("wrong", ["BF2D035C019F", "BF2D025C00", "BF2D03A00101", "BF2D05A003960102"])
+def test_wrong_request(lpa: SmallLpa, wrong: str) -> None:
+    """A tag list or a search that breaks its grammar: incorrectInputValues."""
+    assert lpa.command(wrong).hex() == "bf2d03810101"
+
+
+def test_empty_fields(make_card: MakeCard, pki: Pki) -> None:
+    """Some cards tell an empty nickname where none is set."""
+    lpa = SmallLpa(make_card(empty_optional_fields=True))
+    install(lpa, pki, A)
+    assert lpa.profiles()[0]["profileNickname"] == ""
+
+
+def test_long_list(make_card: MakeCard, pki: Pki) -> None:
+    """A list beyond one answer arrives whole, in portions."""
+    lpa = SmallLpa(make_card(portion=200))
+    for iccid in (A, B, C, D):
+        install(lpa, pki, iccid, iconType=1, icon=bytes(1024))
+    assert len(lpa.profiles()) == 4
+    lpa = SmallLpa(make_card(answers=Answers.AT_ONCE))
+    assert len(lpa.profiles()) == 4
+
+
+@pytest.mark.parametrize("nickname", ["Mobile", "", "ü" * 32, "x" * 64])
+def test_nickname(lpa: SmallLpa, pki: Pki, nickname: str) -> None:
+    """A nickname is set, kept, and removed by an empty one."""
+
+    def name(text: str, iccid: Iccid = A) -> int:
+        asked = {"iccid": bytes(iccid), "profileNickname": text}
+        return int(lpa.call("SetNicknameRequest", asked, "SetNicknameResponse")["setNicknameResult"])
+
+    install(lpa, pki, A)
+    assert name("Before") == 0
+    assert name(nickname) == 0
+    assert lpa.profiles()[0].get("profileNickname", "") == nickname
+    assert name("x" * 65) == 127
+    assert name("ü" * 33) == 127
+    assert name("x", B) == 1
+    assert lpa.card.profiles[0].nickname == nickname
+
+
+def test_switch_at_once(lpa: SmallLpa, pki: Pki) -> None:
+    """Without refresh a switch takes effect within the command, and disables the other profile."""
+    a, b = install(lpa, pki, A), install(lpa, pki, B)
+    assert lpa.enable(a) == 0
+    assert lpa.status == 0x9000
+    assert enabled(lpa.card) == [A]
+    assert lpa.enable(b) == 0
+    assert enabled(lpa.card) == [B]
+    assert lpa.card.enabled_iccid == B
+    assert lpa.disable(b) == 0
+    assert enabled(lpa.card) == []
+    assert lpa.card.enabled_iccid is None
+
+
+def test_target_by_aid(lpa: SmallLpa, pki: Pki) -> None:
+    """A profile may be named by its AID as well."""
+    install(lpa, pki, A)
+    aid = bytes(lpa.card.profiles[0].aid)
+    for request, response, result in (
+        ("EnableProfileRequest", "EnableProfileResponse", "enableResult"),
+        ("DisableProfileRequest", "DisableProfileResponse", "disableResult"),
+    ):
+        asked = {"profileIdentifier": ("isdpAid", aid), "refreshFlag": False}
+        assert lpa.call(request, asked, response)[result] == 0
+    assert lpa.call("DeleteProfileRequest", ("isdpAid", aid), "DeleteProfileResponse")["deleteResult"] == 0
+    assert lpa.card.profiles == ()
+
+
+def test_switch_with_refresh(lpa: SmallLpa, pki: Pki) -> None:
+    """With refresh a switch waits for the terminal; then channels and session are gone."""
+    a = install(lpa, pki, A)
+    assert lpa.enable(a, refresh=True) == 0
+    assert lpa.status == 0x910B
+    assert lpa.states() == {a: 0}
+    assert lpa.status == 0x910B  # every answer tells of it until it is fetched
+    refresh(lpa.card)
+    assert lpa.card.open_channels == ()
+    lpa.open()
+    assert lpa.states() == {a: 1}
+    assert lpa.status == 0x9000
+
+
+def test_switch_by_reset(lpa: SmallLpa, pki: Pki) -> None:
+    """A terminal that resets the card in the place of a response has refreshed it."""
+    a = install(lpa, pki, A)
+    assert lpa.enable(a, refresh=True) == 0
+    lpa.card.reset()
+    assert enabled(lpa.card) == [A]
+    lpa.open()
+    assert lpa.disable(a, refresh=True) == 0
+    lpa.card.transmit(bytes.fromhex(FETCH))
+    assert enabled(lpa.card) == [A]
+    lpa.card.reset()
+    assert enabled(lpa.card) == []
+
+
+def test_refresh_failed(lpa: SmallLpa, pki: Pki) -> None:
+    """A terminal that can't refresh leaves the card in its old state, channels open."""
+    a = install(lpa, pki, A)
+    assert lpa.enable(a, refresh=True) == 0
+    refresh(lpa.card, FAILED)
+    assert lpa.states() == {a: 0}
+    assert lpa.enable(a) == 0
+
+
+@pytest.mark.parametrize(
+    "response", ["801400000C810301210402028281830100", "8014000003818301", "8014000009810301010402028281"]
+)
+def test_wrong_terminal_response(lpa: SmallLpa, pki: Pki, response: str) -> None:
+    """A terminal response to something else, or without a result, is refused."""
+    install(lpa, pki, A)
+    lpa.enable(bytes(A), refresh=True)
+    lpa.card.transmit(bytes.fromhex(FETCH))
+    assert lpa.card.transmit(bytes.fromhex(response)) == b"\x6a\x80"
+    assert lpa.card.transmit(bytes.fromhex(PERFORMED)) == b"\x90\x00"
+
+
+def test_switch_before_refresh(make_card: MakeCard, pki: Pki) -> None:
+    """Some cards switch at once and have the terminal refresh afterwards."""
+    lpa = SmallLpa(make_card(switch_waits_for_refresh=False, refresh_qualifier=0x09))
+    a = install(lpa, pki, A)
+    assert lpa.enable(a, refresh=True) == 0
+    assert lpa.status == 0x910B
+    assert lpa.states() == {a: 1}
+    assert lpa.card.transmit(bytes.fromhex(FETCH)).hex().startswith("d0098103010109")
+
+
+def test_list_during_switch(make_card: MakeCard, pki: Pki) -> None:
+    """Some cards tell nothing of their profiles until the refresh."""
+    lpa = SmallLpa(make_card(profiles_hidden_during_switch=True))
+    install(lpa, pki, A)
+    lpa.enable(bytes(A), refresh=True)
+    assert lpa.command("BF2D00").hex() == "bf2d0381010b"
+    refresh(lpa.card)
+    lpa.open()
+    assert len(lpa.profiles()) == 1
+
+
+def test_busy_during_switch(lpa: SmallLpa, pki: Pki) -> None:
+    """While the terminal owes its refresh the card switches nothing else."""
+    a, b = install(lpa, pki, A), install(lpa, pki, B)
+    lpa.enable(a, refresh=True)
+    assert lpa.enable(b) == 5
+    assert lpa.reset_memory(0) == 5
+    assert lpa.delete(b) == 127
+    refresh(lpa.card)
+    lpa.open()
+    assert lpa.enable(b) == 0
+
+
+def test_cat_busy(lpa: SmallLpa, pki: Pki) -> None:
+    """A busy toolkit is told as such, as often as the fault says, after the other rules."""
+    a = install(lpa, pki, A)
+    lpa.card.faults.cat_busy = 3
+    assert lpa.enable(bytes(B)) == 1
+    assert lpa.enable(a) == 5
+    assert lpa.enable(a) == 5
+    assert lpa.reset_memory(0) == 5
+    assert lpa.enable(a) == 0
+    lpa.card.faults.cat_busy = 1
+    assert lpa.disable(a) == 5
+    assert lpa.disable(a) == 0
+
+
+def test_enable_rules(lpa: SmallLpa, pki: Pki) -> None:
+    """Unknown, enabled already, held by a rule: each has its code."""
+    a, b = install(lpa, pki, A, **ruled(1)), install(lpa, pki, B)
+    assert lpa.enable(bytes(C)) == 1
+    assert lpa.enable(a) == 0
+    assert lpa.enable(a) == 2
+    assert lpa.enable(b) == 3
+    assert lpa.disable(a) == 3
+    assert enabled(lpa.card) == [A]
+
+
+def test_disable_rules(lpa: SmallLpa, pki: Pki) -> None:
+    """Unknown or disabled already: each has its code."""
+    a = install(lpa, pki, A)
+    assert lpa.disable(bytes(C)) == 1
+    assert lpa.disable(a) == 2
+
+
+def test_delete_rules(lpa: SmallLpa, pki: Pki) -> None:
+    """Unknown, enabled, or held by a rule: each has its code; the memory of a deleted one is free."""
+    a, b = install(lpa, pki, A), install(lpa, pki, B, **ruled(2))
+    assert lpa.delete(bytes(C)) == 1
+    assert lpa.enable(a) == 0
+    assert lpa.delete(a) == 2
+    assert lpa.delete(b) == 3
+    before = lpa.card.free_memory
+    assert lpa.disable(a) == 0
+    assert lpa.delete(a) == 0
+    assert lpa.card.free_memory > before
+    assert [profile.iccid for profile in lpa.card.profiles] == [B]
+
+
+def test_test_profile(lpa: SmallLpa, pki: Pki) -> None:
+    """A test profile gives way only to another one, or to the profile that it took the place of."""
+    a, b = install(lpa, pki, A), install(lpa, pki, B)
+    c, d = install(lpa, pki, C, profileClass=TEST), install(lpa, pki, D, profileClass=TEST)
+    assert lpa.enable(a) == 0
+    assert lpa.enable(c) == 0
+    assert lpa.enable(d) == 0
+    assert lpa.enable(b) == 4
+    assert lpa.enable(a) == 0
+    assert lpa.enable(b) == 0
+
+
+def test_test_profile_disabled(lpa: SmallLpa, pki: Pki) -> None:
+    """When a test profile is disabled the one before it comes back."""
+    a, c = install(lpa, pki, A, **ruled(1)), install(lpa, pki, C, profileClass=TEST)
+    assert lpa.enable(a) == 0
+    assert lpa.enable(c) == 0  # a test profile may, though the enabled one can't be disabled
+    assert lpa.disable(c) == 0
+    assert enabled(lpa.card) == [A]
+
+
+def test_test_profile_alone(lpa: SmallLpa, pki: Pki) -> None:
+    """A test profile that took nobody's place leaves nobody enabled."""
+    b, c = install(lpa, pki, B), install(lpa, pki, C, profileClass=TEST)
+    assert lpa.enable(c) == 0
+    assert lpa.enable(b) == 4
+    assert lpa.disable(c) == 0
+    assert enabled(lpa.card) == []
+    assert lpa.enable(b) == 0
+    assert lpa.enable(c) == 0
+    assert lpa.delete(b) == 0
+    assert lpa.disable(c) == 0
+    assert enabled(lpa.card) == []
+
+
+def test_provisioning_profile(lpa: SmallLpa, pki: Pki) -> None:
+    """An enabled provisioning profile always gives way."""
+    a, b = install(lpa, pki, A, profileClass=PROVISIONING, **ruled(1)), install(lpa, pki, B)
+    assert lpa.enable(a) == 0
+    assert lpa.enable(b) == 0
+
+
+def test_memory_reset(lpa: SmallLpa, pki: Pki) -> None:
+    """A memory reset deletes by class, rules or not, and calls for a refresh where one was enabled."""
+    a = install(lpa, pki, A, **ruled(1, 2))
+    install(lpa, pki, B, profileClass=TEST)
+    c = install(lpa, pki, C, profileClass=PROVISIONING)
+    assert lpa.reset_memory(1) == 0
+    assert lpa.status == 0x9000
+    assert lpa.reset_memory(1) == 1
+    assert list(lpa.states()) == [a, c]
+    lpa.enable(a)
+    assert lpa.reset_memory(0) == 0
+    assert lpa.status == 0x910B
+    refresh(lpa.card)
+    lpa.open()
+    assert list(lpa.states()) == [c]
+    assert lpa.reset_memory(0, 1, 2) == 1
+
+
+def test_memory_reset_address(make_card: MakeCard) -> None:
+    """A memory reset brings back the address that the card was made with."""
+    lpa = SmallLpa(make_card(default_dp_address="factory.example.com"))
+
+    def address() -> str:
+        got = lpa.call("EuiccConfiguredAddressesRequest", {}, "EuiccConfiguredAddressesResponse")
+        return str(got["defaultDpAddress"])
+
+    assert lpa.reset_memory(2) == 1
+    asked = {"defaultDpAddress": "other.example.com"}
+    lpa.call("SetDefaultDpAddressRequest", asked, "SetDefaultDpAddressResponse")
+    assert lpa.reset_memory(2) == 0
+    assert address() == "factory.example.com"

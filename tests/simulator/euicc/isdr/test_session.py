@@ -1,0 +1,375 @@
+"""Challenge, server authentication, preparation and cancelling in the simulated card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lpad.base.identifiers import Eid
+from lpad.codec.asn1 import tlv
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.pki import certificate_profile
+from lpad.simulator.pki.credential import Credential, Curve, authority_key_id
+from lpad.simulator.pki.pki import Pki
+from simulator.euicc.small_lpa import SCHEMA, SmallLpa, StatusError
+from simulator.euicc.small_server import CTX_PARAMS, SmallServer, final_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.euicc.conftest import MakeCard
+
+EVERY_FIELD = SCHEMA.encode(
+    "CtxParams1",
+    (
+        "ctxParamsForCommonAuthentication",
+        {
+            "matchingId": "ABC-1",
+            "deviceInfo": {
+                "tac": bytes(4),
+                "deviceCapabilities": {},
+                "imei": bytes(8),
+                "preferredLanguages": ["de"],
+            },
+            "operationType": (b"\x80", 1),
+        },
+    ),
+)
+
+
+def card_credential(value: dict[str, Any]) -> Credential:
+    return Credential(x509.load_der_x509_certificate(value["euiccCertificate"]))
+
+
+@pytest.mark.parametrize("curve", Curve)
+def test_authenticated(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
+    """The card signs what the server sent and its own information, for the CI that was asked for."""
+    server = SmallServer(pki, curve)
+    kind, value = server.authenticate(lpa)
+    assert kind == "authenticateResponseOk"
+    own = card_credential(value)
+    assert own.signed(value["euiccSignature1"], value["euiccSigned1"])
+    eum = Credential(x509.load_der_x509_certificate(value["eumCertificate"]))
+    own.certificate.verify_directly_issued_by(eum.certificate)
+    assert authority_key_id(eum.certificate) == pki.ci[curve].key_id
+    signed = SCHEMA.decode("EuiccSigned1", value["euiccSigned1"])
+    assert signed["transactionId"] == server.transaction_id
+    assert signed["serverAddress"] == server.address
+    assert signed["serverChallenge"] == server.challenge
+    assert signed["ctxParams1"] == CTX_PARAMS
+    assert signed["euiccInfo2"] == lpa.call("GetEuiccInfo2Request", {}, "EUICCInfo2")
+
+
+@pytest.mark.test_data
+def test_published_infrastructure(test_data: Path, tmp_path: Path) -> None:
+    """A card made from SGP.26's own certificates accepts SGP.26's servers on both curves."""
+    pki = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
+    with SoftCard(tmp_path / "card", pki=pki, eid=Eid("89049032123451234512345678901235")) as card:
+        lpa = SmallLpa(card)
+        nist = pki.ci[Curve.NIST].key_id
+        for curve in Curve:  # there is no brainpool EUM: the card signs for the NIST CI
+            kind, value = SmallServer(pki, curve).authenticate(lpa, ci=nist)
+            assert kind == "authenticateResponseOk", value
+        assert SmallServer(pki).download(lpa)[0] == "successResult"
+
+
+@pytest.mark.parametrize("role", ["dp_pb", "eum"])
+def test_invalid_role(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -> None:
+    """A certificate for something else than server authentication is refused."""
+    certificate = getattr(pki, role)[Curve.NIST]
+    kind, value = server.authenticate(lpa, certificate=certificate)
+    assert kind == "authenticateResponseError"
+    # An EUM's key signs certificates, no messages: invalidCertificate comes before invalidOid.
+    assert value["authenticateErrorCode"] == (5 if role == "dp_pb" else 1)
+
+
+def test_wrong_signature(lpa: SmallLpa, server: SmallServer) -> None:
+    """serverSignature1 that isn't the certificate's: invalidSignature, with the transaction's ID."""
+    kind, value = server.authenticate(lpa, bad_signature=True)
+    assert (kind, value) == (
+        "authenticateResponseError",
+        {"transactionId": server.transaction_id, "authenticateErrorCode": 2},
+    )
+
+
+def test_unknown_ci(lpa: SmallLpa, server: SmallServer) -> None:
+    """A server of a CI that the card doesn't know: ciPKUnknown."""
+    stranger = certificate_profile.make_ci(Curve.NIST)
+    own = certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_AUTH, oid="2.999.10")
+    _, value = server.authenticate(lpa, certificate=own)
+    assert value["authenticateErrorCode"] == 7
+
+
+def test_no_key_for_ci(make_card: MakeCard, server: SmallServer, pki: Pki) -> None:
+    """A CI for which the card can't sign: ciPKUnknown."""
+    lpa = SmallLpa(make_card(signing_curves=(Curve.NIST,)))
+    _, value = server.authenticate(lpa, ci=pki.ci[Curve.BRAINPOOL].key_id)
+    assert value["authenticateErrorCode"] == 7
+
+
+def test_no_session(lpa: SmallLpa, server: SmallServer) -> None:
+    """Without a challenge there is no session; one challenge is good for one authentication."""
+
+    def code(challenge: bytes) -> int:
+        answer = lpa.command(server.authenticate_request(challenge))
+        kind, value = SCHEMA.decode("AuthenticateServerResponse", answer)
+        return int(value["authenticateErrorCode"]) if kind == "authenticateResponseError" else 0
+
+    assert code(bytes(16)) == 4
+    challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
+    assert code(challenge) == 0
+    assert code(challenge) == 4
+
+
+def test_wrong_challenge(lpa: SmallLpa, server: SmallServer) -> None:
+    """Another challenge than the card's: euiccChallengeMismatch; the session lives on."""
+    challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
+    wrong = SCHEMA.decode("AuthenticateServerResponse", lpa.command(server.authenticate_request(bytes(16))))
+    assert wrong[1]["authenticateErrorCode"] == 6
+    right = SCHEMA.decode("AuthenticateServerResponse", lpa.command(server.authenticate_request(challenge)))
+    assert right[0] == "authenticateResponseOk"
+
+
+def test_error_ends_session(make_card: MakeCard, server: SmallServer) -> None:
+    """Some cards forget the session after an error."""
+    lpa = SmallLpa(make_card(error_ends_session=True))
+    server.authenticate(lpa, bad_signature=True)
+    _, value = SCHEMA.decode(
+        "AuthenticateServerResponse", lpa.command(server.authenticate_request(bytes(16)))
+    )
+    assert value["authenticateErrorCode"] == 4
+
+
+def test_malformed_request(lpa: SmallLpa) -> None:
+    """A request that isn't one gets a status word, no error code."""
+    lpa.command("BF2E00")
+    for request in ("BF3800", "BF380530003000", "BF2103300030", "BF410100"):
+        with pytest.raises(StatusError, match="6A80"):
+            lpa.command(request)
+
+
+def test_echoed_parameters(make_card: MakeCard, server: SmallServer) -> None:
+    """ctxParams1 comes back verbatim; an old card drops what it doesn't know."""
+
+    def echoed(lpa: SmallLpa) -> Any:
+        _, value = server.authenticate(lpa, ctx_params=EVERY_FIELD)
+        return SCHEMA.decode("EuiccSigned1", value["euiccSigned1"])["ctxParams1"]
+
+    assert echoed(SmallLpa(make_card())) == EVERY_FIELD
+    kept = SCHEMA.decode("CtxParams1", echoed(SmallLpa(make_card(copies_unknown_parameters=False))))[1]
+    assert kept == {
+        "matchingId": "ABC-1",
+        "deviceInfo": {"tac": bytes(4), "deviceCapabilities": {}, "imei": bytes(8)},
+    }
+
+
+@pytest.mark.parametrize("curve", Curve)
+@pytest.mark.parametrize("hash_cc", [None, bytes(range(32))])
+def test_prepared(lpa: SmallLpa, pki: Pki, curve: Curve, hash_cc: bytes | None) -> None:
+    """The card answers a one-time key on the binding certificate's curve, signed with smdpSignature2."""
+    server = SmallServer(pki, curve)
+    _, authenticated = server.authenticate(lpa)
+    kind, value = server.prepare(lpa, hash_cc=hash_cc)
+    assert kind == "downloadResponseOk"
+    covered = value["euiccSigned2"] + server.smdp_signature2
+    assert card_credential(authenticated).signed(value["euiccSignature2"], covered)
+    signed = SCHEMA.decode("EuiccSigned2", value["euiccSigned2"])
+    assert signed["transactionId"] == server.transaction_id
+    assert signed.get("hashCc") == hash_cc
+    assert len(signed["euiccOtpk"]) == 65
+    ec.EllipticCurvePublicKey.from_encoded_point(curve.algorithm, signed["euiccOtpk"])
+
+
+def test_prepared_again(lpa: SmallLpa, server: SmallServer) -> None:
+    """A confirmation code may be tried again in the same session."""
+    server.authenticate(lpa)
+    assert server.prepare(lpa, hash_cc=bytes(32))[0] == "downloadResponseOk"
+    assert server.prepare(lpa, hash_cc=bytes(range(32)))[0] == "downloadResponseOk"
+
+
+def test_prepare_without_session(lpa: SmallLpa, server: SmallServer) -> None:
+    """Nothing is prepared without an authenticated server."""
+    assert server.prepare(lpa) == (
+        "downloadResponseError",
+        {"transactionId": server.transaction_id, "downloadErrorCode": 4},
+    )
+    lpa.command("BF2E00")
+    assert server.prepare(lpa)[1]["downloadErrorCode"] == 4
+
+
+def test_prepare_refused(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+    """Another owner, issuer, role, signature or transaction than the authenticated server's is refused."""
+    server.authenticate(lpa)
+
+    def code(**changed: Any) -> int:
+        kind, value = server.prepare(lpa, **changed)
+        assert kind == "downloadResponseError"
+        return int(value["downloadErrorCode"])
+
+    stranger = certificate_profile.make_ci(Curve.NIST)
+    foreign = certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_PB, oid="2.999.10")
+    assert code(certificate=pki.dp2_pb[Curve.NIST]) == 1
+    assert code(certificate=pki.dp_pb[Curve.BRAINPOOL]) == 1
+    assert code(certificate=pki.dp_auth[Curve.NIST]) == 1
+    assert code(certificate=foreign) == 1
+    assert code(bad_signature=True) == 2
+    assert code(transaction_id=b"\x99") == 5
+    assert server.prepare(lpa)[0] == "downloadResponseOk"
+
+
+def cancel(lpa: SmallLpa, transaction_id: bytes, reason: int) -> tuple[str, Any]:
+    asked = {"transactionId": transaction_id, "reason": reason}
+    kind, value = lpa.call("CancelSessionRequest", asked, "CancelSessionResponse")
+    return kind, value
+
+
+@pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 5, 127])
+def test_cancelled(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
+    """The card signs the transaction, the server's OID and the reason, and forgets the session."""
+    _, authenticated = server.authenticate(lpa)
+    kind, value = cancel(lpa, server.transaction_id, reason)
+    assert kind == "cancelSessionResponseOk"
+    signed = value["euiccCancelSessionSigned"]
+    assert card_credential(authenticated).signed(value["euiccCancelSessionSignature"], signed)
+    assert SCHEMA.decode("EuiccCancelSessionSigned", signed) == {
+        "transactionId": server.transaction_id,
+        "smdpOid": "2.999.10",
+        "reason": reason,
+    }
+    assert cancel(lpa, server.transaction_id, reason) == ("cancelSessionResponseError", 5)
+
+
+def test_cancel_without_session(lpa: SmallLpa, server: SmallServer) -> None:
+    """Another transaction's ID, or none under way: invalidTransactionId."""
+    assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
+    server.authenticate(lpa)
+    assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
+    assert cancel(lpa, server.transaction_id, 0)[0] == "cancelSessionResponseOk"
+
+
+@pytest.mark.parametrize("reason", [0, 1, 2, 5])
+def test_one_time_key_kept(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
+    """Postponed or timed out, a download's next attempt may use the same one-time key, also after a reset."""
+    server.authenticate(lpa)
+    server.prepare(lpa)
+    first = server.euicc_point
+    cancel(lpa, server.transaction_id, reason)
+    lpa.card.reset()
+    lpa.open()
+    server.authenticate(lpa)
+    server.prepare(lpa, offered=first)
+    assert (server.euicc_point == first) is (reason in (1, 2))
+    assert final_result(server.load(lpa))[0] == "successResult"
+
+
+def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
+    """A one-time key that a package was bound to is never used again."""
+    server.authenticate(lpa)
+    server.prepare(lpa)
+    first = server.euicc_point
+    server.authenticate(lpa)  # the session before was left prepared: its key may be used
+    server.prepare(lpa, offered=first)
+    assert server.euicc_point == first
+    server.metadata = b"\xbf\x25\x00"
+    assert final_result(server.load(lpa))[0] == "errorResult"
+    server.authenticate(lpa)
+    server.prepare(lpa, offered=first)
+    assert server.euicc_point != first
+
+
+def test_one_time_key_of_another_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+    """Nobody but the server that it was made for gets a kept key, and some cards keep none."""
+    server.authenticate(lpa)
+    server.prepare(lpa)
+    first = server.euicc_point
+    server.authenticate(lpa, certificate=pki.dp2_auth[Curve.NIST])
+    server.prepare(lpa, certificate=pki.dp2_pb[Curve.NIST], offered=first)
+    assert server.euicc_point != first
+
+
+def test_no_one_time_keys(make_card: MakeCard, server: SmallServer) -> None:
+    """Some cards keep no one-time keys."""
+    lpa = SmallLpa(make_card(keeps_one_time_keys=False))
+    server.authenticate(lpa)
+    server.prepare(lpa)
+    first = server.euicc_point
+    cancel(lpa, server.transaction_id, 1)
+    server.authenticate(lpa)
+    server.prepare(lpa, offered=first)
+    assert server.euicc_point != first
+
+
+def test_reset_ends_session(lpa: SmallLpa, server: SmallServer) -> None:
+    """Without power there is no session."""
+    server.authenticate(lpa)
+    lpa.card.reset()
+    lpa.open()
+    assert server.prepare(lpa)[1]["downloadErrorCode"] == 4
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_channel_closed(make_card: MakeCard, server: SmallServer, ends: bool) -> None:  # noqa: FBT001 - a table's column
+    """Whether a session outlives its channel is the card's habit."""
+    lpa = SmallLpa(make_card(session_ends_with_channel=ends))
+    server.authenticate(lpa)
+    lpa.apdu(bytes([0, 0x70, 0x80, lpa.channel]))
+    lpa.open()
+    kind, _ = server.prepare(lpa)
+    assert kind == ("downloadResponseError" if ends else "downloadResponseOk")
+
+
+def test_server_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+    """A server whose certificates have the role OIDs of version 3 is as good."""
+    ci = pki.ci[Curve.NIST]
+    auth = certificate_profile.make_dp(ci, "2.23.146.1.2.1.0.0.1.1", oid="2.999.231")
+    binding = certificate_profile.make_dp(ci, "2.23.146.1.2.1.0.0.1.2", oid="2.999.231")
+    assert server.authenticate(lpa, certificate=auth)[0] == "authenticateResponseOk"
+    assert server.prepare(lpa, certificate=binding)[0] == "downloadResponseOk"
+
+
+def test_discovery_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+    """An SM-DS is authenticated likewise."""
+    discovery = certificate_profile.make_dp(pki.ci[Curve.NIST], "2.23.146.1.2.1.7", oid="2.999.15")
+    assert server.authenticate(lpa, certificate=discovery)[0] == "authenticateResponseOk"
+
+
+def test_ci_left_out(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+    """Without euiccCiPKIdToBeUsed, as version 3 allows, the card signs for its preferred CI."""
+    challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
+    request = tlv.parse(server.authenticate_request(challenge))
+    without = tlv.encode(0xBF38, *(part.raw for part in request.children() if part.tag != 0x04))
+    kind, value = SCHEMA.decode("AuthenticateServerResponse", lpa.command(without))
+    assert kind == "authenticateResponseOk"
+    assert card_credential(value).public_key == lpa.card._chip.signers[0].euicc.public_key
+    assert lpa.card._chip.signers[0].key_id == pki.ci[Curve.NIST].key_id
+
+
+def test_request_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
+    """What version 3 adds to the request, and to what the server signs, does a card of version 2 no harm."""
+    challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
+    signed = tlv.encode(
+        0x30,
+        tlv.encode(0x80, b"\x01"),
+        tlv.encode(0x81, challenge),
+        tlv.encode(0x83, server.address.encode()),
+        tlv.encode(0x84, bytes(16)),
+        tlv.encode(0xA5, tlv.encode(0x80, b"\x03\x01\x00"), tlv.encode(0x81, b"\x00")),
+        tlv.encode(0x86, b"\x06\x40"),
+        tlv.encode(0x9F1F, b"later still"),
+    )
+    request = tlv.encode(
+        0xBF38,
+        signed,
+        tlv.encode(0x5F37, server.auth.sign(signed)),
+        tlv.encode(0x04, pki.ci[Curve.NIST].key_id),
+        server.auth.der,
+        CTX_PARAMS,
+        tlv.encode(0xA1, server.pb.der),
+        tlv.encode(0xA2),
+    )
+    kind, value = SCHEMA.decode("AuthenticateServerResponse", lpa.command(request))
+    assert kind == "authenticateResponseOk"
+    assert SCHEMA.decode("EuiccSigned1", value["euiccSigned1"])["transactionId"] == b"\x01"

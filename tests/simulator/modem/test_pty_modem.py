@@ -1,0 +1,305 @@
+"""The simulated modem, spoken to with plain pyserial."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import serial
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardUnreachable, InternalError, InvalidValue
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Card:
+    """Answers 9000, or what is scripted, and keeps what it got."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = [bytes.fromhex(answer) for answer in answers]
+        self.sent: list[str] = []
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self.sent.append(apdu.hex().upper())
+        return self.answers.pop(0) if self.answers else b"\x90\x00"
+
+    def reset(self) -> bytes:
+        self.sent.append("reset")
+        return b"\x3b\x00"
+
+
+class Port:
+    """A host's end of the line."""
+
+    def __init__(self, path: str) -> None:
+        self._serial = serial.Serial(path, timeout=10, exclusive=True)
+
+    def ask(self, line: str, *, until: bytes = b"\r\nOK\r\n") -> bytes:
+        self._serial.write(line.encode() + b"\r")
+        return self.hear(until)
+
+    def hear(self, until: bytes) -> bytes:
+        return self._serial.read_until(until)
+
+    def close(self) -> None:
+        self._serial.close()
+
+
+@pytest.fixture
+def modem() -> Iterator[PtyModem]:
+    with PtyModem(Card()) as modem:
+        yield modem
+
+
+@pytest.fixture
+def port(modem: PtyModem) -> Iterator[Port]:
+    port = Port(modem.path)
+    yield port
+    port.close()
+
+
+def test_echoes_until_told_not_to(port: Port) -> None:
+    """A modem fresh from power-on repeats what it hears; ATE0 ends that and ATE1 begins it again."""
+    assert port.ask("AT") == b"AT\r\r\nOK\r\n"
+    assert port.ask("ATE0") == b"ATE0\r\r\nOK\r\n"
+    assert port.ask("AT") == b"\r\nOK\r\n"
+    port.ask("ATE1")
+    assert port.ask("at") == b"at\r\r\nOK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("ATI", b"\r\nlpad\r\n\r\nPtyModem\r\n\r\nRevision: 1.0\r\n\r\nOK\r\n"),
+        ("AT+CGMI", b"\r\nlpad\r\n\r\nOK\r\n"),
+        ("AT+CGMM", b"\r\nPtyModem\r\n\r\nOK\r\n"),
+        ("AT+CGMR", b"\r\n1.0\r\n\r\nOK\r\n"),
+        ("AT+CGSN", b"\r\n490154203237518\r\n\r\nOK\r\n"),
+        ("AT+CSIM=?", b"\r\nOK\r\n"),
+        ("ATE0Q0V1", b"\r\nOK\r\n"),
+        ("AT+CMEE?", b"\r\n+CMEE: 0\r\n\r\nOK\r\n"),
+        ('AT+CSIM=10,"0070000001"', b'\r\n+CSIM: 4,"9000"\r\n\r\nOK\r\n'),
+        ("AT+CSIM=10,0070000001", b'\r\n+CSIM: 4,"9000"\r\n\r\nOK\r\n'),
+    ],
+)
+def test_knows_its_commands(port: Port, command: str, told: bytes) -> None:
+    """Each known command has its answer, between line ends of CR and LF."""
+    port.ask("ATE0")
+    assert port.ask(command) == told
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_errors_are_told_as_cmee_asks(port: Port, level: int) -> None:
+    """ERROR, a number or words, for a length that contradicts the hex."""
+    port.ask("ATE0")
+    port.ask(f"AT+CMEE={level}")
+    told = ["ERROR", "+CME ERROR: 50", "+CME ERROR: Incorrect parameters"][level]
+    expected = f"\r\n{told}\r\n".encode()
+    assert port.ask('AT+CSIM=8,"0070000001"', until=expected) == expected
+
+
+@pytest.mark.parametrize("command", ["AT+FOO", "AT+CCHO=1", "ATD123", "AT+CSIM", 'AT+CSIM=4,"0070"'])
+def test_says_error_to_what_it_does_not_know(port: Port, command: str) -> None:
+    """Unknown or broken commands get ERROR; characters that are no command get nothing."""
+    port.ask("ATE0")
+    assert port.ask(f"hello\r{command}", until=b"\r\nERROR\r\n") == b"\r\nERROR\r\n"
+
+
+def test_lines_glued_together_are_served_in_turn(port: Port) -> None:
+    """Two commands in one write get two answers."""
+    port.ask("ATE0")
+    assert port.ask("AT+CGMI\rAT", until=b"OK\r\n\r\nOK\r\n") == b"\r\nlpad\r\n\r\nOK\r\n\r\nOK\r\n"
+
+
+def test_counts_what_passes(modem: PtyModem, port: Port) -> None:
+    """Characters each way and commands, echo included."""
+    port.ask("ATE0")
+    port.ask("AT+CGMI")
+    assert modem.counters.characters_in == len("ATE0\rAT+CGMI\r")
+    assert modem.counters.characters_out == len("ATE0\r\r\nOK\r\n" + "\r\nlpad\r\n\r\nOK\r\n")
+    assert modem.counters.commands == 2
+    assert list(modem.received) == ["ATE0", "AT+CGMI"]
+
+
+def test_answers_in_its_own_style() -> None:
+    """Quotes, case, blank, prefix and line ends are a matter of personality."""
+    habits = ModemPersonality(
+        quoted=False, lower_case=True, blank_after_colon=False, line_end="\n", echo=False, bare_imei=False
+    )
+    with PtyModem(Card("ABCD9000"), personality=habits) as modem:
+        port = Port(modem.path)
+        assert port.ask('AT+CSIM=10,"0070000001"', until=b"OK\n") == b"\n+CSIM:8,abcd9000\n\nOK\n"
+        assert port.ask("AT+CGSN", until=b"OK\n") == b'\n+CGSN:"490154203237518"\n\nOK\n'
+        port.close()
+
+
+def test_fetches_data_where_that_is_its_habit() -> None:
+    """61xx is turned into GET RESPONSE on the command's channel; what is left stays for the host."""
+    card = Card("6100", "AA" * 256 + "6110")
+    with PtyModem(card, personality=ModemPersonality(echo=False, fetches_response=True)) as modem:
+        port = Port(modem.path)
+        told = port.ask('AT+CSIM=16,"C1E2910003BF2D00"')
+        assert told.startswith(b'\r\n+CSIM: 516,"AAAA')
+        assert b'AA6110"' in told
+        assert card.sent == ["C1E2910003BF2D00", "41C0000000"]
+        port.close()
+
+
+REFRESH = "D009810301010482028182"
+
+
+@pytest.mark.parametrize("qualifier", ["04", "09"])
+def test_serves_a_refresh_itself(qualifier: str) -> None:
+    """After 91xx it fetches the command, answers it, resets the card and says so."""
+    card = Card("910B", f"D00981030101{qualifier}82028182" + "9000")
+    with PtyModem(card) as modem:
+        port = Port(modem.path)
+        told = port.ask('AT+CSIM=16,"81E2910003BF3100"', until=b"+QUSIM: 1\r\n")
+        assert told.endswith(b'\r\n+CSIM: 4,"910B"\r\n\r\nOK\r\n\r\n+QUSIM: 1\r\n')
+        assert card.sent == [
+            "81E2910003BF3100",
+            "801200000B",
+            f"801400000C81030101{qualifier}02028281030100",
+            "reset",
+        ]
+        port.close()
+
+
+def test_serves_other_proactive_commands_without_a_reset() -> None:
+    """What is not a REFRESH is answered, and the next one that waits too."""
+    card = Card("910B", "D009810301250082028182" + "9000", "910B", "D009810301250082028182" + "9000")
+    with PtyModem(card) as modem:
+        port = Port(modem.path)
+        port.ask('AT+CSIM=16,"81E2910003BF3100"')
+        port.ask("AT")
+        assert [apdu[:4] for apdu in card.sent] == ["81E2", "8012", "8014", "8012", "8014"]
+        port.close()
+
+
+def test_leaves_proactive_commands_alone_where_that_is_its_habit() -> None:
+    """A raw reader does not fetch."""
+    card = Card("910B")
+    with PtyModem(card, personality=ModemPersonality(fetches_proactive=False)) as modem:
+        port = Port(modem.path)
+        port.ask('AT+CSIM=16,"81E2910003BF3100"')
+        port.ask("AT")
+        assert card.sent == ["81E2910003BF3100"]
+        port.close()
+
+
+def test_vanishes_and_comes_back(tmp_path: Path) -> None:
+    """The port goes, its link with it, and returns under the old or another path."""
+    link = tmp_path / "modem"
+    with PtyModem(Card(), path=link) as modem:
+        assert modem.path == str(link)
+        port = Port(modem.path)
+        modem.vanish()
+        assert not link.is_symlink()
+        with pytest.raises(serial.SerialException):
+            port.hear(b"x")
+        port.close()
+        modem.come_back()
+        port = Port(str(link))
+        assert port.ask("AT").endswith(b"\r\nOK\r\n")
+        port.close()
+        modem.vanish()
+        modem.come_back(tmp_path / "other")
+        assert modem.path == str(tmp_path / "other")
+        port = Port(modem.path)
+        assert port.ask("AT").endswith(b"\r\nOK\r\n")
+        port.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_is_away_after_a_refresh_where_that_is_its_habit(tmp_path: Path) -> None:
+    """USB modems that reset with the card come back after a while."""
+    card = Card("910B", REFRESH + "9000")
+    with PtyModem(
+        card, path=tmp_path / "modem", personality=ModemPersonality(away_after_refresh=0.05)
+    ) as modem:
+        port = Port(modem.path)
+        with pytest.raises(serial.SerialException):
+            port.ask('AT+CSIM=16,"81E2910003BF3100"', until=b"+QUSIM: 1\r\n")
+        port.close()
+        deadline = Deadline.after(10)
+        while not Path(modem.path).exists() and not deadline.passed:
+            time.sleep(0.01)
+        port = Port(modem.path)
+        assert port.ask("AT").endswith(b"\r\nOK\r\n")
+        port.close()
+
+
+def test_replaces_a_stale_link_but_nothing_else(tmp_path: Path) -> None:
+    """A link left behind by a killed simulator is no obstacle; a file is."""
+    stale = tmp_path / "stale"
+    stale.symlink_to("/dev/pts/99999")
+    with PtyModem(Card(), path=stale) as modem:
+        port = Port(modem.path)
+        port.close()
+    file = tmp_path / "file"
+    file.write_bytes(b"precious")
+    with pytest.raises(InvalidValue, match="another path"):
+        PtyModem(Card(), path=file)
+    assert file.read_bytes() == b"precious"
+
+
+def test_faults_are_armed_for_one_command(modem: PtyModem, port: Port) -> None:
+    """Each fault is used up by the first command that it names; others pass."""
+    port.ask("ATE0")
+    modem.once("AT+CGMM", instead=("+CME ERROR: 14",), executed=False)
+    modem.once("AT+CGMI", before=("RING",))
+    assert port.ask("AT") == b"\r\nOK\r\n"
+    assert port.ask("AT+CGMI") == b"\r\nRING\r\n\r\nlpad\r\n\r\nOK\r\n"
+    assert port.ask("AT+CGMM", until=b"14\r\n") == b"\r\n+CME ERROR: 14\r\n"
+    assert port.ask("AT+CGMM") == b"\r\nPtyModem\r\n\r\nOK\r\n"
+
+
+def test_an_emulated_baud_rate_takes_its_time() -> None:
+    """At 9600 baud 960 characters need a second at least; how much more depends on the machine."""
+    with PtyModem(Card(), baud=9600, personality=ModemPersonality(echo=False)) as modem:
+        port = Port(modem.path)
+        started = time.monotonic()
+        command = f'AT+CSIM=90,"{"00" * 45}"'
+        characters = len(command) + 1 + len(port.ask(command))
+        assert modem.counters.characters_in + modem.counters.characters_out == characters
+        assert time.monotonic() - started >= characters * 10 / 9600 - 0.002
+        port.close()
+
+
+def test_a_mute_card_is_a_sim_failure() -> None:
+    """A card without power makes the modem say so, in the command and in its own toolkit."""
+
+    class Mute(Card):
+        def transmit(self, apdu: bytes) -> bytes:
+            if self.answers:
+                return super().transmit(apdu)
+            raise CardUnreachable("no power")
+
+    with PtyModem(Mute("910B"), personality=ModemPersonality(error_level=1)) as modem:
+        port = Port(modem.path)
+        port.ask('AT+CSIM=16,"81E2910003BF3100"')
+        assert port.ask('AT+CSIM=10,"0070000001"', until=b"13\r\n").endswith(b"\r\n+CME ERROR: 13\r\n")
+        port.close()
+
+
+def test_a_card_that_crashes_is_not_passed_over() -> None:
+    """What goes wrong in the card is raised when the modem is closed."""
+
+    class Crashing(Card):
+        def transmit(self, apdu: bytes) -> bytes:
+            raise ZeroDivisionError
+
+    modem = PtyModem(Crashing())
+    port = Port(modem.path)
+    with pytest.raises(serial.SerialException):
+        port.ask('AT+CSIM=10,"0070000001"', until=b"never")
+    port.close()
+    with pytest.raises(InternalError, match="crashed"):
+        modem.close()
+    modem.close()

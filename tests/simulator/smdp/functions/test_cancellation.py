@@ -1,0 +1,90 @@
+"""Sessions that the card calls off, and what becomes of their orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.simulator.pki.certificate_profile import make_euicc
+from lpad.simulator.pki.credential import Credential, Curve
+from lpad.simulator.smdp.store.order import OrderState
+from simulator.smdp.bench import SCHEMA, Visit, b64, decoded, status_of
+
+if TYPE_CHECKING:
+    from lpad.simulator.pki.pki import Pki
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "words"),
+    [
+        (0, OrderState.CANCELLED, "end user rejection"),
+        (1, OrderState.RELEASED, "postponed"),
+        (2, OrderState.RELEASED, "timeout"),
+        (3, OrderState.ERROR, "policy rules not allowed"),
+        (4, OrderState.ERROR, "metadata mismatch"),
+        (5, OrderState.ERROR, "load error"),
+        (127, OrderState.ERROR, "undefined reason"),
+        (23, OrderState.ERROR, "reason 23"),
+    ],
+)
+def test_reason_decides_what_becomes_of_the_order(
+    visit: Visit, profile: bytes, reason: int, state: OrderState, words: str
+) -> None:
+    """Postponed and timed-out orders stay open, all others end; the session ends either way."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.up_to_metadata(order.matching_id)
+    assert status_of(visit.cancel(reason)) == "Executed-Success"
+    settled = visit.smdp.orders.get(order.id)
+    assert (settled.state, settled.reason) == (state, words)
+    assert status_of(visit.cancel(reason)) == "8.10.1/3.9"
+    told = status_of(visit.up_to_metadata(order.matching_id))
+    assert told == ("Executed-Success" if state is OrderState.RELEASED else "8.2.6/3.8")
+
+
+def test_postponed_download_offers_the_one_time_key_again(visit: Visit, profile: bytes) -> None:
+    """A package that was bound and put off is there for the next session."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.up_to_package(order.matching_id)
+    visit.cancel(1)
+    visit.up_to_metadata(order.matching_id)
+    offered = decoded("SmdpSigned2", visit.authenticated["smdpSigned2"])
+    assert offered["bppEuiccOtpk"] == visit.card.otpk()
+
+
+def test_nothing_to_cancel_before_the_card_is_known(visit: Visit) -> None:
+    """8.10.1/3.9 after initiateAuthentication alone: there is no certificate to verify with."""
+    visit.initiate()
+    assert status_of(visit.cancel(0)) == "8.10.1/3.9"
+
+
+def test_cancellation_must_be_signed_by_the_card(visit: Visit, pki: Pki, profile: bytes) -> None:
+    """8.1/6.1 for another signature; the session goes on."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.up_to_metadata(order.matching_id)
+    right = visit.card.credential
+    other = make_euicc(pki.eum[Curve.NIST], visit.card.eid)
+    visit.card.credential = Credential(right.certificate, other.key)
+    assert status_of(visit.cancel(0)) == "8.1/6.1"
+    visit.card.credential = right
+    assert status_of(visit.get_package()) == "Executed-Success"
+
+
+def test_cancellation_must_be_for_this_server(visit: Visit, profile: bytes) -> None:
+    """8.8/3.10 when the card signed another SM-DP+'s OID."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.up_to_metadata(order.matching_id)
+    assert status_of(visit.cancel(0, oid="2.999.12")) == "8.8/3.10"
+
+
+def test_card_that_refused_to_cancel_changes_nothing(visit: Visit, profile: bytes) -> None:
+    """8.1/6.1 for the card's error answer, which nobody signed."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.up_to_metadata(order.matching_id)
+    response = SCHEMA.encode("CancelSessionResponse", ("cancelSessionResponseError", 5))
+    answer = visit.connection.call(
+        "cancelSession",
+        {"transactionId": visit.initiated["transactionId"], "cancelSessionResponse": b64(response)},
+    )
+    assert status_of(answer) == "8.1/6.1"
+    assert visit.smdp.orders.get(order.id).state is OrderState.RELEASED

@@ -1,0 +1,54 @@
+"""The list of faults that a server works through."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.base.errors import InvalidValue
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, FaultPlan
+
+
+def test_faults_wait_for_their_function() -> None:
+    """A fault befalls its own function, one without a function any."""
+    plan = FaultPlan((Fault(kind=FaultKind.DROP_BEFORE, function="cancelSession"),))
+    plan.add(Fault(kind=FaultKind.DELAY, value=0.5))
+    assert FaultKind.DROP_BEFORE not in plan.take("handleNotification")
+    assert FaultKind.DROP_BEFORE in plan.take("cancelSession")
+    assert plan.pending == ()
+
+
+def test_counted_faults_come_one_after_the_other() -> None:
+    """The second waits until the first has befallen all its requests."""
+    plan = FaultPlan(
+        (
+            Fault(kind=FaultKind.HTTP_STATUS, value=503, times=2),
+            Fault(kind=FaultKind.REFUSE, value="8.2/1.2"),
+        )
+    )
+    kinds = [[fault.kind for fault in plan.take("x").faults] for _ in range(4)]
+    assert kinds == [[FaultKind.HTTP_STATUS], [FaultKind.HTTP_STATUS], [FaultKind.REFUSE], []]
+
+
+def test_lasting_faults_come_with_every_request() -> None:
+    """A fault of 0 times stays until the plan is cleared, beside a counted one."""
+    plan = FaultPlan((Fault(kind=FaultKind.BASE64_NEWLINES, times=0),))
+    plan.add(Fault(kind=FaultKind.STATUS, value="ExecutedSuccess"))
+    assert len(plan.take("x").faults) == 2
+    assert [fault.kind for fault in plan.take("x").faults] == [FaultKind.BASE64_NEWLINES]
+    plan.clear()
+    assert plan.take("x").faults == ()
+
+
+def test_faults_are_read_from_json() -> None:
+    """The command line gives them as a JSON list."""
+    plan = FaultPlan.from_json('[{"function": "getBoundProfilePackage", "kind": "bpp-bit-flip", "value": 3}]')
+    assert plan.pending == (Fault(kind=FaultKind.BPP_BIT_FLIP, function="getBoundProfilePackage", value=3),)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '[{"kind": "gremlins"}]', '[{"kind": "delay", "when": 1}]', "[{}]"]
+)
+def test_other_json_is_refused(text: str) -> None:
+    """An unknown kind or field is told, not passed over."""
+    with pytest.raises(InvalidValue, match="list of faults"):
+        FaultPlan.from_json(text)

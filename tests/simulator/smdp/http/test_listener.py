@@ -1,0 +1,206 @@
+"""The server's HTTP and TLS: kept alive, strict where it must be, and unfit on request."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.simulator.pki.credential import Curve
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.smdp.announcement import Announcement
+from lpad.simulator.smdp.functions.faults import TlsIdentity
+from lpad.simulator.smdp.server import SmDp
+from simulator.smdp.bench import PREFIX, Connection, TestCard, Visit, b64, status_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_server_is_verified_by_name_with_the_ci_alone(smdp: SmDp, pki: Pki) -> None:
+    """A default TLS client that knows the CI accepts it as localhost and by SGP.26's name."""
+    for name in ("localhost", "testsmdpplus1.example.com"):
+        connection = Connection(smdp, pki, name=name)
+        assert connection.post("handleNotification", b"{}").status == 400
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("identity", "reason"),
+    [
+        (TlsIdentity.EXPIRED, "expired"),
+        (TlsIdentity.OTHER_NAME, "Hostname mismatch"),
+        (TlsIdentity.UNKNOWN_CA, "unable to get local issuer|self.signed"),
+    ],
+)
+def test_unfit_certificate_is_noticed_by_clients(
+    smdp: SmDp, pki: Pki, identity: TlsIdentity, reason: str
+) -> None:
+    """Each identity fails for its own reason only, and the good one is back when asked for."""
+    smdp.show(identity)
+    connection = Connection(smdp, pki)
+    with pytest.raises(ssl.SSLCertVerificationError, match=reason):
+        connection.post("handleNotification", b"{}")
+    smdp.show(TlsIdentity.GOOD)
+    assert connection.post("handleNotification", b"{}").status == 400
+    connection.close()
+    assert smdp.counters.tcp_connects == 2
+
+
+def test_old_tls_is_refused(smdp: SmDp, pki: Pki) -> None:
+    """TLS 1.1 is too old."""
+    context = ssl.create_default_context(cadata=pki.ci[Curve.NIST].der)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    for bound in ("minimum_version", "maximum_version"):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+            setattr(context, bound, ssl.TLSVersion.TLSv1_1)
+    with (
+        socket.create_connection(("127.0.0.1", smdp.port), timeout=10) as plain,
+        pytest.raises(ssl.SSLError),
+    ):
+        context.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_answers_carry_the_headers_of_the_binding(connection: Connection) -> None:
+    """JSON type, and the protocol version that the client speaks."""
+    response = connection.post("cancelSession", b"{}", **{"X-Admin-Protocol": "gsma/rsp/v2.3.0"})
+    body = json.loads(response.read())
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/json;charset=UTF-8"
+    assert response.headers["X-Admin-Protocol"] == "gsma/rsp/v2.3.0"
+    assert status_of(body) == "1.6/2.1"
+    failed = body["header"]["functionExecutionStatus"]
+    assert failed["status"] == "Failed"
+    assert failed["statusCodeData"]["message"]
+
+
+def test_empty_answer_has_a_type_too(visit: Visit) -> None:
+    """204 to a notification carries the JSON type: a client in the field insists on the header."""
+    notification = visit.card.installation_result(bytes(16), "x")
+    body = json.dumps({"pendingNotification": b64(notification)}).encode()
+    response = visit.connection.post("handleNotification", body)
+    assert (response.status, response.read()) == (204, b"")
+    assert response.headers["Content-Type"].startswith("application/json")
+    assert response.headers["Content-Length"] is None
+
+
+def test_client_without_the_version_header_is_served(connection: Connection) -> None:
+    """The server then names its own."""
+    response = connection.post("cancelSession", b"{}", **{"X-Admin-Protocol": ""})
+    response.read()
+    assert response.headers["X-Admin-Protocol"].startswith("gsma/rsp/v2.")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_body_that_is_no_json_object_is_a_bad_request(connection: Connection, body: bytes) -> None:
+    """400 with a JSON header that says 1.6/2.1."""
+    response = connection.post("initiateAuthentication", body)
+    assert response.status == 400
+    assert status_of(json.loads(response.read())) == "1.6/2.1"
+
+
+def test_connection_survives_failures(visit: Visit) -> None:
+    """Refusals, unknown paths and other methods leave the connection usable."""
+    http = visit.connection
+    for function in ("nothing", "../es2plus/downloadOrder"):
+        response = http.post(function, b"{}")
+        response.read()
+        assert response.status == 404
+    http.connection.request("GET", PREFIX)
+    response = http.connection.getresponse()
+    response.read()
+    assert response.status == 501
+    assert status_of(visit.initiate()) == "Executed-Success"
+
+
+def test_oversized_request_is_refused(connection: Connection) -> None:
+    """413 before the body is read."""
+    connection.post("initiateAuthentication", b"{}").read()
+    connection.connection.putrequest("POST", PREFIX + "initiateAuthentication")
+    connection.connection.putheader("Content-Length", "2000000")
+    connection.connection.endheaders()
+    assert connection.connection.getresponse().status == 413
+
+
+def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
+    """Some HTTP libraries send no length."""
+    fields = {"smdpAddress": visit.smdp.address, "euiccChallenge": "AA==", "euiccInfo1": "AA=="}
+    body = json.dumps(fields).encode()
+    visit.connection.post("cancelSession", b"{}").read()
+    visit.connection.connection.request(
+        "POST", PREFIX + "initiateAuthentication", iter([body[:20], body[20:]]), encode_chunked=True
+    )
+    response = visit.connection.connection.getresponse()
+    assert status_of(json.loads(response.read())) == "1.6/2.1"
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(b"zz", 400), (b"-5", 400), (b"", 400), (b"0x2", 400), (b"FFFFFFFF", 413)]
+)
+def test_chunks_of_an_impossible_size(visit: Visit, size: bytes, status: int) -> None:
+    """400 for a chunk whose size is no number, 413 for one beyond any request; the connection ends."""
+    http = visit.connection.connection
+    visit.connection.post("cancelSession", b"{}").read()
+    http.putrequest("POST", PREFIX + "cancelSession")
+    http.putheader("Transfer-Encoding", "chunked")
+    http.endheaders(size + b"\r\n{}\r\n0\r\n\r\n")
+    response = http.getresponse()
+    assert (response.status, response.headers["Connection"]) == (status, "close")
+
+
+def test_parallel_connections_are_served(smdp: SmDp, pki: Pki) -> None:
+    """A connection that says nothing does not hold up another one."""
+    with socket.create_connection(("127.0.0.1", smdp.port), timeout=10):
+        connection = Connection(smdp, pki)
+        assert connection.post("handleNotification", b"{}").status == 400
+        connection.close()
+
+
+def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) -> None:
+    """Nothing of a server is left after stop, even with clients connected; its port is free again."""
+    before = threading.active_count()
+    server = SmDp(tmp_path / "smdp", pki=pki)
+    server.start()
+    port = server.port
+    connection = Connection(server, pki)
+    connection.post("handleNotification", b"{}").read()
+    with socket.create_connection(("127.0.0.1", port), timeout=10):
+        server.stop()
+    assert threading.active_count() == before
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection.close()
+    with SmDp(tmp_path / "smdp", pki=pki, port=port) as again:
+        assert again.port == port
+
+
+def test_folder_tells_how_to_reach_the_server(smdp: SmDp) -> None:
+    """Whoever adds orders from outside reads address and OID there."""
+    told = Announcement.read(smdp.folder)
+    assert (told.address, told.oid) == (smdp.address, "2.999.10")
+    assert smdp.address == f"localhost:{smdp.port}"
+
+
+@pytest.mark.test_data
+def test_published_pki_serves(test_data: Path, tmp_path: Path) -> None:
+    """With SGP.26's folder and name, the server shows SGP.26's own TLS certificate and downloads work."""
+    pki = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
+    name = "testsmdpplus1.example.com"
+    with SmDp(tmp_path / "smdp", pki=pki, host=name, aliases=()) as smdp:
+        connection = Connection(smdp, pki, name=name)
+        visit = Visit(smdp, TestCard.of(pki), connection)
+        profile = (test_data / "upp" / "TS48V3-SAIP2-3-BERTLV-UNIQUE.der").read_bytes()
+        order = smdp.orders.add_order(profile)
+        opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
+        assert b"".join(opened["profilePieces"]) == profile
+        shown = connection.connection.sock.getpeercert(binary_form=True)
+        assert shown in {path.read_bytes() for path in (test_data / "sgp26" / "dptls").glob("*NIST.valid*")}
+        connection.close()
+        smdp.show(TlsIdentity.EXPIRED)
+        late = Connection(smdp, pki, name=name)
+        with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+            late.post("handleNotification", b"{}")
