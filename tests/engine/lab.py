@@ -13,11 +13,11 @@ from lpad.base.identifiers import Iccid
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind
 from lpad.engine.engine import Engine
-from lpad.engine.environment.environment import Surroundings
+from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal
 from lpad.engine.policy.installing import Policies
-from lpad.engine.running.context import Patience
-from lpad.engine.running.counters import Measures
+from lpad.engine.running.context import Timeouts
+from lpad.engine.running.counters import Counters
 from lpad.engine.running.held_card import CardPort
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust.trust import Trust
@@ -63,8 +63,8 @@ class Lab:
     ) -> None:
         self.folder = folder
         self.pki = pki
-        self.patience = Patience(answer=LONG, delivery=5)
-        self.measures = Measures()
+        self.timeouts = Timeouts(answer=LONG, delivery=5)
+        self.counters = Counters()
         self._stack = ExitStack()
         self.card = self._stack.enter_context(SoftCard(folder / "card", pki=pki, behaviour=behaviour))
         self.modem = self._stack.enter_context(
@@ -72,7 +72,7 @@ class Lab:
         )
         self.server = self._stack.enter_context(SmDp(folder / "smdp", pki=pki, port=port))
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
-        self.surroundings = Surroundings()
+        self.environment = Environment()
         self.policies = Policies()
         self._engine: Engine | None = None
         self._ports: tuple[CardPort, ...] = ()
@@ -99,7 +99,7 @@ class Lab:
             name=CARD,
             transport="AT+CSIM",
             open_link=lambda _deadline: open_csim_link(path),
-            observe=partial(self.measures.apdu, CARD),
+            observe=partial(self.counters.apdu, CARD),
         )
 
     def journal(self) -> Journal:
@@ -112,9 +112,9 @@ class Lab:
             self._ports,
             journal=self.journal(),
             connect=self._connect,
-            patience=self.patience,
-            measures=self.measures,
-            surroundings=self.surroundings,
+            timeouts=self.timeouts,
+            counters=self.counters,
+            environment=self.environment,
             policies=self.policies,
         )
         self._engine.start()
@@ -128,7 +128,7 @@ class Lab:
 
     def patient(self, **seconds: float) -> None:
         """Set other times before the engine starts."""
-        self.patience = replace(self.patience, **seconds)
+        self.timeouts = replace(self.timeouts, **seconds)
 
     def order(
         self,
@@ -195,4 +195,4 @@ class Lab:
             threading.Event().wait(0.02)
 
     def _connect(self, address: ServerAddress, card: CardTrust) -> Es9Plus:
-        return Es9Plus(address, trust=self.trust, card=card, observe=self.measures.server)
+        return Es9Plus(address, trust=self.trust, card=card, observe=self.counters.server)

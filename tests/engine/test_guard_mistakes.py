@@ -114,7 +114,7 @@ def test_stopped_while_the_card_is_looked_for_nothing_is_begun(
         with monkeypatch.context() as slow:
             slow.setattr(reading, "read_card", _stopping(lab, reading.read_card))
             asked = lab.submit(Kind.REFRESH)
-            lab.until_true(lambda: not lab.engine._workforce.of(CARD).alive)
+            lab.until_true(lambda: not lab.engine._workers.of(CARD).alive)
         lab.stop()
         lab.start(port(lab))
         lab.engine.answer(lab.asked(trial.id).id, Answer(confirm=True))
@@ -124,7 +124,7 @@ def test_stopped_while_the_card_is_looked_for_nothing_is_begun(
 
 def _stopping(lab: Lab, read: Callable[..., Any]) -> Callable[..., Any]:
     def stopped(*arguments: Any, **options: Any) -> Any:
-        lab.engine._workforce.of(CARD).stop()
+        lab.engine._workers.of(CARD).stop()
         return read(*arguments, **options)
 
     return stopped

@@ -30,9 +30,9 @@ from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.guard import Guard
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.change_store import Book
-from lpad.engine.running.counters import Measures
-from lpad.engine.running.run import Answer, Job
+from lpad.engine.running.change_store import ChangeStore
+from lpad.engine.running.counters import Counters
+from lpad.engine.running.run import Answer, Run
 from lpad.engine.switch import condition_watch
 from lpad.simulator.euicc.card import SoftCard
 
@@ -235,18 +235,18 @@ def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
 def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
     """A switch on trial can't end where it stands; any other change can."""
     journal = Journal(tmp_path / "journal.db")
-    book = Book(journal, Hub(), Measures())
-    plain = book.save(book.add("modem", Kind.ENABLE, params={}, secrets={}).run())
-    trial = book.save(replace(plain, guard=Guard(requirements=(), until=now(), previous=None)))
+    store = ChangeStore(journal, Hub(), Counters())
+    plain = store.save(store.add("modem", Kind.ENABLE, params={}, secrets={}).run())
+    trial = store.save(replace(plain, guard=Guard(requirements=(), until=now(), previous=None)))
     for change in (plain, trial):
-        job = Job(change, book)
-        job.cancel("taken back")
+        run = Run(change, store)
+        run.cancel("taken back")
         if change is trial:
-            job.begin()
-            assert job.taken_back == "taken back"
+            run.begin()
+            assert run.taken_back == "taken back"
         else:
             with pytest.raises(Cancelled):
-                job.begin()
+                run.begin()
     journal.close()
 
 

@@ -19,7 +19,7 @@ from lpad.base.errors import JournalUnavailable, LpadError, ServerRefused, Serve
 from lpad.base.identifiers import Eid
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.event_hub import Hub
-from lpad.engine.environment.environment import Surroundings
+from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.notifications import Stage
 from lpad.engine.outbox import BACKOFF, collection, delivery, outbox
 from lpad.engine.outbox.outbox import Outbox
@@ -277,7 +277,7 @@ def due_without_engine(lab: Lab) -> tuple[Journal, Outbox]:
         lambda address, _eid: Es9Plus(address, trust=lab.trust),
         patience=5,
         on_delivered=lambda _eid: None,
-        surroundings=Surroundings(),
+        environment=Environment(),
     )
     return journal, box
 

@@ -48,8 +48,8 @@ def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
         assert engine.snapshot("stuck").state is CardState.STARTING
         assert engine.change(waits.id).state is State.QUEUED
         engine.stop(deadline=Deadline.after(SHORT))
-        assert not engine._workforce.by_name[CARD].alive
-        assert engine._workforce.by_name["stuck"].alive
+        assert not engine._workers.by_name[CARD].alive
+        assert engine._workers.by_name["stuck"].alive
         assert lab.card.open_channels == ()
     finally:
         swallowing.over.set()
@@ -63,7 +63,7 @@ def test_a_stuck_worker_keeps_no_change_of_a_card_that_goes(lab: Lab) -> None:
     try:
         assert swallowing.opened.wait(30)
         waits = engine.submit("stuck", Kind.REFRESH, params={}).change
-        worker = engine._workforce.by_name["stuck"]
+        worker = engine._workers.by_name["stuck"]
         engine.become([lab.port])
         ended = lab.ended(waits.id)
         assert worker.alive

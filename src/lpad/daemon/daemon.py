@@ -29,10 +29,10 @@ from lpad.daemon.status_line import Status
 from lpad.daemon.watchdog import Watchdog
 from lpad.daemon.watched_pool import WatchedPool
 from lpad.engine.engine import Engine
-from lpad.engine.environment.environment import Surroundings
+from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal, Retention
-from lpad.engine.running.context import Patience
-from lpad.engine.running.counters import Measures
+from lpad.engine.running.context import Timeouts
+from lpad.engine.running.counters import Counters
 from lpad.remote.network_changes import watch_network
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def run(file: SettingsFile) -> None:
     set_up_logging(settings.log.level, redact=settings.log.redact)
     record_apdus(_record_of(file))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
-    measures = Measures()
+    counters = Counters()
     policies = install_policies(settings)
-    ports = CardPorts(file.resolve(settings.state_folder), observe=measures.apdu)
-    servers = Servers(file, observe=measures.server)
+    ports = CardPorts(file.resolve(settings.state_folder), observe=counters.apdu)
+    servers = Servers(file, observe=counters.server)
     rules = access_rules(settings)
     # The socket first: a second daemon stops here, before it touches the journal or a port.
     sockets = _sockets(file)
@@ -74,9 +74,9 @@ def run(file: SettingsFile) -> None:
         ports.of(settings),
         journal=journal,
         connect=servers.connect,
-        patience=_patience(settings),
-        measures=measures,
-        surroundings=Surroundings(watch_network=watch_network),
+        timeouts=_timeouts(settings),
+        counters=counters,
+        environment=Environment(watch_network=watch_network),
         policies=policies,
     )
     closing = asyncio.Event()
@@ -143,7 +143,7 @@ class _Live:
         def apply() -> None:
             set_up_logging(new.settings.log.level, redact=new.settings.log.redact)
             self._servers.connect_by = connect
-            self._engine.be_patient(_patience(new.settings))
+            self._engine.be_patient(_timeouts(new.settings))
             self._engine.keep_history(_retention(new.settings))
             self._policies.become(policies)
             self.app.state.rules = rules
@@ -172,9 +172,9 @@ def access_rules(settings: Settings) -> AccessRules:
     )
 
 
-def _patience(settings: Settings) -> Patience:
+def _timeouts(settings: Settings) -> Timeouts:
     deadlines = settings.deadlines
-    return Patience(
+    return Timeouts(
         open=deadlines.open,
         read=deadlines.read,
         switch=deadlines.switch,

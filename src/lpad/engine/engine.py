@@ -14,18 +14,18 @@ from lpad.card.available_ports import find_ports
 from lpad.engine.change.change import CALLER, EID, Kind, PauseReason
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.idempotency import Submission
-from lpad.engine.environment.environment import Surroundings
+from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.write_retry import Recovery
 from lpad.engine.outbox import Outbox
 from lpad.engine.policy.installing import Policies
-from lpad.engine.running.change_store import Book
-from lpad.engine.running.counters import Measures
-from lpad.engine.running.gauges import Figures
+from lpad.engine.running.change_store import ChangeStore
+from lpad.engine.running.counters import Counters
+from lpad.engine.running.gauges import Gauges
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.engine.unattended.failovers import Failovers
-from lpad.engine.worker.card_ownership import Claims
+from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.worker import Worker
-from lpad.engine.worker.workers import Workforce
+from lpad.engine.worker.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.writability import JournalHealth
     from lpad.engine.policy.switching import SwitchPolicy
-    from lpad.engine.running.context import Patience
+    from lpad.engine.running.context import Timeouts
     from lpad.engine.running.held_card import CardPort
     from lpad.engine.running.run import Answer
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
@@ -69,9 +69,9 @@ class Engine:
         *,
         journal: Journal,
         connect: ConnectFor,
-        patience: Patience,
-        measures: Measures | None = None,
-        surroundings: Surroundings | None = None,
+        timeouts: Timeouts,
+        counters: Counters | None = None,
+        environment: Environment | None = None,
         policies: Policies | None = None,
     ) -> None:
         """Wire the parts; nothing is opened before `start`.
@@ -80,68 +80,68 @@ class Engine:
             ports: the cards.
             journal: keeps changes and notifications; closed by `stop`.
             connect: opens a connection to an SM-DP+, whom a card may vouch for.
-            patience: how long things may take.
-            measures: counts and durations, to which the edges add theirs.
-            surroundings: the device's clock and network.
+            timeouts: how long things may take.
+            counters: counts and durations, to which the edges add theirs.
+            environment: the device's clock and network.
             policies: what may be installed; they may become others at any time.
         """
-        self.measures = measures or Measures()
+        self.counters = counters or Counters()
         self._journal = journal
         self._hub = Hub()
         self._submitting = threading.Lock()
-        self._book = Book(journal, self._hub, self.measures)
-        self.figures = Figures(self._book, journal, snapshots=self.snapshots)
+        self._store = ChangeStore(journal, self._hub, self.counters)
+        self.gauges = Gauges(self._store, journal, snapshots=self.snapshots)
         self._recovery = Recovery(journal, self._hub, back=self._journal_back)
         self._connect_for = connect
-        self._surroundings = surroundings or Surroundings()
-        self._patience = patience
+        self._environment = environment or Environment()
+        self._timeouts = timeouts
         self._outbox = Outbox(
             journal,
             self._hub,
             self._connect,
-            patience=patience.delivery,
+            patience=timeouts.delivery,
             on_delivered=self._delivered,
-            surroundings=self._surroundings,
+            environment=self._environment,
         )
-        self._workforce = Workforce(
+        self._workers = Workers(
             ports,
             partial(
                 Worker,
-                book=self._book,
+                store=self._store,
                 hub=self._hub,
                 journal=journal,
                 outbox=self._outbox,
                 connect=self._connect,
-                patience=patience,
-                surroundings=self._surroundings,
+                timeouts=timeouts,
+                environment=self._environment,
                 policies=policies or Policies(),
-                claims=Claims(),
+                ownership=CardOwnership(),
             ),
         )
         self._failovers = Failovers(
-            ports, worker=self._workforce.of, book=self._book, hub=self._hub, submit=self.submit
+            ports, worker=self._workers.of, store=self._store, hub=self._hub, submit=self.submit
         )
 
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
-        self._book.end_orphans(self._workforce.by_name)
-        self._surroundings.start(on_network=self.network_is_back, on_time=self._clock_was_set)
-        self._workforce.start()
+        self._store.end_orphans(self._workers.by_name)
+        self._environment.start(on_network=self.network_is_back, on_time=self._clock_was_set)
+        self._workers.start()
         self._failovers.start()
         self._outbox.start()
 
     def stop(self, *, deadline: Deadline) -> None:
         """End everything at its next safe point; what is not by the deadline is settled at the next start."""
-        self._surroundings.stop()
+        self._environment.stop()
         self._recovery.stop()
         # All are told before one is waited for: one that is stuck must not take the others' time.
-        self._workforce.stop()
+        self._workers.stop()
         self._outbox.stop()
         self._failovers.stop()
-        self._workforce.join(deadline=deadline)
+        self._workers.join(deadline=deadline)
         self._failovers.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
-        if not (self._outbox.alive or self._workforce.any_alive or self._failovers.any_alive):
+        if not (self._outbox.alive or self._workers.any_alive or self._failovers.any_alive):
             self._journal.close()
 
     @property
@@ -152,12 +152,12 @@ class Engine:
     @property
     def clock_set(self) -> bool:
         """Whether the device knows the time; while it doesn't, no server is spoken to."""
-        return self._surroundings.clock.is_set
+        return self._environment.clock.is_set
 
     @property
     def alive(self) -> bool:
         """Whether every card has its worker, and its failover where the settings ask for one."""
-        return self._workforce.all_alive and self._failovers.all_alive
+        return self._workers.all_alive and self._failovers.all_alive
 
     @property
     def healthy(self) -> bool:
@@ -166,7 +166,7 @@ class Engine:
 
     def snapshots(self) -> list[Snapshot]:
         """Return all cards as they were last read."""
-        return self._workforce.snapshots()
+        return self._workers.snapshots()
 
     def snapshot(self, euicc: str) -> Snapshot:
         """Return one card as it was last read.
@@ -174,7 +174,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        return self._workforce.of(euicc).snapshot
+        return self._workers.of(euicc).snapshot
 
     def provisioning(self, euicc: str) -> ProvisioningState | None:
         """Return how far an empty card is provided with a profile; None where the settings don't say so.
@@ -182,11 +182,11 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        return self._workforce.of(euicc).provisioning
+        return self._workers.of(euicc).provisioning
 
     def rescue(self, euicc: str) -> RescueState | None:
         """Return what is tried since a guarded switch ended stuck; see `provisioning`."""
-        worker = self._workforce.of(euicc)
+        worker = self._workers.of(euicc)
         return worker.rescue.state(worker.snapshot.eid)
 
     def policy(self, euicc: str) -> SwitchPolicy:
@@ -195,7 +195,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        return self._workforce.of(euicc).policy
+        return self._workers.of(euicc).policy
 
     def failover(self, euicc: str) -> FailoverStatus | None:
         """Return how the enabled profile is doing; None where the settings ask for no failover.
@@ -203,7 +203,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        self._workforce.of(euicc)
+        self._workers.of(euicc)
         return self._failovers.status(euicc)
 
     def icon(self, euicc: str, iccid: str) -> Icon:
@@ -212,7 +212,7 @@ class Engine:
         Raises:
             NotFound: no such card or profile, or it has no picture.
         """
-        icon = self._workforce.of(euicc).icon(iccid)
+        icon = self._workers.of(euicc).icon(iccid)
         if icon is None:
             raise NotFound(f"there is no icon of profile {iccid} on {euicc}")
         return icon
@@ -247,23 +247,23 @@ class Engine:
             KeyReused: the key stands for another request.
         """
         with self._submitting:
-            worker = self._workforce.of(euicc)
-            if key is not None and (known := self._book.asked_before(key)) is not None:
+            worker = self._workers.of(euicc)
+            if key is not None and (known := self._store.asked_before(key)) is not None:
                 return Submission(known, repeated=True)
             # The change is meant for the card that the caller was shown, and for no other.
             shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
             private = shown | (secrets or {})
-            if kind is Kind.DOWNLOAD and self._patience.retry:
-                params = {"retry_for": self._patience.retry, **params}
+            if kind is Kind.DOWNLOAD and self._timeouts.retry:
+                params = {"retry_for": self._timeouts.retry, **params}
             if kind is Kind.DOWNLOAD:
-                for same in self._book.under_way(euicc, kind, params=params, secrets=private):
-                    if not worker.agenda.taken_back(same.id):
+                for same in self._store.under_way(euicc, kind, params=params, secrets=private):
+                    if not worker.queue.taken_back(same.id):
                         if key is not None:
-                            self._book.note(key, same.id)
+                            self._store.note(key, same.id)
                         return Submission(same, repeated=True)
-            worker.agenda.check_room()
-            change = self._book.add(euicc, kind, params=params, secrets=private, key=key, origin=origin)
-            worker.agenda.submit(change)
+            worker.queue.check_room()
+            change = self._store.add(euicc, kind, params=params, secrets=private, key=key, origin=origin)
+            worker.queue.submit(change)
         return Submission(change)
 
     def change(self, change_id: int) -> Change:
@@ -272,7 +272,7 @@ class Engine:
         Raises:
             NotFound: there is none with this ID.
         """
-        return self._book.change(change_id)
+        return self._store.change(change_id)
 
     def changes(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
@@ -284,7 +284,7 @@ class Engine:
             before: only those older than this one.
             limit: at most so many; None: all.
         """
-        return self._book.changes(euicc=euicc, before=before, limit=limit)
+        return self._store.changes(euicc=euicc, before=before, limit=limit)
 
     @property
     def last_event_id(self) -> str:
@@ -299,18 +299,18 @@ class Engine:
             Conflict: it waits for nothing, or for something else.
             KeyReused: the key stands for another request.
         """
-        change = self._book.change(change_id)
+        change = self._store.change(change_id)
         with self._submitting:
-            if key is not None and (known := self._book.asked_before(key)) is not None:
+            if key is not None and (known := self._store.asked_before(key)) is not None:
                 return Submission(known, repeated=True)
-            worker = self._workforce.holding(change)
-            job = worker.agenda.job(change_id) if worker else None
-            if job is None:
+            worker = self._workers.holding(change)
+            run = worker.queue.run(change_id) if worker else None
+            if run is None:
                 raise Conflict(f"change {change_id} waits for no answer, it is {change.state}")
-            job.answer(answer)
+            run.answer(answer)
             if key is not None:
                 self._note(key, change_id)
-        return Submission(self._book.change(change_id))
+        return Submission(self._store.change(change_id))
 
     def cancel(self, change_id: int) -> Change:
         """Take a change back: at once where it is queued or waits, else at its next safe point.
@@ -319,17 +319,17 @@ class Engine:
             NotFound: there is no such change.
             Conflict: it has ended.
         """
-        change = self._book.change(change_id)
-        worker = self._workforce.holding(change)
+        change = self._store.change(change_id)
+        worker = self._workers.holding(change)
         if change.state.ended or worker is None:
             raise Conflict(f"can't cancel change {change_id}: it is {change.state}")
         worker.cancel(change_id)
-        return self._book.change(change_id)
+        return self._store.change(change_id)
 
     def network_is_back(self) -> None:
         """Try at once what waits for servers."""
         self._outbox.network_is_back()
-        self._workforce.release(PauseReason.NETWORK)
+        self._workers.release(PauseReason.NETWORK)
 
     def notifications(self, euicc: str) -> list[StoredNotification]:
         """Return the outbox of a card, in ascending order.
@@ -337,17 +337,17 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
         """
-        eid = self._workforce.of(euicc).snapshot.eid
+        eid = self._workers.of(euicc).snapshot.eid
         return self._journal.notifications.all(eid=eid) if eid is not None else []
 
     def under_way(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""
-        return self._book.active()
+        return self._store.active()
 
-    def be_patient(self, patience: Patience) -> None:
+    def be_patient(self, timeouts: Timeouts) -> None:
         """Take over how long things may take, for all that begins from now on."""
-        self._patience.become(patience)
-        self._outbox.patience = patience.delivery
+        self._timeouts.become(timeouts)
+        self._outbox.patience = timeouts.delivery
 
     def keep_history(self, retention: Retention) -> None:
         """Keep so many ended changes from now on."""
@@ -360,7 +360,7 @@ class Engine:
         safe point, and the others are ended.
         """
         with self._submitting:  # nobody may queue a change with a worker that has left
-            self._workforce.become(ports)
+            self._workers.become(ports)
         self._failovers.become(ports)
 
     @staticmethod
@@ -375,24 +375,24 @@ class Engine:
     def _note(self, key: IdempotencyKey, change_id: int) -> None:
         """Remember an answer's key; that can't undo that the answer was given."""
         try:
-            self._book.note(key, change_id)
+            self._store.note(key, change_id)
         except LpadError as error:
             log.warning("change %d: its answer's key is not kept: %s (%s)", change_id, error, error.kind)
 
     def _clock_was_set(self) -> None:
         """Go on with what could not verify a certificate."""
         self._outbox.network_is_back()
-        self._workforce.release(PauseReason.TIME)
+        self._workers.release(PauseReason.TIME)
 
     def _journal_back(self) -> None:
         """Write what could not be written, and take up what was not touched meanwhile."""
-        self._book.catch_up()
-        self._workforce.adopt()
-        self._workforce.release(PauseReason.JOURNAL)
+        self._store.catch_up()
+        self._workers.adopt()
+        self._workers.release(PauseReason.JOURNAL)
         self._outbox.wake()
 
     def _delivered(self, eid: str) -> None:
-        self._workforce.tidy(eid)
+        self._workers.tidy(eid)
 
     def _connect(self, address: ServerAddress, eid: str) -> AbstractContextManager[Es9Plus]:
         return self._connect_for(address, card_trust(eid, self.snapshots()))

@@ -101,10 +101,10 @@ def test_guarded_switches_are_counted(gateway: Gateway) -> None:
     )
     guard = {"until": ["tcp:127.0.0.1:1"], "within": 1}
     gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=30", json={"guard": guard})
-    figures = scraped(gateway)
-    assert figures[sample("lpad_guarded_switches_total", outcome="back")] == 1
-    assert figures[sample("lpad_guarded_switches_total", outcome="kept")] == 0
-    assert figures[sample("lpad_failover_standing", euicc=CARD, standing="off")] == 1
+    gauges = scraped(gateway)
+    assert gauges[sample("lpad_guarded_switches_total", outcome="back")] == 1
+    assert gauges[sample("lpad_guarded_switches_total", outcome="kept")] == 0
+    assert gauges[sample("lpad_failover_standing", euicc=CARD, standing="off")] == 1
 
 
 def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:

@@ -28,7 +28,7 @@ EUICC = f"/v1/euiccs/{CARD}"
 def test_nothing_has_changed(gateway: Gateway, path: str) -> None:
     """With the ETag of the first answer the second is 304, without a body; with another it is the whole."""
     gateway.lab.install()
-    gateway.lab.until_true(lambda: gateway.lab.engine.figures.unfinished() == {CARD: 0})
+    gateway.lab.until_true(lambda: gateway.lab.engine.gauges.unfinished() == {CARD: 0})
     first = gateway.http.get(path)
     tag = first.headers["etag"]
     for given in (tag, f'"x", {tag}', "*"):

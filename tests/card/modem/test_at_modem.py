@@ -23,7 +23,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.serial_line import SerialLine
-from lpad.card.quirks.quirks import AtPatience
+from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -44,7 +44,7 @@ def bench(
     card: ScriptedCard | None = None,
     *,
     habits: ModemPersonality | None = None,
-    patience: AtPatience | None = None,
+    patience: AtTimeouts | None = None,
 ) -> Iterator[tuple[PtyModem, Link, ScriptedCard]]:
     """Plug a card into a modem, and the modem into the host."""
     card = card or ScriptedCard(answers={GET_EID: EID})
@@ -182,7 +182,7 @@ def test_the_callers_deadline_caps_the_modems_patience() -> None:
 def test_long_work_has_more_patience(apdus: list[str], long: bool) -> None:  # noqa: FBT001 - a column
     """Enabling, deleting and installing may take long; the first block tells it for its whole chain."""
     working_time = WorkingTime()
-    patience = AtPatience(apdu=60, change=120)
+    patience = AtTimeouts(apdu=60, change=120)
     assert [working_time.of(bytes.fromhex(apdu), patience) for apdu in apdus][-1] == (120 if long else 60)
 
 
@@ -265,7 +265,7 @@ def test_a_modem_that_stays_mute_is_unreachable_and_then_found_again() -> None:
 
 def test_ok_without_the_result_is_malformed_before_long() -> None:
     """OK alone is waited upon as long as information may take, not as long as an APDU."""
-    patience = AtPatience(information=0.3, apdu=60)
+    patience = AtTimeouts(information=0.3, apdu=60)
     with bench(patience=patience) as (modem, link, _):
         link.imei(deadline=soon())
         modem.once("AT+CSIM", instead=("OK",), executed=False)

@@ -14,7 +14,7 @@ from lpad.base.identifiers import Iccid
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.registration import RegistrationWatch, registrations
 from lpad.card.port.serial_line import SerialLine
-from lpad.card.quirks.quirks import AtPatience
+from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.modem.personality import ModemPersonality, Notices
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -80,7 +80,7 @@ def test_a_modem_without_a_sim_knows_the_command_all_the_same(reason: int) -> No
 def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() -> None:
     """No answer to one command does not hide the answers to the others."""
     with bench() as (modem, host, _):
-        host.patience = AtPatience(information=0.3)
+        host.patience = AtTimeouts(information=0.3)
         modem.once("AT+C5GREG?", instead=(), executed=False)
         watch = RegistrationWatch(host, deadline=soon())
         assert [each.network for each in watch.status] == ["+CEREG", "+CGREG"]

@@ -11,7 +11,7 @@ from lpad.base.errors import InvalidValue
 from lpad.card.quirks import library
 from lpad.card.quirks.library import FOLDER, GENERIC, INDEX, family_file, find_quirks
 from lpad.card.quirks.modem_identity import ModemIdentity
-from lpad.card.quirks.quirks import AtPatience, LinkKind, Quirks, RefreshStep, Step
+from lpad.card.quirks.quirks import AtTimeouts, LinkKind, Quirks, RefreshStep, Step
 
 FILES = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name != INDEX)
 ENTRIES = [(file, entry) for file in FILES for entry in library.read(file)]
@@ -203,7 +203,7 @@ class TestMerged:
         )
         assert quirks.links == (LinkKind.CSIM,)
         assert quirks.block_size == 63
-        assert quirks.patience == AtPatience(apdu=90)
+        assert quirks.patience == AtTimeouts(apdu=90)
         assert not quirks.refresh_flag
         assert quirks.refresh_ladder == (
             RefreshStep(step=Step.SIM_POWER_CYCLE, down=("AT+A",), up=("AT+B",)),

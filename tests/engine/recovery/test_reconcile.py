@@ -9,8 +9,7 @@ import pytest
 from engine.lab import CARD, FIRST, Lab
 from lpad.engine.change.change import Change, Kind, Question, QuestionKind, State, now
 from lpad.engine.change.time_limit import Moment, TimeLimit
-from lpad.engine.recovery import interrupted as unsettled
-from lpad.engine.recovery import reconcile
+from lpad.engine.recovery import interrupted, reconcile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def cut_off(
     return lab.ended(change.id)
 
 
-def interrupted(change: Change) -> bool:
+def was_interrupted(change: Change) -> bool:
     return (
         change.state is State.FAILED
         and change.error is not None
@@ -60,27 +59,27 @@ def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> 
         lab.carry_out(found, iccid=iccid)
     change = cut_off(lab, wanted, iccid=iccid, notes={"iccid": iccid})
     assert (change.state is State.DONE) is done
-    assert interrupted(change) is not done
+    assert was_interrupted(change) is not done
 
 
 def test_a_deletion(lab: Lab) -> None:
     """A deleted profile is gone, one that is still there was not deleted."""
     iccid = lab.install()
-    assert interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
+    assert was_interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
     assert cut_off(lab, Kind.DELETE, iccid="8900101000000000090").state is State.DONE
 
 
 def test_a_name(lab: Lab) -> None:
     """A nickname is compared with what the card holds."""
     iccid = lab.install()
-    assert interrupted(cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home"))
+    assert was_interrupted(cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home"))
     lab.carry_out(Kind.RENAME, iccid=iccid, nickname="home")
     assert cut_off(lab, Kind.RENAME, iccid=iccid, nickname="home").state is State.DONE
 
 
 def test_an_address(lab: Lab) -> None:
     """The default SM-DP+ address is compared with what the card holds."""
-    assert interrupted(cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com"))
+    assert was_interrupted(cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com"))
     lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com")
     assert cut_off(lab, Kind.SET_DEFAULT_SMDP, default_smdp="a.example.com").state is State.DONE
 
@@ -89,9 +88,9 @@ def test_a_reset(lab: Lab) -> None:
     """A reset is done when none of the profiles it takes is left and it had begun."""
     what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
     assert cut_off(lab, Kind.RESET, notes={"reset": True}, **what).state is State.DONE
-    assert interrupted(cut_off(lab, Kind.RESET, **what))
+    assert was_interrupted(cut_off(lab, Kind.RESET, **what))
     lab.install()
-    assert interrupted(cut_off(lab, Kind.RESET, notes={"reset": True}, **what))
+    assert was_interrupted(cut_off(lab, Kind.RESET, notes={"reset": True}, **what))
 
 
 def test_a_download_that_arrived(lab: Lab) -> None:
@@ -116,8 +115,8 @@ def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
 
 def test_a_download_that_did_not_arrive(lab: Lab) -> None:
     """Without the profile on the card the change failed and can be asked for again."""
-    assert interrupted(cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False}))
-    assert interrupted(cut_off(lab, Kind.DOWNLOAD))
+    assert was_interrupted(cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False}))
+    assert was_interrupted(cut_off(lab, Kind.DOWNLOAD))
 
 
 def test_a_download_that_the_card_refused(lab: Lab) -> None:
@@ -191,7 +190,7 @@ def test_settling_waits_for_so_long_and_no_longer(lab: Lab, *, again: bool) -> N
 
 def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that was off beyond the limit does not give up a modem that is still starting."""
-    monkeypatch.setattr(unsettled, "STARTING", 20.0)
+    monkeypatch.setattr(interrupted, "STARTING", 20.0)
     iccid = lab.install()
     lab.patient(absence=3)
     change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
@@ -240,6 +239,6 @@ def _noted(lab: Lab, change: Change) -> dict[str, Any]:
 def test_reading_and_delivering_need_no_settling(lab: Lab) -> None:
     """A refresh that was cut off is done by the start itself; a delivery can be asked for again."""
     assert cut_off(lab, Kind.REFRESH).state is State.DONE
-    assert interrupted(cut_off(lab, Kind.DELIVER_NOTIFICATIONS))
-    assert interrupted(cut_off(lab, Kind.PROBE))
-    assert interrupted(cut_off(lab, Kind.CHECK_TRUST))
+    assert was_interrupted(cut_off(lab, Kind.DELIVER_NOTIFICATIONS))
+    assert was_interrupted(cut_off(lab, Kind.PROBE))
+    assert was_interrupted(cut_off(lab, Kind.CHECK_TRUST))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.engine.running.counters import SERVER_BOUNDS, Measures
+from lpad.engine.running.counters import SERVER_BOUNDS, Counters
 
 
 def test_durations_are_sorted_into_classes() -> None:
     """A duration belongs to the first class whose end it doesn't exceed; the last class has no end."""
-    measures = Measures()
+    counters = Counters()
     for seconds in (0.01, SERVER_BOUNDS[0], SERVER_BOUNDS[0] + 0.001, 1000.0):
-        measures.server("CancelSession", seconds)
-    durations = measures.servers()["CancelSession"]
+        counters.server("CancelSession", seconds)
+    durations = counters.servers()["CancelSession"]
     assert durations.cumulative[0] == (SERVER_BOUNDS[0], 2)
     assert durations.cumulative[1] == (SERVER_BOUNDS[1], 3)
     assert durations.cumulative[-2:] == [(SERVER_BOUNDS[-1], 3), (float("inf"), 4)]
@@ -21,8 +21,8 @@ def test_durations_are_sorted_into_classes() -> None:
 
 def test_changes_are_counted_by_kind_and_outcome() -> None:
     """Each pair counts for itself."""
-    measures = Measures()
-    measures.change_ended("enable", "done")
-    measures.change_ended("enable", "done")
-    measures.change_ended("enable", "failed")
-    assert measures.changes() == {("enable", "done"): 2, ("enable", "failed"): 1}
+    counters = Counters()
+    counters.change_ended("enable", "done")
+    counters.change_ended("enable", "done")
+    counters.change_ended("enable", "failed")
+    assert counters.changes() == {("enable", "done"): 2, ("enable", "failed"): 1}

@@ -27,7 +27,7 @@ from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
 from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.run import Answer
-from lpad.engine.switch import condition_watch as watching
+from lpad.engine.switch import condition_watch
 from lpad.lpa.install_policy import Asking, InstallPolicy
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour, RatRule
 from lpad.simulator.modem.personality import Notices
@@ -46,8 +46,8 @@ PERMITS_PPR1 = CardBehaviour(rat=(RatRule(pprs=(1, 2), consent=False),))
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "STEADY", 0.3)
-    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
 
 
 def install_locked(lab: Lab) -> None:
@@ -163,7 +163,7 @@ def test_a_modem_still_in_the_old_network_does_not_pass(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says for a moment that it is registered, from before the switch, and then that it is not."""
-    monkeypatch.setattr(watching, "STEADY", 4.0)
+    monkeypatch.setattr(condition_watch, "STEADY", 4.0)
     with guarding(tmp_path, pki) as lab:
         change = guarded(lab, REGISTERED, within=7)
         lab.until(

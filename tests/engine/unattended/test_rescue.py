@@ -23,8 +23,8 @@ from lpad.engine.change.change import RESCUE, Kind, State
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.change_store import Book
-from lpad.engine.running.counters import Measures
+from lpad.engine.running.change_store import ChangeStore
+from lpad.engine.running.counters import Counters
 from lpad.engine.running.run import Answer
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended import rescue
@@ -192,9 +192,9 @@ def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
     """What is shown of a card does not fail with what the journal would tell."""
     journal = Journal(tmp_path / "journal.db")
     hub = Hub()
-    book = Book(journal, hub, Measures())
+    store = ChangeStore(journal, hub, Counters())
     journal.close()
-    shown = rescue.Rescue(CARD, book=book, journal=journal, hub=hub, submit=lambda _change: None)
+    shown = rescue.Rescue(CARD, store=store, journal=journal, hub=hub, submit=lambda _change: None)
     assert shown.state("89049032000000000000000000000105") is None
 
 

@@ -12,7 +12,7 @@ from lpad.base.errors import CardServed
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, State
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.worker.card_ownership import Claimant, Claims
+from lpad.engine.worker.card_ownership import CardOwnership, Claimant
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
@@ -55,68 +55,68 @@ def refused_as_served(lab: Lab) -> None:
 
 def test_the_first_has_the_card() -> None:
     """Whoever comes second is refused with the name of the first, as often as it asks."""
-    claims, told = Claims(), list[str]()
+    ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
-    claims.claim(EID, one)
-    claims.claim(EID, one)
+    ownership.claim(EID, one)
+    ownership.claim(EID, one)
     for _ in range(2):
         with pytest.raises(CardServed, match="already served as 'one'") as refused:
-            claims.claim(EID, two)
+            ownership.claim(EID, two)
         assert refused.value.details == {"served_as": "one"}
-    claims.release(one)
+    ownership.release(one)
     assert told == ["two"]
-    claims.claim(EID, two)
-    claims.release(one)
+    ownership.claim(EID, two)
+    ownership.release(one)
     with pytest.raises(CardServed):
-        claims.claim(EID, one)
+        ownership.claim(EID, one)
 
 
 def test_who_serves_another_card_lets_the_first_go() -> None:
     """A card that was swapped is free for whoever reaches it now; one who went away is told nothing."""
-    claims, told = Claims(), list[str]()
+    ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
-    claims.claim(EID, one)
+    ownership.claim(EID, one)
     with pytest.raises(CardServed):
-        claims.claim(EID, two)
-    claims.claim(EID[::-1], one)
+        ownership.claim(EID, two)
+    ownership.claim(EID[::-1], one)
     assert told == ["two"]
-    claims.claim(EID, two)
+    ownership.claim(EID, two)
     with pytest.raises(CardServed):
-        claims.claim(EID, one)
-    claims.leave(one)
-    claims.release(two)
+        ownership.claim(EID, one)
+    ownership.leave(one)
+    ownership.release(two)
     assert told == ["two"]
 
 
 def test_who_waits_goes_on_waiting_while_it_cannot_reach_the_card() -> None:
     """One that meets something else meanwhile is told all the same; one that has left is not."""
-    claims, told = Claims(), list[str]()
+    ownership, told = CardOwnership(), list[str]()
     one, two, three = (
         Claimant(name, lambda name=name: told.append(name))  # type: ignore[misc]  # name is bound
         for name in ("one", "two", "three")
     )
-    claims.claim(EID, one)
+    ownership.claim(EID, one)
     for each in (two, three):
         with pytest.raises(CardServed):
-            claims.claim(EID, each)
-    claims.release(two)
-    claims.leave(three)
-    claims.release(one)
+            ownership.claim(EID, each)
+    ownership.release(two)
+    ownership.leave(three)
+    ownership.release(one)
     assert told == ["two"]
 
 
 def test_two_of_one_name_are_two() -> None:
     """A worker that ends late takes nothing from the one that was hired in its place."""
-    claims = Claims()
+    ownership = CardOwnership()
     before, after = (Claimant("one", lambda: None) for _ in range(2))
-    claims.claim(EID, before)
+    ownership.claim(EID, before)
     with pytest.raises(CardServed):
-        claims.claim(EID, after)
-    claims.release(before)
-    claims.claim(EID, after)
-    claims.release(before)
+        ownership.claim(EID, after)
+    ownership.release(before)
+    ownership.claim(EID, after)
+    ownership.release(before)
     with pytest.raises(CardServed):
-        claims.claim(EID, before)
+        ownership.claim(EID, before)
 
 
 def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None:

@@ -7,32 +7,32 @@ import time
 import pytest
 
 from lpad.engine.worker import presence
-from lpad.engine.worker.presence import Lookout
+from lpad.engine.worker.presence import Presence
 
 LATER = 3600.0
 
 
 @pytest.fixture
-def looking(monkeypatch: pytest.MonkeyPatch) -> Lookout:
+def looking(monkeypatch: pytest.MonkeyPatch) -> Presence:
     """A lookout that is in the middle of its first look, and puts off the second by an hour, or two."""
     monkeypatch.setattr(presence, "REOPENING", (LATER, 2 * LATER))
-    looking = Lookout()
+    looking = Presence()
     looking.begins()
     return looking
 
 
-def due_in(looking: Lookout) -> float:
+def due_in(looking: Presence) -> float:
     assert looking.looks_at is not None
     return looking.looks_at - time.monotonic()
 
 
-def test_without_news_the_next_look_is_put_off(looking: Lookout) -> None:
+def test_without_news_the_next_look_is_put_off(looking: Presence) -> None:
     """A card that can't be reached is not asked again and again."""
     looking.missed()
     assert LATER / 2 < due_in(looking) <= LATER
 
 
-def test_news_while_a_look_goes_on_are_not_lost(looking: Lookout) -> None:
+def test_news_while_a_look_goes_on_are_not_lost(looking: Presence) -> None:
     """A port that is free in the very moment in which it was refused is looked at again at once, and once."""
     looking.look_now()
     looking.missed()
@@ -42,7 +42,7 @@ def test_news_while_a_look_goes_on_are_not_lost(looking: Lookout) -> None:
     assert due_in(looking) > LATER / 2
 
 
-def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Lookout) -> None:
+def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Presence) -> None:
     """Each look may come between that worker's commands, and it tells when it lets go."""
     looking.missed(served=True)
     assert due_in(looking) > LATER

@@ -22,7 +22,7 @@ from lpad.base.errors import (
 )
 from lpad.engine.change.change import Change, Kind, PauseReason, State, now
 from lpad.engine.environment.clock import Clock
-from lpad.engine.environment.environment import Surroundings
+from lpad.engine.environment.environment import Environment
 from lpad.engine.worker import paused, retry_rules
 from lpad.engine.worker.retry_rules import BACKOFF, Course, course_of, retry_after
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
@@ -346,7 +346,7 @@ def test_stopped_in_the_middle(patient: Lab) -> None:
 def test_without_a_clock_a_download_waits(patient: Lab) -> None:
     """A board that doesn't know the time says so and tries no server; once the clock is set it goes on."""
     clock = Clock(unset_before=now().timestamp() + 3600)
-    patient.surroundings = Surroundings(clock=clock)
+    patient.environment = Environment(clock=clock)
     change = paused_for(patient, download(patient), PauseReason.TIME)
     assert change.state is State.WAITING
     assert change.pause is not None

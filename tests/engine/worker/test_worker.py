@@ -9,7 +9,7 @@ import pytest
 from engine.lab import CARD, Lab
 from lpad.base.errors import JournalUnavailable, TooManyChanges
 from lpad.engine.change.change import Kind, State
-from lpad.engine.running.change_store import Book
+from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.worker.change_queue import LONGEST_QUEUE
@@ -93,17 +93,17 @@ def test_what_cant_be_read_just_now_is_settled_later(lab: Lab, monkeypatch: pyte
     for change in (first, second):
         journal.changes.save(change.run())
     journal.close()
-    whole = Book.private
+    whole = ChangeStore.private
     troubles = [JournalUnavailable("a bad sector")]
 
-    def private(book: Book, change_id: int) -> Private:
+    def private(store: ChangeStore, change_id: int) -> Private:
         if change_id == first.id and troubles:
             raise troubles[0]
-        return whole(book, change_id)
+        return whole(store, change_id)
 
-    monkeypatch.setattr(Book, "private", private)
+    monkeypatch.setattr(ChangeStore, "private", private)
     assert lab.ended(second.id).state is State.DONE
     assert not lab.engine.change(first.id).state.ended
     troubles.clear()
-    lab.engine._workforce.of(CARD).adopt()  # as when the journal can be used again
+    lab.engine._workers.of(CARD).adopt()  # as when the journal can be used again
     assert lab.ended(first.id).state is State.DONE

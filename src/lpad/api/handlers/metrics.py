@@ -89,19 +89,19 @@ class _Collector:
         ended = CounterMetricFamily(
             "lpad_changes", "Changes that ended since the daemon started.", labels=["kind", "outcome"]
         )
-        for (kind, outcome), count in sorted(self._engine.measures.changes().items()):
+        for (kind, outcome), count in sorted(self._engine.counters.changes().items()):
             ended.add_metric([kind, outcome], count)
         queued = GaugeMetricFamily(
             "lpad_changes_unfinished", "Changes that are queued, running or waiting.", labels=["euicc"]
         )
-        for name, count in self._engine.figures.unfinished().items():
+        for name, count in self._engine.gauges.unfinished().items():
             queued.add_metric([name], count)
         paused = GaugeMetricFamily(
             "lpad_changes_paused",
             "Changes that wait for another attempt, by what they wait for.",
             labels=["euicc", "reason"],
         )
-        for (name, reason), count in self._engine.figures.paused().items():
+        for (name, reason), count in self._engine.gauges.paused().items():
             paused.add_metric([name, reason], count)
         yield from (ended, queued, paused)
 
@@ -113,7 +113,7 @@ class _Collector:
             "Guarded switches that ended since the daemon started.",
             labels=["outcome"],
         )
-        ended = self._engine.measures.guards()
+        ended = self._engine.counters.guards()
         for outcome in (Phase.KEPT, Phase.BACK, Phase.STUCK):
             guards.add_metric([outcome], ended.get(outcome, 0))
         standings = GaugeMetricFamily(
@@ -149,14 +149,14 @@ class _Collector:
             "lpad_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without.", labels=["euicc"]
         )
         present = time.time()
-        for name, stored in self._engine.figures.unsent().items():
+        for name, stored in self._engine.gauges.unsent().items():
             ages = [present - each.stored_at for each in stored]
             depth.add_metric([name], len(stored))
             oldest.add_metric([name], max(0.0, *ages) if ages else 0.0)
         refused = GaugeMetricFamily(
             "lpad_outbox_refused", "Notifications that were refused and set aside.", labels=["euicc"]
         )
-        for name, stored in self._engine.figures.set_aside().items():
+        for name, stored in self._engine.gauges.set_aside().items():
             refused.add_metric([name], len(stored))
         journal = GaugeMetricFamily("lpad_journal_writable", "Whether the journal can be written.")
         journal.add_metric([], self._engine.journal.ok)
@@ -168,11 +168,11 @@ class _Collector:
         apdus = HistogramMetricFamily(
             "lpad_apdu_duration_seconds", "From a command to the card's answer.", labels=["euicc"]
         )
-        _add(apdus, self._engine.measures.apdus())
+        _add(apdus, self._engine.counters.apdus())
         servers = HistogramMetricFamily(
             "lpad_es9plus_duration_seconds", "From a request to the server's answer.", labels=["function"]
         )
-        _add(servers, self._engine.measures.servers())
+        _add(servers, self._engine.counters.servers())
         yield from (apdus, servers)
 
 

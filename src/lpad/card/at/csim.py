@@ -15,7 +15,7 @@ from lpad.protocol import at_commands
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.link.link import Link
-    from lpad.card.quirks.quirks import AtPatience
+    from lpad.card.quirks.quirks import AtTimeouts
 
 
 class AtCsim:
@@ -42,7 +42,7 @@ def open_csim_link(
     port: str,
     *,
     baud: int = 115200,
-    patience: AtPatience | None = None,
+    patience: AtTimeouts | None = None,
     terminal_capability: bytes | None = None,
     unredacted: bool = False,
 ) -> Link:

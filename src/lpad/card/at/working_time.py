@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lpad.card.quirks.quirks import AtPatience
+    from lpad.card.quirks.quirks import AtTimeouts
 
 _STORE_DATA = 0xE2
 # First bytes of ES10 commands after which a card works long: Enable, Disable, Delete, MemoryReset; the
@@ -32,7 +32,7 @@ class WorkingTime:
         """Begin outside of any chain."""
         self._long_work = False
 
-    def of(self, apdu: bytes, patience: AtPatience) -> float:
+    def of(self, apdu: bytes, patience: AtTimeouts) -> float:
         """Return the seconds that the card may take for `apdu`, the next one that is sent."""
         if apdu[1] != _STORE_DATA:
             self._long_work = False

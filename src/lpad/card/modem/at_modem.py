@@ -11,7 +11,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable, InvalidValue
 from lpad.base.identifiers import Imei
 from lpad.card.port.link_refused import LinkRefused
-from lpad.card.quirks.quirks import AtPatience
+from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol import at_commands
 from lpad.protocol.at_dialogue import AtAnswer, AtCommand, AtDialogue
 
@@ -67,7 +67,7 @@ _BY_WORDS = {refusal.words.lower(): code for code, refusal in _REFUSALS.items()}
 class AtModem:
     """A modem in dialogue over a line that nobody else uses."""
 
-    def __init__(self, line: Line, *, patience: AtPatience | None = None) -> None:
+    def __init__(self, line: Line, *, patience: AtTimeouts | None = None) -> None:
         """Take a line; nothing is sent before the first command.
 
         Args:
@@ -78,7 +78,7 @@ class AtModem:
         self._dialogue = AtDialogue()
         self._introduced = False
         self._heard: deque[str] = deque(maxlen=_UNSOLICITED_KEPT)
-        self.patience = patience or AtPatience()
+        self.patience = patience or AtTimeouts()
 
     def ask(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
         """Send a command once and return its answer, which is OK.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AtPatience:
+class AtTimeouts:
     """How long to wait for a modem's answer, in seconds, by what was asked.
 
     27.007 sets no bound. The 300 ms of some modems' manuals is far too short for a card that computes
@@ -69,7 +69,7 @@ class RefreshStep:
     """Whether the port disappears meanwhile."""
 
 
-_PATIENCE = AtPatience()
+_PATIENCE = AtTimeouts()
 _LADDER = (
     RefreshStep(step=Step.WAIT, seconds=15.0),
     RefreshStep(step=Step.RADIO_CYCLE, down=("AT+CFUN=0",), up=("AT+CFUN=1",), seconds=30.0),
@@ -85,7 +85,7 @@ class Quirks:
     """What is tried, in this order."""
     block_size: BlockSize = 255
     """Bytes in one STORE DATA block to begin with; what the link refuses is made smaller."""
-    patience: AtPatience = _PATIENCE
+    patience: AtTimeouts = _PATIENCE
     """How long to wait for answers."""
     refresh_flag: bool = True
     """Whether the card is to ask for a REFRESH with each switch."""

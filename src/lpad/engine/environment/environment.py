@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     WatchNetwork = Callable[[Callable[[], None]], Callable[[], None]]
 
 
-class Surroundings:
+class Environment:
     """The clock and the network, and who is told when they come."""
 
     def __init__(self, *, clock: Clock | None = None, watch_network: WatchNetwork | None = None) -> None:

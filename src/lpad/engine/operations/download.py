@@ -23,8 +23,8 @@ from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Json
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Profile
     from lpad.lpa.download import Installed, Offer
     from lpad.lpa.euicc import Euicc
@@ -47,7 +47,7 @@ _ANSWERED = {
 }
 
 
-def download(job: Job, means: Means) -> dict[str, Json]:
+def download(run: Run, context: Context) -> dict[str, Json]:
     """Download and install the profile that an activation code, or the default SM-DP+, offers.
 
     Raises:
@@ -57,19 +57,19 @@ def download(job: Job, means: Means) -> dict[str, Json]:
         Suspended: as in `guarded_switch`.
         Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
     """
-    if job.change.guard is not None:  # the profile is on trial, and was when lpad or the card went
-        return _enable(job, means, _held(job, means))
+    if run.change.guard is not None:  # the profile is on trial, and was when lpad or the card went
+        return _enable(run, context, _held(run, context))
     # What can't be guarded is not downloaded either.
-    check_possible(means, asked_of(job), deadline=Deadline.after(means.patience.switch))
-    deadline = Deadline.after(means.patience.download)
-    found = left_behind(job, means, deadline=deadline)
-    result = _told(found) if found is not None else _install(job, means, deadline)
-    return _enable(job, means, result) if job.params.get("enable") else result
+    check_possible(context, asked_of(run), deadline=Deadline.after(context.timeouts.switch))
+    deadline = Deadline.after(context.timeouts.download)
+    found = left_behind(run, context, deadline=deadline)
+    result = _told(found) if found is not None else _install(run, context, deadline)
+    return _enable(run, context, result) if run.params.get("enable") else result
 
 
-def _held(job: Job, means: Means) -> dict[str, Json]:
-    iccid = str(job.notes["iccid"])
-    profile = means.snapshot().profile(iccid)
+def _held(run: Run, context: Context) -> dict[str, Json]:
+    iccid = str(run.notes["iccid"])
+    profile = context.snapshot().profile(iccid)
     return _told(profile) if profile is not None else {"iccid": iccid}
 
 
@@ -82,15 +82,15 @@ def _told(profile: Profile) -> dict[str, Json]:
     }
 
 
-def _enable(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Json]:
+def _enable(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Json]:
     """Enable what was installed; whatever error that ends with, it tells that the profile is there."""
     iccid = str(result["iccid"])
     try:
-        if job.params.get("guard") is None:
-            switch(job, means, iccid=iccid, enabled=True)
+        if run.params.get("guard") is None:
+            switch(run, context, iccid=iccid, enabled=True)
             switched: dict[str, Json] = {}
         else:
-            switched = guarded_switch(job, means, iccid=iccid)
+            switched = guarded_switch(run, context, iccid=iccid)
             switched.pop("already")  # which a download doesn't tell
     except LpadError as error:
         error.details["installed"] = iccid
@@ -98,19 +98,19 @@ def _enable(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Json]:
     return {**switched, **result, "enabled": True}
 
 
-def _install(job: Job, means: Means, deadline: Deadline) -> dict[str, Json]:
-    means.surroundings.clock.check()
-    with means.card.session(deadline=deadline) as euicc:
-        address, order = _order(job, means, euicc, deadline)
-        with means.connect(address, means.snapshot().eid or "") as server:
+def _install(run: Run, context: Context, deadline: Deadline) -> dict[str, Json]:
+    context.environment.clock.check()
+    with context.card.session(deadline=deadline) as euicc:
+        address, order = _order(run, context, euicc, deadline)
+        with context.connect(address, context.snapshot().eid or "") as server:
             # Under this EID the result is kept, and looked for after a power cut.
-            eid = job.secret(EID) or means.snapshot().eid
-            listener = _Listener(job, means, eid or "")
+            eid = run.secret(EID) or context.snapshot().eid
+            listener = _Listener(run, context, eid or "")
             download = Download(
                 euicc,
                 server,
                 order,
-                device=_device(means),
+                device=_device(context),
                 listener=listener,
                 eid=eid,
                 policy=listener.policy,
@@ -118,10 +118,10 @@ def _install(job: Job, means: Means, deadline: Deadline) -> dict[str, Json]:
             try:
                 installed = download.run(deadline=deadline)
             except PolicyRefused as refused:
-                job.decided("refuse", rule=str(refused.details["rule"]), sentence=refused.sentence)
+                run.decided("refuse", rule=str(refused.details["rule"]), sentence=refused.sentence)
                 raise
-            job.follow("deliver-notifications")
-            delivered = _notify(means, euicc, installed, server, eid=eid or "")
+            run.follow("deliver-notifications")
+            delivered = _notify(context, euicc, installed, server, eid=eid or "")
     return {
         "iccid": str(installed.iccid),
         "profile": reading.shown(listener.offered),
@@ -131,16 +131,16 @@ def _install(job: Job, means: Means, deadline: Deadline) -> dict[str, Json]:
     }
 
 
-def _order(job: Job, means: Means, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:
-    code_text = job.secret("activation_code")
-    confirmation_code = job.secret("confirmation_code")
+def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:
+    code_text = run.secret("activation_code")
+    confirmation_code = run.secret("confirmation_code")
     if code_text is not None:
         code = ActivationCode.parse(code_text)
         return code.address, Order.from_activation_code(code, confirmation_code=confirmation_code)
-    if means.card.port.default_smdp is not None:
-        address = means.card.port.default_smdp
+    if context.card.port.default_smdp is not None:
+        address = context.card.port.default_smdp
     else:
-        job.step("read-addresses")
+        run.step("read-addresses")
         named = reading.read_addresses(euicc, deadline=deadline).default_smdp
         if not named:
             raise Conflict(
@@ -151,23 +151,23 @@ def _order(job: Job, means: Means, euicc: Euicc, deadline: Deadline) -> tuple[Se
     return address, Order(confirmation_code=confirmation_code)
 
 
-def _device(means: Means) -> DeviceInfo:
-    imei = means.card.imei()
+def _device(context: Context) -> DeviceInfo:
+    imei = context.card.imei()
     return DeviceInfo(
         tac=imei.tac if imei else bytes(4),
-        capabilities=means.card.port.capabilities or DeviceCapabilities(),
+        capabilities=context.card.port.capabilities or DeviceCapabilities(),
         imei=imei,
     )
 
 
-def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str) -> int:
+def _notify(context: Context, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str) -> int:
     """Copy, deliver over the connection that is open, remove; what fails stays for the outbox.
 
     The profile is installed by now, and nothing that goes wrong here may make that look otherwise.
     """
     delivered = 0
     # The caller may have taken long to answer: the download's own time may be over.
-    within = Deadline.after(means.patience.read)
+    within = Deadline.after(context.timeouts.read)
     result = PendingNotification(
         sequence_number=installed.sequence_number,
         event="install",
@@ -177,15 +177,15 @@ def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus, *
     )
     try:
         # The card has answered with its result: there is no need to read the same again from its list.
-        means.outbox.keep(eid, result)
-        eid = means.observe(euicc, within).eid or ""
-        delivered = means.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
+        context.outbox.keep(eid, result)
+        eid = context.observe(euicc, within).eid or ""
+        delivered = context.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
         if delivered:
-            means.outbox.take_off(euicc, eid, deadline=within)
+            context.outbox.take_off(euicc, eid, deadline=within)
     except CardError as error:
         if isinstance(error, CardUnreachable):
-            means.card.drop()
-        means.outbox.tidy(eid)  # nothing else may ask for the card for weeks
+            context.card.drop()
+        context.outbox.tidy(eid)  # nothing else may ask for the card for weeks
     except LpadError as error:  # the journal can't be written; the card keeps the notification meanwhile
         log.warning("the notification stays on the card: %s (%s)", error, error.kind)
     return delivered
@@ -194,57 +194,57 @@ def _notify(means: Means, euicc: Euicc, installed: Installed, server: Es9Plus, *
 class _Listener:
     """Turns what a download tells and asks into steps, progress and questions of the change."""
 
-    def __init__(self, job: Job, means: Means, eid: str) -> None:
-        self._job = job
+    def __init__(self, run: Run, context: Context, eid: str) -> None:
+        self._run = run
         self._eid = eid
-        self._means = means
-        self.policy = means.install_policy()
-        self._first_code = job.secret("confirmation_code")
+        self._context = context
+        self.policy = context.install_policy()
+        self._first_code = run.secret("confirmation_code")
         self.offered: Profile | None = None
 
     def step(self, step: Step) -> None:
         if step is Step.AUTHENTICATE_CLIENT:
             # From here on the server knows which order is meant, and counts.
-            sessions = self._job.notes.get("sessions")
-            self._job.irreversible(step.value, sessions=(sessions if isinstance(sessions, int) else 0) + 1)
+            sessions = self._run.notes.get("sessions")
+            self._run.irreversible(step.value, sessions=(sessions if isinstance(sessions, int) else 0) + 1)
         elif step is Step.GET_BOUND_PROFILE_PACKAGE:
-            self._job.irreversible(step.value)
+            self._run.irreversible(step.value)
         elif step is Step.LOAD_BOUND_PROFILE_PACKAGE:
             iccid = self.offered.iccid if self.offered else ""
-            held = self._means.snapshot().profile(iccid) is not None
-            last = self._means.outbox.last_number(self._eid)
-            self._job.irreversible(step.value, iccid=iccid, held_before=held, last_number=last)
+            held = self._context.snapshot().profile(iccid) is not None
+            last = self._context.outbox.last_number(self._eid)
+            self._run.irreversible(step.value, iccid=iccid, held_before=held, last_number=last)
         elif step is Step.CANCEL_SESSION:
-            self._job.follow(step.value)
+            self._run.follow(step.value)
         else:
-            self._job.step(step.value)
+            self._run.step(step.value)
 
     def bytes_loaded(self, sent: int, total: int) -> None:
-        self._job.progress(sent, total)
-        self._job.check()
+        self._run.progress(sent, total)
+        self._run.check()
 
     def confirm(self, offer: Offer) -> Decision:
         self.offered = reading.offered_profile(offer)
         icon = reading.offered_icon(offer)
         if icon is not None:
-            self._means.keep_icon(self.offered.iccid, icon)
-        if not (self._job.params.get("confirm") or self.policy.demands_consent(offer)):
+            self._context.keep_icon(self.offered.iccid, icon)
+        if not (self._run.params.get("confirm") or self.policy.demands_consent(offer)):
             return Decision.ACCEPT
-        answer = self._job.ask(
-            QuestionKind.CONSENT, profile=reading.shown(self.offered), within=self._means.patience.answer
+        answer = self._run.ask(
+            QuestionKind.CONSENT, profile=reading.shown(self.offered), within=self._context.timeouts.answer
         )
         decision = Decision.TIMEOUT if answer is None else DECISIONS[answer.decision or "reject"]
-        self._job.decided(decision.value, rule=CONFIRM, sentence=_ANSWERED[decision])
+        self._run.decided(decision.value, rule=CONFIRM, sentence=_ANSWERED[decision])
         return decision
 
     def confirmation_code(self, *, refused: bool) -> str | None:
         first, self._first_code = self._first_code, None
         if first is not None and not refused:
             return first
-        answer = self._job.ask(
+        answer = self._run.ask(
             QuestionKind.CONFIRMATION_CODE,
             profile=reading.shown(self.offered),
             code_refused=refused,
-            within=self._means.patience.answer,
+            within=self._context.timeouts.answer,
         )
         return answer.confirmation_code if answer is not None else None

@@ -25,51 +25,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.engine.change.change import Json
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
 
-    Operation = Callable[[Job, Means], dict[str, Json]]
+    Operation = Callable[[Run, Context], dict[str, Json]]
 
 
-def enable(job: Job, means: Means) -> dict[str, Json]:
+def enable(run: Run, context: Context) -> dict[str, Json]:
     """Enable a profile; the one enabled before is disabled by the card."""
-    if job.params.get("guard") is not None:
-        return guarded_switch(job, means, iccid=str(job.params["iccid"]))
-    return switch(job, means, iccid=str(job.params["iccid"]), enabled=True, purpose=_purpose(job))
+    if run.params.get("guard") is not None:
+        return guarded_switch(run, context, iccid=str(run.params["iccid"]))
+    return switch(run, context, iccid=str(run.params["iccid"]), enabled=True, purpose=_purpose(run))
 
 
-def disable(job: Job, means: Means) -> dict[str, Json]:
+def disable(run: Run, context: Context) -> dict[str, Json]:
     """Disable a profile."""
-    return switch(job, means, iccid=str(job.params["iccid"]), enabled=False, purpose=_purpose(job))
+    return switch(run, context, iccid=str(run.params["iccid"]), enabled=False, purpose=_purpose(run))
 
 
-def _purpose(job: Job) -> Purpose:
+def _purpose(run: Run) -> Purpose:
     # As it is on the way back from a guarded switch: neither refused by the settings nor counted.
-    return Purpose(step="go-back") if job.change.origin == RESCUE else PLAIN
+    return Purpose(step="go-back") if run.change.origin == RESCUE else PLAIN
 
 
-def delete(job: Job, means: Means) -> dict[str, Json]:
+def delete(run: Run, context: Context) -> dict[str, Json]:
     """Delete a profile that is not enabled; with `missing_ok` one that isn't there is done."""
-    iccid = str(job.params["iccid"])
-    deadline = Deadline.after(means.patience.switch)
-    job.step("read-profiles")
-    with means.card.session(deadline=deadline) as euicc:
-        check_same_card(job, euicc, deadline=deadline)
+    iccid = str(run.params["iccid"])
+    deadline = Deadline.after(context.timeouts.switch)
+    run.step("read-profiles")
+    with context.card.session(deadline=deadline) as euicc:
+        check_same_card(run, euicc, deadline=deadline)
         profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
         if profile is None:
-            if job.params.get("missing_ok"):
+            if run.params.get("missing_ok"):
                 return {"iccid": iccid, "already": True}
             raise NotFound(f"can't delete: the card holds no profile {iccid}")
-        means.card.port.policy.check_delete(iccid)
+        context.card.port.policy.check_delete(iccid)
         if profile.enabled:
             raise Conflict(f"can't delete profile {iccid}: it is enabled; disable it or enable another first")
         # What earlier events of this profile have to tell must not go with it.
-        means.outbox.collect(euicc, means.observe(euicc, deadline).eid or "", deadline=deadline)
-        job.irreversible("delete-profile", iccid=iccid)
+        context.outbox.collect(euicc, context.observe(euicc, deadline).eid or "", deadline=deadline)
+        run.irreversible("delete-profile", iccid=iccid)
         lost = attempt(lambda: euicc.delete_profile(Iccid.parse(iccid), deadline=deadline))
     verify(
-        job,
-        means,
+        run,
+        context,
         lambda seen: reading.find(seen, iccid) is None,
         lost=lost,
         wanted=f"profile {iccid} is deleted",
@@ -78,56 +78,56 @@ def delete(job: Job, means: Means) -> dict[str, Json]:
     return {"iccid": iccid, "already": False}
 
 
-def rename(job: Job, means: Means) -> dict[str, Json]:
+def rename(run: Run, context: Context) -> dict[str, Json]:
     """Give a profile a nickname; an empty one takes it away."""
-    iccid, nickname = str(job.params["iccid"]), str(job.params["nickname"])
-    deadline = Deadline.after(means.patience.read)
-    job.step("read-profiles")
-    with means.card.session(deadline=deadline) as euicc:
-        check_same_card(job, euicc, deadline=deadline)
+    iccid, nickname = str(run.params["iccid"]), str(run.params["nickname"])
+    deadline = Deadline.after(context.timeouts.read)
+    run.step("read-profiles")
+    with context.card.session(deadline=deadline) as euicc:
+        check_same_card(run, euicc, deadline=deadline)
         profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
         if profile is None:
             raise NotFound(f"can't rename: the card holds no profile {iccid}")
         already = (profile.nickname or "") == nickname
         if not already:
-            job.irreversible("set-nickname", iccid=iccid)
+            run.irreversible("set-nickname", iccid=iccid)
             euicc.set_nickname(Iccid.parse(iccid), nickname, deadline=deadline)
-        means.observe(euicc, deadline)
+        context.observe(euicc, deadline)
     return {"iccid": iccid, "nickname": nickname, "already": already}
 
 
-def set_default_smdp(job: Job, means: Means) -> dict[str, Json]:
+def set_default_smdp(run: Run, context: Context) -> dict[str, Json]:
     """Write the default SM-DP+ address into the card; an empty one takes it away."""
-    address = str(job.params["default_smdp"])
-    deadline = Deadline.after(means.patience.read)
-    job.step("read-addresses")
-    with means.card.session(deadline=deadline) as euicc:
-        check_same_card(job, euicc, deadline=deadline)
+    address = str(run.params["default_smdp"])
+    deadline = Deadline.after(context.timeouts.read)
+    run.step("read-addresses")
+    with context.card.session(deadline=deadline) as euicc:
+        check_same_card(run, euicc, deadline=deadline)
         already = (reading.read_addresses(euicc, deadline=deadline).default_smdp or "") == address
         if not already:
-            job.irreversible("set-default-dp-address")
+            run.irreversible("set-default-dp-address")
             euicc.set_default_dp_address(address, deadline=deadline)
-        means.observe(euicc, deadline, whole=True)
+        context.observe(euicc, deadline, whole=True)
     return {"default_smdp": address, "already": already}
 
 
-def reset(job: Job, means: Means) -> dict[str, Json]:
+def reset(run: Run, context: Context) -> dict[str, Json]:
     """Delete profiles by class, enabled ones too, and the default SM-DP+ address, as asked."""
-    operational = bool(job.params["operational_profiles"])
-    test = bool(job.params["test_profiles"])
-    address = bool(job.params["default_smdp"])
-    deadline = Deadline.after(means.patience.switch)
+    operational = bool(run.params["operational_profiles"])
+    test = bool(run.params["test_profiles"])
+    address = bool(run.params["default_smdp"])
+    deadline = Deadline.after(context.timeouts.switch)
     doomed = reading.classes(operational=operational, test=test)
-    refresh = prepared(job, means, deadline=deadline)
+    refresh = prepared(run, context, deadline=deadline)
 
     def ask() -> tuple[bool, CardError | None]:
         """Return whether there was nothing to do, and what came in place of an answer."""
-        job.step("read-profiles")
-        with means.card.session(deadline=deadline) as euicc:
-            check_same_card(job, euicc, deadline=deadline)
-            seen = means.observe(euicc, deadline)
-            means.card.port.policy.check_reset(seen.profiles, doomed=doomed)
-            job.irreversible("euicc-memory-reset", reset=True)
+        run.step("read-profiles")
+        with context.card.session(deadline=deadline) as euicc:
+            check_same_card(run, euicc, deadline=deadline)
+            seen = context.observe(euicc, deadline)
+            context.card.port.policy.check_reset(seen.profiles, doomed=doomed)
+            run.irreversible("euicc-memory-reset", reset=True)
             try:
                 return False, attempt(
                     lambda: euicc.euicc_memory_reset(
@@ -142,10 +142,10 @@ def reset(job: Job, means: Means) -> dict[str, Json]:
                     raise
                 return True, None
 
-    already, lost = when_not_busy(ask, job=job, refresh=refresh, deadline=deadline)
+    already, lost = when_not_busy(ask, run=run, refresh=refresh, deadline=deadline)
     verify(
-        job,
-        means,
+        run,
+        context,
         lambda seen: not [profile for profile in seen if profile.profile_class in doomed],
         lost=lost,
         wanted="the memory is reset",
@@ -156,50 +156,50 @@ def reset(job: Job, means: Means) -> dict[str, Json]:
     return {"already": already}
 
 
-def deliver_notifications(job: Job, means: Means) -> dict[str, Json]:
+def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
     """Try to deliver every pending notification now; with `seq` that one's recipient, set aside or not."""
-    deadline = Deadline.after(means.patience.read)
-    job.step("collect-notifications")
-    with means.card.session(deadline=deadline) as euicc:
-        eid = means.observe(euicc, deadline).eid or ""
-    job.step("deliver-notifications")
-    seq = job.params.get("seq")
+    deadline = Deadline.after(context.timeouts.read)
+    run.step("collect-notifications")
+    with context.card.session(deadline=deadline) as euicc:
+        eid = context.observe(euicc, deadline).eid or ""
+    run.step("deliver-notifications")
+    seq = run.params.get("seq")
     if seq is not None:
-        means.outbox.make_due(eid, address=means.outbox.retry(eid, int(str(seq))).address)
+        context.outbox.make_due(eid, address=context.outbox.retry(eid, int(str(seq))).address)
     else:
-        means.outbox.make_due(eid)
-    delivery = means.outbox.deliver(eid=eid)
+        context.outbox.make_due(eid)
+    delivery = context.outbox.deliver(eid=eid)
     if delivery.delivered:
-        deadline = Deadline.after(means.patience.read)
-        job.follow("remove-notifications")
-        with means.card.session(deadline=deadline) as euicc:
-            means.outbox.collect(euicc, eid, deadline=deadline)
+        deadline = Deadline.after(context.timeouts.read)
+        run.follow("remove-notifications")
+        with context.card.session(deadline=deadline) as euicc:
+            context.outbox.collect(euicc, eid, deadline=deadline)
     if delivery.errors:
         address, error = next(iter(delivery.errors.items()))
         raise _undelivered(delivery.delivered, address, error)
     return {"delivered": delivery.delivered}
 
 
-def drop_notification(job: Job, means: Means) -> dict[str, Json]:
+def drop_notification(run: Run, context: Context) -> dict[str, Json]:
     """Give a notification up that was not delivered, and take it off the card."""
-    seq = int(str(job.params["seq"]))
-    deadline = Deadline.after(means.patience.read)
-    job.step("collect-notifications")
-    with means.card.session(deadline=deadline) as euicc:
-        check_same_card(job, euicc, deadline=deadline)
-        eid = means.observe(euicc, deadline).eid or ""
-        stored = means.outbox.find(eid, seq)
-        job.irreversible("drop-notification", eid=eid)
-        means.outbox.drop(euicc, eid, seq, deadline=deadline)
+    seq = int(str(run.params["seq"]))
+    deadline = Deadline.after(context.timeouts.read)
+    run.step("collect-notifications")
+    with context.card.session(deadline=deadline) as euicc:
+        check_same_card(run, euicc, deadline=deadline)
+        eid = context.observe(euicc, deadline).eid or ""
+        stored = context.outbox.find(eid, seq)
+        run.irreversible("drop-notification", eid=eid)
+        context.outbox.drop(euicc, eid, seq, deadline=deadline)
     return {"seq": seq, "event": stored.event, "address": stored.address}
 
 
-def refresh(job: Job, means: Means) -> dict[str, Json]:
+def refresh(run: Run, context: Context) -> dict[str, Json]:
     """Read the whole card anew."""
-    deadline = Deadline.after(means.patience.read)
-    job.step("read-card")
-    with means.card.session(deadline=deadline) as euicc:
-        means.observe(euicc, deadline, whole=True)
+    deadline = Deadline.after(context.timeouts.read)
+    run.step("read-card")
+    with context.card.session(deadline=deadline) as euicc:
+        context.observe(euicc, deadline, whole=True)
     return {}
 
 

@@ -9,15 +9,15 @@ from lpad.card.probe import probe as probe_link
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Json
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
 
 
-def probe(job: Job, means: Means) -> dict[str, Json]:
+def probe(run: Run, context: Context) -> dict[str, Json]:
     """Open the port anew, try the card out with questions that change nothing, and report."""
-    card = means.card
-    deadline = Deadline.after(means.patience.open + means.patience.read)
-    job.step("probe")
+    card = context.card
+    deadline = Deadline.after(context.timeouts.open + context.timeouts.read)
+    run.step("probe")
     card.drop()
     report = probe_link(
         lambda: card.open(deadline=deadline),
@@ -28,4 +28,4 @@ def probe(job: Job, means: Means) -> dict[str, Json]:
     )
     if report.error is not None:
         card.drop()
-    return report.shown(unredacted=bool(job.params["unredacted"]))
+    return report.shown(unredacted=bool(run.params["unredacted"]))

@@ -11,20 +11,20 @@ from lpad.base.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Json
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
 
 
-def check_trust(job: Job, means: Means) -> dict[str, Json]:
+def check_trust(run: Run, context: Context) -> dict[str, Json]:
     """Shake hands with a server on behalf of the card, send nothing, and report.
 
     Raises:
         ServerUnreachable: there is no server to ask.
     """
-    job.step("check-trust")
-    address = ServerAddress.parse(str(job.params["address"]))
-    deadline = Deadline.after(means.patience.delivery)
-    with means.connect(address, means.snapshot().eid or "") as server:
+    run.step("check-trust")
+    address = ServerAddress.parse(str(run.params["address"]))
+    deadline = Deadline.after(context.timeouts.delivery)
+    with context.connect(address, context.snapshot().eid or "") as server:
         report = server.check_trust(deadline=deadline)
     # By way of JSON, so that it is the same before and after the journal: tuples become lists.
     shown: dict[str, Json] = msgspec.json.decode(msgspec.json.encode(report))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.event_hub import Hub
-    from lpad.engine.environment.environment import Surroundings
+    from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.outbox.delivery import Connect
     from lpad.lpa.euicc import Euicc
@@ -59,7 +59,7 @@ class Outbox:
         *,
         patience: float,
         on_delivered: Callable[[str], None],
-        surroundings: Surroundings,
+        environment: Environment,
     ) -> None:
         """Make an outbox that sleeps until `start`.
 
@@ -69,15 +69,15 @@ class Outbox:
             connect: opens a connection to a recipient, on behalf of the card with an EID.
             patience: seconds for one notification.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.
-            surroundings: nothing is sent before the clock is set; what was reached is told.
+            environment: nothing is sent before the clock is set; what was reached is told.
         """
         self._journal = journal
         self._hub = hub
         self._connect = connect
         self.patience = patience
         self._on_delivered = on_delivered
-        self._clock = surroundings.clock
-        self._connectivity = surroundings.connectivity
+        self._clock = environment.clock
+        self._connectivity = environment.connectivity
         self._collection = Collection(journal, hub)
         self._condition = threading.Condition()
         self._locks: dict[str, threading.Lock] = {}

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from lpad.base.errors import CardRefused
     from lpad.engine.change.change import Json
     from lpad.engine.journal import StoredNotification
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Profile
 
 INTERRUPTED = "installFailedDueToInterruption"
 """The one refusal after which the same order is tried again: the card lost power, or was reset."""
 
 
-def left_behind(job: Job, means: Means, *, deadline: Deadline) -> Profile | None:
+def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Profile | None:
     """Return the profile that an earlier attempt of this change has installed; None: it has not.
 
     Raises:
@@ -30,16 +30,16 @@ def left_behind(job: Job, means: Means, *, deadline: Deadline) -> Profile | None
         Conflict: the card was swapped.
         CardError: it can't be read.
     """
-    if not job.notes.get("iccid"):
+    if not run.notes.get("iccid"):
         return None  # no segment ever went to the card
-    job.step("look-what-is-there")
-    with means.card.session(deadline=deadline) as euicc:
-        check_same_card(job, euicc, deadline=deadline)
-        seen = means.observe(euicc, deadline)
-    profile = reading.find(seen.profiles, str(job.notes["iccid"]))
-    if profile is not None and not job.notes.get("held_before"):
+    run.step("look-what-is-there")
+    with context.card.session(deadline=deadline) as euicc:
+        check_same_card(run, euicc, deadline=deadline)
+        seen = context.observe(euicc, deadline)
+    profile = reading.find(seen.profiles, str(run.notes["iccid"]))
+    if profile is not None and not run.notes.get("held_before"):
         return profile
-    refusal = refusal_of(job.notes, means.outbox.copies(seen.eid or ""))
+    refusal = refusal_of(run.notes, context.outbox.copies(seen.eid or ""))
     if refusal is not None and refusal.details["reason"] != INTERRUPTED:
         raise refusal
     return None

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.journal import Journal
     from lpad.engine.recovery.reconcile import Verdict
-    from lpad.engine.running.change_store import Book
-    from lpad.engine.running.context import Patience
+    from lpad.engine.running.change_store import ChangeStore
+    from lpad.engine.running.context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -37,16 +37,16 @@ class TakeUp(Protocol):
         """Queue it; with its result where only the modem is still to be looked after."""
 
 
-class Unsettled:
+class Interrupted:
     """Taken over at the start, or put here when the card went, and settled by the worker once it is read.
 
     The API may take queued ones back before.
     """
 
-    def __init__(self, book: Book, journal: Journal, patience: Patience) -> None:
-        self._book = book
+    def __init__(self, store: ChangeStore, journal: Journal, timeouts: Timeouts) -> None:
+        self._store = store
         self._journal = journal
-        self._patience = patience
+        self._timeouts = timeouts
         self._lock = threading.Lock()
         self._changes: list[Change] = []
         self._due: dict[int, float] = {}
@@ -61,7 +61,7 @@ class Unsettled:
             euicc: the card.
             pause: keeps a change that waits for another attempt.
         """
-        for change in self._book.adopt(euicc):
+        for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause)
             except LpadError as error:  # its notes can't be read; those behind it must not be lost with it
@@ -70,13 +70,13 @@ class Unsettled:
                     self._changes.append(change)
 
     def _adopt(self, change: Change, *, pause: Callable[[Change], None]) -> None:
-        if change.pause is not None and reconcile.is_left_to_card(self._book.private(change.id).notes):
+        if change.pause is not None and reconcile.is_left_to_card(self._store.private(change.id).notes):
             self._await_start(change, self._limit(change, LIMIT))
         elif change.pause is not None:
             pause(change)
         elif change.state is State.WAITING and not reconcile.goes_on(change):
             error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
-            self._book.save(change.cancelled(error))
+            self._store.save(change.cancelled(error))
         elif change.state is State.RUNNING and not reconcile.is_endless(change):
             self._await_start(change, self._limit(change, RESTARTED))
         else:
@@ -84,20 +84,20 @@ class Unsettled:
 
     def _limit(self, change: Change, name: str) -> TimeLimit:
         """Return for how long an absent card is waited for; another restart does not begin anew."""
-        noted = self._book.private(change.id).notes.get(name)
+        noted = self._store.private(change.id).notes.get(name)
         moment = Moment.now()
         if isinstance(noted, dict):
             limit = TimeLimit.read(noted).carried_on(moment)
         else:
             tried_for = change.params.get("retry_for")
-            seconds = max(self._patience.absence, tried_for if isinstance(tried_for, int | float) else 0)
+            seconds = max(self._timeouts.absence, tried_for if isinstance(tried_for, int | float) else 0)
             limit = TimeLimit.starting(seconds, at=moment)
         self._note(change, name, limit.noted())
         return limit
 
     def _note(self, change: Change, name: str, value: Json) -> None:
         try:
-            self._book.save(change, notes={name: value})
+            self._store.save(change, notes={name: value})
         except LpadError as error:  # at worst the next start begins a wait anew
             log.warning("change %d: '%s' is not noted: %s (%s)", change.id, name, error, error.kind)
 
@@ -112,7 +112,7 @@ class Unsettled:
             found = [each for each in self._changes if each.id == change_id and each.state is State.QUEUED]
             self._changes = [each for each in self._changes if each not in found]
         for change in found:
-            self._book.save(change.cancelled(Cancelled(sentence)))
+            self._store.save(change.cancelled(Cancelled(sentence)))
         return bool(found)
 
     def give_up(self, error: LpadError) -> None:
@@ -121,7 +121,7 @@ class Unsettled:
             changes, self._changes = self._changes, []
             self._due.clear()
         for change in changes:
-            self._book.save(change.failed(error))
+            self._store.save(change.failed(error))
 
     def put_back(self, change: Change) -> None:
         """Keep a change that can't go on without its card until that is read again."""
@@ -149,14 +149,14 @@ class Unsettled:
             self._due = {change_id: at for change_id, at in self._due.items() if at > present}
         for change in passed:
             error = reconcile.unknown(change)
-            self._book.save(change.failed(error))
+            self._store.save(change.failed(error))
             log.warning("change %d (%s) on %s: %s", change.id, change.kind, change.euicc, error)
 
     def verdict(self, change: Change, card: Snapshot) -> Verdict:
         """Return what became of a change that was cut off, by what the card holds: a result, or an error."""
         copies = self._journal.notifications.all(eid=card.eid)
         try:
-            return reconcile.judge(change, self._book.private(change.id), card, copies)
+            return reconcile.judge(change, self._store.private(change.id), card, copies)
         except Exception as error:  # one that can't be judged must not keep the others from their end
             log.exception("change %d: internal-error", change.id)
             return internal_error(f"settling {change.kind}", error)
@@ -198,7 +198,7 @@ class Unsettled:
             log.info("%s: taken up again", what)
             take_up(change)
             return
-        if reconcile.is_tried_again(change, self._book.private(change.id)):
+        if reconcile.is_tried_again(change, self._store.private(change.id)):
             log.info("%s: tried again", what)
             self._note(change, RESTARTED, None)
             submit(change)
@@ -206,11 +206,11 @@ class Unsettled:
         verdict = self.verdict(change, card)
         going_on = change.found_out()
         if isinstance(verdict, LpadError):
-            self._book.save(going_on.failed(verdict))
+            self._store.save(going_on.failed(verdict))
         elif reconcile.concerns_modem(change):
             log.info("%s: seen through", what)
             take_up(going_on, result=verdict)
             return
         else:
-            self._book.save(going_on.done(verdict))
+            self._store.save(going_on.done(verdict))
         log.info("%s: settled", what)

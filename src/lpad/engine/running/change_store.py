@@ -1,4 +1,4 @@
-"""The book of changes: live ones in memory, all of them in the journal, each told to the hub."""
+"""The change store: live changes in memory, all of them in the journal; the event hub is told of each."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.journal import Journal, Private
-    from lpad.engine.running.counters import Measures
+    from lpad.engine.running.counters import Counters
 
 log = logging.getLogger(__name__)
 
 
-class Book:
+class ChangeStore:
     """Where changes are written; reading never waits for a card."""
 
-    def __init__(self, journal: Journal, hub: Hub, measures: Measures) -> None:
-        self._measures = measures
+    def __init__(self, journal: Journal, hub: Hub, counters: Counters) -> None:
+        self._counters = counters
         self._journal = journal
         self._hub = hub
         self._lock = threading.Lock()
@@ -224,9 +224,9 @@ class Book:
 
     def _tell(self, change: Change) -> None:
         if change.state.ended:
-            self._measures.change_ended(change.kind, change.state)
+            self._counters.change_ended(change.kind, change.state)
             if change.guard is not None:
-                self._measures.guard_ended(change.guard.phase)
+                self._counters.guard_ended(change.guard.phase)
         self._hub.publish("change", msgspec.to_builtins(change), euicc=change.euicc, change=change.id)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
-    from lpad.engine.environment.environment import Surroundings
+    from lpad.engine.environment.environment import Environment
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.running.held_card import Card
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long the parts of the work may take, in seconds; `answer` is the caller's time to answer.
 
     One object serves the whole engine, so that settings read anew count for all that begins later.
@@ -37,7 +37,7 @@ class Patience:
     absence: float = 24 * 3600
     """For so long a card is waited for that went away before it had answered a command which alters it."""
 
-    def become(self, other: Patience) -> None:
+    def become(self, other: Timeouts) -> None:
         """Take over another's times."""
         for each in fields(self):
             setattr(self, each.name, getattr(other, each.name))
@@ -58,7 +58,7 @@ class Observe(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class Context:
     """Handed to each operation.
 
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
@@ -70,11 +70,11 @@ class Means:
     card: Card
     outbox: Outbox
     connect: Connect
-    patience: Patience
+    timeouts: Timeouts
     snapshot: Callable[[], Snapshot]
     observe: Observe
     keep_icon: Callable[[str, Icon], None]
     changes: Callable[[], list[Change]]
     install_policy: Callable[[], InstallPolicy]
     stuck: Stuck
-    surroundings: Surroundings
+    environment: Environment

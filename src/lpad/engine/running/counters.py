@@ -27,7 +27,7 @@ class Durations:
         return [(end, sum(self.counts[: number + 1])) for number, end in enumerate(ends)]
 
 
-class Measures:
+class Counters:
     """Counts and durations; usable from every thread."""
 
     def __init__(self) -> None:

@@ -11,22 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lpad.engine.journal import Journal, StoredNotification
-    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot
 
 
-class Figures:
+class Gauges:
     """Counts and ages, read when they are asked for."""
 
-    def __init__(self, book: Book, journal: Journal, *, snapshots: Callable[[], Sequence[Snapshot]]) -> None:
+    def __init__(
+        self, store: ChangeStore, journal: Journal, *, snapshots: Callable[[], Sequence[Snapshot]]
+    ) -> None:
         """Prepare.
 
         Args:
-            book: the changes.
+            store: the changes.
             journal: the notifications.
             snapshots: returns the cards as they were last read.
         """
-        self._book = book
+        self._store = store
         self._journal = journal
         self._snapshots = snapshots
 
@@ -41,14 +43,14 @@ class Figures:
     def unfinished(self) -> dict[str, int]:
         """Return how many changes of each card are queued, running or waiting."""
         counts = dict.fromkeys((card.name for card in self._snapshots()), 0)
-        for change in self._book.unended():
+        for change in self._store.unended():
             counts[change.euicc] = counts.get(change.euicc, 0) + 1
         return counts
 
     def paused(self) -> dict[tuple[str, str], int]:
         """Return how many changes wait for another attempt, by card and by what they wait for."""
         counts = {(card.name, reason.value): 0 for card in self._snapshots() for reason in PauseReason}
-        for change in self._book.active():
+        for change in self._store.active():
             if change.pause is not None:
                 counts[change.euicc, change.pause.reason.value] += 1
         return counts

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _PATIENCE = 15.0
 
 
-class Inquiry:
+class RegistrationQuery:
     """One worker's; its lock is the worker's condition, which wakes it."""
 
     def __init__(self, card: Card, lock: threading.Condition) -> None:

@@ -1,4 +1,4 @@
-"""A job: a change while a worker carries it out, and the only way in which the two sides meet.
+"""A run: a change while a worker carries it out, and the only way in which the two sides meet.
 
 The worker takes steps, shows progress and asks; the API answers and cancels.
 """
@@ -17,7 +17,7 @@ from lpad.engine.change.change import Progress, Question, QuestionKind, State, n
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Pause
     from lpad.engine.change.guard import Guard
-    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.change_store import ChangeStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +43,19 @@ class Suspended(Exception):
         self.cause = cause
 
 
-class Job:
+class Run:
     """One change under way; `step`, `progress`, `ask` are the worker's, `answer`, `cancel` the API's."""
 
-    def __init__(self, change: Change, book: Book, *, settled: dict[str, Json] | None = None) -> None:
+    def __init__(self, change: Change, store: ChangeStore, *, settled: dict[str, Json] | None = None) -> None:
         """Begin.
 
         Args:
             change: the record.
-            book: where it is kept.
+            store: where it is kept.
             settled: the result of a change that an earlier run of the daemon left, and that has come true.
         """
         self.settled = settled
-        self._book = book
+        self._store = store
         self._change = change
         self._condition = threading.Condition()
         self._answer: Answer | None = None
@@ -63,7 +63,7 @@ class Job:
         self._stopped = False
         self._bound = False
         self._sent = False
-        self._private = book.private(change.id)
+        self._private = store.private(change.id)
 
     @property
     def change(self) -> Change:
@@ -117,7 +117,7 @@ class Job:
             Cancelled: the change was taken back.
         """
         self.check()
-        self._change = self._book.show(self._change.at_step(name))
+        self._change = self._store.show(self._change.at_step(name))
 
     def irreversible(self, name: str, **notes: Json) -> None:
         """Begin a step that can't be taken back: it is on disk, with what settling needs, before it is taken.
@@ -149,7 +149,7 @@ class Job:
 
     def decided(self, decision: str, *, rule: str, sentence: str) -> None:
         """Tell what was decided on an offered profile, or its server, and by which rule."""
-        self._book.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
+        self._store.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
 
     def postpone(self, pause: Pause, **notes: Json) -> None:
         """Have the change wait for another attempt: on disk, with what that needs, or else until it is.
@@ -172,13 +172,13 @@ class Job:
         """
         with self._condition:
             self._write(replace(self._change, guard=guard), notes, needed=needed)
-        self._book.tell_guard(self._change)
+        self._store.tell_guard(self._change)
 
     def show_guard(self, guard: Guard) -> None:
         """Show what was seen meanwhile, which is seen again after a power cut."""
         with self._condition:  # a caller may answer just now
-            self._change = self._book.show(replace(self._change, guard=guard))
-        self._book.tell_guard(self._change)
+            self._change = self._store.show(replace(self._change, guard=guard))
+        self._store.tell_guard(self._change)
 
     def bind(self) -> None:
         """Say that from here on the change goes to its end: nobody can take it back, nor stop it.
@@ -199,13 +199,13 @@ class Job:
 
     def follow(self, name: str) -> None:
         """Begin a step after an irreversible one: it is taken whether or not the caller changed its mind."""
-        self._change = self._book.show(self._change.at_step(name))
+        self._change = self._store.show(self._change.at_step(name))
 
     def progress(self, sent: int, total: int) -> None:
         """Show bytes taken by the card, of how many; at most once a percent."""
         shown = self._change.progress
         if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
-            self._change = self._book.show_progress(self._change, Progress(sent=sent, total=total))
+            self._change = self._store.show_progress(self._change, Progress(sent=sent, total=total))
 
     def ask(
         self,
@@ -235,7 +235,7 @@ class Job:
         with self._condition:
             self.check()
             self._answer = None
-            self._change = self._book.save(self._change.wait(question))
+            self._change = self._store.save(self._change.wait(question))
             self._condition.wait_for(
                 lambda: self._answer is not None or self._cancelled is not None, deadline.remaining()
             )
@@ -249,7 +249,7 @@ class Job:
         with self._condition:
             self._answer = None
             question = Question(kind=kind, until=now() + timedelta(seconds=within))
-            self._change = self._book.show(self._change.wait(question))
+            self._change = self._store.show(self._change.wait(question))
 
     @property
     def given(self) -> Answer | None:
@@ -317,11 +317,11 @@ class Job:
 
     def _write(self, record: Change, notes: dict[str, Json], *, needed: bool) -> None:
         try:
-            self._change = self._book.save(record, notes=notes)
+            self._change = self._store.save(record, notes=notes)
         except InternalError:
             if needed:
                 raise
-            self._change = self._book.show(record, notes=notes)
+            self._change = self._store.show(record, notes=notes)
         self._private.notes.update(notes)
 
     def _go_on(self, notes: dict[str, Json] | None = None) -> None:
@@ -331,15 +331,15 @@ class Job:
             # and a full disk must not keep the worker from getting it.
             going_on = self._change.run()
             try:
-                self._change = self._book.save(going_on, notes=notes)
+                self._change = self._store.save(going_on, notes=notes)
             except LpadError:
-                self._change = self._book.show(going_on, notes=notes)
+                self._change = self._store.show(going_on, notes=notes)
 
     def done(self, result: dict[str, Json]) -> None:
         """End well."""
-        self._change = self._book.save(self._change.done(result))
+        self._change = self._store.save(self._change.done(result))
 
     def fail(self, error: LpadError) -> None:
         """End with an error; with Cancelled, as cancelled."""
         ended = self._change.cancelled(error) if isinstance(error, Cancelled) else self._change.failed(error)
-        self._change = self._book.save(ended)
+        self._change = self._store.save(ended)

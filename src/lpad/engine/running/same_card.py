@@ -9,28 +9,28 @@ from lpad.lpa.swapped_card import swapped
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.run import Run
     from lpad.lpa.euicc import Euicc
 
 
-def check_same_card(job: Job, euicc: Euicc, *, deadline: Deadline) -> None:
+def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
     """See that this is the card that the change was made for.
 
     Raises:
         Conflict: it is another; nothing was done.
         CardError: the card can't be asked.
     """
-    meant = job.secret(EID)
+    meant = run.secret(EID)
     if meant is not None and str(euicc.get_eid(deadline=deadline)) != meant:
-        raise swapped(job.change.kind.replace("-", " "))
+        raise swapped(run.change.kind.replace("-", " "))
 
 
-def check_same_eid(job: Job, eid: str | None) -> None:
+def check_same_eid(run: Run, eid: str | None) -> None:
     """See that a card that was just read is the one that the change was made for.
 
     Raises:
         Conflict: it is another; nothing was done.
     """
-    meant = job.secret(EID)
+    meant = run.secret(EID)
     if meant is not None and eid != meant:
-        raise swapped(job.change.kind.replace("-", " "))
+        raise swapped(run.change.kind.replace("-", " "))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.modem_refresh import Refresh
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Profile
 
 _T = TypeVar("_T")
@@ -67,7 +67,7 @@ def did_nothing(error: CardError) -> bool:
     return isinstance(error, CardStatus) and error.details.get("sw") in _NOT_UNDERSTOOD
 
 
-def when_not_busy(act: Callable[[], _T], *, job: Job, refresh: Refresh, deadline: Deadline) -> _T:
+def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline: Deadline) -> _T:
     """Do something in a session of its own, and again for as long as the card says catBusy.
 
     A proactive session is under way between card and modem. It mostly ends by itself; where it doesn't,
@@ -86,7 +86,7 @@ def when_not_busy(act: Callable[[], _T], *, job: Job, refresh: Refresh, deadline
         except CardRefused as error:
             if error.details.get("reason") != "catBusy":
                 raise
-            job.nothing_done()
+            run.nothing_done()
             if until.remaining() <= pause:
                 if restarted or not refresh.restart_modem():
                     raise
@@ -94,6 +94,6 @@ def when_not_busy(act: Callable[[], _T], *, job: Job, refresh: Refresh, deadline
         except (CardUnreachable, CardBusy):
             if not restarted or until.remaining() <= pause:  # else the modem is still starting
                 raise
-        job.step("card-busy")
+        run.step("card-busy")
         threading.Event().wait(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)

@@ -20,8 +20,8 @@ from lpad.remote.reachability import reach
 
 if TYPE_CHECKING:
     from lpad.engine.change.guard import Guard
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class UnmetError(Exception):
         self.reason = reason
 
 
-def check_possible(means: Means, conditions: tuple[Condition, ...], *, deadline: Deadline) -> None:
+def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadline: Deadline) -> None:
     """See that the conditions can be looked at at all, before anything is sent.
 
     Raises:
@@ -54,7 +54,7 @@ def check_possible(means: Means, conditions: tuple[Condition, ...], *, deadline:
     if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
         return
     instead = "guard the switch by a probe or by a confirmation instead"
-    with means.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+    with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
         if lent is None:
             raise Conflict(
                 "can't guard the switch by registration: the card is in a reader, and lpad sees no modem;"
@@ -67,12 +67,12 @@ def check_possible(means: Means, conditions: tuple[Condition, ...], *, deadline:
             )
 
 
-class Watching:
+class ConditionWatch:
     """One guard while it is awaited."""
 
-    def __init__(self, job: Job, means: Means, guard: Guard, *, deadline: Deadline) -> None:
-        self._job = job
-        self._means = means
+    def __init__(self, run: Run, context: Context, guard: Guard, *, deadline: Deadline) -> None:
+        self._run = run
+        self._context = context
         self._deadline = deadline
         self._conditions = tuple(Condition.parse(each.condition) for each in guard.requirements)
         self.guard = guard
@@ -91,7 +91,7 @@ class Watching:
             self._await_probes()
             self._await_confirmation()
         finally:
-            self._job.withdraw()
+            self._run.withdraw()
 
     def _of(self, *kinds: ConditionKind) -> list[Condition]:
         met = {each.condition for each in self.guard.requirements if each.met}
@@ -101,33 +101,33 @@ class Watching:
         guard = self.guard.saw(str(condition), met=met, seen=seen)
         if guard != self.guard:
             self.guard = guard
-            log.info("change %d: %s: %s", self._job.change.id, condition, seen)
-            self._job.show_guard(guard)
+            log.info("change %d: %s: %s", self._run.change.id, condition, seen)
+            self._run.show_guard(guard)
 
     def _check(self) -> None:
         """See whether there is still something to wait for."""
-        if self._job.stopped:
+        if self._run.stopped:
             raise Suspended("lpad is stopped while a switch is guarded")
-        if self._job.taken_back is not None:
+        if self._run.taken_back is not None:
             raise UnmetError("taken-back", "it was taken back")
-        given = self._job.given
+        given = self._run.given
         if given is not None and given.confirm is False:
             raise UnmetError("refused", "the program that was asked said no")
         if self._deadline.passed:
             raise UnmetError("time-limit", "the time is over")
 
     def _pause(self, seconds: float) -> None:
-        self._job.pause(deadline=self._deadline.within(seconds))
+        self._run.pause(deadline=self._deadline.within(seconds))
 
     def _pose(self) -> None:
         for condition in self._of(ConditionKind.CONFIRM):
-            if self._job.notes.get("confirmed") is True:
+            if self._run.notes.get("confirmed") is True:
                 self._saw(condition, "confirmed", met=True)
-            elif self._job.notes.get("confirmed") is False:
+            elif self._run.notes.get("confirmed") is False:
                 raise UnmetError("refused", "the program that was asked said no")
             else:
                 self._saw(condition, "nobody has confirmed")
-                self._job.pose(QuestionKind.CONFIRMATION, within=self._deadline.remaining())
+                self._run.pose(QuestionKind.CONFIRMATION, within=self._deadline.remaining())
 
     def _await_registration(self) -> None:
         for condition in self._of(ConditionKind.REGISTERED):
@@ -139,16 +139,16 @@ class Watching:
                 except CardError as error:
                     # The modem restarts, or its port has gone: it may be back before the time is over.
                     self._saw(condition, error.sentence)
-                    self._means.card.drop()
+                    self._context.card.drop()
                     self._pause(pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
-        if self._means.card.port.loan is not None:
-            self._means.card.give_back()
+        if self._context.card.port.loan is not None:
+            self._context.card.give_back()
 
     def _listen(self, condition: Condition) -> None:
         """Listen for a while; a port that is shared with another card is let go of in between."""
-        opening = self._deadline.within(self._means.patience.open)
-        with self._means.card.open(deadline=opening).lend_modem(deadline=opening) as lent:
+        opening = self._deadline.within(self._context.timeouts.open)
+        with self._context.card.open(deadline=opening).lend_modem(deadline=opening) as lent:
             if lent is None:
                 raise UnmetError("no-modem", "there is no modem any more")
             watch = RegistrationWatch(lent.modem, deadline=opening)
@@ -195,12 +195,12 @@ class Watching:
     def _await_confirmation(self) -> None:
         for condition in self._of(ConditionKind.CONFIRM):
             while True:
-                given = self._job.given
+                given = self._run.given
                 if given is not None and given.confirm:
                     self._saw(condition, "confirmed", met=True)
                     return
                 self._check()
-                self._job.pause(deadline=self._deadline)
+                self._run.pause(deadline=self._deadline)
 
 
 def _told(watch: RegistrationWatch) -> str:

@@ -20,16 +20,16 @@ from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Req
 from lpad.engine.change.time_limit import Moment, TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
-from lpad.engine.switch.condition_watch import UnmetError, Watching, check_possible
-from lpad.engine.switch.rollback import GoingBack, Reason
+from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError, check_possible
+from lpad.engine.switch.rollback import Reason, Rollback
 from lpad.engine.switch.switch import Purpose, switch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.engine.change.change import Json
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Profile
 
 log = logging.getLogger(__name__)
@@ -57,20 +57,20 @@ def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
     return texts
 
 
-def asked_of(job: Job) -> tuple[Condition, ...]:
+def asked_of(run: Run) -> tuple[Condition, ...]:
     """Return the conditions that a change asks for; none where it has no guard."""
-    asked = job.params.get("guard")
+    asked = run.params.get("guard")
     texts = asked["until"] if isinstance(asked, dict) else []
     assert isinstance(texts, list)
     return tuple(Condition.parse(str(text)) for text in texts)
 
 
-def guarded_switch(job: Job, means: Means, *, iccid: str) -> dict[str, Json]:
+def guarded_switch(run: Run, context: Context, *, iccid: str) -> dict[str, Json]:
     """Enable a profile, await its guard, and go back where it is not met; or go on with that after a restart.
 
     Args:
-        job: its params hold the guard.
-        means: to reach the card.
+        run: its params hold the guard.
+        context: to reach the card.
         iccid: the profile.
 
     Raises:
@@ -80,24 +80,24 @@ def guarded_switch(job: Job, means: Means, *, iccid: str) -> dict[str, Json]:
         Cancelled: the change was taken back, and so was the switch.
         Suspended: the card went away, or lpad is stopped; the change is taken up again.
     """
-    return _GuardedSwitch(job, means, iccid).run()
+    return _GuardedSwitch(run, context, iccid).run()
 
 
 class _GuardedSwitch:
-    def __init__(self, job: Job, means: Means, iccid: str) -> None:
-        self._job = job
-        self._means = means
+    def __init__(self, run: Run, context: Context, iccid: str) -> None:
+        self._run = run
+        self._context = context
         self._iccid = iccid
-        self._conditions = asked_of(job)
-        asked = job.params["guard"]
+        self._conditions = asked_of(run)
+        asked = run.params["guard"]
         assert isinstance(asked, dict)
         self._within = float(str(asked["within"]))
 
     def run(self) -> dict[str, Json]:
-        guard = self._job.change.guard
+        guard = self._run.change.guard
         if guard is None:
             check_possible(
-                self._means, self._conditions, deadline=Deadline.after(self._means.patience.switch)
+                self._context, self._conditions, deadline=Deadline.after(self._context.timeouts.switch)
             )
             return self._switch(Purpose(before=self._intend), seconds=self._within)
         return self._take_up(guard)
@@ -120,23 +120,23 @@ class _GuardedSwitch:
         )
 
     def _note(self, guard: Guard, limit: TimeLimit) -> None:
-        self._job.check()
-        self._job.guarded(guard, limit=limit.noted())
+        self._run.check()
+        self._run.guarded(guard, limit=limit.noted())
 
     def _take_up(self, guard: Guard) -> dict[str, Json]:
         """Go on where an earlier run was cut off, with what remains of the time."""
-        check_same_eid(self._job, self._means.snapshot().eid)
+        check_same_eid(self._run, self._context.snapshot().eid)
         if guard.phase is Phase.GOING_BACK:
-            notes = self._job.notes
+            notes = self._run.notes
             self._go_back(guard, Reason(kind=str(notes["reason"]), sentence=str(notes["why"])))
         moment = Moment.now()
-        noted = self._job.notes["limit"]
+        noted = self._run.notes["limit"]
         assert isinstance(noted, dict)
         limit = TimeLimit.read(noted).carried_on(moment)
         left = limit.left(moment)
         guard = replace(guard, until=now() + timedelta(seconds=left))
-        self._job.guarded(guard, needed=False, limit=limit.noted())
-        profile = self._means.snapshot().profile(self._iccid)
+        self._run.guarded(guard, needed=False, limit=limit.noted())
+        profile = self._context.snapshot().profile(self._iccid)
         if profile is None or not profile.enabled:
             self._go_back(
                 guard, Reason(kind="cut-off", sentence="lpad or the device was restarted before it was done")
@@ -151,50 +151,50 @@ class _GuardedSwitch:
         """Have card and modem take the new profile; the time counts from the intent on."""
         deadline = Deadline.after(seconds)
         try:
-            done = switch(self._job, self._means, iccid=self._iccid, enabled=True, purpose=purpose)
+            done = switch(self._run, self._context, iccid=self._iccid, enabled=True, purpose=purpose)
         except LpadError as error:
             self._not_switched(error)
         except Exception:
-            guard = self._job.change.guard
+            guard = self._run.change.guard
             if guard is None:
                 raise  # nothing was sent
-            log.exception("change %d: internal-error", self._job.change.id)
+            log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(guard, _MISTAKE)
-        guard = self._job.change.guard
+        guard = self._run.change.guard
         if guard is None:
             return done  # it was enabled already, and nothing is on trial
         return self._watch(guard.after(Turn.READ), seconds=deadline.remaining())
 
     def _not_switched(self, error: LpadError) -> NoReturn:
-        guard = self._job.change.guard
+        guard = self._run.change.guard
         if guard is None:
             raise error  # nothing was sent
         if isinstance(error, Cancelled):
-            if self._job.stopped:
+            if self._run.stopped:
                 raise Suspended("lpad is stopped while a guarded switch is made") from None
             self._go_back(guard, Reason(kind="taken-back", sentence="it was taken back"))
         if isinstance(error, CardError) and not isinstance(error, CardRefused):
             sentence = f"it did not come up: {error.sentence}"
             self._go_back(guard, Reason(kind="not-enabled", sentence=sentence))
         if isinstance(error, CardRefused):
-            self._job.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
+            self._run.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
         raise error
 
     def _watch(self, guard: Guard, *, seconds: float) -> dict[str, Json]:
-        self._job.follow("watch")
-        self._job.guarded(guard, needed=False)
-        watching = Watching(self._job, self._means, guard, deadline=Deadline.after(seconds))
+        self._run.follow("watch")
+        self._run.guarded(guard, needed=False)
+        condition_watch = ConditionWatch(self._run, self._context, guard, deadline=Deadline.after(seconds))
         try:
-            watching.run()
+            condition_watch.run()
         except UnmetError as unmet:
-            self._go_back(watching.guard, Reason(kind=unmet.reason, sentence=str(unmet)))
+            self._go_back(condition_watch.guard, Reason(kind=unmet.reason, sentence=str(unmet)))
         except Suspended:
             raise
         except Exception:
-            log.exception("change %d: internal-error", self._job.change.id)
-            self._go_back(watching.guard, _MISTAKE)
-        self._job.show_guard(watching.guard.after(Turn.MET))
+            log.exception("change %d: internal-error", self._run.change.id)
+            self._go_back(condition_watch.guard, _MISTAKE)
+        self._run.show_guard(condition_watch.guard.after(Turn.MET))
         return {"iccid": self._iccid, "already": False, "guard": "met", "previous": guard.previous}
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
-        raise GoingBack(self._job, self._means, guard, reason, iccid=self._iccid).run()
+        raise Rollback(self._run, self._context, guard, reason, iccid=self._iccid).run()

@@ -1,4 +1,4 @@
-"""Going back from a switch whose guard was not met: to the profile before, or through the fallback order."""
+"""Rolling back a switch whose guard was not met: to the previous profile, or through the fallback order."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from lpad.engine.switch.switch import Purpose, switch
 if TYPE_CHECKING:
     from lpad.base.errors import Detail
     from lpad.engine.change.guard import Guard
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +44,16 @@ class Reason:
     sentence: str
 
 
-class GoingBack:
+class Rollback:
     """One return, which may be cut off and taken up again."""
 
-    def __init__(self, job: Job, means: Means, guard: Guard, reason: Reason, *, iccid: str) -> None:
-        self._job = job
-        self._means = means
+    def __init__(self, run: Run, context: Context, guard: Guard, reason: Reason, *, iccid: str) -> None:
+        self._run = run
+        self._context = context
         self._guard = guard if guard.phase is Phase.GOING_BACK else guard.after(Turn.UNMET)
         self._reason = reason
         self._iccid = iccid
-        policy = means.card.port.policy
+        policy = context.card.port.policy
         before: list[str | None] = [guard.previous]
         if guard.previous is None and policy.keep_enabled:
             before = []
@@ -70,8 +70,8 @@ class GoingBack:
             Suspended: the card went away; it is tried again once it is back.
             Conflict: another card is in its place.
         """
-        self._job.bind()
-        number, tries = (int(str(self._job.notes.get(name, 0))) for name in ("candidate", "tries"))
+        self._run.bind()
+        number, tries = (int(str(self._run.notes.get(name, 0))) for name in ("candidate", "tries"))
         while number < len(self._order):
             if tries < TRIES:
                 self._note(candidate=number, tries=tries + 1)
@@ -88,18 +88,18 @@ class GoingBack:
                     raise
                 except Exception as error:
                     # A mistake in lpad: what fails for one profile may not for the next.
-                    log.exception("change %d: internal-error", self._job.change.id)
+                    log.exception("change %d: internal-error", self._run.change.id)
                     self._failed(number, internal_error("enabling it", error))
                 else:
-                    self._job.show_guard(self._guard.after(Turn.RETURNED))
+                    self._run.show_guard(self._guard.after(Turn.RETURNED))
                     return self._returned(self._order[number])
             number, tries = number + 1, 0
-        self._job.show_guard(self._guard.after(Turn.EXHAUSTED))
+        self._run.show_guard(self._guard.after(Turn.EXHAUSTED))
         return self._stuck()
 
     def _note(self, *, candidate: int, tries: int) -> None:
         # What was journalled before leads here too: a full disk must not keep the device from its way home.
-        self._job.guarded(
+        self._run.guarded(
             self._guard,
             needed=False,
             candidate=candidate,
@@ -111,13 +111,13 @@ class GoingBack:
     def _enable(self, iccid: str | None, *, first: bool) -> None:
         purpose = Purpose(step="go-back" if first else "fall-back")
         if iccid is None:
-            switch(self._job, self._means, iccid=self._iccid, enabled=False, purpose=purpose)
+            switch(self._run, self._context, iccid=self._iccid, enabled=False, purpose=purpose)
         else:
-            switch(self._job, self._means, iccid=iccid, enabled=True, purpose=purpose)
+            switch(self._run, self._context, iccid=iccid, enabled=True, purpose=purpose)
 
     def _failed(self, number: int, error: LpadError) -> None:
         name = self._order[number] or "none"
-        log.warning("change %d: can't go back to %s: %s", self._job.change.id, name, error.sentence)
+        log.warning("change %d: can't go back to %s: %s", self._run.change.id, name, error.sentence)
         self._failures.append(f"{name}: {error.sentence}")
 
     def _returned(self, iccid: str | None) -> LpadError:
@@ -133,11 +133,11 @@ class GoingBack:
         return error
 
     def _stuck(self) -> LpadError:
-        card = self._means.snapshot()
+        card = self._context.snapshot()
         enabled = next((each.iccid for each in card.profiles if each.enabled), None)
         remedy = "enable another by hand"
         if card.eid is not None and self._order:
-            self._means.stuck(self._job.change, card.eid, wanted=tuple(self._order), unwanted=self._iccid)
+            self._context.stuck(self._run.change, card.eid, wanted=tuple(self._order), unwanted=self._iccid)
             remedy = f"lpad goes on trying, as 'lpactl status' tells; or {remedy}"
         now = f"profile {enabled} is enabled" if enabled else "no profile is enabled"
         error = SwitchStuck(
@@ -150,7 +150,7 @@ class GoingBack:
     def _told(self) -> str:
         seen = self._guard.told()
         switch = f"the guarded switch to profile {self._iccid}"
-        if self._job.change.kind is Kind.DOWNLOAD:
+        if self._run.change.kind is Kind.DOWNLOAD:
             switch = f"profile {self._iccid} is installed, but the guarded switch to it"
         return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "")
 

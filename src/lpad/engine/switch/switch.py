@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.change import Json
-    from lpad.engine.running.context import Means
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Profile
     from lpad.engine.switch.asking_again import Way
     from lpad.lpa.euicc import Euicc
@@ -40,7 +40,9 @@ class Purpose:
 PLAIN = Purpose()
 
 
-def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpose = PLAIN) -> dict[str, Json]:
+def switch(
+    run: Run, context: Context, *, iccid: str, enabled: bool, purpose: Purpose = PLAIN
+) -> dict[str, Json]:
     """Enable or disable a profile, and see that the card reports it so and the modem reads it so.
 
     Raises:
@@ -51,11 +53,11 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpos
             the modem reads another profile after all that could be done.
     """
     verb = "enable" if enabled else "disable"
-    deadline = Deadline.after(means.patience.switch)
-    refresh = prepared(job, means, deadline=deadline)
-    asked = _Switch(job, means, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
-    sent = when_not_busy(lambda: asked.ask(deadline=deadline), job=job, refresh=refresh, deadline=deadline)
-    if not sent and refresh.agreed(_holding(means.snapshot().profiles)):
+    deadline = Deadline.after(context.timeouts.switch)
+    refresh = prepared(run, context, deadline=deadline)
+    asked = _Switch(run, context, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
+    sent = when_not_busy(lambda: asked.ask(deadline=deadline), run=run, refresh=refresh, deadline=deadline)
+    if not sent and refresh.agreed(_holding(context.snapshot().profiles)):
         return {"iccid": iccid, "already": True}
 
     def holds(seen: tuple[Profile, ...]) -> bool:
@@ -63,8 +65,8 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpos
         return found is not None and found.enabled is enabled
 
     verify(
-        job,
-        means,
+        run,
+        context,
         holds,
         lost=asked.lost,
         wanted=f"profile {iccid} is {verb}d",
@@ -75,7 +77,7 @@ def switch(job: Job, means: Means, *, iccid: str, enabled: bool, purpose: Purpos
     return {"iccid": iccid, "already": not sent}
 
 
-def see_through(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Json]:
+def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Json]:
     """End a switch that was cut off and that the card has made: see that the modem reads it so.
 
     Nothing is asked of the card but what it holds.
@@ -83,35 +85,35 @@ def see_through(job: Job, means: Means, result: dict[str, Json]) -> dict[str, Js
     Raises:
         CardError: the modem reads another profile after all that could be done, or the port is gone.
     """
-    deadline = Deadline.after(means.patience.switch)
-    job.follow("resume")
-    refresh = _acquainted(job, means, deadline=deadline)
-    if not refresh.agreed(_holding(means.snapshot().profiles)):
+    deadline = Deadline.after(context.timeouts.switch)
+    run.follow("resume")
+    refresh = _acquainted(run, context, deadline=deadline)
+    if not refresh.agreed(_holding(context.snapshot().profiles)):
         verify(
-            job,
-            means,
+            run,
+            context,
             lambda _seen: True,
             lost=None,
-            wanted=f"the {job.change.kind} is done",
+            wanted=f"the {run.change.kind} is done",
             refresh=refresh,
             deadline=deadline,
         )
     return result
 
 
-def prepared(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
+def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
     """Return what will see to the modem, acquainted with it.
 
     Raises:
         CardError: the port is gone.
     """
-    job.step("ask-modem")
-    return _acquainted(job, means, deadline=deadline)
+    run.step("ask-modem")
+    return _acquainted(run, context, deadline=deadline)
 
 
-def _acquainted(job: Job, means: Means, *, deadline: Deadline) -> Refresh:
-    refresh = Refresh(means.card, tell=job.follow, reading=means.patience.read)
-    enabled = any(profile.enabled for profile in means.snapshot().profiles)
+def _acquainted(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
+    refresh = Refresh(context.card, tell=run.follow, reading=context.timeouts.read)
+    enabled = any(profile.enabled for profile in context.snapshot().profiles)
     refresh.prepare(enabled=enabled, deadline=deadline)
     return refresh
 
@@ -120,15 +122,15 @@ class _Switch:
     """The asking: what is sent, and what came of it."""
 
     def __init__(
-        self, job: Job, means: Means, refresh: Refresh, *, iccid: str, enabled: bool, purpose: Purpose
+        self, run: Run, context: Context, refresh: Refresh, *, iccid: str, enabled: bool, purpose: Purpose
     ) -> None:
-        self._job = job
-        self._means = means
+        self._run = run
+        self._context = context
         self._iccid = iccid
         self._enabled = enabled
         self._verb = "enable" if enabled else "disable"
         self._purpose = purpose
-        wanted = means.card.port.refresh  # the settings beat the quirks
+        wanted = context.card.port.refresh  # the settings beat the quirks
         if wanted is None:
             wanted = refresh.refresh_flag
         self.refreshing = wanted is not False
@@ -138,19 +140,19 @@ class _Switch:
 
     def ask(self, *, deadline: Deadline) -> bool:
         """Ask the card in a session of its own; return whether there was anything to do."""
-        self._job.step("read-profiles")
-        with self._means.card.session(deadline=deadline) as euicc:
-            check_same_card(self._job, euicc, deadline=deadline)
+        self._run.step("read-profiles")
+        with self._context.card.session(deadline=deadline) as euicc:
+            check_same_card(self._run, euicc, deadline=deadline)
             profiles = reading.read_profiles(euicc, deadline=deadline)
             profile = self._found(profiles)
             if profile.enabled is self._enabled:
-                self._means.observe(euicc, deadline)
+                self._context.observe(euicc, deadline)
                 return False
             if self._purpose.step is None:
                 self._check_policy()
             if self._purpose.before is not None:
                 self._purpose.before(profiles)
-            self._job.irreversible(self._purpose.step or f"{self._verb}-profile", iccid=self._iccid)
+            self._run.irreversible(self._purpose.step or f"{self._verb}-profile", iccid=self._iccid)
             self._insist(euicc, profile, deadline=deadline)
         return True
 
@@ -158,7 +160,7 @@ class _Switch:
         refusal: CardError | None = None
         for way in ways(profile, refresh=self.refreshing):
             if refusal is not None:
-                self._job.follow(way.step(self._verb))
+                self._run.follow(way.step(self._verb))
             self.refreshing = way.refresh
             try:
                 self.lost = attempt(lambda: self._send(euicc, way, deadline=deadline))  # noqa: B023 - called at once
@@ -178,11 +180,11 @@ class _Switch:
         raise refusal
 
     def _check_policy(self) -> None:
-        policy = self._means.card.port.policy
+        policy = self._context.card.port.policy
         if not self._enabled:
             policy.check_disable(self._iccid)
         # A card that was busy is asked again, which is still the same switch.
-        others = [each for each in self._means.changes() if each.id != self._job.change.id]
+        others = [each for each in self._context.changes() if each.id != self._run.change.id]
         policy.check_limit(others, present=now())
 
     def _find(self, euicc: Euicc, *, deadline: Deadline) -> Profile:
@@ -224,8 +226,8 @@ def attempt(act: Callable[[], object]) -> CardError | None:
 
 
 def verify(
-    job: Job,
-    means: Means,
+    run: Run,
+    context: Context,
     holds: Callable[[tuple[Profile, ...]], bool],
     *,
     lost: CardError | None,
@@ -240,8 +242,8 @@ def verify(
     still report the old state until the modem has carried out the REFRESH.
 
     Args:
-        job: whose steps tell what was needed.
-        means: to reach the card.
+        run: whose steps tell what was needed.
+        context: to reach the card.
         holds: whether a list of profiles is what was wanted.
         lost: what came in place of the card's answer; None: it said yes.
         wanted: in words, for the error.
@@ -252,21 +254,21 @@ def verify(
     Raises:
         CardError: it doesn't hold when the time is over, or the card did not come back.
     """
-    job.follow("verify")
-    before = means.snapshot().profiles
+    run.follow("verify")
+    before = context.snapshot().profiles
     if isinstance(lost, CardUnreachable):
-        means.card.drop()
+        context.card.drop()
 
     def look(within: Deadline) -> Holding | None:
-        with means.card.session(deadline=within) as euicc:
+        with context.card.session(deadline=within) as euicc:
             seen = reading.read_profiles(euicc, deadline=within)
             if not holds(seen):
                 return None
-            means.observe(euicc, within)
-        means.outbox.wake()
+            context.observe(euicc, within)
+        context.outbox.wake()
         return _holding(seen, before)
 
-    refresh = refresh or Refresh(means.card, tell=job.follow, reading=means.patience.read)
+    refresh = refresh or Refresh(context.card, tell=run.follow, reading=context.timeouts.read)
     outcome = refresh.settle(look, asked=refreshing, answered=lost is None, deadline=deadline)
     if outcome.good:
         return

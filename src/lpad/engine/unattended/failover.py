@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
-    from lpad.engine.running.registration_query import Inquiry
+    from lpad.engine.running.registration_query import RegistrationQuery
     from lpad.engine.snapshot.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Failover:
         hub: Hub,
         snapshot: Callable[[], Snapshot],
         changes: Callable[[], list[Change]],
-        inquiry: Inquiry,
+        registration_query: RegistrationQuery,
         switch: Callable[[str, dict[str, Json]], Change],
     ) -> None:
         """Prepare; nothing is looked at before `start`.
@@ -111,7 +111,7 @@ class Failover:
             hub: tells what happens to the card, and is told of each standing.
             snapshot: returns the card as it was last read.
             changes: returns the card's changes that are kept, newest first.
-            inquiry: asks the modem.
+            registration_query: asks the modem.
             switch: asks for a profile to be enabled under a guard.
         """
         self._euicc = euicc
@@ -119,7 +119,7 @@ class Failover:
         self._hub = hub
         self._snapshot = snapshot
         self._changes = changes
-        self._inquiry = inquiry
+        self._registration_query = registration_query
         self._switch = switch
         self._news = threading.Event()
         self._stopping = False
@@ -138,9 +138,9 @@ class Failover:
         """Whether it looks."""
         return self._thread.is_alive()
 
-    def looks_at(self, inquiry: Inquiry) -> bool:
+    def looks_at(self, registration_query: RegistrationQuery) -> bool:
         """Whether this is how it asks the modem: a card that was taken away and named again has another."""
-        return self._inquiry is inquiry
+        return self._registration_query is registration_query
 
     def stop(self) -> None:
         """Have it end; a switch goes on by itself."""
@@ -217,7 +217,7 @@ class Failover:
     def _fault(self, condition: Condition) -> str | None:
         deadline = Deadline.after(_LOOK)
         if condition.kind is ConditionKind.REGISTERED:
-            status = self._inquiry.ask(deadline=deadline)
+            status = self._registration_query.ask(deadline=deadline)
             if not status:
                 return None
             return "" if any(each.registered for each in status) else ", ".join(map(str, status))

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import Submission
     from lpad.engine.policy.health_rules import FailoverPolicy
-    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.held_card import CardPort
-    from lpad.engine.running.registration_query import Inquiry
+    from lpad.engine.running.registration_query import RegistrationQuery
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failover import FailoverStatus
 
@@ -31,7 +31,7 @@ class Looked(Protocol):
         """The card as it was last read."""
 
     @property
-    def inquiry(self) -> Inquiry:
+    def registration_query(self) -> RegistrationQuery:
         """What asks the modem how it is registered."""
 
 
@@ -50,7 +50,7 @@ class Failovers:
         ports: Sequence[CardPort],
         *,
         worker: Callable[[str], Looked],
-        book: Book,
+        store: ChangeStore,
         hub: Hub,
         submit: Submit,
     ) -> None:
@@ -59,12 +59,12 @@ class Failovers:
         Args:
             ports: the cards.
             worker: returns a card's worker.
-            book: where their changes are written.
+            store: where their changes are written.
             hub: tells of them.
             submit: queues a change.
         """
         self._worker = worker
-        self._book = book
+        self._store = store
         self._hub = hub
         self._submit = submit
         self._policies = _policies(ports)
@@ -79,7 +79,8 @@ class Failovers:
         kept = {
             name: failover
             for name, failover in before.items()
-            if self._policies[name] == policies.get(name) and failover.looks_at(self._worker(name).inquiry)
+            if self._policies[name] == policies.get(name)
+            and failover.looks_at(self._worker(name).registration_query)
         }
         new = {name: self._made(name, policy) for name, policy in policies.items() if name not in kept}
         gone = [failover for name, failover in before.items() if name not in kept]
@@ -127,8 +128,8 @@ class Failovers:
             policy,
             hub=self._hub,
             snapshot=lambda: worker.snapshot,
-            changes=partial(self._book.changes, euicc=name),
-            inquiry=worker.inquiry,
+            changes=partial(self._store.changes, euicc=name),
+            registration_query=worker.registration_query,
             switch=partial(self._switch, name),
         )
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change, Json
     from lpad.engine.journal import Journal
-    from lpad.engine.running.change_store import Book
-    from lpad.engine.running.context import Patience
+    from lpad.engine.running.change_store import ChangeStore
+    from lpad.engine.running.context import Timeouts
     from lpad.engine.running.held_card import Card
     from lpad.engine.snapshot.snapshot import Snapshot
 
@@ -48,24 +48,24 @@ class Provisioning:
         self,
         card: Card,
         *,
-        book: Book,
+        store: ChangeStore,
         journal: Journal,
-        patience: Patience,
+        timeouts: Timeouts,
         submit: Callable[[Change], None],
     ) -> None:
         """Prepare.
 
         Args:
             card: whose settings say whether it is to be provided for.
-            book: where the changes are written.
+            store: where the changes are written.
             journal: keeps the state over restarts.
-            patience: says for how long an attempt goes on while the server says "later".
+            timeouts: says for how long an attempt goes on while the server says "later".
             submit: queues a change.
         """
         self._card = card
-        self._book = book
+        self._store = store
         self._journal = journal
-        self._patience = patience
+        self._timeouts = timeouts
         self._submit = submit
         self._due_at: float | None = None
         self._change_id: int | None = None
@@ -114,11 +114,11 @@ class Provisioning:
             "confirm": False,
             "enable": True,
             "when_online": True,
-            "retry_for": self._patience.retry,
+            "retry_for": self._timeouts.retry,
         }
         try:
             self._journal.memos.put(_name(card.eid), following)
-            change = self._book.add(
+            change = self._store.add(
                 card.name, Kind.DOWNLOAD, params=params, secrets={EID: card.eid}, origin=PROVISION
             )
         except LpadError as error:
@@ -138,7 +138,7 @@ class Provisioning:
         """Whether a download for this card has not ended, lpad's own or anybody's."""
         return any(
             change.kind is Kind.DOWNLOAD and not change.state.ended
-            for change in self._book.changes(euicc=self._card.port.name)
+            for change in self._store.changes(euicc=self._card.port.name)
         )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import Journal
-    from lpad.engine.running.change_store import Book
+    from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -60,19 +60,19 @@ class Rescue:
     """Decides for one card; used by its worker's thread, and looked at by any other."""
 
     def __init__(
-        self, euicc: str, *, book: Book, journal: Journal, hub: Hub, submit: Callable[[Change], None]
+        self, euicc: str, *, store: ChangeStore, journal: Journal, hub: Hub, submit: Callable[[Change], None]
     ) -> None:
         """Prepare.
 
         Args:
             euicc: the card.
-            book: where the changes are written.
+            store: where the changes are written.
             journal: keeps the state over restarts.
             hub: is told of each state.
             submit: queues a change.
         """
         self._euicc = euicc
-        self._book = book
+        self._store = store
         self._journal = journal
         self._hub = hub
         self._submit = submit
@@ -132,7 +132,7 @@ class Rescue:
         if self._is_over(card, state):
             log.info("%s: the rescue after change %d is over", self._euicc, state.change)
             self._keep(card.eid, None)
-        elif not any(each.origin == RESCUE for each in self._mine(self._book.unended())):
+        elif not any(each.origin == RESCUE for each in self._mine(self._store.unended())):
             # A clock that was set meanwhile must not put it off for years.
             wait = 0.0 if self._away else min(max(0.0, state.next_at - time.time()), BACKOFF.longest)
             self._due_at = max(time.monotonic() + wait, self._rests_until)
@@ -151,7 +151,7 @@ class Rescue:
         kind, wanted = (Kind.DISABLE, state.unwanted) if iccid is None else (Kind.ENABLE, iccid)
         params: dict[str, Json] = {"iccid": wanted}
         try:
-            change = self._book.add(self._euicc, kind, params=params, secrets={EID: card.eid}, origin=RESCUE)
+            change = self._store.add(self._euicc, kind, params=params, secrets={EID: card.eid}, origin=RESCUE)
         except LpadError as error:
             log.warning("%s: can't be rescued now: %s (%s)", self._euicc, error, error.kind)
             self._due_at = time.monotonic() + _TROUBLED
@@ -174,7 +174,7 @@ class Rescue:
             change.id > state.change
             and change.kind in (Kind.ENABLE, Kind.DISABLE)
             and change.state is State.DONE
-            for change in self._book.changes(euicc=self._euicc)
+            for change in self._store.changes(euicc=self._euicc)
         )
 
     def _mine(self, changes: list[Change]) -> list[Change]:

@@ -1,4 +1,4 @@
-"""Claims on cards: each is served under one name, whichever ways lead to it.
+"""Ownership of cards: each is served under one name, whichever ways lead to it.
 
 A card that is reached twice, such as through a modem and through a reader, would have two workers with two
 views of one outbox: each would take the other's copies for another card's.
@@ -29,7 +29,7 @@ class Claimant:
     when_free: Callable[[], None]
 
 
-class Claims:
+class CardOwnership:
     """Which EID is served by whom; whoever came second is told once when the first lets go."""
 
     def __init__(self) -> None:

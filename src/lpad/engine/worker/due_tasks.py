@@ -1,4 +1,4 @@
-"""Errands: what a worker does without being asked, each when it is due."""
+"""Due tasks: what a worker does without being asked, each when it is due."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class DueTask:
     """Something to do, at a moment that may move.
 
     `due_at` returns the moment in monotonic time, or None for never; it is asked while the worker's lock is
-    held, so it only looks. `run` is called without the lock, and must see to it that the errand is not due
+    held, so it only looks. `run` is called without the lock, and must see to it that the task is not due
     for ever: an idle daemon wakes up no more than once a minute.
     """
 
@@ -23,18 +23,20 @@ class Errand:
     run: Callable[[], None]
 
 
-class Errands:
+class DueTasks:
     """All that a worker has to think of; of two that are due, the one named first is run first."""
 
-    def __init__(self, *errands: Errand) -> None:
-        self._errands = errands
+    def __init__(self, *due_tasks: DueTask) -> None:
+        self._due_tasks = due_tasks
 
-    def due(self) -> Errand | None:
+    def due(self) -> DueTask | None:
         """Return what is to be done now."""
         now = time.monotonic()
-        return next((each for each in self._errands if (at := each.due_at()) is not None and at <= now), None)
+        return next(
+            (each for each in self._due_tasks if (at := each.due_at()) is not None and at <= now), None
+        )
 
     def seconds(self) -> float | None:
         """Return how long it is until one is due; None: until something else happens."""
-        moments = [at for each in self._errands if (at := each.due_at()) is not None]
+        moments = [at for each in self._due_tasks if (at := each.due_at()) is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None

@@ -23,7 +23,7 @@ from lpad.base.errors import (
 from lpad.engine.change.change import Failure, now
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState, Snapshot
-from lpad.engine.worker.card_ownership import Claimant, Claims
+from lpad.engine.worker.card_ownership import CardOwnership, Claimant
 
 if TYPE_CHECKING:
     import threading
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lpad.engine.outbox import Outbox
     from lpad.engine.running.held_card import Card
     from lpad.engine.snapshot.snapshot import Icon
-    from lpad.engine.worker.presence import Lookout
+    from lpad.engine.worker.presence import Presence
     from lpad.lpa.euicc import Euicc
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,9 @@ class Observer:
         *,
         hub: Hub,
         outbox: Outbox,
-        lookout: Lookout,
+        presence: Presence,
         lock: threading.Condition,
-        claims: Claims,
+        ownership: CardOwnership,
     ) -> None:
         """Begin with a card of which nothing is known.
 
@@ -57,16 +57,16 @@ class Observer:
             card: what is read.
             hub: is told of each state.
             outbox: is handed the card's notifications.
-            lookout: is told whether the card is there.
+            presence: is told whether the card is there.
             lock: of the lookout.
-            claims: says whether the card is served under another name.
+            ownership: says whether the card is served under another name.
         """
         self._card = card
         self._hub = hub
         self._outbox = outbox
-        self._lookout = lookout
+        self._presence = presence
         self._lock = lock
-        self._claims = claims
+        self._ownership = ownership
         self._claimant = Claimant(card.port.name, self.look_now)
         self._gone = False
         self._snapshot = Snapshot(name=card.port.name, transport=card.port.transport)
@@ -100,7 +100,7 @@ class Observer:
             CardError: it can't be opened or read.
         """
         with self._lock:
-            self._lookout.begins()
+            self._presence.begins()
         deadline = Deadline.after(seconds)
         with self._card.session(deadline=deadline) as euicc:
             return self.observe(euicc, deadline)
@@ -123,7 +123,7 @@ class Observer:
         """Read what changes may have changed; the whole card where it is new, or asked for."""
         known = self._snapshot if self.ready and not whole else None
         seen = reading.read_card(euicc, known=known, deadline=deadline)
-        self._claims.claim(seen.eid, self._claimant)
+        self._ownership.claim(seen.eid, self._claimant)
         for profile in seen.profiles:
             if profile.icon_type is not None and profile.iccid not in self._icons:
                 icon = reading.read_icon(euicc, profile.iccid, deadline=deadline)
@@ -144,7 +144,7 @@ class Observer:
             )
         )
         with self._lock:
-            self._lookout.found()
+            self._presence.found()
         self.collect(euicc, seen.eid, deadline=deadline)
         return self._snapshot
 
@@ -169,9 +169,9 @@ class Observer:
         self._card.drop()
         served = isinstance(error, CardServed)
         if not served:  # then it has no claim, and is told when it can have one
-            self._claims.release(self._claimant)
+            self._ownership.release(self._claimant)
         with self._lock:
-            self._lookout.missed(served=served)
+            self._presence.missed(served=served)
         if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
             log.warning("%s: not ready: %s (%s)", self._snapshot.name, error, error.kind)
         away = isinstance(error, CardUnreachable | CardBusy | CardStatus)
@@ -181,10 +181,10 @@ class Observer:
     def placed(self) -> None:
         """Say where the card is to be found from now on; what was read of it was another's, or elsewhere."""
         port = self._card.port
-        self._claims.leave(self._claimant)
+        self._ownership.leave(self._claimant)
         with self._lock:
-            self._lookout.missed()
-            self._lookout.look_now()
+            self._presence.missed()
+            self._presence.look_now()
         self._icons.clear()
         self._publish(Snapshot(name=port.name, transport=port.transport))
 
@@ -200,12 +200,12 @@ class Observer:
     def look_now(self) -> None:
         """Have a card that can't be worked with looked for at once: what kept lpad from it may be over."""
         with self._lock:
-            self._lookout.look_now()
+            self._presence.look_now()
             self._lock.notify_all()
 
     def let_go(self) -> None:
         """Leave the card to whoever else reaches it."""
-        self._claims.leave(self._claimant)
+        self._ownership.leave(self._claimant)
 
     def _publish(self, snapshot: Snapshot) -> None:
         before, self._snapshot = self._snapshot, snapshot

@@ -10,7 +10,7 @@ from lpad.engine.worker import retry_rules
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Pause
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.run import Run
 
 REST = 10.0
 """Seconds that lie between two attempts, however often something tells that there is a network."""
@@ -20,52 +20,52 @@ class Paused:
     """Jobs and when each goes on; whoever uses it holds the worker's lock."""
 
     def __init__(self) -> None:
-        self._jobs: dict[int, Job] = {}
+        self._runs: dict[int, Run] = {}
         self._due: dict[int, float] = {}
         self._since: dict[int, float] = {}
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self._runs)
 
-    def add(self, job: Job) -> None:
-        """Keep a job whose change is paused."""
-        pause = job.change.pause
+    def add(self, run: Run) -> None:
+        """Keep a run whose change is paused."""
+        pause = run.change.pause
         assert pause is not None, "only a paused change waits here"
-        self._jobs[job.change.id] = job
-        self._since[job.change.id] = time.monotonic()
+        self._runs[run.change.id] = run
+        self._since[run.change.id] = time.monotonic()
         if pause.retry_at is not None:
-            self._due[job.change.id] = time.monotonic() + _seconds_until(pause)
+            self._due[run.change.id] = time.monotonic() + _seconds_until(pause)
 
     @property
     def due_at(self) -> float | None:
         """When the next one goes on, in monotonic time; None: when something has come."""
         return min(self._due.values(), default=None)
 
-    def take_due(self) -> list[Job]:
+    def take_due(self) -> list[Run]:
         """Return those that go on now, in the order in which they were asked for."""
         present = time.monotonic()
         due = sorted(change_id for change_id, at in self._due.items() if at <= present)
-        return [job for change_id in due if (job := self.take(change_id)) is not None]
+        return [run for change_id in due if (run := self.take(change_id)) is not None]
 
-    def take(self, change_id: int) -> Job | None:
+    def take(self, change_id: int) -> Run | None:
         """Return one and keep it no longer; None where there is none."""
         self._due.pop(change_id, None)
         self._since.pop(change_id, None)
-        return self._jobs.pop(change_id, None)
+        return self._runs.pop(change_id, None)
 
-    def take_all(self) -> list[Job]:
+    def take_all(self) -> list[Run]:
         """Return all, and keep none."""
-        return [job for change_id in sorted(self._jobs) if (job := self.take(change_id)) is not None]
+        return [run for change_id in sorted(self._runs) if (run := self.take(change_id)) is not None]
 
-    def jobs(self) -> list[Job]:
+    def runs(self) -> list[Run]:
         """Return all."""
-        return list(self._jobs.values())
+        return list(self._runs.values())
 
     def release(self, *reasons: PauseReason) -> None:
         """Have those go on that waited for one of these, but for what was tried just now."""
         present = time.monotonic()
-        for change_id, job in self._jobs.items():
-            pause = job.change.pause
+        for change_id, run in self._runs.items():
+            pause = run.change.pause
             if pause is not None and pause.reason in reasons:
                 rest = REST if pause.reason is PauseReason.NETWORK else 0.0
                 soon = max(present, self._since[change_id] + rest)

@@ -1,4 +1,4 @@
-"""The lookout for a card: whether its port is there, and when one that is absent is looked for again."""
+"""The presence of a card: whether its port is there, and when an absent one is looked for again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ restart reaches it. Later an idle daemon wakes up no more than once a minute.
 """
 
 
-class Lookout:
+class Presence:
     """What a worker knows of a card's coming and going; whoever uses it holds the worker's lock."""
 
     def __init__(self) -> None:

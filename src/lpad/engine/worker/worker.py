@@ -13,35 +13,35 @@ from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import PauseReason
-from lpad.engine.recovery.interrupted import Unsettled
-from lpad.engine.running.context import Means
+from lpad.engine.recovery.interrupted import Interrupted
+from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
-from lpad.engine.running.registration_query import Inquiry
+from lpad.engine.running.registration_query import RegistrationQuery
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
-from lpad.engine.worker.change_queue import Agenda
-from lpad.engine.worker.due_tasks import Errand, Errands
-from lpad.engine.worker.executor import Execution
+from lpad.engine.worker.change_queue import ChangeQueue
+from lpad.engine.worker.due_tasks import DueTask, DueTasks
+from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.observer import Observer
-from lpad.engine.worker.presence import Lookout
+from lpad.engine.worker.presence import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.event_hub import Hub
-    from lpad.engine.environment.environment import Surroundings
+    from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.policy.installing import Policies
     from lpad.engine.policy.switching import SwitchPolicy
-    from lpad.engine.running.change_store import Book
-    from lpad.engine.running.context import Patience
+    from lpad.engine.running.change_store import ChangeStore
+    from lpad.engine.running.context import Timeouts
     from lpad.engine.running.held_card import CardPort
-    from lpad.engine.running.run import Job
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.first_profile import ProvisioningState
-    from lpad.engine.worker.card_ownership import Claims
+    from lpad.engine.worker.card_ownership import CardOwnership
 
 log = logging.getLogger(__name__)
 
@@ -53,75 +53,75 @@ class Worker:
         self,
         port: CardPort,
         *,
-        book: Book,
+        store: ChangeStore,
         hub: Hub,
         journal: Journal,
         outbox: Outbox,
         connect: Connect,
-        patience: Patience,
-        surroundings: Surroundings,
+        timeouts: Timeouts,
+        environment: Environment,
         policies: Policies,
-        claims: Claims,
+        ownership: CardOwnership,
         port_free: Callable[[], None],
     ) -> None:
         """Prepare; nothing is opened before `start`.
 
         Args:
             port: where the card is.
-            book: where changes are written.
+            store: where changes are written.
             hub: is told what happens.
             journal: keeps what is to outlive the daemon.
             outbox: delivers notifications.
             connect: opens a connection to an SM-DP+.
-            patience: how long things may take.
-            surroundings: the device's clock and network.
+            timeouts: how long things may take.
+            environment: the device's clock and network.
             policies: what may be installed.
-            claims: which card is served under which name.
+            ownership: which card is served under which name.
             port_free: called from this worker's thread when it has let go a port that another may wait for.
         """
         self._name = port.name
         self._card = Card(port)
-        self._book = book
+        self._store = store
         self._outbox = outbox
-        self._patience = patience
+        self._timeouts = timeouts
         self._condition = threading.Condition()
-        self._lookout = Lookout()
+        self._presence = Presence()
         self._observer = Observer(
             self._card,
             hub=hub,
             outbox=outbox,
-            lookout=self._lookout,
+            presence=self._presence,
             lock=self._condition,
-            claims=claims,
+            ownership=ownership,
         )
-        self._unsettled = Unsettled(book, journal, patience)
-        self._agenda = Agenda(port.name, book=book, unsettled=self._unsettled, lock=self._condition)
-        self.rescue = Rescue(port.name, book=book, journal=journal, hub=hub, submit=self._agenda.submit)
+        self._interrupted = Interrupted(store, journal, timeouts)
+        self._queue = ChangeQueue(port.name, store=store, interrupted=self._interrupted, lock=self._condition)
+        self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self._queue.submit)
         """What is tried since a guarded switch ended stuck."""
-        means = Means(
+        context = Context(
             card=self._card,
             outbox=outbox,
             connect=connect,
-            patience=patience,
+            timeouts=timeouts,
             snapshot=lambda: self._observer.snapshot,
             observe=self._observer.observe,
             keep_icon=self._observer.keep_icon,
-            surroundings=surroundings,
+            environment=environment,
             install_policy=partial(policies.of, port.name),
-            changes=partial(book.changes, euicc=port.name),
+            changes=partial(store.changes, euicc=port.name),
             stuck=self.rescue.stuck,
         )
         self._provisioning = Provisioning(
-            self._card, book=book, journal=journal, patience=patience, submit=self._agenda.submit
+            self._card, store=store, journal=journal, timeouts=timeouts, submit=self._queue.submit
         )
-        self._execution = Execution(
-            means,
+        self._executor = Executor(
+            context,
             self._observer,
             settle=self._settle,
-            unsettled=self._unsettled,
-            pause=self._agenda.pause,
+            interrupted=self._interrupted,
+            pause=self._queue.pause,
         )
-        self._inquiry = Inquiry(self._card, self._condition)
+        self._registration_query = RegistrationQuery(self._card, self._condition)
         self._port = port
         self._port_free = port_free
         self._stopping = False
@@ -130,18 +130,21 @@ class Worker:
         self._adopt_at: float | None = None
         self._review_at: float | None = None
         self._idle_since = 0.0
-        self._errands = Errands(
-            Errand(lambda: self._lookout.looks_at, self._look),
-            Errand(lambda: self._lookout.port_went_at, self._port_gone),
-            Errand(lambda: self._adopt_at, self._adopt),
-            Errand(lambda: self._agenda.resumes_at, self._agenda.resume),
-            Errand(lambda: self._unsettled.due_at, self._unsettled.expire),
-            Errand(lambda: self._review_at, self._review),
-            Errand(lambda: self.rescue.due_at, lambda: self.rescue.begin(self.snapshot)),
-            Errand(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
-            Errand(lambda: self._inquiry.due_at if self._observer.ready else None, self._inquiry.run),
-            Errand(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
-            Errand(self._gives_back_at, self._card.give_back),
+        self._due_tasks = DueTasks(
+            DueTask(lambda: self._presence.looks_at, self._look),
+            DueTask(lambda: self._presence.port_went_at, self._port_gone),
+            DueTask(lambda: self._adopt_at, self._adopt),
+            DueTask(lambda: self._queue.resumes_at, self._queue.resume),
+            DueTask(lambda: self._interrupted.due_at, self._interrupted.expire),
+            DueTask(lambda: self._review_at, self._review),
+            DueTask(lambda: self.rescue.due_at, lambda: self.rescue.begin(self.snapshot)),
+            DueTask(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
+            DueTask(
+                lambda: self._registration_query.due_at if self._observer.ready else None,
+                self._registration_query.run,
+            ),
+            DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
+            DueTask(self._gives_back_at, self._card.give_back),
         )
         self._end_watch: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name=f"card-{port.name}", daemon=True)
@@ -171,21 +174,21 @@ class Worker:
         return self._port.policy
 
     @property
-    def inquiry(self) -> Inquiry:
+    def registration_query(self) -> RegistrationQuery:
         """What asks the modem how it is registered."""
-        return self._inquiry
+        return self._registration_query
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
-        self._guarded(partial(self._unsettled.adopt, self._name, pause=self._agenda.pause_again))
+        self._guarded(partial(self._interrupted.adopt, self._name, pause=self._queue.pause_again))
         self._observer.tell()
         self._watch()
         self._thread.start()
 
     @property
-    def agenda(self) -> Agenda:
+    def queue(self) -> ChangeQueue:
         """The card's changes."""
-        return self._agenda
+        return self._queue
 
     def cancel(self, change_id: int) -> None:
         """Take a change back: one that is queued at once, one that runs at its next safe point.
@@ -193,7 +196,7 @@ class Worker:
         Raises:
             Conflict: it has ended.
         """
-        self._agenda.cancel(change_id)
+        self._queue.cancel(change_id)
         with self._condition:
             self._review_at = time.monotonic()
             self._condition.notify_all()
@@ -213,7 +216,7 @@ class Worker:
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
-        self._guarded(self._agenda.give_up)  # at once: the thread may be stuck in what the port does
+        self._guarded(self._queue.give_up)  # at once: the thread may be stuck in what the port does
 
     def adopt(self) -> None:
         """Take up what the journal holds, which could not be written until now."""
@@ -234,7 +237,7 @@ class Worker:
     def _end(self, taken_back: str | None) -> None:
         with self._condition:
             self._stopping = True
-            running = self._agenda.running
+            running = self._queue.running
             self._condition.notify_all()
         if self._end_watch is not None:
             self._end_watch()
@@ -257,40 +260,40 @@ class Worker:
         self._guarded(self._review)
         while (act := self._next()) is not None:
             self._guarded(act)
-            self._agenda.rest()
+            self._queue.rest()
             self._guarded(self._review)
         self._card.give_back()
         self._observer.let_go()
         if self._leaving:
-            self._guarded(self._agenda.give_up)  # what was put back meanwhile
+            self._guarded(self._queue.give_up)  # what was put back meanwhile
             self._port_free()
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for something to do, and return it: a change before any errand; None at the end."""
         with self._condition:
             self._idle_since = time.monotonic()
-            self._inquiry.accept()
+            self._registration_query.accept()
             while not self._stopping:
                 if self._port is not self._card.port:
                     return self._take_over
-                if (job := self._agenda.next()) is not None:
-                    self._inquiry.refuse()
-                    return partial(self._carry_out, job)
-                errand = self._errands.due()
-                if errand is not None:
-                    return errand.run
+                if (run := self._queue.next()) is not None:
+                    self._registration_query.refuse()
+                    return partial(self._carry_out, run)
+                task = self._due_tasks.due()
+                if task is not None:
+                    return task.run
                 with resting():
-                    self._condition.wait(self._errands.seconds())
-            self._inquiry.refuse()
+                    self._condition.wait(self._due_tasks.seconds())
+            self._registration_query.refuse()
         return None
 
-    def _carry_out(self, job: Job) -> None:
+    def _carry_out(self, run: Run) -> None:
         """Carry out a change; those that were cut off and wait for the card to come back go before it."""
-        if len(self._unsettled) and not self._observer.ready:
+        if len(self._interrupted) and not self._observer.ready:
             self._look()
-        if self._unsettled.awaits_card():
-            self._execution.refuse(
-                job,
+        if self._interrupted.awaits_card():
+            self._executor.refuse(
+                run,
                 CardUnreachable(
                     f"{self.snapshot.transport} can't be reached, and a guarded switch has to be ended"
                     " first once it can; try again when the card is ready"
@@ -299,10 +302,10 @@ class Worker:
             return
         with self._condition:
             if self._stopping:
-                self._agenda.put_back(job)  # it stays in the journal as it is
+                self._queue.put_back(run)  # it stays in the journal as it is
                 return
-            job = self._agenda.let_pass(job)
-        self._execution.carry_out(job)
+            run = self._queue.let_pass(run)
+        self._executor.carry_out(run)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Nothing may end this thread: a card without its worker needs a truck."""
@@ -316,13 +319,13 @@ class Worker:
     def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
         """Learn, in another thread, that the port is there or not; a running change finds out by itself."""
         with self._condition:
-            self._lookout.port_seen(there=there)
+            self._presence.port_seen(there=there)
             self._condition.notify_all()
 
     def _port_gone(self) -> None:
         """Say that the card is absent; or, where the port is back already, read the card anew."""
         with self._condition:
-            there = self._lookout.take_news()
+            there = self._presence.take_news()
         self._card.drop()
         if there:
             self._look()
@@ -357,19 +360,19 @@ class Worker:
 
     def _look(self) -> None:
         """Open and read the card, and settle what was cut off."""
-        if self._observer.look(seconds=self._patience.open + self._patience.read):
+        if self._observer.look(seconds=self._timeouts.open + self._timeouts.read):
             self._settle()
             self._outbox.wake()
 
     def _settle(self) -> None:
-        self._unsettled.settle(self.snapshot, submit=self._agenda.submit, take_up=self._agenda.take_up)
-        self._agenda.release(PauseReason.CARD)
+        self._interrupted.settle(self.snapshot, submit=self._queue.submit, take_up=self._queue.take_up)
+        self._queue.release(PauseReason.CARD)
 
     def _adopt(self) -> None:
         """Take over unfinished changes, and settle them by what the card holds."""
         with self._condition:
             self._adopt_at = None
-        self._unsettled.adopt(self._name, pause=self._agenda.pause_again)
+        self._interrupted.adopt(self._name, pause=self._queue.pause_again)
         self._look()
 
     def _review(self) -> None:
@@ -383,7 +386,7 @@ class Worker:
         """Take what was delivered off the card."""
         with self._condition:
             self._tidy_at = None
-        deadline = Deadline.after(self._patience.read)
+        deadline = Deadline.after(self._timeouts.read)
         try:
             with self._card.session(deadline=deadline) as euicc:
                 self._observer.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)

@@ -1,4 +1,4 @@
-"""The workforce: a worker for each card in the settings, hired and let go as these change."""
+"""The workers: one for each card in the settings, started and stopped as these change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Hire(Protocol):
         """Return a worker for a card; `port_free` is called when it has let a port go."""
 
 
-class Workforce:
+class Workers:
     """Read from any thread; one at a time changes it."""
 
     def __init__(self, ports: Iterable[CardPort], hire: Hire) -> None:
@@ -61,7 +61,7 @@ class Workforce:
 
     def holding(self, change: Change) -> Worker | None:
         """Return who has a change, which may be one that leaves; None where nobody does."""
-        leaving = [each for each in self._leaving if each.agenda.job(change.id) is not None]
+        leaving = [each for each in self._leaving if each.queue.run(change.id) is not None]
         return next(iter(leaving), self._workers.get(change.euicc))
 
     def start(self) -> None:
@@ -119,7 +119,7 @@ class Workforce:
     def release(self, *reasons: PauseReason) -> None:
         """Have all changes go on that wait for one of these."""
         for worker in self._workers.values():
-            worker.agenda.release(*reasons)
+            worker.queue.release(*reasons)
 
     def adopt(self) -> None:
         """Have all take up what the journal holds, which could not be written until now."""
