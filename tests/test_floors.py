@@ -1,129 +1,143 @@
-"""The house: a module imports from lower floors or its own folder, never up, never sideways."""
+"""The house keeps to its plan, and each rule of the plan is shown to fail where it is broken."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+import house as plan
 import lpad
 
-ROOT = Path(lpad.__file__).parent
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
-FLOORS = {
-    "errors": 0,
-    "redaction": 0,
-    "identifiers": 0,
-    "server_address": 0,
-    "condition": 0,
-    "activation_code": 0,
-    "deadline": 0,
-    "log_fields": 0,
-    "apdu_record": 0,
-    "progress": 0,
-    "tracing": 0,
-    "codec": 1,
-    "protocol": 2,
-    "card": 3,
-    "remote": 3,
-    "lpa": 4,
-    "engine": 5,
-    "api": 6,
-    "settings": 7,
-    "systemd": 7,
-    "watchdog": 7,
-    "watched_pool": 7,
-    "status": 7,
-    "reloading": 7,
-    "logging_format": 7,
-    "journald": 7,
-    "daemon": 7,
-    "servers": 7,
-    "card_ports": 7,
-    "install_policies": 7,
-    "client": 7,
-    "client_connection": 7,
-    "client_socket": 7,
-    "client_views": 7,
-    "client_wire": 7,
-    "cli": 7,
-    "testing": 8,
-}
-SIMULATOR_SEES = 2
-
-# The house's one home for each foreign library; there its exceptions become ours.
-HOMES = {
-    "serial": {"card/port/serial_line.py"},
-    "smartcard": {"card/pcsc/calls.py"},
-    "dbus_fast": {"card/port/modem_manager.py"},
-    "asn1tools": {"codec/asn1/schema.py"},
-    "ecdsa": {"remote/trust/issuer_key.py"},
-    "httpcore": {"remote/", "client_connection.py", "client_socket.py"},
-    "pytest": {"testing/plugin.py"},
-    "yaml": {"settings/parsing/document.py", "card/quirks/library.py"},
-    "prometheus_client": {"api/handlers/metrics.py"},
-    "uvicorn": {"api/server/server.py", "api/server/connection.py"},
-    "sqlite3": {"engine/journal/database.py"},
-}
-
-MODULES = sorted(ROOT.rglob("*.py"))
+TESTS = Path(__file__).parent
+REAL = plan.House.at(Path(lpad.__file__).parent)
 
 
-def imports_of(path: Path) -> list[str]:
-    """Every module that the file imports, at its top or inside a function."""
-    found: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
+@pytest.mark.parametrize("rule", plan.RULES, ids=lambda rule: rule.__name__)
+def test_the_house_keeps_to_its_plan(rule: Callable[[plan.House], Iterator[str]]) -> None:
+    """No import, module or room of lpad breaks a rule of the plan."""
+    assert list(rule(REAL)) == []
 
 
-def room_of(path: Path) -> str:
-    """The folder below src/lpad, or the file itself where it stands in none."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def test_tests_mirror_the_house() -> None:
+    """A test stands in the mirror of its module's room."""
+    tests = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    assert list(plan.mirrored(REAL, tests)) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_down(path: Path) -> None:
-    """A module imports lpad's modules only from lower floors or its own folder."""
-    room = room_of(path)
-    if room in ("__init__", "__main__"):
-        return
-    for name in imports_of(path):
-        parts = name.split(".")
-        if parts[0] != "lpad" or len(parts) < 2 or parts[1] in (room, "__version__"):
-            continue
-        other = parts[1]
-        if room == "simulator":
-            assert FLOORS[other] <= SIMULATOR_SEES, (
-                f"the simulator sees floors 0-2 only, not {other}: it doubles what is above"
-            )
-        elif other == "simulator":
-            assert room in ("cli", "testing"), (
-                f"only 'lpad demo', 'lpad sim' and the fixtures see the simulator, {room} does not"
-            )
-        elif FLOORS[room] in (0, 7):  # floors 0 and 7 are files side by side in the package's own folder
-            assert FLOORS[other] <= FLOORS[room], (
-                f"{room} (floor {FLOORS[room]}) imports {other}: imports go down"
-            )
-        else:
-            assert FLOORS[other] < FLOORS[room], (
-                f"{room} (floor {FLOORS[room]}) imports {other} (floor {FLOORS[other]}): imports go down"
-            )
+def test_the_plan_names_real_places() -> None:
+    """Each room, face and library in the plan exists, except those that are kept free for what is to come."""
+    to_come = {"dbus", "network", "provisioning", "iot"}
+    kept_free = {
+        "codec/mbim",
+        "codec/qmi",
+        "card/mbim",
+        "card/qmi",
+        "engine/webhooks",
+        "provisioning",
+        "dbus",
+    }
+    rooms = {*plan.SEES, *(room for seen in plan.SEES.values() for room in seen), *plan.INDOORS, *plan.ONLY}
+    assert rooms - set(REAL.rooms) <= kept_free
+    assert {*plan.FLOORS, *plan.APART} - {plan.floor_of(room) for room in REAL.rooms} <= to_come
+    used = {each.imported for each in REAL.foreign}
+    assert {*plan.HOMES} - used <= {"httpx"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_foreign_libraries_stay_home(path: Path) -> None:
-    """A foreign library is imported in its one home only, where its exceptions become ours."""
-    here = path.relative_to(ROOT).as_posix()
-    for name in imports_of(path):
-        homes = HOMES.get(name.split(".")[0])
-        if homes is None or here.startswith("simulator/"):
-            continue
-        assert any(here == home or (home.endswith("/") and here.startswith(home)) for home in homes), (
-            f"{name} lives in {homes}"
-        )
+# One small house for each rule, which breaks it, and a part of what is then said.
+BROKEN = [
+    (plan.empty_root, {"worker.py": ""}, "worker.py lies in the package's root"),
+    (plan.known_folders, {"attic/box.py": ""}, "attic is on no floor"),
+    (
+        plan.floors,
+        {"card/link/link.py": "from lpad.engine.engine import Engine", "engine/engine.py": ""},
+        "card/link/link.py:1 imports engine/engine.py: card is on floor 3, engine above it on 5",
+    ),
+    (
+        plan.floors,
+        {"base/a.py": "def f():\n    from lpad.codec import tlv", "codec/tlv.py": ""},
+        "base/a.py:2 imports codec/tlv.py: base is on floor 0",
+    ),
+    (
+        plan.floors,
+        {"remote/es9plus.py": "import lpad.card.probe", "card/probe.py": ""},
+        "card share floor 3 and never see each other",
+    ),
+    (
+        plan.apart,
+        {"client/client.py": "from lpad.base import errors", "base/errors.py": ""},
+        "client stands apart and does not see base",
+    ),
+    (
+        plan.apart,
+        {"engine/engine.py": "from lpad.simulator import card", "simulator/card.py": ""},
+        "simulator stands apart and is not seen by engine",
+    ),
+    (
+        plan.sight,
+        {"engine/switch/switch.py": "from lpad.engine.worker import paused", "engine/worker/paused.py": ""},
+        "engine/switch does not see engine/worker",
+    ),
+    (
+        plan.sight,
+        {"cli/commands/show.py": "from lpad.card import probe", "card/probe.py": ""},
+        "cli/commands sees only base, client",
+    ),
+    (
+        plan.indoors,
+        {"api/app.py": "from lpad.engine.worker import worker", "engine/worker/worker.py": ""},
+        "engine/worker is seen from within engine only",
+    ),
+    (
+        plan.room_circles,
+        {
+            "card/at/a.py": "from lpad.card.link import b",
+            "card/link/b.py": "from lpad.card.port import c",
+            "card/port/c.py": "if TYPE_CHECKING:\n    from lpad.card.at import d",
+            "card/at/d.py": "",
+        },
+        "card/link/b.py:1 imports card/port/c.py; card/port/c.py:2 imports card/at/d.py",
+    ),
+    (
+        plan.module_circles,
+        {"base/a.py": "from lpad.base.b import B", "base/b.py": "def f():\n    from lpad.base import a"},
+        "a circle: base/a.py:1 imports base/b.py; base/b.py:2 imports base/a.py",
+    ),
+    (plan.homes, {"engine/engine.py": "import serial.tools"}, "its home is card/port/serial_line.py"),
+    (plan.homes, {"engine/engine.py": "import numpy"}, "the library has no home in the plan"),
+    (plan.faces, {"engine/__init__.py": "X = 1"}, "engine/__init__.py is not empty"),
+    (plan.crowded, {f"base/m{n}.py": "" for n in range(17)}, "base has 17 modules, 16 at most"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sources", "said"), BROKEN, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_each_rule_can_fail(
+    rule: Callable[[plan.House], Iterator[str]], sources: dict[str, str], said: str
+) -> None:
+    """A house that breaks a rule is told with the import and the reason."""
+    (breach,) = rule(plan.House(sources))
+    assert said in breach
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("engine/attic/test_worker.py", "there is no src/lpad/engine/attic"),
+        ("engine/test_worker.py", "move it to tests/engine/worker/"),
+        ("engine/worker/test_worker.py", None),
+        ("engine/worker/test_two_cards.py", None),
+        ("journeys/test_worker.py", None),
+    ],
+)
+def test_a_test_out_of_place_is_told(path: str, said: str | None) -> None:
+    """A test that bears its module's name stands in that module's room; journeys stand where they like."""
+    house = plan.House({"engine/worker/worker.py": ""})
+    breaches = list(plan.mirrored(house, {path}))
+    assert [said in breach for breach in breaches if said] == ([True] if said else [])
+    assert bool(breaches) is (said is not None)

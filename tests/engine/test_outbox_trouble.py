@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.lab import FIRST, Lab
+from engine.outbox.test_outbox import NOTIFY, failed_once, pending
 from engine.test_full_disk import no_space
 from engine.test_hotplug import OTHER_EID
-from engine.test_outbox import NOTIFY, failed_once, pending
 from lpad.base.backoff import JITTER
 from lpad.base.deadline import Deadline
 from lpad.base.errors import JournalUnavailable, LpadError, ServerRefused, ServerUnreachable

@@ -1,0 +1,408 @@
+"""The plan of the house: its floors and rooms, and what the imports of a tree of sources break of it.
+
+A room is a folder that holds modules; the loose modules of a floor's folder, its doors, are a room, too. Each
+rule is a function that yields one sentence for each breach: the import, and the rule that it breaks.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+PACKAGE = "lpad"
+
+FLOORS = {
+    "base": 0,
+    "codec": 1,
+    "protocol": 2,
+    "dbus": 2,
+    "card": 3,
+    "network": 3,
+    "remote": 3,
+    "lpa": 4,
+    "provisioning": 4,
+    "engine": 5,
+    "api": 6,
+    "iot": 6,
+    "settings": 7,
+    "daemon": 8,
+    "cli": 9,
+    "testing": 10,
+}
+"""The folders of the package, and how high they stand; dbus, network, provisioning and iot are to come."""
+
+APART: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "client": (frozenset(), frozenset({"cli", "testing"})),
+    "simulator": (frozenset({"base", "codec", "protocol"}), frozenset({"cli", "testing"})),
+}
+"""Folders on no floor: what they see, and by what they are seen."""
+
+SEES: dict[str, frozenset[str]] = {
+    room: frozenset(seen.split())
+    for room, seen in {
+        "codec": "codec/messages codec/x509 codec/asn1 codec/mbim codec/qmi",
+        "codec/messages": "codec/x509 codec/asn1",
+        "codec/x509": "codec/asn1",
+        "card": "card/isdr card/at card/pcsc card/mbim card/qmi",
+        "card/at": "card/channel card/link card/modem card/port",
+        "card/pcsc": "card/channel card/link card/port",
+        "card/mbim": "card/link card/port card/quirks",
+        "card/qmi": "card/link card/port card/quirks",
+        "card/isdr": "card/channel card/link",
+        "card/channel": "card/link",
+        "card/link": "card/modem card/quirks",
+        "card/modem": "card/port card/quirks",
+        "remote": "remote/https remote/trust",
+        "remote/https": "remote/trust",
+        "engine": "engine/worker engine/unattended engine/webhooks",
+        "engine/worker": "engine/operations engine/switch engine/recovery engine/unattended",
+        "engine/operations": "engine/switch engine/recovery",
+        "engine/switch": "engine/running",
+        "engine/recovery": "engine/running",
+        "engine/unattended": "engine/running",
+        "engine/running": "engine/outbox engine/policy",
+        "engine/outbox": "engine/journal engine/environment",
+        "engine/webhooks": "engine/journal engine/environment",
+        "engine/policy": "engine/snapshot",
+        "engine/journal": "engine/change",
+        "engine/snapshot": "engine/change",
+        "api": "api/handlers api/server",
+        "api/handlers": "api/request",
+        "api/server": "api/request",
+        "settings": "settings/sections",
+        "settings/sections": "settings/parsing",
+        "cli": "cli/commands cli/simulated",
+        "cli/commands": "cli/terminal",
+        "cli/simulated": "cli/terminal",
+        "simulator": "simulator/euicc simulator/modem simulator/smdp",
+        "simulator/euicc": "simulator/euicc/os",
+        "simulator/euicc/os": "simulator/euicc/isdr",
+        "simulator/euicc/isdr": "simulator/euicc/chip simulator/profile_package",
+        "simulator/euicc/chip": "simulator/pki",
+        "simulator/smdp": "simulator/smdp/http",
+        "simulator/smdp/http": "simulator/smdp/functions",
+        "simulator/smdp/functions": "simulator/smdp/store simulator/pki simulator/profile_package",
+    }.items()
+}
+"""What a room sees of its own floor; what those see, it sees, too."""
+
+ONLY: dict[str, frozenset[str]] = {
+    "cli/commands": frozenset({"base", "client"}),
+    "cli/terminal": frozenset(),
+    "cli/simulated": frozenset({"base", "client", "simulator"}),
+    "testing": frozenset({"client", "simulator", "cli"}),
+}
+"""Rooms that see less of the other floors than they could: these folders and nothing else."""
+
+INDOORS = frozenset(
+    {"engine/worker", "engine/operations", "engine/recovery", "engine/outbox", "card/channel"}
+)
+"""Rooms that are seen from within their floor only."""
+
+HOMES: dict[str, frozenset[str]] = {
+    library: frozenset(homes.split())
+    for library, homes in {
+        "asn1tools": "codec/asn1/schema.py",
+        "click": "cli/",
+        "cryptography": "simulator/",
+        "dbus_fast": "card/port/modem_manager.py dbus/",
+        "ecdsa": "remote/trust/issuer_key.py",
+        "h11": "api/server/connection.py",
+        "httpcore": "remote/https/ client/connection.py client/unix_socket.py",
+        "httpx": "provisioning/",
+        "prometheus_client": "api/handlers/metrics.py",
+        "pytest": "testing/plugin.py",
+        "rich": "cli/terminal/terminal.py",
+        "serial": "card/port/serial_line.py",
+        "smartcard": "card/pcsc/calls.py",
+        "sqlite3": "engine/journal/",
+        "starlette": "api/ daemon/daemon.py",
+        "uvicorn": "api/server/",
+        "yaml": "settings/parsing/document.py card/quirks/library.py simulator/personalities.py",
+    }.items()
+}
+"""The home of each foreign library, where its exceptions become ours."""
+
+EVERYWHERE = frozenset({"msgspec"})
+"""It types what crosses a border, whichever."""
+
+FACES = frozenset({"client", "settings", "engine/journal", "engine/outbox"})
+"""Folders whose `__init__.py` says what is public of them; every other one is empty."""
+
+MOST_MODULES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import, wherever it stands in a file: at the top, in a function, or for type checking only."""
+
+    importer: str
+    imported: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+class House:
+    """A tree of sources: modules by their path below the package, as in `engine/worker/worker.py`."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        """Take the sources as they are."""
+        self.sources = dict(sources)
+
+    @classmethod
+    def at(cls, root: Path) -> House:
+        """Read the package in a folder."""
+        return cls(
+            {
+                path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+                for path in root.rglob("*.py")
+            }
+        )
+
+    @cached_property
+    def rooms(self) -> dict[str, list[str]]:
+        """The modules of each room, `__init__.py` left out."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in sorted(self.sources):
+            if not path.endswith("__init__.py"):
+                found[room_of(path)].append(path)
+        return dict(found)
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        """Every import of the package's own modules, by the path of what is imported."""
+        return [
+            Import(path, other, line)
+            for path in sorted(self.sources)
+            for name, line in self._names(path)
+            if name.split(".")[0] == PACKAGE and (other := self._path(name)) not in (None, path)
+        ]
+
+    @cached_property
+    def foreign(self) -> list[Import]:
+        """Every import of a library that has a home, or is neither Python's nor the package's own."""
+        return [
+            Import(path, library, line)
+            for path in sorted(self.sources)
+            for name, line in self._names(path)
+            if (library := name.split(".")[0]) in HOMES
+            or (library != PACKAGE and library not in sys.stdlib_module_names)
+        ]
+
+    def _names(self, path: str) -> Iterator[tuple[str, int]]:
+        for node in ast.walk(ast.parse(self.sources[path])):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, node.lineno) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}:{node.lineno}: a relative import hides where it leads"
+                yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+    def _path(self, name: str) -> str | None:
+        """Return the path of the module that a dotted name leads to: itself, or what holds the symbol."""
+        parts = name.split(".")[1:]
+        for end in range(len(parts), -1, -1):
+            below = "/".join(parts[:end])
+            for path in (f"{below}.py", f"{below}/__init__.py".removeprefix("/")):
+                if path in self.sources:
+                    return path
+        return None
+
+
+def room_of(path: str) -> str:
+    """Return the room of a module, as in `engine/worker`; "" for the package's root."""
+    return path.rpartition("/")[0]
+
+
+def floor_of(room: str) -> str:
+    """Return the folder of the package that a room is in."""
+    return room.partition("/")[0]
+
+
+def seen_from(room: str) -> frozenset[str]:
+    """Return the rooms of its own floor that a room sees, the doors' neighbours and theirs included."""
+    found: set[str] = set()
+    ahead = list(SEES.get(room, ()))
+    while ahead:
+        other = ahead.pop()
+        if other not in found:
+            found.add(other)
+            ahead += SEES.get(other, ())
+    return frozenset(found)
+
+
+def empty_root(house: House) -> Iterator[str]:
+    """The package's root holds its `__init__.py` and nothing else."""
+    for path in house.rooms.get("", []):
+        yield f"{path} lies in the package's root: give it a room"
+
+
+def known_folders(house: House) -> Iterator[str]:
+    """Each folder is a floor, or stands apart."""
+    for room in house.rooms:
+        if room and floor_of(room) not in {*FLOORS, *APART}:
+            yield f"{room} is on no floor: add {floor_of(room)} to the plan"
+
+
+def floors(house: House) -> Iterator[str]:
+    """Rule 1: a module imports from lower floors or its own folder; rule 2: floors' neighbours are blind."""
+    for each in house.imports:
+        here, there = floor_of(room_of(each.importer)), floor_of(room_of(each.imported))
+        if here not in FLOORS or there not in FLOORS or here == there:
+            continue
+        if FLOORS[there] > FLOORS[here]:
+            yield f"{each}: {here} is on floor {FLOORS[here]}, {there} above it on {FLOORS[there]}"
+        elif FLOORS[there] == FLOORS[here]:
+            yield f"{each}: {here} and {there} share floor {FLOORS[here]} and never see each other"
+
+
+def apart(house: House) -> Iterator[str]:
+    """Rule 3: client and simulator see, and are seen by, what the plan says and nothing else."""
+    for each in house.imports:
+        here, there = floor_of(room_of(each.importer)), floor_of(room_of(each.imported))
+        if here == there or not there:
+            continue
+        if here in APART and there not in APART[here][0]:
+            yield f"{each}: {here} stands apart and does not see {there}"
+        elif there in APART and here not in APART[there][1]:
+            yield f"{each}: {there} stands apart and is not seen by {here}"
+
+
+def sight(house: House) -> Iterator[str]:
+    """Rules 4 and 5: of its own floor a room sees what the plan says; some see less of others, too."""
+    for each in house.imports:
+        here, there = room_of(each.importer), room_of(each.imported)
+        if here == there or not there:
+            continue
+        if floor_of(here) == floor_of(there):
+            if there not in seen_from(here) and not each.imported.endswith("__init__.py"):
+                yield f"{each}: {here} does not see {there} in the plan (SEES)"
+        elif here in ONLY and floor_of(there) not in ONLY[here]:
+            yield f"{each}: {here} sees only {', '.join(sorted(ONLY[here])) or 'itself'} of other folders"
+
+
+def indoors(house: House) -> Iterator[str]:
+    """Rule 7: some rooms are seen from within their floor only."""
+    for each in house.imports:
+        there = room_of(each.imported)
+        if there in INDOORS and floor_of(there) != floor_of(room_of(each.importer)):
+            yield f"{each}: {there} is seen from within {floor_of(there)} only"
+
+
+def room_circles(house: House) -> Iterator[str]:
+    """Rule 5: no two rooms import each other, however long the way round."""
+    edges: dict[str, dict[str, Import]] = defaultdict(dict)
+    for each in house.imports:
+        here, there = room_of(each.importer), room_of(each.imported)
+        if here != there and there:
+            edges[here].setdefault(there, each)
+    yield from _circles(edges)
+
+
+def module_circles(house: House) -> Iterator[str]:
+    """Rules 5 and 6: no two modules import each other, in functions and for type checking neither."""
+    edges: dict[str, dict[str, Import]] = defaultdict(dict)
+    for each in house.imports:
+        edges[each.importer].setdefault(each.imported, each)
+    yield from _circles(edges)
+
+
+def homes(house: House) -> Iterator[str]:
+    """Rule 8: a foreign library is imported in its home only."""
+    for each in house.foreign:
+        at_home = HOMES.get(each.imported)
+        if each.imported in EVERYWHERE:
+            continue
+        if at_home is None:
+            yield f"{each}: the library has no home in the plan"
+        elif not any(each.importer == home or _inside(each.importer, home) for home in at_home):
+            yield f"{each}: its home is {', '.join(sorted(at_home))}"
+
+
+def faces(house: House) -> Iterator[str]:
+    """Rule 9: an `__init__.py` is empty, but for the package's own and the faces."""
+    for path, source in house.sources.items():
+        if path.endswith("/__init__.py") and source.strip() and room_of(path) not in FACES:
+            yield f"{path} is not empty: only {', '.join(sorted(FACES))} have a face"
+
+
+def crowded(house: House) -> Iterator[str]:
+    """Rule 10: a room has at most 16 modules."""
+    for room, modules in house.rooms.items():
+        if len(modules) > MOST_MODULES:
+            yield f"{room} has {len(modules)} modules, {MOST_MODULES} at most: divide the room"
+
+
+def mirrored(house: House, tests: Collection[str]) -> Iterator[str]:
+    """Rule 10: a test stands in the mirror of its module's room.
+
+    Args:
+        house: the sources.
+        tests: paths of tests below `tests/`.
+    """
+    rooms = set(house.rooms)
+    folders = {"/".join(room.split("/")[:end]) for room in rooms for end in range(1, room.count("/") + 2)}
+    for path in sorted(tests):
+        folder, _, name = path.rpartition("/")
+        module = name.removeprefix("test_")
+        if floor_of(folder) not in {*FLOORS, *APART}:
+            continue  # journeys, benches, system: they mirror no floor
+        if folder not in folders:
+            yield f"tests/{path}: there is no src/lpad/{folder} that it could mirror"
+        elif f"{folder}/{module}" not in house.sources:
+            below = [source for source in house.sources if source.startswith(f"{folder}/")]
+            for source in below:
+                if source.rpartition("/")[2] == module:
+                    yield f"tests/{path}: its module is {source}; move it to tests/{room_of(source)}/"
+
+
+RULES = (
+    empty_root,
+    known_folders,
+    floors,
+    apart,
+    sight,
+    indoors,
+    room_circles,
+    module_circles,
+    homes,
+    faces,
+    crowded,
+)
+
+
+def _inside(path: str, home: str) -> bool:
+    return home.endswith("/") and path.startswith(home)
+
+
+def _circles(edges: Mapping[str, Mapping[str, Import]]) -> Iterator[str]:
+    """Yield each circle once, as the imports along it."""
+    done: set[str] = set()
+    for start in sorted(edges):
+        way = _way_back(start, edges, done)
+        if way:
+            yield "a circle: " + "; ".join(map(str, way))
+        done.add(start)
+
+
+def _way_back(start: str, edges: Mapping[str, Mapping[str, Import]], without: set[str]) -> list[Import]:
+    """Return the shortest way from a node back to it, not through some; empty if there is none."""
+    ways: dict[str, list[Import]] = {start: []}
+    ahead = [start]
+    for here in ahead:
+        for there, each in sorted(edges.get(here, {}).items()):
+            if there == start:
+                return [*ways[here], each]
+            if there not in ways and there not in without:
+                ways[there] = [*ways[here], each]
+                ahead.append(there)
+    return []
