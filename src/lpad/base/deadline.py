@@ -2,14 +2,20 @@
 
 A deadline is made once, where the patience is known, and passed along: every step that it covers
 draws from the same time, so a chain of ten reads can't wait ten times as long as was meant.
+
+It may carry a `Cancellation` as well: every part of it then ends when another thread says so.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from lpad.base.liveness import busy_until
+
+if TYPE_CHECKING:
+    from lpad.base.cancellation import Cancellation
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +23,13 @@ class Deadline:
     """A point on the monotonic clock, in seconds."""
 
     at: float
+    cancellation: Cancellation | None = field(default=None, compare=False, repr=False)
+    """Ends waits for servers before the time is over; None: nothing does."""
 
     @classmethod
-    def after(cls, seconds: float) -> Deadline:
+    def after(cls, seconds: float, *, cancellation: Cancellation | None = None) -> Deadline:
         """Return the deadline that passes `seconds` from now."""
-        deadline = cls(time.monotonic() + seconds)
+        deadline = cls(time.monotonic() + seconds, cancellation)
         busy_until(deadline.at)
         return deadline
 
@@ -38,4 +46,17 @@ class Deadline:
 
     def within(self, seconds: float) -> Deadline:
         """Return the earlier of this deadline and `seconds` from now: a part of the time for one step."""
-        return Deadline(min(self.at, time.monotonic() + seconds))
+        return replace(self, at=min(self.at, time.monotonic() + seconds))
+
+    def later(self, seconds: float) -> Deadline:
+        """Return this deadline put off by `seconds`."""
+        return replace(self, at=self.at + seconds)
+
+    def check(self) -> None:
+        """Pass if nothing was cancelled; whoever waits for a server does this before each wait, and after it.
+
+        Raises:
+            Cancelled: another thread ends what this deadline covers.
+        """
+        if self.cancellation is not None:
+            self.cancellation.check()

@@ -337,7 +337,7 @@ class Download:
         """Move the deadline by the time that the caller takes."""
         began = time.monotonic()
         yield
-        self._deadline = Deadline(self._deadline.at + time.monotonic() - began)
+        self._deadline = self._deadline.later(time.monotonic() - began)
 
     def _bytes_loaded(self, sent: int, total: int) -> None:
         """Pass progress on; a chain of blocks is never cut, so a cancellation waits for its end."""

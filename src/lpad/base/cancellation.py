@@ -1,0 +1,88 @@
+"""A cancellation: what one thread uses to end another thread's wait, immediately and at one place only.
+
+A `Deadline` carries it to whatever blocks. Waits for a server heed it. Commands to a card do not: a chain of
+blocks that is cut in the middle leaves the card in doubt.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Cancellation:
+    """Set once, by any thread; from then on every wait that heeds it ends.
+
+    A wait for sockets adds this object to its `select` or `poll`: `fileno` becomes readable when it is
+    cancelled. A wait for anything else registers a call with `waking`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sentence: str | None = None
+        self._descriptor: int | None = None
+        self._wakes: list[Callable[[], None]] = []
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether waits are to end."""
+        return self._sentence is not None
+
+    def cancel(self, sentence: str) -> None:
+        """End all waits; the first sentence is the one that they raise."""
+        with self._lock:
+            if self._sentence is not None:
+                return
+            self._sentence = sentence
+            if self._descriptor is not None:
+                os.eventfd_write(self._descriptor, 1)
+            wakes = list(self._wakes)
+        for wake in wakes:
+            wake()
+
+    def check(self) -> None:
+        """Pass if nothing was cancelled.
+
+        Raises:
+            Cancelled: something was.
+        """
+        if self._sentence is not None:
+            raise Cancelled(self._sentence)
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable from the moment of cancellation; it belongs to this object."""
+        with self._lock:
+            if self._descriptor is None:
+                initial = 0 if self._sentence is None else 1
+                self._descriptor = os.eventfd(initial, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            return self._descriptor
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Have `wake` called, in the cancelling thread, if this is cancelled while inside.
+
+        It is called immediately if that has happened before.
+        """
+        with self._lock:
+            self._wakes.append(wake)
+            cancelled = self._sentence is not None
+        try:
+            if cancelled:
+                wake()
+            yield
+        finally:
+            with self._lock:
+                self._wakes.remove(wake)
+
+    def __del__(self) -> None:
+        descriptor = getattr(self, "_descriptor", None)
+        if descriptor is not None:
+            with suppress(OSError):
+                os.close(descriptor)

@@ -1,0 +1,89 @@
+"""A cancellation ends waits that heed it, whatever they wait for."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+
+import pytest
+
+from lpad.base.cancellation import Cancellation
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled
+
+
+def test_ends_a_wait_for_a_socket() -> None:
+    """A wait for a mute peer ends when another thread cancels, long before its time is over."""
+    cancellation = Cancellation()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        poll = select.poll()
+        poll.register(ours, select.POLLIN)
+        poll.register(cancellation, select.POLLIN)
+        threading.Timer(0.05, cancellation.cancel, ["a switch goes first"]).start()
+        found = poll.poll(60_000)
+    assert [descriptor for descriptor, _ in found] == [cancellation.fileno()]
+    with pytest.raises(Cancelled, match="a switch goes first"):
+        cancellation.check()
+
+
+def test_readable_also_if_cancelled_before() -> None:
+    """A wait that begins after the cancellation ends at once, and so does the next one."""
+    cancellation = Cancellation()
+    cancellation.cancel("taken back")
+    for _ in range(2):
+        assert select.select([cancellation], [], [], 0)[0] == [cancellation]
+
+
+def test_first_sentence_stays() -> None:
+    """Whoever waits is told the first reason, and not a later one."""
+    cancellation = Cancellation()
+    cancellation.cancel("a switch goes first")
+    cancellation.cancel("lpad was stopped")
+    with pytest.raises(Cancelled, match="a switch goes first"):
+        cancellation.check()
+
+
+def test_wakes_what_is_no_socket() -> None:
+    """A wait for a thread is ended by its own call, also where the cancellation came before the wait."""
+    cancellation = Cancellation()
+    early, late, never = threading.Event(), threading.Event(), threading.Event()
+    with cancellation.waking(never.set):
+        pass
+    with cancellation.waking(early.set):
+        threading.Timer(0.05, cancellation.cancel, ["taken back"]).start()
+        assert early.wait(60)
+    with cancellation.waking(late.set):
+        assert late.is_set()
+    assert not never.is_set()
+
+
+def test_descriptor_is_given_back() -> None:
+    """A cancellation that nobody holds any more keeps no descriptor open."""
+    cancellation = Cancellation()
+    descriptor = cancellation.fileno()
+    del cancellation
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_deadline_carries_it_on() -> None:
+    """Every part of a deadline ends with the whole; one without a cancellation passes every check."""
+    cancellation = Cancellation()
+    whole = Deadline.after(60, cancellation=cancellation)
+    parts = [whole, whole.within(1), whole.later(5), whole.later(5).within(1)]
+    for part in parts:
+        part.check()
+    cancellation.cancel("taken back")
+    for part in parts:
+        with pytest.raises(Cancelled, match="taken back"):
+            part.check()
+    Deadline.after(60).check()
+
+
+def test_later_puts_off() -> None:
+    """A deadline that is put off has that many seconds more."""
+    deadline = Deadline(100.0)
+    assert deadline.later(2.5) == Deadline(102.5)
