@@ -18,6 +18,9 @@ from secret_hunt import HUNT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# the contract's assertions explain themselves like those of tests
+pytest.register_assert_rewrite("card.link_contract")
+
 TEST_DATA = os.environ.get("LPAD_TEST_DATA")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
