@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -81,11 +81,23 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI everything runs: a skipped test fails the run. So does a secret in what was logged, anywhere."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:  # one of several processes: what it has found goes to the one that judges
+        output["hunt"] = HUNT.report()
+        return
     if HUNT.found():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a process of a parallel run has found; one that crashed has failed a test anyway."""
+    report = getattr(node, "workeroutput", {}).get("hunt")
+    if report is not None:
+        HUNT.take(report)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

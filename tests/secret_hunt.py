@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import os
 import re
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from lpad.base.identifiers import swap_nibbles
 
@@ -39,6 +40,7 @@ class Hunt:
         self._kinds: dict[str, set[str]] = {}
         self._heard: dict[str, tuple[str, str]] = {}
         self._lines = 0
+        self._others: list[dict[str, Any]] = []
 
     def learn(self, what: str, secret: str) -> None:
         """Seek a secret from now on, also in what was heard before."""
@@ -65,7 +67,16 @@ class Hunt:
             f"{what} in {test}: {line}"
             for word, (test, line) in self._heard.items()
             if (what := self._held_by(word, beginnings)) is not None
-        ]
+        ] + [line for other in self._others for line in other["found"]]
+
+    def report(self) -> dict[str, Any]:
+        """Return the outcome of a process's hunt, for the process that runs the whole suite."""
+        kinds = {what: len(those) for what, those in self._kinds.items()}
+        return {"found": self.found(), "kinds": kinds, "lines": self._lines}
+
+    def take(self, report: dict[str, Any]) -> None:
+        """Add the outcome of another process's hunt."""
+        self._others.append(report)
 
     def has_heard(self, word: str) -> bool:
         """Whether a word, or a run of what hex, base64 and paths are made of, was in anything heard."""
@@ -74,8 +85,12 @@ class Hunt:
     @property
     def summary(self) -> str:
         """What was sought where."""
-        kinds = ", ".join(f"{what} {len(those)}" for what, those in sorted(self._kinds.items()))
-        return f"hunt for secrets: {kinds or 'none'}, in {self._lines} lines"
+        sought = Counter({what: len(those) for what, those in self._kinds.items()})
+        for other in self._others:
+            sought.update(other["kinds"])
+        lines = self._lines + sum(other["lines"] for other in self._others)
+        kinds = ", ".join(f"{what} {count}" for what, count in sorted(sought.items()))
+        return f"hunt for secrets: {kinds or 'none'}, in {lines} lines"
 
     def _held_by(self, word: str, beginnings: dict[str, list[str]]) -> str | None:
         """Return what a word holds: a secret as the whole of it, or anywhere in it."""

@@ -124,3 +124,14 @@ def test_errors_shorten_identifiers_themselves() -> None:
     error = NotFound(f"the card holds no profile {ICCID}; read LPA:1$smdp.example.com$TOKEN", iccid=ICCID)
     assert error.sentence == str(error) == "the card holds no profile …9017; read LPA:1$smdp.example.com$…"
     assert error.details == {"iccid": ICCID}
+
+
+def test_several_processes_hunt_as_one() -> None:
+    """What each process of a parallel run has found and sought is told by the one that judges them."""
+    judge, other = Hunt(), Hunt()
+    for hunt, line in ((judge, "nothing here"), (other, f"the profile {ICCID} is enabled")):
+        hunt.learn("ICCID", ICCID)
+        hunt.hear(line)
+    judge.take(other.report())
+    assert [found.split(" in ")[0] for found in judge.found()] == ["ICCID"]
+    assert judge.summary == "hunt for secrets: ICCID 2, in 2 lines"

@@ -1,0 +1,95 @@
+"""What the tests need of a machine, checked before the first of them; each lack is one sentence."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOM = 500_000_000
+"""Bytes: journals, package trees and captures of a whole run, with some to spare."""
+LONGEST_FOLDER = 40
+"""Characters of the temporary folder's path: a socket's path holds 107, and tests make folders in it."""
+PROGRAMS = {
+    "curl": "curl",
+    "dbus-daemon": "dbus-daemon",
+    "systemd-analyze": "systemd",
+    "groff": "groff-base",
+    "node": "nodejs",
+    "getfacl": "acl",
+    "/usr/sbin/pcscd": "pcscd",
+}
+"""What tests start, and the Debian package that has it."""
+
+
+def lacks(*, temporary: Path, programs: dict[str, str], room: int = ROOM) -> Iterator[str]:
+    """Look at this machine.
+
+    Args:
+        temporary: the folder for temporary files.
+        programs: Debian packages by the program that tests start.
+        room: bytes that have to be free there.
+
+    Yields:
+        One sentence for each thing that is missing, with the remedy.
+    """
+    yield from _lacks_loopback()
+    yield from _lacks_temporary(temporary, room)
+    try:
+        os.close(pty.openpty()[0])
+    except OSError as error:
+        yield f"No pseudo-terminal can be opened ({error}): mount devpts on /dev/pts."
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        packages = " ".join(sorted({programs[program] for program in missing}))
+        yield f"{', '.join(missing)} cannot be started: install {packages} (Debian's names of the packages)."
+
+
+def _lacks_loopback() -> Iterator[str]:
+    try:
+        found = {str(each[4][0]) for each in socket.getaddrinfo("localhost", 0)}
+    except OSError:
+        found = set()
+    if not found & {"127.0.0.1", "::1"}:
+        yield 'The name localhost leads nowhere: add the line "127.0.0.1 localhost" to /etc/hosts.'
+
+
+def _lacks_temporary(folder: Path, room: int) -> Iterator[str]:
+    if len(str(folder)) > LONGEST_FOLDER:
+        yield (
+            f"The path {folder} is too long for the sockets in it ({LONGEST_FOLDER} characters at "
+            "most): set TMPDIR to a shorter path."
+        )
+    try:
+        free = shutil.disk_usage(folder).free
+        with tempfile.TemporaryDirectory(dir=folder) as made:
+            program = Path(made) / "program"
+            program.write_text("#!/bin/sh\n", encoding="ascii")
+            program.chmod(0o700)
+            subprocess.run([program], check=True)
+    except PermissionError:
+        yield f"Programs in {folder} cannot be started (it is mounted noexec?): set TMPDIR to another folder."
+    except OSError as error:
+        yield f"{folder} cannot be used ({error}): free some room there, or set TMPDIR to another folder."
+    else:
+        if free < room:
+            yield (
+                f"{folder} has {free // 1_000_000} MB of free space, and the tests need "
+                f"{room // 1_000_000} MB: free some, or set TMPDIR to another folder."
+            )
+
+
+if __name__ == "__main__":
+    sentences = list(lacks(temporary=Path(tempfile.gettempdir()), programs=PROGRAMS))
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    sys.exit(bool(sentences))

@@ -1,0 +1,72 @@
+"""What a machine lacks for the tests is said before the first of them, with the remedy."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import machine
+
+if TYPE_CHECKING:
+    import pytest
+
+TEMPORARY = Path(tempfile.gettempdir())
+
+
+def said(
+    *, temporary: Path = TEMPORARY, programs: dict[str, str] | None = None, room: int = machine.ROOM
+) -> list[str]:
+    return list(machine.lacks(temporary=temporary, programs=programs or {}, room=room))
+
+
+def test_a_good_machine_lacks_nothing() -> None:
+    """The machine that runs this has all that the tests need."""
+    assert said(programs=machine.PROGRAMS) == []
+
+
+def test_a_missing_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hosts file without localhost is named, and the line that it needs."""
+
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    (sentence,) = said()
+    assert '"127.0.0.1 localhost" to /etc/hosts' in sentence
+
+
+def test_a_full_disk() -> None:
+    """Too little room is said in megabytes, with what is needed."""
+    (sentence,) = said(room=10**18)
+    assert "the tests need 1000000000000 MB" in sentence
+
+
+def test_a_folder_that_lets_nothing_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary folder that is mounted noexec is named, and TMPDIR."""
+
+    def refuse(*_: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("subprocess.run", refuse)
+    (sentence,) = said()
+    assert "noexec" in sentence
+    assert "TMPDIR" in sentence
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """A temporary folder that cannot be used is named with the cause."""
+    (sentence,) = [each for each in said(temporary=tmp_path / "gone") if "too long" not in each]
+    assert "No such file or directory" in sentence
+
+
+def test_a_long_path() -> None:
+    """A path in which no socket fits is said to be too long, before a test fails over it."""
+    assert "set TMPDIR to a shorter path" in said(temporary=Path("/" + "x" * 60))[0]
+
+
+def test_a_missing_program() -> None:
+    """Missing programs are named with their Debian packages."""
+    (sentence,) = said(programs={"no-such-program": "its-package"})
+    assert sentence.startswith("no-such-program cannot be started: install its-package")
