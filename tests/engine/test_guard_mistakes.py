@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from engine.guarding import REGISTERED, THIRD, enabled, ended, guarded, guarding, port, rolled_back
 from engine.lab import CARD, FIRST, SECOND
 from engine.test_full_disk import no_space
+from lpad.base.condition import Condition, ConditionKind
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.condition_look import SOURCES, Look, Source, look
 from lpad.engine.running.run import Answer
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.lab import Lab
+    from lpad.base.deadline import Deadline
     from lpad.simulator.pki.pki import Pki
 
 GET_PROFILES_INFO = 0xBF2D
@@ -150,3 +153,90 @@ def test_a_patient_download_outwaits_the_way_back(tmp_path: Path, pki: Pki) -> N
         lab.engine.answer(lab.asked(trial.id).id, Answer(confirm=True))
         assert lab.ended(trial.id).error is None
         assert lab.ended(patient.id).state is State.DONE
+
+
+PING = "ping:example.com"
+"""A condition as a later lpad may have it."""
+
+
+def knowing_ping(patch: pytest.MonkeyPatch, *, source: Source | None) -> None:
+    """Have this lpad read one more kind of condition, and let a source tell of it."""
+    kind = cast("ConditionKind", "ping")
+    parse = Condition.parse
+    patch.setattr(
+        Condition,
+        "parse",
+        lambda text: Condition(kind=kind, text=text) if text == PING else parse(text),
+    )
+    if source is not None:
+        patch.setitem(cast("dict[ConditionKind, Source]", SOURCES), kind, source)
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["not even read", "read"])
+def test_a_guard_of_a_later_lpad_takes_the_switch_back(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, *, read: bool
+) -> None:
+    """A condition that was accepted before a downgrade, and that nobody can evaluate now, is not met."""
+    with guarding(tmp_path, pki) as lab:
+        with monkeypatch.context() as later:
+            knowing_ping(later, source=Source.CALLER)
+            change = lab.asked(guarded(lab, PING, within=60).id)
+            assert enabled(lab) == SECOND
+            lab.stop()
+        if read:
+            knowing_ping(monkeypatch, source=None)
+        lab.start(port(lab))
+        details = rolled_back(lab.ended(change.id))
+        assert details["reason"] == "not-evaluated"
+        assert details["unmet"] == PING
+        assert enabled(lab) == FIRST
+
+
+def test_a_condition_that_nobody_can_evaluate_is_refused_before_anything_is_sent(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever adds a kind of condition and forgets who can tell it strands no device."""
+    with guarding(tmp_path, pki) as lab:
+        knowing_ping(monkeypatch, source=None)
+        change = ended(lab, REGISTERED, PING)
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert PING in change.error.sentence
+        assert enabled(lab) == FIRST
+        assert change.guard is None
+
+
+@pytest.mark.parametrize("forgotten", [*Source])
+def test_a_source_without_eyes_meets_no_guard(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, forgotten: Source
+) -> None:
+    """Each condition has to be evaluated; that the others were met is not enough."""
+    with guarding(tmp_path, pki) as lab:
+        monkeypatch.setattr(condition_watch, "look", _blind(forgotten))
+        reason = rolled_back(ended(lab, REGISTERED, "tcp:127.0.0.1:9", "confirm"))["reason"]
+        assert reason == "not-evaluated"
+        assert enabled(lab) == FIRST
+
+
+def _blind(forgotten: Source) -> Callable[..., Look]:
+    def looks(condition: Condition, eyes: Any, *, deadline: Deadline) -> Look:
+        if SOURCES[condition.kind] is not forgotten:
+            return Look(met=True, seen="met")
+        return look(
+            condition, {source: eyes[source] for source in eyes if source is not forgotten}, deadline=deadline
+        )
+
+    return looks
+
+
+def test_a_watch_that_ends_without_having_looked_is_not_met(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What runs the guard sees for itself that all of it was met."""
+    with guarding(tmp_path, pki) as lab:
+        monkeypatch.setattr(condition_watch.ConditionWatch, "run", lambda _self: None)
+        details = rolled_back(ended(lab, REGISTERED))
+        assert details["reason"] == "internal-error"
+        assert details["unmet"] == REGISTERED
+        assert enabled(lab) == FIRST
+    assert "a guard that was not met is not kept" in caplog.text

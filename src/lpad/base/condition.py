@@ -34,9 +34,6 @@ class ConditionKind(enum.StrEnum):
     DNS = "dns"
 
 
-PROBES = frozenset({ConditionKind.TCP, ConditionKind.HTTP, ConditionKind.HTTPS, ConditionKind.DNS})
-"""Those for which the network is asked."""
-
 _PORTS = {ConditionKind.HTTP: 80, ConditionKind.HTTPS: 443, ConditionKind.DNS: 53}
 _HOST = r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9_.-]{1,253}))"
 _PORT = r"(?::(?P<port>[0-9]{1,5}))"
@@ -74,11 +71,6 @@ class Condition:
     def __str__(self) -> str:
         return self.text
 
-    @property
-    def probe(self) -> bool:
-        """Whether the network is asked."""
-        return self.kind in PROBES
-
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a condition.
@@ -97,7 +89,7 @@ class Condition:
         parts: dict[str, str | None] = match.groupdict()
         kind = ConditionKind(match["kind"])
         port = int(parts.get("port") or _PORTS.get(kind, 0))
-        if kind in PROBES and not 0 < port < 65536:
+        if "port" in parts and not 0 < port < 65536:
             raise InvalidValue(f"'{text}': a port is a number from 1 to 65535")
         host = parts.get("six") or parts.get("host") or ""
         if parts.get("six") or (kind is ConditionKind.DNS and host):

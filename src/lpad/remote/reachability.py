@@ -22,7 +22,7 @@ from lpad.base.errors import ServerMalformed, ServerUnreachable
 from lpad.remote.https.addresses import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lpad.base.condition import Condition
     from lpad.base.deadline import Deadline
@@ -41,14 +41,14 @@ def reach(condition: Condition, *, deadline: Deadline) -> str:
     """Carry out a probe; return what was seen, in words.
 
     Args:
-        condition: of the kind TCP, HTTP, HTTPS or DNS.
+        condition: of a kind in PROBES.
         deadline: of all of it: name, connection, question and answer.
 
     Raises:
         ServerUnreachable: no way there, or no answer in time.
         ServerMalformed: an answer other than the one that is wanted.
     """
-    return _PROBES[condition.kind](condition, deadline)
+    return PROBES[condition.kind](condition, deadline)
 
 
 def _tcp(condition: Condition, deadline: Deadline) -> str:
@@ -204,9 +204,10 @@ def _failed(condition: Condition, error: OSError, server: str | None = None) -> 
     return ServerUnreachable(f"{server or condition.host}: {why}")
 
 
-_PROBES: dict[ConditionKind, Callable[[Condition, Deadline], str]] = {
+PROBES: Mapping[ConditionKind, Callable[[Condition, Deadline], str]] = {
     ConditionKind.TCP: _tcp,
     ConditionKind.HTTP: _http,
     ConditionKind.HTTPS: _https,
     ConditionKind.DNS: _dns,
 }
+"""Every kind of condition for which the network is asked."""

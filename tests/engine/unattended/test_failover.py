@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lpad.base.condition import ConditionKind
     from lpad.engine.change.change import Change
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.simulator.pki.pki import Pki
@@ -132,6 +133,26 @@ def test_a_probe_tells_of_health_too(tmp_path: Path, pki: Pki) -> None:
         with bench(tmp_path, pki, order) as lab:
             stands(lab, Standing.RESTING)
             assert enabled(lab) == SECOND
+
+
+def test_what_cant_be_told_hides_no_fault(tmp_path: Path, pki: Pki) -> None:
+    """A modem that can't be asked and a network that leads nowhere: that is ill."""
+    unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
+    first = replace(rule(FIRST, f"tcp:127.0.0.1:{unused_port()}@lo"), lasting=60)
+    first = replace(first, conditions=(unknown, *first.conditions))
+    with bench(tmp_path, pki, policy(first, rule(SECOND))) as lab:
+        assert "tcp:" in str(stands(lab, Standing.AILING).seen)
+
+
+def test_what_was_not_evaluated_is_not_well(tmp_path: Path, pki: Pki) -> None:
+    """A condition that lpad cannot evaluate neither makes a profile well nor gives it up."""
+    unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
+    first = replace(rule(FIRST, lasting=0), conditions=(unknown, Condition.parse(REGISTERED)))
+    with bench(tmp_path, pki, policy(first, rule(SECOND))) as lab:
+        lab.until_true(lambda: any("REG" in line for line in lab.modem.received))
+        threading.Event().wait(5 * INTERVAL)
+        assert status(lab).standing is Standing.UNWATCHED
+        assert asked_for(lab) == []
 
 
 def test_where_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:

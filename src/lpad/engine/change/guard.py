@@ -77,11 +77,15 @@ class Guard:
         """Return the guard one phase on.
 
         Raises:
-            InternalError: the table has no such way.
+            InternalError: the table has no such way, or the guard is to be kept and not all of it was met.
         """
         following = TRANSITIONS.get((self.phase, turn))
         if following is None:
             raise InternalError(f"a guard that is {self.phase} knows no '{turn}'")
+        if turn is Turn.MET and not self.met:
+            raise InternalError(
+                f"a guard that was not met is not kept: {self.told() or 'it has no condition'}"
+            )
         return replace(self, phase=following)
 
     def saw(self, condition: str, *, met: bool, seen: str) -> Guard:
@@ -93,6 +97,11 @@ class Guard:
                 for each in self.requirements
             ),
         )
+
+    @property
+    def met(self) -> bool:
+        """Whether every condition was seen met; a guard without conditions never is."""
+        return bool(self.requirements) and not self.unmet
 
     @property
     def unmet(self) -> tuple[Requirement, ...]:

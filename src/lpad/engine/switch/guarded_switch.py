@@ -88,7 +88,6 @@ class _GuardedSwitch:
         self._run = run
         self._context = context
         self._iccid = iccid
-        self._conditions = asked_of(run)
         asked = run.params["guard"]
         assert isinstance(asked, dict)
         self._within = float(str(asked["within"]))
@@ -96,6 +95,7 @@ class _GuardedSwitch:
     def run(self) -> dict[str, Json]:
         guard = self._run.change.guard
         if guard is None:
+            self._conditions = asked_of(self._run)  # not after a restart: another lpad may have accepted them
             check_possible(
                 self._context, self._conditions, deadline=Deadline.after(self._context.timeouts.switch)
             )
@@ -186,6 +186,7 @@ class _GuardedSwitch:
         condition_watch = ConditionWatch(self._run, self._context, guard, deadline=Deadline.after(seconds))
         try:
             condition_watch.run()
+            kept = condition_watch.guard.after(Turn.MET)
         except UnmetError as unmet:
             self._go_back(condition_watch.guard, Reason(kind=unmet.reason, sentence=str(unmet)))
         except Suspended:
@@ -193,7 +194,7 @@ class _GuardedSwitch:
         except Exception:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(condition_watch.guard, _MISTAKE)
-        self._run.show_guard(condition_watch.guard.after(Turn.MET))
+        self._run.show_guard(kept)
         return {"iccid": self._iccid, "already": False, "guard": "met", "previous": guard.previous}
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:

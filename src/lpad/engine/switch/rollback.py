@@ -38,7 +38,11 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why: `kind` is stable (time-limit, refused, taken-back, cut-off, not-enabled, no-modem)."""
+    """Why.
+
+    `kind` is stable: time-limit, refused, taken-back, cut-off, not-enabled, no-modem, not-evaluated or
+    internal-error.
+    """
 
     kind: str
     sentence: str

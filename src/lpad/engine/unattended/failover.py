@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.base.condition import ConditionKind
 from lpad.base.deadline import Deadline
-from lpad.base.errors import InternalError, LpadError, ServerError
+from lpad.base.errors import InternalError, LpadError
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, Kind, State, now
+from lpad.engine.running.condition_look import Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.remote.reachability import reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +120,7 @@ class Failover:
         self._changes = changes
         self._registration_query = registration_query
         self._switch = switch
+        self._eyes = {Source.MODEM: self._ask_modem, Source.NETWORK: ask_network}
         self._news = threading.Event()
         self._stopping = False
         self._ailing_until: Deadline | None = None
@@ -207,25 +207,24 @@ class Failover:
         self._pause(rule.interval)
 
     def _look(self, rule: HealthRule) -> str | None:
-        """Return what is wrong with the profile; empty: nothing; None: it can't be told."""
-        for condition in rule.conditions:
-            seen = self._fault(condition)
-            if seen is None or seen:
-                return seen if seen is None else f"{condition}: {seen}"
-        return ""
+        """Return what is wrong with the profile; empty: nothing; None: it can't be told.
 
-    def _fault(self, condition: Condition) -> str | None:
-        deadline = Deadline.after(_LOOK)
-        if condition.kind is ConditionKind.REGISTERED:
-            status = self._registration_query.ask(deadline=deadline)
-            if not status:
-                return None
-            return "" if any(each.registered for each in status) else ", ".join(map(str, status))
-        try:
-            reach(condition, deadline=deadline)
-        except ServerError as error:
-            return error.sentence
-        return ""
+        What can't be told of one condition hides no fault of another, and never counts as well.
+        """
+        told = True
+        for condition in rule.conditions:
+            found = look(condition, self._eyes, deadline=Deadline.after(_LOOK))
+            if found.met is False:
+                return f"{condition}: {found.seen}"
+            told = told and found.met is True
+        return "" if told else None
+
+    def _ask_modem(self, _condition: Condition, deadline: Deadline) -> Look:
+        status = self._registration_query.ask(deadline=deadline)
+        return Look(
+            met=any(each.registered for each in status) if status else None,
+            seen=", ".join(map(str, status or ())) or "the modem can't be asked",
+        )
 
     def _lasts(self, rule: HealthRule, seen: str) -> bool:
         """Take note of a fault, and return whether it has lasted long enough."""

@@ -1,0 +1,78 @@
+"""A look at a condition: one table says who can tell each kind, for guards and failover alike.
+
+Whoever looks brings eyes: one function for each source that it can ask. A kind that the table lacks, or whose
+source the eyes lack, was not evaluated, and a condition that was not evaluated is not met.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.condition import Condition, ConditionKind
+from lpad.base.deadline import Deadline
+from lpad.base.errors import ServerError
+from lpad.remote.reachability import PROBES, reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Source(enum.StrEnum):
+    """Who can tell whether a condition is met, in the order in which a guard asks them."""
+
+    MODEM = "modem"
+    NETWORK = "network"  # after the modem: no probe succeeds before it is registered
+    CALLER = "caller"  # a local program
+
+
+SOURCES: Mapping[ConditionKind, Source] = {
+    ConditionKind.REGISTERED: Source.MODEM,
+    **dict.fromkeys(PROBES, Source.NETWORK),
+    ConditionKind.CONFIRM: Source.CALLER,
+}
+"""Who can tell each kind."""
+
+NOT_EVALUATED = "this version of lpad cannot evaluate it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was seen of a condition, in words; `met` is None if it was not evaluated."""
+
+    met: bool | None
+    seen: str
+
+
+Eyes = Mapping[Source, Callable[[Condition, Deadline], Look]]
+
+
+def look(condition: Condition, eyes: Eyes, *, deadline: Deadline) -> Look:
+    """Evaluate a condition once.
+
+    Args:
+        condition: of any kind.
+        eyes: what asks each source.
+        deadline: of this one look.
+
+    Raises:
+        CardError: whatever the eyes raise.
+    """
+    source = SOURCES.get(condition.kind)
+    eye = eyes.get(source) if source is not None else None
+    return Look(met=None, seen=NOT_EVALUATED) if eye is None else eye(condition, deadline)
+
+
+def ask_network(condition: Condition, deadline: Deadline) -> Look:
+    """Carry out a probe once."""
+    try:
+        return Look(met=True, seen=reach(condition, deadline=deadline))
+    except ServerError as error:
+        return Look(met=False, seen=error.sentence)
+
+
+def not_evaluable(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Return the conditions whose kind nobody can tell."""
+    return tuple(each for each in conditions if each.kind not in SOURCES)

@@ -1,0 +1,56 @@
+"""A look at a condition: every kind has its source, and what nobody evaluated is not met."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from engine.guarding import listening, unused_port
+from lpad.base.condition import Condition, ConditionKind
+from lpad.base.deadline import Deadline
+from lpad.engine.running.condition_look import SOURCES, Look, Source, ask_network, look, not_evaluable
+from lpad.remote.reachability import PROBES
+
+UNKNOWN = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
+
+
+def _sees(condition: Condition, _deadline: Deadline) -> Look:
+    return Look(met=True, seen=str(condition))
+
+
+EYES = dict.fromkeys(Source, _sees)
+
+
+def test_every_kind_has_a_source() -> None:
+    """Probes are what the table of probes holds, and the network alone tells of them."""
+    assert set(SOURCES) == set(ConditionKind)
+    assert {kind for kind in SOURCES if SOURCES[kind] is Source.NETWORK} == set(PROBES)
+
+
+def test_a_known_kind_is_asked_of_its_source() -> None:
+    """And of no other."""
+    condition = Condition.parse("registered")
+    assert look(condition, {Source.MODEM: _sees}, deadline=Deadline.after(1)).met is True
+    assert (
+        look(condition, {Source.NETWORK: _sees, Source.CALLER: _sees}, deadline=Deadline.after(1)).met is None
+    )
+
+
+def test_an_unknown_kind_is_not_evaluated() -> None:
+    """Whatever eyes there are."""
+    found = look(UNKNOWN, EYES, deadline=Deadline.after(1))
+    assert found.met is None
+    assert "cannot evaluate" in found.seen
+    known = Condition.parse("confirm")
+    assert not_evaluable([known, UNKNOWN]) == (UNKNOWN,)
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_the_network_is_asked_by_a_probe(*, reached: bool) -> None:
+    """What was seen is said in words, met or not."""
+    with listening() as port:
+        text = f"tcp:127.0.0.1:{port if reached else unused_port()}"
+        found = ask_network(Condition.parse(text), Deadline.after(10))
+    assert found.met is reached
+    assert found.seen
