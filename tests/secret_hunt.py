@@ -104,10 +104,14 @@ class Hunt:
 
 
 def spellings(secret: str) -> Iterator[str]:
-    """How a secret may stand in a log: as text, in hex and in base64, and digits also in BCD."""
+    """How a secret may stand in a log: as text, in hex and in base64, and digits also in BCD.
+
+    An ICCID's digits may be hexadecimal.
+    """
     yield secret
     forms = [secret.encode()]
-    if secret.isdecimal():
+    if _HEX.fullmatch(secret):
+        yield secret.lower()
         odd = len(secret) % 2
         whole = bytes.fromhex(secret + "F" * odd)
         forms += [whole, swap_nibbles(whole)]

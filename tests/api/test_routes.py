@@ -94,7 +94,7 @@ def test_an_iccid_may_be_written_as_modems_do(gateway: Gateway) -> None:
     """The padding F is passed over, in paths too."""
     done(download(gateway))
     assert gateway.get(f"{EUICC}/profiles/{FIRST}F")["iccid"] == FIRST
-    problem(gateway.http.get(f"{EUICC}/profiles/123"), 400, "invalid-value")
+    problem(gateway.http.get(f"{EUICC}/profiles/89F3"), 400, "invalid-value")
 
 
 def test_a_change_is_accepted_at_once(gateway: Gateway) -> None:

@@ -63,20 +63,27 @@ def test_bytes_that_are_no_eid(data: str) -> None:
 @pytest.mark.parametrize(
     ("text", "data"),
     [
+        ("898600B5000000000015", "9868005B000000000051"),
+        ("898604B7E00000000001", "9868407B0E0000000010"),
+        ("A", "FAFFFFFFFFFFFFFFFFFF"),
+        ("ABCDE", "BADCFEFFFFFFFFFFFFFF"),
+        ("0", "F0FFFFFFFFFFFFFFFFFF"),
+        ("00000000000000000000", "00000000000000000000"),
         ("89000123456789012341", "98001032547698103214"),
         ("8949449999999990098", "989444999999990990F8"),
         ("894944999999999009", "989444999999990990FF"),
     ],
 )
-def test_iccid_of_18_to_20_digits(text: str, data: str) -> None:
-    """An ICCID is 10 bytes with swapped nibbles, padded with F."""
+def test_iccid_of_1_to_20_digits(text: str, data: str) -> None:
+    """An ICCID is 10 bytes with swapped nibbles, padded with F; its digits go up to E."""
     assert bytes(Iccid.parse(text)).hex().upper() == data
     assert str(Iccid.from_bytes(bytes.fromhex(data))) == text
 
 
-@given(digits(18, 20))
+@given(st.text("0123456789ABCDE", min_size=1, max_size=20))
 def test_iccid_there_and_back(text: str) -> None:
-    """Any ICCID survives its bytes."""
+    """Any ICCID survives its bytes, and is the same in lower case and with padding."""
+    assert Iccid.parse(text.lower() + "f" * (20 - len(text))).digits == text
     assert Iccid.from_bytes(bytes(Iccid.parse(text))).digits == text
 
 
@@ -87,7 +94,9 @@ def test_iccid_as_modems_report_it() -> None:
         assert Iccid.parse(text) == plain
 
 
-@pytest.mark.parametrize("text", ["", "8" * 17, "8" * 21, "8949F49999999990098", "89494499999999900X8"])
+@pytest.mark.parametrize(
+    "text", ["", "F", "8" * 21, "8949F49999999990098", "F89", "89494499999999900X8", "٣" * 19]
+)
 def test_what_is_no_iccid(text: str) -> None:
     """Other lengths, and F anywhere but at the end, are refused."""
     with pytest.raises(InvalidValue):
@@ -95,10 +104,10 @@ def test_what_is_no_iccid(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["", "98" * 9, "98" * 11, "FF" * 10, "98F01032547698103214", "98AA1032547698103214"]
+    "data", ["", "98" * 9, "98" * 11, "FF" * 10, "98F01032547698103214", "FFFFFFFFFFFFFFFFFF1F"]
 )
 def test_bytes_that_are_no_iccid(data: str) -> None:
-    """Other lengths, other digits, and F before a digit are malformed."""
+    """Other lengths, nothing but padding, and F before a digit are malformed."""
     with pytest.raises(MalformedError):
         Iccid.from_bytes(bytes.fromhex(data))
 

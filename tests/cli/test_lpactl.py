@@ -25,6 +25,20 @@ from lpad.simulator.smdp.store.metadata import ProfileMetadata
 if TYPE_CHECKING:
     from pathlib import Path
 
+HEX = "898600B5000000E00015"
+
+
+def test_the_life_of_a_profile_with_a_hexadecimal_iccid(terminal: Terminal) -> None:
+    """An ICCID with digits from A to E is downloaded, and each verb works by it or its end."""
+    done = terminal.lpactl("download", terminal.lab.code(terminal.lab.order(iccid=HEX))).ok()
+    assert done.out.split()[0] == HEX
+    assert terminal.lpactl("rename", HEX.lower(), "home").ok().out == f"{HEX} is renamed\n"
+    assert terminal.lpactl("enable", "e00015").ok().out == f"{HEX} is enabled\n"
+    assert terminal.lpactl("profiles").ok().out.splitlines()[1].split()[:2] == [HEX, "enabled"]
+    assert terminal.lpactl("disable", HEX).ok().out == f"{HEX} is disabled\n"
+    assert terminal.lpactl("delete", f"{HEX}F", "--yes").ok().out == f"{HEX} is deleted\n"
+    assert terminal.lpactl("profiles").ok().err == "no profile is installed\n"
+
 
 def test_the_life_of_a_profile(terminal: Terminal) -> None:
     """Every verb works by ICCID, by its last digits and by name, and says what came of it."""

@@ -15,6 +15,13 @@ from lpad.daemon.logging_format import RedactingFormatter
     [
         ("profile 8900101000000000017 is gone", "profile …0017 is gone"),
         ("8900101000000000017F, padded", "…0017, padded"),
+        ("profile 898600B5000000000015 is gone", "profile …0015 is gone"),
+        ("898600b500000000001e, in lower case", "…001e, in lower case"),
+        ("898600B50000000015FF, padded", "…15, padded"),
+        ("89ABCDEABCDEABC and ABCDEABCDEABCDEABCDE", "…EABC and …BCDE"),
+        ("swapped 9868005B000000000051", "swapped …0051"),
+        ("accede deface facade 0xDEADBEEF cafebabe8badf00d-", "accede deface facade 0xDEADBEEF …f00d-"),
+        ("ISD-R A0000005591010FFFFFFFF8900000100", "ISD-R A0000005591010FFFFFFFF8900000100"),
         ("EID 89049032123451234512345678901235.", "EID …1235."),
         ("IMEI 490154203237518", "IMEI …7518"),
         ("got LPA:1$smdp.example.com$MATCHING-ID$$1.", "got LPA:1$smdp.example.com$…"),

@@ -33,7 +33,7 @@ def test_no_such_file(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['144,0,"98001"', '144,0,"9800"', '144,0,"AA0001010000000010F7"', "ERROR", ""]
+    "line", ['144,0,"98001"', '144,0,"9800"', '144,0,"FF0001010000000010F7"', "ERROR", ""]
 )
 def test_what_is_no_iccid(line: str) -> None:
     """Half a byte, too few bytes and other than digits are malformed."""

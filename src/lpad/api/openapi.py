@@ -35,7 +35,10 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
 }
 _PATH: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"type": "string"}, "the card's name in the settings"),
-    "iccid": ({"type": "string", "pattern": "^[0-9]{18,20}[Ff]?$"}, "as printed, or with modems' padding"),
+    "iccid": (
+        {"type": "string", "pattern": "^[0-9A-Ea-e]{1,20}[Ff]{0,19}$"},
+        "as the card says it, with or without padding",
+    ),
     "id": (_NUMBER, "the change's number"),
     "seq": ({**_NUMBER, "maximum": 10**10 - 1}, "the notification's number on its card"),
 }

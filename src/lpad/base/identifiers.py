@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from lpad.base.errors import InvalidValue, MalformedError
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_ICCID = re.compile(r"[0-9A-E]{1,20}")
+_ICCID_BYTES = 10
 
 
 def swap_nibbles(data: bytes) -> bytes:
@@ -16,8 +18,8 @@ def swap_nibbles(data: bytes) -> bytes:
 
 
 def _redacted(text: str, shown: int) -> str:
-    """Keep the last digits, which suffice to tell two cards apart on a bench."""
-    return "…" + text[-shown:]
+    """Keep the last digits, which suffice to tell two cards apart on a bench; none of a short number."""
+    return "…" + text[-shown:] if len(text) > 2 * shown else "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,17 @@ class Eid:
 
 @dataclass(frozen=True, slots=True)
 class Iccid:
-    """A profile's number: 18 to 20 decimal digits, the form printed on cards (ITU-T E.118)."""
+    """A profile's number as the card says it: 1 to 20 digits from 0 to E, in capitals.
+
+    ITU-T E.118 promises up to 19 decimal digits with a check digit. Many operators' ICCIDs hold hexadecimal
+    digits or lack the check digit (898600B5…), so both go unchecked. F is padding, not a digit.
+    """
 
     digits: str
 
     @classmethod
     def parse(cls, text: str) -> Iccid:
-        """Read 18 to 20 digits; blanks and dashes between them and F at the end are passed over.
+        """Read 1 to 20 digits of either case; skip blanks and dashes between them and F at the end.
 
         Modems report the ICCID with its padding F, so 19 digits and an F are the same ICCID as the
         19 digits alone.
@@ -86,9 +92,12 @@ class Iccid:
         Raises:
             InvalidValue: anything else.
         """
-        digits = re.sub(r"[\s-]", "", text).rstrip("Ff")
-        if not re.fullmatch(r"[0-9]{18,20}", digits):
-            raise InvalidValue("an ICCID has 18 to 20 decimal digits; read it with 'lpactl profiles'")
+        digits = re.sub(r"[\s-]", "", text).upper().rstrip("F")
+        if not _ICCID.fullmatch(digits):
+            raise InvalidValue(
+                "an ICCID has 1 to 20 digits, of which some operators use A to E, too; copy it from"
+                " 'lpactl profiles'"
+            )
         return cls(digits)
 
     @classmethod
@@ -96,15 +105,17 @@ class Iccid:
         """Read the 10 bytes of tag 5A in a profile: nibbles swapped, padded with F (TS 102 221, 13.2).
 
         Raises:
-            MalformedError: not 10 bytes, or other than digits and trailing F.
+            MalformedError: not 10 bytes, nothing but padding, or a digit behind the padding.
         """
-        digits = swap_nibbles(data).hex().rstrip("f")
-        if len(data) != 10 or not digits.isdecimal() or len(digits) < 18:
-            raise MalformedError(f"an ICCID is 10 bytes of 18 to 20 swapped digits, got {len(data)} bytes")
+        digits = swap_nibbles(data).hex().upper().rstrip("F")
+        if len(data) != _ICCID_BYTES or not _ICCID.fullmatch(digits):
+            raise MalformedError(
+                f"an ICCID is 10 bytes of swapped digits with padding at the end, got {len(data)} bytes"
+            )
         return cls(digits)
 
     def __bytes__(self) -> bytes:
-        return swap_nibbles(bytes.fromhex(self.digits.ljust(20, "f")))
+        return swap_nibbles(bytes.fromhex(self.digits.ljust(2 * _ICCID_BYTES, "F")))
 
     def __str__(self) -> str:
         return self.digits

@@ -6,15 +6,26 @@ import re
 
 _SERIAL_NUMBER = re.compile(r"(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
 
-_IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9]{11,28}([0-9]{4})[Ff]?(?![0-9A-Za-z])")
+# EIDs, IMSIs and IMEIs are decimal; each of the up to 20 digits of an ICCID may be A to E, and F is padding.
+# AIDs, transaction IDs and hashes are longer, and ordinary words of these letters are shorter.
+_IDENTIFIER = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9]{11,28}([0-9]{4})[Ff]?|[0-9A-Fa-f]{11,16}([0-9A-Fa-f]{4}))(?![0-9A-Za-z])"
+)
 _ACTIVATION_CODE = re.compile(r"(?<![0-9A-Za-z])((?:LPA:)?1\$[A-Za-z0-9.:-]*\$)[A-Za-z0-9$.-]*")
 
 
 def redacted(text: str) -> str:
-    """Return a text in which numbers of 15 to 32 digits keep their last four, and codes their address."""
-    return _IDENTIFIER.sub(r"…\1", _ACTIVATION_CODE.sub(r"\1…", text))
+    """Return a text without identifiers: long numbers keep their last four digits, codes their address.
+
+    Numbers are masked from 15 digits: decimal ones up to 32, those with hexadecimal digits up to 20.
+    """
+    return _IDENTIFIER.sub(_masked, _ACTIVATION_CODE.sub(r"\1…", text))
 
 
 def mask(text: str) -> str:
     """Return a text without the long numbers in it: names of ports and readers hold serial numbers."""
     return _SERIAL_NUMBER.sub(lambda found: f"…{found[0][-2:]}", text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    return f"…{found[1] or found[2].rstrip('Ff')}"

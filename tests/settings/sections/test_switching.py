@@ -58,8 +58,8 @@ def test_failover(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "key", "says"),
     [
-        ("switching: {protected: ['12']}", "switching.protected[0]", "ICCID"),
-        ("switching: {fallback: ['12']}", "switching.fallback[0]", "ICCID"),
+        ("switching: {protected: ['89F2']}", "switching.protected[0]", "ICCID"),
+        ("switching: {fallback: ['89F2']}", "switching.fallback[0]", "ICCID"),
         ("switching: {fallback: [8900101000000000017]}", "switching.fallback[0]", "put it in quotes"),
         ("switching: {per_day: 0}", "switching.per_day", ">= 1"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from functools import wraps
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from lpad.client import Change, Profile
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-_SHORTEST_TAIL = 4
+_WHOLE = re.compile(r"[0-9A-E]{18,20}")
+_TAIL = re.compile(r"[0-9A-E]{4,20}")
 
 
 @dataclass(slots=True)
@@ -52,8 +54,8 @@ class Session:
         Raises:
             UsageError: it fits none, or several.
         """
-        digits = text.replace(" ", "").rstrip("Ff")
-        if digits.isascii() and digits.isdecimal() and len(digits) >= 18:
+        digits = text.replace(" ", "").upper().rstrip("F")
+        if _WHOLE.fullmatch(digits):
             return digits
         fitting = [profile for profile in self.client.profiles(self.euicc()) if _fits(profile, text)]
         if len(fitting) != 1:
@@ -123,8 +125,10 @@ no_wait = click.option("--no-wait", is_flag=True, help="Return once the change i
 
 
 def _fits(profile: Profile, text: str) -> bool:
-    tail = text.isdecimal() and len(text) >= _SHORTEST_TAIL and profile.iccid.endswith(text)
-    return tail or text in (profile.nickname, profile.name)
+    digits = text.upper()
+    whole = profile.iccid == digits
+    tail = bool(_TAIL.fullmatch(digits)) and profile.iccid.endswith(digits)
+    return whole or tail or text in (profile.nickname, profile.name)
 
 
 def _fail(output: Output, error: ApiError) -> None:

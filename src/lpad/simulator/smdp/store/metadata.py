@@ -85,7 +85,7 @@ class ProfileMetadata:
     """The fields of StoreMetadata (SGP.22 v2.5, 5.5.3).
 
     Attributes:
-        iccid: 18 to 20 digits.
+        iccid: 1 to 20 digits, also hexadecimal ones from A to E.
         service_provider: at most 32 bytes of UTF-8.
         name: at most 64 bytes of UTF-8.
         icon: at most 1024 bytes, of `icon_type`.
