@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +68,23 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
     assert recording()
 
 
-def test_a_full_disk(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The record ends, the card's work does not."""
-    record_apdus(Path("/dev/full"))
-    TracedCard(ScriptedCard(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
-    assert "ends here: No space left on device" in caplog.text
+    record_apdus(tmp_path / "record")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        TracedCard(ScriptedCard(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "ends here: File too large" in caplog.text
+    assert not recording()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/full")])
+def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Nothing is recorded into a FIFO or a device, and nobody waits for one."""
+    make(tmp_path / "record")
+    with pytest.raises(InvalidSettings, match="can't record APDUs in"):
+        record_apdus(tmp_path / "record")
     assert not recording()

@@ -156,3 +156,47 @@ def test_an_overdue_call_is_abandoned() -> None:
     returns.set()
     assert thread.wait(deadline=Deadline.after(30))
     assert left.is_set()
+
+
+KILLED_WITH_A_QUESTION_UNREAD = """
+import os, socket, struct, sys, threading, time
+os.environ["PCSCLITE_CSOCK_NAME"] = path = sys.argv[1]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+
+def pcscd():
+    connection, _ = listener.accept()
+    answers = {0x11: lambda body: body, 0x01: lambda body: struct.pack("<III", 0, 77, 0)}
+    while True:
+        size, command = struct.unpack("<II", connection.recv(8, socket.MSG_WAITALL))
+        if command not in answers:
+            break
+        connection.sendall(answers[command](connection.recv(size, socket.MSG_WAITALL)))
+    time.sleep(0.2)
+    os.unlink(path)
+    listener.close()
+    connection.close()
+
+threading.Thread(target=pcscd, daemon=True).start()
+from lpad.base.errors import CardUnreachable
+from lpad.card.pcsc.calls import Context
+context = Context()
+try:
+    context.connect("a reader", shared=True)
+except CardUnreachable as error:
+    print(error.retryable, error.details["pcsc"], error)
+"""
+
+
+def test_a_killed_pcscd_has_refused_nobody(tmp_path: Path) -> None:
+    """A pcscd that ends with a question unread is a broken connection, though libpcsclite says "refused"."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_WITH_A_QUESTION_UNREAD, str(tmp_path / "pcscd.comm")],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout.startswith("True 80100013 "), done.stdout
+    assert "the connection to pcscd broke" in done.stdout

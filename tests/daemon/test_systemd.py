@@ -6,12 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from lpad.daemon import systemd
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_messages_reach_the_manager(tmp_path: Path) -> None:
@@ -35,6 +38,20 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     """A daemon started by hand, or whose manager is gone, goes on."""
     assert not systemd.notify("READY=1", environment={})
     assert not systemd.notify("READY=1", environment={"NOTIFY_SOCKET": str(tmp_path / "gone")})
+
+
+def test_a_manager_that_does_not_read_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into its queue is given up after a moment."""
+    monkeypatch.setattr(systemd, "PATIENCE", 0.05)
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        sent = 0
+        while sent < 100_000 and systemd.notify("WATCHDOG=1", environment=environment):
+            sent += 1
+        assert 0 < sent < 100_000
 
 
 def test_the_watchdog_is_fed_in_half_its_patience() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -114,6 +115,42 @@ def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> No
     assert settings is not None
     assert settings.restart_needed == ()
     assert "restart" not in managed.status
+
+
+def test_what_is_no_file_is_refused_at_once(gateway: Gateway, managed: Managed) -> None:
+    """A FIFO in the place of the settings or of a CA's file is an error, and later reloads work."""
+    settings = gateway.write_settings()
+    whole = settings.read_text()
+    settings.unlink()
+    os.mkfifo(settings)
+    managed.hangup()
+    told = gateway.client.system().settings
+    assert told is not None
+    assert "no regular file" in (told.error or "")
+    settings.unlink()
+    folder = gateway.folder / "cas"
+    folder.mkdir()
+    os.mkfifo(folder / "ca.pem")
+    settings.write_text(whole)
+    gateway._settings = {"trust": {"folder": str(folder)}}
+    managed.reload()
+    told = gateway.client.system().settings
+    assert told is not None
+    assert "ca.pem: it is no regular file" in (told.error or "")
+    gateway._settings = {}
+    managed.reload()
+    told = gateway.client.system().settings
+    assert told is not None
+    assert told.error is None
+
+
+def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> None:
+    """Asked for both at once, it stops, and applies nothing to what is taken down."""
+    managed.process.send_signal(signal.SIGHUP)
+    managed.process.send_signal(signal.SIGTERM)
+    assert managed.process.wait(PATIENCE) == 0
+    assert "Traceback" not in gateway.log
+    assert "internal-error" not in gateway.log
 
 
 def test_the_state_folder_stays_until_a_restart(

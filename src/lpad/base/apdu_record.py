@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidSettings
 from lpad.base.log_fields import current_fields
+from lpad.base.regular_file import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +105,6 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
         raise InvalidSettings(f"can't record APDUs in {path}: {error.strerror}") from error

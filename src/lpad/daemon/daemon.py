@@ -88,7 +88,7 @@ def run(file: SettingsFile) -> None:
         live.app,
         closing,
         on_listening=live.listening,
-        on_hangup=Reloading(file, prepare=live.prepare, tell=live.tell).hangup,
+        on_hangup=Reloading(file, prepare=live.prepare, tell=live.tell, closing=closing).hangup,
         heartbeat=Watchdog(engine, grace=interval or 0).feed,
         interval=interval,
     )

@@ -45,6 +45,7 @@ class Reloading:
         *,
         prepare: Callable[[SettingsFile], Prepared],
         tell: Callable[[Configuration], None],
+        closing: asyncio.Event,
     ) -> None:
         """Remember what runs.
 
@@ -52,12 +53,14 @@ class Reloading:
             file: as the daemon was started with.
             prepare: does all that may fail, in another thread; raises InvalidSettings.
             tell: is told what came of it, in the thread that answers requests.
+            closing: set when the daemon begins to stop; nothing is applied to it from then on.
         """
         self._started_with = file.settings
         self._path = file.path
         self._current = file.settings
         self._prepare = prepare
         self._tell = tell
+        self._closing = closing
         self._configuration = Configuration()
         self._asked = False
         self._task: asyncio.Task[None] | None = None
@@ -69,20 +72,21 @@ class Reloading:
             self._task = asyncio.get_running_loop().create_task(self._reload())
 
     async def _reload(self) -> None:
-        while self._asked:
+        while self._asked and not self._closing.is_set():
             self._asked = False
             systemd.notify(
                 f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
             )
             try:
                 prepared = await asyncio.to_thread(self._read)
+                if self._closing.is_set():
+                    return  # what the settings would be applied to is being taken down
+                await self._applied(prepared)
             except LpadError as error:
                 self._refused(error)
             except Exception as error:
                 log.exception("internal-error")
                 self._refused(LpadError(f"lpad itself failed on the settings ({type(error).__name__})"))
-            else:
-                await self._applied(prepared)
             self._tell(self._configuration)
             systemd.notify("READY=1")
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 FIRST_INHERITED = 3
 
+PATIENCE = 1.0
+"""Seconds for a manager that does not read what it is sent."""
+
 
 def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool:
     """Send a message such as "READY=1" to the service manager; False where there is none.
@@ -24,6 +27,7 @@ def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.settimeout(PATIENCE)
             sender.sendto(message.encode(), address)
     except OSError:
         return False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidSettings
+from lpad.base.regular_file import read_regular
 from lpad.settings.parsing.conversion import to_section
 from lpad.settings.parsing.document import LARGEST, Document
 from lpad.settings.settings import Settings
@@ -42,8 +43,7 @@ class SettingsFile:
                 and how many `mistakes` there are.
         """
         try:
-            with path.open("rb") as opened:
-                document = Document.parse(opened.read(LARGEST + 1))
+            document = Document.parse(read_regular(path, most=LARGEST + 1))
         except (OSError, ValueError) as error:
             told = error.strerror if isinstance(error, OSError) else str(error)
             raise InvalidSettings(f"can't read the settings file {path}: {told}") from error

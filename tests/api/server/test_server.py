@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,22 @@ def test_a_live_socket_is_not_taken(tmp_path: Path) -> None:
             listen(path)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
+
+
+def test_a_live_socket_whose_queue_is_full_is_not_taken(tmp_path: Path) -> None:
+    """A process that listens and accepts nobody is told of at once, and its socket stays."""
+    path = tmp_path / "lpad.sock"
+    with closing(socket.socket(socket.AF_UNIX)) as other, ExitStack() as waiting:
+        other.bind(str(path))
+        other.listen(0)
+        for _ in range(9):
+            client = waiting.enter_context(closing(socket.socket(socket.AF_UNIX)))
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                client.connect(str(path))
+        with pytest.raises(Conflict, match="another process listens"):
+            listen(path)
+        assert path.is_socket()
 
 
 def test_something_else_at_the_path_stays(tmp_path: Path) -> None:

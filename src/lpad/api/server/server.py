@@ -157,12 +157,15 @@ def _clear(path: Path) -> None:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise OSError(errno.EEXIST, "a file that is no socket stands there")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        probe.setblocking(False)  # who listens there may be stuck, and its queue full
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
             return
+        except BlockingIOError:
+            pass  # a full queue is somebody's
     raise Conflict(f"another process listens on {path}; stop it, or name another 'socket' in the settings")
 
 

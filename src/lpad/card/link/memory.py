@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.modem.powered_down import PoweredDown
 from lpad.card.quirks.modem_identity import UNKNOWN_MODEM, ModemIdentity
 from lpad.card.quirks.quirks import LinkKind  # noqa: TC001 - msgspec reads the annotations
@@ -58,7 +59,7 @@ class LinkMemory:
             return self._known.get(key)
         path = self._path(key)
         try:
-            remembered = msgspec.json.decode(path.read_bytes(), type=Remembered)
+            remembered = msgspec.json.decode(read_regular(path), type=Remembered)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
@@ -78,7 +79,7 @@ class LinkMemory:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = path.with_suffix(".new")
-            with fresh.open("wb") as file:
+            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
                 file.write(msgspec.json.format(msgspec.json.encode(remembered), indent=1))
                 file.flush()
                 os.fsync(file.fileno())
@@ -134,7 +135,7 @@ class OpenChannel:
         if self._path is None:
             return None
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Leftover)
+            return msgspec.json.decode(read_regular(self._path), type=Leftover)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
@@ -149,7 +150,7 @@ class OpenChannel:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             spare = self._path.with_suffix(".opening")
-            with spare.open("r+b" if spare.exists() else "wb") as file:
+            with os.fdopen(open_regular(spare, os.O_WRONLY | os.O_CREAT), "wb") as file:
                 file.write(msgspec.json.encode(Leftover(link, handle)))
                 file.truncate()
             spare.replace(self._path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import CardMalformed
+from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.at_dialogue import AtCommand
 
@@ -51,7 +52,7 @@ class PoweredDown:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = self._path.with_suffix(".going-down")
-            with fresh.open("wb") as file:
+            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
                 file.write(msgspec.json.encode(self._up))
                 file.flush()
                 os.fsync(file.fileno())
@@ -71,7 +72,7 @@ class PoweredDown:
     def _read(self) -> tuple[str, ...]:
         assert self._path is not None
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=tuple[str, ...])
+            return msgspec.json.decode(read_regular(self._path), type=tuple[str, ...])
         except FileNotFoundError:
             return ()
         except (OSError, msgspec.MsgspecError) as error:

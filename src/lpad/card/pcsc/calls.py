@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.errors import CardUnreachable
 from lpad.card.pcsc.failure import (
     CANCELLED,
+    CONNECTION_BROKEN,
     NO_READERS,
     NO_SMARTCARD,
     NOT_TRANSACTED,
+    REFUSED,
     SUCCESS,
     TIMEOUT,
     UNKNOWN_READER,
@@ -57,7 +59,23 @@ class Context:
         """
         self._scard = _scard()
         code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
+        if code & _UNSIGNED == REFUSED:  # or pcscd ended just now: then it can't say so a second time
+            code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
         _check(code, "connecting to pcscd")
+
+    def check(self, code: int, attempted: str) -> None:
+        """Raise the error of a code, unless it says that the call succeeded.
+
+        libpcsclite takes each failure to read from its socket for a refusal, also when pcscd was killed with
+        a question unread (ECONNRESET; 1.9.9, MessageReceive). A pcscd that refuses one thing answers others.
+        """
+        if code & _UNSIGNED == REFUSED and not self._is_answered():
+            code = CONNECTION_BROKEN
+        _check(code, attempted)
+
+    def _is_answered(self) -> bool:
+        code, _ = self._scard.SCardListReaders(self._context, [])
+        return code & _UNSIGNED in (SUCCESS, NO_READERS)
 
     def readers(self) -> tuple[str, ...]:
         """Return the readers' names, in pcscd's order.
@@ -68,7 +86,7 @@ class Context:
         code, names = self._scard.SCardListReaders(self._context, [])
         if code & _UNSIGNED == NO_READERS:
             return ()
-        _check(code, "listing the readers")
+        self.check(code, "listing the readers")
         return tuple(names)
 
     def connect(self, reader: str, *, shared: bool) -> Connection:
@@ -88,8 +106,8 @@ class Context:
         code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
         if code & _UNSIGNED == NO_SMARTCARD and self._has_card_after_all(reader):
             code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
-        _check(code, f"connecting to the card in '{reader}'")
-        return Connection(scard, handle, protocol, reader=reader, mode=mode)
+        self.check(code, f"connecting to the card in '{reader}'")
+        return Connection(self, scard, handle, protocol, reader=reader, mode=mode)
 
     def _has_card_after_all(self, reader: str) -> bool:
         """Have pcscd look into a reader that it takes for empty.
@@ -119,7 +137,7 @@ class Context:
         code, found = self._scard.SCardGetStatusChange(self._context, 0, [(name, 0) for name in readers])
         if code & _UNSIGNED == TIMEOUT:
             return dict.fromkeys(readers, 0)
-        _check(code, "looking at the readers")
+        self.check(code, "looking at the readers")
         return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
 
     def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
@@ -136,7 +154,7 @@ class Context:
         asked = [(_ARRIVALS, 0), *states.items()]
         code, _ = self._scard.SCardGetStatusChange(self._context, milliseconds, asked)
         if code & _UNSIGNED not in (TIMEOUT, CANCELLED, UNKNOWN_READER):
-            _check(code, "waiting for a reader or card")
+            self.check(code, "waiting for a reader or card")
 
     def cancel(self) -> None:
         """Have `wait` return, called from another thread."""
@@ -150,8 +168,11 @@ class Context:
 class Connection:
     """A card that has power."""
 
-    def __init__(self, scard: Any, handle: int, protocol: int, *, reader: str, mode: int) -> None:
+    def __init__(
+        self, context: Context, scard: Any, handle: int, protocol: int, *, reader: str, mode: int
+    ) -> None:
         """Wrap a handle."""
+        self._context = context
         self._scard = scard
         self._handle = handle
         self._protocol = protocol
@@ -166,12 +187,12 @@ class Connection:
     def check(self) -> None:
         """Raise the error that the next call would meet: card pulled, reset by others, pcscd gone."""
         code, *_ = self._scard.SCardStatus(self._handle)
-        _check(code, f"looking after the card in '{self.reader}'")
+        self._context.check(code, f"looking after the card in '{self.reader}'")
 
     def atr(self) -> bytes:
         """Return the card's answer to reset."""
         code, _, _, _, answer = self._scard.SCardStatus(self._handle)
-        _check(code, f"asking for the answer to reset of the card in '{self.reader}'")
+        self._context.check(code, f"asking for the answer to reset of the card in '{self.reader}'")
         return bytes(answer)
 
     def transmit(self, apdu: bytes) -> bytes:
@@ -179,19 +200,21 @@ class Connection:
         pci = self._scard.SCARD_PCI_T1 if self.block_oriented else self._scard.SCARD_PCI_T0
         code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
         attempted = f"sending an APDU to the card in '{self.reader}'"
-        _check(code, attempted)
+        self._context.check(code, attempted)
         if not answer:  # what a driver may say when the card is pulled (vsmartcard-vpcd 3.3)
             raise failure(NOT_TRANSACTED, attempted)
         return bytes(answer)
 
     def begin(self) -> None:
         """Wait for this program's turn."""
-        _check(self._scard.SCardBeginTransaction(self._handle), f"waiting for a turn with '{self.reader}'")
+        self._context.check(
+            self._scard.SCardBeginTransaction(self._handle), f"waiting for a turn with '{self.reader}'"
+        )
 
     def end(self) -> None:
         """End this program's turn."""
         code = self._scard.SCardEndTransaction(self._handle, self._scard.SCARD_LEAVE_CARD)
-        _check(code, f"giving '{self.reader}' to others")
+        self._context.check(code, f"giving '{self.reader}' to others")
 
     def reset(self) -> None:
         """Take the card's power away and give it back."""
@@ -210,7 +233,7 @@ class Connection:
         scard = self._scard
         either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         code, protocol = scard.SCardReconnect(self._handle, self._mode, either, how)
-        _check(code, attempted)
+        self._context.check(code, attempted)
         self._protocol = protocol
 
 

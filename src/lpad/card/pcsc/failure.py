@@ -17,10 +17,12 @@ TIMEOUT = 0x8010000A
 SHARING_VIOLATION = 0x8010000B
 NO_SMARTCARD = 0x8010000C
 CANCELLED = 0x80100002
+CONNECTION_BROKEN = 0x80100013
 NOT_TRANSACTED = 0x80100016
 NO_READERS = 0x8010002E
 RESET_CARD = 0x80100068
 REMOVED_CARD = 0x80100069
+REFUSED = 0x8010006A
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ _FAILURES = {
         "reader and card have no protocol in common", "use another reader", CardUnreachable, retryable=False
     ),
     0x80100010: _Failure("the reader is not ready", "try again"),
-    0x80100013: _Failure("the connection to pcscd broke", "see whether pcscd runs, and why it was stopped"),
+    CONNECTION_BROKEN: _Failure(
+        "the connection to pcscd broke", "see whether pcscd runs, and why it was stopped"
+    ),
     0x80100014: _Failure("pcscd met an unknown error", "take the card out and put it in again"),
     0x80100015: _MUTE,
     NOT_TRANSACTED: _Failure(
@@ -86,7 +90,7 @@ _FAILURES = {
     0x80100067: _Failure("the card has no power", "take it out and put it in again"),
     RESET_CARD: _Failure("another program has reset the card", "try again, or stop that program", CardBusy),
     REMOVED_CARD: _Failure("the card was taken out", "put it in again"),
-    0x8010006A: _Failure(
+    REFUSED: _Failure(
         "pcscd refuses this user",
         "allow the user that lpad runs as 'org.debian.pcsc-lite.access_pcsc' and 'access_card' with a"
         " polkit rule",

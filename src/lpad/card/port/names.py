@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from lpad.base.errors import CardError
+from lpad.base.regular_file import REWRITE, open_regular, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +135,7 @@ class PortNames:
             self._memory = _Known()
             if self._file is not None:
                 try:
-                    self._memory = msgspec.json.decode(self._file.read_bytes(), type=_Known)
+                    self._memory = msgspec.json.decode(read_regular(self._file), type=_Known)
                 except FileNotFoundError:
                     pass
                 except (OSError, msgspec.MsgspecError) as error:
@@ -149,7 +151,8 @@ class PortNames:
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = self._file.with_suffix(".new-port")
-            fresh.write_bytes(msgspec.json.encode(known))
+            with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
+                file.write(msgspec.json.encode(known))
             fresh.replace(self._file)
         except OSError as error:
             _log.warning("%s can't be written: %s", self._file, error)

@@ -10,6 +10,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lpad.base.regular_file import open_regular
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -31,7 +33,7 @@ class Reserve:
         """Keep the space, where that is not done yet; return whether it is kept."""
         try:
             # Noise: some file systems take zeros without taking room for them.
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            handle = open_regular(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             with os.fdopen(handle, "ab") as file:
                 missing = SIZE - file.tell()
                 if missing > 0:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lpad.base.errors import InvalidSettings, InvalidValue, ServerUnreachable
+from lpad.base.regular_file import read_regular
 from lpad.base.server_address import ServerAddress
 from lpad.remote.https.hosts import Hosts
 
@@ -103,10 +104,9 @@ def read_credentials(path: Path) -> tuple[str, str]:
         InvalidSettings: it can't be read, is readable for everybody, or holds something else.
     """
     try:
-        with path.open("rb") as file:
-            if path.stat().st_mode & 0o007:
-                raise InvalidSettings(f"{path} holds a proxy's password; take it from others with chmod o=")
-            content = file.read(_LARGEST_FILE)
+        if path.stat().st_mode & 0o007:
+            raise InvalidSettings(f"{path} holds a proxy's password; take it from others with chmod o=")
+        content = read_regular(path, most=_LARGEST_FILE)
     except OSError as error:
         raise InvalidSettings(
             f"can't read the proxy's user and password in {path}: {error.strerror}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidSettings, MalformedError
+from lpad.base.regular_file import read_regular
 from lpad.codec.x509.revocation_list import RevocationList
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def trust_files(path: Path) -> list[Path]:
         if not path.is_dir():
             return [path]
         named = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-        return [file for file in named if not _KEY_ALONE.fullmatch(file.read_bytes().strip())]
+        return [file for file in named if not _KEY_ALONE.fullmatch(read_regular(file, most=_LARGEST).strip())]
     except OSError as error:
-        raise InvalidSettings(f"can't list the CA certificates in {path}: {error.strerror}") from error
+        which = error.filename or path
+        raise InvalidSettings(f"can't read the CA certificates in {which}: {error.strerror}") from error
 
 
 def read_trust_file(path: Path) -> TrustFile:
@@ -59,8 +61,7 @@ def read_trust_file(path: Path) -> TrustFile:
         InvalidSettings: it can't be read, or holds no certificate and no list.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST)
+        content = read_regular(path, most=_LARGEST)
     except OSError as error:
         raise InvalidSettings(f"can't read the CA certificates in {path}: {error.strerror}") from error
     try:

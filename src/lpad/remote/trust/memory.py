@@ -14,6 +14,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from lpad.base.regular_file import read_regular
 from lpad.remote.trust.card_anchor import Anchor
 
 if TYPE_CHECKING:
@@ -127,8 +128,7 @@ class TrustMemory:
 
     def _read(self, path: Path) -> None:
         try:
-            with path.open("rb") as file:
-                content = json.loads(file.read(_LARGEST))
+            content = json.loads(read_regular(path, most=_LARGEST))
             if content["format"] != _FORMAT:
                 content = {"anchors": [], "cards": {}, "brainpool": []}
             anchors = {

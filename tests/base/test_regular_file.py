@@ -1,0 +1,41 @@
+"""Regular files, opened without waiting for what stands in their place."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lpad.base.regular_file import open_regular, read_regular
+
+
+def test_a_regular_file_is_read(tmp_path: Path) -> None:
+    """All of it, or as much as is asked for, also through a symbolic link."""
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    (tmp_path / "link").symlink_to(file)
+    assert read_regular(file) == b"content"
+    assert read_regular(tmp_path / "link", most=3) == b"con"
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_CREAT])
+def test_a_fifo_is_refused_at_once(tmp_path: Path, flags: int) -> None:
+    """Nobody has its other end open, and nobody waits until somebody does."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(OSError, match=r"no regular file|No such device"):
+        open_regular(fifo, flags)
+
+
+def test_other_things_are_refused(tmp_path: Path) -> None:
+    """Devices, folders and sockets are no files, and no descriptor is left of them."""
+    with closing(socket.socket(socket.AF_UNIX)) as bound:
+        bound.bind(str(tmp_path / "socket"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for path in ("/dev/zero", str(tmp_path), str(tmp_path / "socket")):
+        with pytest.raises(OSError, match=r"no regular file|No such device|Is a directory"):
+            read_regular(Path(path))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
