@@ -1,0 +1,82 @@
+"""script/release refuses what is not ready, before it builds or tags anything."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository that holds what the script looks at, ready for the release of 1.2.3."""
+    (tmp_path / "src/lpad").mkdir(parents=True)
+    (tmp_path / "script").mkdir()
+    shutil.copy(ROOT / "script/release", tmp_path / "script/release")
+    (tmp_path / "src/lpad/__init__.py").write_text('__version__ = "1.2.3"\n', encoding="utf-8")
+    (tmp_path / "CHANGELOG.md").write_text("## 1.2.3 (2026-11-29)\n", encoding="utf-8")
+    git(tmp_path, "init", "-q")
+    commit(tmp_path)
+    return tmp_path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments], cwd=folder, check=True
+    )
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "a step")
+
+
+def refused(folder: Path) -> str:
+    """Run the script; it must end with 1, and have neither built nor tagged anything."""
+    done = subprocess.run(
+        ["script/release", "--checked"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    tags = subprocess.run(["git", "tag"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert (done.returncode, (folder / "dist").exists()) == (1, False)
+    assert tags.split() in ([], ["v1.2.3"])
+    return done.stderr
+
+
+def test_a_development_version_is_refused(checkout: Path) -> None:
+    """A development version is no release; the sentence names the file to edit."""
+    (checkout / "src/lpad/__init__.py").write_text('__version__ = "1.3.0.dev0"\n', encoding="utf-8")
+    commit(checkout)
+    assert "version 1.3.0.dev0 is a development version" in refused(checkout)
+
+
+@pytest.mark.parametrize("changelog", ["## Unreleased\n", "## 1.2.3\n", "## 1.2.30 (2026-11-29)\n"])
+def test_a_version_without_a_section_is_refused(checkout: Path, changelog: str) -> None:
+    """The changelog needs a section with the version and its date."""
+    (checkout / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
+    commit(checkout)
+    assert 'no section "## 1.2.3 (YYYY-MM-DD)"' in refused(checkout)
+
+
+def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
+    """What is built must be what is committed."""
+    (checkout / "new").touch()
+    assert "not committed" in refused(checkout)
+
+
+def test_a_version_is_released_once(checkout: Path) -> None:
+    """An existing tag is not moved."""
+    git(checkout, "tag", "v1.2.3")
+    assert "the tag v1.2.3 exists already" in refused(checkout)
+
+
+def test_an_unknown_option_is_refused(checkout: Path) -> None:
+    """A misspelt option does nothing but print the usage."""
+    done = subprocess.run(
+        ["script/release", "--dry"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "script/release [--checked] [--dry-run]" in done.stderr
