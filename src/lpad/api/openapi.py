@@ -9,9 +9,10 @@ import msgspec
 
 import lpad
 from lpad.api.request.bodies import NoBody
-from lpad.api.request.call import LONGEST_KEY, LONGEST_WAIT
+from lpad.api.request.call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
 from lpad.api.request.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
 from lpad.api.request.roles import ROLE_FOR
+from lpad.base.outside_number import LARGEST
 from lpad.engine.change.change import Change
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lpad.api.route import Route
 
-_NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": MOST_CHANGES}
 _QUERY: dict[str, tuple[dict[str, Any], str]] = {
     "wait": (
         {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
@@ -40,7 +41,10 @@ _PATH: dict[str, tuple[dict[str, Any], str]] = {
         "as the card says it, with or without padding",
     ),
     "id": (_NUMBER, "the change's number"),
-    "seq": ({**_NUMBER, "maximum": 10**10 - 1}, "the notification's number on its card"),
+    "seq": (
+        {"type": "integer", "minimum": -LARGEST - 1, "maximum": LARGEST},
+        "the notification's number on its card",
+    ),
 }
 _TEXT = {"type": "string"}
 _LOCATION = {"description": "the change's path", "schema": {"type": "string", "pattern": "^/v1/changes/"}}

@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from typing import Self
 
 from lpad.base.errors import InvalidValue
+from lpad.base.outside_number import matched_number, whole_number
 
 LONGEST = 255
 """Characters."""
@@ -88,8 +89,9 @@ class Condition:
             )
         parts: dict[str, str | None] = match.groupdict()
         kind = ConditionKind(match["kind"])
-        port = int(parts.get("port") or _PORTS.get(kind, 0))
-        if "port" in parts and not 0 < port < 65536:
+        told = parts.get("port")
+        port = whole_number(told, least=1, most=65535) if told else _PORTS.get(kind, 0)
+        if port is None:
             raise InvalidValue(f"'{text}': a port is a number from 1 to 65535")
         host = parts.get("six") or parts.get("host") or ""
         if parts.get("six") or (kind is ConditionKind.DNS and host):
@@ -101,7 +103,7 @@ class Condition:
             host=host,
             port=port,
             path=parts.get("path") or "/",
-            status=int(status) if status else None,
+            status=matched_number(status) if status else None,
             name=(parts.get("name") or "").rstrip("."),
             interface=parts.get("interface"),
         )

@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass
 
 from lpad.base.errors import InvalidValue
+from lpad.base.outside_number import whole_number
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 HTTPS_PORT = 443
+LONGEST = 255
+"""Characters: a name has 253 at most. What is longer is not looked at any closer, whoever sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,17 @@ class ServerAddress:
         """
         compact = re.sub(r"\s", "", text).lower()
         host, colon, port_text = compact.partition(":")
+        if len(compact) > LONGEST + len(":65535"):
+            raise InvalidValue(f"a server address has at most {LONGEST} characters, this has {len(compact)}")
         if "/" in compact:
             raise InvalidValue("a server address is a name or name:port, without scheme and path")
         host = host.encode("idna").decode() if _is_international(host) else host
         if not _NAME.fullmatch(host) or len(host) > 253:
             raise InvalidValue("a server address is a name such as smdp.example.com, or name:port")
-        if colon and not (port_text.isascii() and port_text.isdecimal() and 0 < int(port_text) < 65536):
+        port = whole_number(port_text, least=1, most=65535) if colon else HTTPS_PORT
+        if port is None:
             raise InvalidValue("a server address has a port between 1 and 65535 after its colon")
-        return cls(host.rstrip("."), int(port_text) if colon else HTTPS_PORT)
+        return cls(host.rstrip("."), port)
 
     def names(self, other: str) -> bool:
         """Whether `other`, as a server wrote it, is this address: any case, with or without the port."""

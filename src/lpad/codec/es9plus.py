@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import TransactionId
+from lpad.base.outside_number import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,7 +219,7 @@ def _text_or_empty(value: object) -> str:
 
 def _is_json(body: bytes) -> bool:
     try:
-        json.loads(body)
+        json.loads(body, parse_int=json_number)
     except (ValueError, RecursionError):
         return False
     return True
@@ -226,7 +227,7 @@ def _is_json(body: bytes) -> bool:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body)
+        value = json.loads(body, parse_int=json_number)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"the answer is no JSON ({len(body)} bytes)") from error
     if not isinstance(value, dict):

@@ -6,10 +6,14 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from lpad.base.outside_number import whole_number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FIRST_INHERITED = 3
+_MOST_INHERITED = 64
+_LONGEST_PATIENCE = 366 * 24 * 3600 * 1_000_000
 
 PATIENCE = 1.0
 """Seconds for a manager that does not read what it is sent."""
@@ -36,20 +40,20 @@ def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool
 
 def watchdog_interval(*, environment: Mapping[str, str] = os.environ) -> float | None:
     """Return the seconds between two WATCHDOG=1 messages, half of the manager's patience, or None."""
-    microseconds = environment.get("WATCHDOG_USEC", "")
+    microseconds = whole_number(environment.get("WATCHDOG_USEC", ""), least=1, most=_LONGEST_PATIENCE)
     meant_for = environment.get("WATCHDOG_PID", str(os.getpid()))
-    if not microseconds.isdecimal() or int(microseconds) == 0 or meant_for != str(os.getpid()):
+    if microseconds is None or meant_for != str(os.getpid()):
         return None
-    return int(microseconds) / 2_000_000
+    return microseconds / 2_000_000
 
 
 def inherited_sockets(*, environment: Mapping[str, str] = os.environ) -> list[socket.socket]:
     """Return the listening sockets that the manager opened for this process (sd_listen_fds(3))."""
-    count = environment.get("LISTEN_FDS", "")
-    if not count.isdecimal() or environment.get("LISTEN_PID") != str(os.getpid()):
+    count = whole_number(environment.get("LISTEN_FDS", ""), most=_MOST_INHERITED)
+    if count is None or environment.get("LISTEN_PID") != str(os.getpid()):
         return []
     sockets = []
-    for number in range(FIRST_INHERITED, FIRST_INHERITED + int(count)):
+    for number in range(FIRST_INHERITED, FIRST_INHERITED + count):
         os.set_inheritable(number, False)
         sockets.append(socket.socket(fileno=number))
     return sockets

@@ -80,7 +80,7 @@ def refused(function: str, code: ResultCode) -> CardRefused:
         f"{function} refused ({code.reason}, {code:d}): {_sentence(function, code)}",
         retryable=code.reason in _RETRYABLE,
         function=function,
-        code=int(code),
+        code=code.value,
         reason=code.reason,
     )
 
@@ -100,7 +100,7 @@ def installation_refused(result: ProfileInstallationResult) -> CardRefused:
         f"{function} refused{at} ({code.reason}, {code:d}){said}: {_sentence(function, code)}",
         retryable=code.reason in _RETRYABLE,
         function=function,
-        code=int(code),
+        code=code.value,
         reason=code.reason,
         **where,
     )

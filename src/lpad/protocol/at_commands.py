@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
+from lpad.base.outside_number import whole_number
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ _ANYTHING_BUT_UNSOLICITED = r"(?!RING$|RDY$|[+^*%$#_].*:).+"
 def csim(apdu: bytes) -> AtCommand:
     """Return the command that carries an APDU (TS 27.007, 8.17); the length counts hex characters."""
     digits = apdu.hex().upper()
-    return AtCommand(f'AT+CSIM={len(digits)},"{digits}"', prefix="+CSIM", bare=r'\d+\s*,\s*"?[0-9A-Fa-f]+"?')
+    return AtCommand(
+        f'AT+CSIM={len(digits)},"{digits}"', prefix="+CSIM", bare=r'[0-9]+\s*,\s*"?[0-9A-Fa-f]+"?'
+    )
 
 
 def cgsn() -> AtCommand:
     """Return the command that asks for the IMEI (TS 27.007, 5.4); most modems answer without a prefix."""
-    return AtCommand("AT+CGSN", prefix="+CGSN", bare=r'"?\d{14,16}"?')
+    return AtCommand("AT+CGSN", prefix="+CGSN", bare=r'"?[0-9]{14,16}"?')
 
 
 def ccho(aid: bytes) -> AtCommand:
@@ -56,7 +59,7 @@ def cgla(handle: str, apdu: bytes) -> AtCommand:
     """Return the command that carries an APDU on a channel (TS 27.007, 8.43)."""
     digits = apdu.hex().upper()
     return AtCommand(
-        f'AT+CGLA={handle},{len(digits)},"{digits}"', prefix="+CGLA", bare=r'\d+\s*,\s*"?[0-9A-Fa-f]+"?'
+        f'AT+CGLA={handle},{len(digits)},"{digits}"', prefix="+CGLA", bare=r'[0-9]+\s*,\s*"?[0-9A-Fa-f]+"?'
     )
 
 
@@ -67,14 +70,15 @@ def response_apdu(answer: AtAnswer) -> bytes:
         MalformedError: no such line, or its length contradicts its hex.
     """
     line = answer.lines[-1] if answer.lines else ""
-    match = re.fullmatch(r'(\d+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)
+    match = re.fullmatch(r'([0-9]+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)
     if match is None:
         raise MalformedError("the modem's answer is not a length and hexadecimal digits")
-    length, digits = int(match[1]), match[2]
+    length, digits = whole_number(match[1]), match[2]
     if length != len(digits) or len(digits) % 2:
+        announced = "an impossible number of" if length is None else length
         raise MalformedError(
-            f"the modem announces {length} hexadecimal digits and sends {len(digits)}: characters were lost"
-            " on the port, or another program reads it too"
+            f"the modem announces {announced} hexadecimal digits and sends {len(digits)}: characters were"
+            " lost on the port, or another program reads it too"
         )
     return bytes.fromhex(digits)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
+from lpad.base.outside_number import matched_number
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ _STATUS = {
 
 # <n>,<stat> is an answer's; what is said of its own accord begins with <stat>. There the field behind is
 # the area: four hexadecimal digits or more, mostly in quotes.
-_TOLD = re.compile(r"(?P<level>\d),\s*(?P<status>\d{1,2})(?:,.*)?")
-_ANNOUNCED = re.compile(r"(?P<status>\d{1,2})(?:,.*)?")
+_TOLD = re.compile(r"(?P<level>[0-9]),\s*(?P<status>[0-9]{1,2})(?:,.*)?")
+_ANNOUNCED = re.compile(r"(?P<status>[0-9]{1,2})(?:,.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def registration_told(network: str, answer: AtAnswer) -> Registration:
     for line in reversed(answer.lines):
         match = _TOLD.fullmatch(line)
         if match is not None:
-            return Registration(network, int(match["status"]), int(match["level"]))
+            return Registration(network, matched_number(match["status"]), matched_number(match["level"]))
     raise MalformedError(f"the modem's answer to AT{network}? holds no status")
 
 
@@ -87,4 +88,4 @@ def registration_announced(line: str) -> Registration | None:
     match = _ANNOUNCED.fullmatch(rest.strip())
     if network.upper() not in NETWORKS or match is None:
         return None
-    return Registration(network.upper(), int(match["status"]))
+    return Registration(network.upper(), matched_number(match["status"]))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.condition import ConditionKind
 from lpad.base.errors import ServerMalformed, ServerUnreachable
+from lpad.base.outside_number import matched_number
 from lpad.remote.https.addresses import look_up
 
 if TYPE_CHECKING:
@@ -94,10 +95,10 @@ def _asked(stream: socket.socket, condition: Condition, deadline: Deadline) -> s
             line += received
     except OSError as error:
         raise _failed(condition, error) from error
-    match = re.match(rb"HTTP/1\.[01] (\d{3})\b", line)
+    match = re.match(rb"HTTP/1\.[01] ([0-9]{3})\b", line)
     if match is None:
         raise ServerMalformed(f"{condition.host}: what it answers is not HTTP")
-    status = int(match[1])
+    status = matched_number(match[1])
     if status != condition.status and not (condition.status is None and 200 <= status < 300):
         raise ServerMalformed(f"{condition.host}: HTTP status {status}")
     return f"HTTP status {status}"

@@ -15,6 +15,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from lpad.base.errors import CardUnreachable, InternalError, InvalidValue
+from lpad.base.outside_number import whole_number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -202,9 +203,10 @@ def split_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon:
         return text, FIRST_PORT
-    if not host or not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+    number = whole_number(port, least=1, most=65535)
+    if not host or number is None:
         raise InvalidValue(f"'{text}' is no HOST:PORT, such as localhost:{FIRST_PORT}")
-    return host, int(port)
+    return host, number
 
 
 def _send(line: socket.socket, message: bytes) -> None:

@@ -25,6 +25,7 @@ from lpad.api.request.roles import ROLE_FOR
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import CardUnreachable, InvalidValue, NotFound
 from lpad.base.identifiers import Iccid
+from lpad.base.outside_number import LARGEST, whole_number
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
 from lpad.engine.snapshot.known_risks import known_risks
@@ -242,10 +243,9 @@ async def _submit(
 
 
 async def _seq(call: Call) -> int:
-    text = call.path["seq"]
-    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-        raise InvalidValue("a notification's number is a whole number from 0")
-    seq = int(text)
+    seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may number as oddly as it likes
+    if seq is None:
+        raise InvalidValue("a notification is named by its number; 'lpactl notifications' lists them")
     # One that isn't there is refused at once, and not by a change that fails.
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
     if not any(each.seq == seq for each in stored):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import StreamingResponse
 
-from lpad.api.request.call import either, wake
+from lpad.api.request.call import MOST_CHANGES, either, wake
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
+from lpad.base.outside_number import whole_number
 from lpad.engine.change.event_hub import Event
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ HEARTBEAT = 120.0
 
 async def stream_events(call: Call) -> Response:
     """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter."""
-    wanted = call.query.get("change")
-    if wanted is not None and not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 19):
+    named = call.query.get("change")
+    wanted = None if named is None else whole_number(named, most=MOST_CHANGES)
+    if named is not None and wanted is None:
         raise InvalidValue("'change' is the number of a change")
     euicc = call.query.get("euicc")
     after = call.headers.get("last-event-id") or call.query.get("after")
     return StreamingResponse(
-        _stream(call, int(wanted) if wanted else None, euicc, after),
+        _stream(call, wanted, euicc, after),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store"},
     )

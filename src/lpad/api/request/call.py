@@ -12,6 +12,7 @@ import msgspec
 from starlette.responses import Response
 
 from lpad.base.errors import InvalidValue
+from lpad.base.outside_number import decimal_number, whole_number
 from lpad.engine.change.idempotency import IdempotencyKey
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT = 3600.0
 LONGEST_KEY = 255
+MOST_CHANGES = 10**18 - 1
+"""The largest number that a change may be named by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +86,10 @@ class Call:
         Raises:
             InvalidValue: it is none.
         """
-        text = self.path["id"]
-        if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        number = whole_number(self.path["id"], most=MOST_CHANGES)
+        if number is None:
             raise InvalidValue("a change is named by a number; GET /v1/changes lists them")
-        return int(text)
+        return number
 
     @property
     def wait(self) -> float:
@@ -95,12 +98,8 @@ class Call:
         Raises:
             InvalidValue: no number of seconds up to an hour.
         """
-        text = self.query.get("wait", "0")
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = -1
-        if not 0 <= seconds <= LONGEST_WAIT:
+        seconds = decimal_number(self.query.get("wait", "0"), most=LONGEST_WAIT)
+        if seconds is None:
             raise InvalidValue(f"'wait' is a number of seconds from 0 to {LONGEST_WAIT:.0f}")
         return seconds
 

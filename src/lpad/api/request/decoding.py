@@ -23,7 +23,7 @@ _NAMES = {
 }
 # The grammar of msgspec's sentences; one that fits none of these is passed on as it is.
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")
-_LENGTH = re.compile(r" of length (?P<bound><=|>=) (?P<number>\d+)")
+_LENGTH = re.compile(r" of length (?P<bound><=|>=) (?P<number>[0-9]+)")
 _LIMIT = re.compile(r" (?P<bound><=|>=) (?P<number>[-0-9.e+]+)")
 _CHOICE = re.compile(r" matching regex '\^\((?P<choice>[^()]+)\)\$'")
 _FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>[^`]*)`")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardStatus, InternalError, blamed_on
 from lpad.base.identifiers import ISD_R
+from lpad.base.outside_number import whole_number
 from lpad.card.at.working_time import WorkingTime
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
@@ -137,8 +138,9 @@ class AtCglaLink:
     def _number(self, handle: str) -> int | None:
         if not self._channel_in_class:
             return None
-        if handle.isdecimal() and 1 <= int(handle) < MOST_CHANNELS:
-            return int(handle)
+        number = whole_number(handle, least=1, most=MOST_CHANNELS - 1)
+        if number is not None:
+            return number
         _give_back(self._modem, handle)
         raise LinkRefused(
             f"AT+CCHO: the modem's name for the channel, '{handle}', is no channel number from 1 to 19 that"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, InternalError
+from lpad.base.outside_number import whole_number
 from lpad.card.channel.abandoned_channels import close_leftovers
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.lost_channel import LostChannel
@@ -96,7 +97,9 @@ class RawLink:
         Raises:
             CardError: the card can't be reached, or the modem passes nothing to logical channels.
         """
-        which = () if handle is None else ([int(handle)],)
+        # A name that is no number was another link's, or the note on disk was damaged.
+        number = None if handle is None else whole_number(handle, most=MOST_CHANNELS - 1)
+        which = () if number is None else ([number],)
         closed = close_leftovers(self._card, *which, deadline=deadline)
         self.channels_closed += closed
         return closed

@@ -150,7 +150,7 @@ class Context:
         Raises:
             CardUnreachable: pcscd is gone.
         """
-        milliseconds = min(int(deadline.remaining() * 1000), _LONGEST_WAIT)
+        milliseconds = int(min(deadline.remaining() * 1000, _LONGEST_WAIT))
         asked = [(_ARRIVALS, 0), *states.items()]
         code, _ = self._scard.SCardGetStatusChange(self._context, milliseconds, asked)
         if code & _UNSIGNED not in (TIMEOUT, CANCELLED, UNKNOWN_READER):

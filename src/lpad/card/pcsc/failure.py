@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
+from lpad.base.outside_number import hexadecimal_number
 from lpad.card.pcsc.programs import programs_using_pcsc
 from lpad.card.port.link_refused import LinkRefused
 
@@ -125,4 +126,4 @@ def failure(code: int, attempted: str) -> CardError:
 def is_lost(error: CardError) -> bool:
     """Return whether a connection is of no use after an error of `failure`."""
     code = error.details.get("pcsc")
-    return isinstance(code, str) and int(code, 16) not in _HARMLESS
+    return isinstance(code, str) and hexadecimal_number(code) not in _HARMLESS

@@ -21,7 +21,8 @@ def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
         proc: where the kernel shows its processes.
     """
     found = []
-    for process in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
+    # By length first: in the order of their numbers, without a look at numbers that are none.
+    for process in sorted(proc.glob("[0-9]*"), key=lambda each: (len(each.name), each.name)):
         if process.name == str(os.getpid()):
             continue
         with suppress(OSError, UnicodeDecodeError):  # gone meanwhile

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardUnreachable
+from lpad.base.outside_number import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +28,15 @@ def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
     Raises:
         CardUnreachable: none of them is meant, or several are.
     """
-    if isinstance(wanted, int) or (wanted.isascii() and wanted.isdecimal()):
-        position = int(wanted)
+    position = whole_number(str(wanted))
+    if position is not None:
         if position < len(there):
             return there[position]
         raise CardUnreachable(
             f"looking for reader {position}: {_listed(there)}; the first one is 0: plug the reader in, or"
             " change the setting"
         )
+    wanted = str(wanted)
     if wanted in there:
         return wanted
     pattern = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in wanted)
@@ -48,8 +50,8 @@ def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
             retryable=False,
         )
     raise CardUnreachable(
-        f"looking for the reader '{wanted}': {_listed(there)}; plug it in, or change the setting, in which *"
-        " stands for any characters"
+        f"looking for the reader '{wanted[:120]}': {_listed(there)}; plug it in, or change the setting, in"
+        " which * stands for any characters"
     )
 
 

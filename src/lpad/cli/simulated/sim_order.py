@@ -12,6 +12,7 @@ import click
 
 from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid, Iccid
+from lpad.base.outside_number import matched_number
 from lpad.cli.simulated.common import FOLDER
 from lpad.cli.simulated.orders import add_order
 from lpad.cli.terminal.output import Output
@@ -34,8 +35,8 @@ class _Moment(click.ParamType[datetime]):
     name = "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if match := re.fullmatch(r"(\d{1,6})([smhd])", value):
-            return datetime.now(UTC) + timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        if match := re.fullmatch(r"([0-9]{1,6})([smhd])", value):
+            return datetime.now(UTC) + timedelta(seconds=matched_number(match[1]) * _UNITS[match[2]])
         try:
             return datetime.fromisoformat(value).astimezone(UTC)
         except (ValueError, OverflowError):

@@ -111,7 +111,7 @@ class CancelSessionRequest:
 
     def encode(self) -> bytes:
         """Return the request."""
-        value = {"transactionId": bytes(self.transaction_id), "reason": int(self.reason)}
+        value = {"transactionId": bytes(self.transaction_id), "reason": self.reason.value}
         return der.encode("CancelSessionRequest", value)
 
 

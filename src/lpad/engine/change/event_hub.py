@@ -9,6 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.base.outside_number import matched_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -130,7 +132,7 @@ class Hub:
 
     def _replay(self, subscription: Subscription, after: str) -> None:
         run, _, number = after.partition("-")
-        seen = int(number) if run == self._run else -1
+        seen = matched_number(number) if run == self._run else -1
         if not 0 <= seen <= self._count:
             subscription.lose(max(1, self._count - len(self._remembered)))
             seen = 0

@@ -14,9 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from lpad.base.outside_number import noted_number
+
 if TYPE_CHECKING:
     from lpad.engine.change.change import Json
 
+_LATEST = 253402300799.0
+"""The last second of the year 9999: no moment and no duration is larger."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -80,8 +84,9 @@ class TimeLimit:
 
     @classmethod
     def read(cls, noted: dict[str, Json]) -> Self:
-        """Return the limit that was noted."""
-        began = Moment(
-            wall=float(str(noted["wall"])), boot=float(str(noted["boot"])), boot_id=str(noted["boot_id"])
+        """Return the limit that was noted; one that was damaged on the disk has passed."""
+        seconds, wall, boot = (
+            noted_number(noted.get(name), default=0.0, most=_LATEST) for name in ("seconds", "wall", "boot")
         )
-        return cls(seconds=float(str(noted["seconds"])), began=began, renewed=bool(noted["renewed"]))
+        began = Moment(wall=wall, boot=boot, boot_id=str(noted.get("boot_id", "")))
+        return cls(seconds=seconds, began=began, renewed=bool(noted.get("renewed")))

@@ -165,7 +165,8 @@ def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
     run.step("deliver-notifications")
     seq = run.params.get("seq")
     if seq is not None:
-        context.outbox.make_due(eid, address=context.outbox.retry(eid, int(str(seq))).address)
+        assert isinstance(seq, int)
+        context.outbox.make_due(eid, address=context.outbox.retry(eid, seq).address)
     else:
         context.outbox.make_due(eid)
     delivery = context.outbox.deliver(eid=eid)
@@ -182,7 +183,8 @@ def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
 
 def drop_notification(run: Run, context: Context) -> dict[str, Json]:
     """Give a notification up that was not delivered, and take it off the card."""
-    seq = int(str(run.params["seq"]))
+    seq = run.params["seq"]
+    assert isinstance(seq, int)
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
     with context.card.session(deadline=deadline) as euicc:

@@ -139,7 +139,7 @@ def installation_error(raw: bytes) -> CardRefused | None:
     return CardRefused(
         f"the card did not install the profile: {result.error.reason}; this was found out after a restart",
         function="ES10b.LoadBoundProfilePackage",
-        code=int(result.error),
+        code=result.error.value,
         reason=result.error.reason,
         command=result.command.reason if result.command else "",
         retryable=result.error in (InstallationError.INSUFFICIENT_MEMORY, InstallationError.INTERRUPTION),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lpad.base.condition import Condition
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue, LpadError
+from lpad.base.outside_number import noted_number
 from lpad.engine.change.change import now
 from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
 from lpad.engine.change.time_limit import Moment, TimeLimit
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_WITHIN = 180.0
+"""Seconds of a guard whose own were damaged on the disk."""
 _MISTAKE = Reason(kind="internal-error", sentence="lpad itself failed")
 """Whatever is wrong with lpad, the device must have its way home."""
 
@@ -90,7 +93,7 @@ class _GuardedSwitch:
         self._iccid = iccid
         asked = run.params["guard"]
         assert isinstance(asked, dict)
-        self._within = float(str(asked["within"]))
+        self._within = noted_number(asked["within"], default=_WITHIN, least=1.0, most=LONGEST)
 
     def run(self) -> dict[str, Json]:
         guard = self._run.change.guard

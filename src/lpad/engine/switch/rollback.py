@@ -19,6 +19,7 @@ from lpad.base.errors import (
     SwitchStuck,
     internal_error,
 )
+from lpad.base.outside_number import noted_number
 from lpad.engine.change.change import Kind
 from lpad.engine.change.guard import Phase, Turn
 from lpad.engine.running.run import Suspended
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MOST_CANDIDATES = 10_000
 TRIES = 3
 """How often a profile is tried while the card goes away or answers nonsense; then the next one is."""
 
@@ -75,7 +77,11 @@ class Rollback:
             Conflict: another card is in its place.
         """
         self._run.bind()
-        number, tries = (int(str(self._run.notes.get(name, 0))) for name in ("candidate", "tries"))
+        # Numbers that a damaged disk has changed begin the order anew.
+        number, tries = (
+            int(noted_number(self._run.notes.get(name), default=0, most=_MOST_CANDIDATES))
+            for name in ("candidate", "tries")
+        )
         while number < len(self._order):
             if tries < TRIES:
                 self._note(candidate=number, tries=tries + 1)

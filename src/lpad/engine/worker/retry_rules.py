@@ -23,6 +23,7 @@ from lpad.base.errors import (
     ServerUnreachable,
     ServerUntrusted,
 )
+from lpad.base.outside_number import LARGEST, noted_number
 from lpad.codec.status_codes import Remedy
 from lpad.engine.change.change import Failure, Pause, PauseReason, now
 
@@ -203,4 +204,4 @@ def _spent_without_card(notes: Mapping[str, Json], present: datetime) -> float:
 
 
 def _number(value: Json) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return noted_number(value, default=0.0, most=LARGEST)

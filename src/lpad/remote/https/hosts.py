@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.base.outside_number import whole_number
 from lpad.base.server_address import ServerAddress
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def _source(text: str) -> ServerAddress:
     try:
         return ServerAddress.parse(text)
     except InvalidValue as error:
-        raise InvalidSettings(f"hosts: '{text}' is no server address; write name or name:port") from error
+        raise InvalidSettings(
+            f"hosts: '{text[:60]}' is no server address; write name or name:port"
+        ) from error
 
 
 def _target(text: str) -> tuple[str, int | None]:
     match = _TARGET.fullmatch(text.strip())
-    port = int(match["port"]) if match and match["port"] else None
-    if match is None or not 0 < (1 if port is None else port) < 65536:
-        raise InvalidSettings(f"hosts: '{text}' is no target; write host, host:port or [ipv6]:port")
+    port = whole_number(match["port"], least=1, most=65535) if match and match["port"] else None
+    if match is None or (match["port"] and port is None):
+        raise InvalidSettings(f"hosts: '{text[:60]}' is no target; write host, host:port or [ipv6]:port")
     return match["six"] or match["name"], port

@@ -10,6 +10,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from lpad.base.outside_number import json_number
 from lpad.base.trace_level import TRACE, payloads_shown
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _body(body: bytes) -> str:
     if not body:
         return "(empty)"
     try:
-        return json.dumps(_outline(json.loads(body)), ensure_ascii=False)
+        return json.dumps(_outline(json.loads(body, parse_int=json_number)), ensure_ascii=False)
     except (ValueError, RecursionError):
         return f"[{len(body)} bytes that are no JSON]"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lpad.base.outside_number import LARGEST as LARGEST_NUMBER
 from lpad.settings.parsing.mistakes import KeyPath, Report
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ DEEPEST = 40
 MOST_BRACKETS = 80
 """Brackets open at once: PyYAML looks at all of them for each further word, which may take minutes."""
 
+LONGEST_NUMBER = 40
+"""Characters of a number; some are written with a base of their own, or with _ in between."""
+
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
@@ -127,6 +132,12 @@ class Document:
         return {**merged, **mapping}
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        # Hexadecimal digits and YAML's base 60 (1:30:00) make numbers without any limit out of long text.
+        if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+            self.report.wrong(
+                f"'{node.value[:40]}' is too long for a number; put it in quotes where it is text", *path
+            )
+            return None
         try:
             value = self._scalars.construct_object(node)
         except yaml.YAMLError:
@@ -134,7 +145,9 @@ class Document:
         except (ValueError, OverflowError):  # such as the date 2026-99-99
             self.report.wrong(f"'{node.value[:40]}' can't be read; put it in quotes where it is text", *path)
         else:
-            return value
+            if not isinstance(value, int) or -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+                return value
+            self.report.wrong("a number this large can't be meant", *path)
         return None
 
 

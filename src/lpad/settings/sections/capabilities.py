@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue
+from lpad.base.outside_number import whole_number
 from lpad.codec.messages.authentication import DeviceCapabilities
 
 if TYPE_CHECKING:
@@ -28,12 +29,11 @@ def version_bytes(release: str | float) -> bytes:
     Raises:
         InvalidValue: not one to three numbers of at most 255.
     """
-    numbers = str(release).split(".")
-    if len(numbers) > 3 or not all(
-        part.isascii() and part.isdecimal() and int(part) < 256 for part in numbers
-    ):
+    numbers = [whole_number(part, most=255) for part in str(release).split(".")]
+    known = [number for number in numbers if number is not None]
+    if len(numbers) > 3 or len(known) < len(numbers):
         raise InvalidValue("a release is a number such as 15, or 15.2.0")
-    return bytes([*map(int, numbers), 0, 0])[:3]
+    return bytes([*known, 0, 0])[:3]
 
 
 def check_capabilities(releases: Mapping[str, str | float], report: Report) -> None:

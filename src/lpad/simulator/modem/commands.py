@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.base.errors import CardUnreachable, MalformedError
+from lpad.base.outside_number import matched_number
 from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
@@ -187,7 +188,7 @@ class CommandSet:
         return Reply((self._prefixed("+CGSN", f'"{self._habits.imei}"'),))
 
     def _set_error_level(self, match: re.Match[str]) -> Reply:
-        self._error_level = int(match[1])
+        self._error_level = matched_number(match[1])
         return Reply()
 
     def _tell_error_level(self, _: re.Match[str]) -> Reply:
@@ -243,7 +244,7 @@ class CommandSet:
         """Carry an APDU through +CSIM or +CGLA."""
         length, text = match["length"], match["hex"]
         digits = text.strip('"')
-        if int(length) != len(digits) or len(digits) < 8 or len(digits) % 2:
+        if matched_number(length) != len(digits) or len(digits) < 8 or len(digits) % 2:
             return self.error(_INCORRECT)
         if self._habits.strict and text != f'"{digits.upper()}"':
             return self.error(_INCORRECT)
@@ -290,7 +291,7 @@ class CommandSet:
             self.registration.forget_levels()
             self.channels.forget()
             return Reply(away=self._habits.away_after_reset)
-        self.radio.set_function(int(match[1]))
+        self.radio.set_function(matched_number(match[1]))
         if not self.radio.on:
             self.channels.forget()
         return Reply(after=("+CPIN: READY",) if self.radio.on else ())
@@ -310,7 +311,7 @@ class CommandSet:
         name = match[1].upper()
         if not self.registration.knows(name):
             return self.error(None)
-        self.registration.set_level(name, int(match[2]))
+        self.registration.set_level(name, matched_number(match[2]))
         return Reply()
 
     def _at_card(self, what: Callable[[], Reply]) -> Reply:
@@ -355,10 +356,10 @@ class CommandSet:
                 (r"\+CMEE=([0-2])", _set_error_level),
                 (r"\+CMEE\?", _tell_error_level),
                 (r"\+C(SIM|CHO|GLA|CHC)=\?", _test_form),
-                (r'\+CSIM=(?P<length>\d{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)', _csim),
+                (r'\+CSIM=(?P<length>[0-9]{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)', _csim),
                 (r'\+CCHO="?([0-9A-Fa-f]+)"?', _ccho),
                 (
-                    r'\+CGLA=(?P<handle>[0-9A-Fa-f]+),(?P<length>\d{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)',
+                    r'\+CGLA=(?P<handle>[0-9A-Fa-f]+),(?P<length>[0-9]{1,5}),(?P<hex>"?[0-9A-Fa-f]*"?)',
                     _cgla,
                 ),
                 (r"\+CCHC=([0-9A-Fa-f]+)", _cchc),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lpad.base.outside_number import hexadecimal_number, whole_number
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
 from lpad.simulator.smdp.functions.functions import FUNCTIONS, PATH, HttpAnswer
 from lpad.simulator.smdp.http.listener import cut
@@ -35,7 +35,6 @@ _OWN_PROTOCOL = "gsma/rsp/v2.5.0"
 _LARGEST_REQUEST = 1 << 20
 _OVERSIZED = 8 << 20
 _LONGEST_CHUNK_LINE = 1024
-_HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _WEB_PAGE = b"<!doctype html><title>Log in</title><p>Please log in to use this network."
 
 
@@ -86,10 +85,8 @@ class HttpConversation(BaseHTTPRequestHandler):
         """Return the request's body, or what to answer where it can't be read or is too long."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._read_chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _LARGEST_REQUEST:
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return self.rfile.read(int(length))
+        length = whole_number(self.headers.get("Content-Length", "0"), most=_LARGEST_REQUEST)
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length is None else self.rfile.read(length)
 
     def _read_chunks(self) -> bytes | HTTPStatus:
         body = b""
@@ -107,7 +104,8 @@ class HttpConversation(BaseHTTPRequestHandler):
     def _chunk_size(self) -> int:
         """Return the size that the next chunk says, or -1 where it says none."""
         told = self.rfile.readline(_LONGEST_CHUNK_LINE).split(b";")[0].strip()
-        return int(told, 16) if _HEXADECIMAL.fullmatch(told) else -1
+        size = hexadecimal_number(told.decode("ascii", "replace"))
+        return -1 if size is None else size
 
     def _send(self, answer: HttpAnswer, *, keep: bool = True, cut_short: bool = False) -> None:
         self.send_response(answer.status)

@@ -1,0 +1,91 @@
+"""Numbers in text from outside: a modem's answer, an address, a setting, a query string, a file in /proc.
+
+`int()` takes blanks, underscores and the digits of every script, and raises ValueError from 4,301 digits on;
+`float()` takes 'nan' and 'inf' as well. A caller that has checked "only digits" expects none of that, so all
+text from outside is read here: the grammar is ASCII, and the range is the caller's.
+`tests/test_outside_numbers.py` finds the calls that bypass this module.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from lpad.base.errors import MalformedError
+
+LONGEST = 20
+"""Characters of a number: 64 bits need 19 digits and a sign."""
+LARGEST = (1 << 63) - 1
+"""SQLite and most readers of JSON hold no larger number."""
+
+_DECIMAL = re.compile(r"-?[0-9]{1,20}")
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}")
+_FRACTION = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def whole_number(text: str, *, least: int = 0, most: int = LARGEST) -> int | None:
+    """Return a whole number in decimal ASCII digits.
+
+    Args:
+        text: from outside, of any length.
+        least: the smallest number that is taken; a minus sign is taken only if it is negative.
+        most: the largest one.
+
+    Returns:
+        The number; None if the text is anything else, has more than 20 characters, or is out of range.
+    """
+    if len(text) > LONGEST or _DECIMAL.fullmatch(text) is None or (least >= 0 and text[0] == "-"):
+        return None
+    value = int(text)
+    return value if least <= value <= most else None
+
+
+def matched_number(digits: str | bytes) -> int:
+    """Return the number in digits that a pattern has matched.
+
+    Raises:
+        MalformedError: the pattern lets through more than 20 digits, or others than ASCII digits.
+    """
+    value = whole_number(digits.decode("ascii", "replace") if isinstance(digits, bytes) else digits)
+    if value is None:
+        raise MalformedError("a number is longer than any that can be meant, or has digits other than 0 to 9")
+    return value
+
+
+def hexadecimal_number(text: str, *, most: int = LARGEST) -> int | None:
+    """Return a number in 1 to 16 hexadecimal digits; None if it is anything else, or larger than `most`."""
+    if _HEXADECIMAL.fullmatch(text) is None:
+        return None
+    value = int(text, 16)
+    return value if value <= most else None
+
+
+def decimal_number(text: str, *, least: float = 0.0, most: float) -> float | None:
+    """Return a number that may have a fraction and an exponent; None for anything else, or out of range."""
+    if _FRACTION.fullmatch(text) is None:
+        return None
+    value = float(text)
+    return value if math.isfinite(value) and least <= value <= most else None
+
+
+def json_number(text: str) -> int | float:
+    """Return a whole number of a JSON text, for `json.loads(parse_int=...)`; infinity if it is too long.
+
+    One odd number in a place that nobody reads must not make the whole text unreadable.
+    """
+    value = whole_number(text, least=-LARGEST - 1)
+    return math.inf if value is None else value
+
+
+def noted_number(value: object, *, default: float, least: float = 0.0, most: float) -> float:
+    """Return a number that lpad wrote down earlier, and that a damaged disk may have turned into anything.
+
+    Args:
+        value: as it was read from the journal.
+        default: what counts if it is not a number from `least` to `most`.
+        least: the smallest number that can have been written.
+        most: the largest one.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    return value if least <= value <= most else default

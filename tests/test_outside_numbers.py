@@ -1,0 +1,214 @@
+"""No text from outside is turned into a number past `base/outside_number.py`."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from lpad.api.request.call import Call
+from lpad.base.condition import Condition
+from lpad.base.errors import CardUnreachable, InvalidSettings, InvalidValue, LpadError, MalformedError
+from lpad.base.server_address import ServerAddress
+from lpad.card.pcsc.programs import programs_using_pcsc
+from lpad.card.pcsc.reader import choose_reader
+from lpad.codec.es9plus import Answer
+from lpad.daemon.systemd import inherited_sockets, watchdog_interval
+from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.protocol.at_commands import response_apdu
+from lpad.protocol.at_dialogue import AtAnswer
+from lpad.protocol.registration_answer import registration_announced, registration_told
+from lpad.remote.https.hosts import Hosts
+from lpad.settings.parsing.document import Document
+from lpad.settings.sections.capabilities import version_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOURCES = Path(__file__).parents[1] / "src" / "lpad"
+READER = "base/outside_number.py"
+
+TOOLS = ("simulator/", "testing/", "cli/simulated/")
+"""What only tests and demonstrations use."""
+OURS = "our own clock or count"
+ENUM = "a number, or a result that is one"
+KNOWN = {
+    ("api/handlers/euiccs.py", "present - stored.stored_at"): OURS,
+    ("api/handlers/euiccs.py", "max(ages)"): OURS,
+    ("base/identifiers.py", "self.digits[14]"): "a digit of an Imei, which was checked",
+    ("base/identifiers.py", "digit"): "a digit of an Imei, which was checked",
+    ("base/identifiers.py", "self.digits"): "the 32 digits of an Eid, which were checked",
+    ("base/identifiers.py", "first_30"): "30 digits",
+    ("card/pcsc/calls.py", "min(deadline.remaining() * 1000, _LONGEST_WAIT)"): OURS,
+    ("cli/commands/following.py", "event.data['sent']"): "a number in the JSON of our own daemon",
+    ("cli/commands/following.py", "event.data['total']"): "a number in the JSON of our own daemon",
+    ("cli/terminal/arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
+    ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
+    ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
+    ("codec/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
+    ("engine/environment/clock.py", "timer"): "a file descriptor",
+    (
+        "engine/journal/damaged_file.py",
+        "each.name.rpartition('-')[0].rpartition('-')[2]",
+    ): "four digits of a glob",
+    ("engine/journal/database.py", "version"): "SQLite's own number",
+    ("engine/journal/database.py", "row[0]"): "SQLite's own number",
+    ("engine/journal/notifications.py", "self._database.rows(counted, eid)[0][0]"): "SQLite's count(*)",
+    ("engine/journal/requests.py", "row[1]"): "an INTEGER column",
+    (
+        "engine/switch/rollback.py",
+        "noted_number(self._run.notes.get(name), default=0, most=_MOST_CANDIDATES)",
+    ): OURS,
+    ("engine/worker/retry_rules.py", "_number(notes.get(f'tries_{course}'))"): OURS,
+}
+"""Calls by file and argument, each with the reason why its argument is not text from outside."""
+DIGITS = {
+    "base/identifiers.py": "text that came from bytes.hex()",
+    "card/modem/at_modem.py": "looked up in a table, and not converted",
+    "card/link/facts.py": "described, and not converted",
+    "cli/commands/session.py": "compared, and not converted",
+    "protocol/iccid_answer.py": "compared, and not converted",
+    "base/redaction.py": "hidden, and not converted",
+}
+"""Files that look for digits of any script, each with what is done with them."""
+
+
+def test_numbers_are_read_in_one_place() -> None:
+    """Each int() and float() is in the bounded reader, or its argument is known not to be outside text."""
+    bypassing = sorted(call for call in _calls() if call not in KNOWN)
+    assert not bypassing, f"read these with {READER}, or say in KNOWN what they are: {bypassing}"
+
+
+def test_digits_are_ascii() -> None:
+    """Patterns spell digits [0-9], and nothing that takes digits of other scripts is converted."""
+    loose = {
+        file
+        for file, text in _texts()
+        if any(word in text for word in (r"\d", ".isdigit()", ".isdecimal()", ".isnumeric()"))
+    }
+    assert not loose - DIGITS.keys(), f"write [0-9], or use {READER}"
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for path in sorted(SOURCES.rglob("*.py")):
+        file = str(path.relative_to(SOURCES))
+        if file != READER and not file.startswith(TOOLS):
+            yield file, path.read_text(encoding="utf-8")
+
+
+def _calls() -> Iterator[tuple[str, str]]:
+    """Yield file and argument of each call of int() and float(), and of each function that is handed them."""
+    for file, text in _texts():
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.Call):
+                continue
+            if _is_number(node.func):
+                argument = node.args[0]
+                if not isinstance(argument, ast.Constant):
+                    yield file, ast.unparse(argument)
+            elif isinstance(node.func, ast.Name) and node.func.id == "map" and _is_number(node.args[0]):
+                yield file, f"map {ast.unparse(node.args[1])}"
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("int", "float", "Decimal", "complex")
+
+
+LONG = "1" * 5000
+"""More digits than int() takes."""
+ARABIC = "٣"
+"""A digit that int() takes for 3."""
+LARGE = "9" * 30
+"""A number that int() takes, and that neither C nor SQLite holds."""
+
+
+def _told(line: str) -> AtAnswer:
+    return AtAnswer(lines=(line,), final="OK")
+
+
+def _call(**values: str) -> Call:
+    nothing = cast("Any", None)
+    return Call(
+        engine=nothing, peer=nothing, rules=nothing, configuration=nothing,
+        path=MappingProxyType(values), query=MappingProxyType(values), headers={}, closing=nothing,
+    )  # fmt: skip
+
+
+REFUSING: dict[str, tuple[Callable[[str], object], type[LpadError]]] = {
+    "an address": (lambda digits: ServerAddress.parse(f"host.example.com:{digits}"), InvalidValue),
+    "an address without a name": (lambda digits: ServerAddress.parse(f":{digits}"), InvalidValue),
+    "a condition's port": (lambda digits: Condition.parse(f"tcp:host.example.com:{digits}"), InvalidValue),
+    "a condition's status": (lambda digits: Condition.parse(f"http://a.example/#{digits}"), InvalidValue),
+    "the modem's length": (lambda digits: response_apdu(_told(f'{digits},"9000"')), MalformedError),
+    "a registration": (lambda digits: registration_told("+CEREG", _told(f"0,{digits}")), MalformedError),
+    "a laboratory's host": (lambda digits: Hosts.parse({"a.example": f"10.0.0.1:{digits}"}), InvalidSettings),
+    "a release": (version_bytes, InvalidValue),
+    "a release's part": (lambda digits: version_bytes(f"15.{digits}"), InvalidValue),
+    "a reader's position": (lambda digits: choose_reader(digits, ["Reader 00 00"]), CardUnreachable),
+    "a change in a path": (lambda digits: _call(id=digits).change_id, InvalidValue),
+    "a wait in a query": (lambda digits: _call(wait=digits).wait, InvalidValue),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
+@pytest.mark.parametrize("name", REFUSING)
+def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
+    """A number of 5,000 digits, one of 30, and one in another script get the error of their place."""
+    read, error = REFUSING[name]
+    with pytest.raises(error) as raised:
+        read(digits)
+    assert len(raised.value.sentence) < 500
+
+
+@pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
+def test_environment(digits: str) -> None:
+    """A patience of the watchdog or a number of sockets that cannot be meant is passed over."""
+    assert watchdog_interval(environment={"WATCHDOG_USEC": digits}) is None
+    assert inherited_sockets(environment={"LISTEN_FDS": digits, "LISTEN_PID": str(os.getpid())}) == []
+
+
+@pytest.mark.parametrize(
+    "digits", [LONG, "0x" + "F" * 5000, "0" + "7" * 5000, ":".join(["59"] * 2000), LARGE]
+)
+def test_settings(digits: str) -> None:
+    """A number in the settings that nothing could hold is a mistake with its line, in whatever base it is."""
+    document = Document.parse(f"one: 1\ntwo: {digits}\n".encode())
+    assert document.value == {"one": 1, "two": None}
+    assert [mistake.line for mistake in document.report.mistakes] == [2]
+
+
+def test_server_answer() -> None:
+    """A long number next to what an SM-DP+ has to say does not make its answer unreadable."""
+    header = '{"functionExecutionStatus": {"status": "Executed-Success"}}'
+    answer = Answer.decode(f'{{"header": {header}, "extra": {LONG}, "transactionId": "00"}}'.encode())
+    assert answer.fields["transactionId"] == "00"
+
+
+def test_processes(tmp_path: Path) -> None:
+    """A file in /proc whose name begins with a digit and is no process number hides no process."""
+    for name in ("12", "7", "1x", LONG[:200], ARABIC):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "comm").write_text("pcsc_scan\n", encoding="utf-8")
+    assert programs_using_pcsc(tmp_path)[:2] == ["pcsc_scan (pid 7)", "pcsc_scan (pid 12)"]
+
+
+@pytest.mark.parametrize("odd", [None, "12", "x", 10**400, -1, [], True])
+@pytest.mark.parametrize("name", ["seconds", "wall", "boot"])
+def test_damaged_time_limit(name: str, odd: Any) -> None:
+    """A limit whose record was damaged has passed, and raises nothing."""
+    moment = Moment(wall=1_800_000_000.0, boot=50.0, boot_id="a")
+    noted = TimeLimit.starting(60.0, at=moment).noted()
+    limit = TimeLimit.read({**noted, name: odd, "boot_id": "b" if name == "wall" else "a"})
+    assert 0.0 <= limit.left(moment) <= 60.0
+    del noted[name]
+    assert 0.0 <= TimeLimit.read(noted).left(moment) <= 60.0
+
+
+def test_announced_registration() -> None:
+    """A status that no standard knows, in a line that a modem says unasked, is another line."""
+    assert registration_announced(f"+CEREG: {LONG}") is None
+    assert registration_announced(f"+CEREG: {ARABIC}") is None
