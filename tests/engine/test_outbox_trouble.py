@@ -275,7 +275,7 @@ def due_without_engine(lab: Lab) -> tuple[Journal, Outbox]:
         journal,
         Hub(),
         lambda address, _eid: Es9Plus(address, trust=lab.trust),
-        patience=5,
+        patience=lambda: 5,
         on_delivered=lambda _eid: None,
         environment=Environment(),
     )

@@ -26,12 +26,12 @@ from lpad.daemon.logging_format import set_up_logging
 from lpad.daemon.reload import Prepared, Reloading
 from lpad.daemon.servers import Servers
 from lpad.daemon.status_line import Status
+from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
 from lpad.daemon.watched_pool import WatchedPool
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal, Retention
-from lpad.engine.running.context import Timeouts
 from lpad.engine.running.counters import Counters
 from lpad.remote.network_changes import watch_network
 
@@ -58,10 +58,35 @@ def run(file: SettingsFile) -> None:
         InvalidSettings: the socket, the state folder or a CA file can't be used.
         Conflict: another lpad runs with the same socket.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
+    built = build(file)
+    interval = systemd.watchdog_interval()
+    server = ApiServer(
+        built.app,
+        built.closing,
+        on_listening=built.listening,
+        on_hangup=Reloading(file, prepare=built.prepare, tell=built.tell, closing=built.closing).hangup,
+        heartbeat=Watchdog(built.engine, grace=interval or 0).feed,
+        interval=interval,
+    )
+    try:
+        serve(server, built.sockets)
+    finally:
+        systemd.notify("STOPPING=1")
+        built.engine.stop(deadline=Deadline.after(STOPPING))
+        log.info("stopped")
+
+
+def build(file: SettingsFile) -> Built:
+    """Make all that serves, as the settings say; nothing works before it listens.
+
+    Raises:
+        InvalidSettings: the socket, the state folder or a CA file can't be used.
+        Conflict: another lpad runs with the same socket.
+    """
     settings = file.settings
     set_up_logging(settings.log.level, redact=settings.log.redact)
     record_apdus(_record_of(file))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
     counters = Counters()
     policies = install_policies(settings)
     ports = CardPorts(file.resolve(settings.state_folder), observe=counters.apdu)
@@ -74,62 +99,43 @@ def run(file: SettingsFile) -> None:
         ports.of(settings),
         journal=journal,
         connect=servers.connect,
-        timeouts=_timeouts(settings),
+        timeouts=timeouts(settings),
         counters=counters,
         environment=Environment(watch_network=watch_network),
         policies=policies,
     )
-    closing = asyncio.Event()
-    interval = systemd.watchdog_interval()
-    live = _Live(
-        file, engine, servers, make_app(engine, rules, closing), sockets, policies=policies, ports=ports
-    )
-    server = ApiServer(
-        live.app,
-        closing,
-        on_listening=live.listening,
-        on_hangup=Reloading(file, prepare=live.prepare, tell=live.tell, closing=closing).hangup,
-        heartbeat=Watchdog(engine, grace=interval or 0).feed,
-        interval=interval,
-    )
-    try:
-        serve(server, sockets)
-    finally:
-        systemd.notify("STOPPING=1")
-        engine.stop(deadline=Deadline.after(STOPPING))
-        log.info("stopped")
+    return Built(engine, servers, rules, sockets, policies=policies, ports=ports)
 
 
-class _Live:
-    """What changes while the daemon runs: its status, and what settings read anew replace."""
+class Built:
+    """What serves, and what becomes of it while the daemon runs: settings read anew replace parts of it."""
 
     def __init__(
         self,
-        file: SettingsFile,
         engine: Engine,
         servers: Servers,
-        app: Starlette,
+        rules: AccessRules,
         sockets: list[socket.socket],
         *,
         policies: Policies,
         ports: CardPorts,
     ) -> None:
-        self.app = app
-        self._file = file
-        self._engine = engine
+        self.engine = engine
+        self.closing = asyncio.Event()
+        self.app: Starlette = make_app(engine, rules, self.closing)
+        self.sockets = sockets
         self._policies = policies
         self._ports = ports
         self._servers = servers
-        self._sockets = sockets
         self._status: Status | None = None
 
     def listening(self) -> None:
         """Begin: not earlier, since work of which nobody can ask helps nobody."""
         asyncio.get_running_loop().set_default_executor(WatchedPool(thread_name_prefix="serving"))
-        self._engine.start()
-        where = ", ".join(str(each.getsockname()) for each in self._sockets)
+        self.engine.start()
+        where = ", ".join(str(each.getsockname()) for each in self.sockets)
         log.info("lpad %s listens on %s", lpad.__version__, where)
-        self._status = Status(self._engine)
+        self._status = Status(self.engine)
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:
@@ -143,13 +149,13 @@ class _Live:
         def apply() -> None:
             set_up_logging(new.settings.log.level, redact=new.settings.log.redact)
             self._servers.connect_by = connect
-            self._engine.be_patient(_timeouts(new.settings))
-            self._engine.keep_history(_retention(new.settings))
+            self.engine.be_patient(timeouts(new.settings))
+            self.engine.keep_history(_retention(new.settings))
             self._policies.become(policies)
             self.app.state.rules = rules
-            _admit(self._sockets, rules)
+            _admit(self.sockets, rules)
 
-        return Prepared(file=new, apply=apply, serve=partial(self._engine.become, ports))
+        return Prepared(file=new, apply=apply, serve=partial(self.engine.become, ports))
 
     def tell(self, configuration: Configuration) -> None:
         """Show what became of the settings."""
@@ -169,20 +175,6 @@ def access_rules(settings: Settings) -> AccessRules:
     }
     return AccessRules(
         {role: Holders(users=_users(who), groups=_groups(who)) for role, who in sections.items()}
-    )
-
-
-def _timeouts(settings: Settings) -> Timeouts:
-    deadlines = settings.deadlines
-    return Timeouts(
-        open=deadlines.open,
-        read=deadlines.read,
-        switch=deadlines.switch,
-        download=deadlines.download,
-        delivery=deadlines.delivery,
-        answer=settings.answer_within,
-        retry=settings.downloads.retry_for,
-        absence=deadlines.absence,
     )
 
 

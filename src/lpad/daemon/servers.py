@@ -74,7 +74,7 @@ def _connector(
         InvalidSettings: a CA file, or the file with the proxy's password, can't be read.
     """
     trust = load_trust(file, memory=memory)
-    remote = file.settings.remote
+    protocol_version = file.settings.remote.protocol_version
     route = load_route(file)
 
     def connect(address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
@@ -83,7 +83,7 @@ def _connector(
             trust=trust,
             route=route,
             card=card,
-            protocol_version=remote.protocol_version,
+            protocol_version=protocol_version,
             observe=observe,
         )
 

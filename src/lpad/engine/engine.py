@@ -99,7 +99,7 @@ class Engine:
             journal,
             self._hub,
             self._connect,
-            patience=timeouts.delivery,
+            patience=lambda: timeouts.delivery,
             on_delivered=self._delivered,
             environment=self._environment,
         )
@@ -347,7 +347,6 @@ class Engine:
     def be_patient(self, timeouts: Timeouts) -> None:
         """Take over how long things may take, for all that begins from now on."""
         self._timeouts.become(timeouts)
-        self._outbox.patience = timeouts.delivery
 
     def keep_history(self, retention: Retention) -> None:
         """Keep so many ended changes from now on."""

@@ -57,7 +57,7 @@ class Outbox:
         hub: Hub,
         connect: Connect,
         *,
-        patience: float,
+        patience: Callable[[], float],
         on_delivered: Callable[[str], None],
         environment: Environment,
     ) -> None:
@@ -67,14 +67,14 @@ class Outbox:
             journal: keeps the copies.
             hub: is told of what happens to them.
             connect: opens a connection to a recipient, on behalf of the card with an EID.
-            patience: seconds for one notification.
+            patience: returns the seconds that one notification may take, which may change at any time.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.
             environment: nothing is sent before the clock is set; what was reached is told.
         """
         self._journal = journal
         self._hub = hub
         self._connect = connect
-        self.patience = patience
+        self._patience = patience
         self._on_delivered = on_delivered
         self._clock = environment.clock
         self._connectivity = environment.connectivity
@@ -318,7 +318,7 @@ class Outbox:
                     self._journal,
                     self._hub,
                     self._connect,
-                    patience=self.patience,
+                    patience=self._patience(),
                     connectivity=self._connectivity,
                 )
                 try:

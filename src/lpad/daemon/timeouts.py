@@ -1,0 +1,30 @@
+"""From settings to timeouts: one table."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from lpad.engine.running.context import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.settings import Settings
+
+TIMEOUTS: Mapping[str, str] = {
+    "open": "deadlines.open",
+    "read": "deadlines.read",
+    "switch": "deadlines.switch",
+    "download": "deadlines.download",
+    "delivery": "deadlines.delivery",
+    "absence": "deadlines.absence",
+    "answer": "answer_within",
+    "retry": "downloads.retry_for",
+}
+"""The setting behind each timeout of the engine."""
+
+
+def timeouts(settings: Settings) -> Timeouts:
+    """Return how long the parts of the work may take, as the settings say."""
+    return Timeouts(**{name: attrgetter(path)(settings) for name, path in TIMEOUTS.items()})

@@ -1,0 +1,321 @@
+"""Each setting counts: what changes in the file changes the daemon that is built, and the one that runs."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import logging
+from contextlib import closing, contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import msgspec
+import pytest
+
+from daemon.picture import picture
+from lpad.base import apdu_record
+from lpad.base.deadline import Deadline
+from lpad.base.trace_level import payloads_shown
+from lpad.daemon.daemon import build
+from lpad.daemon.timeouts import TIMEOUTS
+from lpad.engine.journal import Retention
+from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.context import Timeouts
+from lpad.engine.running.held_card import CardPort
+from lpad.lpa.install_policy import InstallPolicy
+from lpad.remote.https.route import Route
+from lpad.settings import Settings, SettingsFile
+from lpad.settings.live import WHEN, When
+from lpad.settings.parsing.conversion import fields_below
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.daemon.daemon import Built
+    from lpad.simulator.pki.pki import Pki
+
+SOURCES = Path(__file__).parents[2] / "src" / "lpad"
+FIRST, SECOND, THIRD = "8900101000000000017", "8900101000000000025", "8900101000000000033"
+
+BASE: dict[str, Any] = {
+    "socket": "lpad.sock",
+    "state_folder": "state",
+    "trust": {"folder": "none"},
+    "remote": {"proxy": "http://proxy.example.com:3128", "proxy_credentials": "credentials"},
+    "euiccs": {
+        "modem": {
+            "port": "/dev/ttyUSB2",
+            "failover": {
+                "profiles": [
+                    {"iccid": FIRST, "healthy": ["registered"]},
+                    {"iccid": SECOND, "healthy": ["registered"]},
+                ]
+            },
+        },
+        "reading": {"reader": "Reader"},
+    },
+}
+"""A file in which every setting has a place to be changed at."""
+
+PLACES = {
+    "euiccs.NAME.reader": "euiccs.reading.reader",
+    "euiccs.NAME.shared": "euiccs.reading.shared",  # a reader; a modem's port is lpad's alone
+}
+"""Where a setting is changed, if it is not where its path says; the first item of a list is meant."""
+
+OTHERS: dict[str, Any] = {
+    "euiccs.NAME.port": "/dev/ttyUSB3",
+    "euiccs.NAME.reader": "Other",
+    "euiccs.NAME.refresh": True,
+    "euiccs.NAME.imei": "490154203237518",
+    "euiccs.NAME.default_smdp": "smdp.example.com",
+    "euiccs.NAME.provision": "on_empty",
+    "euiccs.NAME.aid": "A0000005591010FFFFFFFF8900000200",
+    "euiccs.NAME.aids": ["A0000005591010FFFFFFFF8900000200"],
+    "euiccs.NAME.quirks": {"links": ["csim"]},
+    "euiccs.NAME.device_capabilities": {"eutran_epc": 15},
+    "euiccs.NAME.switching.protected": [THIRD],
+    "euiccs.NAME.switching.fallback": [THIRD],
+    "euiccs.NAME.switching.per_day": 3,
+    "euiccs.NAME.policy.servers": ["smdp.example.com"],
+    "euiccs.NAME.policy.server_oids": ["2.999.10"],
+    "euiccs.NAME.policy.operators": ["262-01"],
+    "euiccs.NAME.policy.providers": ["Example"],
+    "euiccs.NAME.policy.classes": ["test"],
+    "euiccs.NAME.policy.forbidden_rules": ["ppr2"],
+    "euiccs.NAME.policy.confirm": "always",
+    "euiccs.NAME.failover.profiles.iccid": THIRD,
+    "euiccs.NAME.failover.profiles.healthy": ["tcp:192.0.2.1:443"],
+    "socket": "other.sock",
+    "state_folder": "other",
+    "log.apdus": "apdus.jsonl",
+    "policy.servers": ["smdp.example.com"],
+    "policy.server_oids": ["2.999.10"],
+    "policy.operators": ["262-01"],
+    "policy.providers": ["Example"],
+    "policy.classes": ["test"],
+    "policy.forbidden_rules": ["ppr2"],
+    "trust.folder": "authorities",
+    "trust.extra_ca_files": ["authorities/ca.der"],
+    "trust.forbidden_issuers": ["0102030405060708"],
+    "remote.hosts": {"smdp.example.com": "192.0.2.1"},
+    "remote.protocol_version": "2.3.1",
+    "remote.proxy": "http://other.example.com:3128",
+    "remote.proxy_credentials": "other-credentials",
+    "remote.interface": "wwan0",
+    "access.read.users": [4711],
+    "access.read.groups": [4711],
+    "access.switch.users": [4711],
+    "access.switch.groups": [4711],
+    "access.install.users": [4711],
+    "access.install.groups": [4711],
+    "access.admin.users": [4711],
+    "access.admin.groups": [4711],
+}
+"""Another value for each setting whose type alone does not say one."""
+
+LEAVES = {
+    path: each.type
+    for path, each in fields_below(Settings)
+    if not any(
+        isinstance(part, type) and issubclass(part, Section) for part in (each.type, *get_args(each.type))
+    )
+}
+
+
+def keys(path: str) -> list[str]:
+    """Return the way to a setting in BASE."""
+    return PLACES.get(path, path).replace("NAME", "modem").split(".")
+
+
+def other(path: str, type_: Any) -> object:
+    """Return a value that the setting has not in BASE, and that it may have."""
+    if path in OTHERS:
+        return OTHERS[path]
+    value: Any = msgspec.convert(BASE, Settings)
+    for key in keys(path):
+        value = value[key] if isinstance(value, dict) else getattr(value, key)
+        value = value[0] if isinstance(value, list) else value
+    if isinstance(value, bool):
+        return not value
+    if get_origin(type_) is Literal:
+        return next(each for each in get_args(type_) if each != value)
+    if isinstance(value, int | float):
+        return value - 1
+    pytest.fail(f"'{path}' is new, or of another type than before: name another value for it in OTHERS")
+
+
+def changed(path: str) -> dict[str, Any]:
+    """Return BASE with one setting changed."""
+    content: dict[str, Any] = copy.deepcopy(BASE)
+    *above, last = keys(path)
+    place: Any = content
+    for key in above:
+        place = place.setdefault(key, {})
+        place = place[0] if isinstance(place, list) else place
+    place[last] = other(path, LEAVES[path])
+    return content
+
+
+@pytest.fixture
+def folder(tmp_path: Path, pki: Pki) -> Path:
+    (tmp_path / "authorities").mkdir()
+    (tmp_path / "authorities" / "ca.der").write_bytes(next(iter(pki.ci.values())).der)
+    for name in ("credentials", "other-credentials"):
+        (tmp_path / name).write_text(f"user:{name}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    """What is set for the whole process is set back."""
+    root = logging.getLogger()
+    before = root.level, list(root.handlers)
+    shown = logging.getLogger("lpad.payloads").level
+    yield
+    apdu_record.record_apdus(None)
+    root.handlers[:] = before[1]
+    root.setLevel(before[0])
+    logging.getLogger("lpad.payloads").setLevel(shown)
+
+
+def settings_file(folder: Path, content: dict[str, Any]) -> SettingsFile:
+    path = folder / "lpad.yaml"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return SettingsFile.read(path)
+
+
+@contextmanager
+def built(file: SettingsFile) -> Iterator[Built]:
+    made = build(file)
+    try:
+        yield made
+    finally:
+        made.engine.stop(deadline=Deadline.after(10))
+        for each in made.sockets:
+            with closing(each):
+                Path(each.getsockname()).unlink()
+
+
+def reload(made: Built, file: SettingsFile) -> None:
+    """Do what SIGHUP does."""
+    prepared = made.prepare(file)
+    prepared.apply()
+    prepared.serve()
+
+
+def seen(made: Built) -> dict[str, str]:
+    """Return all that the settings have made of a daemon."""
+    root = logging.getLogger()
+    (handler,) = root.handlers
+    return picture(
+        engine=made.engine,
+        servers=made._servers,
+        access=made.app.state,
+        policies=made._policies,
+        sockets=made.sockets,
+        log=(root.level, type(handler.formatter), payloads_shown()),
+        record=apdu_record._record._path,
+    )
+
+
+def differences(one: dict[str, str], another: dict[str, str], steady: set[str]) -> set[str]:
+    """Return where two pictures differ, but for what is never the same."""
+    appeared = one.keys() ^ another.keys()
+    return appeared | {path for path in steady & one.keys() & another.keys() if one[path] != another[path]}
+
+
+def taken_twice(folder: Path) -> tuple[dict[str, str], set[str]]:
+    """Return the picture of BASE, and the paths whose values are the same whenever it is built."""
+    with built(settings_file(folder, BASE)) as made:
+        first = seen(made)
+    with built(settings_file(folder, BASE)) as made:
+        second = seen(made)
+    assert first.keys() == second.keys()
+    return first, {path for path in first if first[path] == second[path]}
+
+
+def test_each_setting_counts(folder: Path) -> None:
+    """A daemon that is built with another value is another daemon."""
+    base, steady = taken_twice(folder)
+    without_effect = []
+    for path in LEAVES:
+        with built(settings_file(folder, changed(path))) as made:
+            if not differences(base, seen(made), steady):
+                without_effect.append(path)
+    assert without_effect == []
+
+
+def test_each_setting_counts_when_it_says_so(folder: Path) -> None:
+    """A daemon that runs is another one after a reload, but for the keys that wait for the next start."""
+    _, steady = taken_twice(folder)
+    wrong = []
+    for path in LEAVES:
+        with built(settings_file(folder, BASE)) as made:
+            reload(made, settings_file(folder, BASE))
+            before = seen(made)
+            reload(made, settings_file(folder, changed(path)))
+            at_once = bool(differences(before, seen(made), steady))
+        if at_once is not (WHEN[path.split(".")[0]] is When.RELOAD):
+            wrong.append(path)
+    assert wrong == []
+
+
+def test_the_picture_of_one_setting_is_steady(folder: Path) -> None:
+    """Nothing differs without a reason, and nearly nothing is too unsteady to be compared."""
+    base, steady = taken_twice(folder)
+    with built(settings_file(folder, BASE)) as made:
+        assert differences(base, seen(made), steady) == set()
+    assert len(steady) > 0.9 * len(base) > 100
+
+
+def test_each_timeout_has_its_setting() -> None:
+    """The table names every timeout of the engine, and every key of `deadlines` that is the engine's."""
+    assert set(TIMEOUTS) == {each.name for each in fields(Timeouts)}
+    assert len(set(TIMEOUTS.values())) == len(TIMEOUTS)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Timeouts)])
+def test_each_timeout_is_kept(name: str) -> None:
+    """Something in the engine reads it; one that is only handed on has no effect."""
+    assert {(name, "timeouts"), (name, "_timeouts")} & READ
+
+
+@pytest.mark.parametrize(
+    ("class_", "name"),
+    [
+        (class_, each.name)
+        for class_ in (CardPort, SwitchPolicy, FailoverPolicy, HealthRule, InstallPolicy, Retention, Route)
+        for each in fields(class_)
+    ],
+)
+def test_what_the_settings_become_is_read(class_: type, name: str) -> None:
+    """Each field of what the daemon hands to the engine and to servers is read by something below it."""
+    assert name in {read for read, _ in READ}, class_
+
+
+def _reads() -> set[tuple[str, str]]:
+    """Return the names of all attributes that are read below the settings, each with that of its owner."""
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8"))
+        for path in SOURCES.glob("**/*.py")
+        if path.relative_to(SOURCES).parts[0] in ("engine", "lpa", "card", "remote")
+    ]
+    return {
+        (node.attr, _named(node.value))
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def _named(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+READ = _reads()
