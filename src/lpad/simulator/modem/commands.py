@@ -246,6 +246,9 @@ class CommandSet:
         digits = text.strip('"')
         if matched_number(length) != len(digits) or len(digits) < 8 or len(digits) % 2:
             return self.error(_INCORRECT)
+        most = self._habits.csim_most
+        if len(digits) < self._habits.csim_least or (most is not None and len(digits) > most):
+            return self.error(self._habits.csim_refusal)
         if self._habits.strict and text != f'"{digits.upper()}"':
             return self.error(_INCORRECT)
 

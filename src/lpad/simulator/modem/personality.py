@@ -73,6 +73,12 @@ class ModemPersonality:
     csim: Csim = Csim.WORKS
     handles: Handles | None = None
     """How +CCHO names a channel; None: the modem lacks +CCHO, +CGLA and +CCHC."""
+    csim_least: int = 0
+    """Characters of an APDU below which +CSIM and +CGLA say `csim_refusal`."""
+    csim_most: int | None = None
+    """Characters above which they do; None: as many as come."""
+    csim_refusal: int | None = 3
+    """The error to an APDU too short or too long; None: plain ERROR."""
     test_forms: bool = True
     """Whether +CCHO=? and the like are answered OK where the command itself works."""
     not_found: int | None = 22

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,14 @@ class CardBehaviour:
     """The number that is handed out first; 5 leads to class bytes of 4x and Cx."""
     isdr_aid: str = str(ISD_R)
     isdr_on_basic_channel: bool = True
+    isdr_on_logical_channels: bool = True
+    """Whether ISD-R can be selected on channels other than the basic one; else 6881."""
+    select_refusals: dict[str, str] = field(default_factory=dict)
+    """Status words for SELECT, by AID, of what the card does not know; 6A82 for those that aren't named."""
+    es10_status: str = "9000"
+    """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers it; 9000: carried out."""
+    data_needs_le: bool = False
+    """Whether data is handed out only to a STORE DATA with Le, all at once; without, 9000 comes alone."""
     largest_chain: int = 256
     """STORE DATA blocks in one command: sources say 255 or 256."""
     needs_terminal_capability: bool = False
@@ -125,7 +133,7 @@ class CardBehaviour:
         Raises:
             InvalidValue: an unknown name or a value of the wrong type or range.
         """
-        unknown = settings.keys() - {field.name for field in fields(cls)}
+        unknown = settings.keys() - {each.name for each in fields(cls)}
         if unknown:
             raise InvalidValue(f"a simulated card has no behaviour {', '.join(sorted(unknown))}")
         try:

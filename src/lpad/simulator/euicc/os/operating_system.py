@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lpad.simulator.euicc.chip.state import StoredProfile
 
 _GET_RESPONSE = 0xC0
+_STORE_DATA = 0xE2
 _BY_NAME, _BY_IDENTIFIER, _BY_PATH = 0x04, 0x00, 0x08
 _NO_ANSWER_WANTED = 0x0C
 _OPEN, _CLOSE = 0x00, 0x80
@@ -64,7 +65,7 @@ class OperatingSystem:
             (0x12, True): self._fetch,
             (0x14, True): self._terminal_response,
             (0xAA, True): self._terminal_capability,
-            (0xE2, True): self._store_data,
+            (_STORE_DATA, True): self._store_data,
             (0xF2, True): self._status,
         }
         self._known = {instruction for instruction, _ in self._instructions}
@@ -90,7 +91,10 @@ class OperatingSystem:
         if repeated is not None:
             return repeated
         self._answering.forget()
-        return self._answering.answer(command, self._carry_out(command))
+        data = self._carry_out(command)
+        if self._chip.behaviour.data_needs_le and command.ins == _STORE_DATA and command.le is None:
+            data = b""
+        return self._answering.answer(command, data)
 
     def _carry_out(self, command: Command) -> bytes:
         instruction = self._instructions.get((command.ins, command.proprietary))
@@ -159,14 +163,20 @@ class OperatingSystem:
         return b"" if command.p2 & _NO_ANSWER_WANTED == _NO_ANSWER_WANTED else answer
 
     def _select_application(self, command: Command, channel: _Channel) -> bytes:
-        may = command.channel != 0 or self._chip.behaviour.isdr_on_basic_channel
-        if command.data == self._isdr_aid and may:
+        behaviour = self._chip.behaviour
+        logical = command.channel != 0
+        if command.data == self._isdr_aid and logical and not behaviour.isdr_on_logical_channels:
+            raise Refusal(StatusWord.NO_CHANNEL, "ISD-R on the basic channel only")
+        if command.data == self._isdr_aid and (logical or behaviour.isdr_on_basic_channel):
             channel.isdr = True
             channel.start_over()
             return self._isdr_information()
         parameters = channel.files.select_application(command.data, self._enabled)
         if parameters is None:
-            raise Refusal(StatusWord.NOT_FOUND, "no application has this name")
+            refusal = behaviour.select_refusals.get(
+                command.data.hex().upper(), StatusWord.NOT_FOUND.to_bytes(2).hex()
+            )
+            raise Refusal(int(refusal, 16), "no application has this name")
         self._leave_isdr(channel)
         return parameters
 
@@ -232,6 +242,8 @@ class OperatingSystem:
             raise Refusal(StatusWord.INS_NOT_SUPPORTED, "ISD-R isn't selected on this channel")
         if self._chip.behaviour.needs_terminal_capability and not self._lpa_in_device:
             raise Refusal(StatusWord.CONDITIONS_NOT_SATISFIED, "no TERMINAL CAPABILITY told of an LPA")
+        if int(self._chip.behaviour.es10_status, 16) != StatusWord.OK:
+            raise Refusal(int(self._chip.behaviour.es10_status, 16), "no ES10 on this card")
         if not command.data:
             raise Refusal(StatusWord.WRONG_LENGTH, "an empty block")
         if command.p2 == 0:
