@@ -68,7 +68,6 @@ KNOWN = {
 """Calls by file and argument, each with the reason why its argument is not text from outside."""
 DIGITS = {
     "base/identifiers.py": "text that came from bytes.hex()",
-    "card/modem/at_modem.py": "looked up in a table, and not converted",
     "card/link/facts.py": "described, and not converted",
     "cli/commands/session.py": "compared, and not converted",
     "protocol/iccid_answer.py": "compared, and not converted",

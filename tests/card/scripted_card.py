@@ -28,6 +28,8 @@ class ScriptedCard:
     """Bytes handed over by one GET RESPONSE (61xx); None: all data at once."""
     asks_for_length: bool = False
     """Whether 6Cxx comes first."""
+    needs_le: bool = False
+    """Whether data is handed out only where Le is sent."""
     endless: bool = False
     """Whether the card promises more data for ever."""
     refusals: dict[bytes, int] = field(default_factory=dict)
@@ -121,18 +123,15 @@ class ScriptedCard:
             return self.unknown_instruction.to_bytes(2, "big")
         if len(command.data) > self.longest_block:
             return b"\x67\x00"
-        if command.p2 == 0 and command.le is None:
-            self._chains[channel] = []
-        chain = self._chains.setdefault(channel, [])
-        if command.le is None:
-            if command.p2 != len(chain):
-                return b"\x6a\x86"
-            chain.append(command.data)
+        if not self._take(channel, command):
+            return b"\x6a\x86"
         if command.p1 == 0x11:
             return self.chain_status.to_bytes(2, "big")
-        whole = b"".join(chain)
+        whole = b"".join(self._chains[channel])
         if self.asks_for_length and command.le is None and whole in self.answers:
             return bytes([0x6C, len(self.answers[whole]) & 0xFF])
+        if self.needs_le and command.le is None and whole in self.answers:
+            return b"\x90\x00"
         self.commands.append(whole)
         if whole in self.refusals:
             return self.refusals[whole].to_bytes(2, "big")
@@ -141,6 +140,17 @@ class ScriptedCard:
             return data + self.status.to_bytes(2, "big")
         self._waiting[channel] = data
         return bytes([0x61, min(len(data), self.portion or 256) & 0xFF])
+
+    def _take(self, channel: int, command: Command) -> bool:
+        """Add a block to its chain, unless it comes again with a length; return whether it fits."""
+        again = self.asks_for_length and command.le is not None
+        if command.p2 == 0 and not again:
+            self._chains[channel] = []
+        chain = self._chains.setdefault(channel, [])
+        if not again and command.p2 == len(chain):
+            chain.append(command.data)
+            return True
+        return again
 
     def _hand_over(self, channel: int, le: int | None) -> bytes:
         waiting = self._waiting.get(channel)

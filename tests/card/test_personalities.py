@@ -28,6 +28,7 @@ def card_of(personality: Personality) -> ScriptedCard:
     card = ScriptedCard()
     behaviour = personality.card
     card.asks_for_length = behaviour.answers is Answers.CORRECTED
+    card.needs_le = behaviour.data_needs_le
     card.portion = behaviour.portion if behaviour.portion < 256 else None
     first = behaviour.first_channel
     card.free_channels[:] = range(first, first + behaviour.channels)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError
 from lpad.card.at.cgla import AtCglaLink
-from lpad.card.at.csim import AtCsim
+from lpad.card.at.csim import csim_link
 from lpad.card.at.link_search import ask_for_eid, ends_search, find_link
-from lpad.card.channel.apdu_trace import TracedCard
-from lpad.card.channel.logical_channel import CLOSING, RawLink
+from lpad.card.channel.logical_channel import CLOSING
+from lpad.card.link.answer_length import AnswerLengthChannel
 from lpad.card.link.facts import LinkFacts, handle_form
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.memory import LinkMemory, OpenChannel, Remembered
@@ -94,7 +94,7 @@ class AtLink:
             LinkKind.CGLA_CHANNEL_IN_CLASS: AtCglaLink(
                 modem, channel_in_class=True, name=name, unredacted=unredacted
             ),
-            LinkKind.CSIM: RawLink(TracedCard(AtCsim(modem), name=name, unredacted=unredacted), device=modem),
+            LinkKind.CSIM: csim_link(modem, name=name, unredacted=unredacted),
         }
         self._imei: Imei | None = None
         self._key: str | None = None
@@ -261,6 +261,9 @@ class AtLink:
         except CardError as error:
             if ends_search(error):
                 raise
+            if kind is LinkKind.CSIM and isinstance(error, LinkRefused):
+                _log.warning("%s: %s; it is used again and again", self._name, error)
+                return
             if kind is not LinkKind.CSIM:
                 self._sweep()
             raise LinkRefused(
@@ -288,7 +291,10 @@ class AtLink:
         self._note.note(kind, channel.handle)
         if len(aids) > 1:  # with one name nothing was found out
             self._remember(isdr_aid=str(channel.aid))
-        return NotedChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
+        noted = NotedChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
+        return AnswerLengthChannel(
+            noted, needed=self._remembered.le, learn=lambda needed: self._remember(le=needed)
+        )
 
     def _open_once_ready(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> NamedChannel:
         """Open a channel, again and again while the modem says that the SIM is busy.

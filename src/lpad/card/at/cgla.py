@@ -16,6 +16,7 @@ from lpad.base.identifiers import ISD_R
 from lpad.base.outside_number import whole_number
 from lpad.card.at.working_time import WorkingTime
 from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
 from lpad.card.channel.lost_channel import LostChannel
 from lpad.card.channel.status_words import no_isdr, status_error
@@ -132,7 +133,8 @@ class AtCglaLink:
         return self._channel(handle, aid)
 
     def _channel(self, handle: str, aid: Aid) -> CglaChannel:
-        card = TracedCard(AtCgla(self._modem, handle), name=self._name, unredacted=self._unredacted)
+        traced = TracedCard(AtCgla(self._modem, handle), name=self._name, unredacted=self._unredacted)
+        card = BareHeader(traced)
         return CglaChannel(card, modem=self._modem, handle=handle, aid=aid, number=self._number(handle))
 
     def _number(self, handle: str) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardMalformed, blamed_on
 from lpad.card.at.working_time import WorkingTime
 from lpad.card.channel.apdu_trace import TracedCard
+from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.port.serial_line import SerialLine
@@ -38,6 +39,21 @@ class AtCsim:
             return at_commands.response_apdu(answer)
 
 
+def csim_link(
+    modem: AtModem, *, name: str, terminal_capability: bytes | None = None, unredacted: bool = False
+) -> RawLink:
+    """Return the link through a modem's +CSIM; the card's basic channel is left to the modem.
+
+    Args:
+        modem: shared with nobody while this is used; closed with the link.
+        name: what stands before each line of the APDU trace, such as the port.
+        terminal_capability: value for cards that want TERMINAL CAPABILITY first, see `RawLink`.
+        unredacted: whether the APDU trace shows payloads.
+    """
+    card = BareHeader(TracedCard(AtCsim(modem), name=name, unredacted=unredacted))
+    return RawLink(card, device=modem, terminal_capability=terminal_capability, basic_channel=False)
+
+
 def open_csim_link(
     port: str,
     *,
@@ -60,5 +76,4 @@ def open_csim_link(
         CardBusy: another program holds the port.
     """
     modem = AtModem(SerialLine(port, baud=baud), patience=patience)
-    card = TracedCard(AtCsim(modem), name=port, unredacted=unredacted)
-    return RawLink(card, device=modem, terminal_capability=terminal_capability)
+    return csim_link(modem, name=port, terminal_capability=terminal_capability, unredacted=unredacted)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable, InternalError
 from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.channel.exchange import exchange
-from lpad.card.channel.status_words import status_error
+from lpad.card.channel.status_words import refused_at_once
+from lpad.card.modem.refusals import is_phone_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _NO_SUCH_APPLICATION = "6A82"
+_WITHOUT_A_CHANNEL = ("6A81", "6881")
+"""No channel was free, or there are none: no name was heard."""
 
 
 def find_link(
@@ -74,7 +77,7 @@ def ask_for_eid(channel: Channel, *, deadline: Deadline) -> None:
     """
     answer = exchange(channel, GET_EID, deadline=deadline, attempted="asking the card for its EID")
     if not answer.ok:
-        raise status_error("asking the card for its EID", answer.sw)
+        raise refused_at_once("asking the card for its EID", answer.sw)
 
 
 def ends_search(error: CardError) -> bool:
@@ -86,7 +89,7 @@ def ends_search(error: CardError) -> bool:
 
 def _may_know_another_name(error: CardError) -> bool:
     if isinstance(error, CardStatus):
-        return error.details.get("sw") == _NO_SUCH_APPLICATION
+        return error.details.get("sw") not in _WITHOUT_A_CHANNEL
     return "modem_error" in error.details and error.retryable
 
 
@@ -102,4 +105,5 @@ def _nothing_works(failures: dict[LinkKind, CardError], name: str) -> CardError:
 def _telling(error: CardError) -> int:
     if isinstance(error, CardStatus):
         return 0 if error.details.get("sw") != _NO_SUCH_APPLICATION else 1
-    return 2
+    # A modem that says so may come to itself; of plain refusals it is the most telling.
+    return 2 if is_phone_failure(error) else 3

@@ -47,7 +47,7 @@ def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, dea
     """
     closed = 0
     for number in numbers:
-        if not _is_leftover(card, number, deadline=deadline):
+        if not is_leftover(card, number, deadline=deadline):
             continue
         close = Command(0, 0x70, 0x80, number)
         answer = exchange(card, close, deadline=deadline, attempted="MANAGE CHANNEL")
@@ -60,7 +60,13 @@ def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, dea
     return closed
 
 
-def _is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
+def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
+    """Tell whether a channel is open and an LPA's, see `close_leftovers`.
+
+    Raises:
+        CardError: the card can't be reached, or the modem passes nothing to logical channels.
+    """
+
     def ask(command: Command, attempted: str) -> Response:
         return exchange(card, command.on_channel(number), deadline=deadline, attempted=attempted)
 

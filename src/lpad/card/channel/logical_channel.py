@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardMalformed, InternalError
+from lpad.base.errors import CardError, CardMalformed, CardStatus, InternalError
 from lpad.base.outside_number import whole_number
-from lpad.card.channel.abandoned_channels import close_leftovers
+from lpad.card.channel.abandoned_channels import close_leftovers, is_leftover
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.lost_channel import LostChannel
-from lpad.card.channel.status_words import no_isdr, status_error
+from lpad.card.channel.selection import select_first
+from lpad.card.channel.status_words import status_error
+from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Command, Response, class_byte
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from lpad.base.identifiers import Aid, Imei
@@ -29,12 +30,11 @@ TERMINAL_CAPABILITY = bytes.fromhex("A9088100820101830107")
 """Extended logical channels, additional interfaces, and an LPA in the device (ETSI TS 102 221, 11.1.19)."""
 
 _MANAGE_CHANNEL = 0x70
-_SELECT = 0xA4
-_SELECT_BY_AID = 0x04
 _CLOSE = 0x80
-_NO_SUCH_APPLICATION = 0x6A82
 _NO_FREE_CHANNEL = 0x6A81
-_WRONG_LENGTH = 0x6C
+_NO_SUCH_CHANNEL = 0x6881
+_BASIC = 0
+_SELECT_MASTER_FILE = Command(0, 0xA4, 0x00, 0x0C, bytes.fromhex("3F00"))
 CLOSE_THIS_CHANNEL = Command(0, _MANAGE_CHANNEL, _CLOSE, 0)
 """P2 00 closes the channel that the class byte names."""
 CLOSING = 10.0
@@ -44,7 +44,14 @@ CLOSING = 10.0
 class RawLink:
     """A raw card lifted to a link."""
 
-    def __init__(self, card: RawCard, *, device: Device, terminal_capability: bytes | None = None) -> None:
+    def __init__(
+        self,
+        card: RawCard,
+        *,
+        device: Device,
+        terminal_capability: bytes | None = None,
+        basic_channel: bool = True,
+    ) -> None:
         """Manage the channels of a card.
 
         Args:
@@ -53,10 +60,15 @@ class RawLink:
             terminal_capability: TLV to send in TERMINAL CAPABILITY before each channel, such as
                 `TERMINAL_CAPABILITY`; None where the modem has sent one itself, as modems do when they
                 start a card.
+            basic_channel: whether the ISD-R may be selected on the basic channel if it can't be on another
+                (NekokoLPA2#31), as in a reader. In a modem that channel is the modem's.
         """
         self._card = card
         self._device = device
         self._terminal_capability = terminal_capability
+        self._may_use_basic = basic_channel
+        self._prefers_basic = False
+        self._not_closed: int | None = None
         self.channels_closed = 0
         """How many were found left open, and closed."""
         self.block_size = LARGEST_BLOCK
@@ -79,12 +91,20 @@ class RawLink:
         if self._terminal_capability is not None:
             # Cards that don't know it answer 6D00 or 6E00; that is no harm.
             self._card.transmit(bytes(Command(0x80, 0xAA, data=self._terminal_capability)), deadline=deadline)
-        number = self._manage_channel(deadline=deadline)
-        try:
-            return LogicalChannel(self._card, number, self._select(number, aids, deadline=deadline))
-        except BaseException:
-            self._close_after_failure(number)
-            raise
+        ways = [self._open_logical, self._open_basic] if self._may_use_basic else [self._open_logical]
+        refusal: CardStatus | None = None
+        for way in reversed(ways) if self._prefers_basic else ways:
+            try:
+                channel = way(aids, deadline=deadline)
+            except CardStatus as error:
+                refusal = refusal or error
+                if error.details.get("sw") == f"{_NO_FREE_CHANNEL:04X}":
+                    break  # others hold them, and the card's basic channel may be theirs as well
+            else:
+                self._prefers_basic = channel.number == _BASIC
+                return channel
+        assert refusal is not None, "each way returns or raises"
+        raise refusal
 
     def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int:
         """Close channels that an earlier process left open, and return how many.
@@ -103,6 +123,28 @@ class RawLink:
         closed = close_leftovers(self._card, *which, deadline=deadline)
         self.channels_closed += closed
         return closed
+
+    def _open_logical(self, aids: Sequence[Aid], *, deadline: Deadline) -> LogicalChannel:
+        number = self._still_open(deadline=deadline) or self._manage_channel(deadline=deadline)
+        try:
+            aid = select_first(self._card, number, aids, deadline=deadline)
+        except BaseException:
+            self._close_after_failure(number)
+            raise
+        return LogicalChannel(self._card, number, aid, on_refusal=self._keep)
+
+    def _open_basic(self, aids: Sequence[Aid], *, deadline: Deadline) -> LogicalChannel:
+        return LogicalChannel(self._card, _BASIC, select_first(self._card, _BASIC, aids, deadline=deadline))
+
+    def _keep(self, number: int) -> None:
+        """Keep a channel that can't be closed for the next session: one is lost then, and not all of them."""
+        self._not_closed = number
+
+    def _still_open(self, *, deadline: Deadline) -> int | None:
+        number, self._not_closed = self._not_closed, None
+        if number is None or not is_leftover(self._card, number, deadline=deadline):
+            return None  # the card was started anew, and the number may be the modem's by now
+        return number
 
     def _manage_channel(self, *, deadline: Deadline) -> int:
         opened = self._open_any(deadline=deadline)
@@ -129,43 +171,38 @@ class RawLink:
             _log.warning("looking for channels left open: %s", error)
             return False
 
-    def _select(self, number: int, aids: Sequence[Aid], *, deadline: Deadline) -> Aid:
-        if not aids:
-            raise InternalError("no application was named to select")
-        for aid in aids:
-            # What SELECT would return through GET RESPONSE is known already or of no use to an LPA: the
-            # ISD-R's version must be read with GetEuiccInfo. So it is left with the card.
-            command = Command(0, _SELECT, _SELECT_BY_AID, 0, bytes(aid)).on_channel(number)
-            answer = Response.parse(self._card.transmit(bytes(command), deadline=deadline))
-            if answer.sw >> 8 == _WRONG_LENGTH:
-                again = replace(command, le=answer.sw & 0xFF or 256)
-                answer = Response.parse(self._card.transmit(bytes(again), deadline=deadline))
-            if answer.ok or answer.sw >> 8 == 0x61:
-                return aid
-            if answer.sw != _NO_SUCH_APPLICATION:
-                raise status_error("selecting the ISD-R", answer.sw)
-        raise no_isdr()
-
     def _close_after_failure(self, number: int) -> None:
         try:
             _close(self._card, number, deadline=Deadline.after(CLOSING))
         except CardError as error:
             _log.warning("channel %d may have stayed open: %s", number, error)
+            if _was_refused(error):
+                self._keep(number)
 
 
 class LogicalChannel:
     """One open channel with its application selected."""
 
-    def __init__(self, card: RawCard, number: int, aid: Aid) -> None:
+    def __init__(
+        self,
+        card: RawCard,
+        number: int,
+        aid: Aid,
+        *,
+        on_refusal: Callable[[int], None] = lambda _number: None,
+    ) -> None:
         """Wrap an open channel.
 
         Args:
             card: what transmits.
-            number: the channel's, 1 to 19.
+            number: the channel's, 1 to 19; 0 for the basic channel, which is always open.
             aid: the application that is selected on it.
+            on_refusal: told the number of a channel that is still open because modem or card refuse to
+                close it.
         """
         self._card = card
-        self._number = number
+        self.number = number
+        self._on_refusal = on_refusal
         self._open = True
         self._lost = LostChannel()
         self.aid = aid
@@ -187,12 +224,21 @@ class LogicalChannel:
         lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
         self._open = False
         if lost:
-            _log.debug("logical channel %d went when the card was started anew", self._number)
-        else:
-            _close(self._card, self._number, deadline=deadline)
+            _log.debug("logical channel %d went when the card was started anew", self.number)
+            return
+        if self.number == _BASIC:
+            # It can't be closed, so only the application goes; what the card answers is of no consequence.
+            self._card.transmit(bytes(_SELECT_MASTER_FILE), deadline=deadline)
+            return
+        try:
+            _close(self._card, self.number, deadline=deadline)
+        except CardError as error:
+            if _was_refused(error):
+                self._on_refusal(self.number)
+            raise
 
     def _pass(self, apdu: bytes, *, deadline: Deadline) -> bytes:
-        return self._card.transmit(bytes([class_byte(apdu[0], self._number)]) + apdu[1:], deadline=deadline)
+        return self._card.transmit(bytes([class_byte(apdu[0], self.number)]) + apdu[1:], deadline=deadline)
 
 
 def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:
@@ -201,3 +247,10 @@ def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:
     answer = exchange(card, command, deadline=deadline, attempted="MANAGE CHANNEL")
     if not answer.ok:
         raise status_error(f"closing logical channel {number}", answer.sw)
+
+
+def _was_refused(error: CardError) -> bool:
+    """Tell whether a channel that could not be closed is still open, as far as anybody can tell."""
+    if isinstance(error, CardStatus):
+        return error.details.get("sw") != f"{_NO_SUCH_CHANNEL:04X}"
+    return isinstance(error, LinkRefused)

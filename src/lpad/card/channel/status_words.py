@@ -22,6 +22,9 @@ _SENTENCES = {
     0x6F00: "the card met an unknown error, or is being reset; read its state again before anything else",
 }
 
+_UNKNOWN_INSTRUCTION = (0x6D00, 0x6E00)
+_NOT_ALLOWED = (0x6982, 0x6985, 0x6A88)
+
 
 def status_error(attempted: str, sw: int) -> CardStatus:
     """Return the error for a status word other than success.
@@ -32,6 +35,31 @@ def status_error(attempted: str, sw: int) -> CardStatus:
     """
     sentence = _SENTENCES.get(sw, "the card refused")
     return CardStatus(f"{attempted}: {sentence} (status {sw:04X})", sw=f"{sw:04X}")
+
+
+def refused_at_once(attempted: str, sw: int) -> CardStatus:
+    """Return the error for an ISD-R that could be selected and refuses the first ES10 command of all.
+
+    The eUICCs of SGP.02, managed by their operator's server alone, have an ISD-R of the same name (lpac#212,
+    EasyLPAC#34). Details hold `es10`, which is false.
+
+    Args:
+        attempted: what was under way, such as "asking the card for its EID".
+        sw: the status word.
+    """
+    if sw not in (*_UNKNOWN_INSTRUCTION, *_NOT_ALLOWED):
+        return status_error(attempted, sw)
+    if sw in _UNKNOWN_INSTRUCTION:
+        found = (
+            "the card has an ISD-R that knows no ES10 commands. It is probably an M2M eUICC (SGP.02), which"
+        )
+        remedy = "no LPA can manage: ask its operator, or put a consumer eUICC in"
+    else:
+        found = (
+            f"the card has an ISD-R that refuses the first ES10 command: {_SENTENCES[sw]}. If a restart of"
+        )
+        remedy = "the modem changes nothing, this is probably an M2M eUICC (SGP.02), which no LPA can manage"
+    return CardStatus(f"{attempted}: {found} {remedy} (status {sw:04X})", sw=f"{sw:04X}", es10=False)
 
 
 def no_isdr() -> CardStatus:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _GET_EID = bytes.fromhex("BF3E035C015A")
-_NO_SUCH_APPLICATION = "6A82"
+_WITHOUT_A_CHANNEL = ("6A81", "6881")
+"""No channel was free, or there are none: the name was not heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[Fo
 def _is_unknown(error: CardError) -> bool:
     """Tell a name that the card doesn't know from a card that can't be reached."""
     if isinstance(error, CardStatus):
-        return error.details.get("sw") == _NO_SUCH_APPLICATION
+        return error.details.get("sw") not in _WITHOUT_A_CHANNEL
     return "modem_error" in error.details
 
 

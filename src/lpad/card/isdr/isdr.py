@@ -11,7 +11,7 @@ from lpad.base.errors import CardError, CardStatus
 from lpad.base.identifiers import ISD_R
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.logical_channel import CLOSING
-from lpad.card.channel.status_words import status_error
+from lpad.card.channel.status_words import refused_at_once, status_error
 from lpad.card.link.timed_channel import TimedChannel
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.apdu import LARGEST_BLOCK, Command, store_data
@@ -108,7 +108,8 @@ class Isdr:
             self._channel, block, deadline=deadline, attempted="STORE DATA to the ISD-R", repeatable=last
         )
         if not answer.ok:
-            raise status_error("STORE DATA to the ISD-R", answer.sw)
+            explained = status_error if self._largest_carried else refused_at_once
+            raise explained("STORE DATA to the ISD-R", answer.sw)
         self._largest_carried = max(self._largest_carried, len(block.data))
         return answer.data
 

@@ -38,6 +38,8 @@ class Remembered:
     """Bytes in the largest STORE DATA block that the link carried, where it refused larger ones."""
     isdr_aid: str | None = None
     """The ISD-R's name that answered, as hexadecimal digits."""
+    le: bool = False
+    """Whether commands must carry Le to be answered with data."""
 
 
 class LinkMemory:

@@ -4,64 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable, InvalidValue
+from lpad.base.errors import CardError, CardMalformed, CardUnreachable, InvalidValue
 from lpad.base.identifiers import Imei
+from lpad.card.modem.refusals import refusal_of
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol import at_commands
-from lpad.protocol.at_dialogue import AtAnswer, AtCommand, AtDialogue
+from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.card.port.serial_line import Line
+    from lpad.protocol.at_dialogue import AtAnswer
 
 _log = logging.getLogger(__name__)
 
 _NOW = Deadline(0.0)
 _UNSOLICITED_KEPT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    error: type[CardError]
-    words: str
-    remedy: str
-    retryable: bool | None = None
-
-
-# 3GPP TS 27.007, 9.2. Codes not here, and a plain ERROR, become LinkRefused, and so do those here that a
-# modem may mean for an APDU too long for it.
-_REFUSALS = {
-    "0": _Refusal(
-        LinkRefused, "phone failure", "seen on modems that lose APDUs; reset it or use another link"
-    ),
-    "3": _Refusal(
-        LinkRefused,
-        "operation not allowed",
-        "its firmware blocks the command; ask the vendor for the setting that allows it, or use another link",
-        retryable=False,
-    ),
-    "4": _Refusal(
-        LinkRefused, "operation not supported", "it lacks the command; use another link", retryable=False
-    ),
-    "10": _Refusal(CardUnreachable, "SIM not inserted", "check the slot, and which slot is active"),
-    "11": _Refusal(CardUnreachable, "SIM PIN required", "the enabled profile's PIN must be entered first"),
-    "13": _Refusal(CardUnreachable, "SIM failure", "check the card's contacts; a modem reset may help"),
-    "14": _Refusal(CardBusy, "SIM busy", "it is starting up or in use; try again in some seconds"),
-    "15": _Refusal(CardUnreachable, "SIM wrong", "check which card is in the slot"),
-    "20": _Refusal(LinkRefused, "memory full", "the modem is out of memory; reset it"),
-    "22": _Refusal(CardUnreachable, "not found", "the modem knows no such object"),
-    "50": _Refusal(
-        LinkRefused, "incorrect parameters", "the APDU may be too long for it; try a smaller block"
-    ),
-    "100": _Refusal(LinkRefused, "unknown", "it does not say more; a modem reset may help"),
-}
-_BY_WORDS = {refusal.words.lower(): code for code, refusal in _REFUSALS.items()} | {"unknown error": "100"}
 
 
 class AtModem:
@@ -96,7 +59,7 @@ class AtModem:
         self._introduce(deadline=deadline)
         answer = self._converse(command, patience=patience, deadline=deadline)
         if not answer.ok:
-            raise self._refusal(command, answer)
+            raise refusal_of(answer, attempted=f"{_name(command)} at {self._line.name}")
         return answer
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -230,22 +193,6 @@ class AtModem:
             )
         return CardUnreachable(
             f"{name} at {self._line.name}: the modem did not answer in time; try again, or reset the modem"
-        )
-
-    def _refusal(self, command: AtCommand, answer: AtAnswer) -> CardError:
-        told = answer.error or ""
-        code = told if told.isdecimal() else _BY_WORDS.get(told.lower(), told)
-        attempted = f"{_name(command)} at {self._line.name}: the modem answered"
-        refusal = _REFUSALS.get(code)
-        if refusal is None:
-            return LinkRefused(
-                f"{attempted} {answer.final}; it may not support this, or no usable SIM is in it",
-                modem_error=answer.final,
-            )
-        return refusal.error(
-            f"{attempted} '{refusal.words}'; {refusal.remedy}",
-            retryable=refusal.retryable,
-            modem_error=answer.final,
         )
 
 

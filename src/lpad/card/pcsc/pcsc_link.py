@@ -10,6 +10,7 @@ from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.channel.proactive import ProactiveCard
+from lpad.card.link.answer_length import AnswerLengthChannel
 from lpad.card.link.facts import LinkFacts
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.memory import LinkMemory, Remembered, card_key
@@ -82,7 +83,10 @@ class PcscLink:
             channel = self._raw.open_channel(names, deadline=deadline)
             if len(aids) > 1:  # with one name nothing was found out
                 self._remember(isdr_aid=str(channel.aid))
-            return TurnChannel(channel, end=self._card.end, lost=self._lost)
+            answered = AnswerLengthChannel(
+                channel, needed=self._remembered.le, learn=lambda needed: self._remember(le=needed)
+            )
+            return TurnChannel(answered, end=self._card.end, lost=self._lost)
         except BaseException:
             self._card.end()
             raise

@@ -1,0 +1,54 @@
+"""Commands of nothing but a header, for links on which four bytes are too few.
+
+MANAGE CHANNEL that closes a channel has neither data nor answer, so it has four bytes (ISO/IEC 7816-4). With
+T=0 a header has five, and modems take APDUs as T=0 has them: +CSIM of 10 to 522 characters only (Moxa OnCell
+G2150I, Wavecom). Programs for the nRF91 send four bytes. So lpad sends the fifth byte, and leaves it out if
+that is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.card.port.link_refused import LinkRefused
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.card.link.link import RawCard
+
+_HEADER = 4
+_WRONG_LENGTH = (0x67, 0x6C)
+
+
+class BareHeader:
+    """A raw card that gets commands of four bytes with P3 = 00, and without it if that is refused."""
+
+    def __init__(self, card: RawCard) -> None:
+        """Wrap a card.
+
+        Args:
+            card: what really transmits.
+        """
+        self._card = card
+        self._four_bytes = False
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        """Pass a command on, as `RawCard` says; one of four bytes in both forms, if need be."""
+        if len(apdu) != _HEADER:
+            return self._card.transmit(apdu, deadline=deadline)
+        usual, other = (apdu, apdu + b"\x00") if self._four_bytes else (apdu + b"\x00", apdu)
+        refusal: LinkRefused | None = None
+        answer = b""
+        try:
+            answer = self._card.transmit(usual, deadline=deadline)
+        except LinkRefused as error:
+            refusal = error
+        if refusal is None and (len(answer) != 2 or answer[0] not in _WRONG_LENGTH):
+            return answer
+        # Neither a refused line nor a command of a wrong length has been carried out.
+        try:
+            answer = self._card.transmit(other, deadline=deadline)
+        except LinkRefused as error:
+            raise refusal or error from None
+        self._four_bytes = other == apdu
+        return answer

@@ -1,0 +1,69 @@
+"""SELECT by name: the first of several applications that a card knows (ISO/IEC 7816-4, 11.1.1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InternalError
+from lpad.card.channel.status_words import no_isdr, status_error
+from lpad.protocol.apdu import Command, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid
+    from lpad.card.link.link import RawCard
+
+_SELECT = 0xA4
+_BY_NAME = 0x04
+_WRONG_LENGTH = 0x6C
+_MORE = 0x61
+_NO_SUCH_APPLICATION = 0x6A82
+_NO_SUCH_CHANNEL = 0x6881
+
+
+def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: Deadline) -> Aid:
+    """Select the first of `aids` that the card lets itself be asked for, and return it.
+
+    Cards that know the ISD-R under a vendor's name alone answer the standard's with 6A82, and some with 6999,
+    6A86, 6985 or 6283: whatever a name is refused with, the next one may be right.
+
+    Args:
+        card: what transmits.
+        number: the channel's, 0 to 19.
+        aids: the names, the preferred first.
+        deadline: of the whole.
+
+    Raises:
+        CardStatus: none can be selected; `sw` is 6A82 if all of them are unknown, else the first other one.
+        CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
+    """
+    if not aids:
+        raise InternalError("no application was named to select")
+    telling: int | None = None
+    for aid in aids:
+        sw = _select(card, Command(0, _SELECT, _BY_NAME, 0, bytes(aid)).on_channel(number), deadline=deadline)
+        if sw == 0:
+            return aid
+        if sw != _NO_SUCH_APPLICATION and telling is None:
+            telling = sw
+        if sw == _NO_SUCH_CHANNEL:
+            break  # which holds for every name
+    if telling is None:
+        raise no_isdr()
+    raise status_error("selecting the ISD-R", telling)
+
+
+def _select(card: RawCard, command: Command, *, deadline: Deadline) -> int:
+    """Return 0 if it worked, else the status word.
+
+    What SELECT would return through GET RESPONSE is known already or of no use to an LPA: the ISD-R's version
+    must be read with GetEuiccInfo. So it is left with the card.
+    """
+    answer = Response.parse(card.transmit(bytes(command), deadline=deadline))
+    if answer.sw >> 8 == _WRONG_LENGTH:
+        again = replace(command, le=answer.sw & 0xFF or 256)
+        answer = Response.parse(card.transmit(bytes(again), deadline=deadline))
+    return 0 if answer.ok or answer.sw >> 8 == _MORE else answer.sw
