@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,7 @@ def test_a_switch_that_does_not_register(trial: Trial) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
 def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None:
-    """The intent is on disk, so lpad goes on guarding within the limit, and else goes back."""
+    """The intent is on disk, so lpad goes on guarding, and after the limit it looks once more."""
     trial.gate.hold(enabling, after=after)
     change = trial.begin("registered", within=3 if late else PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -117,10 +118,7 @@ def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None
     if late:
         time.sleep(3.2)
     trial.again()
-    if late:
-        assert trial.is_back(change)["reason"] == "time-limit"
-    else:  # the APDU that was held is carried out either way once the gate is open
-        trial.is_kept(change)
+    trial.is_kept(change)  # the APDU that was held is carried out either way once the gate is open
 
 
 def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
@@ -149,6 +147,23 @@ def test_killed_while_the_guard_is_awaited(trial: Trial, *, late: bool) -> None:
     trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
     trial.gateway.client.confirm(change.id)
     trial.is_kept(change)
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["it works", "it does not"])
+def test_a_standstill_longer_than_the_limit(trial: Trial, *, works: bool) -> None:
+    """A frozen container has seen nothing: the profile is looked at once more, and kept only if it works."""
+    trial.gateway.modem.register(trial.new, 2)
+    change = trial.begin("registered", within=5)
+    trial.watched(change)
+    assert trial.gateway.process is not None
+    trial.gateway.process.send_signal(signal.SIGSTOP)
+    time.sleep(6)
+    trial.gateway.modem.register(trial.new, 1 if works else 3)
+    trial.gateway.process.send_signal(signal.SIGCONT)
+    if works:
+        trial.is_kept(change)
+    else:
+        assert "denied" in trial.is_back(change)["seen"]
 
 
 def test_killed_again_and_again_the_limit_stays_the_limit(trial: Trial) -> None:

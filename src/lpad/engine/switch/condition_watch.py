@@ -3,11 +3,17 @@
 Registration comes first, since no probe can succeed before; then the probes, each until it has succeeded
 once. A confirmation may come at any time. A modem that is borrowed is given back for the probes: whoever
 makes its connections can't make any while lpad holds the port.
+
+Time that passes while lpad stands still, or is away, is nobody's observation. If it runs out over that, each
+unmet condition but a confirmation is looked at once more: after a restart of the device or of the modem for a
+minute, since both have to find their network first, else once.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from typing import TYPE_CHECKING
 
 from lpad.base.condition import Condition, ConditionKind
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.guard import Guard
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
+    from lpad.engine.switch.standstill import Standstill
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +49,14 @@ _LISTENING = 1.0
 _PROBE = 15.0
 """Seconds for one attempt of a probe."""
 _CLOSING = 5.0
+LOOKED_AGAIN = "looked_again"
+"""The note that says that the last look was taken."""
+LAST_LOOK = 60.0
+"""Seconds for the last look, after time ran out over a standstill or a restart."""
+_LAST_LISTENING = 5.0
+"""Seconds for which a modem that is not registered is listened to in a last look that is taken once."""
 _NOBODY = "nobody has confirmed"
+_TIME_LIMIT = ("time-limit", "the time is over")
 _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of its conditions")
 
 
@@ -83,10 +97,34 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
 class ConditionWatch:
     """One guard while it is awaited."""
 
-    def __init__(self, run: Run, context: Context, guard: Guard, *, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        run: Run,
+        context: Context,
+        guard: Guard,
+        *,
+        deadline: Deadline,
+        standstill: Standstill,
+        started_anew: bool = False,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            run: the change.
+            context: to reach the modem.
+            guard: what is awaited.
+            deadline: until when.
+            standstill: knows when lpad did not run.
+            started_anew: whether device or modem may have started meanwhile, so that a last look has to wait
+                for the network.
+        """
         self._run = run
         self._context = context
         self._deadline = deadline
+        self._standstill = standstill
+        self._started_anew = started_anew
+        self._looked_at: dict[str, float] = {}
+        self._last_look = math.inf
         self._eyes = {
             Source.MODEM: self._ask_modem,
             Source.NETWORK: self._ask_network,
@@ -134,6 +172,8 @@ class ConditionWatch:
                 self._saw(condition, found.seen, met=found.met is True)
                 if found.met is None:
                     raise UnmetError(*_NOT_EVALUATED)
+                if not (found.met or self._started_anew) and self._seen_at(condition) >= self._last_look:
+                    raise UnmetError(*_TIME_LIMIT)
             if source is Source.NETWORK and self._waiting(source):
                 self._rest()
         if source is Source.MODEM and self._context.card.port.loan is not None:
@@ -160,7 +200,40 @@ class ConditionWatch:
         if given is not None and given.confirm is False:
             raise UnmetError("refused", "the program that was asked said no")
         if self._deadline.passed:
-            raise UnmetError("time-limit", "the time is over")
+            self._time_is_over()
+
+    def _time_is_over(self) -> None:
+        """Begin the last look where lpad has hardly looked since it stood still, or was started; else end.
+
+        Raises:
+            UnmetError: everything was looked at, or nobody has confirmed.
+        """
+        confirmed = self._run.given is not None and self._run.given.confirm
+        missing = bool(self._waiting(Source.CALLER)) and not confirmed
+        looked_again = self._last_look < math.inf or bool(self._run.notes.get(LOOKED_AGAIN))
+        if missing or looked_again or not self._hardly_seen():
+            raise UnmetError(*_TIME_LIMIT)
+        log.info("change %d: the time ran out over a standstill; one more look", self._run.change.id)
+        self._last_look = time.monotonic()
+        self._deadline = Deadline.after(LAST_LOOK)
+        self._next_pause = FIRST_PAUSE
+
+    def _hardly_seen(self) -> bool:
+        """Whether there was no time for a fair look at each condition since lpad stood still."""
+        last = self._standstill.last
+        waiting = (*self._waiting(Source.MODEM), *self._waiting(Source.NETWORK))
+        recent = time.monotonic() - last < LAST_LOOK
+        return bool(waiting) and (recent or any(self._seen_at(each) < last for each in waiting))
+
+    def _looks(self, condition: Condition) -> None:
+        """Take note of a look that begins, on disk where it is the last one."""
+        self._looked_at[str(condition)] = time.monotonic()
+        if self._last_look < math.inf and not self._run.notes.get(LOOKED_AGAIN):
+            # A device that dies under the new profile again and again must get back to the old one.
+            self._run.guarded(self.guard, needed=False, **{LOOKED_AGAIN: True})
+
+    def _seen_at(self, condition: Condition) -> float:
+        return self._looked_at.get(str(condition), -math.inf)
 
     def _rest(self) -> None:
         self._run.pause(deadline=self._deadline.within(self._next_pause))
@@ -174,17 +247,19 @@ class ConditionWatch:
                 raise UnmetError("refused", "the program that was asked said no")
             else:
                 self._saw(condition, _NOBODY)
+                self._check()
                 self._run.pose(QuestionKind.CONFIRMATION, within=self._deadline.remaining())
 
-    def _ask_modem(self, condition: Condition, deadline: Deadline) -> Look:
+    def _ask_modem(self, condition: Condition, _deadline: Deadline) -> Look:
         """Listen for a while; a port that is shared with another card is let go of in between."""
         self._check()
-        opening = deadline.within(self._context.timeouts.open)
+        opening = self._deadline.within(self._context.timeouts.open)
         try:
             with self._context.card.open(deadline=opening).lend_modem(deadline=opening) as lent:
                 if lent is None:
                     raise UnmetError("no-modem", "there is no modem any more")
                 watch = RegistrationWatch(lent.modem, deadline=opening)
+                self._looks(condition)
                 try:
                     return self._follow(watch, condition)
                 finally:
@@ -193,11 +268,14 @@ class ConditionWatch:
             # The modem restarts, or its port has gone: it may be back before the time is over.
             self._saw(condition, error.sentence)
             self._context.card.drop()
+            if self._seen_at(condition) < self._last_look < math.inf:
+                raise Suspended("the last look waits for the port", cause=error) from error
             self._rest()
             return Look(met=False, seen=error.sentence)
 
     def _follow(self, watch: RegistrationWatch, condition: Condition) -> Look:
-        until = self._deadline.within(ASKED_AGAIN)
+        once = self._last_look < math.inf and not self._started_anew
+        until = self._deadline.within(_LAST_LISTENING if once else ASKED_AGAIN)
         steady: Deadline | None = None
         while True:
             if not watch.registered:
@@ -216,9 +294,10 @@ class ConditionWatch:
                 return Look(met=False, seen=_told(watch))
             watch.listen(deadline=until.within(_LISTENING))
 
-    def _ask_network(self, condition: Condition, deadline: Deadline) -> Look:
+    def _ask_network(self, condition: Condition, _deadline: Deadline) -> Look:
         self._check()
-        return ask_network(condition, deadline.within(_PROBE))
+        self._looks(condition)
+        return ask_network(condition, self._deadline.within(_PROBE))
 
     def _ask_caller(self, _condition: Condition, deadline: Deadline) -> Look:
         given = self._run.given

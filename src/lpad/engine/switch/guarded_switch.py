@@ -8,11 +8,12 @@ until then: nothing else may alter a card whose profile is on trial.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
-from lpad.base.condition import Condition
+from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue, LpadError
 from lpad.base.outside_number import noted_number
@@ -21,8 +22,9 @@ from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Req
 from lpad.engine.change.time_limit import Moment, TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
-from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError, check_possible
+from lpad.engine.switch.condition_watch import LOOKED_AGAIN, ConditionWatch, UnmetError, check_possible
 from lpad.engine.switch.rollback import Reason, Rollback
+from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.switch import Purpose, switch
 
 if TYPE_CHECKING:
@@ -94,8 +96,13 @@ class _GuardedSwitch:
         asked = run.params["guard"]
         assert isinstance(asked, dict)
         self._within = noted_number(asked["within"], default=_WITHIN, least=1.0, most=LONGEST)
+        self._standstill = Standstill()
 
     def run(self) -> dict[str, Json]:
+        with self._standstill:
+            return self._begin()
+
+    def _begin(self) -> dict[str, Json]:
         guard = self._run.change.guard
         if guard is None:
             self._conditions = asked_of(self._run)  # not after a restart: another lpad may have accepted them
@@ -124,7 +131,8 @@ class _GuardedSwitch:
 
     def _note(self, guard: Guard, limit: TimeLimit) -> None:
         self._run.check()
-        self._run.guarded(guard, limit=limit.noted())
+        with self._standstill.writing():
+            self._run.guarded(guard, limit=limit.noted())
 
     def _take_up(self, guard: Guard) -> dict[str, Json]:
         """Go on where an earlier run was cut off, with what remains of the time."""
@@ -135,8 +143,10 @@ class _GuardedSwitch:
         moment = Moment.now()
         noted = self._run.notes["limit"]
         assert isinstance(noted, dict)
-        limit = TimeLimit.read(noted).carried_on(moment)
+        before = TimeLimit.read(noted)
+        limit = before.carried_on(moment)
         left = limit.left(moment)
+        self._standstill.restarted()
         guard = replace(guard, until=now() + timedelta(seconds=left))
         self._run.guarded(guard, needed=False, limit=limit.noted())
         profile = self._context.snapshot().profile(self._iccid)
@@ -144,15 +154,21 @@ class _GuardedSwitch:
             self._go_back(
                 guard, Reason(kind="cut-off", sentence="lpad or the device was restarted before it was done")
             )
-        if not left:
+        if not left and self._is_lost(guard):
             self._go_back(guard, Reason(kind="time-limit", sentence="the time was over after a restart"))
         if guard.phase is Phase.SWITCHING:
             return self._switch(Purpose(step="enable-profile-again"), seconds=left)
-        return self._watch(guard, seconds=left)
+        return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
+
+    def _is_lost(self, guard: Guard) -> bool:
+        """Whether another look can't help once the time is over: it was taken, or nobody has confirmed."""
+        missing = any(each.condition == ConditionKind.CONFIRM for each in guard.unmet)
+        return bool(self._run.notes.get(LOOKED_AGAIN)) or (missing and not self._run.notes.get("confirmed"))
 
     def _switch(self, purpose: Purpose, *, seconds: float) -> dict[str, Json]:
         """Have card and modem take the new profile; the time counts from the intent on."""
         deadline = Deadline.after(seconds)
+        self._began = time.monotonic()
         try:
             done = switch(self._run, self._context, iccid=self._iccid, enabled=True, purpose=purpose)
         except LpadError as error:
@@ -166,7 +182,8 @@ class _GuardedSwitch:
         guard = self._run.change.guard
         if guard is None:
             return done  # it was enabled already, and nothing is on trial
-        return self._watch(guard.after(Turn.READ), seconds=deadline.remaining())
+        # Where the time is over, the modem has had none to find its network.
+        return self._watch(guard.after(Turn.READ), seconds=deadline.remaining(), started_anew=deadline.passed)
 
     def _not_switched(self, error: LpadError) -> NoReturn:
         guard = self._run.change.guard
@@ -177,16 +194,29 @@ class _GuardedSwitch:
                 raise Suspended("lpad is stopped while a guarded switch is made") from None
             self._go_back(guard, Reason(kind="taken-back", sentence="it was taken back"))
         if isinstance(error, CardError) and not isinstance(error, CardRefused):
+            if (
+                self._standstill.last > self._began
+            ):  # its deadlines have passed meanwhile: the card is read anew
+                raise Suspended("lpad stood still while a guarded switch was made", cause=error) from error
             sentence = f"it did not come up: {error.sentence}"
             self._go_back(guard, Reason(kind="not-enabled", sentence=sentence))
         if isinstance(error, CardRefused):
             self._run.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
         raise error
 
-    def _watch(self, guard: Guard, *, seconds: float) -> dict[str, Json]:
+    def _watch(self, guard: Guard, *, seconds: float, started_anew: bool) -> dict[str, Json]:
+        deadline = Deadline.after(seconds)
         self._run.follow("watch")
-        self._run.guarded(guard, needed=False)
-        condition_watch = ConditionWatch(self._run, self._context, guard, deadline=Deadline.after(seconds))
+        with self._standstill.writing():
+            self._run.guarded(guard, needed=False)
+        condition_watch = ConditionWatch(
+            self._run,
+            self._context,
+            guard,
+            deadline=deadline,
+            standstill=self._standstill,
+            started_anew=started_anew,
+        )
         try:
             condition_watch.run()
             kept = condition_watch.guard.after(Turn.MET)

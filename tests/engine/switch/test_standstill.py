@@ -1,0 +1,176 @@
+"""Guards whose time runs out while lpad stands still, or is away: one more look, and only one."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.guarding import (
+    REGISTERED,
+    enabled,
+    guarded,
+    guarding,
+    listening,
+    rolled_back,
+    unused_port,
+    watched,
+)
+from engine.lab import FIRST, SECOND
+from lpad.engine.change.change import State
+from lpad.engine.change.guard import Phase
+from lpad.engine.journal.changes import Changes
+from lpad.engine.running.run import Answer
+from lpad.engine.switch import condition_watch, standstill
+from lpad.engine.switch.condition_watch import LOOKED_AGAIN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.lab import Lab
+    from lpad.engine.change.change import Change, Json
+    from lpad.simulator.pki.pki import Pki
+
+LIMIT = 1.0
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(condition_watch, "LAST_LOOK", 2.0)
+    monkeypatch.setattr(condition_watch, "_LAST_LISTENING", 0.1)
+    monkeypatch.setattr(standstill, "LEAST", 0.5)
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that takes longer than the limit to write that the guard is awaited."""
+    save = Changes.save
+
+    def slowly(self: Changes, change: Change, *, notes: dict[str, Json] | None = None) -> None:
+        if change.guard is not None and change.guard.phase is Phase.WATCHING and not change.state.ended:
+            threading.Event().wait(LIMIT + 0.2)
+        save(self, change, notes=notes)
+
+    monkeypatch.setattr(Changes, "save", slowly)
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_a_profile_that_works_is_kept_after_a_standstill(tmp_path: Path, pki: Pki) -> None:
+    """The time is over before anybody has looked, so all conditions are looked at, and all are met."""
+    with guarding(tmp_path, pki) as lab, listening() as port:
+        change = lab.ended(guarded(lab, REGISTERED, f"tcp:127.0.0.1:{port}", within=LIMIT).id)
+        assert change.state is State.DONE, change.error
+        assert enabled(lab) == SECOND
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_a_profile_that_does_not_work_is_taken_back_after_the_look(tmp_path: Path, pki: Pki) -> None:
+    """What was seen is of that look, and the profile before is enabled."""
+    with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
+        details = rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT).id))
+        assert details["reason"] == "time-limit"
+        assert "denied" in str(details["seen"])
+        assert enabled(lab) == FIRST
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_one_condition_that_is_not_met_is_enough(tmp_path: Path, pki: Pki) -> None:
+    """A registration that came in time does not keep a profile through which nothing is reached."""
+    with guarding(tmp_path, pki) as lab:
+        condition = f"tcp:127.0.0.1:{unused_port()}"
+        details = rolled_back(lab.ended(guarded(lab, REGISTERED, condition, within=LIMIT).id))
+        assert details["unmet"] == condition
+        assert enabled(lab) == FIRST
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_a_missing_confirmation_is_not_looked_for(tmp_path: Path, pki: Pki) -> None:
+    """Nobody has confirmed in time: the switch is taken back without a look at anything else."""
+    with guarding(tmp_path, pki) as lab:
+        details = rolled_back(lab.ended(guarded(lab, REGISTERED, "confirm", within=LIMIT).id))
+        assert details["reason"] == "time-limit"
+        assert "registered: not seen yet" in str(details["seen"])
+        assert enabled(lab) == FIRST
+
+
+def test_without_a_standstill_the_limit_is_the_limit(
+    tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A profile that was watched all the time is not looked at again."""
+    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
+        rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT + 1).id))
+        assert "one more look" not in caplog.text
+
+
+def test_a_restart_over_the_limit(tmp_path: Path, pki: Pki) -> None:
+    """A profile that registers when lpad is back after the limit is kept."""
+    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
+        change = guarded(lab, REGISTERED, within=5)
+        watched(lab, change.id)
+        _away_over_the_limit(lab, change)
+        lab.modem.register(SECOND, 1)
+        lab.start()
+        assert lab.ended(change.id).state is State.DONE
+        assert enabled(lab) == SECOND
+
+
+def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that dies again in its last look is back on the old profile after the next start."""
+    monkeypatch.setattr(condition_watch, "LAST_LOOK", 30.0)
+    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
+        change = guarded(lab, REGISTERED, within=5)
+        watched(lab, change.id)
+        _away_over_the_limit(lab, change, boot_id="another")  # the modem may have started, too: it is awaited
+        lab.start()
+        lab.until_true(lambda: bool(_notes(lab, change).get(LOOKED_AGAIN)))
+        lab.stop()
+        lab.modem.register(SECOND, 1)
+        lab.start()
+        assert rolled_back(lab.ended(change.id))["reason"] == "time-limit"
+        assert enabled(lab) == FIRST
+
+
+def test_no_ends_the_last_look(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taking the change back ends the last look at once."""
+    monkeypatch.setattr(condition_watch, "LAST_LOOK", 30.0)
+    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
+        change = guarded(lab, REGISTERED, within=5)
+        watched(lab, change.id)
+        _away_over_the_limit(lab, change, boot_id="another")
+        lab.start()
+        lab.until_true(lambda: bool(_notes(lab, change).get(LOOKED_AGAIN)))
+        lab.engine.cancel(change.id)
+        assert lab.ended(change.id).state is State.CANCELLED
+        assert enabled(lab) == FIRST
+
+
+def test_a_confirmation_that_was_given_in_time_leaves_the_look_to_the_others(
+    tmp_path: Path, pki: Pki
+) -> None:
+    """Who confirmed before lpad went has confirmed; the modem is looked at once more."""
+    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
+        change = guarded(lab, REGISTERED, "confirm", within=5)
+        lab.asked(change.id)
+        lab.engine.answer(change.id, Answer(confirm=True))
+        _away_over_the_limit(lab, change)
+        lab.modem.register(SECOND, 1)
+        lab.start()
+        assert lab.ended(change.id).state is State.DONE
+
+
+def _away_over_the_limit(lab: Lab, change: Change, **limit: str) -> None:
+    """Stop the engine, and let its journal say that the limit began an hour ago."""
+    lab.stop()
+    journal = lab.journal()
+    noted = journal.changes.private(change.id).notes["limit"]
+    assert isinstance(noted, dict)
+    began = {"boot": float(str(noted["boot"])) - 3600, "wall": float(str(noted["wall"])) - 3600}
+    journal.changes.save(journal.changes.get(change.id), notes={"limit": {**noted, **began, **limit}})
+    journal.close()
+
+
+def _notes(lab: Lab, change: Change) -> dict[str, Json]:
+    return lab.engine._journal.changes.private(change.id).notes
