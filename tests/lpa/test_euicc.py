@@ -206,7 +206,7 @@ def test_what_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level(logging.WARNING):
         assert euicc.get_profiles_info(deadline=SOON) == ()
         assert euicc.retrieve_notifications_list(deadline=SOON) == ()
-    assert "1 profiles" in caplog.text
+    assert "1 entries of the list" in caplog.text
     assert "1 notifications" in caplog.text
 
 

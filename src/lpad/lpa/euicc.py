@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.errors import CardMalformed, CardStatus, blamed_on
+from lpad.codec.asn1 import salvage
 from lpad.codec.messages import card, euicc_info
 from lpad.codec.messages.addresses import (
     GET_EUICC_CONFIGURED_ADDRESSES,
@@ -195,7 +196,7 @@ class Euicc:
             answer = self._isdr.command(segment.data, deadline=deadline, on_block=on_block)
             if answer:
                 with blamed_on(CardMalformed, function):
-                    return ProfileInstallationResult.decode(answer)
+                    return ProfileInstallationResult.decode(salvage.element_of(answer))
             done += len(segment.data)
         raise CardMalformed(
             f"{function}: the card took the whole profile without saying what became of it;"
@@ -274,7 +275,17 @@ class Euicc:
         tags: tuple[int, ...] = TAGS_WITHOUT_ICON,
         deadline: Deadline,
     ) -> tuple[ProfileInfo, ...]:
-        """Return the profiles on the card, in the card's order (5.7.15).
+        """Return the profiles of `list_profiles` that can be read."""
+        return self.list_profiles(search=search, tags=tags, deadline=deadline).profiles
+
+    def list_profiles(
+        self,
+        *,
+        search: ProfileTarget | ProfileClass | None = None,
+        tags: tuple[int, ...] = TAGS_WITHOUT_ICON,
+        deadline: Deadline,
+    ) -> ProfileInfoListResponse:
+        """Return the profiles on the card, in the card's order, and what is in its list beside them (5.7.15).
 
         Args:
             search: one profile, or all of a class; None stands for all.
@@ -283,7 +294,7 @@ class Euicc:
             deadline: of the whole.
         """
         function = "ES10c.GetProfilesInfo"
-        answer = self._list_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
+        answer = self._ask_for_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
         if answer is None or (answer.error in _CHOKED_CODES and tags):
             _log.info("%s: the card refuses the list of tags; asking for its default set", function)
             request = ProfileInfoListRequest(search).encode()
@@ -291,8 +302,8 @@ class Euicc:
         if answer.error is not None:
             raise refused(function, answer.error)
         if answer.unreadable:
-            _log.warning("%s: %d profiles have no ICCID that can be read", function, answer.unreadable)
-        return answer.profiles
+            _log.warning("%s: %d entries of the list cannot be read", function, answer.unreadable)
+        return answer
 
     def enable_profile(self, target: ProfileTarget, *, refresh: bool, deadline: Deadline) -> None:
         """Enable a profile; the one enabled before is disabled (5.7.16).
@@ -355,7 +366,7 @@ class Euicc:
         request = SetNicknameRequest(iccid, nickname).encode()
         self._do("ES10c.SetNickname", request, SetNicknameResult.decode, deadline=deadline)
 
-    def _list_profiles(
+    def _ask_for_profiles(
         self, request: ProfileInfoListRequest, *, deadline: Deadline
     ) -> ProfileInfoListResponse | None:
         """Ask for profiles; None where the card has a status word against the list of tags."""
@@ -376,6 +387,9 @@ class Euicc:
             raise CardMalformed(
                 f"{function}: the card said that it succeeded, but gave no answer; restart the modem"
             )
+        whole = salvage.element_of(answer)
+        if salvage.is_padding(answer[len(whole) :]):
+            answer = whole
         with blamed_on(CardMalformed, function):
             return decode(answer)
 

@@ -9,6 +9,7 @@ from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import named_bits, tlv
 from lpad.codec.asn1.schema import Schema
 from lpad.codec.messages.metadata import (
+    UNREADABLE_RULES,
     NotificationEvent,
     NotificationTarget,
     OperatorId,
@@ -143,3 +144,31 @@ def test_a_table_that_cannot_be_read_is_malformed(data: str) -> None:
     """What decides about permissions is read in full or not at all."""
     with pytest.raises(MalformedError):
         decode_rat(bytes.fromhex(data))
+
+
+def metadata_with(*odd: bytes, rules: bytes = b"") -> bytes:
+    iccid, names = tlv.encode(0x5A, bytes(Iccid("898600B5000000000015"))), bytes.fromhex("910141920142")
+    return tlv.encode(0xBF25, iccid, names, rules, *odd)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "9300", "930101930102", "9400", "B6053003800107", "B60130", "B7028001", "BF2202A001", "BF760101",
+        "9F1F00", "E303010203", "FFFF", "0000", "5A0AFF", "92", "9F",
+    ],
+)  # fmt: skip
+def test_odd_extra_data_fails_no_download(odd: str) -> None:
+    """Elements that are odd, unknown or cut short, and bytes behind the last one, are left out."""
+    read = ProfileMetadata.decode(metadata_with(bytes.fromhex(odd)))
+    assert (str(read.iccid), read.service_provider_name, read.name) == ("898600B5000000000015", "A", "B")
+    assert read.pprs == ()
+    assert read.profile_class in (ProfileClass.OPERATIONAL, ProfileClass.UNKNOWN)
+
+
+def test_policy_rules_that_cannot_be_read_are_not_none() -> None:
+    """What decides about disabling and deleting counts as rules as long as nobody can read it."""
+    whole = metadata_with(bytes.fromhex("930A"), rules=bytes.fromhex("99020640"))
+    assert ProfileMetadata.decode(whole).pprs == ("ppr1",)
+    for odd in ("9900", "990109", "940599020640"):
+        assert ProfileMetadata.decode(metadata_with(bytes.fromhex(odd))).pprs == (UNREADABLE_RULES,)

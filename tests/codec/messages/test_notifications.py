@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid
@@ -177,9 +179,7 @@ def test_removal(code: int, result: str) -> None:
     assert NotificationSentResult.decode(bytes([0xBF, 0x30, 3, 0x80, 1, code])).name == result
 
 
-@pytest.mark.parametrize(
-    "data", ["", "BF2802A500", "BF2B02A500", "BF2B03A00130", "3000", "BF3700", "BF2F00", "BF310180"]
-)
+@pytest.mark.parametrize("data", ["", "BF2802A500", "BF2B02A500", "3000", "BF3700", "BF2F00", "BF310180"])
 def test_what_is_malformed(data: str) -> None:
     """Anything else is malformed."""
     for decode in (
@@ -191,3 +191,43 @@ def test_what_is_malformed(data: str) -> None:
     ):
         with pytest.raises(MalformedError):
             decode(bytes.fromhex(data))
+
+
+@pytest.mark.parametrize(
+    ("raw", "unreadable"),
+    [
+        (tlv.encode(0xBF28, metadata(1), metadata(2)), 0),
+        (tlv.encode(0xBF28, tlv.encode(0xA0, metadata(1)), metadata(2)), 0),
+        (listed(metadata(1), metadata(1), metadata(2)) + b"\xff\xff", 0),
+        (listed(tlv.encode(0xBF2F, metadata(1)), metadata(2)), 1),
+        (listed(metadata(1), tlv.encode(0xE3, b"abc"), metadata(2)), 1),
+        (listed(metadata(1), tlv.encode(0xBF2F, bytes.fromhex("800102"), b"\x0c\x50a")), 0),
+        (listed(metadata(1), metadata(2), metadata(3)[:9]), 1),
+        (b"\xbf\x28\x10\xa0\x10" + metadata(1) + metadata(2), 0),
+    ],
+)
+def test_nothing_odd_hides_an_entry(raw: bytes, unreadable: int) -> None:
+    """Without A0, with wrong lengths, padding, repetitions and unknown entries the numbers are read."""
+    answer = ListNotificationResponse.decode(raw)
+    assert [entry.sequence_number for entry in answer.notifications] == [1, 2]
+    assert answer.unreadable == unreadable
+
+
+@given(st.binary(max_size=60), st.binary(max_size=30), st.binary(max_size=30))
+@example(b"\xbf\x2f" + bytes([len(metadata(2))]), b"", b"")
+@example(b"\x30\x7f", b"\xa0\x20", b"\x30")
+def test_no_bytes_hide_a_notification(between: bytes, before: bytes, behind: bytes) -> None:
+    """Whatever stands before, between and behind them, all are read, in both lists."""
+    answer = ListNotificationResponse.decode(listed(before, metadata(1), between, metadata(2), behind))
+    assert {1, 2} <= {entry.sequence_number for entry in answer.notifications}
+    whole = RetrieveNotificationsListResponse.decode(
+        retrieved(before, signed(1), between, installed(2), behind)
+    )
+    assert {signed(1), installed(2)} <= {pending.raw for pending in whole.notifications}
+
+
+def test_odd_extra_data_in_a_notification() -> None:
+    """What follows the metadata, and elements that nobody knows, keep no notification from its server."""
+    odd = tlv.encode(0x30, metadata(7), tlv.encode(0x5F37, bytes(64)), b"\x9f\x99\x01x", b"\x30\x50")
+    (pending,) = RetrieveNotificationsListResponse.decode(retrieved(odd)).notifications
+    assert (pending.raw, pending.metadata.sequence_number) == (odd, 7)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Aid, Iccid
-from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1 import named_bits, salvage, tlv
 from lpad.codec.asn1.schema import Schema, parse
 from lpad.codec.messages.metadata import NotificationEvent, NotificationTarget, OperatorId, ProfileClass
 from lpad.codec.messages.profile_info import TAGS, TAGS_WITHOUT_ICON, ProfileInfo, ProfileState
@@ -192,7 +194,7 @@ def test_no_list(error: ProfileInfoListError) -> None:
     assert ProfileInfoListResponse.decode(bytes([0xBF, 0x2D, 3, 0x81, 1, error])).error is error
 
 
-@pytest.mark.parametrize("data", ["", "BF2E02A000", "BF2E00", "BF2D02A500", "BF2D028100", "BF2D03A00130"])
+@pytest.mark.parametrize("data", ["", "BF2E02A000", "BF2E00", "BF2D02A500", "BF2D028100", "BF2D"])
 def test_neither_list_nor_refusal(data: str) -> None:
     """Anything else is malformed."""
     with pytest.raises(MalformedError):
@@ -202,3 +204,116 @@ def test_neither_list_nor_refusal(data: str) -> None:
 def test_tags() -> None:
     """Icons are a kilobyte each: the short list of tags leaves them out."""
     assert set(TAGS) - set(TAGS_WITHOUT_ICON) == {0x93, 0x94}
+
+
+BARE_A = tlv.encode(
+    0xE3, tlv.encode(0x5A, bytes(ICCID)), tlv.encode(0x4F, bytes(AID)), bytes.fromhex("9F700101")
+)
+OTHER, OTHER_AID = Iccid("898600B5000000000015"), Aid(bytes.fromhex("A0000005591010FFFFFFFF8900001200"))
+BARE_B = tlv.encode(
+    0xE3, tlv.encode(0x5A, bytes(OTHER)), tlv.encode(0x4F, bytes(OTHER_AID)), bytes.fromhex("9F700100")
+)
+BOTH = [(ICCID, ProfileState.ENABLED), (OTHER, ProfileState.DISABLED)]
+
+
+def read(raw: bytes) -> tuple[list[tuple[Iccid, ProfileState]], int]:
+    answer = ProfileInfoListResponse.decode(raw)
+    return [(profile.iccid, profile.state) for profile in answer.profiles], answer.unreadable
+
+
+@pytest.mark.parametrize(
+    ("raw", "unreadable"),
+    [
+        (tlv.encode(0xBF2D, BARE_A, BARE_B), 0),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, BARE_A), BARE_B), 0),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, tlv.encode(0xA0, BARE_A, BARE_B))), 0),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, BARE_A, BARE_B)) + b"\xff\xff", 0),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, BARE_A, b"\x00\x00\x00", BARE_B, b"\xff")), 0),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, BARE_A, BARE_A, BARE_B)), 0),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, tlv.encode(0xE3, tlv.encode(0xE3, BARE_A)), BARE_B)), 1),
+        (
+            tlv.encode(
+                0xBF2D, tlv.encode(0xA0, BARE_A[:1], bytes([BARE_A[1] + len(BARE_B)]), BARE_A[2:], BARE_B)
+            ),
+            0,
+        ),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, BARE_A, tlv.encode(0xE4, b"abc"), BARE_B)), 1),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, BARE_A, BARE_B, bytes.fromhex("E3305A0A98"))), 1),
+        (tlv.encode(0xBF2D, tlv.encode(0xA0, BARE_A, BARE_B)) + b"\x5a\x0a", 1),
+        (tlv.encode(0xBF2D, b"\xa0\x7f", BARE_A, BARE_B), 1),
+        (tlv.encode(0xBF2D, b"\xa0\x10", BARE_A, BARE_B), 0),
+        (b"\xbf\x2d\x7f\xa0" + bytes([len(BARE_A + BARE_B)]) + BARE_A + BARE_B, 1),
+        (b"\xbf\x2d\x10\xa0" + bytes([len(BARE_A + BARE_B)]) + BARE_A + BARE_B, 0),
+    ],
+)
+def test_nothing_odd_hides_a_profile(raw: bytes, unreadable: int) -> None:
+    """Without A0, with wrong lengths, padding, repetitions and unknown items the profiles are read."""
+    assert read(raw) == (BOTH, unreadable)
+
+
+@given(st.binary(max_size=80), st.binary(max_size=40), st.binary(max_size=40))
+@example(b"\xe3" + bytes([len(BARE_B)]), b"", b"")
+@example(b"\x04\x7f", b"\xa0\x20", b"\xe3")
+@example(bytes.fromhex("E3425A0A984401000000000000F14F10A0"), b"", b"")
+def test_no_bytes_between_profiles_hide_them(between: bytes, before: bytes, behind: bytes) -> None:
+    """Whatever stands before, between and behind the entries, both are read."""
+    profiles, unreadable = read(tlv.encode(0xBF2D, tlv.encode(0xA0, before, BARE_A, between, BARE_B, behind)))
+    assert set(BOTH) <= set(profiles)
+    if salvage.is_padding(before + between + behind):
+        assert (profiles, unreadable) == (BOTH, 0)
+
+
+@given(st.data())
+def test_a_broken_entry_is_counted_and_hides_no_other(data: st.DataObject) -> None:
+    """Whatever happens to the bytes of one entry, its neighbour is read, and it is read or counted itself."""
+    broken = bytearray(BARE_A)
+    for _ in range(data.draw(st.integers(1, 4))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(broken[: data.draw(st.integers(1, len(broken)))])
+    answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, tlv.encode(0xA0, cut, BARE_B)))
+    assert OTHER in [profile.iccid for profile in answer.profiles]
+    others = [profile for profile in answer.profiles if profile.iccid != OTHER]
+    assert others or answer.unreadable or salvage.is_padding(cut)
+
+
+def test_what_can_be_read_of_a_broken_entry() -> None:
+    """AID, state and names in front of what is broken are kept, and so is an ICCID that is none."""
+    aid, enabled, name = tlv.encode(0x4F, bytes(AID)), bytes.fromhex("9F700101"), tlv.encode(0x92, b"Name")
+    wrong = tlv.encode(0x5A, bytes.fromhex("FF" * 10))
+    answer = ProfileInfoListResponse.decode(
+        tlv.encode(
+            0xBF2D, tlv.encode(0xE3, wrong, aid, enabled, name), tlv.encode(0xE3, aid, enabled, b"\x92\x30O")
+        )
+    )
+    whole, broken = answer.unread
+    assert (answer.profiles, answer.unreadable) == ((), 2)
+    assert (whole.raw_iccid, whole.iccid, whole.isdp_aid, whole.name) == (b"\xff" * 10, None, AID, "Name")
+    assert (whole.state, whole.whole) == (ProfileState.ENABLED, True)
+    assert (broken.raw_iccid, broken.isdp_aid, broken.state) == (None, AID, ProfileState.ENABLED)
+    assert not broken.whole
+
+
+def test_two_profiles_with_one_iccid_are_two() -> None:
+    """Their AIDs tell them apart; one that is listed twice with two states has none that is known."""
+    twin = BARE_B.replace(bytes(OTHER), bytes(ICCID))
+    answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, BARE_A, twin))
+    assert [(profile.iccid, profile.isdp_aid) for profile in answer.profiles] == [
+        (ICCID, AID),
+        (ICCID, OTHER_AID),
+    ]
+    again = BARE_A.replace(bytes.fromhex("9F700101"), bytes.fromhex("9F700100"))
+    (profile,) = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, BARE_A, again)).profiles
+    assert profile.state is ProfileState.UNKNOWN
+
+
+def test_a_list_of_nothing_but_odd_bytes_is_no_error() -> None:
+    """What is no entry is counted, so that nobody takes the card for empty."""
+    assert read(bytes.fromhex("BF2D03A00130")) == ([], 1)
+    assert read(bytes.fromhex("BF2D02FF13")) == ([], 1)
+    assert read(bytes.fromhex("BF2D05E403800101")) == ([], 1)
+
+
+def test_a_card_that_makes_up_entries_fills_no_memory() -> None:
+    """Broken entries are told apart up to a limit."""
+    assert read(tlv.encode(0xBF2D, b"\xe3\x01\x05" * 10000, BARE_A, BARE_B))[0] == BOTH
+    assert read(tlv.encode(0xBF2D, b"\xe3\x01\x05" * 10000))[1] < 100

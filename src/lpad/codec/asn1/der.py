@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
-from lpad.codec.asn1 import object_identifier, tlv
+from lpad.codec.asn1 import object_identifier, salvage, tlv
 from lpad.codec.asn1.rsp_table import TYPES
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def decode(type_name: str, data: bytes, *, lenient: bool = False) -> Any:
     Args:
         type_name: a SEQUENCE or CHOICE of rsp.asn, such as "EUICCInfo2".
         data: the element with its tag.
-        lenient: leave out what is missing or can't be read, instead of failing: fit for what a card tells
-            about itself, where one odd member must not hide the others.
+        lenient: leave out what is missing or can't be read, and what is behind a broken element, instead of
+            failing: fit for what a card tells about itself, where one odd member must not hide the others.
 
     Raises:
         MalformedError: the bytes don't fit the type.
     """
-    element = tlv.parse(data)
+    element = tlv.parse_first(data)[0] if lenient else tlv.parse(data)
     node = TYPES[type_name]
     if not _fits(node, element.tag):
         raise MalformedError(f"element {element.tag:02X} is no {type_name}")
@@ -162,7 +162,7 @@ def _only_child(element: tlv.Tlv, name: str) -> tlv.Tlv:
 def _decode_members(members: tuple[Node, ...], element: tlv.Tlv, name: str, lenient: bool) -> dict[str, Any]:  # noqa: FBT001 # as _decode
     values: dict[str, Any] = {}
     left = list(members)
-    for child in element.children():
+    for child in _children(element, lenient):
         member = next((member for member in left if _fits(member[1], child.tag)), None)
         if member is None:
             continue
@@ -182,12 +182,21 @@ def _decode_members(members: tuple[Node, ...], element: tlv.Tlv, name: str, leni
 
 def _decode_items(node: Node, element: tlv.Tlv, name: str, lenient: bool) -> list[Any]:  # noqa: FBT001 # as _decode
     items = []
-    for child in element.children():
-        if _fits(node, child.tag):
+    for child in _children(element, lenient):
+        if not _fits(node, child.tag):
+            if not lenient:
+                raise MalformedError(f"{name} holds an element {child.tag:02X}")
+            continue
+        try:
             items.append(_decode(node, child, name, lenient))
-        elif not lenient:
-            raise MalformedError(f"{name} holds an element {child.tag:02X}")
+        except MalformedError:
+            if not lenient:
+                raise
     return items
+
+
+def _children(element: tlv.Tlv, lenient: bool) -> tuple[tlv.Tlv, ...]:  # noqa: FBT001 # as _decode
+    return salvage.whole_children(element.value)[0] if lenient else element.children()
 
 
 def _decode_integer(data: bytes) -> int:

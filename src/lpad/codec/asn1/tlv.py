@@ -81,7 +81,7 @@ def parse_first(data: bytes) -> tuple[Tlv, bytes]:
     Raises:
         MalformedError: cut short, indefinite length, or a longer tag or length than anyone sends.
     """
-    tlv = _element(data, 0)
+    tlv = element_at(data, 0)
     return tlv, data[len(tlv.raw) :]
 
 
@@ -92,6 +92,19 @@ def parse_all(data: bytes) -> tuple[Tlv, ...]:
         MalformedError: the last element is cut short.
     """
     return tuple(_elements(data))
+
+
+def element_at(data: bytes, start: int) -> Tlv:
+    """Return the element that begins at a byte of `data`, which may go on behind it.
+
+    Raises:
+        MalformedError: as in `parse_first`.
+    """
+    tag, header, length = _header(data[start : start + _LONGEST_HEADER])
+    end = start + header + length
+    if end > len(data):
+        raise MalformedError(f"element {tag:02X} says {length} bytes, {len(data) - start - header} are there")
+    return Tlv(tag, data[start + header : end], data[start:end])
 
 
 def encode(tag: int, *parts: bytes) -> bytes:
@@ -117,17 +130,9 @@ def _elements(data: bytes) -> Iterator[Tlv]:
     # By offset, not by cutting the front off: a megabyte of tiny elements must not cost its square.
     offset = 0
     while offset < len(data):
-        tlv = _element(data, offset)
+        tlv = element_at(data, offset)
         yield tlv
         offset += len(tlv.raw)
-
-
-def _element(data: bytes, start: int) -> Tlv:
-    tag, header, length = _header(data[start : start + _LONGEST_HEADER])
-    end = start + header + length
-    if end > len(data):
-        raise MalformedError(f"element {tag:02X} says {length} bytes, {len(data) - start - header} are there")
-    return Tlv(tag, data[start + header : end], data[start:end])
 
 
 def _header(data: bytes) -> tuple[int, int, int]:

@@ -140,7 +140,7 @@ class ProfileInstallationResult:
 def is_installation_result(data: bytes) -> bool:
     """Whether the card's answer to a segment is the final result, so that no more segments may follow."""
     try:
-        return tlv.parse(data).tag == PROFILE_INSTALLATION_RESULT
+        return tlv.parse_first(data)[0].tag == PROFILE_INSTALLATION_RESULT
     except MalformedError:
         return False
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid, swap_nibbles
-from lpad.codec.asn1 import der, named_bits
+from lpad.codec.asn1 import der, named_bits, salvage, tlv
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.named_bits import BitString
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PPR_NAMES = ("pprUpdateControl", "ppr1", "ppr2")
 PPR1 = "ppr1"  # disabling is not allowed
 PPR2 = "ppr2"  # deletion is not allowed
+UNREADABLE_RULES = "unreadable"
 
 
 class ProfileClass(StrEnum):
@@ -39,6 +40,8 @@ class NotificationEvent(StrEnum):
 
 _LARGEST = 16 * 1024
 """Bytes of metadata: names, rules, addresses, a picture of a kilobyte. They are kept with a change."""
+_POLICY_RULES = 0x99
+_NO_CLASS = -1
 _CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}
 _EVENTS = {
     0: NotificationEvent.INSTALL,
@@ -104,6 +107,7 @@ class ProfileMetadata:
 
     `raw` is the whole element as it came. `icon_type` is a media type; `pprs` are the policy rules'
     names in SGP.22 (`PPR_NAMES`), a rule that this version doesn't know is called "bit" and its number.
+    Rules that can't be read are called `UNREADABLE_RULES`: they must not pass for none.
     """
 
     raw: bytes
@@ -119,16 +123,19 @@ class ProfileMetadata:
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileMetadata:
-        """Read a StoreMetadataRequest.
+        """Read a StoreMetadataRequest; elements that are odd or unknown are left out.
 
         Raises:
-            MalformedError: no StoreMetadataRequest, one beyond all reason, or its ICCID is none.
+            MalformedError: no StoreMetadataRequest, one beyond all reason, or one without an ICCID or a name.
         """
         if len(raw) > _LARGEST:
             raise MalformedError(
                 f"a profile's metadata have {len(raw)} bytes, and a kilobyte or two are usual"
             )
-        value = der.decode("StoreMetadataRequest", raw)
+        value = der.decode("StoreMetadataRequest", raw, lenient=True)
+        for name in ("iccid", "serviceProviderName", "profileName"):
+            if name not in value:
+                raise MalformedError(f"a profile's metadata lack their {name}")
         owner = value.get("profileOwner")
         return cls(
             raw=raw,
@@ -137,11 +144,21 @@ class ProfileMetadata:
             name=value["profileName"],
             icon_type=icon_media_type(value.get("iconType")),
             icon=value.get("icon"),
-            profile_class=class_of(value["profileClass"]),
+            profile_class=class_of(value.get("profileClass", _NO_CLASS)),
             notification_targets=targets_of(value),
             owner=None if owner is None else OperatorId.from_value(owner),
-            pprs=pprs_of(value.get("profilePolicyRules")),
+            pprs=_rules(value, raw),
         )
+
+
+def _rules(value: dict[str, Any], raw: bytes) -> tuple[str, ...]:
+    """Return the policy rules; what is behind a broken element may hold some."""
+    rules = pprs_of(value.get("profilePolicyRules"))
+    if "profilePolicyRules" in value:
+        return rules
+    children, rest = salvage.whole_children(tlv.parse_first(raw)[0].value)
+    hidden = _POLICY_RULES in rest or any(child.tag == _POLICY_RULES for child in children)
+    return (UNREADABLE_RULES,) if hidden else rules
 
 
 def class_of(number: int) -> ProfileClass:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
-from lpad.base.identifiers import Iccid
-from lpad.codec.asn1 import der, tlv
+from lpad.codec.asn1 import der, salvage, tlv
+from lpad.codec.asn1.salvage import ListOf, Sureness
 from lpad.codec.messages.metadata import NotificationEvent, event_bits, events_of
+from lpad.codec.messages.profile_info import iccid_of
 from lpad.codec.messages.result import ResultCode
+
+if TYPE_CHECKING:
+    from lpad.base.identifiers import Iccid
 
 _INSTALLATION_RESULT = 0xBF37
 _INSTALLATION_RESULT_DATA = 0xBF27
 _OTHER_NOTIFICATION = 0x30
 _METADATA = 0xBF2F
+_LISTED = 0xBF28
 _RETRIEVED = 0xBF2B
-# Some cards leave the list's own element (A0) out when there is nothing to list.
-_NOTHING_LISTED = bytes.fromhex("BF2800")
-_NOTHING_RETRIEVED = bytes.fromhex("BF2B00")
 
 
 class ListNotificationError(ResultCode):
@@ -87,7 +89,7 @@ class NotificationMetadata:
             sequence_number=value["seqNumber"],
             event=events[0] if events else NotificationEvent.UNKNOWN,
             address=value.get("notificationAddress", ""),
-            iccid=_iccid(value.get("iccid")),
+            iccid=iccid_of(value.get("iccid")),
         )
 
 
@@ -107,7 +109,7 @@ class ListNotificationRequest:
 class ListNotificationResponse:
     """The card's answer (BF28): the list in ascending order of numbers, or why there is none.
 
-    `unreadable` counts entries without a number, of which nothing could be asked.
+    `unreadable` counts broken entries and those without a number, of which nothing could be asked.
     """
 
     notifications: tuple[NotificationMetadata, ...]
@@ -121,19 +123,18 @@ class ListNotificationResponse:
         Raises:
             MalformedError: neither a list nor a refusal.
         """
-        if raw == _NOTHING_LISTED:
-            return cls((), 0, None)
-        outcome, value = der.decode("ListNotificationResponse", raw, lenient=True)
-        if outcome != "notificationMetadataList":
-            return cls((), 0, ListNotificationError(value))
-        found = []
-        for entry in value:
+        answer = _METADATA_LIST.read(raw)
+        if isinstance(answer, int):
+            return cls((), 0, ListNotificationError(answer))
+        found: dict[NotificationMetadata, None] = {}
+        unreadable = 0
+        for entry in (*(item.raw for item in answer.items), *answer.odd):
             try:
-                found.append(NotificationMetadata.from_value(entry))
+                found[NotificationMetadata.decode(entry)] = None
             except MalformedError:
-                continue
-        found.sort(key=lambda metadata: metadata.sequence_number)
-        return cls(tuple(found), len(value) - len(found), None)
+                unreadable += 1
+        ascending = sorted(found, key=lambda metadata: metadata.sequence_number)
+        return cls(tuple(ascending), unreadable, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,10 @@ class PendingNotification:
         """
         element = tlv.parse(raw)
         if element.tag == _INSTALLATION_RESULT:
-            element = element.get(_INSTALLATION_RESULT_DATA)
+            element = _child(element, _INSTALLATION_RESULT_DATA)
         elif element.tag != _OTHER_NOTIFICATION:
             raise MalformedError(f"element {element.tag:02X} is no notification")
-        return cls(raw, NotificationMetadata.decode(element.get(_METADATA).raw))
+        return cls(raw, NotificationMetadata.decode(_child(element, _METADATA).raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,20 +197,13 @@ class RetrieveNotificationsListResponse:
         Raises:
             MalformedError: neither a list nor a refusal.
         """
-        if raw == _NOTHING_RETRIEVED:
-            return cls((), 0, None)
-        outcome, value = _bare_list(raw) or der.decode("RetrieveNotificationsListResponse", raw)
-        if outcome != "notificationList":
-            error = RetrieveNotificationsError(value)
+        answer = _NOTIFICATION_LIST.read(raw)
+        if isinstance(answer, int):
+            error = RetrieveNotificationsError(answer)
             return cls((), 0, None if error is RetrieveNotificationsError.NO_RESULT_AVAILABLE else error)
-        found = []
-        for element in value:
-            try:
-                found.append(PendingNotification.decode(element))
-            except MalformedError:
-                continue
+        found = [PendingNotification.decode(element.raw) for element in answer.items]
         found.sort(key=lambda notification: notification.metadata.sequence_number)
-        return cls(tuple(found), len(value) - len(found), None)
+        return cls(tuple(found), len(answer.odd), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,19 +217,37 @@ class NotificationSentRequest:
         return der.encode("NotificationSentRequest", {"seqNumber": self.sequence_number})
 
 
-def _bare_list(raw: bytes) -> tuple[str, Any] | None:
-    """Return notifications that stand in the answer itself as if in a list; None where none do."""
-    answer = tlv.parse(raw)
-    if answer.tag != _RETRIEVED or not answer.constructed:
-        return None
-    children = answer.children()
-    if not children or children[0].tag not in (_INSTALLATION_RESULT, _OTHER_NOTIFICATION):
-        return None
-    return "notificationList", [child.raw for child in children]
+def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
+    """Return a child, whatever is behind it."""
+    for child in salvage.whole_children(element.value)[0]:
+        if child.tag == tag:
+            return child
+    raise MalformedError(f"element {element.tag:02X} lacks its element {tag:02X}")
 
 
-def _iccid(data: bytes | None) -> Iccid | None:
+def _sure_metadata(element: tlv.Tlv) -> Sureness:
+    """Return how sure it is that an element is a whole NotificationMetadata."""
+    if element.tag != _METADATA or not salvage.is_padding(salvage.whole_children(element.value)[1]):
+        return Sureness.NONE
     try:
-        return None if data is None else Iccid.from_bytes(data)
+        metadata = NotificationMetadata.decode(element.raw)
     except MalformedError:
-        return None
+        return Sureness.NONE
+    return Sureness.SURE if metadata.address else Sureness.PERHAPS
+
+
+def _sure_notification(element: tlv.Tlv) -> Sureness:
+    try:
+        pending = PendingNotification.decode(element.raw)
+    except MalformedError:
+        return Sureness.NONE
+    return Sureness.SURE if pending.metadata.address else Sureness.PERHAPS
+
+
+_METADATA_LIST = ListOf("ListNotificationResponse", _LISTED, (_METADATA,), _sure_metadata, nests=True)
+_NOTIFICATION_LIST = ListOf(
+    "RetrieveNotificationsListResponse",
+    _RETRIEVED,
+    (_INSTALLATION_RESULT, _OTHER_NOTIFICATION),
+    _sure_notification,
+)

@@ -8,6 +8,8 @@ from typing import Any
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Aid, Iccid
+from lpad.codec.asn1 import der, salvage, tlv
+from lpad.codec.asn1.salvage import Sureness
 from lpad.codec.messages.metadata import (
     NotificationTarget,
     OperatorId,
@@ -31,6 +33,7 @@ class ProfileState(StrEnum):
     UNKNOWN = "unknown"
 
 
+_PROFILE_INFO, _ICCID, _AID = 0xE3, 0x5A, 0x4F
 _STATES = {0: ProfileState.DISABLED, 1: ProfileState.ENABLED}
 
 
@@ -86,6 +89,79 @@ class ProfileInfo:
     def enabled(self) -> bool:
         """Whether the card says that the profile is enabled."""
         return self.state is ProfileState.ENABLED
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableProfile:
+    """An entry of the list that is broken or has no ICCID, as far as it can be read.
+
+    `raw` is all of it. `raw_iccid` is the content of tag 5A, and `iccid` what it says, if it says one; in a
+    broken entry it may be wrong. `whole` tells whether nothing but the ICCID is wrong.
+    """
+
+    raw: bytes
+    iccid: Iccid | None = None
+    raw_iccid: bytes | None = None
+    isdp_aid: Aid | None = None
+    state: ProfileState = ProfileState.UNKNOWN
+    nickname: str | None = None
+    service_provider_name: str | None = None
+    name: str | None = None
+    profile_class: ProfileClass | None = None
+    pprs: tuple[str, ...] = ()
+    whole: bool = False
+
+    @classmethod
+    def read(cls, raw: bytes) -> UnreadableProfile:
+        """Read what can be read of an entry; nothing of it is an error."""
+        children, rest = _inside(raw)
+        found = tlv.encode(_PROFILE_INFO, *(child.raw for child in children))
+        value = der.decode("ProfileInfo", found, lenient=True)
+        raw_iccid, profile_class = value.get("iccid"), value.get("profileClass")
+        return cls(
+            raw=raw,
+            iccid=iccid_of(raw_iccid),
+            raw_iccid=raw_iccid,
+            isdp_aid=aid_of(value.get("isdpAid")),
+            state=_STATES.get(value.get("profileState", -1), ProfileState.UNKNOWN),
+            nickname=value.get("profileNickname") or None,
+            service_provider_name=value.get("serviceProviderName"),
+            name=value.get("profileName"),
+            profile_class=None if profile_class is None else class_of(profile_class),
+            pprs=pprs_of(value.get("profilePolicyRules")),
+            whole=bool(children) and not rest,
+        )
+
+
+def sureness(element: tlv.Tlv) -> Sureness:
+    """Return how sure it is that an element is a whole ProfileInfo: by its ICCID and its AID."""
+    children, rest = salvage.whole_children(element.value)
+    if element.tag != _PROFILE_INFO or not salvage.is_padding(rest):
+        return Sureness.NONE
+    iccid = any(child.tag == _ICCID and iccid_of(child.value) for child in children)
+    aid = any(child.tag == _AID and aid_of(child.value) for child in children)
+    return Sureness.SURE if iccid and aid else Sureness.PERHAPS if iccid or aid else Sureness.NONE
+
+
+def _inside(raw: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
+    """Return the elements in an entry, and the bytes from the first that can't be read."""
+    try:
+        element, rest = tlv.parse_first(raw)
+    except MalformedError:
+        # Its length is wrong: what there is may still begin as an entry does.
+        return salvage.whole_children(raw[2:]) if raw[:1] == bytes([_PROFILE_INFO]) else ((), raw)
+    if element.tag != _PROFILE_INFO:
+        return (), raw
+    children, inside = salvage.whole_children(element.value)
+    return children, inside + rest
+
+
+def iccid_of(data: bytes | None) -> Iccid | None:
+    """Return the ICCID that a card names, None where it names none or an impossible one."""
+    try:
+        return None if data is None else Iccid.from_bytes(data)
+    except MalformedError:
+        return None
 
 
 def aid_of(data: bytes | None) -> Aid | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Aid, Iccid
-from lpad.codec.asn1 import der, tlv
+from lpad.codec.asn1 import der, salvage, tlv
+from lpad.codec.asn1.salvage import ListOf
 from lpad.codec.messages.metadata import ProfileClass, class_number
-from lpad.codec.messages.profile_info import ProfileInfo
+from lpad.codec.messages.profile_info import ProfileInfo, ProfileState, UnreadableProfile, sureness
 from lpad.codec.messages.result import ResultCode
 
 LONGEST_NICKNAME = 64  # bytes of UTF-8
-# Some cards leave the list's own element (A0) out when they hold no profile.
-_NO_PROFILES = bytes.fromhex("BF2D00")
+_LIST = ListOf("ProfileInfoListResponse", 0xBF2D, (0xE3,), sureness, nests=True)
 
 ProfileTarget = Iccid | Aid
 
@@ -127,12 +127,12 @@ class ProfileInfoListRequest:
 class ProfileInfoListResponse:
     """The card's answer (BF2D): its profiles in its order, or why there is no list.
 
-    `unreadable` counts profiles whose ICCID can't be read, so that nothing could be asked of them.
+    `unread` is what is in the list beside them: broken entries, and those without an ICCID.
     """
 
     profiles: tuple[ProfileInfo, ...]
-    unreadable: int
-    error: ProfileInfoListError | None
+    unread: tuple[UnreadableProfile, ...] = ()
+    error: ProfileInfoListError | None = None
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileInfoListResponse:
@@ -141,18 +141,25 @@ class ProfileInfoListResponse:
         Raises:
             MalformedError: neither a list nor a refusal.
         """
-        if raw == _NO_PROFILES:
-            return cls((), 0, None)
-        outcome, value = der.decode("ProfileInfoListResponse", raw, lenient=True)
-        if outcome != "profileInfoListOk":
-            return cls((), 0, ProfileInfoListError(value))
-        found = []
-        for item in value:
+        answer = _LIST.read(raw)
+        if isinstance(answer, int):
+            return cls((), error=ProfileInfoListError(answer))
+        profiles: list[ProfileInfo] = []
+        unread: list[UnreadableProfile] = []
+        for item in answer.items:
             try:
-                found.append(ProfileInfo.from_value(item))
+                found = ProfileInfo.from_value(der.decode("ProfileInfo", _tidy(item), lenient=True))
             except MalformedError:
-                continue
-        return cls(tuple(found), len(value) - len(found), None)
+                unread.append(UnreadableProfile.read(item.raw))
+            else:
+                _add(profiles, found)
+        unread += map(UnreadableProfile.read, answer.odd)
+        return cls(tuple(profiles), tuple(unread))
+
+    @property
+    def unreadable(self) -> int:
+        """How many entries can't be read, so that the list may lack as many profiles."""
+        return len(self.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +214,24 @@ class SetNicknameRequest:
         """Return the request."""
         value = {"iccid": bytes(self.iccid), "profileNickname": self.nickname}
         return der.encode("SetNicknameRequest", value)
+
+
+def _tidy(item: tlv.Tlv) -> bytes:
+    """Return an entry without padding behind its last element."""
+    children, _ = salvage.whole_children(item.value)
+    return tlv.encode(item.tag, *(child.raw for child in children))
+
+
+def _add(profiles: list[ProfileInfo], found: ProfileInfo) -> None:
+    """Add a profile; one that is listed twice, by ICCID and AID, is one: of two states neither is known."""
+    for place, other in enumerate(profiles):
+        if (other.iccid, other.isdp_aid) == (found.iccid, found.isdp_aid) and (
+            found.isdp_aid is not None or other == found
+        ):
+            if other.state is not found.state:
+                profiles[place] = replace(other, state=ProfileState.UNKNOWN)
+            return
+    profiles.append(found)
 
 
 def _identifier(target: ProfileTarget) -> tuple[str, bytes]:
