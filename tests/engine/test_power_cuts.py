@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,10 +62,15 @@ class Camera:
     def __init__(self, folder: Path, images: Path) -> None:
         self._folder = folder
         self._images = images
+        self._lock = threading.Lock()
         self.running = False
         self.count = 0
 
     def shoot(self) -> None:
+        with self._lock:  # the worker and the outbox's threads write, each when it likes
+            self._shoot()
+
+    def _shoot(self) -> None:
         if self.running:
             target = self._images / f"{self.count:03}"
             shutil.copytree(self._folder, target, ignore=shutil.ignore_patterns("tty"))

@@ -148,6 +148,9 @@ class VirtualReaderCard:
         except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it
             self._crash = crash
             _log.exception("the simulated card crashed")
+        finally:
+            if line is not None:  # connected again in the moment in which the card was taken out
+                line.close()
 
     def _connect(self) -> socket.socket:
         line = socket.create_connection(self._address, timeout=_CONNECTING)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pty
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,10 +34,23 @@ def serial(tmp_path: Path) -> Path:
     return tmp_path / "serial"
 
 
+@contextmanager
+def low_numbers_taken() -> Iterator[None]:
+    """Take the lowest numbers of ptys meanwhile: a number above them is not another program's next one."""
+    taken = [descriptor for _ in range(64) for descriptor in pty.openpty()]
+    try:
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+
+
 @pytest.fixture
 def modem(serial: Path) -> Iterator[PtyModem]:
     """A modem that udev names by what it is."""
-    with PtyModem(ScriptedCard(), path=serial / "by-id" / "usb-Ours-if02-port0") as made:
+    with low_numbers_taken():
+        made = PtyModem(ScriptedCard(), path=serial / "by-id" / "usb-Ours-if02-port0")
+    with made:
         yield made
 
 
@@ -55,7 +71,7 @@ def test_a_port_under_another_number_is_found_by_its_lasting_name(modem: PtyMode
     opened(names(port, serial))
     modem.vanish()
     assert not names(port, serial).there()
-    with PtyModem(ScriptedCard()) as squatter:  # takes the number that has become free
+    with low_numbers_taken(), PtyModem(ScriptedCard()) as squatter:  # takes the number that has become free
         modem.come_back()
         assert modem.device != port
         assert names(port, serial).there()
