@@ -39,6 +39,7 @@ ENUM = "a number, or a result that is one"
 KNOWN = {
     ("api/handlers/euiccs.py", "present - stored.stored_at"): OURS,
     ("api/handlers/euiccs.py", "max(ages)"): OURS,
+    ("api/handlers/euiccs.py", "present - each.since"): OURS,
     ("base/identifiers.py", "self.digits[14]"): "a digit of an Imei, which was checked",
     ("base/identifiers.py", "digit"): "a digit of an Imei, which was checked",
     ("base/identifiers.py", "self.digits"): "the 32 digits of an Eid, which were checked",

@@ -222,7 +222,7 @@ class Profile(_View, frozen=True, kw_only=True):
 
 
 class Notification(_View, frozen=True, kw_only=True):
-    """One notification; its `state` is pending, sending, refused, delivered, dropped or removing."""
+    """A notification: its `state` is pending, sending, refused, uncopied, delivered, dropped or removing."""
 
     seq: int
     event: str

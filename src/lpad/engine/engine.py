@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.writability import JournalHealth
+    from lpad.engine.outbox import UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.running.context import Timeouts
     from lpad.engine.running.held_card import CardPort
@@ -339,6 +340,15 @@ class Engine:
         """
         eid = self._workers.of(euicc).snapshot.eid
         return self._journal.notifications.all(eid=eid) if eid is not None else []
+
+    def uncopied_notifications(self, euicc: str) -> list[UncopiedNotification]:
+        """Return what a card lists and nobody could copy to the outbox, in ascending order.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        eid = self._workers.of(euicc).snapshot.eid
+        return self._outbox.uncopied(eid) if eid is not None else []
 
     def under_way(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""

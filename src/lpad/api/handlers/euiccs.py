@@ -191,13 +191,28 @@ async def list_notifications(call: Call) -> Response:
     """Show a card's outbox."""
     present = time.time()
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
+    uncopied = [
+        NotificationView(
+            seq=each.seq,
+            event=each.event,
+            address=each.address,
+            iccid=each.iccid,
+            state="uncopied",
+            age_seconds=max(0, int(present - each.since)),
+            attempts=0,
+            last_error=each.error,
+            next_attempt_at=None,
+        )
+        for each in call.engine.uncopied_notifications(call.path["name"])
+    ]
+    views = [*(_notification(each, present) for each in stored), *uncopied]
     ages = [present - each.stored_at for each in stored if each.unsent]
     return json_response(
         NotificationList(
             euicc=call.path["name"],
             pending=len(ages),
             oldest_seconds=max(0, int(max(ages))) if ages else None,
-            notifications=[_notification(each, present) for each in stored],
+            notifications=sorted(views, key=lambda view: view.seq),
         )
     )
 
@@ -248,7 +263,8 @@ async def _seq(call: Call) -> int:
         raise InvalidValue("a notification is named by its number; 'lpactl notifications' lists them")
     # One that isn't there is refused at once, and not by a change that fails.
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
-    if not any(each.seq == seq for each in stored):
+    uncopied = call.engine.uncopied_notifications(call.path["name"])
+    if seq not in {each.seq for each in stored} | {each.seq for each in uncopied}:
         raise NotFound(f"the outbox of {call.path['name']} has no notification {seq}")
     return seq
 

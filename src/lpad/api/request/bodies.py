@@ -213,10 +213,11 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification in the outbox.
+    """A notification in the outbox, or one that the card lists and lpad could not copy to it.
 
-    `state` is pending or sending; refused, when it was set aside with `last_error` as the reason; or
-    delivered, dropped or removing, when it only waits to be taken off the card.
+    `state` is pending or sending; refused, when it was set aside with `last_error` as the reason; uncopied,
+    when it is on the card only, for the reason in `last_error`; or delivered, dropped or removing, when it
+    only waits to be taken off the card.
     """
 
     seq: int

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from lpad.cli.commands.session import Session
     from lpad.client import Notification
 
+LONGEST_SHOWN = 64
+"""Characters of an address in the table; a card may write anything in its place."""
+
 
 @command(cli, "notifications")
 @click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
-@click.argument("number", type=click.IntRange(min=0), required=False)
+@click.argument("number", type=int, required=False)
 @click.option("--yes", is_flag=True, help="Don't ask before one is dropped.")
 @no_wait
 def notifications(session: Session, action: str, number: int | None, yes: bool) -> None:
@@ -29,6 +32,9 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
     deliver       try to deliver all that wait now
     retry NUMBER  try one now, also one that was refused and set aside
     drop NUMBER   give one up and take it off the card; its server never knows
+
+    One that is 'uncopied' is on the card only: lpad could not read it. It does not stand in the way of a
+    switch; 'retry' reads it again, 'drop' takes it off the card.
     """
     if (number is not None) is not (action in ("retry", "drop")):
         raise click.UsageError("'retry' and 'drop' take the number of a notification, the others none")
@@ -56,10 +62,13 @@ def outbox_line(euicc: str, found: list[Notification]) -> str | None:
     """Return what is worth telling of a card's outbox; None where all is well."""
     waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
     refused = [each for each in found if each.state == "refused"]
+    uncopied = [each for each in found if each.state == "uncopied"]
     told = []
     if waiting:
         oldest = duration(max(each.age_seconds for each in waiting))
         told.append(f"{len(waiting)} could not be delivered yet, the oldest for {oldest}")
+    if uncopied:
+        told.append(f"{len(uncopied)} can't be copied from the card")
     if refused:
         told.append(f"{len(refused)} were refused and set aside")
     return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
@@ -75,7 +84,7 @@ def _list(session: Session, found: list[Notification]) -> None:
             (
                 n.seq,
                 n.event,
-                n.address,
+                n.address if len(n.address) <= LONGEST_SHOWN else f"{n.address[:LONGEST_SHOWN]}…",
                 n.iccid,
                 n.state,
                 duration(n.age_seconds),

@@ -180,8 +180,8 @@ def _notify(context: Context, euicc: Euicc, installed: Installed, server: Es9Plu
         context.outbox.keep(eid, result)
         eid = context.observe(euicc, within).eid or ""
         delivered = context.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
-        if delivered:
-            context.outbox.take_off(euicc, eid, deadline=within)
+        if delivered and not context.outbox.take_off(euicc, eid, deadline=within):
+            context.outbox.tidy(eid)
     except CardError as error:
         if isinstance(error, CardUnreachable):
             context.card.drop()

@@ -161,6 +161,7 @@ def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
     with context.card.session(deadline=deadline) as euicc:
+        context.outbox.ask_again(str(euicc.get_eid(deadline=deadline)))
         eid = context.observe(euicc, deadline).eid or ""
     run.step("deliver-notifications")
     seq = run.params.get("seq")

@@ -7,8 +7,20 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardMalformed, CardRefused, InvalidValue
-from lpad.engine.outbox.events import tell
+from lpad.base.errors import (
+    CardBusy,
+    CardError,
+    CardMalformed,
+    CardUnreachable,
+    InternalError,
+    InvalidValue,
+    JournalUnavailable,
+    LpadError,
+    MalformedError,
+    internal_error,
+)
+from lpad.engine.outbox.events import tell, tell_dropped
+from lpad.engine.outbox.uncopied import UncopiedNotification, UncopiedNotifications
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
 
@@ -17,6 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Iccid
+    from lpad.codec.messages.notifications import NotificationMetadata
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.lpa.euicc import Euicc
@@ -30,6 +43,12 @@ MOST_OF_ALL = 2000
 """The same for all cards: one may call itself another each time."""
 LARGEST = 32 * 1024
 """Bytes of one. Real ones have some kilobytes, certificates included."""
+PATIENCE = 30.0
+"""Seconds for one notification, or for the list: whoever waits behind wants something else of the card."""
+LIVELY = 10.0
+"""Seconds in which a card that gave no answer about a notification has to give its EID."""
+
+_NO_ROOM = InternalError("there is no room for more copies; it is copied when others have been delivered")
 
 
 class Collection:
@@ -38,12 +57,14 @@ class Collection:
     def __init__(self, journal: Journal, hub: Hub) -> None:
         self._journal = journal
         self._hub = hub
+        self.uncopied = UncopiedNotifications()
+        """What cards list and nobody could copy."""
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and take off the card what may go.
 
-        One that the card lists and then doesn't give, or doesn't let go of, holds up no other. Where there
-        are many copies already, the rest stays on the card for another time.
+        Whatever is wrong with one of them, or with the list, holds up nothing else: what can't be copied
+        stays on the card and is in `uncopied`. If there are many copies already, the rest stays there, too.
 
         Args:
             euicc: an open ISD-R.
@@ -54,23 +75,29 @@ class Collection:
             How many were new.
 
         Raises:
-            CardError: the card can't be read; copies made so far are kept.
+            CardError: the card can't be reached any more; copies made so far are kept.
             JournalUnavailable: there is no place for copies, and nothing leaves the card.
         """
+        listed = self._list(euicc, eid, deadline=deadline)
+        if listed is None:
+            return 0
         known = {stored.seq: stored for stored in self._journal.notifications.all(eid=eid)}
         waiting = []
-        for entry in euicc.list_notification(deadline=deadline):
-            stored = known.pop(entry.sequence_number, None)
-            if stored is None or not _same(stored, entry.iccid, entry.address):
-                waiting.append(entry.sequence_number)
-            elif stored.removable:
-                with self._passing_over(entry.sequence_number):
-                    self.remove(euicc, stored, deadline=deadline)
+        for entry in listed:
+            seq = entry.sequence_number
+            with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
+                stored = known.pop(seq, None)
+                if stored is None or not _same(stored, entry.iccid, entry.address):
+                    waiting.append(entry)
+                elif stored.removable and not self.uncopied.is_resting(eid, seq):
+                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
         for stored in known.values():
             # Gone from the card by another hand. What was not delivered still goes out.
             if stored.removable:
                 self._journal.notifications.drop(stored.id)
-        return self._copy_all(euicc, eid, waiting, deadline=deadline)
+        new, left = self._copy_all(euicc, eid, waiting, deadline=deadline)
+        self.uncopied.keep_only(eid, left, listed={entry.sequence_number for entry in listed})
+        return new
 
     def keep(self, eid: str, notification: PendingNotification) -> bool:
         """Copy a notification into the journal, such as an installation's result; True when it is new."""
@@ -84,15 +111,24 @@ class Collection:
             at=time.time(),
         )
 
-    def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
+    def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
         """Take off the card what may go, right after `collect` has seen it there.
 
+        Returns:
+            Whether all of it went.
+
         Raises:
-            CardError: the card refuses or can't be reached; it is done another time.
+            CardError: the card can't be reached any more.
         """
+        gone = True
         for stored in self._journal.notifications.all(eid=eid):
             if stored.removable:
-                self.remove(euicc, stored, deadline=deadline)
+                left = True
+                with self._passing_over(euicc, eid, stored.seq, resting=False, deadline=deadline):
+                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
+                    left = False
+                gone = gone and not left
+        return gone
 
     def remove(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> None:
         """Take one off the card, and forget it.
@@ -105,33 +141,111 @@ class Collection:
         self._journal.notifications.drop(stored.id)
         tell(self._hub, "removed", stored)
 
-    def _copy_all(self, euicc: Euicc, eid: str, waiting: list[int], *, deadline: Deadline) -> int:
-        """Copy what there is place for, in the card's order; return how many were new."""
-        new = 0
+    def remove_uncopied(
+        self, euicc: Euicc, eid: str, uncopied: UncopiedNotification, *, deadline: Deadline
+    ) -> None:
+        """Take one off the card of which there is no copy: nobody will ever get it.
+
+        Raises:
+            CardError: the card refuses or can't be reached.
+        """
+        notification_delivery.remove(euicc, uncopied.seq, deadline=deadline)
+        self.uncopied.forget(eid, uncopied.seq)
+        tell_dropped(self._hub, eid, uncopied)
+
+    def _list(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> tuple[NotificationMetadata, ...] | None:
+        """Return what the card lists; None where it gives no list that can be read, or gave none just now."""
+        if self.uncopied.is_resting(eid, None):
+            return None
+        found: list[tuple[NotificationMetadata, ...]] = []
+        with self._passing_over(euicc, eid, None, deadline=deadline):
+            found.append(euicc.list_notification(deadline=deadline.within(PATIENCE)))
+        return found[0] if found else None
+
+    def _copy_all(
+        self, euicc: Euicc, eid: str, waiting: list[NotificationMetadata], *, deadline: Deadline
+    ) -> tuple[int, set[int]]:
+        """Copy what there is place for, in the card's order; return how many were new, and what is left."""
+        new, left = 0, set()
         kept = self._journal.notifications
-        for position, seq in enumerate(waiting):
-            if kept.count(eid=eid) >= MOST_OF_A_CARD or kept.count() >= MOST_OF_ALL:
-                left = len(waiting) - position
-                log.warning("%d notifications stay on the card: there is no place for more copies", left)
-                break
-            with self._passing_over(seq):
-                new += self._copy(euicc, eid, seq, deadline=deadline)
-        return new
+        full = False
+        for entry in waiting:
+            full = full or kept.count(eid=eid) >= MOST_OF_A_CARD or kept.count() >= MOST_OF_ALL
+            seq = entry.sequence_number
+            left.add(seq)
+            if full:
+                self.uncopied.note(eid, entry, _NO_ROOM)
+            elif not self.uncopied.is_resting(eid, seq):
+                with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
+                    new += self._copy(euicc, eid, seq, deadline=deadline.within(PATIENCE))
+                    left.discard(seq)
+        if full:
+            log.warning("%d notifications stay on the card: there is no place for more copies", len(left))
+        return new, left
 
     def _copy(self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline) -> int:
         copies = notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline)
-        longest = max((len(each.payload) for each in copies), default=0)
+        if not copies:
+            raise CardMalformed("the card lists it, and gives nothing that can be read when asked for it")
+        longest = max(len(each.payload) for each in copies)
         if longest > LARGEST:
             raise CardMalformed(f"it has {longest} bytes, as no notification has, and stays on the card")
         return sum(self.keep(eid, pending) for pending in copies)
 
     @contextmanager
-    def _passing_over(self, seq: int) -> Iterator[None]:
-        """Let one that the card doesn't give, or doesn't let go of, hold up no other."""
+    def _passing_over(
+        self,
+        euicc: Euicc,
+        eid: str,
+        seq: int | None,
+        *,
+        shown: NotificationMetadata | None = None,
+        resting: bool = True,
+        deadline: Deadline,
+    ) -> Iterator[None]:
+        """Let one that is odd, or the list (None), hold up nothing else.
+
+        `shown` is what people get to see of it; `resting`: the card is not asked for it again for a while.
+
+        Raises:
+            CardError: the card answers nothing any more.
+            JournalUnavailable, Cancelled: as what is done inside.
+        """
+        what = "the list of notifications" if seq is None else f"notification {seq}"
+        met: LpadError
         try:
             yield
-        except (CardRefused, CardMalformed) as error:
-            log.warning("notification %d: %s (%s)", seq, error, error.kind)
+        except JournalUnavailable:
+            raise
+        except (CardError, MalformedError, InvalidValue, InternalError) as error:
+            if isinstance(error, CardUnreachable | CardBusy):
+                _see_it_answers(euicc, error, deadline=deadline)
+            log.warning("%s: %s (%s)", what, error, error.kind)
+            met = error
+        except LpadError:
+            raise
+        except Exception as error:
+            # A mistake in lpad must not stand in the way of what the card is opened for.
+            log.exception("%s: internal-error", what)
+            met = internal_error(what, error)
+        else:
+            return
+        if resting:
+            self.uncopied.rest(eid, seq)
+        if shown is not None:
+            self.uncopied.note(eid, shown, met)
+
+
+def _see_it_answers(euicc: Euicc, error: CardError, *, deadline: Deadline) -> None:
+    """See that a card which gave no answer about a notification answers otherwise.
+
+    Raises:
+        CardError: it doesn't; that is the error met before.
+    """
+    try:
+        euicc.get_eid(deadline=deadline.within(LIVELY))
+    except CardError:
+        raise error from None
 
 
 def _tidy(pending: PendingNotification) -> str:

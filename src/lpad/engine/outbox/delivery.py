@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from lpad.base.backoff import Backoff
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
+    InternalError,
     InvalidValue,
     JournalUnavailable,
     LpadError,
@@ -16,6 +18,7 @@ from lpad.base.errors import (
     ServerMalformed,
     ServerRefused,
     ServerUnreachable,
+    internal_error,
 )
 from lpad.base.identifiers import Iccid
 from lpad.codec.status_codes import Remedy
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from lpad.remote.es9plus import Es9Plus
 
     Connect = Callable[[ServerAddress, str], AbstractContextManager[Es9Plus]]
+
+log = logging.getLogger(__name__)
 
 BACKOFF = Backoff((60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600))
 
@@ -103,6 +108,9 @@ class DeliveryRound:
             raise
         except LpadError as error:
             self._failed(left, error)
+        except Exception as error:
+            log.exception("notification %d: internal-error", left[0].seq)
+            self._failed(left, internal_error("delivering it", error))
 
     def _send(self, left: list[StoredNotification], server: Es9Plus) -> None:
         """Send the first; raise what concerns those behind it, too."""
@@ -113,6 +121,12 @@ class DeliveryRound:
             if not passes_by(left[0], error):
                 raise
             self._failed(left[:1], error, passed=True)
+        except LpadError:
+            raise
+        except Exception as error:
+            # A mistake in lpad, or a copy that a worn disk has changed: those behind it are sent.
+            log.exception("notification %d: internal-error", left[0].seq)
+            self._failed(left[:1], internal_error("delivering it", error), passed=True)
         else:
             self._journal.notifications.mark_delivered(left[0].id)
             self.delivered += 1
@@ -165,6 +179,8 @@ def is_set_aside(stored: StoredNotification, error: LpadError, *, at: float) -> 
     """Whether this one is not tried any more by itself: refused for good, or for nobody."""
     if isinstance(error, InvalidValue):
         return True
+    if isinstance(error, InternalError):
+        return stored.attempts + 1 >= REFUSALS
     if isinstance(error, ServerRefused):
         return error.details["remedy"] != Remedy.RETRY and stored.refusals + 1 >= REFUSALS
     told = "http_status" in error.details and not error.retryable

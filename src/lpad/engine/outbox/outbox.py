@@ -17,6 +17,7 @@ from lpad.base.liveness import resting, watched
 from lpad.engine.outbox.collection import Collection
 from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
 from lpad.engine.outbox.events import tell
+from lpad.engine.outbox.uncopied import UncopiedNotification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,9 +127,9 @@ class Outbox:
         """Copy a notification, such as an installation's result; see `Collection.keep`."""
         return self._collection.keep(eid, notification)
 
-    def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
+    def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
         """Take off the card what may go; see `Collection.take_off`."""
-        self._collection.take_off(euicc, eid, deadline=deadline)
+        return self._collection.take_off(euicc, eid, deadline=deadline)
 
     def tidy(self, eid: str) -> None:
         """Have a card looked at when there is time: there is something to copy, or to take off it."""
@@ -187,11 +188,19 @@ class Outbox:
         """Return a card's notifications, in ascending order."""
         return self._journal.notifications.all(eid=eid)
 
+    def uncopied(self, eid: str) -> list[UncopiedNotification]:
+        """Return what a card lists and nobody could copy, in ascending order."""
+        return self._collection.uncopied.of(eid)
+
+    def ask_again(self, eid: str) -> None:
+        """Have the card be asked at its next look for what could not be copied."""
+        self._collection.uncopied.wake(eid)
+
     def last_number(self, eid: str) -> int:
         """Return the highest number that is known of a card, -1 where none is."""
         return max((stored.seq for stored in self.copies(eid)), default=-1)
 
-    def find(self, eid: str, seq: int) -> StoredNotification:
+    def find(self, eid: str, seq: int) -> StoredNotification | UncopiedNotification:
         """Return a card's notification by its number.
 
         Raises:
@@ -200,6 +209,9 @@ class Outbox:
         for stored in self.copies(eid):
             if stored.seq == seq:
                 return stored
+        uncopied = self._collection.uncopied.find(eid, seq)
+        if uncopied is not None:
+            return uncopied
         raise NotFound(
             f"the outbox has no notification {seq} of this card; 'lpactl notifications' lists them"
         )
@@ -209,16 +221,23 @@ class Outbox:
 
         Raises:
             NotFound: there is none with this number.
-            Conflict: it was delivered or dropped already.
+            Conflict: it was delivered or dropped already, or it can't be copied from the card.
         """
         stored = self.find(eid, seq)
+        if isinstance(stored, UncopiedNotification):
+            raise Conflict(
+                f"can't send notification {seq}: it can't be copied from the card ({stored.error}); drop it"
+                " if its server can do without"
+            )
         if stored.removable:
             raise Conflict(f"can't send notification {seq}: it was {stored.stage} already")
         self._journal.notifications.retry(stored.id, at=time.time())
         tell(self._hub, "retried", stored)
         return stored
 
-    def drop(self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline) -> StoredNotification:
+    def drop(
+        self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline
+    ) -> StoredNotification | UncopiedNotification:
         """Give one up that was not accepted, and take it off the card.
 
         Raises:
@@ -226,6 +245,9 @@ class Outbox:
             CardError: the card can't be reached; it is taken off as soon as it can.
         """
         stored = self.find(eid, seq)
+        if isinstance(stored, UncopiedNotification):
+            self._collection.remove_uncopied(euicc, eid, stored, deadline=deadline)
+            return stored
         if not stored.removable:
             self._journal.notifications.mark_dropped(stored.id)
             tell(self._hub, "dropped", stored)

@@ -11,8 +11,6 @@ import msgspec
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
     CardBusy,
-    CardMalformed,
-    CardRefused,
     CardServed,
     CardStatus,
     CardUnreachable,
@@ -149,7 +147,7 @@ class Observer:
         return self._snapshot
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
-        """Copy new notifications to the outbox; what can't be listed, or copied to a full disk, stays.
+        """Copy new notifications to the outbox; what can't be listed, or copied to a full disk, stays there.
 
         Args:
             euicc: an open ISD-R.
@@ -161,8 +159,13 @@ class Observer:
         """
         try:
             self._outbox.collect(euicc, eid, deadline=deadline)
-        except (CardRefused, CardMalformed, InternalError) as error:
+        except InternalError as error:
             log.warning("%s: notifications: %s (%s)", self._snapshot.name, error, error.kind)
+        except LpadError:
+            raise
+        except Exception:
+            # Whatever is wrong with a notification or with lpad, the change around it goes on.
+            log.exception("%s: notifications: internal-error", self._snapshot.name)
 
     def absent(self, error: LpadError) -> None:
         """Close the link, and publish why the card can't be worked with."""

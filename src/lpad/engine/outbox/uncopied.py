@@ -1,0 +1,116 @@
+"""Notifications that a card lists and that can't be copied from it.
+
+They stay on the card, are shown, and can be dropped by hand. Asking for them must not cost each switch its
+time, so a card is asked again after pauses that grow. Nothing of it is on disk: after a restart the card
+lists them again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.backoff import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lpad.base.errors import LpadError
+    from lpad.codec.messages.notifications import NotificationMetadata
+
+PAUSES = Backoff((60, 300, 3600, 6 * 3600, 24 * 3600))
+_MOST = 1000
+"""Entries of one card that are shown; a card that makes up ever more must not fill the memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncopiedNotification:
+    """One of them, as the card's list has it, and why there is no copy; `since` is in seconds since 1970."""
+
+    seq: int
+    event: str
+    address: str
+    iccid: str | None
+    error: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """So many failures, and the moment on the monotonic clock before which the card is not asked again."""
+
+    failures: int
+    until: float
+
+
+class UncopiedNotifications:
+    """What is known of them, by card; safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, dict[int, UncopiedNotification]] = {}
+        self._rests: dict[tuple[str, int | None], _Rest] = {}
+
+    def of(self, eid: str) -> list[UncopiedNotification]:
+        """Return a card's, in ascending order."""
+        with self._lock:
+            return sorted(self._entries.get(eid, {}).values(), key=lambda each: each.seq)
+
+    def find(self, eid: str, seq: int) -> UncopiedNotification | None:
+        """Return one by its number."""
+        with self._lock:
+            return self._entries.get(eid, {}).get(seq)
+
+    def forget(self, eid: str, seq: int) -> None:
+        """Forget one that has left the card."""
+        with self._lock:
+            self._entries.get(eid, {}).pop(seq, None)
+            self._rests.pop((eid, seq), None)
+
+    def note(self, eid: str, entry: NotificationMetadata, error: LpadError) -> None:
+        """Show one that could not be copied."""
+        with self._lock:
+            entries = self._entries.setdefault(eid, {})
+            before = entries.get(entry.sequence_number)
+            if before is None and len(entries) >= _MOST:
+                return
+            entries[entry.sequence_number] = UncopiedNotification(
+                seq=entry.sequence_number,
+                event=entry.event.value,
+                address=entry.address,
+                iccid=str(entry.iccid) if entry.iccid else None,
+                error=f"{error.kind}: {error.sentence}",
+                since=before.since if before else time.time(),
+            )
+
+    def rest(self, eid: str, seq: int | None) -> None:
+        """Have the card not be asked for a notification, or for its list (None), for a while."""
+        with self._lock:
+            before = self._rests.get((eid, seq))
+            failures = 1 if before is None else before.failures + 1
+            if before is not None or len(self._rests) < _MOST:
+                self._rests[eid, seq] = _Rest(failures, time.monotonic() + PAUSES.after(failures))
+
+    def is_resting(self, eid: str, seq: int | None) -> bool:
+        """Whether the card is not to be asked for a notification, or for its list, at present."""
+        with self._lock:
+            rest = self._rests.get((eid, seq))
+            return rest is not None and time.monotonic() < rest.until
+
+    def wake(self, eid: str) -> None:
+        """Have a card be asked for all of them at the next look."""
+        with self._lock:
+            for key in [key for key in self._rests if key[0] == eid]:
+                del self._rests[key]
+
+    def keep_only(self, eid: str, uncopied: Collection[int], *, listed: Collection[int]) -> None:
+        """Forget what was copied since, and of what a card lists no more also when to ask for it."""
+        with self._lock:
+            entries = self._entries.pop(eid, {})
+            left = {seq: entry for seq, entry in entries.items() if seq in uncopied}
+            if left:
+                self._entries[eid] = left
+            for key in [key for key in self._rests if key[0] == eid and key[1] not in listed]:
+                del self._rests[key]
