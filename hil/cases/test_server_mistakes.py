@@ -66,7 +66,7 @@ BEFORE_LOADING = {
     "half an answer": (INITIATE, FaultKind.BODY_TRUNCATED, None, "server-unreachable"),
     "more than any answer": (INITIATE, FaultKind.BODY_OVERSIZED, None, "server-malformed"),
     "sent elsewhere": (AUTHENTICATE, FaultKind.REDIRECT, "https://evil.example/", "server-unreachable"),
-    "HTTP 500": (AUTHENTICATE, FaultKind.HTTP_STATUS, 500, "server-unreachable"),
+    "HTTP 500": (AUTHENTICATE, FaultKind.HTTP_STATUS, 500, "server-failed"),
     "line cut": (AUTHENTICATE, FaultKind.DROP_BEFORE, None, "server-unreachable"),
     "no package in the answer": (GET_PACKAGE, FaultKind.FIELD_MISSING, None, "server-malformed"),
 }

@@ -14,6 +14,7 @@ from lpad.base.errors import (
     CardStatus,
     CardUnreachable,
     LpadError,
+    ServerFailed,
     ServerMalformed,
     ServerRefused,
     ServerUnreachable,
@@ -213,7 +214,8 @@ def test_server_gone(bench: Bench, function: str, fault: FaultKind, value: int |
     """A server that goes at any call leaves an order that works when it is back."""
     bench.smdp.faults.add(Fault(kind=fault, function=function, value=value))
     order = bench.order()
-    error = fails(bench, order, ServerUnreachable, cancelled=function != INITIATE)
+    failed = ServerFailed if fault is FaultKind.HTTP_STATUS else ServerUnreachable
+    error = fails(bench, order, failed, cancelled=function != INITIATE)
     assert error.retryable
     works(bench, order)
 

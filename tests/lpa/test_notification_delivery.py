@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpa.bench import ICCID, Bench, soon
-from lpad.base.errors import InvalidValue, ServerError, ServerRefused, ServerUnreachable
+from lpad.base.errors import InvalidValue, ServerError, ServerFailed, ServerRefused, ServerUnreachable
 from lpad.base.identifiers import Iccid
 from lpad.lpa.notification_delivery import PendingNotification, by_recipient, deliver, remove, retrieve
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
@@ -66,7 +66,7 @@ def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  
     ("fault", "value", "error"),
     [
         (FaultKind.REFUSE, "8.10.1/3.9", ServerRefused),
-        (FaultKind.HTTP_STATUS, 500, ServerUnreachable),
+        (FaultKind.HTTP_STATUS, 500, ServerFailed),
         (FaultKind.HTTP_STATUS, 401, ServerUnreachable),
         (FaultKind.DROP_BEFORE, None, ServerUnreachable),
         (FaultKind.DROP_AFTER, None, ServerUnreachable),

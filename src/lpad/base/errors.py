@@ -25,7 +25,8 @@
     │   ├── CardRefused              an ES10 function answered with its error code
     │   └── CardMalformed            the answer breaks its grammar
     ├── ServerError              the SM-DP+, or the way to it
-    │   ├── ServerUnreachable        no connection, no answer in time, HTTP 5xx (retryable)
+    │   ├── ServerUnreachable        no connection, or no answer in time       (retryable)
+    │   ├── ServerFailed             it is there and answers HTTP 5xx           (retryable)
     │   ├── ServerUntrusted          TLS, or the server's identity, can't be verified
     │   ├── ClockNotSet              this device does not know the time, so TLS can't be verified (retryable)
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
@@ -227,9 +228,16 @@ class ServerError(LpadError):
 
 
 class ServerUnreachable(ServerError):
-    """No connection, no answer in time, or the server is out of order."""
+    """No connection, no answer in time, or somebody else answers in the server's place."""
 
     kind = "server-unreachable"
+    retryable = True
+
+
+class ServerFailed(ServerError):
+    """The server is there and out of order; details hold `http_status`, 500 or above."""
+
+    kind = "server-failed"
     retryable = True
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LONGEST_MESSAGE = 200
+_LONGEST_NAME = 40
 _BLANKS = re.compile(r"\s+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_WORDS = re.compile(rb"\s*[A-Za-z][A-Za-z0-9 .,!:-]{0,98}\s*")
 _DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
@@ -64,18 +64,16 @@ class Answer:
     def decode_acceptance(cls, body: bytes) -> Answer:
         """Read a body that came with a success and ought to have been empty.
 
-        The specification wants none after handleNotification, so servers put there what they like: any
-        JSON, or a few words, do no harm where they don't say Failed.
+        The specification wants none after handleNotification (6.4). An empty object, which some servers send,
+        says as much; so does a header that says Executed. Anything else is nobody's word that the server has
+        accepted the notification, and it leaves the card only once.
 
         Raises:
-            MalformedError: a web page, half an answer or noise: who knows whose, or what it would have said.
+            MalformedError: anything else.
         """
-        try:
-            return cls.decode(body)
-        except MalformedError:
-            if _is_json(body) or _WORDS.fullmatch(body):
-                return cls(None, {})
-            raise
+        if body.strip() and not _json_object(body):
+            return cls(None, {})
+        return cls.decode(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,22 +215,25 @@ def _text_or_empty(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _is_json(body: bytes) -> bool:
-    try:
-        json.loads(body, parse_int=json_number)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body, parse_int=json_number)
+        value = json.loads(body, object_pairs_hook=_fields, parse_int=json_number)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"the answer is no JSON ({len(body)} bytes)") from error
     if not isinstance(value, dict):
         raise MalformedError("the answer is JSON, but no object")
     return value
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's fields, none of them twice: of two, readers differ in which they take."""
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            shown = f" '{name}'" if name.isalpha() and len(name) <= _LONGEST_NAME else ""
+            raise MalformedError(f"the answer has a field{shown} twice")
+        fields[name] = value
+    return fields
 
 
 def _object(fields: Mapping[str, Any], name: str) -> dict[str, Any]:

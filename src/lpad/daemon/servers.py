@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.limits import Limits
 from lpad.remote.https.route import Proxy, Route, read_credentials
 from lpad.remote.trust.memory import TrustMemory
 from lpad.remote.trust.trust import Trust
@@ -76,6 +77,8 @@ def _connector(
     trust = load_trust(file, memory=memory)
     protocol_version = file.settings.remote.protocol_version
     route = load_route(file)
+    deadlines = file.settings.deadlines
+    limits = Limits(silence=deadlines.silence, request=deadlines.request)
 
     def connect(address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
         return Es9Plus(
@@ -84,6 +87,7 @@ def _connector(
             route=route,
             card=card,
             protocol_version=protocol_version,
+            limits=limits,
             observe=observe,
         )
 

@@ -6,7 +6,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, Self
 
-from lpad.base.errors import MalformedError, ServerMalformed, ServerRefused, ServerUnreachable, blamed_on
+from lpad.base.errors import (
+    MalformedError,
+    ServerFailed,
+    ServerMalformed,
+    ServerRefused,
+    ServerUnreachable,
+    blamed_on,
+)
 from lpad.codec import es9plus as json_binding
 from lpad.codec.es9plus import (
     Answer,
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.codec.es9plus import Refusal
     from lpad.remote.https.connection import HttpAnswer
+    from lpad.remote.https.limits import Limits
     from lpad.remote.trust.card_anchor import CardTrust
     from lpad.remote.trust.report import TrustReport
     from lpad.remote.trust.trust import Trust
@@ -56,6 +64,7 @@ class Es9Plus:
         route: Route | None = None,
         card: CardTrust = NO_CARD,
         protocol_version: str = DEFAULT_PROTOCOL_VERSION,
+        limits: Limits | None = None,
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
         """Prepare for a server; connects to nothing yet.
@@ -66,10 +75,13 @@ class Es9Plus:
             route: how servers are reached; None: directly.
             card: whose CIs may vouch for the server, where the anchors do not.
             protocol_version: told in X-Admin-Protocol; servers accept any 2.x.
+            limits: how patient each request is; None: as by default.
             observe: told each function's name and the seconds that it took, connecting included.
         """
         self.address = address
-        self._connection = HttpsConnection(address, trust=trust, route=route or Route(), card=card)
+        self._connection = HttpsConnection(
+            address, trust=trust, route=route or Route(), card=card, limits=limits
+        )
         self._observe = observe
         self._headers = {
             # Fixed words of the specification (6.2): "lpad" is the role there, not this program.
@@ -248,12 +260,13 @@ class Es9Plus:
         except ServerMalformed as error:
             # No word of an SM-DP+: a page of something in front of it, which passes as an HTTP 502 does.
             error.retryable = True
+            self._connection.close()  # an answer of a wrong length leaves its rest to the next one
             raise
         if answer.refusal is not None:
             raise _refused(attempted, answer.refusal)
         return answer
 
-    def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerUnreachable:
+    def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerFailed | ServerUnreachable:
         """Explain an HTTP status other than success.
 
         Some servers answer 4xx or 5xx together with the status codes that belong into a 200.
@@ -266,11 +279,18 @@ class Es9Plus:
             return _refused(attempted, refusal)
         if 300 <= http.status < 400:
             sentence = (
-                f"{attempted}: {self.address} redirects (HTTP {http.status}), which no SM-DP+ does and "
-                "lpad does not follow; check the address, and that no portal of the network stands in between"
+                f"{attempted}: {self.address} redirects (HTTP {http.status}) to another server or another "
+                "kind of request, which no SM-DP+ does and lpad does not follow; check the address, and that "
+                "no portal of the network stands in between"
             )
             return ServerUnreachable(sentence, retryable=False, http_status=http.status)
-        later = http.status >= 500 or http.status in _PASSES_BY_ITSELF
+        if http.status >= 500:
+            return ServerFailed(
+                f"{attempted}: the server {self.address} failed (HTTP status {http.status}); try again "
+                "later, and tell its operator if it goes on",
+                http_status=http.status,
+            )
+        later = http.status in _PASSES_BY_ITSELF
         advice = "try again later" if later else "check that the address is that of an SM-DP+"
         sentence = f"{attempted}: {self.address} answered with HTTP status {http.status}; {advice}"
         return ServerUnreachable(sentence, retryable=later, http_status=http.status)

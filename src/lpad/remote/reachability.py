@@ -14,22 +14,29 @@ import socket
 import ssl
 import struct
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lpad.base.condition import ConditionKind
 from lpad.base.errors import ServerMalformed, ServerUnreachable
 from lpad.base.outside_number import matched_number
-from lpad.remote.https.addresses import look_up
+from lpad.remote.https.address_memory import MEMORY
+from lpad.remote.https.race import LookUpError, connect
+from lpad.remote.https.waiting import READABLE, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.base.condition import Condition
     from lpad.base.deadline import Deadline
+    from lpad.remote.https.race import Connected
 
-_PATIENCE_PER_ADDRESS = 10.0
 _PATIENCE_PER_QUERY = 5.0
+_SILENCE_WITH_OTHERS = 5.0
+"""Seconds without progress at an address that took the connection, where the name has others to try."""
+_MOST_RESOLVERS = 3
+"""As many of /etc/resolv.conf as the system itself asks (resolv.conf(5))."""
 _LONGEST_STATUS_LINE = 1024
 _RESOLVERS = Path("/etc/resolv.conf")
 _DNS_HEADER = struct.Struct(">6H")
@@ -48,74 +55,101 @@ def reach(condition: Condition, *, deadline: Deadline) -> str:
     Raises:
         ServerUnreachable: no way there, or no answer in time.
         ServerMalformed: an answer other than the one that is wanted.
+        Cancelled: another thread ends the wait.
     """
-    return PROBES[condition.kind](condition, deadline)
+    return PROBES[condition.kind](condition, Waiting(deadline))
 
 
-def _tcp(condition: Condition, deadline: Deadline) -> str:
-    with closing(_connected(condition, deadline)):
+class _Reached:
+    """A connection that a probe has made."""
+
+    def __init__(self, condition: Condition, waiting: Waiting) -> None:
+        self._condition = condition
+        made = _connected(condition, waiting)
+        self._to = made.address.to
+        # The other addresses have their turn in the next attempt, or this one would take all of its time.
+        self._waiting = Waiting(waiting.deadline, silence=_SILENCE_WITH_OTHERS) if made.others else waiting
+        self._stream = made.socket
+
+    def secure(self) -> None:
+        """Shake hands."""
+        context = ssl.create_default_context()
+        try:
+            tls = context.wrap_socket(
+                self._stream, server_hostname=self._condition.host, do_handshake_on_connect=False
+            )
+            self._stream = tls
+            self._waiting.shake_hands(tls)
+        except ssl.SSLCertVerificationError as error:
+            raise ServerMalformed(
+                f"{self._condition.host}: its certificate is not trusted: {error.verify_message}"
+            ) from error
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def ask(self) -> str:
+        """Send the request, and return what the first line of the answer says."""
+        condition = self._condition
+        request = (
+            f"GET {condition.path} HTTP/1.1\r\nHost: {condition.host}\r\nUser-Agent: lpad\r\n"
+            "Accept: */*\r\nConnection: close\r\n\r\n"
+        )
+        line = b""
+        try:
+            self._waiting.send(self._stream, request.encode("ascii"))
+            while b"\n" not in line and len(line) < _LONGEST_STATUS_LINE:
+                received = self._waiting.receive(self._stream, _LONGEST_STATUS_LINE)
+                if not received:
+                    break
+                line += received
+        except OSError as error:
+            raise self._failed(error) from error
+        match = re.match(rb"HTTP/1\.[01] ([0-9]{3})\b", line)
+        if match is None:
+            raise ServerMalformed(f"{condition.host}: what it answers is not HTTP")
+        status = matched_number(match[1])
+        if status != condition.status and not (condition.status is None and 200 <= status < 300):
+            raise ServerMalformed(f"{condition.host}: HTTP status {status}")
+        return f"HTTP status {status}"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def _failed(self, error: OSError) -> ServerUnreachable:
+        if isinstance(error, TimeoutError):
+            MEMORY.avoid(self._to, interface=self._condition.interface)
+        return _failed(self._condition, error)
+
+
+def _tcp(condition: Condition, waiting: Waiting) -> str:
+    with closing(_Reached(condition, waiting)):
         return "connected"
 
 
-def _http(condition: Condition, deadline: Deadline) -> str:
-    with closing(_connected(condition, deadline)) as plain:
-        return _asked(plain, condition, deadline)
+def _http(condition: Condition, waiting: Waiting) -> str:
+    with closing(_Reached(condition, waiting)) as reached:
+        return reached.ask()
 
 
-def _https(condition: Condition, deadline: Deadline) -> str:
-    context = ssl.create_default_context()
-    with closing(_connected(condition, deadline)) as plain:
-        plain.settimeout(_left(condition, deadline))
-        try:
-            tls = context.wrap_socket(plain, server_hostname=condition.host)
-        except ssl.SSLCertVerificationError as error:
-            raise ServerMalformed(
-                f"{condition.host}: its certificate is not trusted: {error.verify_message}"
-            ) from error
-        except OSError as error:
-            raise _failed(condition, error) from error
-        with closing(tls):
-            return _asked(tls, condition, deadline)
+def _https(condition: Condition, waiting: Waiting) -> str:
+    with closing(_Reached(condition, waiting)) as reached:
+        reached.secure()
+        return reached.ask()
 
 
-def _asked(stream: socket.socket, condition: Condition, deadline: Deadline) -> str:
-    request = (
-        f"GET {condition.path} HTTP/1.1\r\nHost: {condition.host}\r\nUser-Agent: lpad\r\n"
-        "Accept: */*\r\nConnection: close\r\n\r\n"
-    )
-    line = b""
-    try:
-        stream.settimeout(_left(condition, deadline))
-        stream.sendall(request.encode("ascii"))
-        while b"\n" not in line and len(line) < _LONGEST_STATUS_LINE:
-            stream.settimeout(_left(condition, deadline))
-            received = stream.recv(_LONGEST_STATUS_LINE)
-            if not received:
-                break
-            line += received
-    except OSError as error:
-        raise _failed(condition, error) from error
-    match = re.match(rb"HTTP/1\.[01] ([0-9]{3})\b", line)
-    if match is None:
-        raise ServerMalformed(f"{condition.host}: what it answers is not HTTP")
-    status = matched_number(match[1])
-    if status != condition.status and not (condition.status is None and 200 <= status < 300):
-        raise ServerMalformed(f"{condition.host}: HTTP status {status}")
-    return f"HTTP status {status}"
-
-
-def _dns(condition: Condition, deadline: Deadline) -> str:
+def _dns(condition: Condition, waiting: Waiting) -> str:
     servers = [condition.host] if condition.host else _system_resolvers()
     failure: ServerUnreachable | ServerMalformed | None = None
     for server in servers:
         try:
-            return _resolved(condition, server, deadline.within(_PATIENCE_PER_QUERY))
+            return _resolved(condition, server, Waiting(waiting.deadline.within(_PATIENCE_PER_QUERY)))
         except (ServerUnreachable, ServerMalformed) as error:
             failure = error
     raise failure or ServerUnreachable(f"{condition.name}: {_RESOLVERS} names no name server")
 
 
-def _resolved(condition: Condition, server: str, deadline: Deadline) -> str:
+def _resolved(condition: Condition, server: str, waiting: Waiting) -> str:
     number = secrets.randbits(16)
     labels = b"".join(bytes([len(label)]) + label.encode("ascii") for label in condition.name.split("."))
     question = labels + struct.pack(">x2H", _ADDRESS, _INTERNET)
@@ -126,10 +160,13 @@ def _resolved(condition: Condition, server: str, deadline: Deadline) -> str:
         )[0]
         with socket.socket(family, kind, protocol) as udp:
             _bind(udp, condition)
+            udp.setblocking(False)
             udp.connect(address)
             udp.send(query)
+            until = waiting.step()
             while True:
-                udp.settimeout(_left(condition, deadline))
+                if not waiting.poll({udp.fileno(): READABLE}, until=until):
+                    raise TimeoutError
                 answer = udp.recv(4096)
                 if answer[12 : 12 + len(question)].lower() == question.lower() and answer[:2] == query[:2]:
                     break
@@ -148,47 +185,29 @@ def _system_resolvers() -> list[str]:
         lines = _RESOLVERS.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    return [parts[1] for line in lines if (parts := line.split())[:1] == ["nameserver"] and len(parts) > 1]
+    named = [parts[1] for line in lines if (parts := line.split())[:1] == ["nameserver"] and len(parts) > 1]
+    return named[:_MOST_RESOLVERS]
 
 
-def _connected(condition: Condition, deadline: Deadline) -> socket.socket:
-    last: OSError | None = None
-    for family, kind, protocol, _, address in _addresses(condition, deadline):
-        try:
-            made = socket.socket(family, kind, protocol)
-        except OSError as error:
-            last = error
-            continue
-        try:
-            _bind(made, condition)
-            made.settimeout(deadline.within(_PATIENCE_PER_ADDRESS).remaining() or 0.001)
-            made.connect(address)
-        except OSError as error:
-            made.close()
-            last = error
-            continue
-        return made
-    raise _failed(condition, last or TimeoutError()) from last
+def _connected(condition: Condition, waiting: Waiting) -> Connected:
+    try:
+        return connect(
+            condition.host,
+            condition.port,
+            waiting=waiting,
+            prepare=partial(_bind, condition=condition),
+            interface=condition.interface,
+        )
+    except LookUpError as error:
+        cause = error.__cause__
+        raise _failed(condition, cause if isinstance(cause, OSError) else error) from error
+    except OSError as error:
+        raise _failed(condition, error) from error
 
 
 def _bind(made: socket.socket, condition: Condition) -> None:
     if condition.interface is not None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, condition.interface.encode() + b"\0")
-
-
-def _addresses(condition: Condition, deadline: Deadline) -> list[Any]:
-    try:
-        return look_up(condition.host, condition.port, deadline=deadline)
-    except OSError as error:
-        raise _failed(condition, error) from error
-
-
-def _left(condition: Condition, deadline: Deadline) -> float:
-    """Return the seconds left; 0 would mean non-blocking to a socket."""
-    remaining = deadline.remaining()
-    if not remaining:
-        raise _failed(condition, TimeoutError())
-    return remaining
 
 
 def _failed(condition: Condition, error: OSError, server: str | None = None) -> ServerUnreachable:
@@ -205,7 +224,7 @@ def _failed(condition: Condition, error: OSError, server: str | None = None) -> 
     return ServerUnreachable(f"{server or condition.host}: {why}")
 
 
-PROBES: Mapping[ConditionKind, Callable[[Condition, Deadline], str]] = {
+PROBES: Mapping[ConditionKind, Callable[[Condition, Waiting], str]] = {
     ConditionKind.TCP: _tcp,
     ConditionKind.HTTP: _http,
     ConditionKind.HTTPS: _https,

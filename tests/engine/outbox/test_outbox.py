@@ -35,7 +35,7 @@ def test_a_server_that_is_away_changes_nothing_but_the_outbox(lab: Lab) -> None:
     lab.install()
     head = failed_once(lab)
     assert head.last_error is not None
-    assert head.last_error.startswith("server-unreachable")
+    assert head.last_error.startswith("server-failed")
     assert BACKOFF.seconds[0] - 30 < head.next_attempt_at - head.stored_at < BACKOFF.seconds[0] + 30
     assert [each.seq for each in pending(lab)] == [1, 2]
     assert [each.number for each in lab.card.notifications] == [1, 2]
@@ -60,7 +60,7 @@ def test_an_outbox_that_cannot_deliver_says_so(lab: Lab) -> None:
     lab.install()
     change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
     assert change.error is not None
-    assert (change.error.kind, change.error.retryable) == ("server-unreachable", True)
+    assert (change.error.kind, change.error.retryable) == ("server-failed", True)
     assert "stays in the outbox" in change.error.sentence
     assert len(pending(lab)) == 2
 

@@ -15,6 +15,7 @@ from lpad.base.errors import (
     ClockNotSet,
     JournalUnavailable,
     LpadError,
+    ServerFailed,
     ServerMalformed,
     ServerRefused,
     ServerUnreachable,
@@ -73,7 +74,8 @@ def fault(
     ("error", "course"),
     [
         (ServerUnreachable("no route"), Course.NETWORK),
-        (ServerUnreachable("503", http_status=503), Course.SERVER),
+        (ServerUnreachable("429", http_status=429), Course.SERVER),
+        (ServerFailed("503", http_status=503), Course.SERVER),
         (ServerUnreachable("404", retryable=False, http_status=404), Course.STOP),
         (ServerRefused("not released", remedy="retry"), Course.SERVER),
         (ServerRefused("unknown transaction", remedy="restart-session"), Course.ANEW),
@@ -199,7 +201,7 @@ def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
     assert change.question is None
     assert change.pause is not None
     assert change.pause.retry_at is not None
-    assert change.pause.error.kind == "server-unreachable"
+    assert change.pause.error.kind == "server-failed"
     assert patient.carry_out(Kind.REFRESH).state is State.DONE
     assert patient.engine.cancel(change.id).state is State.CANCELLED
     assert patient.engine.change(change.id).pause is None

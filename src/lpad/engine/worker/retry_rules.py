@@ -18,6 +18,7 @@ from lpad.base.errors import (
     CardUnreachable,
     ClockNotSet,
     JournalUnavailable,
+    ServerFailed,
     ServerMalformed,
     ServerRefused,
     ServerUnreachable,
@@ -120,6 +121,8 @@ def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa
         if not error.retryable:
             return Course.STOP
         return Course.SERVER if "http_status" in error.details else Course.NETWORK
+    if isinstance(error, ServerFailed):
+        return Course.SERVER
     if isinstance(error, ServerMalformed):
         return Course.GARBLED if error.retryable else Course.STOP
     if isinstance(error, ServerUntrusted):

@@ -1,39 +1,147 @@
-"""The addresses of a name, under a deadline: the system's resolver takes none."""
+"""The addresses of a name, as they come: the system's resolver takes no deadline, and is at times slow.
+
+Each question is asked in a thread of its own, which can't be stopped. Who asks the same while one is under
+way waits for that one's answer, so a mute name server costs one thread a name, and an answer that comes after
+its asker has given up serves the next.
+"""
 
 from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lpad.remote.https.bell import Bell
 
 if TYPE_CHECKING:
-    from lpad.base.deadline import Deadline
+    from collections.abc import Sequence
+
+ALONE = 1.0
+"""Seconds for the question for all kinds of addresses. After that each kind is asked for by itself: many a
+name server never answers the question for IPv6 addresses, and the resolver waits for both answers."""
+SLOW = 1.0
+"""Seconds; an answer that took longer is kept, so that the next attempt has its time for the connection."""
+KEPT = 60.0
+"""Seconds."""
+_MOST = 32
+"""Addresses of one name."""
 
 
-def look_up(host: str, port: int, *, deadline: Deadline) -> list[Any]:
-    """Look a name up in a thread of its own, and return what `socket.getaddrinfo` does.
+class Address(NamedTuple):
+    """One address of a name, as `socket.getaddrinfo` tells it."""
 
-    Args:
-        host: a name, or an address.
-        port: of TCP.
-        deadline: when to give up; the thread then ends by itself.
+    family: int
+    kind: int
+    protocol: int
+    name: str
+    to: Any
 
-    Raises:
-        TimeoutError: no answer in time.
-        OSError: the system's resolver says why not, or the name can't be one.
-    """
-    found: list[Any] = []
-    failed: list[OSError] = []
 
-    def ask() -> None:
+class _Question:
+    """One question to the resolver, and its answer."""
+
+    def __init__(self, host: str, port: int, family: int) -> None:
+        self.found: Sequence[Address] = ()
+        self.error: OSError | None = None
+        self.asked_at = self.done_at = time.monotonic()
+        self.done = False
+        self.bells: set[Bell] = set()
+        self._where = (host, port, family)
+        threading.Thread(target=self._ask, name=f"resolve {host}", daemon=True).start()
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether its answer took long, and is still fresh."""
+        slow = self.done_at - self.asked_at > SLOW
+        return bool(self.found) and slow and time.monotonic() - self.done_at < KEPT
+
+    def _ask(self) -> None:
+        host, port, family = self._where
         try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+            self.found = [Address(*each) for each in found[:_MOST]]
         except (OSError, UnicodeError) as error:
-            failed.append(error if isinstance(error, OSError) else OSError(0, "impossible name"))
+            self.error = error if isinstance(error, OSError) else OSError(0, "impossible name")
+        with _LOCK:
+            self.done, self.done_at = True, time.monotonic()
+            for bell in self.bells:
+                bell.ring()
 
-    thread = threading.Thread(target=ask, name=f"resolve {host}", daemon=True)
-    thread.start()
-    thread.join(deadline.remaining())
-    if found:
-        return list(found)
-    raise failed[0] if failed else TimeoutError
+
+_LOCK = threading.Lock()
+_questions: dict[tuple[str, int, int], _Question] = {}
+
+
+def _question(host: str, port: int, family: int, bell: Bell) -> _Question:
+    with _LOCK:
+        for key in [key for key, each in _questions.items() if each.done and not each.worth_keeping]:
+            del _questions[key]
+        question = _questions.get((host, port, family))
+        if question is None:
+            question = _questions[host, port, family] = _Question(host, port, family)
+        question.bells.add(bell)
+        return question
+
+
+def forget(host: str, port: int) -> None:
+    """Have a name looked up anew next time: what was found leads nowhere."""
+    with _LOCK:
+        for key in [key for key, each in _questions.items() if each.done and key[:2] == (host, port)]:
+            del _questions[key]
+
+
+class Resolution:
+    """The addresses of one name while they are looked up; `bell` rings when there is something to take."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Begin to look up.
+
+        Args:
+            host: a name, or an address.
+            port: of TCP.
+        """
+        self.bell = Bell()
+        self._host = host
+        self._port = port
+        self._apart_at = time.monotonic() + ALONE
+        self._taken: set[Any] = set()
+        self._questions = [_question(host, port, socket.AF_UNSPEC, self.bell)]
+
+    def take(self) -> list[Address]:
+        """Return the addresses that were found since the last call.
+
+        Raises:
+            OSError: there is none, and the resolver says why.
+        """
+        self.bell.silence()
+        if len(self._questions) == 1 and not self._questions[0].done and time.monotonic() >= self._apart_at:
+            self._questions += [
+                _question(self._host, self._port, family, self.bell)
+                for family in (socket.AF_INET6, socket.AF_INET)
+            ]
+        finished = self.finished  # first: an answer may come while this runs
+        done = [each for each in self._questions if each.done]
+        new = [each for question in done for each in question.found if each.to not in self._taken]
+        self._taken.update(each.to for each in new)
+        if not self._taken and finished:
+            raise next(each.error for each in done if each.error is not None)
+        return list(dict.fromkeys(new))
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to come: the answer for all kinds of addresses, or for each."""
+        first = self._questions[0]
+        return (first.done and bool(first.found)) or all(each.done for each in self._questions)
+
+    @property
+    def again_at(self) -> float | None:
+        """When to `take` though no bell has rung, on the monotonic clock; None: never."""
+        return self._apart_at if len(self._questions) == 1 and not self.finished else None
+
+    def close(self) -> None:
+        """Take no more; what is still looked up goes on by itself."""
+        with _LOCK:
+            for each in self._questions:
+                each.bells.discard(self.bell)
+        self.bell.close()

@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING
 
 import httpcore
 
-from lpad.base.errors import ServerMalformed, ServerUnreachable, ServerUntrusted
+from lpad.base.errors import MalformedError, ServerMalformed, ServerUnreachable, ServerUntrusted
+from lpad.base.outside_number import whole_number
+from lpad.remote.https.content_coding import codings, unpacked
+from lpad.remote.https.cookies import Cookies
 from lpad.remote.https.http_trace import trace_answer, trace_failure, trace_request
+from lpad.remote.https.limits import MOST_REDIRECTIONS, Limits
+from lpad.remote.https.redirection import repeated_at
 from lpad.remote.https.timed_stream import HandshakeAgain, HandshakeSucceeded, TimedBackend
+from lpad.remote.https.waiting import Waiting
 from lpad.remote.trust.card_anchor import CardTrust
 from lpad.remote.trust.handshakes import Handshakes
 from lpad.remote.trust.report import report
@@ -37,10 +43,11 @@ NO_CARD = CardTrust()
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back."""
+    """What came back, unpacked."""
 
     status: int
     body: bytes
+    location: str | None = None
 
 
 class HttpsConnection:
@@ -51,10 +58,18 @@ class HttpsConnection:
     """
 
     def __init__(
-        self, server: ServerAddress, *, trust: Trust, route: Route, card: CardTrust = NO_CARD
+        self,
+        server: ServerAddress,
+        *,
+        trust: Trust,
+        route: Route,
+        card: CardTrust = NO_CARD,
+        limits: Limits | None = None,
     ) -> None:
         """Prepare for `server`, whom `card` may vouch for; connects to nothing yet."""
         self._server = server
+        self._limits = limits or Limits()
+        self._cookies = Cookies(server.host)
         self._handshakes = partial(Handshakes, server, trust=trust, card=card)
         self._proxy = route.proxy
         self._backend = TimedBackend(server, handshakes=self._handshakes(), route=route)
@@ -81,20 +96,17 @@ class HttpsConnection:
             ServerUnreachable: no connection, or no answer in time.
             ServerUntrusted: TLS can't be verified.
             ServerMalformed: the answer is no HTTP, or larger than `limit`.
+            Cancelled: another thread ends the wait.
         """
-        self._backend.deadline = deadline
-        self._backend.handshakes = self._handshakes()
-        url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=path)
-        told = [("Host", str(self._server)), ("Content-Length", str(len(body))), *headers.items()]
-        trace_request(self._server, "POST", path, headers, body)
-        while True:
-            try:
-                return self._exchange(httpcore.Request("POST", url, headers=told, content=body), limit)
-            except HandshakeAgain:
-                self.close()
-            except Exception as error:
-                trace_failure(self._server, error)
-                raise
+        self._begin(deadline)
+        target = path
+        for _ in range(MOST_REDIRECTIONS):
+            answer = self._post(target, body, headers, limit)
+            again = repeated_at(answer.status, answer.location, target=target, server=self._server)
+            if again is None:
+                break
+            target = again
+        return answer
 
     def check_trust(self, *, deadline: Deadline) -> TrustReport:
         """Shake hands on a connection of its own, send nothing, and tell what was found out.
@@ -103,8 +115,7 @@ class HttpsConnection:
             ServerUnreachable: no connection, or no answer in time.
         """
         self.close()
-        self._backend.deadline = deadline
-        self._backend.handshakes = self._handshakes()
+        self._begin(deadline)
         self._backend.only_handshake = True
         tried = 0
         url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target="/")
@@ -128,14 +139,45 @@ class HttpsConnection:
             self._pool.close()
             self._pool = None
 
-    def _exchange(self, request: httpcore.Request, limit: int) -> HttpAnswer:
+    def _begin(self, deadline: Deadline) -> None:
+        self._backend.waiting = Waiting(deadline.within(self._limits.request), silence=self._limits.silence)
+        self._backend.handshakes = self._handshakes()
+
+    def _post(self, target: str, body: bytes, headers: Mapping[str, str], limit: int) -> HttpAnswer:
+        url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=target)
+        path = target.partition("?")[0]
+        told = [
+            ("Host", str(self._server)),
+            ("Content-Length", str(len(body))),
+            # What comes packed nevertheless is unpacked; nobody needs to go to that trouble.
+            ("Accept-Encoding", "identity"),
+            *headers.items(),
+        ]
+        cookies = self._cookies.header(path)
+        if cookies is not None:
+            told.append(("Cookie", cookies))
+        trace_request(self._server, "POST", path, headers, body)
+        while True:
+            try:
+                return self._exchange(httpcore.Request("POST", url, headers=told, content=body), limit, path)
+            except HandshakeAgain:
+                self.close()
+            except Exception as error:
+                self.close()  # whatever is still to come on this connection is no answer to the next request
+                trace_failure(self._server, error)
+                raise
+
+    def _exchange(self, request: httpcore.Request, limit: int, path: str = "/") -> HttpAnswer:
         if self._pool is None:
             self._pool = self._new_pool()
         started = time.monotonic()
         try:
             response = self._pool.handle_request(request)
             try:
-                answer = HttpAnswer(response.status, self._body(response, limit))
+                headers = [
+                    (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
+                ]
+                body = self._body(response, limit, headers)
             finally:
                 response.close()
         except httpcore.RemoteProtocolError as error:
@@ -155,9 +197,12 @@ class HttpsConnection:
             ) from error
         except httpcore.WriteError as error:
             raise ServerUnreachable(f"the connection to {self._server} broke: {error}") from error
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-        trace_answer(self._server, answer.status, headers, answer.body, time.monotonic() - started)
-        return answer
+        for name, value in headers:
+            if name.lower() == "set-cookie":
+                self._cookies.take(value, path=path)
+        location = _header(headers, "location")
+        trace_answer(self._server, response.status, dict(headers), body, time.monotonic() - started)
+        return HttpAnswer(response.status, body, location)
 
     def _new_pool(self) -> httpcore.ConnectionPool:
         # httpcore must have a context; TimedStream takes the one that is due.
@@ -175,10 +220,30 @@ class HttpsConnection:
             network_backend=self._backend,
         )
 
-    def _body(self, response: httpcore.Response, limit: int) -> bytes:
+    def _body(self, response: httpcore.Response, limit: int, headers: list[tuple[str, str]]) -> bytes:
+        too_large = ServerMalformed(f"the answer of {self._server} is larger than {limit} bytes")
+        declared = _header(headers, "content-length")
+        if declared is not None and whole_number(declared.partition(",")[0].strip(), most=limit) is None:
+            raise too_large
         body = bytearray()
         for chunk in response.iter_stream():
             body += chunk
             if len(body) > limit:
-                raise ServerMalformed(f"the answer of {self._server} is larger than {limit} bytes")
-        return bytes(body)
+                raise too_large
+        whole = bytes(body)
+        try:
+            for coding in codings(_header(headers, "content-encoding") or "") if whole else ():
+                whole = unpacked(whole, coding, limit=limit)
+                if len(whole) > limit:
+                    raise too_large
+        except MalformedError as error:
+            if not 200 <= response.status < 300:
+                return b""  # the status says enough
+            raise ServerMalformed(f"{self._server}: {error}; tell the server's operator") from error
+        return whole
+
+
+def _header(headers: list[tuple[str, str]], name: str) -> str | None:
+    """Return a header's value, of several joined as HTTP does it."""
+    found = [value for each, value in headers if each.lower() == name]
+    return ", ".join(found) or None

@@ -1,30 +1,35 @@
-"""TCP and TLS under one deadline: however slowly a server drips, the whole request ends in time.
+"""TCP and TLS for httpcore: each wait ends with the request's deadline, with silence, or by a cancellation.
 
-A timeout per read, which is all that httpcore itself has, starts anew with every byte. Here each wait is
-what remains of the request's deadline. Failures leave as lpad's own errors.
+A timeout per read, which is all that httpcore itself has, starts anew with every byte. Failures leave as
+lpad's own errors.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import LpadError, ServerUnreachable
-from lpad.remote.https.addresses import look_up
+from lpad.base.errors import LpadError, MalformedError, ServerMalformed, ServerUnreachable
+from lpad.remote.https.address_memory import MEMORY
+from lpad.remote.https.answer_head import AnswerHead
+from lpad.remote.https.race import LookUpError, connect
+from lpad.remote.https.waiting import SilenceError, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lpad.base.server_address import ServerAddress
+    from lpad.remote.https.race import Connected
     from lpad.remote.https.route import Route
     from lpad.remote.trust.handshakes import Handshakes
 
-# A name often has an IPv6 address that leads nowhere; the next address must get its turn.
-_PATIENCE_PER_ADDRESS = 15.0
+_HANDSHAKE_WITH_OTHERS = 10.0
+"""Seconds without progress in a handshake where the name has other addresses to try."""
 
 # The caller may think about an offer for minutes; a mobile network's NAT forgets an idle connection
 # sooner, and a request into the void would cost the whole deadline.
@@ -46,10 +51,10 @@ class HandshakeSucceeded(Exception):
 
 
 class TimedBackend(httpcore.NetworkBackend):
-    """What httpcore connects through; `deadline` is set before each request."""
+    """What httpcore connects through; `waiting` is set before each request."""
 
     def __init__(self, server: ServerAddress, *, handshakes: Handshakes, route: Route) -> None:
-        self.deadline = Deadline.after(0)
+        self.waiting = Waiting(Deadline.after(0))
         self.server = server
         self.handshakes = handshakes
         self.only_handshake = False  # whether to go no further than that
@@ -61,46 +66,51 @@ class TimedBackend(httpcore.NetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ARG002  the deadline stands in its place
+        timeout: float | None = None,  # noqa: ARG002  `waiting` stands in its place
         local_address: str | None = None,  # noqa: ARG002  never set
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002  never set
     ) -> TimedStream:
-        """Resolve and connect, trying each address that the name has.
+        """Resolve and connect to the first address that answers.
 
         Raises:
-            ServerUnreachable: none of them answers.
+            ServerUnreachable: none of them does.
+            Cancelled: another thread ends the wait.
         """
-        return TimedStream(self.connect(*self._route.hosts.resolve(host, port)), self)
+        whom = self._described(host)
+        try:
+            connected = connect(
+                *self._route.hosts.resolve(host, port),
+                waiting=self.waiting,
+                prepare=partial(self._route.bind, server=self.server),
+                interface=self._route.interface,
+            )
+        except LookUpError as error:
+            cause = error.__cause__
+            raise ServerUnreachable(
+                f"can't look up {whom}: {_why(cause)}; check the address and the network's name server"
+            ) from error
+        except OSError as error:
+            raise ServerUnreachable(
+                f"can't connect to {whom}: {_why(error)}; check the address, and the network's state"
+            ) from error
+        for option in _KEEP_ALIVE:
+            connected.socket.setsockopt(*option)
+        self.connects += 1
+        return TimedStream(connected.socket, self, connected, whom=whom)
 
-    def connect(self, host: str, port: int) -> socket.socket:
-        """Return a connected socket."""
-        last: OSError | None = None
-        for family, kind, protocol, _, address in self._addresses(host, port):
-            wait = self.deadline.within(_PATIENCE_PER_ADDRESS).remaining()
-            if not wait:
-                break
-            try:
-                connected = socket.socket(family, kind, protocol)
-            except OSError as error:
-                last = error
-                continue
-            self._route.bind(connected, server=self.server)
-            try:
-                connected.settimeout(wait)
-                connected.connect(address)
-                for option in _KEEP_ALIVE:
-                    connected.setsockopt(*option)
-            except OSError as error:
-                connected.close()
-                last = error
-                continue
-            self.connects += 1
-            return connected
-        why = "no answer in time" if last is None or isinstance(last, TimeoutError) else last.strerror
-        raise ServerUnreachable(
-            f"can't connect to {self._described(host)}: {str(why).lower()}; check the address, "
-            "and the network's state"
-        ) from last
+    def avoid(self, connected: Connected) -> None:
+        """Try an address last the next time: it took the connection, and said nothing."""
+        MEMORY.avoid(connected.address.to, interface=self._route.interface)
+
+    def late(self, whom: str, error: TimeoutError) -> ServerUnreachable:
+        """Return what a wait ends with that has taken too long."""
+        if isinstance(error, SilenceError):
+            return ServerUnreachable(
+                f"{whom} was silent for {self.waiting.silence:.0f} seconds; try again later"
+            )
+        return ServerUnreachable(
+            f"{whom} did not answer in time; try again, with more time on a slow network"
+        )
 
     def _described(self, host: str) -> str:
         proxy = self._route.proxy
@@ -108,53 +118,61 @@ class TimedBackend(httpcore.NetworkBackend):
             return f"the proxy {proxy.address} for {self.server}"
         return str(self.server)
 
-    def _addresses(self, host: str, port: int) -> list[Any]:
-        try:
-            return look_up(host, port, deadline=self.deadline)
-        except OSError as error:
-            why = "no answer in time" if isinstance(error, TimeoutError) else str(error.strerror).lower()
-            raise ServerUnreachable(
-                f"can't look up {self._described(host)}: {why}; check the address and the network's name"
-                " server"
-            ) from error
-
 
 class TimedStream(httpcore.NetworkStream):
     """One connection."""
 
-    def __init__(self, connected: socket.socket, backend: TimedBackend) -> None:
-        self._socket = connected
+    def __init__(
+        self, stream: socket.socket, backend: TimedBackend, connected: Connected, *, whom: str
+    ) -> None:
+        self._socket = stream
         self._backend = backend
+        self._connected = connected
+        self._whom = whom
+        self._heard = False
+        self._head = AnswerHead()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  see connect_tcp
-        """Return the next bytes; none at the end.
+        """Return the next bytes that HTTP is to read; none at the end.
 
         Raises:
-            ServerUnreachable: the deadline passed, or the connection broke.
+            ServerUnreachable: the deadline passed, the server was silent, or the connection broke.
+            ServerMalformed: the head of its answer is none, or has no end.
+            Cancelled: another thread ends the wait.
         """
         try:
-            self._socket.settimeout(self._remaining())
-            received = self._socket.recv(max_bytes)
+            while True:
+                received = self._backend.waiting.receive(self._socket, max_bytes)
+                self._backend.ended = not received
+                self._heard = self._heard or bool(received)
+                readable = self._head.feed(received) if received else self._head.rest()
+                if readable or not received:
+                    return readable
         except TimeoutError as error:
-            raise self._late() from error
+            if not self._heard:
+                self._backend.avoid(self._connected)
+            raise self._backend.late(self._whom, error) from error
         except OSError as error:
             raise self._broken(error) from error
-        self._backend.ended = not received
-        return received
+        except MalformedError as error:
+            raise ServerMalformed(
+                f"the answer of {self._whom} is not HTTP that lpad can read: {error}; check the address and "
+                "its port"
+            ) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  see connect_tcp
         """Send all of `buffer`.
 
         Raises:
-            ServerUnreachable: the deadline passed.
+            ServerUnreachable: the deadline passed, or the server takes nothing.
+            Cancelled: another thread ends the wait.
             httpcore.WriteError: the connection broke; httpcore then still reads what the server had to say.
         """
+        self._head = AnswerHead()
         try:
-            while buffer:
-                self._socket.settimeout(self._remaining())
-                buffer = buffer[self._socket.send(buffer) :]
+            self._backend.waiting.send(self._socket, buffer)
         except TimeoutError as error:
-            raise self._late() from error
+            raise self._backend.late(self._whom, error) from error
         except OSError as error:
             raise httpcore.WriteError(str(error)) from error
 
@@ -168,12 +186,12 @@ class TimedStream(httpcore.NetworkStream):
 
         Raises:
             ServerUntrusted: the server is not who it should be, or TLS can't be agreed on.
-            HandshakeAgain: it might be with another handshake.
+            HandshakeAgain: it might be with another handshake, or at another address.
             ServerUnreachable: the deadline passed, or the connection broke.
+            Cancelled: another thread ends the wait.
         """
         handshakes = self._backend.handshakes
         try:
-            self._socket.settimeout(self._remaining())
             # Shaken below: where it fails within wrap_socket, the server's chain is lost with the socket.
             tls = handshakes.context().wrap_socket(
                 self._socket,
@@ -182,9 +200,9 @@ class TimedStream(httpcore.NetworkStream):
             )
         except (OSError, ValueError) as error:
             self._socket.close()
-            raise self._failure(error) from error
+            raise self._broken(error) from error
         try:
-            tls.do_handshake()
+            self._shake_hands(tls)
             handshakes.succeeded(tls)
         except (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError) as error:
             tls.close()
@@ -193,16 +211,19 @@ class TimedStream(httpcore.NetworkStream):
             untrusted = handshakes.failed(error, tls)
             tls.close()
             raise (HandshakeAgain() if untrusted is None else untrusted) from error
+        except TimeoutError as error:
+            tls.close()
+            raise self._late_in_handshake(error) from error
         except OSError as error:
             tls.close()
-            raise self._failure(error) from error
+            raise self._broken(error) from error
         except LpadError:
             tls.close()
             raise
         if self._backend.only_handshake:
             tls.close()
             raise HandshakeSucceeded
-        return TimedStream(tls, self._backend)
+        return TimedStream(tls, self._backend, self._connected, whom=str(self._backend.server))
 
     def close(self) -> None:
         """Close the connection."""
@@ -218,7 +239,6 @@ class TimedStream(httpcore.NetworkStream):
         """Whether bytes wait on an idle connection, which can only be the server's goodbye."""
         if self._socket.fileno() < 0:
             return True
-        self._socket.setblocking(False)
         try:
             self._socket.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -227,21 +247,30 @@ class TimedStream(httpcore.NetworkStream):
             return True
         return True
 
-    def _remaining(self) -> float:
-        """Return the seconds left; 0 would mean non-blocking to a socket."""
-        remaining = self._backend.deadline.remaining()
-        if not remaining:
-            raise TimeoutError
-        return remaining
+    def _shake_hands(self, tls: ssl.SSLSocket) -> None:
+        waiting = self._backend.waiting
+        if self._elsewhere:
+            patience = min(_HANDSHAKE_WITH_OTHERS, waiting.silence or _HANDSHAKE_WITH_OTHERS)
+            waiting = Waiting(waiting.deadline, silence=patience)
+        waiting.shake_hands(tls)
 
-    def _failure(self, error: OSError | ValueError) -> ServerUnreachable:
-        return self._late() if isinstance(error, TimeoutError) else self._broken(error)
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether the server may be tried at another of its addresses; behind a proxy there is one way."""
+        return self._connected.others and not self._heard
 
-    def _late(self) -> ServerUnreachable:
-        return ServerUnreachable(
-            f"{self._backend.server} did not answer in time; try again, with more time on a slow network"
-        )
+    def _late_in_handshake(self, error: TimeoutError) -> Exception:
+        if not self._heard:
+            self._backend.avoid(self._connected)
+            if self._elsewhere and not self._backend.waiting.deadline.passed:
+                return HandshakeAgain()
+        return self._backend.late(str(self._backend.server), error)
 
     def _broken(self, error: OSError | ValueError) -> ServerUnreachable:
-        why = (getattr(error, "strerror", None) or "closed by the server").lower()
-        return ServerUnreachable(f"the connection to {self._backend.server} broke: {why}; try again later")
+        return ServerUnreachable(f"the connection to {self._whom} broke: {_why(error)}; try again later")
+
+
+def _why(error: BaseException | None) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (getattr(error, "strerror", None) or "closed by the server").lower()

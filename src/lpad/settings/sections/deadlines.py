@@ -14,4 +14,6 @@ class DeadlinesSection(Section, frozen=True):
     switch: Seconds = 120
     download: Seconds = 900
     delivery: Seconds = 60
+    request: Seconds = 300
+    silence: Seconds = 45
     absence: Seconds = 24 * 3600

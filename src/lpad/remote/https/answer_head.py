@@ -1,0 +1,134 @@
+"""The head of an answer before the HTTP library sees it: bounded, and tidied as browsers do it.
+
+Servers and what stands before them write heads that RFC 9112 forbids and that every browser reads. What has
+no meaning is left out here; what would change the body's length or its bytes is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lpad.base.errors import MalformedError
+from lpad.base.outside_number import matched_number
+from lpad.remote.https.limits import LARGEST_HEAD, MOST_INFORMATIONAL
+
+_END = re.compile(rb"\n\r?\n")
+_STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?")
+_BEGIN = b"HTTP/"
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_READ = _FRAMING | {b"connection", b"content-encoding", b"content-type", b"location", b"set-cookie"}
+"""What counts in an answer: a line with one of these names is that field, whatever blanks stand before it."""
+_WITHOUT_BODY = frozenset({204, 304})
+_SWITCHING_PROTOCOLS = 101
+
+
+class AnswerHead:
+    """Takes the bytes of one answer, and returns those that the HTTP library is to read."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._searched = 0
+        self._informational = 0
+        self._complete = False
+
+    def feed(self, received: bytes) -> bytes:
+        """Return what may be read by now; nothing while the head is incomplete.
+
+        Raises:
+            MalformedError: no HTTP, a head without end, or a body that would be read wrongly.
+        """
+        if self._complete:
+            return received
+        self._held += received
+        while True:
+            if not self._held.startswith((b"\r", b"\n")):
+                self._check_begin()
+            else:
+                del self._held[: len(self._held) - len(self._held.lstrip(b"\r\n"))]
+            end = _END.search(self._held, max(0, self._searched - 2))
+            if (len(self._held) if end is None else end.end()) > LARGEST_HEAD:
+                raise MalformedError(f"its head is larger than {LARGEST_HEAD // 1024} KiB")
+            if end is None:
+                self._searched = len(self._held)
+                return b""
+            if self._take(end.end()):
+                self._complete = True
+                return self.rest()
+
+    def rest(self) -> bytes:
+        """Return what is held back, complete or not, as when the connection has ended."""
+        held, self._held = bytes(self._held), bytearray()
+        return held
+
+    def _check_begin(self) -> None:
+        begin = self._held[: len(_BEGIN)]
+        if not _BEGIN.startswith(begin):
+            raise MalformedError("it does not begin as HTTP does")
+
+    def _take(self, length: int) -> bool:
+        """Take one whole head; return whether it is the answer's own, which is tidied. Others go."""
+        head, body = bytes(self._held[:length]), self._held[length:]
+        self._searched = 0
+        status_line, *lines = [line.removesuffix(b"\r") for line in head.rstrip(b"\r\n").split(b"\n")]
+        match = _STATUS_LINE.fullmatch(status_line)
+        if match is None:
+            raise MalformedError("its first line is not HTTP")
+        status = matched_number(match[2])
+        status_line = b" ".join((match[1], match[2], _CONTROL.sub(b"", match[3] or b"")))
+        if 100 <= status < 200 and status != _SWITCHING_PROTOCOLS:
+            self._informational += 1
+            if self._informational > MOST_INFORMATIONAL:
+                raise MalformedError(
+                    f"more than {MOST_INFORMATIONAL} informational heads (HTTP {status}) come before it"
+                )
+            self._held = body
+            return False
+        fields = _tidied(lines)
+        if status in _WITHOUT_BODY and (body or _announces_body(fields)):
+            # It has none by definition. What comes nevertheless is not the next answer.
+            fields = [(name, value) for name, value in fields if name.lower() not in _FRAMING]
+            fields.append((b"Connection", b"close"))
+            body = bytearray()
+        written = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
+        self._held = bytearray(status_line + b"\r\n" + written + b"\r\n") + body
+        return True
+
+
+def _tidied(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """Return a head's fields: names without blanks around them, and no line that is none."""
+    fields: list[tuple[bytes, bytes]] = []
+    open_ended = False  # whether a line that begins with a blank goes on with the last field (obs-fold)
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        name, value = name.strip(b" \t"), value.strip(b" \t\r")
+        if open_ended and line[:1] in (b" ", b"\t") and name.lower() not in _READ:
+            fields[-1] = (fields[-1][0], fields[-1][1] + b" " + line.strip(b" \t\r"))
+            continue
+        open_ended = bool(colon) and _TOKEN.fullmatch(name) is not None
+        if open_ended:
+            fields.append((name, value))
+    return [tidy for field in fields for tidy in _meant(*field)]
+
+
+def _meant(name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
+    """Return a field as it is meant, or none."""
+    lower = name.lower()
+    if _CONTROL.search(value):
+        if lower in _FRAMING:
+            raise MalformedError(f"its header {name.decode('ascii')} holds control characters")
+        return []
+    if lower != b"transfer-encoding":
+        return [(name, value)]
+    # RFC 2616 knew the coding `identity`, which changes nothing.
+    codings = [coding.strip(b" \t").lower() for coding in value.split(b",")]
+    codings = [coding for coding in codings if coding not in (b"identity", b"")]
+    if codings not in ([], [b"chunked"]):
+        shown = b", ".join(codings)[:40].decode("ascii", "replace")
+        raise MalformedError(f"it has the transfer coding '{shown}', which lpad did not ask for")
+    return [(name, coding) for coding in codings]
+
+
+def _announces_body(fields: list[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() in _FRAMING and value.strip(b"0") for name, value in fields)

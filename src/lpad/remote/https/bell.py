@@ -1,0 +1,53 @@
+"""A bell that another thread rings, and that can be awaited together with sockets."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Bell:
+    """An eventfd that may be rung at any time, also after it was closed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fd: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def fileno(self) -> int:
+        """Return the descriptor, which is readable once the bell has rung; -1 after `close`."""
+        return -1 if self._fd is None else self._fd
+
+    def ring(self) -> None:
+        """Wake whoever waits, and whoever waits next."""
+        with self._lock:
+            if self._fd is not None:
+                os.eventfd_write(self._fd, 1)
+
+    def silence(self) -> None:
+        """Be quiet until the bell is rung again."""
+        with self._lock, suppress(BlockingIOError):
+            if self._fd is not None:
+                os.eventfd_read(self._fd)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        with self._lock:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,66 @@
+"""Answers that come compressed though nobody asked for it: unpacked as browsers do, within a limit."""
+
+from __future__ import annotations
+
+import zlib
+
+from lpad.base.errors import MalformedError
+
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_RAW = -zlib.MAX_WBITS
+_MOST_CODINGS = 2
+
+
+def codings(header: str) -> list[str]:
+    """Return what is to be undone, the last first, from a Content-Encoding header.
+
+    Raises:
+        MalformedError: a coding that is not known here, or more than anybody applies.
+    """
+    named = [coding for part in header.split(",") if (coding := part.strip().lower()) not in ("", "identity")]
+    unknown = [coding for coding in named if coding not in ("gzip", "x-gzip", "deflate")]
+    if unknown or len(named) > _MOST_CODINGS:
+        shown = ", ".join(unknown or named)[:40]
+        raise MalformedError(f"the answer is compressed ('{shown}'), which lpad did not ask for")
+    return named[::-1]
+
+
+def unpacked(body: bytes, coding: str, *, limit: int) -> bytes:
+    """Undo one coding.
+
+    Args:
+        body: what came.
+        coding: gzip, x-gzip or deflate.
+        limit: bytes that may come of it; no more than one further is ever made.
+
+    Returns:
+        The bytes; more than `limit` of them where there would be more.
+
+    Raises:
+        MalformedError: it is not what the header says, or ends in the middle.
+    """
+    try:
+        # With some servers deflate is the bare stream, without zlib's header (RFC 9110, 8.4.1.2).
+        kinds = (_ZLIB, _RAW) if coding == "deflate" else (_GZIP,)
+        for kind in kinds[:-1]:
+            try:
+                return _inflated(body, kind, limit)
+            except zlib.error:
+                continue
+        return _inflated(body, kinds[-1], limit)
+    except zlib.error as error:
+        raise MalformedError(f"the answer is said to be compressed ('{coding}'), but is not") from error
+
+
+def _inflated(body: bytes, kind: int, limit: int) -> bytes:
+    whole = b""
+    while body:
+        stream = zlib.decompressobj(kind)
+        whole += stream.decompress(body, limit + 1 - len(whole))
+        if len(whole) > limit:
+            return whole
+        if not stream.eof:
+            raise MalformedError("the answer is compressed, and ends in the middle")
+        body = stream.unused_data if kind == _GZIP else b""
+    return whole

@@ -1,0 +1,77 @@
+"""Cookies of one session with one server (RFC 6265): some keep a transaction on one of their nodes by them.
+
+They live as long as the connection object, are sent to that server only, and are never written anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
+_AGE = re.compile(r"-?[0-9]+")
+_LAST_CENTURY = re.compile(r"\b19[0-9]{2}\b")
+_MOST = 20
+_LONGEST = 4096
+
+
+@dataclass(slots=True)
+class Cookies:
+    """What one server has asked to be told again; the last of a name and path counts."""
+
+    host: str
+    _kept: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+
+    def take(self, set_cookie: str, *, path: str) -> None:
+        """Keep a cookie, or forget it if the server says so; what is none, or another's, is passed over.
+
+        Args:
+            set_cookie: the value of a Set-Cookie header.
+            path: of the request that it answers, without a query.
+        """
+        pair, *attributes = set_cookie.split(";")
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value) or len(pair) > _LONGEST:
+            return
+        told = {}
+        for attribute in attributes:
+            key, _, said = attribute.partition("=")
+            told[key.strip().lower()] = said.strip()
+        domain = told.get("domain", "").lower().removeprefix(".")
+        if domain and self.host.lower() != domain and not self.host.lower().endswith(f".{domain}"):
+            return
+        below = told.get("path", "")
+        if not below.startswith("/"):
+            below = path.rpartition("/")[0] or "/"
+        self._kept.pop((name, below), None)
+        if not _is_over(told):
+            self._kept[name, below] = value
+        while len(self._kept) > _MOST:
+            del self._kept[next(iter(self._kept))]
+
+    def header(self, path: str) -> str | None:
+        """Return the value of the Cookie header for a request; None: there is none to send."""
+        sent = [
+            (below, f"{name}={value}")
+            for (name, below), value in self._kept.items()
+            if _is_below(path, below)
+        ]
+        sent.sort(key=lambda each: -len(each[0]))
+        return "; ".join(pair for _, pair in sent) or None
+
+
+def _is_below(path: str, cookies: str) -> bool:
+    return path == cookies or path.startswith(cookies if cookies.endswith("/") else f"{cookies}/")
+
+
+def _is_over(told: dict[str, str]) -> bool:
+    """Whether a cookie is to be forgotten.
+
+    Of dates only those count that are over on any clock, as servers put them there (1970): this device's
+    clock may be wrong, and a session is shorter than any other.
+    """
+    age = told.get("max-age", "")
+    if _AGE.fullmatch(age):
+        return age.startswith("-") or not age.strip("0")
+    return _LAST_CENTURY.search(told.get("expires", "")) is not None

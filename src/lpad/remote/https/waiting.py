@@ -1,0 +1,138 @@
+"""Waiting for sockets: until a deadline, for a bounded silence, and never longer than somebody wants it.
+
+Sockets stay non-blocking. All that blocks is one poll(2), in which a cancellation rings, too: whatever a
+socket waits for, its thread is back within milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+
+    from lpad.base.deadline import Deadline
+
+_T = TypeVar("_T")
+
+READABLE = select.POLLIN
+WRITABLE = select.POLLOUT
+
+_ONE_WRITE = 16 * 1024
+"""Bytes handed to a socket at once, a TLS record at most: what was taken is progress, and must be seen."""
+
+
+class SilenceError(TimeoutError):
+    """The other side neither sent nor took a byte for as long as it may."""
+
+
+class Waiting:
+    """How long one exchange may wait."""
+
+    def __init__(self, deadline: Deadline, *, silence: float | None = None) -> None:
+        """Begin.
+
+        Args:
+            deadline: of the whole exchange.
+            silence: seconds without progress; None: as long as the deadline allows.
+        """
+        self.deadline = deadline
+        self.silence = silence
+
+    def check(self) -> None:
+        """Pass a point at which the exchange can be given up.
+
+        Raises:
+            Cancelled: it is.
+        """
+        self.deadline.check()
+
+    def step(self) -> Deadline:
+        """Return until when something has to happen, counted from now."""
+        return self.deadline if self.silence is None else self.deadline.within(self.silence)
+
+    def late(self) -> TimeoutError:
+        """Return what to raise when a `step` has passed."""
+        return TimeoutError() if self.silence is None or self.deadline.passed else SilenceError()
+
+    def poll(self, wanted: Mapping[int, int], *, until: Deadline) -> dict[int, int]:
+        """Wait for the first of some descriptors.
+
+        Args:
+            wanted: READABLE or WRITABLE for each.
+            until: when to give up.
+
+        Returns:
+            What is ready, errors included; nothing once `until` has passed.
+
+        Raises:
+            Cancelled: another thread ends the wait.
+        """
+        self.check()
+        poll = select.poll()
+        for descriptor, events in wanted.items():
+            poll.register(descriptor, events)
+        cancellation = self.deadline.cancellation
+        if cancellation is not None:
+            poll.register(cancellation.fileno(), READABLE)
+        ready = dict(poll.poll(math.ceil(until.remaining() * 1000)))
+        self.check()
+        return ready
+
+    def act(self, stream: socket.socket, act: Callable[[], _T], *, wants: int) -> _T:
+        """Do something with a non-blocking socket, as soon as it can be done.
+
+        Args:
+            stream: plain, or under TLS.
+            act: raises BlockingIOError, or OpenSSL's kinds of it, while it can't be done.
+            wants: READABLE or WRITABLE, where TLS doesn't say what it waits for.
+
+        Raises:
+            TimeoutError: the time is over; SilenceError where it was the time without progress.
+            OSError: of `act`.
+        """
+        until = self.step()
+        while True:
+            self.check()
+            if until.passed:
+                raise self.late()
+            try:
+                return act()
+            except ssl.SSLWantReadError:
+                events = READABLE
+            except ssl.SSLWantWriteError:
+                events = WRITABLE
+            except BlockingIOError:
+                events = wants
+            self.poll({stream.fileno(): events}, until=until)
+
+    def receive(self, stream: socket.socket, most: int) -> bytes:
+        """Return the next bytes, `most` at most; none at the end.
+
+        Raises:
+            TimeoutError, OSError: as in `act`.
+        """
+        return self.act(stream, partial(stream.recv, most), wants=READABLE)
+
+    def send(self, stream: socket.socket, data: bytes) -> None:
+        """Send all of `data`.
+
+        Raises:
+            TimeoutError, OSError: as in `act`; each portion that is taken is progress.
+        """
+        left = memoryview(data)
+        while left:
+            left = left[self.act(stream, partial(stream.send, left[:_ONE_WRITE]), wants=WRITABLE) :]
+
+    def shake_hands(self, stream: ssl.SSLSocket) -> None:
+        """Carry out the TLS handshake.
+
+        Raises:
+            TimeoutError, OSError: as in `act`; ssl.SSLError among them.
+        """
+        self.act(stream, stream.do_handshake, wants=READABLE)

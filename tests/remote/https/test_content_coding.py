@@ -1,0 +1,63 @@
+"""Compressed answers are unpacked within a limit."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+
+from lpad.base.errors import MalformedError
+from lpad.remote.https.content_coding import codings, unpacked
+
+TEXT = b'{"header":{}}' * 100
+BARE = zlib.compressobj(wbits=-15)
+DEFLATED = BARE.compress(TEXT) + BARE.flush()
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [("", []), ("identity", []), ("GZIP", ["gzip"]), ("deflate, x-gzip", ["x-gzip", "deflate"])],
+)
+def test_codings_in_the_order_in_which_they_are_undone(header: str, named: list[str]) -> None:
+    """The last that was applied is undone first."""
+    assert codings(header) == named
+
+
+@pytest.mark.parametrize("header", ["br", "zstd", "gzip, br", ", ".join(["gzip"] * 20)])
+def test_codings_that_are_not_undone(header: str) -> None:
+    """The sentence says that the answer is compressed, and how."""
+    with pytest.raises(MalformedError, match="compressed"):
+        codings(header)
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (gzip.compress(TEXT, mtime=0), "gzip"),
+        (gzip.compress(TEXT[:99], mtime=0) + gzip.compress(TEXT[99:], mtime=0), "x-gzip"),
+        (zlib.compress(TEXT), "deflate"),
+        (DEFLATED, "deflate"),
+    ],
+)
+def test_unpacked(body: bytes, coding: str) -> None:
+    """Each kind that servers use gives the bytes again."""
+    assert unpacked(body, coding, limit=10_000) == TEXT
+
+
+@pytest.mark.parametrize("kind", [gzip.compress, zlib.compress])
+def test_a_bomb(kind: object) -> None:
+    """No more than a byte beyond the limit is made."""
+    assert callable(kind)
+    coding = "gzip" if kind is gzip.compress else "deflate"
+    assert len(unpacked(kind(bytes(1 << 20)), coding, limit=1000)) == 1001
+
+
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(TEXT, mtime=0)[:-9], b"{}", b"\x1f\x8b\x08\x00", gzip.compress(TEXT, mtime=0) + b"x"],
+)
+def test_damaged(body: bytes) -> None:
+    """What is cut off or none is said to be so."""
+    with pytest.raises(MalformedError, match="compressed"):
+        unpacked(body, "gzip", limit=10_000)

@@ -1,0 +1,61 @@
+"""Cookies of one session with one server."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.remote.https.cookies import Cookies
+
+PATH = "/gsma/rsp2/es9plus/initiateAuthentication"
+NEXT = "/gsma/rsp2/es9plus/authenticateClient"
+
+
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [
+        ("S=node1; Path=/; Secure; HttpOnly", "S=node1"),
+        ("S=node1", "S=node1"),
+        ("S=node1; Path=/gsma", "S=node1"),
+        ("S=node1; Path=/gsma/rsp2/es9plus/", "S=node1"),
+        ("S=node1; Path=/gs", None),
+        ("S=node1; Path=/other", None),
+        ("S=node1; Domain=smdp.example.com", "S=node1"),
+        ("S=node1; Domain=.example.com", "S=node1"),
+        ("S=node1; Domain=example.org", None),
+        ("S=node1; Domain=ample.com", None),
+        ("S=node1; Max-Age=0", None),
+        ("S=node1; Max-Age=-1", None),
+        ("S=node1; Max-Age=" + "9" * 5000, "S=node1"),
+        ("S=node1; Expires=Thu, 01 Jan 1970 00:00:00 GMT", None),
+        ("S=node1; Expires=Thu, 01 Jan 2099 00:00:00 GMT", "S=node1"),
+        ('S="a=b"', 'S="a=b"'),
+        ("S=", "S="),
+        ("=node1", None),
+        ("node1", None),
+        ("S S=node1", None),
+        ("S=a\x01b", None),
+        ("S=" + "a" * 5000, None),
+        ("", None),
+    ],
+)
+def test_what_is_sent_again(told: str, sent: str | None) -> None:
+    """A cookie goes to the server and the paths that it is for, unless it is over or none."""
+    cookies = Cookies("smdp.example.com")
+    cookies.take(told, path=PATH)
+    assert cookies.header(NEXT) == sent
+
+
+def test_several() -> None:
+    """The last of a name counts, a longer path comes first, and a server can take one back."""
+    cookies = Cookies("smdp.example.com")
+    for told in ("A=1; Path=/", "B=2; Path=/gsma", "A=3; Path=/", "C=4", "C=; Max-Age=0"):
+        cookies.take(told, path=PATH)
+    assert cookies.header(NEXT) == "B=2; A=3"
+
+
+def test_cookies_without_end() -> None:
+    """A server that sets ever more of them doesn't fill the memory."""
+    cookies = Cookies("smdp.example.com")
+    for number in range(1000):
+        cookies.take(f"N{number}={number}", path=PATH)
+    assert (cookies.header(NEXT) or "").count(";") < 50

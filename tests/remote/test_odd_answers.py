@@ -1,0 +1,190 @@
+"""Answers as servers and what stands before them write them: read as browsers do, or refused by name."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+
+from lpad.base.errors import ServerMalformed, ServerRefused, ServerUnreachable
+from remote.bench import NAME, Bench
+from remote.scripted_server import SUCCESS, Reply, Seen
+from remote.test_es9plus import INITIATED, initiate, notify, soon, success
+
+
+def answer(head: bytes, body: bytes = INITIATED) -> Reply:
+    return Reply(raw=b"HTTP/1.1 200 OK\r\n" + head % len(body) + b"\r\n" + body)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(INITIATED, mtime=0)),
+        ("x-gzip", gzip.compress(INITIATED, mtime=0)),
+        ("deflate", zlib.compress(INITIATED)),
+    ],
+)
+def test_packed_unasked(bench: Bench, coding: str, body: bytes) -> None:
+    """Some servers pack each answer, whatever was asked for."""
+    assert initiate(bench.client(bench.server(Reply(200, body, {"Content-Encoding": coding})))) == "aBcD"
+
+
+def test_packed_in_a_way_that_nobody_knows(bench: Bench) -> None:
+    """The sentence says so, instead of calling the answer no JSON."""
+    client = bench.client(bench.server(Reply(200, b"\x0b\x02", {"Content-Encoding": "br"})))
+    with pytest.raises(ServerMalformed, match="compressed"):
+        initiate(client)
+
+
+def test_an_error_page_that_is_packed(bench: Bench) -> None:
+    """Its status counts, though nobody can read the page."""
+    client = bench.client(bench.server(Reply(404, b"\x0b\x02", {"Content-Encoding": "br"})))
+    with pytest.raises(ServerUnreachable, match="404"):
+        initiate(client)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length : %d\r\n",
+        b" Content-Length: %d\r\n",
+        b"X Odd Name: 1\r\nContent-Length: %d\r\n",
+        b"no field at all\r\nContent-Length: %d\r\n",
+        b"X-Server: caf\xe9\r\nContent-Length:%d\r\n",
+        b"Content-Length: %d\r\nTransfer-Encoding: identity\r\n",
+    ],
+)
+def test_heads_that_every_browser_reads(bench: Bench, head: bytes) -> None:
+    """They break RFC 9112, and mean what they seem to mean; the connection stays."""
+    client = bench.client(bench.server(answer(head)))
+    assert initiate(client) == initiate(client) == "aBcD"
+    assert client.connects == 1
+
+
+def test_a_transfer_coding_that_nobody_asked_for(bench: Bench) -> None:
+    """It is refused by its name."""
+    client = bench.client(bench.server(answer(b"Transfer-Encoding: gzip, chunked\r\nX: %d\r\n")))
+    with pytest.raises(ServerMalformed, match="gzip, chunked"):
+        initiate(client)
+
+
+def test_informational_heads_come_first(bench: Bench) -> None:
+    """One or two are no answer and no mistake."""
+    hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(INITIATED)
+    assert initiate(bench.client(bench.server(Reply(raw=hints + head + INITIATED)))) == "aBcD"
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 2\r\n", b""])
+def test_a_204_with_a_body(bench: Bench, length: bytes) -> None:
+    """It accepts, and its body is not taken for the next answer."""
+    raw = b"HTTP/1.1 204 No Content\r\n" + length + b"\r\n{}"
+    server = bench.server(Reply(raw=raw))
+    client = bench.client(server)
+    for _ in range(3):
+        notify(client)
+    assert len(server.seen) == 3
+
+
+def test_cookies_last_for_a_session(bench: Bench) -> None:
+    """Some servers find a transaction by them; another session begins without."""
+
+    def with_cookies(seen: Seen) -> Reply:
+        function = seen.path.rpartition("/")[2]
+        headers = {"Set-Cookie": f"{function}=1; Path=/; Secure; HttpOnly"}
+        return Reply(200, INITIATED if function == "initiateAuthentication" else SUCCESS, headers)
+
+    server = bench.server(with_cookies)
+    client = bench.client(server)
+    initiate(client)
+    client.cancel_session(transaction_id="01", cancel_session_response=b"\xbf\x41\x00", deadline=soon())
+    client.close()
+    notify(client)
+    initiate(bench.client(server))
+    assert [seen.headers.get("Cookie") for seen in server.seen] == [
+        None,
+        "initiateAuthentication=1",
+        "initiateAuthentication=1; cancelSession=1",
+        None,
+    ]
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_the_same_request_elsewhere_on_the_same_server(bench: Bench, status: int) -> None:
+    """It is made again there, with its body, over the same connection."""
+
+    def moved(seen: Seen) -> Reply:
+        if seen.path.startswith("/moved"):
+            return Reply(200, INITIATED)
+        return Reply(status, b"", {"Location": f"https://{NAME}/moved?from=1"})
+
+    server = bench.server(moved)
+    assert initiate(bench.client(server)) == "aBcD"
+    assert [seen.path for seen in server.seen] == [
+        "/gsma/rsp2/es9plus/initiateAuthentication",
+        "/moved?from=1",
+    ]
+    assert server.seen[0].fields == server.seen[1].fields
+    assert server.connects == 1
+
+
+def test_redirections_without_end(bench: Bench) -> None:
+    """They end as an error, soon."""
+    server = bench.server(Reply(307, b"", {"Location": "/again"}))
+    with pytest.raises(ServerUnreachable, match="redirects"):
+        initiate(bench.client(server))
+    assert len(server.seen) < 10
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        INITIATED[:-1] + b',"transactionId":"FFFF"}',
+        b'{"header":{"functionExecutionStatus":{"status":"Failed","status":"Executed-Success"}},"transactionId":"01"}',
+    ],
+)
+def test_a_field_that_comes_twice(bench: Bench, body: bytes) -> None:
+    """Of two values readers differ in which they take, so the answer is refused."""
+    with pytest.raises(ServerMalformed, match="twice"):
+        initiate(bench.client(bench.server(Reply(200, body))))
+
+
+def test_a_number_of_a_million_digits(bench: Bench) -> None:
+    """In a field that nobody reads it costs nothing."""
+    body = success(transactionId="aBcD", odd=0).replace(b'"odd": 0', b'"odd": ' + b"9" * 100_000)
+    assert b"999" in body
+    with pytest.raises(ServerMalformed, match="lacks the text"):
+        initiate(bench.client(bench.server(Reply(200, body))))
+
+
+@pytest.mark.parametrize("length", [b"300000", b"9" * 20])
+def test_a_length_beyond_all_reason_is_not_read(bench: Bench, length: bytes) -> None:
+    """What is announced as too large is refused at once, and costs no traffic."""
+    client = bench.client(
+        bench.server(Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n"))
+    )
+    with pytest.raises(ServerMalformed, match="larger than"):
+        initiate(client)
+
+
+def test_half_read_connections_are_not_used_again(bench: Bench) -> None:
+    """Behind an answer that could not be read may stand anything: the next request has a new connection."""
+    replies = iter([Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}more"), Reply(204)])
+    client = bench.client(bench.server(lambda _: next(replies)))
+    with pytest.raises(ServerMalformed):
+        notify(client)
+    notify(client)
+    assert client.connects == 2
+
+
+def test_a_refusal_by_redirected_request_is_one(bench: Bench) -> None:
+    """What the server says at the other path counts."""
+
+    def moved(seen: Seen) -> Reply:
+        if seen.path == "/moved":
+            return Reply(200, SUCCESS.replace(b"Executed-Success", b"Failed"))
+        return Reply(307, b"", {"Location": "/moved"})
+
+    with pytest.raises(ServerRefused):
+        notify(bench.client(bench.server(moved)))

@@ -1,0 +1,255 @@
+"""Servers that are mute or slow: bounded, and left at once when nobody wants to wait any longer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.cancellation import Cancellation
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled, ServerMalformed, ServerUnreachable
+from lpad.base.server_address import ServerAddress
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.limits import Limits
+from lpad.remote.https.route import Proxy, Route
+from remote.bench import NAME
+from remote.dead_address import mute, swallowing
+from remote.scripted_server import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lpad.remote.trust.trust import Trust
+    from remote.bench import Bench
+    from remote.scripted_server import ScriptedServer
+
+SHORT = Limits(silence=0.4, request=1.2)
+LONG = Limits(silence=60, request=60)
+LARGE = bytes(16 << 20)
+"""More than the sockets' buffers hold."""
+
+
+def notify(client: Es9Plus, *, deadline: Deadline | None = None, payload: bytes = b"\x30\x00") -> None:
+    client.handle_notification(pending_notification=payload, deadline=deadline or Deadline.after(60))
+
+
+@contextmanager
+def behaving(server: ScriptedServer, act: Callable[[socket.socket, threading.Event], None]) -> Iterator[None]:
+    """Have a server act on each connection, TLS established, until the test ends."""
+    over = threading.Event()
+
+    def below_tls(connection: socket.socket) -> None:
+        with suppress(OSError), server.context.wrap_socket(connection, server_side=True) as secured:
+            act(secured, over)
+
+    server.below_tls = below_tls
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def reads_nothing(_: socket.socket, over: threading.Event) -> None:
+    over.wait(60)
+
+
+def says_nothing(connection: socket.socket, over: threading.Event) -> None:
+    connection.recv(65536)
+    over.wait(60)
+
+
+def half_a_head(connection: socket.socket, over: threading.Event) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
+    over.wait(60)
+
+
+def half_a_body(connection: socket.socket, over: threading.Event) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+    over.wait(60)
+
+
+SILENT = [says_nothing, half_a_head, half_a_body]
+
+
+@pytest.mark.parametrize("act", SILENT)
+def test_silence_ends_a_request(bench: Bench, act: Callable[[socket.socket, threading.Event], None]) -> None:
+    """Whatever part of the answer is missing, a server that says nothing is left long before the deadline."""
+    server = bench.server(Reply(204))
+    deadline = Deadline.after(60)
+    with behaving(server, act), pytest.raises(ServerUnreachable, match="silent for") as caught:
+        notify(bench.client(server, limits=SHORT), deadline=deadline)
+    assert caught.value.retryable
+    assert not deadline.passed
+
+
+def test_a_server_that_takes_nothing(bench: Bench) -> None:
+    """To stop reading is silence, too."""
+    server = bench.server(Reply(204))
+    with behaving(server, reads_nothing), pytest.raises(ServerUnreachable, match="silent for"):
+        notify(bench.client(server, limits=SHORT), payload=LARGE)
+
+
+def test_slowness_ends_a_request(bench: Bench) -> None:
+    """A byte now and then is progress, but the whole answer has its time as well."""
+    server = bench.server(Reply(204))
+
+    def drip(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not over.wait(0.05):
+            connection.sendall(b" ")
+
+    deadline = Deadline.after(60)
+    with behaving(server, drip), pytest.raises(ServerUnreachable, match="in time"):
+        notify(bench.client(server, limits=SHORT), deadline=deadline)
+    assert not deadline.passed
+
+
+def test_a_slow_answer_within_the_limits_arrives(bench: Bench) -> None:
+    """Longer than the silence that is borne, but never silent for so long."""
+    server = bench.server(Reply(204))
+
+    def slowly(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        for byte in b"HTTP/1.1 204 No Content\r\n\r\n":
+            connection.sendall(bytes([byte]))
+            over.wait(0.03)
+
+    with behaving(server, slowly):
+        notify(bench.client(server, limits=Limits(silence=0.5, request=60)))
+
+
+def test_informational_heads_without_end(bench: Bench) -> None:
+    """They are counted, however slowly they come."""
+    server = bench.server(Reply(204))
+
+    def hints(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        while not over.wait(0.01):
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    with behaving(server, hints), pytest.raises(ServerMalformed, match="informational"):
+        notify(bench.client(server, limits=LONG))
+
+
+def test_mute_before_tls(trust: Trust) -> None:
+    """A server, or a firewall, that takes the connection and says nothing in the handshake."""
+    with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match="silent for"):
+        notify(_client(trust, port, SHORT))
+
+
+def test_a_mute_proxy(trust: Trust) -> None:
+    """The proxy is named, as it is the proxy that says nothing."""
+    with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match=r"the proxy .* was silent for"):
+        notify(_client(trust, 1, SHORT, proxy=port))
+
+
+def test_a_mute_proxy_can_be_left(trust: Trust) -> None:
+    """As any other wait."""
+    with mute("127.0.0.1") as port:
+        _check_cancelled(_client(trust, 1, LONG, proxy=port))
+
+
+@pytest.mark.parametrize("place", [mute, swallowing])
+def test_cancelled_before_there_is_a_connection(trust: Trust, place: Callable[[str], Iterator[int]]) -> None:
+    """In the handshake, and while the kernel still tries to connect."""
+    with place("127.0.0.1") as port:  # type: ignore[attr-defined]
+        _check_cancelled(_client(trust, port, LONG))
+
+
+@pytest.mark.parametrize("act", SILENT)
+def test_cancelled_while_an_answer_is_awaited(
+    bench: Bench, act: Callable[[socket.socket, threading.Event], None]
+) -> None:
+    """Whatever part of it is missing."""
+    server = bench.server(Reply(204))
+    with behaving(server, act):
+        _check_cancelled(bench.client(server, limits=LONG))
+
+
+def test_cancelled_while_sending(bench: Bench) -> None:
+    """To a server that takes nothing."""
+    server = bench.server(Reply(204))
+    with behaving(server, reads_nothing):
+        _check_cancelled(bench.client(server, limits=LONG), payload=LARGE)
+
+
+def test_cancelled_while_answers_pour_in(bench: Bench) -> None:
+    """A body that comes faster than it is read never blocks, and is left all the same."""
+    server = bench.server(Reply(204))
+
+    def pour(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not over.wait(0.001):
+            connection.sendall(b"1\r\n \r\n")
+
+    with behaving(server, pour):
+        _check_cancelled(bench.client(server, limits=LONG))
+
+
+def test_cancelled_while_trust_is_checked(trust: Trust) -> None:
+    """A handshake for its own sake obeys as well."""
+    with mute("127.0.0.1") as port:
+        client = _client(trust, port, LONG)
+        cancellation = Cancellation()
+        threading.Timer(0.2, partial(cancellation.cancel, "enough")).start()
+        with pytest.raises(Cancelled, match="enough"):
+            client.check_trust(deadline=Deadline.after(60, cancellation=cancellation))
+
+
+def test_the_next_request_is_not_disturbed(bench: Bench) -> None:
+    """What was cut off leaves nothing behind on which a later request could stumble."""
+    server = bench.server(Reply(204))
+    client = bench.client(server, limits=LONG)
+    notify(client)
+    with behaving(server, half_a_body):
+        client.close()
+        _check_cancelled(client)
+    server.below_tls = None
+    notify(client)
+
+
+def test_another_address_has_its_turn_after_a_mute_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that takes the connection and says nothing in the handshake doesn't use the whole limit."""
+    monkeypatch.setattr("lpad.remote.https.timed_stream._HANDSHAKE_WITH_OTHERS", 0.3)
+    server = bench.server(Reply(204))
+    original = socket.getaddrinfo
+
+    def two(host: str, port: int, **how: int) -> list[object]:
+        if host != NAME:
+            return list(original(host, port, **how))
+        return [*original("127.0.0.2", server.port, **how), *original("127.0.0.1", server.port, **how)]
+
+    monkeypatch.setattr("lpad.remote.https.addresses.socket.getaddrinfo", two)
+    with mute("127.0.0.2", server.port):
+        address = ServerAddress.parse(NAME)
+        with Es9Plus(address, trust=bench.trust, limits=Limits(silence=60, request=60)) as client:
+            notify(client)
+            assert client.connects == 2
+    assert len(server.seen) == 1
+
+
+def _client(trust: Trust, port: int, limits: Limits, *, proxy: int | None = None) -> Es9Plus:
+    route = Route(
+        Hosts.parse({NAME: f"127.0.0.1:{port}"}),
+        proxy=None if proxy is None else Proxy.parse(f"http://127.0.0.1:{proxy}"),
+    )
+    return Es9Plus(ServerAddress.parse(NAME), trust=trust, route=route, limits=limits)
+
+
+def _check_cancelled(client: Es9Plus, *, payload: bytes = b"\x30\x00") -> None:
+    cancellation = Cancellation()
+    deadline = Deadline.after(60, cancellation=cancellation)
+    threading.Timer(0.2, partial(cancellation.cancel, "enough")).start()
+    with pytest.raises(Cancelled, match="enough"):
+        notify(client, deadline=deadline, payload=payload)
+    assert deadline.remaining() > 50
