@@ -72,7 +72,7 @@ SEES: dict[str, frozenset[str]] = {
         "engine/outbox": "engine/journal engine/environment",
         "engine/webhooks": "engine/journal engine/environment",
         "engine/policy": "engine/snapshot",
-        "engine/journal": "engine/change",
+        "engine/journal": "engine/change engine/journal/salvage",
         "engine/snapshot": "engine/change",
         "api": "api/handlers api/server",
         "api/handlers": "api/request",

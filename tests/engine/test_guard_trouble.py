@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from engine.guarding import (
     rolled_back,
     watched,
 )
+from engine.journal_file import sealed
 from engine.lab import FIRST, SECOND
 from engine.test_full_disk import no_space
 from lpad.base.errors import Cancelled
@@ -197,12 +197,11 @@ def cut_off_while_switching(lab: Lab) -> Change:
     """Return a guarded switch of which the journal says that the profile is just being enabled."""
     change = lab.asked(guarded(lab, "confirm", within=60).id)
     lab.stop()
-    with sqlite3.connect(lab.folder / "journal.db") as journal:
+    with sealed(lab.folder / "journal.db") as journal:
         (body,) = journal.execute("SELECT body FROM changes WHERE id = ?", (change.id,)).fetchone()
         record = msgspec.json.decode(body)
         record["guard"]["phase"] = "switching"
         journal.execute("UPDATE changes SET body = ? WHERE id = ?", (msgspec.json.encode(record), change.id))
-    journal.close()
     lab.modem.received.clear()
     lab.modem.once("AT+CCID", delay=1.0)
     lab.start(port(lab))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+from engine.journal_file import sealed
 from journeys.gate import Gate, enabling, gated_gateway
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.base.identifiers import Iccid
@@ -74,14 +74,13 @@ class Trial:
 
     def limit_of(self, change: Change, **fields: Any) -> None:
         """Change what the journal of the daemon, which must not run, says of the guard's time limit."""
-        with sqlite3.connect(self.gateway.folder / "state" / "journal.db") as journal:
+        with sealed(self.gateway.folder / "state" / "journal.db") as journal:
             (private,) = journal.execute("SELECT private FROM changes WHERE id = ?", (change.id,)).fetchone()
             noted = msgspec.json.decode(private)
             noted["notes"]["limit"] |= fields
             journal.execute(
                 "UPDATE changes SET private = ? WHERE id = ?", (msgspec.json.encode(noted), change.id)
             )
-        journal.close()
 
 
 @pytest.fixture

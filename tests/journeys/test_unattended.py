@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.journal_file import become_newer
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.client import ApiError
-from lpad.engine.journal import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +39,7 @@ def test_a_journal_of_a_newer_lpad(profile: Callable[[], bytes], own_gateway: Ga
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gateway.stop()
     path = gateway.folder / "state" / "journal.db"
-    with sqlite3.connect(path) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    db.close()
+    become_newer(path)
     before = path.read_bytes()
     gateway.start()
     gateway.ready()

@@ -12,11 +12,14 @@ import msgspec
 
 from lpad.base.errors import JournalUnavailable, NotFound
 from lpad.engine.change.change import CALLER, Change, Json, Kind, State, now
+from lpad.engine.journal.database import again_if_repaired
 from lpad.engine.journal.requests import insert
 
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.journal.database import Database, Transaction
+    from lpad.engine.journal.salvage.row_checksum import Value
+    from lpad.engine.journal.verification import Row
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class Changes:
         self.retention = retention
         """Counts from the next change on."""
 
+    @again_if_repaired
     def add(
         self,
         euicc: str,
@@ -88,6 +92,7 @@ class Changes:
         ).fetchall()
         db.executemany("DELETE FROM requests WHERE change_id = ?", gone)
 
+    @again_if_repaired
     def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> None:
         """Write down a change's present record; an ended change loses its secrets and notes.
 
@@ -125,7 +130,7 @@ class Changes:
 
     def private(self, change_id: int) -> Private:
         """Return the secrets and notes of a change that has not ended."""
-        row = self._database.row("SELECT private FROM changes WHERE id = ?", change_id)
+        row = self._database.row("SELECT private FROM sound_changes WHERE id = ?", change_id)
         if row is None or row[0] is None:
             return Private(secrets={}, notes={})
         return msgspec.json.decode(row[0], type=Private)
@@ -136,7 +141,7 @@ class Changes:
         Raises:
             NotFound: there is none with this ID, or it has given way to newer ones.
         """
-        row = self._database.row("SELECT body FROM changes WHERE id = ?", change_id)
+        row = self._database.row("SELECT body FROM sound_changes WHERE id = ?", change_id)
         if row is None:
             raise NotFound(f"there is no change {change_id}; GET /v1/changes lists those that are kept")
         change = _read(row[0])
@@ -149,7 +154,7 @@ class Changes:
     ) -> list[Change]:
         """Return the latest changes, or those before one of them, of one card or all, newest first."""
         rows = self._database.rows(
-            "SELECT body FROM changes WHERE euicc = ifnull(?, euicc) AND id < ifnull(?, id + 1)"
+            "SELECT body FROM sound_changes WHERE euicc = ifnull(?, euicc) AND id < ifnull(?, id + 1)"
             " ORDER BY id DESC LIMIT ?",
             euicc,
             before,
@@ -163,7 +168,7 @@ class Changes:
         A record that can't be read, as one that a later lpad wrote, is passed over: the others must go on.
         """
         rows = self._database.rows(
-            "SELECT id, body FROM changes WHERE coalesce(euicc = ?, 1)"
+            "SELECT id, body FROM sound_changes WHERE coalesce(euicc = ?, 1)"
             " AND state IN ('queued', 'running', 'waiting') ORDER BY id",
             euicc,
         )
@@ -175,6 +180,23 @@ class Changes:
             else:
                 found.append(change)
         return found
+
+
+def check_change(row: Row) -> None:
+    """See that a row's record and private part can be read, and say the same as its columns.
+
+    Raises:
+        ValueError: they can't, or don't.
+    """
+    change = msgspec.json.decode(_bytes(row["body"]), type=Change)
+    if (change.id, change.euicc, change.state) != (row["id"], row["euicc"], row["state"]):
+        raise ValueError("the record is another's")
+    if row["private"] is not None:
+        msgspec.json.decode(_bytes(row["private"]), type=Private)
+
+
+def _bytes(value: Value) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _read(body: bytes) -> Change | None:

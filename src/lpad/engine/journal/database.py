@@ -1,67 +1,109 @@
 """The journal's file: opened, brought to today's version, read, and written in transactions.
 
-The one home of sqlite3. Write-ahead log and synchronous=FULL: a transaction that was left is on the disk.
-A file that can't be used never keeps the daemon from starting: then a copy in memory, or an empty journal,
-is read in its place, and every attempt to write is refused with the reason.
+Write-ahead log and synchronous=FULL: a transaction that was left is on the disk. A file that can't be used
+never keeps the daemon from starting. One that is damaged is repaired, at the start or in the middle of
+reading and writing. Otherwise a copy in memory is read in its place, and every attempt to write is refused
+with the reason.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sqlite3
-import tempfile
 import threading
+import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from lpad.base.errors import JournalUnavailable
-from lpad.engine.journal.damaged_file import damaged_files, set_aside
+from lpad.engine.journal import damaged_file
+from lpad.engine.journal.damaged_file import damaged_files
 from lpad.engine.journal.disk_reserve import Reserve
-from lpad.engine.journal.schema import MIGRATIONS, SCHEMA_VERSION, statements
-from lpad.engine.journal.writability import JournalHealth, JournalState, unavailable
+from lpad.engine.journal.migration import migrate
+from lpad.engine.journal.repair import Salvage, fill, new_report, read_reports, salvage
+from lpad.engine.journal.salvage.pages import read_log_beside
+from lpad.engine.journal.schema import SCHEMA_VERSION
+from lpad.engine.journal.sealed_rows import keep_sealed
+from lpad.engine.journal.verification import HEADER, examine, examine_header, examine_version
+from lpad.engine.journal.writability import (
+    NO_SPACE,
+    DamagedError,
+    JournalHealth,
+    JournalState,
+    NewerError,
+    mapped,
+    unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from lpad.engine.journal.verification import Check
+    from lpad.engine.journal.writability import Repair
 
 log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_S = TypeVar("_S")
+_T = TypeVar("_T")
 
 Transaction = sqlite3.Connection
 """What `Database.writing` lends: statements are carried out together or not at all."""
 
-_STATES: Mapping[int, JournalState] = {
-    sqlite3.SQLITE_FULL: JournalState.FULL,
-    sqlite3.SQLITE_READONLY: JournalState.READ_ONLY,
-    sqlite3.SQLITE_PERM: JournalState.READ_ONLY,
-    sqlite3.SQLITE_BUSY: JournalState.LOCKED,
-    sqlite3.SQLITE_LOCKED: JournalState.LOCKED,
-    sqlite3.SQLITE_CORRUPT: JournalState.DAMAGED,
-    sqlite3.SQLITE_NOTADB: JournalState.DAMAGED,
-}
-"""By SQLite's primary result code; any other is UNWRITABLE."""
+UNWRITABLE_FOR = 300.0
+"""Seconds for which a file can't be written, though a new one next to it can, before it counts as damaged."""
 
-_COPIED = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL)
-"""States of a file that can't be opened for writing, but is whole and nobody else's."""
+_SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, JournalState.DAMAGED)
+"""States in which what can be read of the file is nobody else's, and is shown."""
+_AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
+"""States that become damage in the end."""
 
-_APART = 1_000_000
-"""Where the file that knew the last change's number can't be read, new numbers begin so much higher."""
+
+class _RepairedError(JournalUnavailable):
+    """The journal was damaged, and was repaired; nothing was written, and it can be tried again at once."""
+
+
+def again_if_repaired(
+    method: Callable[Concatenate[_S, _P], _T],
+) -> Callable[Concatenate[_S, _P], _T]:
+    """Have a method that writes begin once more where the journal was damaged and has been repaired."""
+
+    @wraps(method)
+    def called(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return method(self, *args, **kwargs)
+        except _RepairedError:
+            return method(self, *args, **kwargs)
+
+    return called
 
 
 class Database:
     """One SQLite file; usable from every thread."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it (readable by its owner alone); `health` says what came of it."""
+    def __init__(self, path: Path, checks: Mapping[str, Check]) -> None:
+        """Open the file, or make it (readable by its owner alone); `health` says what came of it.
+
+        Args:
+            path: where it is; a symbolic link is followed, so that a repair leaves it as it is.
+            checks: read the content of each table's rows; one that can't be read is left out of the file.
+        """
+        with suppress(OSError, RuntimeError):  # a link that leads to itself is set aside like any damage
+            path = path.resolve()
         self._path = path
+        self._checks = checks
         self._lock = threading.RLock()
         self.on_trouble: Callable[[], None] = lambda: None
-        """Called, from any thread, when the file turns out not to be writable; returns at once."""
+        """Called, from any thread, when the file can't be written, or was repaired; returns at once."""
         self._health = JournalHealth(set_aside=_names(path))
         self._stand_in = False
-        self._last_change = 0
+        self._unread: JournalUnavailable | None = None
+        self._closed = False
+        self._writable_beside: float | None = None
         self._reserve = Reserve(path)
         self._db = self._open()
 
@@ -73,23 +115,26 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
+            self._closed = True
             self._db.close()
 
     def try_again(self) -> bool:
         """Try to write where that was not possible before; return whether all is well.
 
-        A file that was found to be damaged meanwhile is set aside, and a new one begun.
+        A file that can't be written for long counts as damaged if a new one can be made beside it.
         """
         with self._lock:
-            if self._reserve.spent and not self._reserve.fill():
+            if self._closed or (self._reserve.spent and not self._reserve.fill()):
                 return False
-            if self._stand_in or self._health.state is JournalState.DAMAGED:
-                self._last_change = max(self._last_change, _last_change(self._db))
+            if self._stand_in or self._health.state in (JournalState.DAMAGED, *_AGEING):
                 self._db.close()
                 self._db = self._open()
-            else:
-                with suppress(JournalUnavailable), self.writing() as db:
-                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            with suppress(JournalUnavailable), self.writing() as db:
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if self._has_aged():
+                why = f"it could not be written for {UNWRITABLE_FOR:.0f} seconds, though a new file can"
+                self._db.close()
+                self._db = self._open(DamagedError(f"{why}: {self._health.error}"))
             return self._health.ok
 
     def make_room(self) -> bool:
@@ -115,17 +160,24 @@ class Database:
                 or (self._reserve.spent and not last_words)
             ):
                 raise self._health.error
-            with self._told():
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    # On a full disk SQLite rolls back by itself at times, and at times leaves the transaction
-                    # open, also when COMMIT fails: then nothing could be written any more, space or not.
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
-                    raise
+            try:
+                with self._told(writing=True):
+                    self._db.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield self._db
+                        self._db.execute("COMMIT")
+                    except BaseException:
+                        # On a full disk SQLite rolls back by itself at times, and at times leaves the
+                        # transaction open, also when COMMIT fails: then nothing could be written any more,
+                        # space or not.
+                        if self._db.in_transaction:
+                            self._db.execute("ROLLBACK")
+                        raise
+            except DamagedError as damage:
+                self._mend(damage)
+                raise _RepairedError(
+                    f"the journal {self._path} was damaged and has been repaired; ask again", retryable=True
+                ) from damage
             if not self._health.ok and not self._reserve.spent:
                 log.info("the journal %s can be written again", self._path)
                 self._health = replace(self._health, state=JournalState.OK, error=None)
@@ -140,185 +192,256 @@ class Database:
         return rows[0] if rows else None
 
     def rows(self, query: str, *values: str | float | None) -> list[tuple[Any, ...]]:
-        """Return all rows.
+        """Return all rows; a file that turns out to be damaged is repaired first.
 
         Raises:
             JournalUnavailable: they can't be read.
         """
-        with self._lock, self._told():
+        with self._lock:
+            try:
+                return self._read(query, values)
+            except DamagedError as damage:
+                self._mend(damage)
+            try:
+                return self._read(query, values)
+            except DamagedError as damage:
+                trouble = unavailable(self._path, JournalState.DAMAGED, damage)
+                self._trouble(JournalState.DAMAGED, trouble)
+                raise trouble from damage
+
+    def _read(self, query: str, values: tuple[str | float | None, ...]) -> list[tuple[Any, ...]]:
+        if self._unread is not None:
+            raise self._unread
+        with self._told():
             return self._db.execute(query, values).fetchall()
 
     def forget_deleted(self) -> None:
         """Empty the write-ahead log, in which what was deleted would stay readable."""
-        with self._lock, self._told():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _open(self) -> sqlite3.Connection:
-        """Return the file, a new one in the place of a damaged one, or what is read in its place."""
-        try:
-            opened = self._opened()
-        except JournalUnavailable as trouble:
-            moved = None
-            if trouble.details["reason"] == f"journal-{JournalState.DAMAGED}":
-                self._last_change = max(self._last_change, _salvaged(self._path))
-                moved = set_aside(self._path)
-            if moved is None:
-                return self._read_only(trouble)
-            log.warning(
-                "%s; set aside as %s; an empty journal is begun: changes that were queued or cut off are"
-                " forgotten, and notifications are copied from the card again.",
-                trouble.sentence,
-                moved,
-            )
-            self._last_change += _APART if not self._last_change else 0
+        with self._lock:
             try:
-                opened = self._opened()
-            except JournalUnavailable as again:
-                return self._read_only(again)
-        self._stand_in = False
-        self._health = JournalHealth(set_aside=_names(self._path))
-        return opened
+                with self._told(writing=True):
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except DamagedError as damage:
+                self._mend(damage)
 
-    def _opened(self) -> sqlite3.Connection:
+    # Opening and repairing.
+
+    def _open(self, damage: DamagedError | None = None) -> sqlite3.Connection:
+        """Return the file, a repaired one in the place of a damaged one, or what is read in its place.
+
+        Args:
+            damage: why the file can't be used as it is, if that is known already.
+        """
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            denied = isinstance(error, PermissionError) or error.strerror == os.strerror(30)
-            state = JournalState.READ_ONLY if denied else JournalState.UNWRITABLE
-            raise unavailable(self._path, state, error.strerror) from error
-        with self._mapped():
-            opened = sqlite3.connect(self._path, timeout=1, check_same_thread=False, isolation_level=None)
-        try:
-            with self._mapped():
-                self._prepare(opened)
-        except JournalUnavailable:
-            opened.close()
-            raise
+            opened = self._opened() if damage is None else self._repaired(damage)
+        except DamagedError as found:
+            try:
+                opened = self._repaired(found)
+            except JournalUnavailable as trouble:
+                return self._read_only(trouble)
+        except JournalUnavailable as trouble:
+            return self._read_only(trouble)
+        self._stand_in = False
+        self._unread = self._writable_beside = None
+        self._health = JournalHealth(set_aside=_names(self._path), repairs=self._reports(opened))
         self._reserve.fill()
         return opened
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        # Two daemons on one journal would settle each other's changes.
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA secure_delete = ON")
-        db.execute("PRAGMA cache_size = -256")
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise unavailable(self._path, JournalState.DAMAGED, verdict)
-        version = _version(db)
-        if version > SCHEMA_VERSION:
-            newer = f"schema {version}, this lpad knows {SCHEMA_VERSION}"
-            raise unavailable(self._path, JournalState.NEWER, newer)
-        if not _columns(db) >= _columns_of_version(version):
-            raise unavailable(self._path, JournalState.DAMAGED, f"tables of schema {version} are missing")
-        _migrate(db)
-        if self._last_change and not version:
-            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('changes', ?)", (self._last_change,))
+    def _opened(self) -> sqlite3.Connection:
+        """Open the file, as it is or as a repair that was cut off has left it, and examine it.
+
+        Raises:
+            DamagedError: it has to be repaired.
+            JournalUnavailable: it can't be used, or a later lpad wrote it.
+        """
+        path = self._path
+        with mapped(self._path):
+            if damaged_file.is_swap_due(path):
+                with damaged_file.alone(path):
+                    damaged_file.swap(path)
+                log.warning("the repair of the journal %s was cut off, and is completed now", path)
+            self._look(path)
+            opened = sqlite3.connect(path, timeout=1, check_same_thread=False, isolation_level=None)
+        try:
+            with mapped(self._path):
+                _prepare(opened)
+                examine_version(opened)
+                migrate(opened)
+                examine(opened, self._checks)
+                keep_sealed(opened)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _look(self, path: Path) -> None:
+        """Look at the file before SQLite does, which takes some damage for a power cut, or for a wish."""
+        odd = damaged_file.odd_part(path)
+        if odd is not None:
+            raise DamagedError(odd)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        try:
+            damaged_file.check_unlocked(handle, path)
+            examine_header(os.pread(handle, HEADER, 0))
+            size = os.fstat(handle).st_size
+        finally:
+            os.close(handle)
+        found = read_log_beside(path)
+        if found.damaged or (found.pages and not size):
+            raise DamagedError("its write-ahead log has more than SQLite would take from it")
+
+    def _repaired(self, damage: DamagedError) -> sqlite3.Connection:
+        """Put a new file with all that can be read in the place of a damaged one, and open it.
+
+        Raises:
+            JournalUnavailable: that can't be done now.
+        """
+        path = self._path
+        log.error("the journal %s is damaged (%s); it is repaired", path, damage)
+        try:
+            with damaged_file.alone(path):
+                found = self._salvaged()
+                report = self._rebuilt(found, damage)
+                kept = damaged_file.swap(path)
+            opened = self._opened()
+        except NewerError as newer:
+            raise unavailable(path, JournalState.NEWER, newer) from newer
+        except JournalUnavailable as trouble:
+            if _state_of(trouble) in (JournalState.LOCKED, JournalState.NEWER):
+                raise
+            raise unavailable(
+                path, JournalState.DAMAGED, f"{damage}; {trouble.__cause__ or trouble}"
+            ) from trouble
+        except (OSError, sqlite3.Error, DamagedError) as error:
+            raise unavailable(path, JournalState.DAMAGED, f"{damage}; no new file: {error}") from error
+        log.warning(
+            "the journal %s was repaired: saved: %s; lost: %s; lost changes: %s; the old file is kept as %s",
+            path, _counted(report.saved), _counted(report.lost), list(report.lost_changes), kept,
+        )  # fmt: skip
+        return opened
+
+    def _salvaged(self) -> Salvage:
+        try:
+            return salvage(self._path)
+        except OSError as error:
+            if not self._has_aged():
+                raise
+            log.warning("nothing of the journal %s can be read: %s", self._path, error.strerror)
+            return Salvage()
+
+    def _rebuilt(self, found: Salvage, damage: DamagedError) -> Repair:
+        """Write a new file, complete and on the disk; a full disk takes the reserve and old copies."""
+        while True:
+            try:
+                with closing(
+                    sqlite3.connect(damaged_file.beginning(self._path), isolation_level=None)
+                ) as new:
+                    new.execute("PRAGMA synchronous = OFF")  # it counts for nothing before it is complete
+                    new.execute("PRAGMA journal_mode = MEMORY")
+                    new.execute("PRAGMA secure_delete = ON")
+                    report = fill(new, found, self._checks, new_report(damage))
+                damaged_file.complete(self._path)
+            except (OSError, sqlite3.Error) as error:
+                full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+                full = full or (isinstance(error, OSError) and error.errno in NO_SPACE)
+                if not full or not (self._reserve.spend() or damaged_file.drop_oldest(self._path)):
+                    raise
+            else:
+                return report
 
     def _read_only(self, trouble: JournalUnavailable) -> sqlite3.Connection:
         """Return what is read in the file's place, and remember why nothing can be written."""
-        state = JournalState(str(trouble.details["reason"]).removeprefix("journal-"))
+        state = _state_of(trouble)
+        self._unread = None
         in_memory = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        if state in _COPIED:
-            _copy(self._path, in_memory)
-        _migrate(in_memory)
+        found = Salvage()
+        reports: tuple[Repair, ...] = ()
+        if state in _SHOWN:
+            try:
+                found = salvage(self._path)
+            except (OSError, NewerError):
+                self._unread = trouble
+            # What is not there may be somewhere else, such as on a disk that is not mounted: that is not
+            # "none".
+            if not found.version:
+                self._unread = trouble
+            reports = found.reports
+        with suppress(sqlite3.Error):
+            fill(in_memory, found, self._checks, new_report(trouble))
+            keep_sealed(in_memory)
         self._stand_in = True
+        self._health = replace(self._health, repairs=reports)
         self._trouble(state, trouble)
         return in_memory
 
+    def _mend(self, damage: DamagedError) -> None:
+        """Close a file that turned out to be damaged, and open it again, repaired if need be.
+
+        Raises:
+            JournalUnavailable: nothing can be read, or the file is closed.
+        """
+        if self._closed:
+            raise unavailable(self._path, JournalState.UNWRITABLE, "lpad is stopping")
+        log.error("the journal %s: %s", self._path, damage)
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._db = self._open()
+        if self._health.error is not None and self._unread is not None:
+            raise self._health.error
+        if self._health.ok:
+            self.on_trouble()
+
+    def _has_aged(self) -> bool:
+        """Whether the file could not be written for long, while all that time a new one could."""
+        if self._health.state not in _AGEING or not damaged_file.can_be_made(self._path):
+            self._writable_beside = None
+            return False
+        if self._writable_beside is None:
+            self._writable_beside = time.monotonic()
+        return time.monotonic() - self._writable_beside >= UNWRITABLE_FOR
+
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Map SQLite's errors, and remember what they say of the journal."""
+    def _told(self, *, writing: bool = False) -> Iterator[None]:
+        """Map errors, and remember what they say of the journal."""
         try:
-            with self._mapped():
+            with mapped(self._path, writing=writing):
                 yield
         except JournalUnavailable as trouble:
-            state = JournalState(str(trouble.details["reason"]).removeprefix("journal-"))
-            if not self._stand_in:
-                self._trouble(state, trouble)
+            if not self._stand_in and not self._closed:
+                self._trouble(_state_of(trouble), trouble)
             raise
 
     def _trouble(self, state: JournalState, error: JournalUnavailable) -> None:
         if self._health.state is not state:
             log.error("%s (%s)", error.sentence, error.kind)
-        self._health = JournalHealth(state=state, error=error, set_aside=_names(self._path))
+        self._health = replace(self._health, state=state, error=error, set_aside=_names(self._path))
+        self._has_aged()
         self.on_trouble()
 
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            raise unavailable(self._path, _STATES.get(code, JournalState.UNWRITABLE), error) from error
+    @staticmethod
+    def _reports(db: sqlite3.Connection) -> tuple[Repair, ...]:
+        row = db.execute("SELECT value FROM about WHERE name = 'repairs'").fetchone()
+        return read_reports(row[0]) if row else ()
 
 
-def _migrate(db: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
-    first = _version(db)
-    for number, migration in enumerate(MIGRATIONS[first:to], start=first + 1):
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in statements(migration):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {number}")
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
+def _prepare(db: sqlite3.Connection) -> None:
+    # Two daemons on one journal would settle each other's changes.
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise DamagedError(f"it can't have a write-ahead log, and has '{mode}'")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute("PRAGMA cache_size = -256")
+    db.execute("PRAGMA temp_store = MEMORY")
 
 
-def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Return the columns of all tables, each with its table's name."""
-    return set(
-        db.execute(
-            "SELECT tables.name, columns.name FROM sqlite_master AS tables"
-            " JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
-        )
-    )
+def _state_of(trouble: JournalUnavailable) -> JournalState:
+    return JournalState(str(trouble.details["reason"]).removeprefix("journal-"))
 
 
-def _columns_of_version(version: int) -> set[tuple[str, str]]:
-    """Return the columns that a file of this version has, whatever others it has besides."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
-        _migrate(model, to=version)
-        return _columns(model)
-
-
-def _version(db: sqlite3.Connection) -> int:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
-def _copy(path: Path, target: sqlite3.Connection) -> None:
-    """Copy a file that can't be opened where it is, by way of a folder that can be written."""
-    with suppress(OSError, sqlite3.DatabaseError), tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder) / path.name
-        for part in ("", "-wal"):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(f"{path}{part}", f"{copied}{part}")
-        with closing(sqlite3.connect(copied)) as source:
-            if _version(source) <= SCHEMA_VERSION:
-                source.backup(target)
-
-
-def _salvaged(path: Path) -> int:
-    """Return the last change's number of a damaged file, 0 where it can't be read any more."""
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-            return _last_change(db)
-    except sqlite3.DatabaseError:
-        return 0
-
-
-def _last_change(db: sqlite3.Connection) -> int:
-    try:
-        row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
-    except sqlite3.DatabaseError:
-        return 0
-    return int(row[0]) if row else 0
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {table}" for table, number in counts.items()) or "nothing"
 
 
 def _names(path: Path) -> tuple[str, ...]:

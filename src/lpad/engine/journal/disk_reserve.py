@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ class Reserve:
         """Keep the space, where that is not done yet; return whether it is kept."""
         try:
             # Noise: some file systems take zeros without taking room for them.
-            handle = open_regular(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            self._clear()
+            handle = open_regular(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
             with os.fdopen(handle, "ab") as file:
                 missing = SIZE - file.tell()
                 if missing > 0:
@@ -47,6 +49,11 @@ class Reserve:
             return False
         self.spent = False
         return True
+
+    def _clear(self) -> None:
+        """Move away what is not a file: a pipe would be waited for, and a link's target written to."""
+        if os.path.lexists(self._path) and not stat.S_ISREG(self._path.lstat().st_mode):
+            self._path.rename(self._path.with_name(f"{self._path.name}.odd"))
 
     def spend(self) -> bool:
         """Give the space up; return whether there was some."""

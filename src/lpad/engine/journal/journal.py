@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.engine.journal.changes import Changes, Retention
+from lpad.engine.journal.changes import Changes, Retention, check_change
 from lpad.engine.journal.database import Database
-from lpad.engine.journal.memos import Memos
-from lpad.engine.journal.notifications import Notifications
+from lpad.engine.journal.memos import Memos, check_memo
+from lpad.engine.journal.notifications import Notifications, check_notification
 from lpad.engine.journal.requests import Requests
 
 if TYPE_CHECKING:
@@ -17,20 +17,24 @@ if TYPE_CHECKING:
     from lpad.engine.journal.writability import JournalHealth
 
 
+CHECKS = {"changes": check_change, "memos": check_memo, "notifications": check_notification}
+"""What reads the content of a table's rows."""
+
+
 class Journal:
     """The daemon's journal, table by table; usable from every thread."""
 
     def __init__(self, path: Path, *, retention: Retention | None = None) -> None:
         """Open the file, or make it (readable by its owner alone); `health` says what came of it.
 
-        Where it can't be written, what can be read of it is read, and writing raises JournalUnavailable.
-        A damaged file is set aside, and an empty one begun.
+        If it can't be written, what can be read of it is read, and writing raises JournalUnavailable. From
+        a damaged file each row that can be believed goes into a new one, and the file is kept.
 
         Args:
             path: where it is.
             retention: which changes stay in it.
         """
-        self._database = Database(path)
+        self._database = Database(path, CHECKS)
         self.changes = Changes(self._database, retention or Retention())
         self.requests = Requests(self._database)
         self.notifications = Notifications(self._database)

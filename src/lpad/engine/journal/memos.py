@@ -6,10 +6,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from lpad.engine.journal.database import again_if_repaired
+
 if TYPE_CHECKING:
     from lpad.engine.journal.database import Database
+    from lpad.engine.journal.verification import Row
 
 _T = TypeVar("_T")
+
+
+def check_memo(row: Row) -> None:
+    """See that a memo is JSON, whatever it says.
+
+    Raises:
+        ValueError: it is not.
+    """
+    msgspec.json.decode(bytes(row["value"]) if isinstance(row["value"], bytes) else b"")
 
 
 class Memos:
@@ -20,12 +32,13 @@ class Memos:
 
     def get(self, name: str, type_: type[_T]) -> _T | None:
         """Return what was noted, None where nothing was, or nothing that can be read as such."""
-        row = self._database.row("SELECT value FROM memos WHERE name = ?", name)
+        row = self._database.row("SELECT value FROM sound_memos WHERE name = ?", name)
         try:
             return None if row is None else msgspec.json.decode(row[0], type=type_)
         except msgspec.DecodeError:
             return None
 
+    @again_if_repaired
     def put(self, name: str, value: object) -> None:
         """Note something, in the place of what was noted before.
 
@@ -37,6 +50,7 @@ class Memos:
                 "INSERT OR REPLACE INTO memos (name, value) VALUES (?, ?)", (name, msgspec.json.encode(value))
             )
 
+    @again_if_repaired
     def drop(self, name: str) -> None:
         """Forget a memo.
 

@@ -6,10 +6,13 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.engine.journal.database import again_if_repaired
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.engine.journal.database import Database
+    from lpad.engine.journal.verification import Row
 
 
 class Stage(enum.StrEnum):
@@ -64,12 +67,22 @@ class StoredNotification:
         return self.stage in REMOVABLE
 
 
+def check_notification(row: Row) -> None:
+    """See that a row's stage is one of ours.
+
+    Raises:
+        ValueError: it is not.
+    """
+    Stage(str(row["stage"]))
+
+
 class Notifications:
     """The table of notifications; a returned call is on the disk."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @again_if_repaired
     def keep(
         self, *, eid: str, seq: int, event: str, address: str, iccid: str | None, raw: bytes, at: float
     ) -> bool:
@@ -79,7 +92,9 @@ class Notifications:
         card was made anew (simulated cards are): the new one takes the place of the old.
         """
         with self._database.writing() as db:
-            row = db.execute("SELECT raw FROM notifications WHERE eid = ? AND seq = ?", (eid, seq)).fetchone()
+            row = db.execute(
+                "SELECT raw FROM sound_notifications WHERE eid = ? AND seq = ?", (eid, seq)
+            ).fetchone()
             if row is not None and row[0] == raw:
                 return False
             db.execute(
@@ -101,7 +116,7 @@ class Notifications:
         """Return the copies, of one card or of all, in ascending order of card and number."""
         rows = self._database.rows(
             "SELECT id, eid, seq, event, address, iccid, raw, stored_at, stage, attempts, refusals,"
-            " last_error, last_attempt_at, next_attempt_at, answered FROM notifications"
+            " last_error, last_attempt_at, next_attempt_at, answered FROM sound_notifications"
             " WHERE eid = ifnull(?, eid) ORDER BY eid, seq",
             eid,
         )
@@ -131,6 +146,7 @@ class Notifications:
         counted = "SELECT count(*) FROM notifications WHERE eid = ifnull(?, eid)"
         return int(self._database.rows(counted, eid)[0][0])
 
+    @again_if_repaired
     def mark_sending(self, notification_id: int, *, at: float) -> None:
         """Note, before it goes out, that a notification is being sent."""
         with self._database.writing() as db:
@@ -139,6 +155,7 @@ class Notifications:
                 (at, notification_id),
             )
 
+    @again_if_repaired
     def mark_delivered(self, notification_id: int) -> None:
         """Note that the server accepted a notification; it may leave the card now."""
         with self._database.writing() as db:
@@ -156,6 +173,7 @@ class Notifications:
         """Note that a notification is given up by hand; it may leave the card now."""
         self._to(Stage.DROPPED, notification_id)
 
+    @again_if_repaired
     def mark_failed(
         self,
         notification_id: int,
@@ -190,6 +208,7 @@ class Notifications:
                 [(next_attempt_at, each) for each in (notification_id, *postponed)],
             )
 
+    @again_if_repaired
     def make_due(
         self,
         *,
@@ -218,6 +237,7 @@ class Notifications:
                 (at, eid, address, idle_since),
             ).rowcount
 
+    @again_if_repaired
     def retry(self, notification_id: int, *, at: float) -> None:
         """Take up again what was set aside."""
         with self._database.writing() as db:
@@ -226,11 +246,13 @@ class Notifications:
                 (at, notification_id),
             )
 
+    @again_if_repaired
     def drop(self, notification_id: int) -> None:
         """Forget a notification that has left the card."""
         with self._database.writing() as db:
             db.execute("DELETE FROM notifications WHERE id = ?", (notification_id,))
 
+    @again_if_repaired
     def _to(self, stage: Stage, notification_id: int) -> None:
         with self._database.writing() as db:
             db.execute("UPDATE notifications SET stage = ? WHERE id = ?", (stage.value, notification_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import KeyReused, TooManyChanges
+from lpad.engine.journal.database import again_if_repaired
 
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
@@ -27,7 +28,9 @@ class Requests:
             KeyReused: the key stands for another request.
         """
         row = self._database.row(
-            "SELECT request, change_id FROM requests WHERE uid = ? AND key = ?", key.uid, key.digest.hex()
+            "SELECT request, change_id FROM sound_requests WHERE uid = ? AND key = ?",
+            key.uid,
+            key.digest.hex(),
         )
         if row is None:
             return None
@@ -39,6 +42,7 @@ class Requests:
             )
         return int(row[1])
 
+    @again_if_repaired
     def add(self, key: IdempotencyKey, change_id: int) -> None:
         """Note to which change a request has led.
 

@@ -61,15 +61,47 @@ _ANSWERED = """
 ALTER TABLE notifications ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
 """
 
+# Each row with a checksum; the file's version once more, with one; and second copies of rows without which a
+# device may be stranded, or something done twice. What follows each step fills them in (`migration.py`).
+_CHECKSUMS = """
+ALTER TABLE changes ADD COLUMN checksum INTEGER;
+ALTER TABLE notifications ADD COLUMN checksum INTEGER;
+ALTER TABLE requests ADD COLUMN checksum INTEGER;
+ALTER TABLE memos ADD COLUMN checksum INTEGER;
+CREATE TABLE about (name TEXT PRIMARY KEY, value NOT NULL, checksum INTEGER) WITHOUT ROWID;
+CREATE TABLE spares (
+    origin TEXT NOT NULL,
+    key TEXT NOT NULL,
+    packed BLOB NOT NULL,
+    checksum INTEGER,
+    PRIMARY KEY (origin, key)
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS = (
     _FIRST,
     _STAGES,
     _REQUESTS,
     _ANSWERED,
+    _CHECKSUMS,
 )
 """Step n makes version n of version n - 1; each is carried out as one transaction."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
+
+CHECKSUMS_SINCE = MIGRATIONS.index(_CHECKSUMS) + 1
+"""The first version whose rows carry checksums. A later step may add columns as it likes: whatever the
+columns, all checksums are computed anew behind it. `about` alone must stay as it is, in every later
+version: by it an older lpad tells a newer file from a damaged number."""
+
+SPARED = {
+    "changes": "private IS NOT NULL AND instr(CAST(body AS TEXT), '\"guard\":{')",
+    "requests": "1",
+    "memos": "1",
+}
+"""Tables whose rows have a second copy in `spares`, and for which rows: switches on trial, whose loss would
+leave the device with a profile that leads nowhere; keys, whose loss would have a request carried out twice;
+memos."""
 
 
 def statements(migration: str) -> list[str]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import enum
+import errno
+import sqlite3
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lpad.base.errors import JournalUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -20,10 +26,47 @@ class JournalState(enum.StrEnum):
     FULL = "full"  # no space on its disk
     READ_ONLY = "read-only"  # its file, folder or file system may not be written
     LOCKED = "locked"  # another program holds it
-    DAMAGED = "damaged"  # not a database any more, and it could not be moved away
+    DAMAGED = "damaged"  # it can't be believed, and no new one can be made in its place
     NEWER = "newer"  # written by a later lpad
     UNWRITABLE = "unwritable"  # the disk fails, or something else
 
+
+class DamagedError(Exception):
+    """The file can't be believed, or not used; says why."""
+
+
+class NewerError(Exception):
+    """A later lpad wrote the file; says which version it has."""
+
+
+_STATES: Mapping[int, JournalState] = {
+    sqlite3.SQLITE_FULL: JournalState.FULL,
+    sqlite3.SQLITE_READONLY: JournalState.READ_ONLY,
+    sqlite3.SQLITE_PERM: JournalState.READ_ONLY,
+    sqlite3.SQLITE_AUTH: JournalState.READ_ONLY,
+    sqlite3.SQLITE_BUSY: JournalState.LOCKED,
+    sqlite3.SQLITE_LOCKED: JournalState.LOCKED,
+    sqlite3.SQLITE_NOMEM: JournalState.UNWRITABLE,
+    sqlite3.SQLITE_CANTOPEN: JournalState.UNWRITABLE,
+}
+"""By SQLite's primary result code: what is no damage, whatever was attempted."""
+_WRITING: Mapping[int, JournalState] = {
+    sqlite3.SQLITE_IOERR: JournalState.UNWRITABLE,
+    sqlite3.SQLITE_CONSTRAINT: JournalState.UNWRITABLE,
+}
+"""Likewise, where something was to be written."""
+_ERRNOS: Mapping[int, JournalState] = {
+    errno.EACCES: JournalState.READ_ONLY,
+    errno.EPERM: JournalState.READ_ONLY,
+    errno.EROFS: JournalState.READ_ONLY,
+    errno.ENOSPC: JournalState.FULL,
+    errno.EDQUOT: JournalState.FULL,
+}
+"""By the system's error; any other is UNWRITABLE."""
+NO_SPACE = frozenset(number for number, state in _ERRNOS.items() if state is JournalState.FULL)
+"""The system's errors for a full disk."""
+_BROKEN = frozenset({errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO})
+"""The system's errors for what is none of its files, or can't be read off the disk."""
 
 _ADVICE: Mapping[JournalState, str] = {
     JournalState.FULL: "make space on its disk",
@@ -31,19 +74,33 @@ _ADVICE: Mapping[JournalState, str] = {
     " mounted read-write",
     JournalState.LOCKED: "stop the other lpad, or the other program that has it open, or name another"
     " 'state_folder' in the settings",
-    JournalState.DAMAGED: "lpad sets it aside and begins an empty one as soon as its folder can be written",
+    JournalState.DAMAGED: "lpad repairs it as soon as a new file can be written in its folder",
     JournalState.NEWER: "install that lpad again, or name another 'state_folder' in the settings",
     JournalState.UNWRITABLE: "check that the disk works and that the file's folder is there",
 }
 
 
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
+    """One repair: when, why, and how many rows of each table were saved and lost.
+
+    `lost_changes` are the changes, as far as they are known, whose records are lost.
+    """
+
+    at: datetime
+    cause: str
+    saved: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    lost_changes: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalHealth:
-    """The journal's state, the error that it answers writing with, and damaged files that were kept."""
+    """The journal's state, the error that it answers writing with, damaged files that were kept, repairs."""
 
     state: JournalState = JournalState.OK
     error: JournalUnavailable | None = None
     set_aside: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -59,3 +116,40 @@ def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavaila
         retryable=state not in (JournalState.NEWER, JournalState.DAMAGED),
         reason=f"journal-{state}",
     )
+
+
+@contextmanager
+def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
+    """Tell damage from what passes: no space, no permission, another program's lock, no memory.
+
+    Args:
+        path: the journal.
+        writing: whether something was to be written, not only read.
+
+    Raises:
+        DamagedError: the file is damaged.
+        JournalUnavailable: it can't be used for another reason.
+    """
+    try:
+        yield
+    except sqlite3.ProgrammingError as error:  # such as a file that is closed
+        raise unavailable(path, JournalState.UNWRITABLE, error) from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        state = _STATES.get(code & 0xFF) or (_WRITING.get(code & 0xFF) if writing else None)
+        if code == sqlite3.SQLITE_IOERR_NOMEM:
+            state = JournalState.UNWRITABLE
+        if state is None:
+            raise DamagedError(str(error)) from error
+        raise unavailable(path, state, error) from error
+    except UnicodeDecodeError as error:  # a text that is none any more, or SQLite's words on it
+        raise DamagedError(str(error)) from error
+    except MemoryError as error:
+        raise unavailable(path, JournalState.UNWRITABLE, "out of memory") from error
+    except NewerError as newer:
+        raise unavailable(path, JournalState.NEWER, newer) from newer
+    except OSError as error:
+        if error.errno in _BROKEN:
+            raise DamagedError(str(error)) from error
+        state = _ERRNOS.get(error.errno or 0, JournalState.UNWRITABLE)
+        raise unavailable(path, state, error.strerror) from error

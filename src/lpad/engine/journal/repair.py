@@ -1,0 +1,324 @@
+"""A damaged journal made whole: rows that can be believed go into a new file, the others are counted.
+
+The rows are taken from the file's pages one by one, without SQLite: their checksums tell whose they are and
+that they are right, whatever has become of the rest. `damaged_file.py` puts the new file in the old one's
+place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.engine.journal.migration import layouts_of, migrate
+from lpad.engine.journal.salvage.pages import Pages
+from lpad.engine.journal.salvage.records import INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF, Record, records_of
+from lpad.engine.journal.salvage.row_checksum import row_checksum
+from lpad.engine.journal.schema import CHECKSUMS_SINCE, SCHEMA_VERSION
+from lpad.engine.journal.sealed_rows import seal_all, unpacked
+from lpad.engine.journal.verification import LARGEST_ID, Check, odd
+from lpad.engine.journal.writability import NewerError, Repair
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from lpad.engine.journal.layout import Layout
+    from lpad.engine.journal.salvage.row_checksum import Value
+
+log = logging.getLogger(__name__)
+
+_Row = tuple["Value", ...]
+
+FIRST = ("notifications", "changes", "memos", "requests")
+"""Tables in the order in which their rows go into the new file: notifications, then switches on trial."""
+APART = 1_000_000
+"""If the last change's number can't be read, new numbers begin so much higher."""
+_FEW = 4
+"""Columns of a table whose rows could be mistaken for entries of an index."""
+_REPORTS = 8
+"""Reports on repairs that are kept."""
+
+
+@dataclass
+class Salvage:
+    """What could be read of a file."""
+
+    version: int = 0
+    """The version that its rows have; 0: there was none."""
+    rows: dict[str, dict[_Row, _Row]] = field(default_factory=dict)
+    """By table and key, without checksums."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """Rows that were seen and can't be believed, by table."""
+    lost_changes: set[int] = field(default_factory=set)
+    last_change: int | None = None
+    """The last number that was given to a change; None if that can't be read."""
+    reports: tuple[Repair, ...] = ()
+    """On earlier repairs."""
+
+
+def salvage(path: Path) -> Salvage:
+    """Read what can be read of a file and its write-ahead log; both may be missing, or anything at all.
+
+    Raises:
+        NewerError: a later lpad wrote the file.
+        OSError: the file is there and can't be opened.
+    """
+    with Pages(path) as pages:
+        found = _Reader(pages)
+        found.read()
+        return found.salvage()
+
+
+class _Reader:
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._rows: dict[int, dict[str, dict[_Row, _Row]]] = {}
+        self._unclear: list[Record] = []
+        self._sequence: int | None = None
+        self._noted: int | None = None
+        self._reports: tuple[Repair, ...] = ()
+
+    def read(self) -> None:
+        """Take in all pages: first those on which all is well, so that no remains of a row take its place."""
+        unclear = []
+        for number, page in self._pages:
+            records = list(records_of(self._pages, number, page))
+            known = [self._take(each) for each in records]
+            if records and all(known):
+                continue
+            unclear.append((number, page, records))
+        for number, page, records in unclear:
+            self._unclear += [each for each in records if not self._take(each)]
+            # The byte that says what a page is may be the wrong one.
+            for kind in (TABLE_LEAF, INDEX_LEAF, INDEX_INTERIOR):
+                for each in records_of(self._pages, number, page, kind=kind):
+                    self._take(each)
+
+    def _take(self, record: Record) -> bool:
+        """Keep a record whose checksum says whose row it is; return whether it is known."""
+        values = record.values
+        if values[:1] == ("changes",) and len(values) == 2:
+            number = values[1]
+            if isinstance(number, int) and 0 <= number < LARGEST_ID:
+                self._sequence = max(number, self._sequence or 0)
+                return True
+        for version in range(SCHEMA_VERSION, CHECKSUMS_SINCE - 1, -1):
+            for layout in layouts_of(version).values():
+                row = _fitted(layout, record, sealed=True)
+                if row is not None and row_checksum(layout.table, row[:-1]) == row[-1]:
+                    self._keep(version, layout, row[:-1])
+                    return True
+        return False
+
+    def _keep(self, version: int, layout: Layout, row: _Row) -> None:
+        if layout.table == "about":
+            if row[0] == "format" and isinstance(row[1], int):
+                self._noted = row[1]
+            elif row[0] == "repairs" and isinstance(row[1], bytes):
+                self._reports = read_reports(row[1])
+        self._rows.setdefault(version, {}).setdefault(layout.table, {}).setdefault(layout.key_of(row), row)
+
+    def salvage(self) -> Salvage:
+        """Return what was taken in.
+
+        Raises:
+            NewerError: the version that is noted is a later one's.
+        """
+        if self._noted is not None and self._noted > SCHEMA_VERSION:
+            raise NewerError(f"schema {self._noted}, this lpad knows {SCHEMA_VERSION}")
+        found = Salvage(last_change=self._sequence, reports=self._reports)
+        if self._rows:
+            # Steps are taken whole: all rows are of one version, and a stray one would be chance.
+            found.version = max(self._rows, key=lambda each: sum(map(len, self._rows[each].values())))
+            found.rows = self._rows[found.version]
+        else:
+            found.version = self._legacy_version()
+            if found.version:
+                found.rows = self._legacy_rows(layouts_of(found.version))
+        if found.version:
+            self._count_lost(found)
+            _restore(found)
+        numbers = [int(str(key[0])) for key in found.rows.get("changes", {})]
+        numbers += [int(str(row[3])) for row in found.rows.get("requests", {}).values()]
+        if numbers and found.last_change is not None:
+            found.last_change = max(found.last_change, *numbers)
+        return found
+
+    def _legacy_version(self) -> int:
+        """Return the version of a file from before there were checksums; 0 if it is no journal at all."""
+        if 1 <= self._pages.version < CHECKSUMS_SINCE:
+            return self._pages.version
+        return max(
+            range(1, CHECKSUMS_SINCE),
+            key=lambda version: sum(
+                _fitted(layout, each, sealed=False) is not None
+                for layout in layouts_of(version).values()
+                for each in self._unclear
+                if len(each.values) == len(layout.columns)
+            ),
+            default=0,
+        )
+
+    def _legacy_rows(self, tables: Mapping[str, Layout]) -> dict[str, dict[_Row, _Row]]:
+        """Return the rows of a file without checksums: there is nothing to go by but their looks."""
+        rows: dict[str, dict[_Row, _Row]] = {}
+        for layout in tables.values():
+            for record in self._unclear:
+                row = _fitted(layout, record, sealed=False)
+                if row is not None and layout.fits(row):
+                    rows.setdefault(layout.table, {}).setdefault(layout.key_of(row), row)
+        return rows
+
+    def _count_lost(self, found: Salvage) -> None:
+        for record in self._unclear:
+            for layout in layouts_of(found.version).values():
+                row = _fitted(layout, record, sealed=layout.sealed)
+                if row is None or layout.table in ("about", "spares"):
+                    continue
+                key = layout.key_of(row)
+                if key in found.rows.get(layout.table, {}) or not _resembles(layout, row):
+                    continue
+                found.lost[layout.table] += 1
+                if layout.table == "changes" and isinstance(key[0], int):
+                    found.lost_changes.add(key[0])
+
+
+def _fitted(layout: Layout, record: Record, *, sealed: bool) -> _Row | None:
+    """Return a record as a row of a table, with its checksum where rows have one; None if it is none."""
+    if layout.has_rowid is (record.rowid is None):
+        return None
+    values = record.values
+    wanted = len(layout.columns) + sealed
+    if sealed and len(values) != wanted:
+        return None
+    if len(values) > wanted or len(values) < len(layout.key):
+        return None
+    if layout.has_rowid:
+        values = (record.rowid, *values[1:])
+    row = [
+        column.read(values[place]) if place < len(values) else column.default
+        for place, column in enumerate(layout.columns)
+    ]
+    return (*row, values[-1]) if sealed else tuple(row)
+
+
+def _resembles(layout: Layout, row: _Row) -> bool:
+    """Whether a row with a wrong checksum was of this table: its values, or all but one of many, could be."""
+    odd_ones = sum(not column.fits(value) for column, value in zip(layout.columns, row, strict=False))
+    return odd_ones <= (len(layout.columns) > _FEW)
+
+
+def _restore(found: Salvage) -> None:
+    """Take second copies for rows that are lost."""
+    tables = layouts_of(found.version)
+    for origin, key, packed in found.rows.get("spares", {}).values():
+        layout = tables.get(str(origin))
+        row = unpacked(packed)
+        if layout is None or len(row) != len(layout.columns) or layout.spelled(row) != key:
+            continue
+        rows = found.rows.setdefault(layout.table, {})
+        if layout.key_of(row) not in rows:
+            rows[layout.key_of(row)] = row
+            found.lost[layout.table] = max(0, found.lost[layout.table] - 1)
+            found.lost_changes.discard(row[0])
+
+
+def fill(db: sqlite3.Connection, found: Salvage, checks: Mapping[str, Check], report: Repair) -> Repair:
+    """Put what was salvaged into a new file, in today's version; return the report with what was lost.
+
+    Args:
+        db: a connection to an empty file.
+        found: the rows.
+        checks: read the content of each table's rows; one that can't be read is left out.
+        report: on this repair, to be completed and kept in the file.
+    """
+    version = found.version or SCHEMA_VERSION
+    migrate(db, to=version)
+    db.execute("BEGIN IMMEDIATE")
+    for layout, rows in _in_order(found, version):
+        columns = (*layout.names, "checksum") if layout.sealed else layout.names
+        statement = (
+            f"INSERT OR IGNORE INTO {layout.table} ({', '.join(columns)})"
+            f" VALUES ({', '.join('?' * len(columns))})"
+        )
+        for row in rows:
+            db.execute(statement, (*row, row_checksum(layout.table, row)) if layout.sealed else row)
+    db.execute("COMMIT")
+    migrate(db)
+    db.execute("BEGIN IMMEDIATE")
+    lost = found.lost + _drop_odd(db, checks, found.lost_changes)
+    report = msgspec.structs.replace(
+        report,
+        saved={table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in FIRST},
+        lost={table: number for table, number in lost.items() if number},
+        lost_changes=tuple(sorted(found.lost_changes))[:100],
+    )
+    kept = msgspec.json.encode((*found.reports, report)[-_REPORTS:])
+    db.execute("INSERT OR REPLACE INTO about (name, value) VALUES ('repairs', ?)", (kept,))
+    _set_sequence(db, found)
+    seal_all(db, version=SCHEMA_VERSION)
+    db.execute("COMMIT")
+    return report
+
+
+def _in_order(found: Salvage, version: int) -> Iterator[tuple[Layout, list[_Row]]]:
+    tables = layouts_of(version)
+    for table in FIRST:
+        if table not in tables:
+            continue
+        rows = list(found.rows.get(table, {}).values())
+        if table == "notifications":
+            place = tables[table].names.index("stage") if version > 1 else None
+            rows.sort(key=lambda row: place is not None and row[place] not in ("pending", "sending"))
+        elif table == "changes":
+            private = tables[table].names.index("private")
+            rows.sort(key=lambda row: row[private] is None)
+        yield tables[table], rows
+
+
+def _drop_odd(db: sqlite3.Connection, checks: Mapping[str, Check], lost_changes: set[int]) -> Counter[str]:
+    """Leave out the rows whose content can't be read, whatever their checksum says."""
+    dropped: Counter[str] = Counter()
+    for table in FIRST:
+        layout = layouts_of(SCHEMA_VERSION)[table]
+        for row in db.execute(f"SELECT {', '.join(layout.names)} FROM {table}").fetchall():
+            if odd(layout, row, checks.get(table)) is None:
+                continue
+            same = " AND ".join(f"{name} = ?" for name in layout.key)
+            db.execute(f"DELETE FROM {table} WHERE {same}", layout.key_of(row))
+            dropped[table] += 1
+            if table == "changes":
+                lost_changes.add(int(row[0]))
+    return dropped
+
+
+def _set_sequence(db: sqlite3.Connection, found: Salvage) -> None:
+    """Have no number of a change be given twice."""
+    (highest,) = db.execute(
+        "SELECT max(ifnull(max(id), 0), ?) FROM changes", (max(found.lost_changes, default=0),)
+    ).fetchone()
+    last = found.last_change
+    if last is None:
+        last = highest + APART
+    db.execute("DELETE FROM sqlite_sequence WHERE name = 'changes'")
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('changes', ?)", (max(last, highest),))
+
+
+def read_reports(kept: Value) -> tuple[Repair, ...]:
+    """Return the reports that a file holds."""
+    try:
+        return tuple(msgspec.json.decode(kept, type=list[Repair])) if isinstance(kept, bytes) else ()
+    except msgspec.MsgspecError:
+        return ()
+
+
+def new_report(cause: object) -> Repair:
+    """Return the report on a repair that begins now."""
+    return Repair(at=datetime.now(UTC), cause=str(cause))

@@ -1,0 +1,110 @@
+"""The pages of a database file that SQLite can't read any more, with what its write-ahead log adds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Self
+
+from lpad.base.regular_file import NOT_REGULAR, open_regular
+from lpad.engine.journal.salvage.write_ahead_log import WriteAheadLog, read_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+USUAL = 4096
+"""Bytes of a page, as SQLite makes them by default."""
+MOST_BYTES = 256 * 1024 * 1024
+"""Of a file that are read: the journal's own limits keep it far below."""
+MOST_LOG_BYTES = 64 * 1024 * 1024
+_MAGIC = b"SQLite format 3\0"
+
+
+class Pages:
+    """A file and its log, page by page; what can't be read is left out, and counted."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and read its log, if there is one.
+
+        Raises:
+            OSError: the file is there and can't be opened.
+        """
+        head = b""
+        self.unreadable = 0
+        """Pages that the disk did not give."""
+        self._file = _opened(path)
+        if self._file is not None:
+            head = self._read(0, 100) or b""
+        size = int.from_bytes(head[16:18], "big")
+        # 1 stands for 65,536. Whatever else is no power of two in the format's range is damage.
+        size = 65536 if size == 1 else size
+        if not head.startswith(_MAGIC[:8]) or size < 512 or size & (size - 1):
+            size = USUAL
+        self.log = read_log_beside(path, size)
+        self.size = self.log.page_size or size
+        self.version = int.from_bytes(head[60:64], "big", signed=True)
+        """The number that the file's header has as its version; page 1 of the log may know better."""
+        if 1 in self.log.pages:
+            self.version = int.from_bytes(self.log.pages[1][60:64], "big", signed=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        length = 0 if self._file is None else min(os.fstat(self._file).st_size, MOST_BYTES)
+        last = -(-length // self.size)
+        # A wrong bit in a frame's page number must not make the range endless.
+        beyond = sorted(number for number in self.log.pages if number > last)
+        for number in (*range(1, last + 1), *beyond):
+            page = self.page(number)
+            if page is not None:
+                yield number, page
+
+    def page(self, number: int) -> bytes | None:
+        """Return a page, filled up with zeros if the file ends in it; None if it can't be read."""
+        known = self.log.pages.get(number)
+        if known is not None:
+            return known
+        content = self._read((number - 1) * self.size, self.size)
+        return content.ljust(self.size, b"\0") if content else None
+
+    def _read(self, at: int, size: int) -> bytes | None:
+        if self._file is None or not 0 <= at < MOST_BYTES:
+            return None
+        try:
+            return os.pread(self._file, size, at)
+        except OSError:
+            self.unreadable += 1
+            return None
+
+
+def _opened(path: Path) -> int | None:
+    """Open a file for reading; None if it is missing, or is a folder, a pipe or a device.
+
+    Raises:
+        OSError: it is there and can't be opened.
+    """
+    try:
+        return open_regular(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.strerror == NOT_REGULAR:
+            return None
+        raise
+
+
+def read_log_beside(path: Path, size: int = USUAL) -> WriteAheadLog:
+    """Return the log beside a file, an empty one if it can't be read."""
+    try:
+        handle = _opened(path.with_name(f"{path.name}-wal"))
+        if handle is None:
+            return WriteAheadLog()
+        with os.fdopen(handle, "rb") as file:
+            return read_log(file.read(MOST_LOG_BYTES), page_size=size)
+    except OSError:
+        return WriteAheadLog()

@@ -1,0 +1,103 @@
+"""SQLite's write-ahead log, read without SQLite: what was committed, also behind a damaged frame.
+
+SQLite reads a log up to the first frame that is wrong and forgets the rest, as it must after a power cut in
+the middle of a transaction. A wrong bit looks the same to it, and takes all later transactions with it.
+Here the two are told apart: lpad has one transaction under way at a time, so a log with more than one
+commit behind the wrong frame was damaged. SQLite's file format is documented at
+https://sqlite.org/fileformat2.html#walformat
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
+"""The byte order in which checksums are computed."""
+_HEADER = 32
+_FRAME = 24
+_SMALLEST, _LARGEST = 512, 65536
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAheadLog:
+    """What a log adds to its file."""
+
+    pages: Mapping[int, bytes] = field(default_factory=dict)
+    """The latest committed content of each page, by number from 1."""
+    page_size: int | None = None
+    damaged: bool = False
+    """Whether SQLite would pass over transactions that were committed."""
+
+
+def read_log(data: bytes, *, page_size: int = 4096) -> WriteAheadLog:
+    """Read a write-ahead log.
+
+    Args:
+        data: the file's content.
+        page_size: in bytes, if the log's own header can't be read.
+    """
+    if len(data) < _HEADER + _FRAME + _SMALLEST:
+        return WriteAheadLog()
+    magic, _, size, _, salts, first, second = struct.unpack(">IIII8sII", data[:_HEADER])
+    order = _MAGIC.get(magic)
+    sound_header = (
+        order is not None
+        and _SMALLEST <= size <= _LARGEST
+        and size & (size - 1) == 0
+        and _sum(data[:24], (0, 0), order) == (first, second)
+    )
+    if not sound_header:
+        size, order, salts = page_size, "<" if order is None else order, data[_HEADER + 8 : _HEADER + 16]
+    assert order is not None, "it is one or the other by now"
+    frames = _frames(data, size, salts)
+    valid = _valid(frames, (first, second), order) if sound_header else 0
+    commits = [number for number, frame in enumerate(frames, start=1) if frame.commits]
+    lost = [number for number in commits if number > valid]
+    damaged = len(lost) > 1 or (bool(lost) and not sound_header)
+    end = max(commits if damaged else [number for number in commits if number <= valid], default=0)
+    pages = {frame.page: frame.content for frame in frames[:end]}
+    return WriteAheadLog(pages=pages, page_size=size, damaged=damaged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    page: int
+    commits: bool
+    checksum: tuple[int, int]
+    head: bytes
+    content: bytes
+
+
+def _frames(data: bytes, size: int, salts: bytes) -> list[_Frame]:
+    """Return the frames up to the last one that has these salts, with any wrong ones in between."""
+    frames = []
+    last = 0
+    for at in range(_HEADER, len(data) - _FRAME - size + 1, _FRAME + size):
+        page, committed_size, of_frame, first, second = struct.unpack(">II8sII", data[at : at + _FRAME])
+        content = data[at + _FRAME : at + _FRAME + size]
+        frames.append(_Frame(page, committed_size != 0, (first, second), data[at : at + 8], content))
+        if of_frame == salts:
+            last = len(frames)
+    return frames[:last]
+
+
+def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
+    """Return how many frames SQLite would read: each one's checksum goes on from the one before."""
+    for number, frame in enumerate(frames):
+        checksum = _sum(frame.head + frame.content, checksum, order)
+        if checksum != frame.checksum:
+            return number
+    return len(frames)
+
+
+def _sum(data: bytes, begin: tuple[int, int], order: str) -> tuple[int, int]:
+    one, other = begin
+    for first, second in struct.iter_unpack(f"{order}II", data):
+        one = (one + first + other) & 0xFFFFFFFF
+        other = (other + second + one) & 0xFFFFFFFF
+    return one, other

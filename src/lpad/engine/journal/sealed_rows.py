@@ -1,0 +1,117 @@
+"""Rows that carry a checksum: computed whenever one is written, and compared whenever one is read.
+
+Both happen within SQLite, by triggers and views of the connection, which are not in the file: who writes to
+a table need not think of it, and who reads a row takes it from `sound_TABLE` in the place of TABLE. Rows
+named in `SPARED` have a second copy, which is written and dropped in the same transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.engine.journal.layout import Layout, described, layouts
+from lpad.engine.journal.salvage.row_checksum import row_checksum
+from lpad.engine.journal.schema import SPARED
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from lpad.engine.journal.salvage.row_checksum import Value
+
+
+def equip(db: sqlite3.Connection) -> None:
+    """Give a connection the functions that checksums and second copies need."""
+
+    def verified(table: str, checksum: int, *values: Value) -> int:
+        if row_checksum(table, values) != checksum:
+            raise ValueError  # SQLite makes an error of the whole query of it, and so it must be
+        return 1
+
+    def computed(table: str, *values: Value) -> int:
+        return row_checksum(table, values)
+
+    def packed(*values: Value) -> bytes:
+        return msgspec.msgpack.encode(values)
+
+    db.create_function("verified", -1, verified, deterministic=True)
+    db.create_function("row_checksum", -1, computed, deterministic=True)
+    db.create_function("packed", -1, packed, deterministic=True)
+
+
+def unpacked(packed: Value) -> tuple[Value, ...]:
+    """Return the row that a second copy holds; an empty one if it can't be read."""
+    try:
+        return tuple(msgspec.msgpack.decode(packed, type=list)) if isinstance(packed, bytes) else ()
+    except msgspec.DecodeError:
+        return ()
+
+
+def seal_all(db: sqlite3.Connection, *, version: int) -> None:
+    """Compute all checksums and second copies anew, and note the file's version; within a transaction."""
+    found = layouts(db)
+    db.execute("DELETE FROM spares")
+    for table, condition in SPARED.items():
+        db.execute(_copying(found[table], condition))
+    for name, value in (("format", version), ("tables", described(db))):
+        db.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", (name, value))
+    for layout in found.values():
+        if layout.sealed:
+            db.execute(f"UPDATE {layout.table} SET checksum = {_checksum(layout)}")
+
+
+def keep_sealed(db: sqlite3.Connection) -> None:
+    """Have each row sealed as it is written from now on, and make the views that show sound rows only."""
+    for table, layout in layouts(db).items():
+        if not layout.sealed:
+            continue
+        names = ", ".join(layout.names)
+        # What sets the checksum updates no other column, so it sets off nothing itself.
+        for event in ("INSERT", f"UPDATE OF {names}"):
+            db.execute(
+                f"CREATE TEMP TRIGGER {table}_{event[:6]} AFTER {event} ON main.{table} BEGIN"
+                f" UPDATE {table} SET checksum = {_checksum(layout)} WHERE {_is_new(layout)};"
+                f" {_sparing(layout)} END"
+            )
+        if table in SPARED:
+            db.execute(
+                f"CREATE TEMP TRIGGER {table}_DELETE AFTER DELETE ON main.{table} BEGIN"
+                f" DELETE FROM spares WHERE origin = '{table}' AND key = {_key(layout, 'OLD.')}; END"
+            )
+        db.execute(
+            f"CREATE TEMP VIEW sound_{table} AS SELECT {names} FROM main.{table}"
+            f" WHERE verified('{table}', checksum, {names})"
+        )
+
+
+def _sparing(layout: Layout) -> str:
+    """Return the statements that give a row that was just written its second copy, or take it away."""
+    condition = SPARED.get(layout.table)
+    if condition is None:
+        return ""
+    # Not INSERT OR REPLACE: within a trigger the outer statement's way with conflicts counts.
+    return (
+        f"DELETE FROM spares WHERE origin = '{layout.table}' AND key = {_key(layout, 'NEW.')};"
+        f" {_copying(layout, f'{_is_new(layout)} AND {condition}')};"
+    )
+
+
+def _copying(layout: Layout, condition: str) -> str:
+    return (
+        "INSERT INTO spares (origin, key, packed)"
+        f" SELECT '{layout.table}', {_key(layout)}, packed({', '.join(layout.names)})"
+        f" FROM {layout.table} WHERE {condition}"
+    )
+
+
+def _checksum(layout: Layout) -> str:
+    return f"row_checksum('{layout.table}', {', '.join(layout.names)})"
+
+
+def _is_new(layout: Layout) -> str:
+    return " AND ".join(f"{name} = NEW.{name}" for name in layout.key)
+
+
+def _key(layout: Layout, row: str = "") -> str:
+    return "CAST({} AS TEXT)".format(" || ':' || ".join(f"{row}{name}" for name in layout.key))
