@@ -1,0 +1,115 @@
+"""Habits of wording that make a reader stumble, found by patterns in texts, docstrings and messages.
+
+    python tests/prose.py [FILE...]      without a file: all texts under EDITED
+
+A pattern does not know grammar and may be wrong about a sentence. Write that sentence in another way.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).parents[1]
+
+EDITED = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/bench.md",
+    "docs/glossary.md",
+    "docs/install.md",
+    "docs/metrics.md",
+    "docs/out-of-scope.md",
+    "docs/testing.md",
+    "hil/README.md",
+)
+"""Texts that were edited and must stay so; every text that is edited is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """One habit: how it is found, and what to write instead."""
+
+    pattern: re.Pattern[str]
+    instead: str
+
+
+def _habit(pattern: str, instead: str) -> Habit:
+    return Habit(re.compile(pattern), instead)
+
+
+HABITS = (
+    _habit(
+        r"\b(is|are|was|were) no (?!longer\b|more\b|less\b)[A-Za-z-]+",
+        "'is not a', 'is not valid', 'unknown'",
+    ),
+    _habit(r"\b(is|are|was|were) none\b", "'there is none', 'is missing', 'is empty'"),
+    _habit(r"(?:^|[.;:,(] )[Ww]here (it|lpad|the|a|an|there|nothing|no|one) ", "'if' or 'when'"),
+    _habit(
+        r"\b(profile|version|state|step|name|value|owner|address|one) before\b(?! [a-z])", "'the previous …'"
+    ),
+    _habit(r"\banew\b", "'again' or a verb with re-"),
+    _habit(r"\b(also|even)? ?over restarts\b", "'across restarts'"),
+    _habit(r"\bheld? against\b", "'check against', 'compare with'"),
+    _habit(r"\b(lets?|letting) go( of)?\b", "'release'"),
+    _habit(r"\b([Aa]ny|[Ss]ome|[Ee]very|[Nn]o)body\b|\b[Ww]hoever\b", "name the actor, or use the passive"),
+    _habit(r"(?:^|[.;:] )[Ww]ho ([a-z]+s|can|may)\b(?![^.]*\?)", "'a program that …'"),
+    _habit(r"(?:^|[.;:] )What (is|was|has|can|may|it|lpad|a|the) [^?]*$", "a noun in place of 'what …'"),
+    _habit(r"\b(all|everything|anything) that (is|was|are|were) [a-z]+\b", "an adjective before the noun"),
+    _habit(r"\b(stands|stood) (in|on|beside|there|above|below)\b", "'is', 'are'"),
+    _habit(r"\btells? of\b|\bis told\b|\bare told\b", "'reports', 'describes', 'is reported'"),
+    _habit(r"\bburns?\b", "'uses up'"),
+)
+
+
+def found(text: str) -> Iterator[tuple[str, Habit]]:
+    """Return each place of a text that shows a habit, with the habit."""
+    for habit in HABITS:
+        for match in habit.pattern.finditer(text):
+            yield match[0].strip(), habit
+
+
+def passages(path: Path) -> Iterator[tuple[int, str]]:
+    """Return the prose of a file by line: of Python the strings and comments, of Markdown all but code."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type in (tokenize.STRING, tokenize.COMMENT):
+                yield from enumerate(token.string.splitlines(), token.start[0])
+        return
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not fenced and not line.startswith("    "):
+            yield number, re.sub(r"`[^`]*`", "`…`", line)
+
+
+def reports(paths: Iterable[Path]) -> Iterator[str]:
+    """Return one line for each place."""
+    for path in paths:
+        for number, line in passages(path):
+            for words, habit in found(line):
+                yield f"{path.relative_to(ROOT)}:{number}: '{words}': write {habit.instead}"
+
+
+def main(names: list[str]) -> int:
+    """Check the named files, or the edited ones; return the exit status."""
+    lines = list(reports(Path(name).resolve() for name in names or [str(ROOT / each) for each in EDITED]))
+    for line in lines:
+        print(line, file=sys.stderr)
+    return bool(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

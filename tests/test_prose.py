@@ -1,0 +1,59 @@
+"""The check of wording finds the habits that it is for, and leaves their plain forms alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import prose
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAIRS = [
+    ("it is no JSON", "it is not valid JSON"),
+    ("the certificate is none", "the bytes are not a certificate"),
+    ("None: where there is nothing to read", "None: if there is nothing to read"),
+    ("it enables the profile before", "it enables the previous profile"),
+    ("lpad will start the modem anew", "lpad will restart the modem"),
+    ("kept also over restarts", "kept even across restarts"),
+    ("beside what it is held against", "next to its reference"),
+    ("ModemManager lets go of the port", "ModemManager releases the port"),
+    ("it lets anybody download", "anyone who can reach this address can download"),
+    ("Wait. Who connects now waits.", "Wait. A program that connects now waits."),
+    ("What the modem does otherwise.", "Override the modem's behaviour."),
+    ("it shows everything that is pending", "it shows all pending notifications"),
+    ("the password stands in the file", "the password is in the file"),
+    ("the log tells of it", "the log reports it"),
+    ("a case that burns a code", "a case that uses a code up"),
+    ("it lasts no longer", "it is no longer there"),
+]
+
+
+@pytest.mark.parametrize(("odd", "plain"), PAIRS[:-1])
+def test_a_habit_is_found_and_its_plain_form_is_not(odd: str, plain: str) -> None:
+    """A sentence with the habit is reported with what to write; the plain sentence passes."""
+    assert [habit.instead for _, habit in prose.found(odd)]
+    assert list(prose.found(plain)) == []
+
+
+@pytest.mark.parametrize("plain", PAIRS[-1])
+def test_ordinary_words_pass(plain: str) -> None:
+    """Words that only look like a habit are left alone."""
+    assert list(prose.found(plain)) == []
+
+
+def test_code_is_no_prose(tmp_path: Path) -> None:
+    """Of Markdown, code is left out; of Python, only strings and comments are read."""
+    page = tmp_path / "page.md"
+    page.write_text("It is `no JSON` here.\n\n    is no code\n\n```\nanew\n```\nanew\n", encoding="utf-8")
+    assert [number for number, line in prose.passages(page) if list(prose.found(line))] == [8]
+    module = tmp_path / "module.py"
+    module.write_text('anew = 1  # anew\nanybody = """\nanew"""\n', encoding="utf-8")
+    assert [number for number, line in prose.passages(module) if list(prose.found(line))] == [1, 3]
+
+
+def test_edited_texts_stay_so() -> None:
+    """No text that was edited has a habit again."""
+    assert list(prose.reports(prose.ROOT / name for name in prose.EDITED)) == []
