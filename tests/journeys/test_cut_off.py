@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from journeys.gate import STORE_DATA, Gated, enabling, gated_gateway
+from journeys.gate import STORE_DATA, Gated, enabling, gated_gateway, loading
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.simulator.euicc.chip.faults import CardFaults
 
@@ -74,25 +74,26 @@ def test_killed_before_it_began(profile: Callable[[], bytes], gated: Gated) -> N
     assert [each.nickname for each in gateway.client.profiles(CARD)] == ["queued"]
 
 
-def test_port_vanishes_while_loading(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
     """A port that vanishes in the middle leaves it to the card, which says no; the same code works then."""
-    code = own_gateway.order(profile())
-    change = own_gateway.client.download(CARD, activation_code=code)
-    for event in own_gateway.client.follow(change.id):
-        if event.type == "progress" and event.data["sent"] > 1000:
-            own_gateway.modem.vanish()
-            break
-    own_gateway.until(lambda: own_gateway.client.change(change.id).pause is not None)
-    assert own_gateway.client.euicc(CARD).state == "absent"
-    own_gateway.card.reset()
-    own_gateway.modem.come_back()
-    own_gateway.client.refresh(CARD, wait=PATIENCE).check()
-    failed = own_gateway.client.change(change.id, wait=PATIENCE)
+    gateway, gate = gated.gateway, gated.gate
+    code = gateway.order(profile())
+    gate.hold(loading, after=False)
+    change = gateway.client.download(CARD, activation_code=code)
+    assert gate.held.wait(PATIENCE)
+    gateway.modem.vanish(wait=False)
+    gate.go_on()
+    gateway.until(lambda: gateway.client.change(change.id).pause is not None)
+    assert gateway.client.euicc(CARD).state == "absent"
+    gateway.card.reset()
+    gateway.modem.come_back()
+    gateway.client.refresh(CARD, wait=PATIENCE).check()
+    failed = gateway.client.change(change.id, wait=PATIENCE)
     assert failed.error is not None
     assert (failed.state, failed.error.kind) == ("failed", "card-refused")
     assert failed.error.details["reason"] == "installFailedDueToInterruption"
-    own_gateway.download(code).check()
-    assert len(own_gateway.card.profiles) == 1
+    gateway.download(code).check()
+    assert len(gateway.card.profiles) == 1
 
 
 @pytest.mark.parametrize("executed", [True, False], ids=["after the card deleted", "before the card deletes"])
@@ -141,17 +142,19 @@ def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
         gateway.download(code).check()
 
 
-def test_cancelled_while_loading(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
+def test_cancelled_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
     """A download taken back in the middle ends as cancelled, and card and server are ready for the next."""
-    code = own_gateway.order(profile())
-    change = own_gateway.client.download(CARD, activation_code=code)
-    for event in own_gateway.client.follow(change.id):
-        if event.type == "progress" and event.data["sent"] < 1500:
-            own_gateway.client.cancel(change.id)
-    assert own_gateway.client.change(change.id).state == "cancelled"
-    assert own_gateway.card.profiles == ()
-    own_gateway.until(lambda: own_gateway.card.open_channels == ())
-    own_gateway.download(code).check()
+    gateway, gate = gated.gateway, gated.gate
+    code = gateway.order(profile())
+    gate.hold(loading, after=False)
+    change = gateway.client.download(CARD, activation_code=code)
+    assert gate.held.wait(PATIENCE)
+    gateway.client.cancel(change.id)
+    gate.go_on()
+    assert gateway.client.change(change.id, wait=PATIENCE).state == "cancelled"
+    assert gateway.card.profiles == ()
+    gateway.until(lambda: gateway.card.open_channels == ())
+    gateway.download(code).check()
 
 
 def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +35,7 @@ class Bench:
     gate: Gate
     left_open: Callable[[], set[str]]
     away: Callable[[], None]
-    """Takes the port, or the card out of its reader."""
+    """Takes the port, or the card out of its reader, once the APDU that is held has gone on."""
     back: Callable[[], None]
 
     def held(self, code: str) -> Change:
@@ -69,12 +71,19 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
             card = VirtualReaderCard(gateway.slot, port=pcscd.port)
             stack.enter_context(card)
             wait_for_cards(present={FIRST})
-            made = Bench(gateway, gates[0], apdus[0].left_open, card.pull, card.insert)
+            pull = Thread(target=card.pull, daemon=True)  # which waits for the APDU that the card has
+
+            def insert() -> None:
+                pull.join()
+                card.insert()
+
+            made = Bench(gateway, gates[0], apdus[0].left_open, pull.start, insert)
         else:
             personality = find_personality(request.param)
             gateway = Gateway(wrap=wrap, personality=personality.modem)
             modem = gateway.modem
-            made = Bench(gateway, gates[0], lambda: left_open_at(modem.log), modem.vanish, modem.come_back)
+            away = partial(modem.vanish, wait=False)
+            made = Bench(gateway, gates[0], lambda: left_open_at(modem.log), away, modem.come_back)
         stack.enter_context(gateway)
         gateway.ready()
         yield made
@@ -146,12 +155,9 @@ def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, af
 
 def test_port_lost(bench: Bench, profile: Callable[[], bytes]) -> None:
     """The port goes while the profile flows, or the card is pulled: closed once it is back."""
-    code = bench.gateway.order(profile())
-    change = bench.gateway.client.download(CARD, activation_code=code)
-    for event in bench.gateway.client.follow(change.id):
-        if event.type == "progress" and event.data["sent"] > 500:
-            bench.away()
-            break
+    change = bench.held(bench.gateway.order(profile()))  # else it may be done before the port is gone
+    bench.away()
+    bench.gate.go_on()
     bench.gateway.until(lambda: bench.gateway.client.change(change.id).pause is not None)
     bench.back()
     assert bench.gateway.client.wait(change.id, seconds=PATIENCE).state == "failed"

@@ -167,9 +167,13 @@ class PtyModem:
         """Say where a profile ends up in the network from now on, as `ModemPersonality.registration` does."""
         self._do(lambda: self._commands.registration.outcome(iccid, status))
 
-    def vanish(self) -> None:
-        """Take the port away, also in the middle of a command."""
-        self._do(self._port.vanish)
+    def vanish(self, *, wait: bool = True) -> None:
+        """Take the port away.
+
+        Args:
+            wait: until it is away; else it goes as soon as the card has answered the command that it has.
+        """
+        self._do(self._port.vanish, wait=wait)
 
     def come_back(self, path: str | os.PathLike[str] | None = None) -> None:
         """Bring the port back, under another path if one is given."""
@@ -311,7 +315,7 @@ class PtyModem:
     def _ring(self) -> None:
         os.eventfd_write(self._wake, 1)
 
-    def _do(self, what: Callable[[], None]) -> None:
+    def _do(self, what: Callable[[], None], *, wait: bool = True) -> None:
         """Have the modem's thread do something, and wait until it is done."""
         done = threading.Event()
 
@@ -325,5 +329,5 @@ class PtyModem:
             return
         self._requests.put(request)
         self._ring()
-        if not done.wait(_PATIENCE_WITH_THREAD) and self._thread.is_alive():
+        if wait and not done.wait(_PATIENCE_WITH_THREAD) and self._thread.is_alive():
             raise InternalError("the simulated modem does not listen: its card never answers")
