@@ -48,6 +48,7 @@ _KINDS = {
     "too-many-changes": STATE,
     "too-many-connections": DAEMON,
     "journal-unavailable": STATE,
+    "clock-not-set": SERVER,
     "internal-error": INTERNAL,
 }
 _FAMILIES = {"invalid": USAGE, "card": CARD, "server": SERVER}
