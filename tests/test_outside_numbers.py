@@ -18,7 +18,8 @@ from lpad.card.pcsc.programs import programs_using_pcsc
 from lpad.card.pcsc.reader import choose_reader
 from lpad.codec.es9plus import Answer
 from lpad.daemon.systemd import inherited_sockets, watchdog_interval
-from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.change.moment import Moment
+from lpad.engine.change.time_limit import TimeLimit
 from lpad.protocol.at_commands import response_apdu
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.registration_answer import registration_announced, registration_told
@@ -37,9 +38,9 @@ TOOLS = ("simulator/", "testing/", "cli/simulated/")
 OURS = "our own clock or count"
 ENUM = "a number, or a result that is one"
 KNOWN = {
-    ("api/handlers/euiccs.py", "present - stored.stored_at"): OURS,
+    ("api/handlers/euiccs.py", "present.since(stored.stored_at)"): OURS,
     ("api/handlers/euiccs.py", "max(ages)"): OURS,
-    ("api/handlers/euiccs.py", "present - each.since"): OURS,
+    ("api/handlers/euiccs.py", "present.since(each.since)"): OURS,
     ("base/identifiers.py", "self.digits[14]"): "a digit of an Imei, which was checked",
     ("base/identifiers.py", "digit"): "a digit of an Imei, which was checked",
     ("base/identifiers.py", "self.digits"): "the 32 digits of an Eid, which were checked",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from engine.clocks import Clocks
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.change import Change
     from lpad.remote.trust.card_anchor import CardTrust
@@ -74,6 +75,8 @@ class Lab:
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
         self.environment = Environment()
         self.policies = Policies()
+        self.clocks: Clocks | None = None
+        """The device's, where a test sets them."""
         self._engine: Engine | None = None
         self._ports: tuple[CardPort, ...] = ()
 
@@ -103,7 +106,8 @@ class Lab:
         )
 
     def journal(self) -> Journal:
-        return Journal(self.folder / "journal.db")
+        clock = self.clocks.clock() if self.clocks is not None else None
+        return Journal(self.folder / "journal.db", clock=clock)
 
     def start(self, *ports: CardPort) -> Engine:
         """Start an engine on the folder's journal, as the daemon does; on the ports of the last start."""

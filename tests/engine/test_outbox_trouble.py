@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.clocks import DAY, TODAY, YEAR, Clocks
 from engine.lab import FIRST, Lab
 from engine.outbox.test_outbox import NOTIFY, failed_once, pending
 from engine.test_full_disk import no_space
@@ -19,6 +20,7 @@ from lpad.base.errors import JournalUnavailable, LpadError, ServerRefused, Serve
 from lpad.base.identifiers import Eid
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.moment import Moment
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.notifications import Stage
 from lpad.engine.outbox import BACKOFF, collection, delivery, outbox
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.engine.journal import Journal
+    from lpad.engine.journal import Journal, StoredNotification
     from lpad.simulator.pki.pki import Pki
 
 
@@ -328,6 +330,24 @@ def test_a_network_that_is_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(lab.server.notifications) == 1
 
 
+def years_later(stored: StoredNotification) -> Moment:
+    return Moment(wall=4e9, boot=4e9, boot_id="b", steady=stored.stored_at + 10 * YEAR)
+
+
+def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
+    """A notification copied in 1970 is not 56 years old once the clock is right; 30 days make it old."""
+    clocks = Clocks(wall=100.0)
+    lab.clocks = clocks
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    stored = failed_once(lab)
+    refused = ServerUnreachable("404", retryable=False, http_status=404)
+    clocks.wall = TODAY
+    assert not delivery.is_set_aside(stored, refused, at=lab.engine.now())
+    clocks.pass_by(31 * DAY)
+    assert delivery.is_set_aside(stored, refused, at=lab.engine.now())
+
+
 @pytest.mark.parametrize(
     ("error", "aside"),
     [
@@ -341,5 +361,5 @@ def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)
-    often = replace(stored, refusals=delivery.REFUSALS, attempts=400, stored_at=0.0)
-    assert delivery.is_set_aside(often, error, at=4e9) is aside
+    often = replace(stored, refusals=delivery.REFUSALS, attempts=400)
+    assert delivery.is_set_aside(often, error, at=years_later(stored)) is aside

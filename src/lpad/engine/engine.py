@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Subscription
     from lpad.engine.change.idempotency import IdempotencyKey
+    from lpad.engine.change.moment import Moment
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.writability import JournalHealth
     from lpad.engine.outbox import UncopiedNotification
@@ -125,6 +126,7 @@ class Engine:
 
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
+        self._journal.start()
         self._store.end_orphans(self._workers.by_name)
         self._environment.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         self._workers.start()
@@ -149,6 +151,10 @@ class Engine:
     def journal(self) -> JournalHealth:
         """Whether the journal can be written; while it can't, nothing that alters a card is done."""
         return self._journal.health
+
+    def now(self) -> Moment:
+        """Return the present moment, against which ages and what is due are told."""
+        return self._journal.clock.now()
 
     @property
     def clock_set(self) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.change.moment import Moment
+from lpad.engine.change.time_limit import TimeLimit
 
 BEGAN = Moment(wall=1_800_000_000.0, boot=500.0, boot_id="first")
 LIMIT = TimeLimit.starting(180, at=BEGAN)

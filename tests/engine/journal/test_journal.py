@@ -16,7 +16,6 @@ from lpad.base.errors import CardUnreachable, NotFound
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.idempotency import IdempotencyKey
 from lpad.engine.journal import Journal, Retention
-from lpad.engine.journal.changes import FIRST_DAY
 from lpad.engine.journal.notifications import Stage
 
 if TYPE_CHECKING:
@@ -101,32 +100,6 @@ def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
         journal.changes.get(ended.id)
     assert journal.changes.get(first.id).state is State.QUEUED
     assert journal.changes.latest(limit=1)[0].id == last.id
-
-
-def test_changes_grow_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change goes so many days after its end, with the keys that led to it; one of an unset clock stays."""
-    moment = FIRST_DAY + 1000
-    monkeypatch.setattr("time.time", lambda: moment)
-    journal = Journal(tmp_path / "journal.db", retention=Retention(number=100, days=2))
-
-    def ended() -> int:
-        key = IdempotencyKey.of(0, str(moment), request=b"")
-        change = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}, key=key)
-        journal.changes.save(change.run().done({}))
-        return change.id
-
-    old = ended()
-    moment = 5.0
-    unset = ended()
-    moment = FIRST_DAY + 1000 + 2 * 24 * 3600 - 1
-    fresh = ended()
-    assert {each.id for each in journal.changes.latest()} == {old, unset, fresh}
-    moment += 2
-    last = ended()
-    assert {each.id for each in journal.changes.latest()} == {unset, fresh, last}
-    of_old = IdempotencyKey.of(0, str(FIRST_DAY + 1000), request=b"")
-    assert journal.requests.change_id(of_old) is None
-    journal.close()
 
 
 def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Journal) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from engine.lab import CARD, FIRST, Lab
 from lpad.engine.change.change import Change, Kind, Question, QuestionKind, State, now
-from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.change.moment import Moment
+from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.recovery import interrupted, reconcile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 

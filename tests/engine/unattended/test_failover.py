@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.base.condition import ConditionKind
-    from lpad.engine.change.change import Change
+    from lpad.engine.change.change import Change, Json
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.simulator.pki.pki import Pki
 
@@ -262,8 +262,13 @@ def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
         stands(lab, Standing.WELL)
         subscription = lab.engine.subscribe(lambda: None)
         lab.modem.register(FIRST, 3)
-        stands(lab, Standing.RESTING)
-        told = [event.data["standing"] for event in subscription.take() if event.type == "failover"]
+        told: list[Json] = []
+
+        def all_told() -> bool:
+            told.extend(event.data["standing"] for event in subscription.take() if event.type == "failover")
+            return "resting" in told
+
+        lab.until_true(all_told)
         assert told == ["ailing", "switching", "resting"]
         subscription.close()
 

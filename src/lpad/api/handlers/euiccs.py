@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from lpad.api.request.bodies import GuardRequest
     from lpad.api.request.call import Call
     from lpad.engine.change.change import Json
+    from lpad.engine.change.moment import Moment
     from lpad.engine.journal import StoredNotification
     from lpad.engine.snapshot.snapshot import Profile, Snapshot
     from lpad.engine.unattended.first_profile import ProvisioningState
@@ -60,11 +59,11 @@ async def get_euicc(call: Call) -> Response:
         imei=snapshot.imei,
         info=snapshot.info,
         addresses=snapshot.addresses,
-        provisioning=_provisioning(provisioning),
+        provisioning=_provisioning(provisioning, call.engine.now()),
         read_at=snapshot.read_at,
         switching=call.engine.policy(snapshot.name),
         failover=call.engine.failover(snapshot.name),
-        rescue=_rescue(rescue),
+        rescue=_rescue(rescue, call.engine.now()),
         known_risks=known_risks(snapshot.profiles),
     )
     return json_response(view)
@@ -189,7 +188,7 @@ async def download(call: Call) -> Response:
 
 async def list_notifications(call: Call) -> Response:
     """Show a card's outbox."""
-    present = time.time()
+    present = call.engine.now()
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
     uncopied = [
         NotificationView(
@@ -198,7 +197,7 @@ async def list_notifications(call: Call) -> Response:
             address=each.address,
             iccid=each.iccid,
             state="uncopied",
-            age_seconds=max(0, int(present - each.since)),
+            age_seconds=int(present.since(each.since)),
             attempts=0,
             last_error=each.error,
             next_attempt_at=None,
@@ -206,12 +205,12 @@ async def list_notifications(call: Call) -> Response:
         for each in call.engine.uncopied_notifications(call.path["name"])
     ]
     views = [*(_notification(each, present) for each in stored), *uncopied]
-    ages = [present - each.stored_at for each in stored if each.unsent]
+    ages = [present.since(each.stored_at) for each in stored if each.unsent]
     return json_response(
         NotificationList(
             euicc=call.path["name"],
             pending=len(ages),
-            oldest_seconds=max(0, int(max(ages))) if ages else None,
+            oldest_seconds=int(max(ages)) if ages else None,
             notifications=sorted(views, key=lambda view: view.seq),
         )
     )
@@ -300,34 +299,34 @@ def _summary(snapshot: Snapshot) -> EuiccSummary:
     )
 
 
-def _provisioning(state: ProvisioningState | None) -> ProvisioningView | None:
+def _provisioning(state: ProvisioningState | None, present: Moment) -> ProvisioningView | None:
     if state is None:
         return None
-    following = datetime.fromtimestamp(state.next_at, UTC) if state.attempts else None
+    following = present.date_of(state.next_at) if state.attempts else None
     return ProvisioningView(attempts=state.attempts, next_at=following)
 
 
-def _rescue(state: RescueState | None) -> RescueView | None:
+def _rescue(state: RescueState | None, present: Moment) -> RescueView | None:
     if state is None:
         return None
     return RescueView(
         change=state.change,
         wanted=state.wanted,
-        since=datetime.fromtimestamp(state.since, UTC),
+        since=present.date_of(state.since),
         attempts=state.attempts,
-        next_at=datetime.fromtimestamp(state.next_at, UTC),
+        next_at=present.date_of(state.next_at),
     )
 
 
-def _notification(stored: StoredNotification, present: float) -> NotificationView:
+def _notification(stored: StoredNotification, present: Moment) -> NotificationView:
     return NotificationView(
         seq=stored.seq,
         event=stored.event,
         address=stored.address,
         iccid=stored.iccid,
         state=stored.stage.value,
-        age_seconds=max(0, int(present - stored.stored_at)),
+        age_seconds=int(present.since(stored.stored_at)),
         attempts=stored.attempts,
         last_error=stored.last_error,
-        next_attempt_at=None if not stored.unsent else datetime.fromtimestamp(stored.next_attempt_at, UTC),
+        next_attempt_at=None if not stored.unsent else present.date_of(stored.next_attempt_at),
     )

@@ -6,7 +6,6 @@ Nothing is kept here, and the library is loaded with the first scrape: without P
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -148,9 +147,9 @@ class _Collector:
         oldest = GaugeMetricFamily(
             "lpad_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without.", labels=["euicc"]
         )
-        present = time.time()
+        present = self._engine.now()
         for name, stored in self._engine.gauges.unsent().items():
-            ages = [present - each.stored_at for each in stored]
+            ages = [present.since(each.stored_at) for each in stored]
             depth.add_metric([name], len(stored))
             oldest.add_metric([name], max(0.0, *ages) if ages else 0.0)
         refused = GaugeMetricFamily(

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lpad.base.errors import JournalUnavailable, NotFound
 from lpad.engine.change.change import CALLER, Change, Json, Kind, State, now
+from lpad.engine.change.moment import EARLIEST
+from lpad.engine.change.time_marks import MARK
 from lpad.engine.journal.database import again_if_repaired
+from lpad.engine.journal.memos import put_within
 from lpad.engine.journal.requests import insert
 
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
+    from lpad.engine.change.moment import SteadyClock
+    from lpad.engine.change.time_marks import TimeMarks
     from lpad.engine.journal.database import Database, Transaction
     from lpad.engine.journal.salvage.row_checksum import Value
     from lpad.engine.journal.verification import Row
 
 log = logging.getLogger(__name__)
-
-FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-"""A change that ended before it ended on a board whose clock was wrong: its age isn't known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,12 @@ class Private:
 class Changes:
     """The table of changes; a returned call is on the disk."""
 
-    def __init__(self, database: Database, retention: Retention) -> None:
+    def __init__(
+        self, database: Database, retention: Retention, clock: SteadyClock, marks: TimeMarks
+    ) -> None:
         self._database = database
+        self._clock = clock
+        self._marks = marks
         self.retention = retention
         """Counts from the next change on."""
 
@@ -84,11 +88,11 @@ class Changes:
 
     def _trim(self, db: Transaction, latest: int) -> None:
         """Let go of ended changes that are too many or too old, and of the requests that led to them."""
-        oldest = time.time() - self.retention.days * 24 * 3600
+        oldest = self._clock.now().steady - self.retention.days * 24 * 3600
         gone = db.execute(
             "DELETE FROM changes WHERE private IS NULL AND (id <= ? OR ended_at BETWEEN ? AND ?)"
             " RETURNING id",
-            (latest - self.retention.number, FIRST_DAY, oldest),
+            (latest - self.retention.number, EARLIEST, oldest),
         ).fetchall()
         db.executemany("DELETE FROM requests WHERE change_id = ?", gone)
 
@@ -115,7 +119,7 @@ class Changes:
         with self._database.writing(last_words=last_words) as db:
             if change.state.ended:
                 private = None
-                ended_at = time.time()
+                ended_at = self._clock.now().steady
             else:
                 ended_at = None
                 known = self.private(change.id)
@@ -127,6 +131,8 @@ class Changes:
                 " private = excluded.private, ended_at = excluded.ended_at",
                 (change.id, change.euicc, change.state.value, _encode(change), private, ended_at),
             )
+            if (mark := self._marks.due()) is not None:
+                put_within(db, MARK, mark)
 
     def private(self, change_id: int) -> Private:
         """Return the secrets and notes of a change that has not ended."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.engine.change.moment import SteadyClock
+from lpad.engine.change.time_marks import TimeMarks
 from lpad.engine.journal.changes import Changes, Retention, check_change
 from lpad.engine.journal.database import Database
 from lpad.engine.journal.memos import Memos, check_memo
@@ -21,10 +23,18 @@ CHECKS = {"changes": check_change, "memos": check_memo, "notifications": check_n
 """What reads the content of a table's rows."""
 
 
+_LATEST = (
+    "SELECT max(latest) FROM (SELECT max(ended_at) AS latest FROM sound_changes"
+    " UNION SELECT max(stored_at) FROM sound_notifications)"
+)
+
+
 class Journal:
     """The daemon's journal, table by table; usable from every thread."""
 
-    def __init__(self, path: Path, *, retention: Retention | None = None) -> None:
+    def __init__(
+        self, path: Path, *, retention: Retention | None = None, clock: SteadyClock | None = None
+    ) -> None:
         """Open the file, or make it (readable by its owner alone); `health` says what came of it.
 
         If it can't be written, what can be read of it is read, and writing raises JournalUnavailable. From
@@ -33,12 +43,21 @@ class Journal:
         Args:
             path: where it is.
             retention: which changes stay in it.
+            clock: tells what is old and what is due; it goes on from the journal's last mark.
         """
         self._database = Database(path, CHECKS)
-        self.changes = Changes(self._database, retention or Retention())
+        self.clock = clock or SteadyClock()
+        """Tells the time for all that is in it."""
         self.requests = Requests(self._database)
         self.notifications = Notifications(self._database)
         self.memos = Memos(self._database)
+        self._marks = TimeMarks(self.memos, self.clock, latest=self._latest)
+        self.changes = Changes(self._database, retention or Retention(), self.clock, self._marks)
+
+    def _latest(self) -> float | None:
+        """Return the latest moment of a change's end or a notification's copy."""
+        (found,) = self._database.row(_LATEST) or (None,)
+        return found if isinstance(found, float) else None
 
     @property
     def health(self) -> JournalHealth:
@@ -51,10 +70,15 @@ class Journal:
         if not self.health.ok:
             tell()
 
+    def start(self) -> None:
+        """Begin to mark how the time goes by."""
+        self._marks.start()
+
     def try_again(self) -> bool:
         """Try to write where that was not possible before; return whether all is well."""
         return self._database.try_again()
 
     def close(self) -> None:
         """Let go of the file."""
+        self._marks.stop()
         self._database.close()

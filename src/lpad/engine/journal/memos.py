@@ -9,7 +9,7 @@ import msgspec
 from lpad.engine.journal.database import again_if_repaired
 
 if TYPE_CHECKING:
-    from lpad.engine.journal.database import Database
+    from lpad.engine.journal.database import Database, Transaction
     from lpad.engine.journal.verification import Row
 
 _T = TypeVar("_T")
@@ -46,9 +46,7 @@ class Memos:
             JournalUnavailable: it can't be written.
         """
         with self._database.writing() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO memos (name, value) VALUES (?, ?)", (name, msgspec.json.encode(value))
-            )
+            put_within(db, name, value)
 
     @again_if_repaired
     def drop(self, name: str) -> None:
@@ -59,3 +57,8 @@ class Memos:
         """
         with self._database.writing() as db:
             db.execute("DELETE FROM memos WHERE name = ?", (name,))
+
+
+def put_within(db: Transaction, name: str, value: object) -> None:
+    """Note something within a transaction that is under way."""
+    db.execute("INSERT OR REPLACE INTO memos (name, value) VALUES (?, ?)", (name, msgspec.json.encode(value)))

@@ -36,8 +36,8 @@ REMOVABLE = frozenset({Stage.DELIVERED, Stage.DROPPED, Stage.REMOVING})
 class StoredNotification:
     """A notification's copy: `raw` is the signed PendingNotification as the card gave it.
 
-    Moments are seconds since 1970. `refusals` counts those in a row, `answered` the attempts that a server
-    answered with an error.
+    Moments are seconds on the journal's steady clock. `refusals` counts those in a row, `answered` the
+    attempts that a server answered with an error.
     """
 
     id: int
@@ -220,7 +220,7 @@ class Notifications:
         """Let what is to be sent be tried at a moment, or before if it was due before; return how many.
 
         Args:
-            at: the moment, in seconds since 1970.
+            at: the moment, in seconds on the steady clock.
             eid: only this card's.
             address: only for this recipient.
             idle_since: only for recipients that were not tried since.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -57,7 +56,7 @@ class Collection:
     def __init__(self, journal: Journal, hub: Hub) -> None:
         self._journal = journal
         self._hub = hub
-        self.uncopied = UncopiedNotifications()
+        self.uncopied = UncopiedNotifications(journal.clock)
         """What cards list and nobody could copy."""
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
@@ -108,7 +107,7 @@ class Collection:
             address=_tidy(notification),
             iccid=str(notification.iccid) if notification.iccid else None,
             raw=notification.payload,
-            at=time.time(),
+            at=self._journal.clock.now().steady,
         )
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:

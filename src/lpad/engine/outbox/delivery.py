@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.moment import Moment
     from lpad.engine.environment.connectivity import Connectivity
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.remote.es9plus import Es9Plus
@@ -114,7 +114,7 @@ class DeliveryRound:
 
     def _send(self, left: list[StoredNotification], server: Es9Plus) -> None:
         """Send the first; raise what concerns those behind it, too."""
-        self._journal.notifications.mark_sending(left[0].id, at=time.time())
+        self._journal.notifications.mark_sending(left[0].id, at=self._journal.clock.now().steady)
         try:
             notification_delivery.deliver(pending(left[0]), server, deadline=Deadline.after(self._patience))
         except ServerError as error:
@@ -140,11 +140,12 @@ class DeliveryRound:
             self._connectivity.missed()
         first = queue[0]
         wait = BACKOFF.after(first.attempts + 1)
-        aside = is_set_aside(first, error, at=time.time())
+        moment = self._journal.clock.now()
+        aside = is_set_aside(first, error, at=moment)
         self._journal.notifications.mark_failed(
             first.id,
             error=f"{error.kind}: {error.sentence}",
-            next_attempt_at=time.time() + wait,
+            next_attempt_at=moment.steady + wait,
             answered=is_answer(error),
             refused=passed,
             set_aside=aside,
@@ -175,7 +176,7 @@ def is_answer(error: LpadError) -> bool:
     return answered or isinstance(error, ServerRefused | ServerMalformed)
 
 
-def is_set_aside(stored: StoredNotification, error: LpadError, *, at: float) -> bool:
+def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) -> bool:
     """Whether this one is not tried any more by itself: refused for good, or for nobody."""
     if isinstance(error, InvalidValue):
         return True
@@ -184,7 +185,7 @@ def is_set_aside(stored: StoredNotification, error: LpadError, *, at: float) -> 
     if isinstance(error, ServerRefused):
         return error.details["remedy"] != Remedy.RETRY and stored.refusals + 1 >= REFUSALS
     told = "http_status" in error.details and not error.retryable
-    return told and at - stored.stored_at > LONGEST
+    return told and at.since(stored.stored_at) > LONGEST
 
 
 def pending(stored: StoredNotification) -> PendingNotification:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -173,12 +172,12 @@ class Outbox:
 
     def make_due(self, eid: str | None = None, *, address: str | None = None) -> None:
         """Forget waiting times, of one card or recipient or all: the next delivery tries everything."""
-        self._journal.notifications.make_due(at=time.time(), eid=eid, address=address)
+        self._journal.notifications.make_due(at=self._journal.clock.now().steady, eid=eid, address=address)
 
     def network_is_back(self, address: str | None = None) -> None:
         """Try soon what waits, for one recipient or all, but for recipients that were tried just now."""
         try:
-            present = time.time()
+            present = self._journal.clock.now().steady
             self._journal.notifications.make_due(at=present, address=address, idle_since=present - REST)
         except LpadError as error:
             log.debug("outbox: %s", error)
@@ -231,7 +230,7 @@ class Outbox:
             )
         if stored.removable:
             raise Conflict(f"can't send notification {seq}: it was {stored.stage} already")
-        self._journal.notifications.retry(stored.id, at=time.time())
+        self._journal.notifications.retry(stored.id, at=self._journal.clock.now().steady)
         tell(self._hub, "retried", stored)
         return stored
 
@@ -370,15 +369,14 @@ class Outbox:
             return BACKOFF.seconds[0]
         if not waiting:
             return None
-        # A clock that was set back, as on boards without a battery, must not delay for years.
         first = min(stored.next_attempt_at for stored in waiting)
-        return min(max(shortest, first - time.time()), BACKOFF.longest)
+        return max(shortest, self._journal.clock.now().until(first, longest=BACKOFF.longest))
 
     def _unsent(self, eid: str | None) -> list[StoredNotification]:
         return [stored for stored in self._journal.notifications.all(eid=eid) if stored.unsent]
 
     def _due(self, eid: str | None) -> dict[str, list[StoredNotification]]:
-        present = time.time()
+        present = self._journal.clock.now().steady
         queues: dict[str, list[StoredNotification]] = {}
         held: set[tuple[str, str]] = set()
         for stored in self._unsent(eid):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lpad.base.errors import LpadError
     from lpad.codec.messages.notifications import NotificationMetadata
+    from lpad.engine.change.moment import SteadyClock
 
 PAUSES = Backoff((60, 300, 3600, 6 * 3600, 24 * 3600))
 _MOST = 1000
@@ -27,7 +28,7 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncopiedNotification:
-    """One of them, as the card's list has it, and why there is no copy; `since` is in seconds since 1970."""
+    """One of them, as the card's list has it, and why there is no copy; `since` is on the steady clock."""
 
     seq: int
     event: str
@@ -48,7 +49,8 @@ class _Rest:
 class UncopiedNotifications:
     """What is known of them, by card; safe between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: SteadyClock) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, dict[int, UncopiedNotification]] = {}
         self._rests: dict[tuple[str, int | None], _Rest] = {}
@@ -82,7 +84,7 @@ class UncopiedNotifications:
                 address=entry.address,
                 iccid=str(entry.iccid) if entry.iccid else None,
                 error=f"{error.kind}: {error.sentence}",
-                since=before.since if before else time.time(),
+                since=before.since if before else self._clock.now().steady,
             )
 
     def rest(self, eid: str, seq: int | None) -> None:

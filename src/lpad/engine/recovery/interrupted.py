@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.errors import Cancelled, LpadError, internal_error
 from lpad.engine.change.change import State
-from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.change.moment import Moment
+from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.recovery import reconcile
 from lpad.engine.recovery.reconcile import LIMIT, RESTARTED
 

@@ -19,7 +19,8 @@ from lpad.base.errors import Cancelled, CardError, CardRefused, Conflict, Invali
 from lpad.base.outside_number import noted_number
 from lpad.engine.change.change import now
 from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
-from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.change.moment import Moment
+from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.switch.condition_watch import LOOKED_AGAIN, ConditionWatch, UnmetError, check_possible

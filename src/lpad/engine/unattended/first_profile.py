@@ -35,7 +35,7 @@ _TROUBLED = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningState:
-    """How many attempts there were for a card, and when the next is due, in seconds since 1970."""
+    """How many attempts there were for a card, and when the next is due on the journal's steady clock."""
 
     attempts: int = 0
     next_at: float = 0.0
@@ -97,8 +97,7 @@ class Provisioning:
         if not self._address(card) or self._under_way():
             return
         state = self.state(card.eid) or ProvisioningState()
-        # A clock that was set meanwhile must not put it off for years.
-        wait = min(max(0.0, state.next_at - time.time()), BACKOFF.longest)
+        wait = self._journal.clock.now().until(state.next_at, longest=BACKOFF.longest)
         self._due_at = time.monotonic() + wait
 
     def begin(self, card: Snapshot) -> None:
@@ -108,7 +107,8 @@ class Provisioning:
             return
         state = self.state(card.eid) or ProvisioningState()
         attempts = state.attempts + 1
-        following = ProvisioningState(attempts=attempts, next_at=time.time() + BACKOFF.after(attempts))
+        next_at = self._journal.clock.now().steady + BACKOFF.after(attempts)
+        following = ProvisioningState(attempts=attempts, next_at=next_at)
         params: dict[str, Json] = {
             "default": True,
             "confirm": False,

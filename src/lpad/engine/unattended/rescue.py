@@ -42,7 +42,7 @@ _TROUBLED = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RescueState:
-    """What is tried, and how far it has got; moments in seconds since 1970.
+    """What is tried, and how far it has got; moments on the journal's steady clock.
 
     `change` ended stuck; `wanted` are ICCIDs in the order in which they are tried, None for no profile at
     all; `unwanted` is the profile that was not kept.
@@ -109,7 +109,7 @@ class Rescue:
         """
         self._away = False
         self._rests_until = time.monotonic() + REST
-        present = time.time()
+        present = self._journal.clock.now().steady
         state = RescueState(
             change=change.id,
             wanted=wanted,
@@ -133,8 +133,8 @@ class Rescue:
             log.info("%s: the rescue after change %d is over", self._euicc, state.change)
             self._keep(card.eid, None)
         elif not any(each.origin == RESCUE for each in self._mine(self._store.unended())):
-            # A clock that was set meanwhile must not put it off for years.
-            wait = 0.0 if self._away else min(max(0.0, state.next_at - time.time()), BACKOFF.longest)
+            moment = self._journal.clock.now()
+            wait = 0.0 if self._away else moment.until(state.next_at, longest=BACKOFF.longest)
             self._due_at = max(time.monotonic() + wait, self._rests_until)
 
     def begin(self, card: Snapshot) -> None:
@@ -162,7 +162,9 @@ class Rescue:
         )  # fmt: skip
         self._away = False
         self._rests_until = time.monotonic() + (0.0 if rest else REST)
-        self._keep(card.eid, replace(state, attempts=attempts, next_at=time.time() + wait))
+        self._keep(
+            card.eid, replace(state, attempts=attempts, next_at=self._journal.clock.now().steady + wait)
+        )
         self._submit(change)
 
     def _is_over(self, card: Snapshot, state: RescueState) -> bool:
@@ -191,8 +193,16 @@ class Rescue:
         except LpadError as error:
             # What has ended stuck is taken up again after a restart then, and ends so once more.
             log.warning("%s: the rescue is not written down: %s (%s)", self._euicc, error, error.kind)
-        data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(state)}
+        data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(self._dated(state))}
         self._hub.publish("rescue", data, euicc=self._euicc)
+
+    def _dated(self, state: RescueState | None) -> RescueState | None:
+        """Return a state with its moments in seconds since 1970, for people."""
+        if state is None:
+            return None
+        moment = self._journal.clock.now()
+        since, next_at = (moment.date_of(each).timestamp() for each in (state.since, state.next_at))
+        return replace(state, since=since, next_at=next_at)
 
 
 def _enabled(card: Snapshot) -> str | None:

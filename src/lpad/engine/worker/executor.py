@@ -19,7 +19,8 @@ from lpad.base.errors import (
 )
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason, State, now
-from lpad.engine.change.time_limit import Moment, TimeLimit
+from lpad.engine.change.moment import Moment
+from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.operations.operations import OPERATIONS
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Suspended

@@ -1,0 +1,104 @@
+"""The steady clock's marks on disk: what it showed last, from which it goes on after a restart.
+
+A mark is written with changes, which cost a transaction anyway, and every ten minutes by a thread. A power
+cut costs what passed since: things look younger then than they are, and never older.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from lpad.base.errors import JournalUnavailable
+from lpad.engine.change.moment import EARLIEST, LATEST, Moment, SteadyClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+EVERY = 600.0
+"""Seconds between two marks while nothing else is written."""
+REST = 15.0
+"""Seconds after a mark for which changes are written without one."""
+MARK = "clock"
+"""The name of the memo."""
+
+_T = TypeVar("_T")
+
+
+class Memos(Protocol):
+    """Keeps things under a name; raises JournalUnavailable."""
+
+    def get(self, name: str, type_: type[_T]) -> _T | None:
+        """Return what was noted; None if nothing was."""
+
+    def put(self, name: str, value: object) -> None:
+        """Note something; it is on disk when this returns."""
+
+
+class TimeMarks:
+    """Keeps a steady clock over restarts."""
+
+    def __init__(self, memos: Memos, clock: SteadyClock, *, latest: Callable[[], float | None]) -> None:
+        """Have the clock go on from the last mark; nothing is written before `start`.
+
+        Args:
+            memos: keeps the marks.
+            clock: is marked.
+            latest: returns the latest moment on disk, by the wall clock of an lpad that wrote no marks.
+        """
+        self._memos = memos
+        self._latest = latest
+        self._clock = clock
+        self._marked_at = 0.0
+        self._leave = threading.Event()
+        self._thread: threading.Thread | None = None
+        with suppress(JournalUnavailable):
+            self._go_on()
+
+    def start(self) -> None:
+        """Write marks from now on."""
+        self.write()
+        self._thread = threading.Thread(target=self._run, name="time-marks", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write the last one."""
+        self._leave.set()
+        if self._thread is not None:
+            self._thread.join()
+            self.write()
+
+    def write(self) -> None:
+        """Write a mark; a journal that can't be written keeps the one before."""
+        moment = self._clock.now()
+        try:
+            self._memos.put(MARK, moment)
+        except JournalUnavailable as error:
+            log.debug("the steady clock is not marked: %s", error)
+        else:
+            self._marked_at = moment.steady
+
+    def due(self) -> Moment | None:
+        """Return the mark to write along with something else; None if there is one from just now."""
+        moment = self._clock.now()
+        if moment.steady - self._marked_at < REST:
+            return None
+        self._marked_at = moment.steady
+        return moment
+
+    def _go_on(self) -> None:
+        last = self._memos.get(MARK, Moment)
+        if last is not None and EARLIEST <= last.steady <= LATEST and 0 <= last.ran <= LATEST:
+            self._clock.go_on(last)
+            return
+        latest = self._latest()
+        if latest is not None:
+            self._clock.begin_after(latest)
+
+    def _run(self) -> None:
+        while not self._leave.wait(EVERY):
+            self.write()
