@@ -60,7 +60,7 @@ def test_made_up() -> None:
     assert profile.services == {0x81, 0x84}
 
 
-@pytest.mark.parametrize("size", [1_300, 1_727, 1_728, 3_001, 12_000, 70_000])
+@pytest.mark.parametrize("size", [1_800, 2_727, 2_728, 3_001, 12_000, 70_000, 900_000])
 def test_made_up_size(size: int) -> None:
     """A made-up profile has the size that was asked for."""
     package = made_up_profile(ICCID, size=size)
@@ -70,7 +70,7 @@ def test_made_up_size(size: int) -> None:
 
 def test_made_up_smallest() -> None:
     """Asked for too little, a made-up profile has no filler."""
-    assert len(made_up_profile(ICCID, size=0)) < 700
+    assert len(made_up_profile(ICCID, size=0)) < 1500
 
 
 @pytest.mark.parametrize("wrong", [{"imsi": "12a456"}, {"imsi": "1234"}, {"name": ""}, {"size": 10**6}])
@@ -169,3 +169,59 @@ def test_group_identifiers() -> None:
     package = b"".join([*elements()[:-1], tlv.encode(0xB4, header, files), elements()[-1]])
     profile = parse(package)
     assert (profile.gid1, profile.gid2) == (bytes.fromhex("AABB"), bytes.fromhex("FF01FFFF03"))
+
+
+def without(*kinds: int) -> bytes:
+    """Return the made-up package without its elements of some kinds."""
+    return b"".join(raw for raw in elements() if raw[0] not in kinds)
+
+
+def replaced(old: str, new: str) -> bytes:
+    """Return the made-up package with bytes of the same number in the place of others."""
+    assert bytes.fromhex(old) in PACKAGE
+    return PACKAGE.replace(bytes.fromhex(old), bytes.fromhex(new))
+
+
+def with_files(*commands: str) -> bytes:
+    """Return the made-up package with one GenericFileManagement more."""
+    managed = tlv.encode(0xA1, tlv.encode(0x30, bytes.fromhex("".join(commands))))
+    element = tlv.encode(0xA1, bytes.fromhex("A0058000810122"), managed)
+    return b"".join([*elements()[:-1], element, elements()[-1]])
+
+
+EF = "6213 82024121 83026F7F 8B032F060A 80020010 8800"
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        pytest.param(without(0xB2), "there is no directory 3F00/7F10", id="no telecom"),
+        pytest.param(with_files("80027F66", EF), "there is no directory 3F00/7F66", id="no such directory"),
+        pytest.param(with_files("80047FD05F50", EF), "there is no directory", id="none in the USIM"),
+        pytest.param(with_files("80037F1000", EF), "two bytes a step", id="half a step"),
+        pytest.param(with_files("80027F10", EF, EF), "is there already", id="the same file twice"),
+        pytest.param(with_files("80027F10", "6208 82024121 83026F7F"), "no size", id="no size"),
+        pytest.param(with_files("80027F10", EF.replace("2F060A", "2F060F")), "record 15", id="no such rule"),
+        pytest.param(replaced("6F388B036F0602", "6F388B036F0663"), "record 99", id="no rule of the USIM"),
+        pytest.param(without(0xA2), "PIN 01", id="no PINs"),
+        pytest.param(replaced("C60381010A", "C60382010A"), "PIN 82", id="another PIN"),
+    ],
+)  # fmt: skip
+def test_what_a_strict_card_refuses(package: bytes, said: str) -> None:
+    """Files in directories that are not there, rules that are in no EF.ARR and PINs of nobody are refused."""
+    with pytest.raises(ProfileElementError, match=said) as caught:
+        parse(package)
+    assert caught.value.status == PeStatus.INVALID_PARAMETER
+    lenient = ProfileStream(strict=False)
+    lenient.feed(package)
+    assert lenient.finish().header_iccid == ICCID
+
+
+def test_directories_made_by_file_management() -> None:
+    """A directory that a package makes itself can be filled, and a path from the MF down leads there."""
+    directory = "6211 82027821 83025F7E 8B032F060E C602010A"
+    parse(
+        with_files(
+            "80027F10", directory, EF.replace("6F7F", "4F01"), "80047F105F7E", EF.replace("6F7F", "4F02")
+        )
+    )

@@ -151,10 +151,18 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     Names are compared as text: card makers write the same name now as UTF8String, now as
     PrintableString.
     """
+    named = certificate.issuer.rfc4514_string() == issuer.subject.rfc4514_string()
+    return named and certified_by(certificate, issuer)
+
+
+def certified_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the key of `issuer` signed `certificate`, whatever the names say.
+
+    A CI is known by its key identifier (SGP.22 v2.5, 4.5.2.1). SGP.26 gave its CI a new certificate with the
+    old key and another spelling of its name, and cards whose EUM was certified before are still in use.
+    """
     key, algorithm = issuer.public_key(), certificate.signature_hash_algorithm
     if not isinstance(key, ec.EllipticCurvePublicKey) or algorithm is None:
-        return False
-    if certificate.issuer.rfc4514_string() != issuer.subject.rfc4514_string():
         return False
     try:
         key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm))

@@ -74,8 +74,14 @@ class BspKeys:
 class Bsp:
     """One end of the secure messaging; the counter and the chained MAC move with each TLV."""
 
-    def __init__(self, keys: BspKeys) -> None:
-        """Start with the session keys; the counter stands at 1."""
+    def __init__(self, keys: BspKeys, *, largest: int = LARGEST_TLV) -> None:
+        """Start with the session keys; the counter stands at 1.
+
+        Args:
+            keys: of the session.
+            largest: bytes of a protected TLV that `unprotect` takes; 0: of any size.
+        """
+        self._largest = largest
         self._keys = keys
         self._chaining = keys.chaining
         self._counter = 1
@@ -120,7 +126,8 @@ class Bsp:
         body, mac = element.value[:-_MAC_LENGTH], element.value[-_MAC_LENGTH:]
         if not encrypted and element.tag != STORE_METADATA:
             raise BspStructureError(f"tag {element.tag:02X} carries nothing protected")
-        if len(protected) > LARGEST_TLV or len(mac) < _MAC_LENGTH:
+        too_long = 0 < self._largest < len(protected)
+        if too_long or len(mac) < _MAC_LENGTH:
             raise BspStructureError(f"a protected element of {len(protected)} bytes")
         if encrypted and (not body or len(body) % _BLOCK):
             raise BspStructureError(f"{len(body)} encrypted bytes are no whole blocks")

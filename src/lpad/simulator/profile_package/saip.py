@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid, swap_nibbles
 from lpad.codec.asn1 import tlv
+from lpad.simulator.profile_package.file_tree import FileTree
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
@@ -26,9 +27,10 @@ HEADER, GENERIC_FILES, PIN_CODES, PUK_CODES, AKA, NON_STANDARD, END = (
     0xA9,
     0xAA,
 )
-MF, USIM, OPT_USIM = 0xB0, 0xB3, 0xB4
+MF, TELECOM, USIM, OPT_USIM = 0xB0, 0xB2, 0xB3, 0xB4
 
 _KNOWN = frozenset({*range(0xA0, 0xAB), *range(0xB0, 0xBF), 0xBF1F, 0xBF20, 0xBF21})
+_FILE_SYSTEM = frozenset({*range(0xB0, 0xBF), 0xBF1F})
 _NEEDS_MF = frozenset({*range(0xB1, 0xBF), 0xBF1F, 0xBF20, 0xBF21})
 _VERSIONS = frozenset({2, 3})
 _TEST_KEY = bytes(range(14))
@@ -102,17 +104,22 @@ class _Findings:
     keys: list[tuple[int, bytes]] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
     identifications: set[int] = field(default_factory=set)
+    files: FileTree = field(default_factory=FileTree)
+    pins: set[int] = field(default_factory=set)
 
 
 class ProfileStream:
     """Profile elements as they arrive in pieces."""
 
-    def __init__(self, *, unsupported_services: frozenset[int] = frozenset()) -> None:
+    def __init__(self, *, unsupported_services: frozenset[int] = frozenset(), strict: bool = True) -> None:
         """Start before the header.
 
         Args:
             unsupported_services: tags of the mandatory services that this card lacks.
+            strict: whether files in directories that are not there, access rules that are in no EF.ARR, and
+                PINs that are not defined are refused.
         """
+        self._strict = strict
         self._unsupported = unsupported_services
         self._pending = b""
         self._found = _Findings()
@@ -168,6 +175,8 @@ class ProfileStream:
                 mandated, identification = _element_header(element)
                 self._check_order(element, identification, mandated=mandated)
             self._look(element)
+            if self._strict:
+                self._check_files(element, identification)
         except ProfileElementError:
             raise
         except MalformedError as error:
@@ -212,6 +221,26 @@ class ProfileStream:
         elif element.tag == AKA:
             found.keys += _aka_keys(element)
 
+    def _check_files(self, element: Tlv, identification: int | None) -> None:
+        """Create the element's files, as a card does that takes the specification at its word."""
+        found = self._found
+        try:
+            if element.tag in _FILE_SYSTEM:
+                found.files.add_template(element)
+            elif element.tag == GENERIC_FILES:
+                for commands in element.get(0xA1).children():
+                    found.files.manage(commands)
+            elif element.tag == PIN_CODES:
+                found.pins |= _defined_pins(element)
+            elif element.tag == END:
+                found.files.check_pins(found.pins)
+        except MalformedError as error:
+            raise ProfileElementError(
+                f"profile element {element.tag:02X}: {error.sentence}",
+                status=PeStatus.INVALID_PARAMETER,
+                identification=identification,
+            ) from error
+
     def _check_header(self, element: Tlv) -> None:
         if HEADER in self._found.seen:
             raise ProfileElementError("a second header", status=PeStatus.INVALID_REQUEST_FORMAT)
@@ -229,6 +258,14 @@ class ProfileStream:
                     f"service {service.tag:02X} is needed, not supported",
                     status=PeStatus.FEATURE_NOT_SUPPORTED,
                 )
+
+
+def _defined_pins(element: Tlv) -> set[int]:
+    """Return the key references in PE-PINCodes; none where it shares those of another directory."""
+    codes = element.get(0xA1).find(0xA0)
+    if codes is None:
+        return set()
+    return {int.from_bytes(pin.get(0x80).value, "big") for pin in codes.children()}
 
 
 def parse(package: bytes, *, unsupported_services: frozenset[int] = frozenset()) -> UnprotectedProfile:

@@ -14,6 +14,7 @@ from lpad.simulator.euicc.isdr.policy_rules import bit_string
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.profile_package.bsp import BspKeys
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.profile_package.saip import TELECOM, PeStatus
 from simulator.euicc.small_lpa import SCHEMA, SmallLpa, StatusError
 from simulator.euicc.small_server import (
     ADDRESS,
@@ -432,6 +433,38 @@ def test_configuration(lpa: SmallLpa, server: SmallServer, configuration: str, o
         assert lpa.profiles(tagList=b"\xb8") == [{"dpProprietaryData": {"dpOid": oid}}]
     else:
         assert failed(lpa, answer) == (Command.CONFIGURE_ISDP, Reason.INCORRECT_INPUT, None)
+
+
+def test_strict_files(make_card: MakeCard, server: SmallServer) -> None:
+    """Files in a directory that nobody has created end the installation, as on cards of other makers."""
+    good = server.package
+    elements = [element.raw for element in tlv.parse_all(good) if element.tag != TELECOM]
+    server.package = b"".join(elements)
+    lpa = SmallLpa(make_card())
+    prepared(lpa, server)
+    command, reason, sima = failed(lpa, server.load(lpa))
+    assert (command, reason) == (Command.LOAD_PROFILE_ELEMENTS, Reason.PE_PROCESSING_ERROR)
+    assert (command, reason) == (5, 12)
+    assert sima is not None
+    response = SCHEMA.decode("EUICCResponse", sima)
+    assert response["peStatus"][0]["status"] == PeStatus.INVALID_PARAMETER
+    lpa = SmallLpa(make_card("lenient", strict_files=False))
+    assert server.download(lpa)[0] == "successResult"
+    server.package = good
+    lpa = SmallLpa(make_card("another"))
+    assert server.download(lpa)[0] == "successResult"
+
+
+def test_long_segments(make_card: MakeCard, server: SmallServer) -> None:
+    """Segments of 1,036 bytes, as a public server sends them, are refused, or taken as a card's habit."""
+    server.piece = 1023
+    lpa = SmallLpa(make_card())
+    prepared(lpa, server)
+    assert 1036 in {len(segment) for segment in server.segments(bytes(lpa.card.eid))}
+    assert failed(lpa, server.load(lpa))[:2] == (Command.LOAD_PROFILE_ELEMENTS, Reason.STRUCTURE_ERROR)
+    for folder, largest in (("longer", 1036), ("any", 0)):
+        lpa = SmallLpa(make_card(folder, largest_segment=largest))
+        assert server.download(lpa)[0] == "successResult"
 
 
 def test_not_prepared(lpa: SmallLpa, server: SmallServer) -> None:

@@ -11,7 +11,7 @@ from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.behaviour import Answers
 from lpad.simulator.euicc.isdr.policy_rules import bit_string
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from simulator.euicc.small_lpa import SmallLpa
+from simulator.euicc.small_lpa import SmallLpa, StatusError
 from simulator.euicc.small_server import SmallServer, everything_notified, metadata
 
 if TYPE_CHECKING:
@@ -375,3 +375,14 @@ def test_memory_reset_address(make_card: MakeCard) -> None:
     lpa.call("SetDefaultDpAddressRequest", asked, "SetDefaultDpAddressResponse")
     assert lpa.reset_memory(2) == 0
     assert address() == "factory.example.com"
+
+
+@pytest.mark.parametrize(
+    "request_", ["BF3300", "BF3303800100", "BF33028200", "BF3105A003830100", "BF3208A003800100810100"]
+)
+def test_profile_named_by_something_else(lpa: SmallLpa, pki: Pki, request_: str) -> None:
+    """What names a profile by neither ICCID nor AID is bad data (6A80), and no profile that isn't there."""
+    install(lpa, pki, A)
+    with pytest.raises(StatusError, match="6A80"):
+        lpa.command(request_)
+    assert len(lpa.card.profiles) == 1

@@ -208,6 +208,14 @@ def test_reset(lpa: SmallLpa) -> None:
         lpa.command(GET_EID)
 
 
+@pytest.mark.parametrize("p2", ["02", "03"])
+def test_no_second_isdr(lpa: SmallLpa, p2: str) -> None:
+    """Whoever looks for a next or previous application of ISD-R's name finds none; the last is the first."""
+    assert status(lpa.card, f"00A404{p2}10A0000005591010FFFFFFFF8900000100") == "6a82"
+    assert lpa.command(GET_EID)
+    assert lpa.apdu("00A4040110A0000005591010FFFFFFFF890000010000").hex().startswith("6f")
+
+
 def test_files_of_the_enabled_profile(lpa: SmallLpa, server: SmallServer) -> None:
     """A modem reads the enabled profile's ICCID and IMSI, by identifier, path and short identifier."""
     server.download(lpa)

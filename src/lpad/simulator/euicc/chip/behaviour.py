@@ -107,6 +107,11 @@ class CardBehaviour:
     """Bytes of non-volatile memory for profiles."""
     test_profiles: bool = True
     test_profiles_need_test_keys: bool = True
+    strict_files: bool = True
+    """Whether a profile's files are refused whose directory, access rule or PIN is not there."""
+    largest_segment: int = 1020
+    """Bytes of one protected segment of a profile, tag and length included (SGP.22 v2.5, 2.5.4); some servers
+    send more. 0: any size is taken."""
     unsupported_services: tuple[int, ...] = ()
     """Tags of eUICC-Mandatory-services that this card lacks, 0x80 to 0x98."""
     forbidden_pprs: tuple[int, ...] = ()

@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lpad.base.errors import InvalidValue, MalformedError
-from lpad.simulator.pki.credential import Credential, Curve, issued_by, policies
+from lpad.simulator.pki.credential import Credential, Curve, certified_by, policies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ def check_chain(
             _check_usage(issuer, signs_certificates=True)
             chain.append(issuer)
     for certificate, issuer in zip(chain, [*chain[1:], ci], strict=True):
-        if certificate.curve is not issuer.curve or not issued_by(
+        if certificate.curve is not issuer.curve or not certified_by(
             certificate.certificate, issuer.certificate
         ):
             raise CertificateError("a signature in the chain is wrong")

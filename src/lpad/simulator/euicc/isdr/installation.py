@@ -100,7 +100,10 @@ class Installation:
         self._configuration = b""
         self._metadata = b""
         self._values: dict[str, Any] = {}
-        self._stream = ProfileStream(unsupported_services=frozenset(chip.behaviour.unsupported_services))
+        self._stream = ProfileStream(
+            unsupported_services=frozenset(chip.behaviour.unsupported_services),
+            strict=chip.behaviour.strict_files,
+        )
         self.running = True
 
     def segment(self, data: bytes) -> bytes:
@@ -131,7 +134,8 @@ class Installation:
         self._package_left = length - len(first)
         if self._package_left < 0:
             raise self._structure("the package is shorter than its first element")
-        self._bsp = Bsp(open_secure_channel(self._chip, self._session, first))
+        keys = open_secure_channel(self._chip, self._session, first)
+        self._bsp = Bsp(keys, largest=self._chip.behaviour.largest_segment)
         self._sessions.loading(self._session)
 
     def _take(self, data: bytes) -> None:

@@ -174,9 +174,13 @@ class Profiles:
         raise MalformedError("a search by something else")
 
     def _target(self, identifier: tuple[str, bytes]) -> StoredProfile | None:
-        kind, value = identifier
         state = self._chip.state
-        return state.profile(aid=value) if kind == "isdpAid" else state.profile(iccid=value)
+        match identifier:
+            case ("isdpAid", aid):
+                return state.profile(aid=aid)
+            case ("iccid", iccid):
+                return state.profile(iccid=iccid)
+        raise MalformedError("a profile named by something else")
 
     def _busy(self) -> bool:
         return self._proactive.active or self._chip.faults.use_cat_busy()

@@ -25,6 +25,8 @@ _GET_RESPONSE = 0xC0
 _STORE_DATA = 0xE2
 _BY_NAME, _BY_IDENTIFIER, _BY_PATH = 0x04, 0x00, 0x08
 _NO_ANSWER_WANTED = 0x0C
+_OCCURRENCE, _NEXT, _PREVIOUS = 0x03, 0x02, 0x03
+"""Bits of P2: first or only, last, next and previous (ISO/IEC 7816-4, 7.1.1)."""
 _OPEN, _CLOSE = 0x00, 0x80
 _LAST_BLOCK, _BER_TLV_ANSWERED = 0x80, 0x11
 _LPA_IN_DEVICE = 0x07
@@ -164,6 +166,8 @@ class OperatingSystem:
 
     def _select_application(self, command: Command, channel: _Channel) -> bytes:
         behaviour = self._chip.behaviour
+        if command.p2 & _OCCURRENCE in (_NEXT, _PREVIOUS):
+            raise Refusal(StatusWord.NOT_FOUND, "no name stands for a second application")
         logical = command.channel != 0
         if command.data == self._isdr_aid and logical and not behaviour.isdr_on_logical_channels:
             raise Refusal(StatusWord.NO_CHANNEL, "ISD-R on the basic channel only")

@@ -14,6 +14,7 @@ from lpad.simulator.pki.certificate_profile import ROLES_EUICC, ROLES_EUM
 from lpad.simulator.pki.credential import (
     Credential,
     authority_key_id,
+    certified_by,
     issued_by,
     policies,
     read_certificate,
@@ -34,7 +35,7 @@ def verify_chain(euicc_der: bytes, eum_der: bytes, ci: Credential) -> tuple[Cred
     eum = _load(eum_der, status_codes.EUM_INVALID)
     if authority_key_id(eum) != ci.key_id:
         raise Refusal(status_codes.UNKNOWN_CI)
-    if not issued_by(eum, ci.certificate) or not _is_authority(eum) or not ROLES_EUM & {*policies(eum)}:
+    if not certified_by(eum, ci.certificate) or not _is_authority(eum) or not ROLES_EUM & {*policies(eum)}:
         raise Refusal(status_codes.EUM_INVALID)
     if _out_of_time(eum):
         raise Refusal(status_codes.EUM_EXPIRED)

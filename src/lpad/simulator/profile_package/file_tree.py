@@ -1,0 +1,185 @@
+"""The directories and files that a profile package creates, and what a strict card refuses about them.
+
+A card creates files as it reads (TCA Interoperable Profile specification 2.3, 8.3 and annex A): a template
+makes its directory and files, and GenericFileManagement makes more of them, in directories that are there by
+then. Real cards answer a package that does otherwise with installFailedDueToPEProcessingError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError
+
+if TYPE_CHECKING:
+    from lpad.codec.asn1.tlv import Tlv
+
+Path = tuple[int, ...]
+
+_MF: Path = (0x3F00,)
+_FCP_OF_A_TEMPLATE, _FCP_OF_A_COMMAND, _FILE_PATH, _DO_NOT_CREATE = 0xA1, 0x62, 0x80, 0x80
+_DESCRIPTOR, _IDENTIFIER, _RULE, _SIZE, _PINS, _LINK = 0x82, 0x83, 0x8B, 0x80, 0xC6, 0xC7
+_DIRECTORY = 0x38
+"""Bits of a file descriptor (ETSI TS 102 221, 11.1.1.4.3)."""
+_LONGEST_PATH = 8
+
+_MF_ELEMENT, _CD, _TELECOM, _USIM, _ISIM, _CSIM = 0xB0, 0xB1, 0xB2, 0xB3, 0xB5, 0xB9
+_BELOW_MF = {_CD: 0x7F11, _TELECOM: 0x7F10}
+_APPLICATIONS = frozenset({_USIM, _ISIM, _CSIM})
+"""Elements that create an ADF, under the temporary identifier that they name."""
+_BELOW_ADF = {
+    0xB7: 0x5F3A,
+    0xB8: 0x5F3B,
+    0xBB: None,
+    0xBC: 0x5FC0,
+    0xBD: 0x5FD0,
+    0xBE: 0x5FE0,
+    0xBF1F: 0x5FF0,
+}
+"""Elements that create a directory in the ADF before them, and its usual identifier."""
+_WITHOUT_DIRECTORY = frozenset({0xB4, 0xB6, 0xBA})
+"""Elements that add files to the ADF before them."""
+
+
+@dataclass(slots=True)
+class FileTree:
+    """What was created so far; a directory is known by its path from the MF."""
+
+    _directories: set[Path] = field(default_factory=set)
+    _files: set[Path] = field(default_factory=set)
+    _records: dict[Path, int] = field(default_factory=dict)
+    """Of each linear file whose number of records is known."""
+    _application: Path = _MF
+    _named_pins: set[int] = field(default_factory=set)
+    """Key references that directories name."""
+
+    def add_template(self, element: Tlv) -> None:
+        """Create what a file-system element says; files that it leaves to its template are not looked at.
+
+        Raises:
+            MalformedError: a file can't be created.
+        """
+        current = self._application if element.tag in _WITHOUT_DIRECTORY else None
+        top = current
+        # Header and template come first; then the directory, and what is in it, in the template's order.
+        for entry in element.children()[2:]:
+            if entry.find(_DO_NOT_CREATE) is not None:
+                continue
+            fcp = entry.find(_FCP_OF_A_TEMPLATE)
+            if current is None or top is None:
+                top = current = self._create_top(element.tag, fcp)
+            elif fcp is not None and fcp.find(_PINS) is not None:
+                current = self._create_directory(top, fcp)
+            elif fcp is not None:
+                self._create_file(current, fcp, template=True)
+
+    def manage(self, commands: Tlv) -> None:
+        """Carry out one FileManagement.
+
+        Raises:
+            MalformedError: a path leads nowhere, or a file can't be created.
+        """
+        current = _MF
+        for command in commands.children():
+            if command.tag == _FILE_PATH:
+                current = self._found(command.value)
+            elif command.tag == _FCP_OF_A_COMMAND:
+                descriptor = command.find(_DESCRIPTOR)
+                if descriptor is None or not descriptor.value:
+                    raise MalformedError("a file has no descriptor")
+                if descriptor.value[0] & _DIRECTORY == _DIRECTORY and command.find(_PINS) is not None:
+                    current = self._create_directory(current, command)
+                else:
+                    self._create_file(current, command, template=False)
+
+    def check_pins(self, defined: set[int]) -> None:
+        """See that each PIN is defined that a directory names.
+
+        Raises:
+            MalformedError: one isn't.
+        """
+        missing = self._named_pins - defined
+        if missing:
+            raise MalformedError(f"a directory names PIN {min(missing):02X}, which is not defined")
+
+    def _create_top(self, tag: int, fcp: Tlv | None) -> Path:
+        identifier = fcp.find(_IDENTIFIER) if fcp is not None else None
+        told = None if identifier is None else int.from_bytes(identifier.value, "big")
+        if tag == _MF_ELEMENT:
+            path = _MF
+        elif tag in _APPLICATIONS:
+            if told is None:
+                raise MalformedError("an application has no temporary identifier")
+            path = self._application = (*_MF, told)
+        elif tag in _BELOW_MF:
+            path = (*_MF, told or _BELOW_MF[tag])
+        else:
+            path = (*self._application, told or _BELOW_ADF.get(tag) or 0)
+        if path in self._directories:
+            raise MalformedError(f"directory {_shown(path)} is there already")
+        self._directories.add(path)
+        self._note_pins(fcp)
+        return path
+
+    def _create_directory(self, parent: Path, fcp: Tlv) -> Path:
+        identifier = fcp.find(_IDENTIFIER)
+        if identifier is None:  # a template's own, which is not known here
+            return parent
+        path = (*parent, int.from_bytes(identifier.value, "big"))
+        self._add(path)
+        self._directories.add(path)
+        self._check_rule(parent, fcp)
+        self._note_pins(fcp)
+        return path
+
+    def _create_file(self, directory: Path, fcp: Tlv, *, template: bool) -> None:
+        identifier, size = fcp.find(_IDENTIFIER), fcp.find(_SIZE)
+        if not template and (identifier is None or (size is None and fcp.find(_LINK) is None)):
+            raise MalformedError("a file has no identifier or no size")
+        if identifier is None:
+            return
+        path = (*directory, int.from_bytes(identifier.value, "big"))
+        self._add(path)
+        descriptor = fcp.find(_DESCRIPTOR)
+        if size is not None and descriptor is not None and len(descriptor.value) >= 4:
+            length = int.from_bytes(descriptor.value[2:4], "big")
+            whole = int.from_bytes(size.value, "big")
+            if not length or whole % length:
+                raise MalformedError(f"file {_shown(path)} has no whole number of records")
+            self._records[path] = whole // length
+        self._check_rule(directory, fcp)
+
+    def _add(self, path: Path) -> None:
+        if path in self._files or path in self._directories:
+            raise MalformedError(f"file {_shown(path)} is there already")
+        self._files.add(path)
+
+    def _check_rule(self, directory: Path, fcp: Tlv) -> None:
+        """See that the record exists that holds the access rule, in an EF.ARR here or further up."""
+        rule = fcp.find(_RULE)
+        if rule is None or len(rule.value) != 3:
+            return
+        arr, record = int.from_bytes(rule.value[:2], "big"), rule.value[2]
+        above = (directory[:depth] for depth in range(len(directory), 0, -1))
+        found = next((records for each in above if (records := self._records.get((*each, arr)))), None)
+        # A template's own files come in its order, and its EF.ARR is mostly not the first.
+        if found is not None and not 1 <= record <= found:
+            raise MalformedError(f"record {record} of access rules {arr:04X} is not there")
+
+    def _note_pins(self, fcp: Tlv | None) -> None:
+        pins = fcp.find(_PINS) if fcp is not None else None
+        self._named_pins |= set(pins.value) if pins is not None else set()
+
+    def _found(self, path: bytes) -> Path:
+        if len(path) % 2 or len(path) > _LONGEST_PATH:
+            raise MalformedError("a path has two bytes a step, and four steps at most")
+        steps = (int.from_bytes(path[at : at + 2], "big") for at in range(0, len(path), 2))
+        found = (*_MF, *(step for step in steps if step != _MF[0]))
+        if found not in self._directories:
+            raise MalformedError(f"there is no directory {_shown(found)}")
+        return found
+
+
+def _shown(path: Path) -> str:
+    return "/".join(f"{step:04X}" for step in path)

@@ -1,0 +1,60 @@
+"""The server's check of a card's certificates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
+
+from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki.credential import Credential, Curve
+from lpad.simulator.pki.pki import DEFAULT_EID
+from lpad.simulator.smdp.functions import status_codes
+from lpad.simulator.smdp.functions.chain import verify_chain
+from lpad.simulator.smdp.functions.status_codes import Refusal
+
+if TYPE_CHECKING:
+    from lpad.simulator.pki.pki import Pki
+
+
+def renamed(ci: Credential) -> Credential:
+    """Return a certificate of a CI's key with another spelling of its name."""
+    own, key = ci.certificate, ci.key
+    name = x509.Name([*reversed(list(own.subject)), x509.NameAttribute(NameOID.LOCALITY_NAME, "Milan")])
+    builder = x509.CertificateBuilder(
+        issuer_name=name,
+        subject_name=name,
+        public_key=key.public_key(),
+        serial_number=7,
+        not_valid_before=own.not_valid_before_utc,
+        not_valid_after=own.not_valid_after_utc,
+    )
+    for extension in own.extensions:
+        if not isinstance(extension.value, x509.SubjectKeyIdentifier):
+            builder = builder.add_extension(extension.value, critical=extension.critical)
+    identifier = x509.SubjectKeyIdentifier(ci.key_id)
+    return Credential(builder.add_extension(identifier, critical=False).sign(key, SHA256()), key)
+
+
+@pytest.mark.parametrize("curve", Curve)
+def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
+    """An EUM that was certified under an older certificate of the same CI key is known by the key."""
+    ci = pki.ci[curve]
+    eum = profile.make_eum(renamed(ci))
+    card = profile.make_euicc(eum, DEFAULT_EID)
+    assert eum.certificate.issuer != ci.certificate.subject
+    assert verify_chain(card.der, eum.der, ci)[1] == DEFAULT_EID
+
+
+def test_forged_eum(pki: Pki) -> None:
+    """An EUM's certificate that names the CI's key and was not signed with it vouches for nobody."""
+    ci = pki.ci[Curve.NIST]
+    eum = profile.make_eum(renamed(ci))
+    card = profile.make_euicc(eum, DEFAULT_EID)
+    forged = eum.der[:-1] + bytes([eum.der[-1] ^ 1])
+    with pytest.raises(Refusal) as refused:
+        verify_chain(card.der, forged, ci)
+    assert refused.value.status == status_codes.EUM_INVALID
