@@ -259,7 +259,7 @@ def test_structure(
             {
                 "metadata": SCHEMA.encode(
                     "StoreMetadataRequest",
-                    {"iccid": b"\xaa" * 10, "serviceProviderName": "", "profileName": ""},
+                    {"iccid": b"\xff" * 10, "serviceProviderName": "", "profileName": ""},
                 )
             },
             Reason.INCORRECT_INPUT,
