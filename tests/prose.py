@@ -26,6 +26,7 @@ EDITED = (
     "SECURITY.md",
     "docs/architecture.md",
     "docs/bench.md",
+    "docs/compatibility.md",
     "docs/glossary.md",
     "docs/install.md",
     "docs/metrics.md",
