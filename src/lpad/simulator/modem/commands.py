@@ -18,12 +18,14 @@ from lpad.simulator.modem.registration import ModemRegistration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.base.identifiers import Iccid
     from lpad.simulator.modem.personality import ModemPersonality
 
 _ERRORS = {
     0: "phone failure",
     3: "operation not allowed",
     10: "SIM not inserted",
+    11: "SIM PIN required",
     13: "SIM failure",
     14: "SIM busy",
     20: "memory full",
@@ -37,6 +39,9 @@ _INCORRECT = 50
 _SIM_BUSY = 14
 _SIM_FAILURE = 13
 _NOT_INSERTED = 10
+_PIN_REQUIRED = 11
+_EID = "89049032123451234512345678901235"
+"""What a modem that tells an EID beside the ICCID tells."""
 _MANAGE_CHANNEL = 0x70
 _REFRESH = 0x01
 _RESETTING = frozenset({0x04, 0x09})
@@ -89,15 +94,18 @@ class CommandSet:
         self._error_level = personality.error_level
         self._busy = personality.busy
         self._waiting: int | None = None
+        self._hangs = False
+        self.pin_locked = set(personality.pin_locked)
         self.channels = ModemChannels(self._transmit, personality)
         self.radio = ModemRadio(self._transmit, self._reset_card, personality)
-        self.registration = ModemRegistration(self.radio, personality)
+        self.registration = ModemRegistration(self.radio, personality, locked=self.pin_locked)
 
     def swap_card(self, card: Card) -> None:
         """Put another card in."""
         self._card = card
         self.channels.forget()
         self.radio.happened(Notices.RESET)
+        self._hangs = self._habits.hot_swap_hangs
 
     def answer(self, line: str) -> Reply | None:
         """Execute one command line, without its end.
@@ -267,12 +275,35 @@ class CommandSet:
             return self.error(None)
 
         def tell() -> Reply:
-            iccid = self.radio.iccid()
+            iccid = self._told_iccid()
             if iccid is None:
                 raise ChannelRefusedError(_SIM_FAILURE)
-            digits = str(iccid)
-            padding = "F" * (20 - len(digits)) if self._habits.iccid_padded else ""
-            return Reply((self._prefixed(name, digits + padding),))
+            padded = str(iccid).ljust(20, "F")
+            told = {
+                "name": name,
+                "iccid": padded if self._habits.iccid_padded else str(iccid),
+                "padded": padded,
+                "swapped": bytes(iccid).hex().upper(),
+                "groups": " ".join(padded[at : at + 4] for at in range(0, 20, 4)),
+                "eid": _EID,
+            }
+            lines = tuple(line.format(**told) for line in self._habits.iccid_answer)
+            blank = self._habits.blank_after_colon
+            return Reply(lines if blank else tuple(line.replace(": ", ":") for line in lines))
+
+        return self._at_card(tell)
+
+    def _told_iccid(self) -> Iccid | None:
+        """Return the ICCID, unless a PIN hides it."""
+        iccid = self.radio.iccid()
+        if self._habits.pin_hides_iccid and str(iccid) in self.pin_locked:
+            raise ChannelRefusedError(_PIN_REQUIRED)
+        return iccid
+
+    def _lock(self, _: re.Match[str]) -> Reply:
+        def tell() -> Reply:
+            locked = str(self.radio.iccid()) in self.pin_locked
+            return Reply((self._prefixed("+CPIN", "SIM PIN" if locked else "READY"),))
 
         return self._at_card(tell)
 
@@ -281,7 +312,7 @@ class CommandSet:
             return self.error(None)
 
         def tell() -> Reply:
-            iccid = self.radio.iccid()
+            iccid = self._told_iccid()
             if iccid is None:
                 return Reply((self._prefixed("+CRSM", "106,130"),))
             return Reply((self._prefixed("+CRSM", f'144,0,"{bytes(iccid).hex().upper()}"'),))
@@ -290,11 +321,13 @@ class CommandSet:
 
     def _function(self, match: re.Match[str]) -> Reply:
         if match[2] is not None:
+            self._hangs = False
             self.radio.reset()
             self.registration.forget_levels()
             self.channels.forget()
             return Reply(away=self._habits.away_after_reset)
         self.radio.set_function(matched_number(match[1]))
+        self._hangs = self._hangs and not self.radio.on
         if not self.radio.on:
             self.channels.forget()
         return Reply(after=("+CPIN: READY",) if self.radio.on else ())
@@ -321,6 +354,8 @@ class CommandSet:
         """Do what needs the card, or say why not."""
         if not self.radio.on:
             return self.error(_NOT_INSERTED)
+        if self._hangs:
+            return self.error(_PHONE_FAILURE)
         if self._busy > 0:
             self._busy -= 1
             return replace(self.error(_SIM_BUSY), after=() if self._busy else ("+CPIN: READY",))
@@ -368,6 +403,7 @@ class CommandSet:
                 (r"\+CCHC=([0-9A-Fa-f]+)", _cchc),
                 (r"([+^#][A-Z]*CCID|\^ICCID)\??", _iccid),
                 (r"\+CRSM=176,12258,0,0,10", _restricted_access),
+                (r"\+CPIN\?", _lock),
                 (r"\+CFUN=([014])(,1)?", _function),
                 (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
                 (r"(\+C(?:E|5G|G)REG)=([012])", _set_registration),

@@ -118,6 +118,16 @@ class ModemPersonality:
     """Which commands tell the ICCID: +CRSM, and any others by name."""
     iccid_padded: bool = False
     """Whether 19 digits of an ICCID are followed by F."""
+    iccid_answer: tuple[str, ...] = ("{name}: {iccid}",)
+    """The lines that tell it: {name} of the command, {iccid}, {padded} and {swapped} as in the file, {groups}
+    of four, {eid}; +CRSM has a form of its own."""
+    pin_locked: tuple[str, ...] = ()
+    """ICCIDs of profiles whose SIM PIN nobody has entered: they register nowhere."""
+    pin_hides_iccid: bool = True
+    """Whether the modem tells the ICCID of such a profile only once the PIN was entered."""
+    hot_swap_hangs: bool = False
+    """Whether everything for the card is answered 'phone failure' after a card was swapped, until the radio
+    is cycled."""
     notices: Notices = Notices.AT_ONCE
     channels_after_refresh: int = 0
     """How many channels of its own the modem opens on a card that it has reset for a REFRESH."""

@@ -167,6 +167,11 @@ class PtyModem:
         """Say where a profile ends up in the network from now on, as `ModemPersonality.registration` does."""
         self._do(lambda: self._commands.registration.outcome(iccid, status))
 
+    def lock_sim(self, iccid: str, *, locked: bool = True) -> None:
+        """Have a profile want its PIN from now on, as `ModemPersonality.pin_locked` does, or no longer."""
+        pins = self._commands.pin_locked
+        self._do(lambda: pins.add(iccid) if locked else pins.discard(iccid))
+
     def vanish(self, *, wait: bool = True) -> None:
         """Take the port away.
 

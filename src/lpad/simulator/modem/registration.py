@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lpad.simulator.modem.personality import HOME, NOT_REGISTERED, ROAMING, SEARCHING
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.modem.radio import ModemRadio
 
@@ -18,8 +20,11 @@ _CELL = '"1A2B","01A2B3C4",7'
 class ModemRegistration:
     """The status that +CEREG and its like tell, and when it changes (3GPP TS 27.007, 7.2, 10.1.20 to 22)."""
 
-    def __init__(self, radio: ModemRadio, personality: ModemPersonality) -> None:
-        """Register with whatever profile is read when somebody first asks."""
+    def __init__(
+        self, radio: ModemRadio, personality: ModemPersonality, *, locked: Container[str] = ()
+    ) -> None:
+        """Register with whatever profile is read when somebody first asks, but for those that want a PIN."""
+        self._locked = locked
         self._radio = radio
         self._habits = personality
         self._outcomes = dict(personality.registration)
@@ -94,7 +99,7 @@ class ModemRegistration:
 
     @property
     def _outcome(self) -> int:
-        if self._iccid is None:
+        if self._iccid is None or self._iccid in self._locked:
             return NOT_REGISTERED
         return self._outcomes.get(self._iccid, HOME)
 
