@@ -5,25 +5,137 @@ from __future__ import annotations
 import pytest
 
 from lpad.base.errors import MalformedError
-from lpad.protocol.at_dialogue import AtAnswer
-from lpad.protocol.iccid_answer import iccid_told
+from lpad.base.identifiers import Iccid
+from lpad.protocol.at_dialogue import AtAnswer, AtDialogue
+from lpad.protocol.iccid_answer import IccidReport, SimLocked, iccid_command, iccid_report, iccid_told
 
 ICCID = "8900101000000000017"
+SWAPPED = "980001010000000010F7"
+EID = "89049032123451234512345678901235"
+OTHER = "8900101000000000025"
 
 
 def answer(line: str) -> AtAnswer:
     return AtAnswer((line,), "OK")
 
 
+def reported(command: str, text: str) -> IccidReport | SimLocked | None:
+    """What is made of the characters that a modem sends."""
+    dialogue = AtDialogue()
+    dialogue.ask(iccid_command(command))
+    dialogue.receive(text.encode())
+    assert dialogue.answer is not None, "the answer is whole"
+    return iccid_report(dialogue.answer)
+
+
 @pytest.mark.parametrize(
     "line",
-    [ICCID, f"{ICCID}F", f'"{ICCID}"', '144,0,"980001010000000010F7"', "145, 16, 980001010000000010F7"],
+    [
+        ICCID,
+        f"{ICCID}F",
+        f'"{ICCID}"',
+        f'"{ICCID}F"',
+        SWAPPED,
+        f'"{SWAPPED}"',
+        SWAPPED.lower(),
+        SWAPPED.replace("F", ""),  # the padding left out, the last digit without a partner
+        '144,0,"980001010000000010F7"',
+        "145, 16, 980001010000000010F7",
+        f'144,0,"{ICCID}F"',
+        f'1,"{ICCID}F"',
+        f'"{ICCID}",1',
+        f"0,{SWAPPED},1",
+        f'1,0,"{ICCID}"',
+        f"{EID},{ICCID}",
+        f'"{ICCID}F","{EID}"',
+        f"{EID} {SWAPPED}",
+        f"ICCID: {ICCID}, EID: {EID}",
+        f"SIM1 {ICCID}F",
+        "8900 1010 0000 0000 017F",
+        "89-00101-000000000017",
+        "1 8900 1010 0000 0000 017F",
+        "89 00 10 10 00 00 00 00 01 7F",
+    ],
 )
 def test_forms_of_an_iccid(line: str) -> None:
-    """Quoted or not, padded or not, and from the file with its nibbles swapped."""
+    """Quoted or not, padded or not, swapped or not, in groups, with slot number and EID beside it."""
     told = iccid_told(answer(line))
     assert told is not None
     assert str(told) == ICCID
+    report = iccid_report(answer(line))
+    assert isinstance(report, IccidReport)
+    assert report.names(Iccid.parse(ICCID))
+    assert not report.names(Iccid.parse(OTHER))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "+CCID: {iccid}",
+        "{iccid}",
+        '"{iccid}"',
+        "+CCID: {eid}\r\n+CCID: {iccid}",
+        "+CCID: {iccid}\r\n+CCID: {eid}",
+        "+CCID: {eid}\r\n{iccid}",
+        "+CCID: {iccid}\r\n{eid}",
+        "{eid}\r\n{swapped}",
+        "EID: {eid}\r\nICCID: {iccid}",
+        "+ICCID: {iccid}",
+        "!ICCID: {swapped}, 0",
+        "+EID: {eid}\r\n+ICCID: {padded}",
+        "+CREG: 5\r\n+CCID: {iccid}\r\n+CSQ: 20,99",
+    ],
+)
+def test_lines_of_an_answer(lines: str) -> None:
+    """The ICCID may stand on any line, under any name, with the EID before or after it."""
+    told = lines.format(iccid=ICCID, swapped=SWAPPED, eid=EID, padded=f"{ICCID}F")
+    report = reported("AT+CCID", f"\r\n{told}\r\n\r\nOK\r\n")
+    assert isinstance(report, IccidReport)
+    assert report.likeliest == Iccid.parse(ICCID)
+
+
+@pytest.mark.parametrize(
+    ("told", "iccid"),
+    [
+        ("898600B5000000000015", "898600B5000000000015"),
+        ("9868005B000000000051", "898600B5000000000015"),
+        ("898604b70000001F", "898604B70000001"),
+        ("8944FFFFFFFFFFFFFFFF", "8944"),
+        ("9844FFFFFFFFFFFFFFFF", "8944"),
+        ("98440100000000000010", "89441000000000000001"),
+        ("012345678901234567", "012345678901234567"),
+    ],
+)
+def test_iccids_of_all_kinds(told: str, iccid: str) -> None:
+    """With hexadecimal digits, short, of 20 digits, and without 89 in front."""
+    assert str(iccid_told(answer(told))) == iccid
+    report = iccid_report(answer(told))
+    assert isinstance(report, IccidReport)
+    assert report.names(Iccid.parse(iccid))
+
+
+def test_89_decides_between_forms_and_nothing_more() -> None:
+    """An ICCID that begins with 98 is named by its own digits as well."""
+    report = iccid_report(answer("98440100000000000010"))
+    assert isinstance(report, IccidReport)
+    assert report.names(Iccid.parse("98440100000000000010"))
+    assert str(report.likeliest) == "89441000000000000001"
+
+
+@pytest.mark.parametrize("part", [ICCID[:-1], ICCID[:12], ICCID[1:], ICCID + "1"])
+def test_a_part_is_not_the_whole(part: str) -> None:
+    """A report that only begins like an ICCID, or lacks a digit, does not name it."""
+    report = iccid_report(answer(part))
+    assert isinstance(report, IccidReport)
+    assert not report.names(Iccid.parse(ICCID))
+
+
+def test_a_slots_number_is_no_iccid() -> None:
+    """Beside an ICCID, short numbers name nothing."""
+    report = iccid_report(answer(f"1,{ICCID},2"))
+    assert isinstance(report, IccidReport)
+    assert not report.names(Iccid.parse("1"))
+    assert not report.names(Iccid.parse("2"))
 
 
 @pytest.mark.parametrize("line", ['148,4,""', "106,130", "144,0"])
@@ -32,10 +144,31 @@ def test_no_such_file(line: str) -> None:
     assert iccid_told(answer(line)) is None
 
 
+@pytest.mark.parametrize("line", ["105,130", "152,4", '152,64,""'])
+def test_a_card_that_wants_a_pin_first(line: str) -> None:
+    """Status words of a security condition are not those of a file that isn't there."""
+    assert isinstance(iccid_report(answer(line)), SimLocked)
+    assert iccid_told(answer(line)) is None
+
+
 @pytest.mark.parametrize(
-    "line", ['144,0,"98001"', '144,0,"9800"', '144,0,"FF0001010000000010F7"', "ERROR", ""]
+    "line",
+    [
+        '144,0,"98001"',
+        '144,0,"9800"',
+        '144,0,"FF0001010000000010F7"',
+        "ERROR",
+        "",
+        EID,
+        f'"{EID}"',
+        f"EID: {EID}",
+        "FFFFFFFFFFFFFFFFFFFF",
+        "SIM PIN",
+        "?",
+        "9" * 5000,
+    ],
 )
 def test_what_is_no_iccid(line: str) -> None:
-    """Half a byte, too few bytes and other than digits are malformed."""
+    """Half a byte, too few bytes, padding alone, the EID alone and other than digits are malformed."""
     with pytest.raises(MalformedError):
         iccid_told(answer(line))

@@ -10,57 +10,57 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable, MalformedError
-from lpad.card.modem.powered_down import bring_up, send
-from lpad.card.port.link_refused import LinkRefused
+from lpad.base.errors import CardError, CardUnreachable
+from lpad.card.modem.iccid import ModemIccid, read_iccid
+from lpad.card.modem.refusals import how_to_unlock, lock_of
+from lpad.card.modem.sim_lock import read_lock
+from lpad.card.modem_power import FIRST_PAUSE, LONGEST_PAUSE, LOOKING, soon, take_step
 from lpad.card.quirks.quirks import RefreshStep, Step
-from lpad.protocol.iccid_answer import iccid_command, iccid_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.identifiers import Iccid
-    from lpad.card.link.link import Link
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem_power import Access
+    from lpad.protocol.iccid_answer import IccidReport
 
 _log = logging.getLogger(__name__)
 
 RESTART = 45.0
 """Seconds that a card may take for its REFRESH where no quirks say how long the modem may take."""
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 4.0
 _HEARD = 2.0
 """Seconds in which a modem that announces what it reads mostly has: asking earlier would disturb it."""
+_UNCLEAR = (
+    "what the modem reports as ICCID is no profile of this card, so that the card has switched is all that is"
+    " known; see whether it registers"
+)
 _PORT_AWAY = 90.0
 """Seconds for which a port may be gone, on top of a step's own."""
-_GOING = 10.0
-"""Seconds until a port goes, after the command that makes it go was answered."""
-_LOOKING = 5.0
-"""Seconds for one look at least, also where a step's time is nearly over."""
-_BRINGING_UP = 120.0
-_REBOOTED = ("RDY", "^SYSSTART", "+CFUN")
-"""How lines begin that modems say when they have started."""
 
 
-class Access(Protocol):
-    """The card, as whoever switched it holds it."""
+class Resets(Protocol):
+    """Says how often a modem may be restarted, and is told of each time."""
 
-    def open(self, *, deadline: Deadline) -> Link:
-        """Return the open link.
-
-        Raises:
-            CardError: it can't be opened.
-        """
+    def ascend(self) -> bool:
+        """Return whether the steps that take something down may be taken now; it is noted that they are."""
         ...
 
-    def drop(self) -> None:
-        """Close the link; the next use opens it again."""
+    def taken(self, step: str) -> None:
+        """Note one step, as it begins."""
+        ...
+
+    def helped(self) -> None:
+        """Note that the modem reads what the card holds: what was noted before counts no more."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """Why they may not be taken, and what a person can do."""
         ...
 
 
@@ -73,9 +73,15 @@ class Holding:
     others: frozenset[Iccid] = frozenset()
     """Profiles that are not enabled, or no longer there: a modem that reads one of them is behind."""
 
-    def is_read(self, read: Iccid | None) -> bool:
-        """Whether this is what a modem that reads `read` sees."""
-        return read == self.enabled if self.enabled is not None else read not in self.others
+    def noticed(self, report: IccidReport | None) -> Noticed:
+        """Return what a modem has noticed that reports this; None: that it reads no ICCID."""
+        if report is None:
+            return Noticed.YES if self.enabled is None else Noticed.NO
+        if self.enabled is not None and report.names(self.enabled):
+            return Noticed.YES
+        if any(report.names(each) for each in self.others):
+            return Noticed.NO
+        return Noticed.YES if self.enabled is None else Noticed.UNCLEAR
 
 
 class Noticed(Enum):
@@ -83,8 +89,11 @@ class Noticed(Enum):
 
     YES = auto()
     NO = auto()
+    """It reads another profile of this card, or none."""
+    UNCLEAR = auto()
+    """What it reports is no profile of this card: garbage, another card's, or spelled in an unknown way."""
     UNKNOWN = auto()
-    """It tells no ICCID, or there is no modem."""
+    """It tells no ICCID, or nothing that can be understood, or there is no modem: the card's word counts."""
 
 
 @dataclass(slots=True)
@@ -96,11 +105,15 @@ class Outcome:
     noticed: Noticed = Noticed.NO
     error: CardError | None = None
     """Why the card could not be read the last time."""
+    remark: str | None = None
+    """What a person should know of the modem, though all is well: such as that it wants a PIN."""
+    held_back: str | None = None
+    """Why the modem was not restarted once more."""
 
     @property
     def good(self) -> bool:
         """Whether card and modem agree on what was wanted, as far as they tell."""
-        return self.holding is not None and self.noticed is not Noticed.NO
+        return self.holding is not None and self.noticed in (Noticed.YES, Noticed.UNKNOWN)
 
 
 class _Tells(Enum):
@@ -115,30 +128,36 @@ class _Tells(Enum):
 class Refresh:
     """One switch, from before it is asked for until the modem reads what came of it."""
 
-    def __init__(self, access: Access, *, tell: Callable[[str], None], reading: float = 60.0) -> None:
+    def __init__(
+        self, access: Access, *, tell: Callable[[str], None], resets: Resets, reading: float = 60.0
+    ) -> None:
         """Take a card; nothing is sent before `prepare` or `settle`.
 
         Args:
             access: the card.
             tell: is told each step that is more than waiting, as it begins.
+            resets: how often the modem may be restarted.
             reading: seconds for one look at the card.
         """
         self._access = access
         self._tell = tell
+        self._resets = resets
         self._reading = reading
         self._ladder: tuple[RefreshStep, ...] = ()
         self._announcements: tuple[str, ...] = ()
         self._has_modem = False
         self._tells = _Tells.PERHAPS
-        self._read_before: Iccid | None = None
+        self._before = ModemIccid(tells=False)
+        self._lock: str | None = None
+        self._climbing = False
         self.refresh_flag: bool | None = None
         """Whether the modem's quirks want the card to ask for a REFRESH; None where there is no modem."""
 
-    def prepare(self, *, enabled: bool, deadline: Deadline) -> None:
+    def prepare(self, holding: Holding, *, deadline: Deadline) -> None:
         """Get to know the modem, before the switch; no channel may be open.
 
         Args:
-            enabled: whether a profile is enabled now, so that the modem has an ICCID to tell.
+            holding: what the card holds now: with a profile enabled, the modem has an ICCID to tell.
             deadline: when to give up.
 
         Raises:
@@ -151,10 +170,17 @@ class Refresh:
             self._ladder = lent.quirks.refresh_ladder
             self._announcements = lent.quirks.announcements
             self.refresh_flag = lent.quirks.refresh_flag
-            tells, self._read_before = read_iccid(lent, deadline=deadline)
-            if tells or enabled:
-                self._tells = _Tells.YES if tells else _Tells.NO
+            told = self._before = read_iccid(lent, deadline=deadline)
             lent.modem.forget_unsolicited()
+        if told.lock is not None and told.report is None:
+            return
+        if told.tells:
+            # One that reports no profile of this card now will not do so after the switch: it reads another
+            # slot, or says what nobody can understand.
+            unclear = holding.noticed(told.report) is Noticed.UNCLEAR
+            self._tells = _Tells.NO if unclear else _Tells.YES
+        elif holding.enabled is not None:
+            self._tells = _Tells.NO
 
     def agreed(self, holding: Holding) -> bool:
         """Whether the modem read what the card holds, as far as it tells, when it was prepared.
@@ -162,7 +188,12 @@ class Refresh:
         It may not have where nothing is to be switched any more: another program did, or lpad, and was
         killed before the modem had noticed.
         """
-        return self._tells is not _Tells.YES or holding.is_read(self._read_before)
+        if self._tells is not _Tells.YES:
+            return True
+        noticed = holding.noticed(self._before.report)
+        if noticed is Noticed.YES:
+            self._resets.helped()
+        return noticed is not Noticed.NO
 
     def settle(
         self,
@@ -192,27 +223,49 @@ class Refresh:
             if index and not answered and outcome.holding is None and outcome.error is None:
                 break
             if rung.step is not Step.WAIT:
+                if self._locked(outcome):
+                    break
+                if not self._may_climb():
+                    outcome.held_back = self._resets.sentence
+                    break
                 _log.warning(
                     "the modem does not read what the card holds (%s): %s",
                     outcome.error or "another ICCID",
                     rung.step.value,
                 )
-                self._tell(rung.step.value)
                 self._take(rung)
             outcome = self._watch(rung, look)
             if outcome.good:
                 break
         if outcome.good and self._has_modem:
             outcome = self._finish(outcome, look)
+        if outcome.good:
+            self._resets.helped()
         return outcome
 
     def restart_modem(self) -> bool:
-        """Take the last step of the ladder, for a card that stays busy; return whether there is one."""
-        if not self._ladder or self._ladder[-1].step is Step.WAIT:
+        """Take the last step of the ladder, for a card that stays busy; return whether it was taken."""
+        if not self._ladder or self._ladder[-1].step is Step.WAIT or not self._may_climb():
             return False
-        self._tell(self._ladder[-1].step.value)
         self._take(self._ladder[-1])
         return True
+
+    def _may_climb(self) -> bool:
+        """Ask once for all steps of one switch."""
+        self._climbing = self._climbing or self._resets.ascend()
+        return self._climbing
+
+    def _locked(self, outcome: Outcome) -> bool:
+        """Whether a restart would lead to the same question for a PIN."""
+        lock = None if outcome.error is None else lock_of(outcome.error)
+        if lock is not None:
+            _log.warning("the modem wants the %s; a restart would change nothing", lock)
+        return lock is not None
+
+    def _take(self, rung: RefreshStep) -> None:
+        self._tell(rung.step.value)
+        self._resets.taken(rung.step.value)
+        take_step(self._access, rung, announcements=self._announcements)
 
     def _watch(self, rung: RefreshStep, look: Callable[[Deadline], Holding | None]) -> Outcome:
         """Look again and again, less and less often, until it is good or the step's time is over.
@@ -226,7 +279,7 @@ class Refresh:
         while True:
             away = False
             try:
-                self._access.open(deadline=until.within(self._reading) if not until.passed else _soon())
+                self._access.open(deadline=until.within(self._reading) if not until.passed else soon())
             except CardError as met:
                 self._access.drop()
                 outcome = Outcome(error=met)
@@ -243,13 +296,16 @@ class Refresh:
             else:
                 self._pause(min(pause, until.remaining()), away=away)
             pause = min(pause * 2, LONGEST_PAUSE)
-        if outcome.holding is not None and self._tells is _Tells.PERHAPS:
+        if outcome.holding is not None and outcome.noticed is Noticed.UNCLEAR:
+            outcome.noticed = self._silent()
+            outcome.remark = _UNCLEAR
+        elif outcome.holding is not None and self._tells is _Tells.PERHAPS:
             outcome.noticed = self._silent()
         return outcome
 
     def _look(self, look: Callable[[Deadline], Holding | None], outcome: Outcome, until: Deadline) -> Outcome:
         """Look at the card unless it was seen to hold what was wanted, then ask the modem."""
-        within = until.within(self._reading) if until.remaining() > _LOOKING else _soon()
+        within = until.within(self._reading) if until.remaining() > LOOKING else soon()
         try:
             holding = outcome.holding or look(within)
             if holding is None:
@@ -270,15 +326,24 @@ class Refresh:
         with self._access.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             if lent is None:
                 return Noticed.UNKNOWN
-            tells, read = read_iccid(lent, deadline=deadline)
-        if tells:
+            told = read_iccid(lent, deadline=deadline)
+        return self._compared(holding, told)
+
+    def _compared(self, holding: Holding, told: ModemIccid) -> Noticed:
+        self._lock = told.lock
+        if told.lock is not None and told.report is None:
+            # A lock that was there before may still be the other profile's.
+            return Noticed.UNCLEAR if told.lock == self._before.lock else Noticed.UNKNOWN
+        if told.garbled and self._tells is _Tells.YES:
+            return Noticed.UNCLEAR
+        if told.tells:
             self._tells = _Tells.YES
         elif holding.enabled is not None:
             return Noticed.NO
-        return Noticed.YES if holding.is_read(read) else Noticed.NO
+        return holding.noticed(told.report)
 
     def _silent(self) -> Noticed:
-        _log.info("the modem tells no ICCID; that the card has switched is what counts")
+        _log.info("the modem tells no ICCID of this card; that the card has switched is what counts")
         return Noticed.UNKNOWN
 
     def _pause(self, seconds: float, *, away: bool) -> None:
@@ -290,93 +355,36 @@ class Refresh:
     def _listen(self, deadline: Deadline) -> None:
         """Wait until the modem announces something, or the deadline; a port that goes ends it early."""
         try:
-            with self._access.open(deadline=_soon()).lend_modem(deadline=_soon()) as lent:
+            with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
                 if lent is not None:
                     lent.modem.wait_for(self._announcements, deadline=deadline)
         except CardError as error:
             _log.info("%s", error)
             self._access.drop()
 
-    def _take(self, rung: RefreshStep) -> None:
-        """Take a step. What it takes down it brings up, whatever happens in between."""
-        try:
-            with self._access.open(deadline=_soon()).lend_modem(deadline=Deadline.after(_GOING)) as lent:
-                if lent is None:
-                    return
-                within = Deadline.after(_BRINGING_UP)
-                lent.modem.forget_unsolicited()
-                if rung.down:
-                    lent.powered_down.going_down(rung.up)
-                taken = [send(lent.modem, text, deadline=within) for text in rung.down or rung.up]
-                if not all(taken[:1]):
-                    for text in rung.instead:
-                        send(lent.modem, text, deadline=within)
-                if rung.port_goes:
-                    # Nothing is asked until it has gone: it would be answered from before the restart.
-                    lent.modem.wait_for((*_REBOOTED, *self._announcements), deadline=Deadline.after(_GOING))
-        except CardError as error:
-            _log.info("%s: %s", rung.step.value, error)
-            self._access.drop()
-        finally:
-            if rung.down:
-                self._bring_up(rung)
-        if rung.port_goes:
-            self._access.drop()
-
-    def _bring_up(self, rung: RefreshStep) -> None:
-        """Power up, on a new port if need be; what can't be done now is done when the port is next opened."""
-        until = Deadline.after(_BRINGING_UP)
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                with self._access.open(deadline=until).lend_modem(deadline=until) as lent:
-                    if lent is not None:
-                        bring_up(lent.modem, lent.powered_down, deadline=until)
-            except CardError as error:
-                self._access.drop()
-                if until.remaining() <= pause:
-                    _log.error("%s: not powered up again: %s; lpad keeps trying", rung.step.value, error)
-                    return
-            else:
-                return
-            threading.Event().wait(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-
     def _finish(self, outcome: Outcome, look: Callable[[Deadline], Holding | None]) -> Outcome:
         """Send what a modem wants after each switch; it may restart the modem, so it is looked at again."""
-        with self._access.open(deadline=_soon()).lend_modem(deadline=_soon()) as lent:
+        with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
             commands = lent.quirks.after_switch if lent is not None else ()
-        if not commands:
-            return outcome
-        self._tell("after-switch")
-        seconds = self._ladder[-1].seconds
-        self._take(RefreshStep(step=Step.MODEM_RESET, up=commands, seconds=seconds, port_goes=True))
-        return self._watch(RefreshStep(step=Step.WAIT, seconds=seconds), look)
+        if commands and self._may_climb():
+            seconds = self._ladder[-1].seconds
+            self._resets.taken("after-switch")
+            self._tell("after-switch")
+            rung = RefreshStep(step=Step.MODEM_RESET, up=commands, seconds=seconds, port_goes=True)
+            take_step(self._access, rung, announcements=self._announcements)
+            outcome = self._watch(RefreshStep(step=Step.WAIT, seconds=seconds), look)
+        if outcome.good and outcome.holding is not None and outcome.holding.enabled is not None:
+            outcome.remark = self._remark() or outcome.remark
+        return outcome
 
-
-def read_iccid(lent: LentModem, *, deadline: Deadline) -> tuple[bool, Iccid | None]:
-    """Ask a modem which ICCID it reads.
-
-    Returns:
-        Whether it knows any command for that, and the ICCID; None where it reads none at present.
-
-    Raises:
-        CardUnreachable: the port is gone or mute.
-    """
-    patience = lent.modem.patience.information
-    for text in lent.quirks.iccid_commands:
+    def _remark(self) -> str | None:
+        """Return that the SIM or the modem is locked: then the profile is enabled, and never registers."""
+        lock = self._lock
         try:
-            return True, iccid_told(lent.modem.ask(iccid_command(text), patience=patience, deadline=deadline))
-        except (LinkRefused, CardMalformed, MalformedError) as error:
-            _log.debug("%s: %s", text, error)
-        except CardBusy:
-            return True, None
-        except CardUnreachable as error:
-            if "modem_error" not in error.details:
-                raise
-            return True, None  # no SIM, or it can't be read: the modem would tell if it could
-    return False, None
-
-
-def _soon() -> Deadline:
-    return Deadline(time.monotonic() + _LOOKING)
+            with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
+                if lent is not None:
+                    lock = lock or read_lock(lent.modem, deadline=soon())
+        except CardError as error:
+            _log.info("%s", error)
+            self._access.drop()
+        return None if lock is None else f"the modem wants the {lock}: {how_to_unlock(lock)}"

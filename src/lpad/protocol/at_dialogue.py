@@ -55,6 +55,8 @@ class AtAnswer:
 
     lines: tuple[str, ...]
     final: str
+    beside: tuple[str, ...] = ()
+    """Whole lines that fit the command's bare pattern, of an answer that has lines with the prefix, too."""
 
     @property
     def ok(self) -> bool:
@@ -243,7 +245,8 @@ class AtDialogue:
 
     def _end(self, line: str) -> None:
         # A line with the prefix beats one that only looks like an answer: a torn echo may do so.
-        self.answer = AtAnswer(tuple(self._lines or self._bare), line)
+        beside = tuple(self._bare) if self._lines else ()
+        self.answer = AtAnswer(tuple(self._lines or self._bare), line, beside)
 
     def _count(self, _: str) -> None:
         self._finals += 1

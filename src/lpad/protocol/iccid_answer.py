@@ -1,8 +1,16 @@
-"""What a modem answers when it is asked which ICCID it reads, in the dialects of their makers."""
+"""What a modem answers when it is asked which ICCID it reads, in the dialects of their makers.
+
+An ICCID arrives as it is printed or as it is in the file, each two digits exchanged (u-blox, Huawei, Sierra:
+98… in front), with its padding F or without, in quotes, in groups, with a slot's number or the EID beside it,
+before it or on a line of its own. Nothing says which of these a modem does. So a report keeps all that its
+digits may mean, and names an ICCID if one of these is that; that ICCIDs begin with 89 only says which is
+likeliest.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue, MalformedError
@@ -10,10 +18,45 @@ from lpad.base.identifiers import Iccid
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lpad.protocol.at_dialogue import AtAnswer
 
 _FILE_READ = ("144", "145", "159")
 """SW1 of +CRSM as a decimal number: done, done with something pending, done with length."""
+_LOCKED = {"105": ("130", "131", "132", "133"), "152": ("4", "8", "64")}
+"""Status words of +CRSM in decimal numbers, of a card that wants a PIN first: 6982 to 6985, 98xx."""
+_FILE = 20
+"""Digits in EF.ICCID, padding included."""
+_MOST = 20
+"""Digits of an ICCID; an EID has 32."""
+_WHOLE = 16
+"""Digits, padding included, that no slot's number has: beside as many, fewer mean something else."""
+_RESTRICTED = re.compile(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')
+_LABEL = re.compile(r"[A-Za-z_]*[G-Zg-z_][A-Za-z_]*")
+_BESIDE = re.compile(r"[^0-9A-Fa-f -]+")
+_GAP = re.compile(r"[ -]+")
+
+
+@dataclass(frozen=True, slots=True)
+class IccidReport:
+    """What a modem says that it reads: all ICCIDs that its digits may mean, the likeliest first."""
+
+    readings: tuple[Iccid, ...]
+
+    def names(self, iccid: Iccid) -> bool:
+        """Whether this is the ICCID, in whatever form."""
+        return iccid in self.readings
+
+    @property
+    def likeliest(self) -> Iccid:
+        """What it means as far as its form tells."""
+        return self.readings[0]
+
+
+@dataclass(frozen=True, slots=True)
+class SimLocked:
+    """The card lets nobody read its ICCID before it is told a PIN."""
 
 
 def iccid_command(text: str) -> AtCommand:
@@ -22,31 +65,85 @@ def iccid_command(text: str) -> AtCommand:
     The last is understood by all modems: READ BINARY of EF.ICCID, 2FE2 (3GPP TS 27.007, 8.18).
     """
     name = re.split(r"[=?]", text[2:])[0]
-    return AtCommand(text, prefix=name, bare=r'[+^#]?(?:[A-Z]*ICCID:\s*)?"?\d{18,20}[Ff]{0,2}"?')
+    return AtCommand(
+        text,
+        prefix=name,
+        # Ten digits or more, in groups or not; something that calls itself an ICCID; what +CRSM says.
+        bare=r".*(?:[0-9A-Fa-f][ -]?){10}.*|[+^#!*]?\w*CCID\w*\W.*|1[0-9]{2},\s*[0-9]{1,3}(?:,.*)?",
+    )
 
 
-def iccid_told(answer: AtAnswer) -> Iccid | None:
-    """Return the ICCID in an answer, in canonical form; None where there is no such file on the card.
-
-    Modems add the padding F or leave it out (openpilot#38021), quote it or not, and +CRSM tells it with
-    its nibbles swapped as it stands in the file.
+def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
+    """Return what an answer says; None if there is no such file on the card.
 
     Raises:
         MalformedError: no ICCID is in it.
     """
-    line = answer.lines[-1] if answer.lines else ""
-    restricted = re.fullmatch(r'(\d{1,3}),\s*\d{1,3}(?:,\s*"?([0-9A-Fa-f]*)"?)?', line)
-    if restricted is not None:
-        if restricted[1] not in _FILE_READ or not restricted[2]:
-            return None
-        try:
-            return Iccid.from_bytes(bytes.fromhex(restricted[2]))
-        except ValueError as error:
-            raise MalformedError("the modem's answer to +CRSM holds half a byte") from error
-    digits = re.search(r"\d{18,20}[Ff]{0,2}", line)
-    if digits is None:
-        raise MalformedError("the modem's answer holds no ICCID of 18 to 20 digits")
+    for line in answer.lines:
+        restricted = _RESTRICTED.fullmatch(line)
+        if restricted is not None and (restricted[1] in _FILE_READ or not restricted[3]):
+            return _of_file(restricted[1], restricted[2], restricted[3] or "")
+    found = [text for line in (*answer.lines, *answer.beside) for text in _digits(line)]
+    if any(len(text) >= _WHOLE for text in found):
+        found = [text for text in found if len(text) >= _WHOLE]
+    return _report(found)
+
+
+def iccid_told(answer: AtAnswer) -> Iccid | None:
+    """Return the ICCID that an answer most likely means; None if none can be read.
+
+    Raises:
+        MalformedError: no ICCID is in it.
+    """
+    report = iccid_report(answer)
+    return report.likeliest if isinstance(report, IccidReport) else None
+
+
+def _of_file(sw1: str, sw2: str, digits: str) -> IccidReport | SimLocked | None:
+    if sw2 in _LOCKED.get(sw1, ()):
+        return SimLocked()
+    if sw1 not in _FILE_READ or not digits:
+        return None
+    if len(digits) < _FILE or len(digits) % 2:
+        raise MalformedError(
+            f"the modem's answer to +CRSM is no file of 10 bytes, it has {len(digits)} digits"
+        )
+    return _report([_swapped(digits[:_FILE]), digits[:_FILE]])
+
+
+def _report(texts: list[str]) -> IccidReport:
+    readings: dict[Iccid, None] = {}
+    for text in texts:
+        unpadded = text.rstrip("Ff")
+        for form in (text, _swapped(text), _swapped(unpadded)):
+            iccid = _iccid(form)
+            if iccid is not None:
+                readings[iccid] = None
+    if not readings:
+        raise MalformedError("the modem's answer holds no ICCID")
+    return IccidReport(tuple(sorted(readings, key=lambda each: not each.digits.startswith("89"))))
+
+
+def _digits(line: str) -> Iterator[str]:
+    """Return what may be an ICCID in a line: each run of digits, and runs that blanks or dashes group."""
+    for piece in _BESIDE.split(_LABEL.sub("|", line)):
+        groups = [group for group in _GAP.split(piece) if group]
+        yield from groups
+        if len(groups) > 1:
+            # A slot's number may stand before or after the groups.
+            yield from ("".join(groups), "".join(groups[1:]), "".join(groups[:-1]))
+
+
+def _swapped(digits: str) -> str:
+    """Exchange each two digits; a last one without a partner stays, for its padding was left out."""
+    even = len(digits) // 2 * 2
+    return "".join(digits[at + 1] + digits[at] for at in range(0, even, 2)) + digits[even:]
+
+
+def _iccid(text: str) -> Iccid | None:
+    if len(text.rstrip("Ff")) > _MOST:
+        return None
     try:
-        return Iccid.parse(digits[0])
-    except InvalidValue as error:
-        raise MalformedError(error.sentence) from error
+        return Iccid.parse(text)
+    except InvalidValue:
+        return None

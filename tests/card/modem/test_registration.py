@@ -95,7 +95,7 @@ def test_hears_that_the_modem_has_registered() -> None:
         assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
         while not watch.registered:
             assert watch.listen(deadline=soon())
-        assert [line for line in modem.received if line.endswith("?")] == [
+        assert [line for line in modem.received if line.endswith("REG?")] == [
             "AT+CEREG?",
             "AT+CGREG?",
             "AT+C5GREG?",

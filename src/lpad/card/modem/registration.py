@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable, MalformedError
+from lpad.card.modem.sim_lock import read_lock
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.registration_answer import (
     NETWORKS,
@@ -78,6 +79,8 @@ class RegistrationWatch:
         modem.forget_unsolicited()
         self.status = registrations(modem, deadline=deadline)
         """What was told last, one for each kind of network; empty: the modem has no command for it."""
+        self.lock = None if self.registered else read_lock(modem, deadline=deadline)
+        """What keeps a modem that is not registered from it, such as SIM PIN; None: nothing that it tells."""
         for each in self.status:
             if each.level == 0:
                 self._announce(each.network, 1, deadline=deadline)

@@ -87,11 +87,10 @@ def _enable(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Js
     iccid = str(result["iccid"])
     try:
         if run.params.get("guard") is None:
-            switch(run, context, iccid=iccid, enabled=True)
-            switched: dict[str, Json] = {}
+            switched = switch(run, context, iccid=iccid, enabled=True)
         else:
             switched = guarded_switch(run, context, iccid=iccid)
-            switched.pop("already")  # which a download doesn't tell
+        switched.pop("already")  # which a download doesn't tell
     except LpadError as error:
         error.details["installed"] = iccid
         raise

@@ -143,7 +143,7 @@ def reset(run: Run, context: Context) -> dict[str, Json]:
                 return True, None
 
     already, lost = when_not_busy(ask, run=run, refresh=refresh, deadline=deadline)
-    verify(
+    seen = verify(
         run,
         context,
         lambda seen: not [profile for profile in seen if profile.profile_class in doomed],
@@ -153,7 +153,7 @@ def reset(run: Run, context: Context) -> dict[str, Json]:
         refreshing=True,
         deadline=deadline,
     )
-    return {"already": already}
+    return {"already": already, **seen}
 
 
 def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.running.held_card import Card
+    from lpad.engine.running.modem_resets import ModemResets
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.install_policy import InstallPolicy
@@ -64,7 +65,8 @@ class Context:
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
     what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
     `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it;
-    `stuck` is told of a guarded switch from which no way led back.
+    `stuck` is told of a guarded switch from which no way led back; `modem_resets` says how often the modem
+    may be restarted.
     """
 
     card: Card
@@ -78,3 +80,4 @@ class Context:
     install_policy: Callable[[], InstallPolicy]
     stuck: Stuck
     environment: Environment
+    modem_resets: ModemResets

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, Conflict, InvalidValue
+from lpad.card.modem.refusals import how_to_unlock
 from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch, registrations
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.running.condition_look import (
@@ -309,4 +310,7 @@ class ConditionWatch:
 
 
 def _told(watch: RegistrationWatch) -> str:
-    return ", ".join(map(str, watch.status)) or "the modem tells nothing"
+    told = ", ".join(map(str, watch.status)) or "the modem tells nothing"
+    if watch.lock is not None and not watch.registered:
+        told += f"; the modem wants the {watch.lock}: {how_to_unlock(watch.lock)}"
+    return told

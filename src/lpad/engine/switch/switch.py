@@ -64,7 +64,7 @@ def switch(
         found = reading.find(seen, iccid)
         return found is not None and found.enabled is enabled
 
-    verify(
+    seen = verify(
         run,
         context,
         holds,
@@ -74,7 +74,7 @@ def switch(
         refreshing=sent and asked.refreshing,
         deadline=deadline,
     )
-    return {"iccid": iccid, "already": not sent}
+    return {"iccid": iccid, "already": not sent, **seen}
 
 
 def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Json]:
@@ -89,7 +89,7 @@ def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str
     run.follow("resume")
     refresh = _acquainted(run, context, deadline=deadline)
     if not refresh.agreed(_holding(context.snapshot().profiles)):
-        verify(
+        result = result | verify(
             run,
             context,
             lambda _seen: True,
@@ -112,10 +112,13 @@ def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
 
 
 def _acquainted(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
-    refresh = Refresh(context.card, tell=run.follow, reading=context.timeouts.read)
-    enabled = any(profile.enabled for profile in context.snapshot().profiles)
-    refresh.prepare(enabled=enabled, deadline=deadline)
+    refresh = _refresh(run, context)
+    refresh.prepare(_holding(context.snapshot().profiles), deadline=deadline)
     return refresh
+
+
+def _refresh(run: Run, context: Context) -> Refresh:
+    return Refresh(context.card, tell=run.follow, resets=context.modem_resets, reading=context.timeouts.read)
 
 
 class _Switch:
@@ -235,7 +238,7 @@ def verify(
     refresh: Refresh | None = None,
     refreshing: bool = False,
     deadline: Deadline,
-) -> None:
+) -> dict[str, Json]:
     """Read the card until what was wanted holds, publish it, and see that the modem reads it too.
 
     After a REFRESH the modem resets the card: for some seconds channels are refused, and some cards
@@ -250,6 +253,9 @@ def verify(
         refresh: what sees to the modem; None where a change doesn't concern it.
         refreshing: whether the card asks the modem for a REFRESH.
         deadline: for the card, where there is no modem.
+
+    Returns:
+        What belongs into the change's result: `remark`, what a person should know of the modem.
 
     Raises:
         CardError: it doesn't hold when the time is over, or the card did not come back.
@@ -268,14 +274,16 @@ def verify(
         context.outbox.wake()
         return _holding(seen, before)
 
-    refresh = refresh or Refresh(context.card, tell=run.follow, reading=context.timeouts.read)
+    refresh = refresh or _refresh(run, context)
     outcome = refresh.settle(look, asked=refreshing, answered=lost is None, deadline=deadline)
     if outcome.good:
-        return
+        return {} if outcome.remark is None else {"remark": outcome.remark}
     if outcome.holding is not None:
+        tried = "whatever was tried (the change's steps say what)"
+        done = tried if outcome.held_back is None else f"and {outcome.held_back}"
         raise CardError(
-            f"the card reports that {wanted}, but the modem still reads another one, whatever was tried (the"
-            " change's steps say what); restart the modem, and look whether it registers",
+            f"the card reports that {wanted}, but the modem still reads another one, {done}; restart the"
+            " modem, and look whether it registers",
             retryable=True,
         )
     if lost is not None:

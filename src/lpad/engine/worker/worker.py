@@ -16,6 +16,7 @@ from lpad.engine.change.change import PauseReason
 from lpad.engine.recovery.interrupted import Interrupted
 from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
+from lpad.engine.running.modem_resets import ModemResets
 from lpad.engine.running.registration_query import RegistrationQuery
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
@@ -98,6 +99,8 @@ class Worker:
         self._queue = ChangeQueue(port.name, store=store, interrupted=self._interrupted, lock=self._condition)
         self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self._queue.submit)
         """What is tried since a guarded switch ended stuck."""
+        self.modem_resets = ModemResets(port.name, journal=journal, hub=hub)
+        """How often the modem was restarted."""
         context = Context(
             card=self._card,
             outbox=outbox,
@@ -110,6 +113,7 @@ class Worker:
             install_policy=partial(policies.of, port.name),
             changes=partial(store.changes, euicc=port.name),
             stuck=self.rescue.stuck,
+            modem_resets=self.modem_resets,
         )
         self._provisioning = Provisioning(
             self._card, store=store, journal=journal, timeouts=timeouts, submit=self._queue.submit

@@ -1,0 +1,37 @@
+"""What keeps a modem from using a SIM that it can read: a PIN, or a lock of the modem's own."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardBusy, CardError, CardMalformed
+from lpad.card.modem.refusals import lock_of
+from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol.pin_answer import lock_told, pin_command
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem.at_modem import AtModem
+
+_log = logging.getLogger(__name__)
+
+
+def read_lock(modem: AtModem, *, deadline: Deadline) -> str | None:
+    """Return what a modem wants to be told before it uses the SIM; None if nothing, or if it can't say.
+
+    Many read the ICCID of a locked SIM, and then never register.
+
+    Raises:
+        CardUnreachable: the port is gone or mute.
+    """
+    patience = modem.patience.information
+    try:
+        return lock_told(modem.ask(pin_command(), patience=patience, deadline=deadline))
+    except (LinkRefused, CardMalformed, CardBusy) as error:
+        _log.debug("%s", error)
+        return None
+    except CardError as error:
+        if "modem_error" not in error.details:
+            raise
+        return lock_of(error)

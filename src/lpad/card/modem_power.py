@@ -1,0 +1,106 @@
+"""Steps that take a modem, its radio or its SIM down and up again, and that end with all of it up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.card.modem.powered_down import bring_up, send
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpad.card.link.link import Link
+    from lpad.card.quirks.quirks import RefreshStep
+
+_log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 4.0
+LOOKING = 5.0
+"""Seconds for one look at least, also where a step's time is nearly over."""
+_GOING = 10.0
+"""Seconds until a port goes, after the command that makes it go was answered."""
+_BRINGING_UP = 120.0
+_REBOOTED = ("RDY", "^SYSSTART", "+CFUN")
+"""How lines begin that modems say when they have started."""
+
+
+class Access(Protocol):
+    """The card, as whoever switched it holds it."""
+
+    def open(self, *, deadline: Deadline) -> Link:
+        """Return the open link.
+
+        Raises:
+            CardError: it can't be opened.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Close the link; the next use opens it again."""
+        ...
+
+
+def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]) -> None:
+    """Take a step of the ladder. What it takes down it brings up, whatever happens in between.
+
+    What goes wrong is logged: whether the step has helped shows when the card is looked at.
+
+    Args:
+        access: the card in the modem.
+        rung: what is sent.
+        announcements: how lines begin by which this modem tells of a SIM that it has read anew.
+    """
+    try:
+        with access.open(deadline=soon()).lend_modem(deadline=Deadline.after(_GOING)) as lent:
+            if lent is None:
+                return
+            within = Deadline.after(_BRINGING_UP)
+            lent.modem.forget_unsolicited()
+            if rung.down:
+                lent.powered_down.going_down(rung.up)
+            taken = [send(lent.modem, text, deadline=within) for text in rung.down or rung.up]
+            if not all(taken[:1]):
+                for text in rung.instead:
+                    send(lent.modem, text, deadline=within)
+            if rung.port_goes:
+                # Nothing is asked until it has gone: it would be answered from before the restart.
+                lent.modem.wait_for((*_REBOOTED, *announcements), deadline=Deadline.after(_GOING))
+    except CardError as error:
+        _log.info("%s: %s", rung.step.value, error)
+        access.drop()
+    finally:
+        if rung.down:
+            _bring_up(access, rung)
+    if rung.port_goes:
+        access.drop()
+
+
+def _bring_up(access: Access, rung: RefreshStep) -> None:
+    """Power up, on a new port if need be; what can't be done now is done when the port is next opened."""
+    until = Deadline.after(_BRINGING_UP)
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            with access.open(deadline=until).lend_modem(deadline=until) as lent:
+                if lent is not None:
+                    bring_up(lent.modem, lent.powered_down, deadline=until)
+        except CardError as error:
+            access.drop()
+            if until.remaining() <= pause:
+                _log.error("%s: not powered up again: %s; lpad keeps trying", rung.step.value, error)
+                return
+        else:
+            return
+        threading.Event().wait(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def soon() -> Deadline:
+    """Return a deadline for one look, or for what only takes a moment."""
+    return Deadline(time.monotonic() + LOOKING)
