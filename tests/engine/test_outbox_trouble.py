@@ -16,7 +16,14 @@ from engine.test_full_disk import no_space
 from engine.test_hotplug import OTHER_EID
 from lpad.base.backoff import JITTER
 from lpad.base.deadline import Deadline
-from lpad.base.errors import JournalUnavailable, LpadError, ServerRefused, ServerUnreachable
+from lpad.base.errors import (
+    JournalUnavailable,
+    LpadError,
+    ServerFailed,
+    ServerMalformed,
+    ServerRefused,
+    ServerUnreachable,
+)
 from lpad.base.identifiers import Eid
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.event_hub import Hub
@@ -344,8 +351,10 @@ def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
     refused = ServerUnreachable("404", retryable=False, http_status=404)
     clocks.wall = TODAY
     assert not delivery.is_set_aside(stored, refused, at=lab.engine.now())
+    often = replace(stored, answered=delivery.PATIENT_TRIES)
+    assert not delivery.is_set_aside(often, refused, at=lab.engine.now())
     clocks.pass_by(31 * DAY)
-    assert delivery.is_set_aside(stored, refused, at=lab.engine.now())
+    assert delivery.is_set_aside(often, refused, at=lab.engine.now())
 
 
 @pytest.mark.parametrize(
@@ -363,3 +372,29 @@ def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
     stored = failed_once(lab)
     often = replace(stored, refusals=delivery.REFUSALS, attempts=400)
     assert delivery.is_set_aside(often, error, at=years_later(stored)) is aside
+
+
+@pytest.mark.parametrize(
+    ("error", "aside"),
+    [
+        (ServerMalformed("x"), True),
+        (ServerFailed("x", http_status=500), True),
+        (ServerUnreachable("x", http_status=404), True),
+        (ServerRefused("x", remedy="retry"), True),
+        (ServerUnreachable("x", http_status=302), False),
+        (ServerUnreachable("x"), False),
+    ],
+)
+def test_who_is_set_aside_in_the_end(lab: Lab, error: LpadError, *, aside: bool) -> None:
+    """What a server has answered for a month with anything but its acceptance is kept, and no longer sent."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    stored = failed_once(lab)
+    often = replace(stored, answered=delivery.PATIENT_TRIES, attempts=400)
+    assert delivery.is_set_aside(often, error, at=years_later(stored)) is aside
+    assert not delivery.is_set_aside(replace(often, answered=0), error, at=years_later(stored)), (
+        "a month without a network"
+    )
+    assert not delivery.is_set_aside(
+        often, error, at=Moment(wall=4e9, boot=4e9, boot_id="b", steady=stored.stored_at + 3600)
+    )

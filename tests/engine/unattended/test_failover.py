@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -247,6 +248,21 @@ def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> No
         before.set()
         failover.join(deadline=Deadline.after(LONG))
         assert not failover.alive
+
+
+def test_a_look_at_a_mute_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
+    """Whatever the probe's socket waits for: who stops lpad doesn't wait for it."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+        with bench(tmp_path, pki, policy(rule(FIRST, probe), rule(SECOND))) as lab:
+            connection, _ = mute.accept()
+            with connection:
+                assert connection.recv(1024)
+                failover = lab.engine._failovers._failovers[CARD]
+                failover.stop()
+                failover.join(deadline=Deadline.after(10))
+                assert not failover.alive
+                assert failover.status.standing is Standing.UNWATCHED
 
 
 def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:

@@ -217,6 +217,21 @@ class NotificationSentRequest:
         return der.encode("NotificationSentRequest", {"seqNumber": self.sequence_number})
 
 
+def signed_part(raw: bytes) -> bytes:
+    """Return what the card has signed of a notification (BF27 or BF2F): some cards sign it anew each time.
+
+    Args:
+        raw: BF37 or 30.
+
+    Returns:
+        All of it where there is no telling its parts.
+    """
+    try:
+        return tlv.parse(raw).children()[0].raw
+    except (MalformedError, IndexError):
+        return raw
+
+
 def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
     """Return a child, whatever is behind it."""
     for child in salvage.whole_children(element.value)[0]:

@@ -30,6 +30,9 @@ UNSENT = frozenset({Stage.PENDING, Stage.SENDING})
 """What is still to be sent."""
 REMOVABLE = frozenset({Stage.DELIVERED, Stage.DROPPED, Stage.REMOVING})
 """What may leave the card."""
+DISPLACED = -(10**12)
+"""The first of lpad's own numbers, for copies whose number the card has given to another notification."""
+_OWN_NUMBERS = range(DISPLACED, DISPLACED + 10**11)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,11 @@ class StoredNotification:
     last_attempt_at: float | None
     next_attempt_at: float
     answered: int
+
+    @property
+    def displaced(self) -> bool:
+        """Whether the card has given its number to another notification: no number on the card is its own."""
+        return self.seq in _OWN_NUMBERS
 
     @property
     def unsent(self) -> bool:
@@ -88,15 +96,19 @@ class Notifications:
     ) -> bool:
         """Copy a notification; True when it is new.
 
-        A card numbers its notifications for ever, so an equal number with other bytes means that the
-        card was made anew (simulated cards are): the new one takes the place of the old.
+        A card should number its notifications for ever. One that was made anew, or that counts wrongly, gives
+        a number again: the older copy then gets a number of lpad's own.
         """
         with self._database.writing() as db:
-            row = db.execute(
-                "SELECT raw FROM sound_notifications WHERE eid = ? AND seq = ?", (eid, seq)
-            ).fetchone()
-            if row is not None and row[0] == raw:
+            rows = db.execute(
+                "SELECT id, seq, raw FROM sound_notifications"
+                " WHERE eid = ?1 AND (seq = ?2 OR (seq BETWEEN ?3 AND ?4 AND raw = ?5))",
+                (eid, seq, _OWN_NUMBERS[0], _OWN_NUMBERS[-1], raw),
+            ).fetchall()
+            if any(known == raw for _, _, known in rows):
                 return False
+            for number, _, _ in rows:
+                db.execute("UPDATE notifications SET seq = ? WHERE id = ?", (DISPLACED + number, number))
             db.execute(
                 "INSERT OR REPLACE INTO notifications"
                 " (eid, seq, event, address, iccid, raw, stored_at, next_attempt_at)"

@@ -19,19 +19,19 @@ from lpad.base.errors import (
     internal_error,
 )
 from lpad.engine.outbox.events import tell, tell_dropped
+from lpad.engine.outbox.listed_copies import ListedCopies, tidy_address, under_number
 from lpad.engine.outbox.uncopied import UncopiedNotification, UncopiedNotifications
 from lpad.lpa import notification_delivery
-from lpad.lpa.notification_delivery import PendingNotification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lpad.base.deadline import Deadline
-    from lpad.base.identifiers import Iccid
     from lpad.codec.messages.notifications import NotificationMetadata
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.lpa.euicc import Euicc
+    from lpad.lpa.notification_delivery import PendingNotification
 
 log = logging.getLogger(__name__)
 
@@ -80,18 +80,21 @@ class Collection:
         listed = self._list(euicc, eid, deadline=deadline)
         if listed is None:
             return 0
-        known = {stored.seq: stored for stored in self._journal.notifications.all(eid=eid)}
+        found = ListedCopies(self._journal.notifications.all(eid=eid))
         waiting = []
         for entry in listed:
             seq = entry.sequence_number
             with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
-                stored = known.pop(seq, None)
-                if stored is None or not _same(stored, entry.iccid, entry.address):
+                if found.copy_of(entry) is None:
                     waiting.append(entry)
-                elif stored.removable and not self.uncopied.is_resting(eid, seq):
-                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
-        for stored in known.values():
-            # Gone from the card by another hand. What was not delivered still goes out.
+        for stored in found.removable():
+            seq = stored.seq
+            if not self.uncopied.is_resting(eid, seq):
+                with self._passing_over(euicc, eid, seq, deadline=deadline):
+                    if self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
+                        found.left(stored)
+        for stored in found.gone():
+            # By another hand. What was not delivered still goes out.
             if stored.removable:
                 self._journal.notifications.drop(stored.id)
         new, left = self._copy_all(euicc, eid, waiting, deadline=deadline)
@@ -104,7 +107,7 @@ class Collection:
             eid=eid,
             seq=notification.sequence_number,
             event=notification.event,
-            address=_tidy(notification),
+            address=tidy_address(notification),
             iccid=str(notification.iccid) if notification.iccid else None,
             raw=notification.payload,
             at=self._journal.clock.now().steady,
@@ -121,11 +124,10 @@ class Collection:
         """
         gone = True
         for stored in self._journal.notifications.all(eid=eid):
-            if stored.removable:
+            if stored.removable and not stored.displaced:
                 left = True
                 with self._passing_over(euicc, eid, stored.seq, resting=False, deadline=deadline):
-                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
-                    left = False
+                    left = not self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE))
                 gone = gone and not left
         return gone
 
@@ -135,10 +137,32 @@ class Collection:
         Raises:
             CardError: the card refuses or can't be reached.
         """
-        self._journal.notifications.mark_removing(stored.id)
-        notification_delivery.remove(euicc, stored.seq, deadline=deadline)
+        if not stored.displaced:  # under its number the card would take off another one
+            self._journal.notifications.mark_removing(stored.id)
+            notification_delivery.remove(euicc, stored.seq, deadline=deadline)
         self._journal.notifications.drop(stored.id)
         tell(self._hub, "removed", stored)
+
+    def _remove_if_same(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> bool:
+        """Take off the card what its server has accepted; another one under its number is copied instead.
+
+        Returns:
+            Whether it was taken off.
+
+        Raises:
+            CardError: the card refuses or can't be reached.
+        """
+        found, told_apart = under_number(euicc, stored, deadline=deadline)
+        copies = {told_apart(each.raw): each for each in self._journal.notifications.all(eid=stored.eid)}
+        left = True
+        for each in found:
+            copy = copies.get(told_apart(each.payload))
+            if copy is None:
+                self.keep(stored.eid, each)
+            left = left and copy is not None and copy.removable
+        if left:
+            self.remove(euicc, stored, deadline=deadline)
+        return left
 
     def remove_uncopied(
         self, euicc: Euicc, eid: str, uncopied: UncopiedNotification, *, deadline: Deadline
@@ -245,19 +269,3 @@ def _see_it_answers(euicc: Euicc, error: CardError, *, deadline: Deadline) -> No
         euicc.get_eid(deadline=deadline.within(LIVELY))
     except CardError:
         raise error from None
-
-
-def _tidy(pending: PendingNotification) -> str:
-    """Return the recipient's address in one spelling, so that its queue is one queue."""
-    try:
-        return str(pending.recipient)
-    except InvalidValue:
-        return pending.address
-
-
-def _same(stored: StoredNotification, iccid: Iccid | None, address: str) -> bool:
-    """Whether the card's entry is the one that was copied; a card made anew counts from the start."""
-    return stored.iccid == (str(iccid) if iccid else None) and stored.address in (
-        address,
-        _tidy(PendingNotification(stored.seq, stored.event, address, None, b"")),
-    )

@@ -47,7 +47,7 @@ REFUSALS = 5
 PATIENT_TRIES = 5
 """Attempts that a server answers with an HTTP error before those behind in the queue are sent past it."""
 LONGEST = 30 * 24 * 3600
-"""Seconds after which one is set aside that the server's HTTP status says it will not take."""
+"""Seconds after which one is set aside that the server answers with anything but its acceptance."""
 
 
 class DeliveryRound:
@@ -182,10 +182,11 @@ def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) ->
         return True
     if isinstance(error, InternalError):
         return stored.attempts + 1 >= REFUSALS
-    if isinstance(error, ServerRefused):
-        return error.details["remedy"] != Remedy.RETRY and stored.refusals + 1 >= REFUSALS
-    told = "http_status" in error.details and not error.retryable
-    return told and at.since(stored.stored_at) > LONGEST
+    if isinstance(error, ServerRefused) and error.details["remedy"] != Remedy.RETRY:
+        return stored.refusals + 1 >= REFUSALS
+    # Only answers count: the network may have been away for all of the time.
+    enough = is_answer(error) and stored.answered + 1 >= PATIENT_TRIES
+    return enough and at.since(stored.stored_at) > LONGEST
 
 
 def pending(stored: StoredNotification) -> PendingNotification:

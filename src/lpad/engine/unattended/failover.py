@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
-from lpad.base.errors import InternalError, LpadError
+from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, Kind, State, now
 from lpad.engine.running.condition_look import Look, Source, ask_network, look
@@ -123,6 +124,7 @@ class Failover:
         self._eyes = {Source.MODEM: self._ask_modem, Source.NETWORK: ask_network}
         self._news = threading.Event()
         self._stopping = False
+        self._stop = Cancellation()
         self._ailing_until: Deadline | None = None
         self.status = FailoverStatus()
         """The present one."""
@@ -145,10 +147,11 @@ class Failover:
     def stop(self) -> None:
         """Have it end; a switch goes on by itself."""
         self._stopping = True
+        self._stop.cancel("lpad was stopped")
         self._news.set()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait until it has ended; a look under way is given until the deadline."""
+        """Wait until it has ended; no look is waited for, but the modem's answer, until the deadline."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
@@ -157,6 +160,8 @@ class Failover:
         while not self._stopping:
             try:
                 act()
+            except Cancelled:
+                break  # within a look
             except Exception as error:
                 # Nothing in here may end what may be the device's only way home.
                 if isinstance(error, LpadError) and not isinstance(error, InternalError):
@@ -213,7 +218,7 @@ class Failover:
         """
         told = True
         for condition in rule.conditions:
-            found = look(condition, self._eyes, deadline=Deadline.after(_LOOK))
+            found = look(condition, self._eyes, deadline=Deadline.after(_LOOK, cancellation=self._stop))
             if found.met is False:
                 return f"{condition}: {found.seen}"
             told = told and found.met is True

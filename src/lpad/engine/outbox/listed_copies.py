@@ -1,0 +1,125 @@
+"""Which of the copies a card still lists, and whether what it has under a number is what was copied."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardMalformed, CardRefused, CardStatus, InvalidValue, MalformedError
+from lpad.codec.messages.notifications import PendingNotification as SignedNotification
+from lpad.codec.messages.notifications import signed_part
+from lpad.lpa import notification_delivery
+from lpad.lpa.notification_delivery import PendingNotification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lpad.base.deadline import Deadline
+    from lpad.codec.messages.notifications import NotificationMetadata
+    from lpad.engine.journal import StoredNotification
+    from lpad.lpa.euicc import Euicc
+
+log = logging.getLogger(__name__)
+
+
+def tidy_address(pending: PendingNotification) -> str:
+    """Return the recipient's address in one spelling, so that its queue is one queue."""
+    try:
+        return str(pending.recipient)
+    except InvalidValue:
+        return pending.address
+
+
+def under_number(
+    euicc: Euicc, stored: StoredNotification, *, deadline: Deadline
+) -> tuple[tuple[PendingNotification, ...], Callable[[bytes], bytes]]:
+    """Return what the card has under a copy's number, and by which of its bytes one is told from another.
+
+    Lists alone don't tell: a card that counts anew may list the same event of the same profile again. Some
+    cards sign anew whenever they are asked; then what is signed decides.
+
+    Raises:
+        CardError: the card can't be reached.
+    """
+    try:
+        found = notification_delivery.retrieve(euicc, sequence_number=stored.seq, deadline=deadline)
+        if all(each.payload == stored.raw for each in found):
+            return (), bytes
+        again = notification_delivery.retrieve(euicc, sequence_number=stored.seq, deadline=deadline)
+    except (CardRefused, CardStatus, CardMalformed) as error:
+        # It was accepted, and a card that gives it no more may still let go of it.
+        log.debug("notification %d can't be compared with the card's: %s", stored.seq, error)
+        return (), bytes
+    same = {each.payload for each in again} == {each.payload for each in found}
+    return found, bytes if same else signed_part
+
+
+class ListedCopies:
+    """A card's copies, and which of them the card still lists.
+
+    One number may stand for several notifications on a card that counts wrongly.
+    """
+
+    def __init__(self, copies: Iterable[StoredNotification]) -> None:
+        self._displaced: list[StoredNotification] = []
+        self._numbered: dict[int, StoredNotification] = {}
+        for stored in copies:
+            if stored.displaced:
+                self._displaced.append(stored)
+            else:
+                self._numbered[stored.seq] = stored
+        self._listed: dict[int, list[StoredNotification | None]] = {}
+
+    def copy_of(self, entry: NotificationMetadata) -> StoredNotification | None:
+        """Return the copy of what the card lists; None: there is none yet."""
+        seq = entry.sequence_number
+        taken = self._listed.setdefault(seq, [])
+        candidates = [self._numbered[seq]] if seq in self._numbered else []
+        copy = next(
+            (each for each in (*candidates, *self._displaced) if each not in taken and _same(each, entry)),
+            None,
+        )
+        taken.append(copy)
+        return copy
+
+    def removable(self) -> list[StoredNotification]:
+        """Return what may be taken off the card: all that it lists under the number may leave."""
+        return [
+            self._numbered[seq]
+            for seq, copies in self._listed.items()
+            if seq in self._numbered
+            and self._numbered[seq] in copies
+            and all(copy is not None and copy.removable for copy in copies)
+        ]
+
+    def left(self, stored: StoredNotification) -> None:
+        """Take note that one has left the card, and with it all that had its number."""
+        self._listed.pop(stored.seq, None)
+        self._numbered.pop(stored.seq, None)
+
+    def gone(self) -> list[StoredNotification]:
+        """Return the copies of what the card no longer lists.
+
+        As long as it lists their number, copies without one of their own stay: the list may show two
+        notifications as one.
+        """
+        numbered = [each for seq, each in self._numbered.items() if each not in self._listed.get(seq, ())]
+        return numbered + [each for each in self._displaced if _number_on_card(each) not in self._listed]
+
+
+def _number_on_card(stored: StoredNotification) -> int | None:
+    """Return the number that the card gave to what was copied."""
+    try:
+        return SignedNotification.decode(stored.raw).metadata.sequence_number
+    except MalformedError:
+        return None
+
+
+def _same(stored: StoredNotification, entry: NotificationMetadata) -> bool:
+    """Whether the card's entry is the one that was copied; a card made anew counts from the start."""
+    tidy = tidy_address(PendingNotification(stored.seq, stored.event, entry.address, None, b""))
+    return (
+        stored.iccid == (str(entry.iccid) if entry.iccid else None)
+        and stored.event == entry.event.value
+        and stored.address in (entry.address, tidy)
+    )
