@@ -88,3 +88,44 @@ def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]
     with pytest.raises(InvalidSettings, match="can't record APDUs in"):
         record_apdus(tmp_path / "record")
     assert not recording()
+
+
+def test_a_file_with_another_name_is_refused(tmp_path: Path) -> None:
+    """What is recorded must not appear where somebody has prepared a link to it."""
+    (tmp_path / "record").write_text("before\n", encoding="utf-8")
+    os.link(tmp_path / "record", tmp_path / "elsewhere")
+    with pytest.raises(InvalidSettings, match="the file has 2 links"):
+        record_apdus(tmp_path / "record")
+    assert not recording()
+    assert (tmp_path / "elsewhere").read_text(encoding="utf-8") == "before\n"
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Neither to a file that is there nor to one that would be made."""
+    (tmp_path / "record").symlink_to(tmp_path / "elsewhere")
+    for there in (False, True):
+        if there:
+            (tmp_path / "elsewhere").touch()
+        with pytest.raises(InvalidSettings, match="can't record APDUs in"):
+            record_apdus(tmp_path / "record")
+        assert (tmp_path / "elsewhere").exists() is there
+
+
+def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner could read it; lpad, which may be root, could write it all the same."""
+    (tmp_path / "record").touch()
+    owner = (tmp_path / "record").stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(InvalidSettings, match=f"it belongs to user {owner}"):
+        record_apdus(tmp_path / "record")
+    assert not recording()
+
+
+def test_a_file_of_its_own_is_appended_to_and_closed_to_others(tmp_path: Path) -> None:
+    """After a restart the record goes on in the same file, which others can't read however it was made."""
+    (tmp_path / "record").write_text("before\n", encoding="utf-8")
+    (tmp_path / "record").chmod(0o644)
+    record_apdus(tmp_path / "record")
+    TracedCard(ScriptedCard(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+    assert (tmp_path / "record").read_text(encoding="utf-8").startswith("before\n{")
+    assert (tmp_path / "record").stat().st_mode & 0o777 == 0o600

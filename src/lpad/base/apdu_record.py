@@ -66,10 +66,11 @@ _record = _Record()
 
 
 def record_apdus(path: Path | None) -> None:
-    """Append all APDUs to a file from now on, which is made with mode 0600; with None, record no more.
+    """Append all APDUs to a file from now on, which has mode 0600; with None, record no more.
 
     Raises:
-        InvalidSettings: the file can't be written.
+        InvalidSettings: the file can't be written, is a link or no regular file, belongs to another user, or
+            has several links.
     """
     _record.to(path)
 
@@ -104,7 +105,22 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
 
 def _opened(path: Path) -> int:
+    """Open the file; one that is there must be lpad's own, and have no other name that leads to it.
+
+    Everything a card says goes into it, so nobody may have prepared the place.
+    """
+    attempted = f"can't record APDUs in {path}"
     try:
-        return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
+        descriptor = open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
-        raise InvalidSettings(f"can't record APDUs in {path}: {error.strerror}") from error
+        raise InvalidSettings(f"{attempted}: {error.strerror}; name another file in 'log.apdus'") from error
+    found = os.fstat(descriptor)
+    if found.st_uid != os.geteuid():
+        why = f"it belongs to user {found.st_uid}, not to lpad's user {os.geteuid()}"
+    elif found.st_nlink != 1:
+        why = f"the file has {found.st_nlink} links"
+    else:
+        os.fchmod(descriptor, 0o600)
+        return descriptor
+    os.close(descriptor)
+    raise InvalidSettings(f"{attempted}: {why}; remove it, or name another file in 'log.apdus'")

@@ -22,7 +22,7 @@ from lpad.base.errors import InvalidSettings
 from lpad.daemon import systemd
 from lpad.daemon.card_ports import CardPorts
 from lpad.daemon.install_policies import install_policies
-from lpad.daemon.logging_format import set_up_logging
+from lpad.daemon.logging_format import finish_logging, set_up_logging
 from lpad.daemon.reload import Prepared, Reloading
 from lpad.daemon.servers import Servers
 from lpad.daemon.status_line import Status
@@ -75,6 +75,7 @@ def run(file: SettingsFile) -> None:
         systemd.notify("STOPPING=1")
         built.engine.stop(deadline=Deadline.after(STOPPING))
         log.info("stopped")
+        finish_logging()
 
 
 def build(file: SettingsFile) -> Built:

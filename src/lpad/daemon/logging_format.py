@@ -8,6 +8,7 @@ import sys
 from lpad.base.redaction import redacted
 from lpad.base.trace_level import TRACE, show_payloads
 from lpad.daemon.journald import JournalHandler, is_journal
+from lpad.daemon.repeats import Repeats
 
 _LEVELS = {
     "error": logging.ERROR,
@@ -43,7 +44,17 @@ def set_up_logging(level: str, *, redact: bool = True) -> None:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(formatter(_TEXT))
+    finish_logging()
+    handler.addFilter(Repeats(handler.emit))
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
     show_payloads(not redact)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def finish_logging() -> None:
+    """Tell how often lines were repeated that were not told since; at the end, and before another setting."""
+    for handler in logging.getLogger().handlers:
+        for each in handler.filters:
+            if isinstance(each, Repeats):
+                each.flush()

@@ -1,0 +1,123 @@
+"""Repeated log lines: what says the same again within a minute is counted, and told once a minute.
+
+A port that flaps or a program gone wild would fill a small disk, and hide what matters among equal lines.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import copy
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.log_fields import fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINUTE = 60.0
+MOST = 512
+"""Different lines that are remembered; the oldest is forgotten for a new one."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line that was told, and how often it came again since then."""
+
+    record: logging.LogRecord
+    context: contextvars.Context
+    told_at: float
+    count: int = 0
+
+
+class Repeats(logging.Filter):
+    """Lets a line pass once a minute; those of the levels debug and trace always, where each one counts."""
+
+    def __init__(
+        self, emit: Callable[[logging.LogRecord], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prepare.
+
+        Args:
+            emit: writes an entry without asking this filter.
+            clock: tells the seconds.
+        """
+        super().__init__()
+        self._emit = emit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lines: dict[tuple[object, ...], _Line] = {}
+        self._timer: threading.Timer | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether an entry is to be written now; one that is not is counted."""
+        if record.levelno < logging.INFO:
+            return True
+        key = _key(record)
+        with self._lock:
+            self._tell_due()
+            line = self._lines.get(key)
+            if line is not None:
+                line.record, line.count = record, line.count + 1
+                self._wake_up()
+                return False
+            if len(self._lines) >= MOST:
+                self._tell(self._lines.pop(next(iter(self._lines))))
+            self._lines[key] = _Line(record, contextvars.copy_context(), self._clock())
+            return True
+
+    def flush(self) -> None:
+        """Tell what was counted, before the log ends."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            for line in self._lines.values():
+                self._tell(line)
+            self._lines.clear()
+
+    def due(self) -> None:
+        """Tell what was counted for a minute."""
+        with self._lock:
+            self._timer = None
+            self._tell_due()
+            self._wake_up()
+
+    def _tell_due(self) -> None:
+        present = self._clock()
+        for key, line in list(self._lines.items()):
+            if present - line.told_at < MINUTE:
+                continue
+            del self._lines[key]
+            if line.count:
+                self._tell(line)
+                self._lines[key] = _Line(line.record, line.context, present)
+
+    def _wake_up(self) -> None:
+        """See that what was counted is told though nothing else is logged; without repeats nothing wakes."""
+        waiting = [line.told_at for line in self._lines.values() if line.count]
+        if self._timer is None and waiting:
+            self._timer = threading.Timer(max(0.0, min(waiting) + MINUTE - self._clock()), self.due)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _tell(self, line: _Line) -> None:
+        if not line.count:
+            return
+        record = copy.copy(line.record)
+        kind = line.context.run(fields_of, record).get("KIND")
+        times = "once more" if line.count == 1 else f"{line.count} times more"
+        record.msg, record.args = f"{record.getMessage()} ({times} within a minute)", ()
+        record.exc_info = record.exc_text = None  # it was told whole the first time
+        if kind is not None:
+            record.kind = kind
+        line.context.run(self._emit, record)
+
+
+def _key(record: logging.LogRecord) -> tuple[object, ...]:
+    raised = record.exc_info[1] if record.exc_info else None
+    fields = tuple(sorted(fields_of(record).items()))
+    return record.name, record.levelno, record.getMessage(), fields, repr(raised)

@@ -1,0 +1,152 @@
+"""Repeated log lines: once a minute, with a count."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.errors import CardBusy
+from lpad.base.log_fields import fields_of, logged_with
+from lpad.daemon import repeats
+from lpad.daemon.repeats import MINUTE, MOST, Repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Log(logging.Handler):
+    """A log with a clock of its own; keeps lines, and what journald would be told beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.lines: list[str] = []
+        self.fields: list[dict[str, str]] = []
+        self.repeats = Repeats(self.emit, clock=lambda: self.now)
+        self.addFilter(self.repeats)
+        self.logger = logging.getLogger("lpad.tests.repeats")
+        self.logger.propagate = False
+        self.logger.setLevel(logging.DEBUG)
+        self.logger.handlers = [self]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+        self.fields.append(fields_of(record))
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    made = Log()
+    yield made
+    made.repeats.flush()
+
+
+def test_the_same_line_is_told_once(log: Log) -> None:
+    """The first at once; the others as a count, after a minute."""
+    for _ in range(5):
+        log.logger.warning("%s is absent", "modem")
+    assert log.lines == ["modem is absent"]
+    log.now += MINUTE
+    log.repeats.due()
+    assert log.lines == ["modem is absent", "modem is absent (4 times more within a minute)"]
+
+
+def test_a_line_that_goes_on_is_told_once_a_minute(log: Log) -> None:
+    """Each minute with its own count, and afresh once it has been quiet for one."""
+    for _ in range(3 * 60):
+        log.logger.info("again")
+        log.now += 1
+    assert log.lines == [
+        "again",
+        *["again (59 times more within a minute)"],
+        *["again (60 times more within a minute)"],
+    ]
+    log.now += 2 * MINUTE
+    log.repeats.due()
+    log.now += 2 * MINUTE
+    log.logger.info("again")
+    assert log.lines[-2:] == ["again (60 times more within a minute)", "again"]
+
+
+def test_other_lines_pass(log: Log) -> None:
+    """Another text, level, card, change or error is another line."""
+    log.logger.info("one")
+    log.logger.warning("one")
+    log.logger.info("two")
+    with logged_with(euicc="a"):
+        log.logger.info("one")
+    with logged_with(euicc="b"):
+        log.logger.info("one")
+    assert log.lines == ["one", "one", "two", "one", "one"]
+
+
+def test_a_count_says_whose_it_is(log: Log) -> None:
+    """The fields of an entry are those of the lines that it counts, whoever tells it."""
+    with logged_with(euicc="a", change_id=7):
+        for _ in range(2):
+            log.logger.warning("%s", CardBusy("in use"))
+    log.now += MINUTE
+    thread = threading.Thread(target=log.repeats.due)
+    thread.start()
+    thread.join()
+    assert log.lines[-1] == "in use (once more within a minute)"
+    assert log.fields == [{"EUICC": "a", "CHANGE_ID": "7", "KIND": "card-busy"}] * 2
+
+
+def test_each_line_of_a_trace_counts(log: Log) -> None:
+    """Equal APDUs are no noise in a trace."""
+    for _ in range(3):
+        log.logger.debug("> 00A4")
+    assert log.lines == ["> 00A4"] * 3
+
+
+def test_what_was_counted_is_told_without_another_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer runs only while there is something to tell."""
+    log.logger.info("first")
+    assert log.repeats._timer is None
+    monkeypatch.setattr(repeats, "MINUTE", 0.05)
+    log.logger.info("first")
+    log.now += 1
+    waiting(log).join(30)
+    assert log.lines == ["first", "first (once more within a minute)"]
+    assert log.repeats._timer is None
+
+
+def waiting(log: Log) -> threading.Timer:
+    """Return the timer that runs."""
+    timer = log.repeats._timer
+    assert timer is not None
+    return timer
+
+
+def test_an_end_tells_what_was_counted(log: Log) -> None:
+    """Nothing is lost with the process."""
+    log.logger.info("one")
+    log.logger.info("one")
+    log.repeats.flush()
+    assert log.lines == ["one", "one (once more within a minute)"]
+
+
+def test_a_flood_of_different_lines_fills_no_memory(log: Log) -> None:
+    """The oldest is forgotten, and told if it was counted."""
+    log.logger.info("oldest")
+    log.logger.info("oldest")
+    for number in range(2 * MOST):
+        log.logger.info("line %d", number)
+    assert "oldest (once more within a minute)" in log.lines
+    assert len(log.repeats._lines) == MOST
+
+
+def test_a_traceback_is_told_whole_the_first_time(log: Log) -> None:
+    """What is the same error at the same place is counted."""
+    for _ in range(2):
+        try:
+            [].pop()
+        except IndexError:
+            log.logger.exception("internal-error")
+    log.repeats.flush()
+    assert "Traceback" in log.lines[0]
+    assert log.lines[1:] == ["internal-error (once more within a minute)"]
