@@ -48,4 +48,4 @@ def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str],
 
 def test_what_is_no_iccid_is_refused(tmp_path: Path) -> None:
     """Before anything is played."""
-    assert run([*SIM, str(tmp_path / "card"), "--without-service", "12"]).code == 2
+    assert run([*SIM, str(tmp_path / "card"), "--without-service", "1X"]).code == 2

@@ -48,7 +48,7 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
         with VirtualReaderCard(lab.card, port=pcscd.port):
             becomes(lab, CardState.READY)
             assert lab.engine.snapshot(CARD).eid == str(lab.card.eid)
-            if lab.engine.snapshot(CARD).profile(iccid) is None:
+            if lab.engine.snapshot(CARD).listed.named(iccid) is None:
                 lab.install(iccid=iccid)
             assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
             assert str(lab.card.enabled_iccid) == iccid

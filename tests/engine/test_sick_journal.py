@@ -239,7 +239,7 @@ def test_the_card_is_read_all_the_same(lab: Lab) -> None:
     lab.start()
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     assert lab.engine.journal.state is JournalState.NEWER
-    assert lab.engine.snapshot(CARD).profile(iccid) is not None
+    assert lab.engine.snapshot(CARD).listed.named(iccid) is not None
     with pytest.raises(JournalUnavailable):
         lab.submit(Kind.ENABLE, iccid=iccid)
     assert not lab.card.profiles[0].enabled

@@ -37,8 +37,8 @@ _QUERY: dict[str, tuple[dict[str, Any], str]] = {
 _PATH: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"type": "string"}, "the card's name in the settings"),
     "iccid": (
-        {"type": "string", "pattern": "^[0-9A-Ea-e]{1,20}[Ff]{0,19}$"},
-        "as the card says it, with or without padding",
+        {"type": "string", "pattern": "^([0-9A-Ea-e]{1,20}[Ff]?|([0-9A-Fa-f]{2}){11,16})$"},
+        "the profile's ICCID, with or without padding, or its AID",
     ),
     "id": (_NUMBER, "the change's number"),
     "seq": (
@@ -170,6 +170,8 @@ def _bad(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
     statuses = {400, 403, 408, 500, 503}
     if "{" in route.path:
         statuses.add(404)
+    if "{iccid}" in route.path:
+        statuses.add(409)
     if route.method != "GET":
         statuses |= {409, 422, 429} if _takes_key(route) else {409}
     responses: dict[str, Any] = {}

@@ -14,7 +14,6 @@ from lpad.api.request.bodies import NoBody
 from lpad.api.request.roles import Role
 from lpad.api.route import Route
 from lpad.engine.change.change import Change
-from lpad.engine.snapshot.snapshot import Profile
 
 if TYPE_CHECKING:
     from lpad.api.request.call import Call
@@ -48,7 +47,7 @@ ROUTES: tuple[Route, ...] = (
         "POST", f"{_CARD}/trust-check", INSTALL, euiccs.check_trust, Change, bodies.TrustCheckRequest, _WAIT
     ),
     Route("GET", f"{_CARD}/profiles", READ, euiccs.list_profiles, bodies.ProfileList),
-    Route("GET", _PROFILE, READ, euiccs.get_profile, Profile),
+    Route("GET", _PROFILE, READ, euiccs.get_profile, bodies.ProfileView),
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png | image/jpeg"),
     Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
     Route("DELETE", _PROFILE, ADMIN, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),

@@ -153,6 +153,28 @@ class Aid:
         return self.data.hex().upper()
 
 
+def profile_target(text: str) -> Iccid | Aid:
+    """Read what a profile is named by: its ICCID, or the AID of its security domain (ISD-P).
+
+    Up to 20 digits are an ICCID, unless F stands between them.
+
+    Raises:
+        InvalidValue: it is neither.
+    """
+    digits = re.sub(r"[\s-]", "", text)
+    try:
+        if len(digits) <= 2 * _ICCID_BYTES + 1:
+            return Iccid.parse(digits)
+        return Aid.parse(digits)
+    except InvalidValue:
+        if not _HEX.fullmatch(digits) or not 10 <= len(digits) <= 32 or not digits.strip("Ff"):
+            raise InvalidValue(
+                "a profile is named by its ICCID, 1 to 20 digits from 0 to E, or by the AID of its security"
+                " domain, 10 to 32 hexadecimal digits; copy it from 'lpactl profiles'"
+            ) from None
+        return Aid.parse(digits)
+
+
 ISD_R = Aid(bytes.fromhex("A0000005591010FFFFFFFF8900000100"))
 
 

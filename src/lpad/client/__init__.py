@@ -12,7 +12,9 @@ from lpad.client.views import (
     Notification,
     Ports,
     Profile,
+    ProfileList,
     System,
+    UnreadableProfile,
 )
 
 __all__ = [
@@ -29,5 +31,7 @@ __all__ = [
     "Notification",
     "Ports",
     "Profile",
+    "ProfileList",
     "System",
+    "UnreadableProfile",
 ]

@@ -30,6 +30,7 @@ from lpad.client.views import (
     Notification,
     Ports,
     Profile,
+    ProfileList,
     System,
 )
 
@@ -97,8 +98,12 @@ class Client:
         return self._connection.get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
 
     def profiles(self, euicc: str) -> list[Profile]:
-        """Return a card's profiles."""
+        """Return a card's profiles, without those that can't be read."""
         return self._connection.get_list(_card(euicc, "profiles"), "profiles", Profile)
+
+    def profile_list(self, euicc: str) -> ProfileList:
+        """Return a card's profiles, and what of its list can't be read."""
+        return self._connection.get(_card(euicc, "profiles"), ProfileList)
 
     def icon(self, euicc: str, iccid: str) -> bytes:
         """Return a profile's picture."""
@@ -167,7 +172,7 @@ class Client:
 
         Args:
             euicc: the card.
-            iccid: the profile.
+            iccid: the profile, by its ICCID or the AID of its security domain.
             guard: conditions that must all come true, or the profile before is enabled again; docs/api.md
                 has their forms.
             within: seconds in which they must.

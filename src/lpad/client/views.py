@@ -188,6 +188,24 @@ class KnownRisk(_View, frozen=True, kw_only=True):
     sentence: str
 
 
+class UnreadableProfile(_View, frozen=True, kw_only=True):
+    """An entry of a card's list that is broken or has no ICCID, as far as it can be read.
+
+    Such a profile is addressed by `isdp_aid`. `raw_iccid` is what the card gives as ICCID, in hex.
+    """
+
+    iccid: str | None = None
+    raw_iccid: str | None = None
+    isdp_aid: str | None = None
+    state: str = "unknown"
+    profile_class: str | None = None
+    name: str | None = None
+    provider: str | None = None
+    nickname: str | None = None
+    policy_rules: tuple[str, ...] = ()
+    whole: bool = False
+
+
 class Euicc(_View, frozen=True, kw_only=True):
     """One card; all from `imei` on is not in the list of all cards."""
 
@@ -205,6 +223,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     failover: Failover | None = None
     rescue: Rescue | None = None
     known_risks: tuple[KnownRisk, ...] = ()
+    unreadable: tuple[UnreadableProfile, ...] = ()
 
 
 class Profile(_View, frozen=True, kw_only=True):
@@ -219,6 +238,13 @@ class Profile(_View, frozen=True, kw_only=True):
     isdp_aid: str | None = None
     icon_type: str | None = None
     policy_rules: tuple[str, ...] = ()
+
+
+class ProfileList(_View, frozen=True, kw_only=True):
+    """A card's profiles, and what of its list can't be read: from what is missing nothing follows then."""
+
+    profiles: tuple[Profile, ...]
+    unreadable: tuple[UnreadableProfile, ...] = ()
 
 
 class Notification(_View, frozen=True, kw_only=True):

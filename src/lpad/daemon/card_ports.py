@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.condition import Condition
-from lpad.base.identifiers import Aid, Iccid, Imei
+from lpad.base.identifiers import Aid, Imei, profile_target
 from lpad.base.server_address import ServerAddress
 from lpad.card.at.at_link import open_at_link
 from lpad.card.link.isdr_aids import isdr_aids
@@ -151,9 +151,9 @@ def _card_port(name: str, section: EuiccSection, way: _Way) -> CardPort:
 
 def _policy(section: SwitchingSection) -> SwitchPolicy:
     return SwitchPolicy(
-        protected=tuple(str(Iccid.parse(iccid)) for iccid in section.protected),
+        protected=tuple(str(profile_target(iccid)) for iccid in section.protected),
         keep_enabled=section.keep_enabled,
-        fallback=tuple(str(Iccid.parse(iccid)) for iccid in section.fallback),
+        fallback=tuple(str(profile_target(iccid)) for iccid in section.fallback),
         per_day=section.per_day,
     )
 
@@ -163,7 +163,7 @@ def _failover(section: FailoverSection) -> FailoverPolicy | None:
         return None
     rules = tuple(
         HealthRule(
-            iccid=str(Iccid.parse(each.iccid)),
+            iccid=str(profile_target(each.iccid)),
             conditions=tuple(map(Condition.parse, each.healthy)),
             interval=each.interval,
             lasting=each.lasting,

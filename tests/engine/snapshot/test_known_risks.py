@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.engine.snapshot.known_risks import known_risks
-from lpad.engine.snapshot.snapshot import Profile
+from lpad.engine.snapshot.profile import Profile
 
 
 def profile(iccid: str = "8900101000000000017", *, state: str = "disabled", **other: str) -> Profile:

@@ -17,6 +17,8 @@ from lpad.base.deadline import Deadline
 from lpad.engine.change.change import FAILOVER, Kind, State
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.running.run import Answer
+from lpad.engine.snapshot.profile import Profile
+from lpad.engine.snapshot.profile_list import ProfileList
 from lpad.engine.switch import condition_watch
 from lpad.engine.unattended.failover import TRANSITIONS, Sign, Standing
 from lpad.simulator.modem.personality import ModemPersonality
@@ -309,5 +311,6 @@ def test_every_standing_can_be_left() -> None:
 def test_the_order_goes_round(tried: str, installed: set[str], following: str | None) -> None:
     """Past what the card lacks and what is given up."""
     order = policy(rule(FIRST), rule(SECOND), rule(THIRD))
-    found = order.following(tried, installed=frozenset(installed), enabled=FIRST)
+    listed = ProfileList(tuple(Profile(iccid=iccid, state="disabled") for iccid in sorted(installed)))
+    found = order.following(tried, listed=listed, enabled=FIRST)
     assert (found.iccid if found else None) == following

@@ -15,6 +15,7 @@ from lpad.api.request.bodies import (
     NotificationList,
     NotificationView,
     ProfileList,
+    ProfileView,
     ProvisioningView,
     RescueView,
 )
@@ -22,7 +23,7 @@ from lpad.api.request.call import json_response, submission_response
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import CardUnreachable, InvalidValue, NotFound
-from lpad.base.identifiers import Iccid
+from lpad.base.identifiers import profile_target
 from lpad.base.outside_number import LARGEST, whole_number
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Json
     from lpad.engine.change.moment import Moment
     from lpad.engine.journal import StoredNotification
-    from lpad.engine.snapshot.snapshot import Profile, Snapshot
+    from lpad.engine.snapshot.profile_list import Listed
+    from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.unattended.rescue import RescueState
 
@@ -65,6 +67,7 @@ async def get_euicc(call: Call) -> Response:
         failover=call.engine.failover(snapshot.name),
         rescue=_rescue(rescue, call.engine.now()),
         known_risks=known_risks(snapshot.profiles),
+        unreadable=snapshot.unreadable,
     )
     return json_response(view)
 
@@ -114,18 +117,21 @@ async def list_profiles(call: Call) -> Response:
             state=snapshot.state,
             read_at=snapshot.read_at,
             profiles=list(snapshot.profiles),
+            unreadable=list(snapshot.unreadable),
         )
     )
 
 
 async def get_profile(call: Call) -> Response:
     """Show one profile."""
-    return json_response(_profile(call))
+    profile, _ = _profile(call)
+    return json_response(ProfileView.of(profile))
 
 
 async def get_icon(call: Call) -> Response:
     """Return a profile's picture, PNG or JPEG."""
-    icon = call.engine.icon(call.path["name"], _profile(call).iccid)
+    profile, address = _profile(call)
+    icon = call.engine.icon(call.path["name"], address or profile.iccid or "")
     return Response(icon.data, media_type=icon.media_type)
 
 
@@ -269,15 +275,27 @@ async def _seq(call: Call) -> int:
 
 
 def _iccid(call: Call) -> str:
-    return str(Iccid.parse(call.path["iccid"]))
+    """Return the ICCID or AID in the path.
+
+    Raises:
+        InvalidValue: it is neither.
+        Conflict: several profiles on the card have this ICCID.
+    """
+    name = str(profile_target(call.path["iccid"]))
+    call.engine.snapshot(call.path["name"]).listed.find(name)
+    return name
 
 
-def _profile(call: Call) -> Profile:
+def _profile(call: Call) -> tuple[Listed, str | None]:
+    """Return the profile that the path names, and the name that is its alone."""
     iccid = _iccid(call)
-    profile = _read_once(call).profile(iccid)
+    listed = _read_once(call).listed
+    profile = listed.find(iccid)
     if profile is None:
-        raise NotFound(f"the card {call.path['name']} holds no profile {iccid}")
-    return profile
+        if listed.lacks_name(iccid):
+            raise NotFound(f"the card {call.path['name']} holds no profile {iccid}")
+        raise listed.missing(iccid, attempted="show")
+    return profile, listed.address(profile)
 
 
 def _read_once(call: Call) -> Snapshot:

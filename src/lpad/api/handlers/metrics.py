@@ -75,6 +75,7 @@ class _Collector:
             for wanted in ("enabled", "disabled"):
                 count = sum(profile.state == wanted for profile in card.profiles)
                 profiles.add_metric([card.name, wanted], count)
+            profiles.add_metric([card.name, "unreadable"], len(card.unreadable))
             free = card.info.memory if card.info is not None else None
             if free is not None and free.free_non_volatile is not None:
                 memory.add_metric([card.name, "non-volatile"], free.free_non_volatile)

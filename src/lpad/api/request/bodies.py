@@ -14,7 +14,8 @@ from lpad.engine.change.guard import MOST_CONDITIONS
 from lpad.engine.journal.writability import JournalState
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.known_risks import KnownRisk
-from lpad.engine.snapshot.snapshot import Addresses, CardInfo, Profile
+from lpad.engine.snapshot.profile import NotificationAddress, Owner, Profile, UnreadableProfile
+from lpad.engine.snapshot.snapshot import Addresses, CardInfo
 from lpad.engine.unattended.failover import FailoverStatus
 
 MAX_NICKNAME_BYTES = 64
@@ -201,15 +202,56 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     failover: FailoverStatus | None
     rescue: RescueView | None
     known_risks: tuple[KnownRisk, ...]
+    unreadable: tuple[UnreadableProfile, ...]
+
+
+class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
+    """One profile, which is addressed by its ICCID or its AID.
+
+    `iccid` is null if the card gives none that can be read; `raw_iccid` is what it gives then, in hex.
+    """
+
+    iccid: str | None
+    raw_iccid: str | msgspec.UnsetType | None = msgspec.UNSET
+    state: str | None
+    profile_class: str | None
+    name: str | None
+    provider: str | None
+    nickname: str | None
+    isdp_aid: str | None
+    icon_type: str | None
+    owner: Owner | None
+    policy_rules: tuple[str, ...]
+    notification_addresses: tuple[NotificationAddress, ...]
+
+    @classmethod
+    def of(cls, profile: Profile | UnreadableProfile) -> ProfileView:
+        """Show a profile of a card's list."""
+        readable = profile if isinstance(profile, Profile) else None
+        return cls(
+            iccid=profile.iccid,
+            raw_iccid=msgspec.UNSET if isinstance(profile, Profile) else profile.raw_iccid,
+            state=profile.state,
+            profile_class=profile.profile_class,
+            name=profile.name,
+            provider=profile.provider,
+            nickname=profile.nickname,
+            isdp_aid=profile.isdp_aid,
+            icon_type=readable.icon_type if readable else None,
+            owner=readable.owner if readable else None,
+            policy_rules=profile.policy_rules,
+            notification_addresses=readable.notification_addresses if readable else (),
+        )
 
 
 class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
-    """A card's profiles as they were at `read_at`."""
+    """A card's profiles as they were at `read_at`, and what of its list can't be read."""
 
     euicc: str
     state: str
     read_at: datetime | None
     profiles: list[Profile]
+    unreadable: list[UnreadableProfile]
 
 
 class NotificationView(msgspec.Struct, frozen=True, kw_only=True):

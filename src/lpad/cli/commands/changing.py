@@ -100,7 +100,7 @@ def download(
 @guarded
 @no_wait
 def enable(session: Session, profile: str, guard: tuple[str, ...], within: float | None) -> None:
-    """Enable a profile; PROFILE is an ICCID, its last digits, a nickname or a name."""
+    """Enable a profile; PROFILE is an ICCID, its last digits, an AID, a nickname or a name."""
     seconds = limit(guard, within)
     iccid = session.iccid(profile)
     _say(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass
 from functools import wraps
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lpad.cli.commands.following import follow
+from lpad.cli.commands.named_profile import named_profile
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.client import DEFAULT_SOCKET, ApiError, Client
@@ -18,11 +18,9 @@ from lpad.client import DEFAULT_SOCKET, ApiError, Client
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.client import Change, Profile
+    from lpad.client import Change
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-_WHOLE = re.compile(r"[0-9A-E]{18,20}")
-_TAIL = re.compile(r"[0-9A-E]{4,20}")
 
 
 @dataclass(slots=True)
@@ -49,21 +47,12 @@ class Session:
         return names[0]
 
     def iccid(self, text: str) -> str:
-        """Return the ICCID of the profile that is meant: by ICCID, its last digits, nickname or name.
+        """Return the ICCID or AID of the profile that is meant; see `named_profile`.
 
         Raises:
             UsageError: it fits none, or several.
         """
-        digits = text.replace(" ", "").upper().rstrip("F")
-        if _WHOLE.fullmatch(digits):
-            return digits
-        fitting = [profile for profile in self.client.profiles(self.euicc()) if _fits(profile, text)]
-        if len(fitting) != 1:
-            found = (
-                f"several profiles on {self.euicc()} fit" if fitting else f"no profile on {self.euicc()} fits"
-            )
-            raise click.UsageError(f"{found} '{safe(text)}'; 'lpactl profiles' lists them")
-        return fitting[0].iccid
+        return named_profile(self.client, self.euicc(), text)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something that can't be undone; ends the program unless the answer is yes.
@@ -122,13 +111,6 @@ def command(group: click.Group, name: str) -> Callable[[_F], _F]:
 
 
 no_wait = click.option("--no-wait", is_flag=True, help="Return once the change is queued.")
-
-
-def _fits(profile: Profile, text: str) -> bool:
-    digits = text.upper()
-    whole = profile.iccid == digits
-    tail = bool(_TAIL.fullmatch(digits)) and profile.iccid.endswith(digits)
-    return whole or tail or text in (profile.nickname, profile.name)
 
 
 def _fail(output: Output, error: ApiError) -> None:

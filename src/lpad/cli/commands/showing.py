@@ -10,14 +10,15 @@ import msgspec
 from lpad.cli.commands.following import describe, follow, paused_lines, waits
 from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import failover_line, guard_rows, on_trial, rescue_line
+from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
 from lpad.cli.commands.outbox_command import outbox_line
 from lpad.cli.commands.session import command
 from lpad.cli.terminal.output import Output, duration, joined, safe, size
-from lpad.client import DaemonUnreachable
+from lpad.client import DaemonUnreachable, Profile
 
 if TYPE_CHECKING:
     from lpad.cli.commands.session import Session
-    from lpad.client import Client, Euicc
+    from lpad.client import Client, Euicc, UnreadableProfile
     from lpad.client.views import CertificateIssuer
 
 
@@ -35,10 +36,11 @@ def status(session: Session) -> None:
     session.output.table(
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
+    unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
     policies = [*map(rescue_line, euiccs), *map(failover_line, euiccs), *map(_provisioning, euiccs)]
     changes = client.changes()
     outbox = [outbox_line(euicc.name, client.notifications(euicc.name)) for euicc in euiccs]
-    for line in filter(None, (*on_trial(changes), *policies, *paused_lines(changes), *outbox)):
+    for line in filter(None, (*unreadable, *on_trial(changes), *policies, *paused_lines(changes), *outbox)):
         session.output.note(safe(line))
     if not system.health.clock_set:
         session.output.note("the clock is not set: no server is spoken to until it is")
@@ -122,16 +124,22 @@ def _issuer(issuer: CertificateIssuer) -> str:
 
 @command(cli, "profiles")
 def profiles(session: Session) -> None:
-    """List a card's profiles."""
-    found = session.client.profiles(session.euicc())
+    """List a card's profiles, with their AIDs if some can't be read or share an ICCID."""
+    name = session.euicc()
+    found = session.client.profile_list(name)
+    every = all_of(found)
     if session.output.as_json:
-        session.output.json(found)
+        session.output.json(every)
         return
-    session.output.table(
-        ("ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"),
-        [(p.iccid, p.state, p.name, p.provider, p.nickname, p.profile_class) for p in found],
-        empty="no profile is installed",
-    )
+    headings = ["ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"]
+    rows = [[_number(p), p.state, p.name, p.provider, p.nickname, p.profile_class] for p in every]
+    if is_odd(found):
+        headings.append("AID")
+        for row, profile in zip(rows, every, strict=True):
+            row.append(profile.isdp_aid)
+    session.output.table(headings, rows, empty="no profile is installed")
+    if (line := unreadable_line(name, found.unreadable)) is not None:
+        session.output.note(safe(line))
 
 
 @command(cli, "changes")
@@ -192,6 +200,11 @@ def events(session: Session) -> None:
     raise DaemonUnreachable(f"lpad at {session.client.socket} was stopped")
 
 
+def _number(profile: Profile | UnreadableProfile) -> str | None:
+    """Return the ICCID, or what the card gives in its place."""
+    return profile.iccid if isinstance(profile, Profile) else profile.iccid or profile.raw_iccid
+
+
 def _provisioning(euicc: Euicc) -> str | None:
     """Return a line for an empty card that was not provided with a profile yet."""
     status = euicc.provisioning
@@ -206,5 +219,8 @@ def _provisioning(euicc: Euicc) -> str | None:
 def _enabled(client: Client, euicc: Euicc) -> str:
     if euicc.eid is None:
         return ""
-    found = [profile for profile in client.profiles(euicc.name) if profile.state == "enabled"]
-    return joined([profile.nickname or profile.name or profile.iccid for profile in found]) or "none"
+    listed = client.profile_list(euicc.name)
+    found = [each for each in all_of(listed) if each.state == "enabled"]
+    unknown = listed.unreadable or any(each.state not in ("enabled", "disabled") for each in listed.profiles)
+    names = [each.nickname or each.name or address_of(listed, each) or "unreadable" for each in found]
+    return joined(names) or ("unknown" if unknown else "none")

@@ -10,7 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, PolicyRefused
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
-from lpad.engine.change.change import EID, QuestionKind
+from lpad.engine.change.change import EID, PROVISION, QuestionKind
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.condition_watch import check_possible
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Json
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.snapshot.profile import Profile
+    from lpad.engine.snapshot.profile_list import Listed, ProfileList
     from lpad.lpa.download import Installed, Offer
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus
@@ -63,19 +64,21 @@ def download(run: Run, context: Context) -> dict[str, Json]:
     check_possible(context, asked_of(run), deadline=Deadline.after(context.timeouts.switch))
     deadline = Deadline.after(context.timeouts.download)
     found = left_behind(run, context, deadline=deadline)
-    result = _told(found) if found is not None else _install(run, context, deadline)
+    loaded = str(run.notes.get("iccid"))
+    result = _told(found, loaded) if found is not None else _install(run, context, deadline)
     return _enable(run, context, result) if run.params.get("enable") else result
 
 
 def _held(run: Run, context: Context) -> dict[str, Json]:
     iccid = str(run.notes["iccid"])
-    profile = context.snapshot().profile(iccid)
-    return _told(profile) if profile is not None else {"iccid": iccid}
+    profile = context.snapshot().listed.named(iccid)
+    return _told(profile, iccid) if profile is not None else {"iccid": iccid}
 
 
-def _told(profile: Profile) -> dict[str, Json]:
+def _told(profile: Listed, iccid: str) -> dict[str, Json]:
     return {
-        "iccid": profile.iccid,
+        "iccid": iccid,
+        "isdp_aid": profile.isdp_aid,
         "profile": reading.shown(profile),
         "enabled": profile.enabled,
         "settled": True,
@@ -84,7 +87,7 @@ def _told(profile: Profile) -> dict[str, Json]:
 
 def _enable(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Json]:
     """Enable what was installed; whatever error that ends with, it tells that the profile is there."""
-    iccid = str(result["iccid"])
+    iccid = _name(context.snapshot().listed, str(result["iccid"]), result.get("isdp_aid"))
     try:
         if run.params.get("guard") is None:
             switched = switch(run, context, iccid=iccid, enabled=True)
@@ -97,9 +100,17 @@ def _enable(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Js
     return {**switched, **result, "enabled": True}
 
 
+def _name(profiles: ProfileList, iccid: str, aid: Json) -> str:
+    """Return the ICCID of what was installed, or its AID if the card gives the ICCID to several or none."""
+    by_aid = profiles.named(aid) if isinstance(aid, str) else None
+    return str(aid) if by_aid is not None and profiles.named(iccid) is None else iccid
+
+
 def _install(run: Run, context: Context, deadline: Deadline) -> dict[str, Json]:
     context.environment.clock.check()
     with context.card.session(deadline=deadline) as euicc:
+        if run.change.origin == PROVISION:
+            _check_empty(reading.read_profiles(euicc, deadline=deadline))
         address, order = _order(run, context, euicc, deadline)
         with context.connect(address, context.snapshot().eid or "") as server:
             # Under this EID the result is kept, and looked for after a power cut.
@@ -123,11 +134,25 @@ def _install(run: Run, context: Context, deadline: Deadline) -> dict[str, Json]:
             delivered = _notify(context, euicc, installed, server, eid=eid or "")
     return {
         "iccid": str(installed.iccid),
+        "isdp_aid": str(installed.isdp_aid) if installed.isdp_aid else None,
         "profile": reading.shown(listener.offered),
         "server": str(address),
         "notifications_delivered": delivered,
         "enabled": False,
     }
+
+
+def _check_empty(profiles: ProfileList) -> None:
+    """See that a card is still without a profile before it gets one unasked.
+
+    Raises:
+        Conflict: it has one, or what it has can't be read.
+    """
+    if not profiles.certainly_unprovided:
+        raise Conflict(
+            "lpad asks for no profile by itself: the card holds an operational profile by now, or one that"
+            " cannot be read; 'lpactl profiles' shows them"
+        )
 
 
 def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tuple[ServerAddress, Order]:
@@ -210,7 +235,7 @@ class _Listener:
             self._run.irreversible(step.value)
         elif step is Step.LOAD_BOUND_PROFILE_PACKAGE:
             iccid = self.offered.iccid if self.offered else ""
-            held = self._context.snapshot().profile(iccid) is not None
+            held = not self._context.snapshot().listed.lacks_name(iccid)
             last = self._context.outbox.last_number(self._eid)
             self._run.irreversible(step.value, iccid=iccid, held_before=held, last_number=last)
         elif step is Step.CANCEL_SESSION:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardRefused, Conflict, LpadError, NotFound
+from lpad.base.errors import CardError, CardRefused, Conflict, LpadError
 from lpad.base.identifiers import Iccid
 from lpad.engine.change.change import RESCUE, Kind
 from lpad.engine.operations.download import download
@@ -17,9 +17,9 @@ from lpad.engine.operations.probe import probe
 from lpad.engine.operations.trust_check import check_trust
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
-from lpad.engine.switch.asking_again import when_not_busy
+from lpad.engine.switch.asking_again import ways, when_not_busy
 from lpad.engine.switch.guarded_switch import guarded_switch
-from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch, verify
+from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch, unaddressable, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,22 +55,27 @@ def delete(run: Run, context: Context) -> dict[str, Json]:
     run.step("read-profiles")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
-        profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
+        profiles = reading.read_profiles(euicc, deadline=deadline)
+        profile = profiles.find(iccid)
         if profile is None:
-            if run.params.get("missing_ok"):
+            if run.params.get("missing_ok") and profiles.lacks_name(iccid):
                 return {"iccid": iccid, "already": True}
-            raise NotFound(f"can't delete: the card holds no profile {iccid}")
-        context.card.port.policy.check_delete(iccid)
+            raise profiles.missing(iccid, attempted="delete")
+        context.card.port.policy.check_delete(profile)
         if profile.enabled:
             raise Conflict(f"can't delete profile {iccid}: it is enabled; disable it or enable another first")
+        way = next(ways(profiles, profile, refresh=False), None)
+        if way is None:
+            raise unaddressable(iccid, attempted="delete")
         # What earlier events of this profile have to tell must not go with it.
         context.outbox.collect(euicc, context.observe(euicc, deadline).eid or "", deadline=deadline)
-        run.irreversible("delete-profile", iccid=iccid)
-        lost = attempt(lambda: euicc.delete_profile(Iccid.parse(iccid), deadline=deadline))
+        run.irreversible("delete-profile", iccid=iccid, aid=profile.isdp_aid)
+        lost = attempt(lambda: euicc.delete_profile(way.target, deadline=deadline))
     verify(
         run,
         context,
-        lambda seen: reading.find(seen, iccid) is None,
+        # An entry that can't be read may be this one, unless the card has said that it is deleted.
+        lambda seen: seen.same(profile) is None and (lost is None or seen.lacks(profile)),
         lost=lost,
         wanted=f"profile {iccid} is deleted",
         deadline=deadline,
@@ -85,13 +90,20 @@ def rename(run: Run, context: Context) -> dict[str, Json]:
     run.step("read-profiles")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
-        profile = reading.find(reading.read_profiles(euicc, deadline=deadline), iccid)
+        profiles = reading.read_profiles(euicc, deadline=deadline)
+        profile = profiles.find(iccid)
         if profile is None:
-            raise NotFound(f"can't rename: the card holds no profile {iccid}")
+            raise profiles.missing(iccid, attempted="rename")
         already = (profile.nickname or "") == nickname
         if not already:
+            # SGP.22 v2.5, 5.7.21 knows no other way of naming the profile.
+            if profile.iccid is None or not profiles.means(profile.iccid, profile):
+                raise Conflict(
+                    f"cannot rename profile {iccid}: a card gives a nickname by ICCID only, and this profile"
+                    " has none that is its alone"
+                )
             run.irreversible("set-nickname", iccid=iccid)
-            euicc.set_nickname(Iccid.parse(iccid), nickname, deadline=deadline)
+            euicc.set_nickname(Iccid.parse(profile.iccid), nickname, deadline=deadline)
         context.observe(euicc, deadline)
     return {"iccid": iccid, "nickname": nickname, "already": already}
 
@@ -126,7 +138,7 @@ def reset(run: Run, context: Context) -> dict[str, Json]:
         with context.card.session(deadline=deadline) as euicc:
             check_same_card(run, euicc, deadline=deadline)
             seen = context.observe(euicc, deadline)
-            context.card.port.policy.check_reset(seen.profiles, doomed=doomed)
+            context.card.port.policy.check_reset(seen.listed, doomed=doomed)
             run.irreversible("euicc-memory-reset", reset=True)
             try:
                 return False, attempt(
@@ -146,7 +158,10 @@ def reset(run: Run, context: Context) -> dict[str, Json]:
     seen = verify(
         run,
         context,
-        lambda seen: not [profile for profile in seen if profile.profile_class in doomed],
+        lambda seen: (
+            not [profile for profile in seen if profile.profile_class in doomed]
+            and (lost is None or not doomed or not seen.unreadable)
+        ),
         lost=lost,
         wanted="the memory is reset",
         refresh=None if already else refresh,

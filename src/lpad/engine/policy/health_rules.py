@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lpad.base.condition import Condition
+    from lpad.engine.snapshot.profile_list import ProfileList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthRule:
-    """One profile's: all conditions are looked at each `interval` seconds.
+    """One profile's, named by ICCID or AID: all conditions are looked at each `interval` seconds.
 
     A profile that has failed one of them at each look for `lasting` seconds is given up.
     """
@@ -30,18 +31,19 @@ class FailoverPolicy:
     within: float
     cooldown: float
 
-    def rule(self, iccid: str | None) -> HealthRule | None:
-        """Return a profile's rule; None: it is not watched."""
-        return next((rule for rule in self.rules if rule.iccid == iccid), None)
+    def rule(self, listed: ProfileList) -> HealthRule | None:
+        """Return the enabled profile's rule; None: it is not watched, or can't be told."""
+        return next((rule for rule in self.rules if listed.means(rule.iccid, listed.enabled)), None)
 
-    def following(self, iccid: str, *, installed: frozenset[str], enabled: str) -> HealthRule | None:
+    def following(self, iccid: str, *, listed: ProfileList, enabled: str) -> HealthRule | None:
         """Return the rule of the profile to try after this one, round and round.
 
         Args:
             iccid: the one before it in the order.
-            installed: profiles on the card.
+            listed: the profiles on the card.
             enabled: the one that is given up.
         """
         number = next((index for index, rule in enumerate(self.rules) if rule.iccid == iccid), -1)
         order = [*self.rules[number + 1 :], *self.rules[: number + 1]]
-        return next((rule for rule in order if rule.iccid in installed and rule.iccid != enabled), None)
+        given_up = listed.named(enabled)
+        return next((rule for rule in order if listed.named(rule.iccid) not in (None, given_up)), None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lpad.engine.change.change import Change
-    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.snapshot.profile_list import Listed
 
 DAY = timedelta(hours=24)
 SWITCHES = frozenset({"enable-profile", "disable-profile"})
@@ -21,7 +21,7 @@ SWITCHES = frozenset({"enable-profile", "disable-profile"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchPolicy:
-    """One card's policy; ICCIDs in canonical digits."""
+    """One card's policy; profiles are named by ICCID or AID, in canonical form."""
 
     protected: tuple[str, ...] = ()
     """Never deleted nor disabled other than by enabling another."""
@@ -32,26 +32,32 @@ class SwitchPolicy:
     per_day: int | None = None
     """Switches in 24 hours; None: as many as are asked for."""
 
-    def check_delete(self, iccid: str) -> None:
+    def check_delete(self, profile: Listed) -> None:
         """See that a profile may be deleted.
 
         Raises:
-            Protected: the settings say that it is to stay.
+            Protected: the settings say that it is to stay, or it can't be told from one that is.
         """
-        if iccid in self.protected:
+        if self.protects(profile):
+            iccid = _name(profile)
             raise Protected(
                 f"can't delete profile {iccid}: the settings protect it; take it out of 'switching.protected'"
                 " first",
                 iccid=iccid,
             )
 
-    def check_disable(self, iccid: str) -> None:
+    def protects(self, profile: Listed) -> bool:
+        """Whether the settings protect a profile, by its ICCID or its AID."""
+        return profile.iccid in self.protected or profile.isdp_aid in self.protected
+
+    def check_disable(self, profile: Listed) -> None:
         """See that a profile may be disabled, which leaves the card without an enabled one.
 
         Raises:
             Protected: the settings say that it is to stay enabled, or that some profile is.
         """
-        if iccid in self.protected:
+        iccid = _name(profile)
+        if self.protects(profile):
             why, key = "the settings protect it", "protected"
         elif self.keep_enabled:
             why, key = "no profile would be enabled, which the settings forbid", "keep_enabled"
@@ -62,30 +68,31 @@ class SwitchPolicy:
             iccid=iccid,
         )
 
-    def check_reset(self, profiles: Iterable[Profile], *, doomed: set[str]) -> None:
+    def check_reset(self, profiles: Iterable[Listed], *, doomed: set[str]) -> None:
         """See that a memory reset takes nothing that is to stay.
 
         Args:
-            profiles: on the card.
+            profiles: on the card. One that can't be read counts as not enabled, and may be of any class.
             doomed: classes of profiles that the reset takes.
 
         Raises:
             Protected: it would delete a protected profile, or the enabled one where one must be.
         """
         for profile in profiles:
-            if profile.profile_class not in doomed:
+            if not doomed or profile.profile_class not in (*doomed, None):
                 continue
-            if profile.iccid in self.protected:
+            iccid = _name(profile)
+            if self.protects(profile):
                 raise Protected(
-                    f"can't reset: it would delete profile {profile.iccid}, which the settings protect"
+                    f"can't reset: it would delete profile {iccid}, which the settings protect"
                     " ('switching.protected'); delete the others one by one",
-                    iccid=profile.iccid,
+                    iccid=iccid,
                 )
             if profile.enabled and self.keep_enabled:
                 raise Protected(
-                    f"can't reset: it would delete profile {profile.iccid}, which is enabled, and leave none"
+                    f"can't reset: it would delete profile {iccid}, which is enabled, and leave none"
                     " ('switching.keep_enabled'); delete the others one by one",
-                    iccid=profile.iccid,
+                    iccid=iccid,
                 )
 
     def check_limit(self, changes: Iterable[Change], *, present: datetime) -> None:
@@ -115,6 +122,10 @@ class SwitchPolicy:
 
 NO_POLICY = SwitchPolicy()
 """Everything may be switched."""
+
+
+def _name(profile: Listed) -> str:
+    return (profile.iccid if profile.sure else None) or profile.isdp_aid or profile.iccid or "unknown"
 
 
 def switches(changes: Iterable[Change]) -> list[datetime]:

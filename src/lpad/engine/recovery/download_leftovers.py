@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from lpad.engine.journal import StoredNotification
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.snapshot.profile_list import Listed
 
 INTERRUPTED = "installFailedDueToInterruption"
 """The one refusal after which the same order is tried again: the card lost power, or was reset."""
 
 
-def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Profile | None:
+def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | None:
     """Return the profile that an earlier attempt of this change has installed; None: it has not.
 
     Raises:
@@ -36,7 +36,7 @@ def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Profile | 
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
         seen = context.observe(euicc, deadline)
-    profile = reading.find(seen.profiles, str(run.notes["iccid"]))
+    profile = seen.listed.named(str(run.notes["iccid"]))
     if profile is not None and not run.notes.get("held_before"):
         return profile
     refusal = refusal_of(run.notes, context.outbox.copies(seen.eid or ""))

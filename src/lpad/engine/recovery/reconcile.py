@@ -13,6 +13,7 @@ from lpad.base.errors import CardUnreachable, Conflict, LpadError
 from lpad.engine.change.change import EID, Kind, State
 from lpad.engine.recovery.download_leftovers import refusal_of
 from lpad.engine.snapshot import reading
+from lpad.engine.snapshot.profile_list import SURE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,21 +100,26 @@ def is_tried_again(change: Change, private: Private) -> bool:
 
 
 def _switched(
-    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+    change: Change, private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    iccid = str(change.params["iccid"])
-    profile = reading.find(card.profiles, iccid)
-    if profile is not None and profile.enabled is (change.kind is Kind.ENABLE):
-        return {"iccid": iccid, "already": False, "settled": True}
-    return _cut_off(change, f"profile {iccid} is {profile.state if profile else 'not there'}")
+    iccid, aid = _names(change, private)
+    profile = card.listed.named(iccid) or card.listed.named(aid)
+    if profile is not None and profile.state == ("enabled" if change.kind is Kind.ENABLE else "disabled"):
+        return {"iccid": card.listed.address(profile) or iccid, "already": False, "settled": True}
+    if profile is None:
+        return _cut_off(change, _absent(card, iccid, aid))
+    state = profile.state if profile.state in SURE_STATES else "in a state that cannot be read"
+    return _cut_off(change, f"profile {iccid} is {state}")
 
 
 def _deleted(
-    change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
+    change: Change, private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    iccid = str(change.params["iccid"])
-    if reading.find(card.profiles, iccid) is None:
+    iccid, aid = _names(change, private)
+    if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
         return {"iccid": iccid, "already": False, "settled": True}
+    if (card.listed.named(iccid) or card.listed.named(aid)) is None:
+        return _cut_off(change, _absent(card, iccid, aid))
     return _cut_off(change, f"profile {iccid} is still there")
 
 
@@ -121,7 +127,7 @@ def _renamed(
     change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
     iccid, nickname = str(change.params["iccid"]), str(change.params["nickname"])
-    profile = reading.find(card.profiles, iccid)
+    profile = card.listed.named(iccid)
     if profile is not None and (profile.nickname or "") == nickname:
         return {"iccid": iccid, "nickname": nickname, "already": False, "settled": True}
     return _cut_off(change, f"profile {iccid} has its old name")
@@ -143,9 +149,11 @@ def _reset(
         operational=bool(change.params["operational_profiles"]), test=bool(change.params["test_profiles"])
     )
     left = [profile for profile in card.profiles if profile.profile_class in doomed]
-    if "reset" in private.notes and not left:
+    unreadable = len(card.unreadable) if doomed else 0
+    if "reset" in private.notes and not left and not unreadable:
         return {"already": False, "settled": True}
-    return _cut_off(change, f"{len(left)} of the profiles to be deleted are there")
+    others = f", and {unreadable} that cannot be read" if unreadable else ""
+    return _cut_off(change, f"{len(left)} of the profiles to be deleted are there{others}")
 
 
 def _downloaded(
@@ -154,14 +162,14 @@ def _downloaded(
     iccid = str(private.notes.get("iccid") or "")
     if not iccid:
         return _cut_off(change, "the card had not begun to load the profile")
-    profile = reading.find(card.profiles, iccid)
+    profile = card.listed.named(iccid)
     if profile is not None and not private.notes.get("held_before"):
         if change.params.get("enable") and not profile.enabled:
             error = _cut_off(change, f"profile {iccid} is installed, but not enabled", remedy="enable it")
             error.details["installed"] = iccid
             return error
         return {
-            "iccid": iccid,
+            "iccid": card.listed.address(profile) or iccid,
             "profile": reading.shown(profile),
             "enabled": profile.enabled,
             "settled": True,
@@ -169,6 +177,8 @@ def _downloaded(
     refusal = refusal_of(private.notes, notifications)
     if refusal is not None:
         return refusal
+    if not card.listed.lacks_name(iccid):
+        return _cut_off(change, f"profile {iccid} was being loaded, and {_absent(card, iccid, None)}")
     return _cut_off(change, f"profile {iccid} was being loaded and is not on the card")
 
 
@@ -190,6 +200,19 @@ def _harmless(
     if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
         return _cut_off(change, "nothing is changed")
     return _cut_off(change, "what is pending stays in the outbox")
+
+
+def _names(change: Change, private: Private) -> tuple[str, str | None]:
+    """Return the name by which a profile was asked for, and the AID that it had then."""
+    aid = private.notes.get("aid")
+    return str(change.params["iccid"]), aid if isinstance(aid, str) else None
+
+
+def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:
+    """Say that a profile is not among those that can be read, or is gone if that is certain."""
+    if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
+        return f"profile {iccid} is not there"
+    return f"profile {iccid} is not among those that can be read, and {len(card.unreadable)} cannot"
 
 
 def _cut_off(

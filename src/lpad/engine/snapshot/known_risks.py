@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.snapshot.profile import Profile
 
 _FACTORY = ("89010000001234567882", "89000000000000000012")
 """Test profiles left in products; ChromeOS deletes them from all devices (hermes.conf, b/418078582)."""

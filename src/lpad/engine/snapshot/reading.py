@@ -8,25 +8,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import CardRefused, MalformedError
-from lpad.base.identifiers import Iccid
+from lpad.base.identifiers import profile_target
 from lpad.codec.messages.installation import InstallationError, ProfileInstallationResult
 from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
 from lpad.codec.x509.certificate_issuers import issuer_named
-from lpad.engine.snapshot.snapshot import (
-    Addresses,
-    CardInfo,
-    CertificateIssuer,
-    Icon,
-    Memory,
-    NotificationAddress,
-    Owner,
-    Profile,
-)
+from lpad.engine.snapshot.profile import NotificationAddress, Owner, Profile, UnreadableProfile
+from lpad.engine.snapshot.profile_list import Listed, ProfileList
+from lpad.engine.snapshot.snapshot import Addresses, CardInfo, CertificateIssuer, Icon, Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from lpad.base.deadline import Deadline
+    from lpad.codec.messages import profile_info as codec
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.metadata import NotificationTarget, OperatorId
     from lpad.codec.messages.profile_info import ProfileInfo
@@ -48,7 +42,7 @@ class CardReading:
     eid: str
     info: CardInfo
     addresses: Addresses
-    profiles: tuple[Profile, ...]
+    listed: ProfileList
 
 
 def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> CardReading:
@@ -70,7 +64,7 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
         eid=eid,
         info=_info(euicc.get_euicc_info2(deadline=deadline)),
         addresses=addresses or read_addresses(euicc, deadline=deadline),
-        profiles=read_profiles(euicc, deadline=deadline),
+        listed=read_profiles(euicc, deadline=deadline),
     )
 
 
@@ -80,23 +74,19 @@ def read_addresses(euicc: Euicc, *, deadline: Deadline) -> Addresses:
     return Addresses(default_smdp=found.default_dp_address, root_smds=found.root_ds_address)
 
 
-def read_profiles(euicc: Euicc, *, deadline: Deadline) -> tuple[Profile, ...]:
+def read_profiles(euicc: Euicc, *, deadline: Deadline) -> ProfileList:
     """Read the list of profiles, without their pictures."""
-    return tuple(map(_profile, euicc.get_profiles_info(tags=_TAGS, deadline=deadline)))
+    found = euicc.list_profiles(tags=_TAGS, deadline=deadline)
+    return ProfileList(tuple(map(_profile, found.profiles)), tuple(map(_unreadable, found.unread)))
 
 
-def read_icon(euicc: Euicc, iccid: str, *, deadline: Deadline) -> Icon | None:
-    """Read one profile's picture; None where it has none."""
+def read_icon(euicc: Euicc, address: str, *, deadline: Deadline) -> Icon | None:
+    """Read one profile's picture, by its ICCID or its AID; None where it has none."""
     found = euicc.get_profiles_info(
-        search=Iccid.parse(iccid), tags=(0x5A, _ICON_TYPE_TAG, _ICON_TAG), deadline=deadline
+        search=profile_target(address), tags=(0x5A, 0x4F, _ICON_TYPE_TAG, _ICON_TAG), deadline=deadline
     )
-    icon = next((profile.icon for profile in found if str(profile.iccid) == iccid), None)
+    icon = next((each.icon for each in found if address in (str(each.iccid), str(each.isdp_aid))), None)
     return _icon(icon)
-
-
-def find(profiles: Iterable[Profile], iccid: str) -> Profile | None:
-    """Return the profile with this ICCID, in canonical digits."""
-    return next((profile for profile in profiles if profile.iccid == iccid), None)
 
 
 def classes(*, operational: bool, test: bool) -> set[str]:
@@ -122,7 +112,7 @@ def offered_icon(offer: Offer) -> Icon | None:
     return _icon(offer.icon)
 
 
-def shown(profile: Profile | None) -> dict[str, Json] | None:
+def shown(profile: Listed | None) -> dict[str, Json] | None:
     """Return a profile as it stands in a change's question or result."""
     # By way of JSON, so that it is the same before and after the journal: tuples become lists.
     return None if profile is None else msgspec.json.decode(msgspec.json.encode(profile))
@@ -198,6 +188,21 @@ def _profile(info: ProfileInfo) -> Profile:
         owner=_owner(info.owner),
         policy_rules=info.pprs,
         notification_addresses=tuple(map(_address, info.notification_targets)),
+    )
+
+
+def _unreadable(entry: codec.UnreadableProfile) -> UnreadableProfile:
+    return UnreadableProfile(
+        iccid=str(entry.iccid) if entry.iccid else None,
+        raw_iccid=entry.raw_iccid.hex().upper() if entry.raw_iccid is not None else None,
+        isdp_aid=str(entry.isdp_aid) if entry.isdp_aid else None,
+        state=entry.state.value,
+        profile_class=entry.profile_class.value if entry.profile_class else None,
+        name=entry.name,
+        provider=entry.service_provider_name,
+        nickname=entry.nickname,
+        policy_rules=entry.pprs,
+        whole=entry.whole,
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations when it runs
 
 from lpad.engine.change.change import Failure  # noqa: TC001 - msgspec reads the annotations when it runs
+from lpad.engine.snapshot.profile import Profile, UnreadableProfile  # noqa: TC001 - likewise
+from lpad.engine.snapshot.profile_list import ProfileList
 
 
 class CardState(enum.StrEnum):
@@ -16,45 +18,6 @@ class CardState(enum.StrEnum):
     READY = "ready"
     ABSENT = "absent"  # no way to it; lpad looks again by itself, and with the next change
     FAULTY = "faulty"  # it answers, but not as a card must; or lpad fails on it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """A profile's operator: MCC and MNC as digits, group IDs as hex."""
-
-    mcc_mnc: str
-    gid1: str | None = None
-    gid2: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotificationAddress:
-    """A server that is told of some of a profile's events."""
-
-    address: str
-    events: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """A profile on a card, or one that a server offers (without state and AID)."""
-
-    iccid: str
-    state: str | None = None
-    profile_class: str = "operational"
-    name: str | None = None
-    provider: str | None = None
-    nickname: str | None = None
-    isdp_aid: str | None = None
-    icon_type: str | None = None
-    owner: Owner | None = None
-    policy_rules: tuple[str, ...] = ()
-    notification_addresses: tuple[NotificationAddress, ...] = ()
-
-    @property
-    def enabled(self) -> bool:
-        """Whether it is the one in use."""
-        return self.state == "enabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +90,10 @@ class Snapshot:
     info: CardInfo | None = None
     addresses: Addresses | None = None
     profiles: tuple[Profile, ...] = ()
+    unreadable: tuple[UnreadableProfile, ...] = ()
     read_at: datetime | None = None
 
-    def profile(self, iccid: str) -> Profile | None:
-        """Return the profile with this ICCID, in canonical digits."""
-        return next((profile for profile in self.profiles if profile.iccid == iccid), None)
+    @property
+    def listed(self) -> ProfileList:
+        """The card's list of profiles, with what can't be read of it."""
+        return ProfileList(self.profiles, self.unreadable)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.modem_refresh import Refresh
     from lpad.engine.running.run import Run
-    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.snapshot.profile_list import Listed, ProfileList
 
 _T = TypeVar("_T")
 
@@ -46,18 +46,24 @@ class Way:
         return f"{verb}-profile-by-{by}-{'with' if self.refresh else 'without'}-refresh"
 
 
-def ways(profile: Profile, *, refresh: bool) -> Iterator[Way]:
+def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[Way]:
     """Return the ways in their order: by ICCID, then by AID; first as wanted, then the other way.
 
+    A name that the card gives to several profiles is no way, and an ICCID that may be wrong is the last one.
+
     Args:
-        profile: as the card lists it.
+        profiles: as the card lists them.
+        profile: one of them.
         refresh: whether the card is to ask the modem for a REFRESH, if it lets us choose.
     """
-    yield Way(Iccid.parse(profile.iccid), refresh)
-    yield Way(Iccid.parse(profile.iccid), not refresh)
-    if profile.isdp_aid is not None:
-        yield Way(Aid.parse(profile.isdp_aid), refresh)
-        yield Way(Aid.parse(profile.isdp_aid), not refresh)
+    targets: list[Iccid | Aid] = []
+    if profile.iccid is not None and profiles.named(profile.iccid) is profile:
+        targets.append(Iccid.parse(profile.iccid))
+    if profile.isdp_aid is not None and profiles.named(profile.isdp_aid) is profile:
+        targets.append(Aid.parse(profile.isdp_aid))
+    for target in targets if profile.sure else reversed(targets):
+        yield Way(target, refresh)
+        yield Way(target, not refresh)
 
 
 def did_nothing(error: CardError) -> bool:

@@ -23,8 +23,9 @@ from lpad.engine.change.moment import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
+from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.condition_watch import LOOKED_AGAIN, ConditionWatch, UnmetError, check_possible
-from lpad.engine.switch.rollback import Reason, Rollback
+from lpad.engine.switch.rollback import Reason, Rollback, text_of
 from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.switch import Purpose, switch
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Json
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.snapshot.profile_list import Listed, ProfileList
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +114,25 @@ class _GuardedSwitch:
             return self._switch(Purpose(before=self._intend), seconds=self._within)
         return self._take_up(guard)
 
-    def _intend(self, profiles: tuple[Profile, ...]) -> None:
-        """Write down what is about to be done, and what leads back."""
-        wanted = next(profile for profile in profiles if profile.iccid == self._iccid)
+    def _intend(self, profiles: ProfileList, wanted: Listed) -> None:
+        """Write down what is about to be done, and what leads back.
+
+        Raises:
+            Conflict: nothing would lead back, or nobody can tell what would.
+        """
+        enabled = profiles.enabled
+        previous = profiles.enabled_address
+        if previous is None and (enabled is not None or not profiles.complete):
+            raise Conflict(
+                f"cannot guard the switch to profile {self._iccid}: the card's list of profiles cannot be"
+                " read in full, so lpad does not know which profile is enabled now and could not go back to"
+                " it; 'lpactl profiles' shows what can be read. Switch without a guard"
+            )
+        if isinstance(wanted, UnreadableProfile) and not wanted.whole:
+            raise Conflict(
+                f"cannot guard the switch to profile {self._iccid}: its entry in the card's list is broken,"
+                " so lpad does not know whether its operator forbids to disable it; enable it without a guard"
+            )
         if "ppr1" in wanted.policy_rules:
             raise Conflict(
                 f"can't guard the switch to profile {self._iccid}: its operator forbids to disable it (ppr1),"
@@ -125,15 +142,22 @@ class _GuardedSwitch:
             Guard(
                 requirements=tuple(Requirement(condition=str(each)) for each in self._conditions),
                 until=now() + timedelta(seconds=self._within),
-                previous=next((profile.iccid for profile in profiles if profile.enabled), None),
+                previous=previous,
             ),
             TimeLimit.starting(self._within, at=Moment.now()),
+            wanted=wanted,
+            enabled=enabled,
         )
 
-    def _note(self, guard: Guard, limit: TimeLimit) -> None:
+    def _note(self, guard: Guard, limit: TimeLimit, *, wanted: Listed, enabled: Listed | None) -> None:
         self._run.check()
         with self._standstill.writing():
-            self._run.guarded(guard, limit=limit.noted())
+            self._run.guarded(
+                guard,
+                limit=limit.noted(),
+                aid=wanted.isdp_aid,
+                previous_aid=enabled.isdp_aid if enabled is not None else None,
+            )
 
     def _take_up(self, guard: Guard) -> dict[str, Json]:
         """Go on where an earlier run was cut off, with what remains of the time."""
@@ -150,7 +174,8 @@ class _GuardedSwitch:
         self._standstill.restarted()
         guard = replace(guard, until=now() + timedelta(seconds=left))
         self._run.guarded(guard, needed=False, limit=limit.noted())
-        profile = self._context.snapshot().profile(self._iccid)
+        listed = self._context.snapshot().listed
+        profile = listed.named(self._iccid) or listed.named(text_of(self._run.notes.get("aid")))
         if profile is None or not profile.enabled:
             self._go_back(
                 guard, Reason(kind="cut-off", sentence="lpad or the device was restarted before it was done")

@@ -13,6 +13,7 @@ from lpad.base.errors import (
     CardMalformed,
     CardStatus,
     CardUnreachable,
+    Conflict,
     LpadError,
     NotFound,
     SwitchRolledBack,
@@ -27,6 +28,7 @@ from lpad.engine.switch.switch import Purpose, switch
 
 if TYPE_CHECKING:
     from lpad.base.errors import Detail
+    from lpad.engine.change.change import Json
     from lpad.engine.change.guard import Guard
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_CANDIDATES = 10_000
+_UNCLEAR = frozenset({"candidates", "unreadable"})
+"""Details of the error for a profile that can't be told from others, or perhaps is among the unreadable."""
 TRIES = 3
 """How often a profile is tried while the card goes away or answers nonsense; then the next one is."""
 
@@ -83,7 +87,7 @@ class Rollback:
             for name in ("candidate", "tries")
         )
         while number < len(self._order):
-            if tries < TRIES:
+            if tries < TRIES and not self._is_unwanted(number):
                 self._note(candidate=number, tries=tries + 1)
                 try:
                     self._enable(self._order[number], first=number == 0)
@@ -92,7 +96,9 @@ class Rollback:
                     self._failed(number, error)
                     if tries + 1 < TRIES:
                         raise Suspended(f"can't go back for now: {error.sentence}", cause=error) from error
-                except (CardError, NotFound) as error:
+                except (CardError, NotFound, Conflict) as error:
+                    if isinstance(error, Conflict) and not error.details.keys() & _UNCLEAR:
+                        raise  # another card is in its place
                     self._failed(number, error)
                 except LpadError:
                     raise
@@ -119,11 +125,20 @@ class Rollback:
         )
 
     def _enable(self, iccid: str | None, *, first: bool) -> None:
-        purpose = Purpose(step="go-back" if first else "fall-back")
+        step = "go-back" if first else "fall-back"
+        notes = self._run.notes
         if iccid is None:
+            purpose = Purpose(step=step, aid=text_of(notes.get("aid")))
             switch(self._run, self._context, iccid=self._iccid, enabled=False, purpose=purpose)
         else:
+            aid = text_of(notes.get("previous_aid")) if iccid == self._guard.previous else None
+            purpose = Purpose(step=step, aid=aid)
             switch(self._run, self._context, iccid=iccid, enabled=True, purpose=purpose)
+
+    def _is_unwanted(self, number: int) -> bool:
+        """Whether a profile of the fallback order is the one that is not kept, by another of its names."""
+        listed = self._context.snapshot().listed
+        return listed.means(self._order[number], listed.named(self._iccid))
 
     def _failed(self, number: int, error: LpadError) -> None:
         name = self._order[number] or "none"
@@ -144,12 +159,14 @@ class Rollback:
 
     def _stuck(self) -> LpadError:
         card = self._context.snapshot()
-        enabled = next((each.iccid for each in card.profiles if each.enabled), None)
+        enabled = card.listed.enabled_address
         remedy = "enable another by hand"
         if card.eid is not None and self._order:
             self._context.stuck(self._run.change, card.eid, wanted=tuple(self._order), unwanted=self._iccid)
             remedy = f"lpad goes on trying, as 'lpactl status' tells; or {remedy}"
         now = f"profile {enabled} is enabled" if enabled else "no profile is enabled"
+        if enabled is None and not card.listed.complete:
+            now = "one that cannot be read may be enabled"
         error = SwitchStuck(
             f"{self._told()}; neither the profile before nor one of the fallback order could be enabled, and"
             f" as far as lpad can see {now}; {remedy}",
@@ -173,3 +190,8 @@ class Rollback:
             "unmet": ", ".join(each.condition for each in self._guard.unmet),
             "failed": "; ".join(self._failures),
         }
+
+
+def text_of(note: Json) -> str | None:
+    """Return a note that is a text; None if it is not."""
+    return note if isinstance(note, str) else None

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardRefused, CardUnreachable, NotFound
+from lpad.base.errors import CardError, CardRefused, CardUnreachable, Conflict
 from lpad.base.identifiers import Iccid
 from lpad.card.modem_refresh import Holding, Refresh
 from lpad.engine.change.change import now
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
+from lpad.engine.snapshot.profile_list import SURE_STATES
 from lpad.engine.switch.asking_again import did_nothing, ways, when_not_busy
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Json
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.snapshot.snapshot import Profile
+    from lpad.engine.snapshot.profile_list import Listed, ProfileList
     from lpad.engine.switch.asking_again import Way
     from lpad.lpa.euicc import Euicc
 
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 class Purpose:
     """Why a profile is switched.
 
-    `step` names the switch in the change, None by its verb. `before` is called with the card's profiles right
-    before the switch is sent, and may refuse it.
+    `step` names the switch in the change, None by its verb. `before` is called with the card's profiles and
+    the one that is meant right before the switch is sent, and may refuse it. `aid` is the AID that the
+    profile had before, by which it is found if the card no longer gives its ICCID.
     """
 
     step: str | None = None
-    before: Callable[[tuple[Profile, ...]], None] | None = None
+    before: Callable[[ProfileList, Listed], None] | None = None
+    aid: str | None = None
 
 
 PLAIN = Purpose()
@@ -45,9 +48,16 @@ def switch(
 ) -> dict[str, Json]:
     """Enable or disable a profile, and see that the card reports it so and the modem reads it so.
 
+    Args:
+        run: is told the steps.
+        context: to reach the card.
+        iccid: the profile's ICCID or AID.
+        enabled: what is wanted.
+        purpose: why.
+
     Raises:
         NotFound: the card holds no such profile.
-        Conflict: the card was swapped, or the settings forbid it.
+        Conflict: the card was swapped, the settings forbid it, or several profiles have this ICCID.
         CardRefused: the card says no, in whatever way it is asked.
         CardError: the card did not come back, reports the old state when its time to restart is over, or
             the modem reads another profile after all that could be done.
@@ -57,24 +67,20 @@ def switch(
     refresh = prepared(run, context, deadline=deadline)
     asked = _Switch(run, context, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
     sent = when_not_busy(lambda: asked.ask(deadline=deadline), run=run, refresh=refresh, deadline=deadline)
-    if not sent and refresh.agreed(_holding(context.snapshot().profiles)):
-        return {"iccid": iccid, "already": True}
-
-    def holds(seen: tuple[Profile, ...]) -> bool:
-        found = reading.find(seen, iccid)
-        return found is not None and found.enabled is enabled
+    if not sent and refresh.agreed(_holding(context.snapshot().listed)):
+        return {"iccid": asked.address, "already": True}
 
     seen = verify(
         run,
         context,
-        holds,
+        asked.holds,
         lost=asked.lost,
-        wanted=f"profile {iccid} is {verb}d",
+        wanted=f"profile {asked.address} is {verb}d",
         refresh=refresh,
         refreshing=sent and asked.refreshing,
         deadline=deadline,
     )
-    return {"iccid": iccid, "already": not sent, **seen}
+    return {"iccid": asked.address, "already": not sent, **seen}
 
 
 def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Json]:
@@ -88,7 +94,7 @@ def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str
     deadline = Deadline.after(context.timeouts.switch)
     run.follow("resume")
     refresh = _acquainted(run, context, deadline=deadline)
-    if not refresh.agreed(_holding(context.snapshot().profiles)):
+    if not refresh.agreed(_holding(context.snapshot().listed)):
         result = result | verify(
             run,
             context,
@@ -113,7 +119,7 @@ def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
 
 def _acquainted(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
     refresh = _refresh(run, context)
-    refresh.prepare(_holding(context.snapshot().profiles), deadline=deadline)
+    refresh.prepare(_holding(context.snapshot().listed), deadline=deadline)
     return refresh
 
 
@@ -130,6 +136,9 @@ class _Switch:
         self._run = run
         self._context = context
         self._iccid = iccid
+        self._profile: Listed | None = None
+        self.address = iccid
+        """The name by which the profile, and no other, is meant."""
         self._enabled = enabled
         self._verb = "enable" if enabled else "disable"
         self._purpose = purpose
@@ -147,27 +156,43 @@ class _Switch:
         with self._context.card.session(deadline=deadline) as euicc:
             check_same_card(self._run, euicc, deadline=deadline)
             profiles = reading.read_profiles(euicc, deadline=deadline)
-            profile = self._found(profiles)
-            if profile.enabled is self._enabled:
+            self._profile = profile = self._found(profiles)
+            self.address = self._address(profiles, profile)
+            if profile.state == f"{self._verb}d":
                 self._context.observe(euicc, deadline)
                 return False
             if self._purpose.step is None:
-                self._check_policy()
+                self._check_policy(profile)
             if self._purpose.before is not None:
-                self._purpose.before(profiles)
-            self._run.irreversible(self._purpose.step or f"{self._verb}-profile", iccid=self._iccid)
-            self._insist(euicc, profile, deadline=deadline)
+                self._purpose.before(profiles, profile)
+            self._run.irreversible(
+                self._purpose.step or f"{self._verb}-profile", iccid=self.address, aid=profile.isdp_aid
+            )
+            self._insist(euicc, profiles, profile, deadline=deadline)
         return True
 
-    def _insist(self, euicc: Euicc, profile: Profile, *, deadline: Deadline) -> None:
+    def holds(self, seen: ProfileList) -> bool:
+        """Whether a list is what was wanted; a state that can't be read is left to the card's yes."""
+        found = seen.same(self._profile) if self._profile is not None else None
+        if found is None:
+            return False
+        unknown = found.state not in SURE_STATES
+        return found.state == f"{self._verb}d" or (unknown and self.lost is None)
+
+    def _insist(self, euicc: Euicc, profiles: ProfileList, profile: Listed, *, deadline: Deadline) -> None:
         refusal: CardError | None = None
-        for way in ways(profile, refresh=self.refreshing):
+        for way in ways(profiles, profile, refresh=self.refreshing):
             if refusal is not None:
                 self._run.follow(way.step(self._verb))
             self.refreshing = way.refresh
             try:
                 self.lost = attempt(lambda: self._send(euicc, way, deadline=deadline))  # noqa: B023 - called at once
             except CardRefused as error:
+                if (
+                    profile.state not in SURE_STATES
+                    and error.details.get("reason") == _SO_ALREADY[self._enabled]
+                ):
+                    return  # which its list did not tell
                 met: CardError = error
             else:
                 if self.lost is None or not did_nothing(self.lost):
@@ -177,37 +202,53 @@ class _Switch:
             refusal = refusal or met
             if not did_nothing(met):
                 raise met if _says_busy(met) else refusal
-            if self._find(euicc, deadline=deadline).enabled is self._enabled:
+            if self._find(euicc, deadline=deadline).state == f"{self._verb}d":
                 return  # it says no and has done it
         assert refusal is not None
         raise refusal
 
-    def _check_policy(self) -> None:
+    def _check_policy(self, profile: Listed) -> None:
         policy = self._context.card.port.policy
         if not self._enabled:
-            policy.check_disable(self._iccid)
+            policy.check_disable(profile)
         # A card that was busy is asked again, which is still the same switch.
         others = [each for each in self._context.changes() if each.id != self._run.change.id]
         policy.check_limit(others, present=now())
 
-    def _find(self, euicc: Euicc, *, deadline: Deadline) -> Profile:
+    def _find(self, euicc: Euicc, *, deadline: Deadline) -> Listed:
         return self._found(reading.read_profiles(euicc, deadline=deadline))
 
-    def _found(self, profiles: tuple[Profile, ...]) -> Profile:
-        profile = reading.find(profiles, self._iccid)
+    def _found(self, profiles: ProfileList) -> Listed:
+        profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)
         if profile is None:
-            raise NotFound(
-                f"can't {self._verb}: the card holds no profile {self._iccid}; 'lpactl profiles' lists them"
-            )
+            profiles.find(self._iccid)  # says so if there are several
+            raise profiles.missing(self._iccid, attempted=self._verb)
         return profile
+
+    def _address(self, profiles: ProfileList, profile: Listed) -> str:
+        address = profiles.address(profile)
+        if address is None:
+            raise unaddressable(self._iccid, attempted=self._verb)
+        return address
 
     def _send(self, euicc: Euicc, way: Way, *, deadline: Deadline) -> None:
         act = euicc.enable_profile if self._enabled else euicc.disable_profile
         act(way.target, refresh=way.refresh, deadline=deadline)
 
 
+_SO_ALREADY = {True: "profileNotInDisabledState", False: "profileNotInEnabledState"}
+
+
 def _says_busy(error: CardError) -> bool:
     return error.details.get("reason") == "catBusy"
+
+
+def unaddressable(name: str, *, attempted: str) -> Conflict:
+    """Return the error for a profile that the card cannot be asked for."""
+    return Conflict(
+        f"cannot {attempted} profile {name}: the card gives neither an ICCID nor an AID that is this"
+        " profile's alone; delete another profile that has the same, or ask the card's maker"
+    )
 
 
 def attempt(act: Callable[[], object]) -> CardError | None:
@@ -231,7 +272,7 @@ def attempt(act: Callable[[], object]) -> CardError | None:
 def verify(
     run: Run,
     context: Context,
-    holds: Callable[[tuple[Profile, ...]], bool],
+    holds: Callable[[ProfileList], bool],
     *,
     lost: CardError | None,
     wanted: str,
@@ -261,7 +302,7 @@ def verify(
         CardError: it doesn't hold when the time is over, or the card did not come back.
     """
     run.follow("verify")
-    before = context.snapshot().profiles
+    before = context.snapshot().listed
     if isinstance(lost, CardUnreachable):
         context.card.drop()
 
@@ -303,8 +344,11 @@ def verify(
     )
 
 
-def _holding(profiles: tuple[Profile, ...], before: tuple[Profile, ...] = ()) -> Holding:
-    enabled = next((Iccid.parse(profile.iccid) for profile in profiles if profile.enabled), None)
-    # Those that were deleted may still be read too.
-    known = frozenset(Iccid.parse(profile.iccid) for profile in (*profiles, *before))
-    return Holding(enabled=enabled, others=known - {enabled})
+def _holding(profiles: ProfileList, before: ProfileList | None = None) -> Holding:
+    enabled = next((Iccid.parse(profile.iccid) for profile in profiles.profiles if profile.enabled), None)
+    # Those that were deleted may still be read too; one whose ICCID is not told any more may be enabled.
+    deleted = before.profiles if before is not None and not profiles.unreadable else ()
+    known = (*profiles.profiles, *deleted)
+    perhaps = {each.iccid for each in profiles.profiles if each.state not in SURE_STATES}
+    others = frozenset(Iccid.parse(each.iccid) for each in known if each.iccid not in perhaps)
+    return Holding(enabled=enabled, others=others - {enabled})

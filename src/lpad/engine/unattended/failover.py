@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
     from lpad.engine.running.registration_query import RegistrationQuery
+    from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -193,8 +194,8 @@ class Failover:
     def _step(self) -> None:
         """Look once, act if need be, and wait until the next look."""
         card = self._snapshot()
-        enabled = next((profile.iccid for profile in card.profiles if profile.enabled), None)
-        rule = self._policy.rule(enabled)
+        rule = self._policy.rule(card.listed)
+        enabled = rule.iccid if rule is not None else card.listed.enabled_address
         if rule is None or card.state is not CardState.READY:
             self._sign(Sign.NO_RULE, profile=enabled)
             self._ailing_until = None
@@ -251,9 +252,7 @@ class Failover:
         """Have the next profile tried, and rest whatever comes of it."""
         self._ailing_until = None
         wanted = self._policy.following(
-            self._tried_last(rule.iccid),
-            installed=frozenset(profile.iccid for profile in card.profiles),
-            enabled=rule.iccid,
+            self._tried_last(rule.iccid, card.listed), listed=card.listed, enabled=rule.iccid
         )
         seen = self.status.seen
         if wanted is None:
@@ -282,12 +281,14 @@ class Failover:
             with resting():
                 self._news.wait()
 
-    def _tried_last(self, enabled: str) -> str:
+    def _tried_last(self, enabled: str, listed: ProfileList) -> str:
         """Return the profile behind which the order goes on: the one tried in vain, or the enabled one."""
         last = self._latest()
         in_vain = last is not None and last.state is State.FAILED and last.guard is not None
-        if last is not None and in_vain and last.guard is not None and last.guard.previous == enabled:
-            return str(last.params["iccid"])
+        if last is not None and in_vain and last.guard is not None:
+            previous = last.guard.previous
+            if previous == enabled or listed.means(previous, listed.named(enabled)):
+                return str(last.params["iccid"])
         return enabled
 
     def _latest(self) -> Change | None:

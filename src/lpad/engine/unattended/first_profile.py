@@ -90,8 +90,9 @@ class Provisioning:
         self._due_at = None
         if not self._card.port.provision or card.state is not CardState.READY or card.eid is None:
             return
-        if any(profile.profile_class == "operational" for profile in card.profiles):
-            if self.state(card.eid) != ProvisioningState():
+        if not card.listed.certainly_unprovided:
+            # What can't be read may be the profile at work: it is not to be taken down unasked.
+            if not card.unreadable and self.state(card.eid) != ProvisioningState():
                 self._journal.memos.drop(_name(card.eid))
             return
         if not self._address(card) or self._under_way():

@@ -44,8 +44,8 @@ _TROUBLED = 60.0
 class RescueState:
     """What is tried, and how far it has got; moments on the journal's steady clock.
 
-    `change` ended stuck; `wanted` are ICCIDs in the order in which they are tried, None for no profile at
-    all; `unwanted` is the profile that was not kept.
+    `change` ended stuck; `wanted` are ICCIDs or AIDs in the order in which they are tried, None for no
+    profile at all; `unwanted` is the profile that was not kept.
     """
 
     change: int
@@ -169,8 +169,9 @@ class Rescue:
 
     def _is_over(self, card: Snapshot, state: RescueState) -> bool:
         """Whether a switch since was made, lpad's own or somebody's, or nothing that is wanted is there."""
-        enabled = _enabled(card)
-        if enabled not in (None, state.unwanted, *state.wanted) or not _candidates(card, state):
+        enabled = card.listed.enabled
+        ours = any(card.listed.means(name, enabled) for name in (state.unwanted, *state.wanted))
+        if (enabled is not None and not ours) or not _candidates(card, state):
             return True
         return any(
             change.id > state.change
@@ -205,17 +206,16 @@ class Rescue:
         return replace(state, since=since, next_at=next_at)
 
 
-def _enabled(card: Snapshot) -> str | None:
-    return next((profile.iccid for profile in card.profiles if profile.enabled), None)
-
-
 def _candidates(card: Snapshot, state: RescueState) -> list[str | None]:
     """Return what can be tried: the one that is enabled, if one is, for the modem must read it too."""
-    enabled = _enabled(card)
-    if enabled in state.wanted:
-        return [enabled]
-    held = {profile.iccid for profile in card.profiles}
-    return [iccid for iccid in state.wanted if iccid is None or iccid in held]
+    listed = card.listed
+    for name in state.wanted:
+        if name is not None and listed.means(name, listed.enabled):
+            return [name]
+    if None in state.wanted and listed.enabled is None and listed.complete:
+        return [None]
+    # What is not among the profiles that can be read may be one of the others.
+    return [name for name in state.wanted if name is None or not listed.lacks_name(name)]
 
 
 def _name(eid: str) -> str:

@@ -122,11 +122,12 @@ class Observer:
         known = self._snapshot if self.ready and not whole else None
         seen = reading.read_card(euicc, known=known, deadline=deadline)
         self._ownership.claim(seen.eid, self._claimant)
-        for profile in seen.profiles:
-            if profile.icon_type is not None and profile.iccid not in self._icons:
-                icon = reading.read_icon(euicc, profile.iccid, deadline=deadline)
+        for profile in seen.listed.profiles:
+            address = seen.listed.address(profile)
+            if profile.icon_type is not None and address is not None and address not in self._icons:
+                icon = reading.read_icon(euicc, address, deadline=deadline)
                 if icon is not None:
-                    self._icons[profile.iccid] = icon
+                    self._icons[address] = icon
         imei = self._card.imei()
         self._publish(
             replace(
@@ -137,7 +138,8 @@ class Observer:
                 imei=str(imei) if imei else None,
                 info=seen.info,
                 addresses=seen.addresses,
-                profiles=seen.profiles,
+                profiles=seen.listed.profiles,
+                unreadable=seen.listed.unreadable,
                 read_at=now(),
             )
         )

@@ -8,7 +8,7 @@ import msgspec
 
 from lpad.base.condition import Condition, ConditionKind
 from lpad.base.errors import InvalidValue
-from lpad.base.identifiers import Iccid
+from lpad.base.identifiers import profile_target
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class HealthSection(Section, frozen=True):
     lasting: Lasting = 600
 
     def check(self, report: Report) -> None:
-        """Note what is no ICCID or no condition of health."""
+        """Note what names no profile or is no condition of health."""
         if report.sound("iccid"):
-            report.parsed(Iccid.parse, self.iccid, "iccid")
+            report.parsed(profile_target, self.iccid, "iccid")
         if report.sound("healthy"):
             if not self.healthy:
                 report.wrong("a condition such as registered is wanted here", "healthy")
@@ -51,7 +51,7 @@ class FailoverSection(Section, frozen=True):
         if len(self.profiles) == 1:
             report.wrong("two profiles at least are wanted here: one to give up, one to try", "profiles")
         if report.sound("profiles"):
-            seen = [str(Iccid.parse(each.iccid)) for each in self.profiles]
+            seen = [str(profile_target(each.iccid)) for each in self.profiles]
             for index, iccid in enumerate(seen):
                 if iccid in seen[:index]:
                     report.wrong("this profile is in the order already", "profiles", index, "iccid")

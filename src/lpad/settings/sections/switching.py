@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from lpad.base.identifiers import Iccid
+from lpad.base.identifiers import profile_target
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ PerDay = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
 class SwitchingSection(Section, frozen=True):
-    """ICCIDs of protected profiles and of the fallback order; limits."""
+    """ICCIDs or AIDs of protected profiles and of the fallback order; limits."""
 
     protected: list[str] = []
     keep_enabled: bool = False
@@ -24,7 +24,7 @@ class SwitchingSection(Section, frozen=True):
     per_day: PerDay | None = None
 
     def check(self, report: Report) -> None:
-        """Note what is no ICCID."""
+        """Note what names no profile."""
         for name in ("protected", "fallback"):
             for index, iccid in enumerate(getattr(self, name)):
-                report.parsed(Iccid.parse, iccid, name, index)
+                report.parsed(profile_target, iccid, name, index)

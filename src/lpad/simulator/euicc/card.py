@@ -13,6 +13,7 @@ from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.euicc.chip.chip import Chip
 from lpad.simulator.euicc.chip.faults import CardFaults, PowerLost
 from lpad.simulator.euicc.chip.folder import CardFolder
+from lpad.simulator.euicc.chip.state import Oddity
 from lpad.simulator.euicc.os.operating_system import OperatingSystem
 from lpad.simulator.euicc.personalisation import personalised
 
@@ -152,6 +153,32 @@ class SoftCard:
                 for stored in self._chip.state.profiles
             )
 
+    def distort(
+        self,
+        iccid: Iccid | str,
+        *,
+        told: bytes | None = None,
+        without: tuple[int, ...] = (),
+        tail: bytes = b"",
+    ) -> None:
+        """Have the card's list tell of a profile otherwise than it should; remembered without power.
+
+        Args:
+            iccid: the profile's number as it was installed; the card keeps it under this number.
+            told: bytes in the place of its ICCID, such as another profile's; None: the right ones.
+            without: tags that its entry lacks.
+            tail: bytes behind the last element of its entry, which break it unless they are elements.
+
+        Raises:
+            InvalidValue: the card holds no such profile.
+        """
+        with self._lock:
+            stored = self._chip.state.stored(bytes(Iccid.parse(str(iccid))))
+            if stored is None:
+                raise InvalidValue(f"the simulated card holds no profile {iccid}")
+            stored.oddity = Oddity(iccid=told, without=without, tail=tail)
+            self._chip.commit()
+
     @property
     def default_dp_address(self) -> str:
         """The default SM-DP+ that GetEuiccConfiguredAddresses would name; empty where there is none."""
@@ -163,7 +190,7 @@ class SoftCard:
         """The enabled profile's number, as a modem reads it from EF.ICCID; None where none is enabled."""
         with self._lock:
             enabled = self._chip.state.enabled
-            return Iccid.from_bytes(enabled.iccid) if enabled else None
+            return Iccid.from_bytes(enabled.ef_iccid) if enabled else None
 
     @property
     def notifications(self) -> tuple[PendingNotification, ...]:

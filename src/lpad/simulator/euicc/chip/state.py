@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Iccid
+
+
+class Oddity(msgspec.Struct, kw_only=True):
+    """How a card's list tells of a profile otherwise than it should."""
+
+    iccid: bytes | None = None
+    """What the list holds as the ICCID, and what the profile is found by; None: the right one."""
+    without: tuple[int, ...] = ()
+    """Tags that its entry lacks."""
+    tail: bytes = b""
+    """Bytes behind the last element of its entry."""
+
 
 class StoredProfile(msgspec.Struct, kw_only=True):
     """An installed profile; its package lies beside, byte for byte."""
@@ -25,6 +39,21 @@ class StoredProfile(msgspec.Struct, kw_only=True):
     nickname: str = ""
     enabled: bool = False
     imsi: str | None = None
+    oddity: Oddity | None = None
+
+    @property
+    def told_iccid(self) -> bytes:
+        """What the card tells as the profile's number."""
+        told = self.oddity.iccid if self.oddity is not None else None
+        return self.iccid if told is None else told
+
+    @property
+    def ef_iccid(self) -> bytes:
+        """The content of EF.ICCID: what is told, if it can be an ICCID at all."""
+        try:
+            return bytes(Iccid.from_bytes(self.told_iccid))
+        except MalformedError:
+            return self.iccid
 
 
 class StoredNotification(msgspec.Struct, kw_only=True):
@@ -92,5 +121,9 @@ class CardState(msgspec.Struct, kw_only=True):
 
     def profile(self, *, iccid: bytes | None = None, aid: bytes | None = None) -> StoredProfile | None:
         """Return the profile with this number or application identifier, or None."""
-        found = (one for one in self.profiles if one.iccid == iccid or one.aid == aid)
+        found = (one for one in self.profiles if one.told_iccid == iccid or one.aid == aid)
         return next(found, None)
+
+    def stored(self, iccid: bytes) -> StoredProfile | None:
+        """Return the profile that the card keeps under this number, whatever it tells."""
+        return next((one for one in self.profiles if one.iccid == iccid), None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
+from lpad.simulator.euicc.chip.state import Oddity
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
@@ -65,7 +66,7 @@ def profile_info(profile: StoredProfile, tags: tuple[int, ...], *, empty_fields:
     """
     stored = {element.tag: element for element in tlv.parse(profile.metadata).children()}
     own = {
-        ICCID: tlv.encode(ICCID, profile.iccid),
+        ICCID: tlv.encode(ICCID, profile.told_iccid),
         AID: tlv.encode(AID, profile.aid),
         STATE: tlv.encode(STATE, bytes([profile.enabled])),
         CLASS: tlv.encode(CLASS, bytes([profile.profile_class])),
@@ -79,7 +80,9 @@ def profile_info(profile: StoredProfile, tags: tuple[int, ...], *, empty_fields:
     if profile.pprs == 0:
         stored.pop(0x99, None)
     wanted = [tag for tag in (*_ORDER, _PROFILE_SIZE, _ACCESS_RULES) if tag in tags]
-    return tlv.encode(0xE3, *(_field(tag, own, stored) for tag in wanted))
+    oddity = profile.oddity or Oddity()
+    wanted = [tag for tag in wanted if tag not in oddity.without]
+    return tlv.encode(0xE3, *(_field(tag, own, stored) for tag in wanted), oddity.tail)
 
 
 def _integer(number: int) -> bytes:

@@ -168,7 +168,7 @@ class Profiles:
             case ("isdpAid", aid):
                 return [one for one in profiles if one.aid == aid]
             case ("iccid", iccid):
-                return [one for one in profiles if one.iccid == iccid]
+                return [one for one in profiles if one.told_iccid == iccid]
             case ("profileClass", profile_class):
                 return [one for one in profiles if one.profile_class == profile_class]
         raise MalformedError("a search by something else")
@@ -220,8 +220,8 @@ class Profiles:
 
     def _apply(self, switch: Switch) -> None:
         state = self._chip.state
-        old = state.profile(iccid=switch.disable) if switch.disable else None
-        new = state.profile(iccid=switch.enable) if switch.enable else None
+        old = state.stored(switch.disable) if switch.disable else None
+        new = state.stored(switch.enable) if switch.enable else None
         if old is not None:
             old.enabled = False
             self._notifications.record(Event.DISABLE, old)

@@ -111,7 +111,7 @@ def _content(file: int, folder: int, profile: StoredProfile | None) -> bytes:
     if profile is None or _PARENTS.get(file) != folder:
         raise Refusal(StatusWord.NOT_FOUND, f"no file {file:04X} here")
     if file == EF_ICCID:
-        return profile.iccid
+        return profile.ef_iccid
     if profile.imsi is None:
         raise Refusal(StatusWord.NOT_FOUND, "the profile has no USIM")
     odd = len(profile.imsi) % 2

@@ -1,0 +1,91 @@
+"""Which profile is meant: by ICCID, AID, the last digits of the ICCID, nickname or name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.cli.terminal.output import safe
+from lpad.client import ApiError
+
+if TYPE_CHECKING:
+    from lpad.client import Client, Profile, ProfileList, UnreadableProfile
+
+_ICCID = re.compile(r"[0-9A-E]{18,20}F{0,2}")
+_AID = re.compile(r"(?:[0-9A-F]{2}){11,16}")
+"""What names a profile whether or not the card can be read: an ICCID as nearly all are, or an AID."""
+_TAIL = re.compile(r"[0-9A-E]{4,20}")
+
+
+def named_profile(client: Client, euicc: str, text: str) -> str:
+    """Return the ICCID of the profile that is meant, or its AID if the ICCID is not its alone.
+
+    Raises:
+        UsageError: it fits none, or several.
+    """
+    digits = re.sub(r"[\s-]", "", text).upper()
+    iccid = digits.rstrip("F")
+    whole = iccid if _ICCID.fullmatch(digits) else digits if _AID.fullmatch(digits) else None
+    try:
+        found = client.profile_list(euicc)
+    except ApiError:
+        if whole is None:
+            raise
+        return whole
+    exact = [each for each in all_of(found) if digits == each.isdp_aid or (iccid and iccid == each.iccid)]
+    if len(exact) > 1:
+        return iccid  # the daemon tells which there are
+    if whole is not None and not exact:
+        return whole
+    fitting = exact or [each for each in all_of(found) if _fits(each, text)]
+    if len(fitting) != 1:
+        several = f"several profiles on {euicc} fit" if fitting else f"no profile on {euicc} fits"
+        raise click.UsageError(f"{several} '{safe(text)}'; 'lpactl profiles' lists them")
+    address = address_of(found, fitting[0])
+    if address is None:
+        raise click.UsageError(f"the card {euicc} gives neither ICCID nor AID for '{safe(text)}'")
+    return address
+
+
+def address_of(found: ProfileList, profile: Profile | UnreadableProfile) -> str | None:
+    """Return the ICCID if it is this profile's alone, else the AID; None if the card gives neither."""
+    shared = sum(each.iccid == profile.iccid for each in all_of(found)) > 1
+    if profile in found.profiles and not shared:
+        return profile.iccid
+    return profile.isdp_aid or (None if shared else profile.iccid)
+
+
+def all_of(found: ProfileList) -> tuple[Profile | UnreadableProfile, ...]:
+    """Return the profiles on a card, the unreadable ones last."""
+    return (*found.profiles, *found.unreadable)
+
+
+def is_odd(found: ProfileList) -> bool:
+    """Whether some profile can't be read, or shares its ICCID."""
+    iccids = [each.iccid for each in found.profiles]
+    return bool(found.unreadable) or len(set(iccids)) < len(iccids)
+
+
+def unreadable_line(euicc: str, unreadable: tuple[UnreadableProfile, ...]) -> str | None:
+    """Return a line that tells what can't be read of a card's list; None if that is nothing."""
+    if not unreadable:
+        return None
+    told = ", ".join(_told(each) for each in unreadable)
+    return (
+        f"{euicc}: {len(unreadable)} of the card's list of profiles cannot be read ({told}); lpad concludes"
+        " nothing from what is missing"
+    )
+
+
+def _told(entry: UnreadableProfile) -> str:
+    if entry.isdp_aid is not None:
+        return f"AID {entry.isdp_aid}"
+    return f"ICCID {entry.iccid or entry.raw_iccid}" if entry.raw_iccid else "without ICCID and AID"
+
+
+def _fits(profile: Profile | UnreadableProfile, text: str) -> bool:
+    digits = text.upper()
+    tail = bool(_TAIL.fullmatch(digits)) and profile.iccid is not None and profile.iccid.endswith(digits)
+    return tail or text in (profile.nickname, profile.name)

@@ -1,0 +1,79 @@
+"""A profile as the API shows it, on a card or offered by a server, and an odd entry of a card's list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A profile's operator: MCC and MNC as digits, group IDs as hex."""
+
+    mcc_mnc: str
+    gid1: str | None = None
+    gid2: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationAddress:
+    """A server that is told of some of a profile's events."""
+
+    address: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile on a card, or one that a server offers (without state and AID)."""
+
+    iccid: str
+    state: str | None = None
+    profile_class: str = "operational"
+    name: str | None = None
+    provider: str | None = None
+    nickname: str | None = None
+    isdp_aid: str | None = None
+    icon_type: str | None = None
+    owner: Owner | None = None
+    policy_rules: tuple[str, ...] = ()
+    notification_addresses: tuple[NotificationAddress, ...] = ()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is the one in use."""
+        return self.state == "enabled"
+
+    @property
+    def sure(self) -> bool:
+        """Whether its ICCID is beyond doubt."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableProfile:
+    """An entry of the card's list that is broken or has no ICCID, as far as it can be read.
+
+    `raw_iccid` is what the card gives as the ICCID, in hex as it stands on the card; `iccid` what it says, if
+    it says one. `whole` tells whether nothing but the ICCID is wrong.
+    """
+
+    iccid: str | None = None
+    raw_iccid: str | None = None
+    isdp_aid: str | None = None
+    state: str = "unknown"
+    profile_class: str | None = None
+    name: str | None = None
+    provider: str | None = None
+    nickname: str | None = None
+    policy_rules: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the card says that it is the one in use."""
+        return self.state == "enabled"
+
+    @property
+    def sure(self) -> bool:
+        """Whether its ICCID is beyond doubt."""
+        return False

@@ -1,0 +1,157 @@
+"""The profiles on a card, those that can't be read included, and which of them a name means.
+
+A profile's address is its ICCID. If the card gives no ICCID for it, or gives two profiles the same, the
+address is the AID of its security domain (ISD-P). From what is missing in a list nothing follows as long as
+some entry can't be read: that entry may be what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import Conflict, NotFound
+from lpad.engine.snapshot.profile import Profile, UnreadableProfile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+Listed = Profile | UnreadableProfile
+
+SURE_STATES = ("enabled", "disabled")
+_NOT_OPERATIONAL = ("test", "provisioning")
+_LONGEST_ICCID = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileList:
+    """A card's profiles in its order: `profiles` with their ICCIDs, and `unreadable` entries."""
+
+    profiles: tuple[Profile, ...] = ()
+    unreadable: tuple[UnreadableProfile, ...] = ()
+
+    def __iter__(self) -> Iterator[Listed]:
+        """Return all of them, the unreadable ones last."""
+        yield from self.profiles
+        yield from self.unreadable
+
+    @property
+    def enabled(self) -> Listed | None:
+        """The profile that is enabled; None also if that can't be told (see `complete`)."""
+        return next((each for each in self if each.enabled), None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every profile can be read, with its state, so that what is missing is not there."""
+        return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
+
+    @property
+    def certainly_unprovided(self) -> bool:
+        """Whether the card certainly holds no profile but those for tests and for provisioning."""
+        return not self.unreadable and all(each.profile_class in _NOT_OPERATIONAL for each in self.profiles)
+
+    @property
+    def enabled_address(self) -> str | None:
+        """The address of the enabled profile."""
+        return None if self.enabled is None else self.address(self.enabled)
+
+    def find(self, name: str) -> Listed | None:
+        """Return the profile with this ICCID or AID, in canonical form.
+
+        Raises:
+            Conflict: it is the ICCID of several; `candidates` in the details are their AIDs.
+        """
+        found = self._by_iccid(name) or self._by_aid(name)
+        if len(found) > 1:
+            raise _ambiguous(name, found)
+        return found[0] if found else None
+
+    def named(self, name: str | None) -> Listed | None:
+        """Return the profile that `find` returns; None also if several have this name."""
+        found = (self._by_iccid(name) or self._by_aid(name)) if name is not None else []
+        return found[0] if len(found) == 1 else None
+
+    def address(self, profile: Listed) -> str | None:
+        """Return the name by which this profile and no other is meant; None if it has none.
+
+        The ICCID in a broken entry may be wrong, so there the AID is preferred.
+        """
+        names = [profile.iccid, profile.isdp_aid]
+        for name in names if profile in self.profiles else reversed(names):
+            if name is not None and self.named(name) is profile:
+                return name
+        return None
+
+    def same(self, profile: Listed) -> Listed | None:
+        """Return the entry of a profile that was seen in another list of this card."""
+        if profile.isdp_aid is not None and (found := self._by_aid(profile.isdp_aid)):
+            return found[0] if len(found) == 1 else None
+        found = [
+            each for each in self._by_iccid(profile.iccid or "") if _may_be(each.isdp_aid, profile.isdp_aid)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def lacks(self, profile: Listed) -> bool:
+        """Whether a profile that was seen before is certainly not there any more."""
+        return not any(
+            _may_be(each.isdp_aid, profile.isdp_aid) and _may_be(_sure_iccid(each), profile.iccid)
+            for each in self
+        )
+
+    def lacks_name(self, name: str) -> bool:
+        """Whether the card certainly holds no profile with this ICCID or AID."""
+        return not any(_may_have(each, name) for each in self)
+
+    def means(self, name: str | None, profile: Listed | None) -> bool:
+        """Whether a name is that of this profile, and of no other."""
+        return profile is not None and self.named(name) is profile
+
+    def missing(self, name: str, *, attempted: str) -> NotFound | Conflict:
+        """Return the error for a profile that `find` has not found."""
+        if self.lacks_name(name):
+            return NotFound(
+                f"can't {attempted}: the card holds no profile {name}; 'lpactl profiles' lists them"
+            )
+        return Conflict(
+            f"cannot {attempted} profile {name}: it is not among the profiles that can be read, and"
+            f" {len(self.unreadable)} of the card's list cannot; name it by its AID, which 'lpactl profiles'"
+            " shows if the card gives one",
+            unreadable=len(self.unreadable),
+        )
+
+    def _by_iccid(self, name: str) -> list[Listed]:
+        # What a broken entry gives as its ICCID must not make a whole one ambiguous.
+        whole = [each for each in self.profiles if each.iccid == name]
+        return [*whole] or [each for each in self.unreadable if each.iccid == name]
+
+    def _by_aid(self, name: str) -> list[Listed]:
+        return [each for each in self if each.isdp_aid is not None and name in _spellings(each.isdp_aid)]
+
+
+def _spellings(aid: str) -> tuple[str, ...]:
+    """Return how an AID may be written: a short one that ends in F is taken for an ICCID with padding."""
+    return (aid,) if len(aid) > _LONGEST_ICCID else (aid, aid.rstrip("F"))
+
+
+def _may_be(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
+
+
+def _may_have(profile: Listed, name: str) -> bool:
+    if name == profile.iccid or (profile.isdp_aid is not None and name in _spellings(profile.isdp_aid)):
+        return True
+    return (profile.isdp_aid if len(name) > _LONGEST_ICCID else _sure_iccid(profile)) is None
+
+
+def _sure_iccid(profile: Listed) -> str | None:
+    return profile.iccid if profile.sure else None
+
+
+def _ambiguous(name: str, found: list[Listed]) -> Conflict:
+    candidates = ", ".join(each.isdp_aid or "one without an AID" for each in found)
+    return Conflict(
+        f"{len(found)} profiles on the card have the name {name}; say which one is meant by its AID:"
+        f" {candidates}",
+        candidates=candidates,
+    )

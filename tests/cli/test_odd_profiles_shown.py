@@ -1,0 +1,133 @@
+"""Profiles that can't be read, or share an ICCID, in the API and in lpactl."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.gateway import Gateway
+from cli.conftest import Terminal
+from engine.guarding import guarding
+from engine.lab import CARD, FIRST, SECOND
+from engine.test_odd_profiles import AID, BROKEN, NO_ICCID, STATE, aid, read
+from lpad.base.identifiers import Iccid
+from lpad.cli.terminal import exit_codes
+from lpad.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+PROFILES = f"/v1/euiccs/{CARD}/profiles"
+
+
+@pytest.fixture
+def two(tmp_path: Path, pki: Pki) -> Iterator[tuple[Terminal, Gateway]]:
+    """Two profiles, the first enabled."""
+    with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
+        yield Terminal(lab, gateway.path), gateway
+
+
+def test_an_unreadable_profile_is_shown(two: tuple[Terminal, Gateway]) -> None:
+    """The API and lpactl list it beside the others, with AID or raw ICCID, and status names it."""
+    terminal, gateway = two
+    lab = terminal.lab
+    lab.card.distort(FIRST, told=NO_ICCID)
+    lab.card.distort(SECOND, without=(AID,), tail=BROKEN)
+    read(lab)
+    first = aid(lab, FIRST)
+    listed = gateway.get(PROFILES)
+    assert listed["profiles"] == []
+    assert [(each["isdp_aid"], each["raw_iccid"], each["state"]) for each in listed["unreadable"]] == [
+        (first, "FF" * 10, "enabled"),
+        (None, bytes(Iccid.parse(SECOND)).hex().upper(), "disabled"),
+    ]
+    assert gateway.get(f"/v1/euiccs/{CARD}")["unreadable"] == listed["unreadable"]
+    one = gateway.get(f"{PROFILES}/{first}")
+    assert (one["iccid"], one["raw_iccid"], one["isdp_aid"], one["name"]) == (None, "FF" * 10, first, "First")
+    shown = terminal.lpactl("profiles").ok()
+    assert shown.out.split()[6] == "AID"
+    assert [line.split()[-1] for line in shown.out.splitlines()[1:2]] == [first]
+    assert "2 of the card's list of profiles cannot be read" in shown.err
+    assert first in shown.err
+    assert [each["isdp_aid"] for each in json.loads(terminal.lpactl("profiles", "--json").ok().out)] == [
+        first,
+        None,
+    ]
+    status = terminal.lpactl("status").ok()
+    assert f"AID {first}, ICCID {SECOND}" in status.err
+    assert "First" in status.out
+    assert 'lpad_profiles{euicc="modem",state="unreadable"} 2' in gateway.http.get("/v1/metrics").text
+
+
+def test_lpactl_addresses_by_aid(two: tuple[Terminal, Gateway]) -> None:
+    """A name, or the AID in either case, leads to a profile whose ICCID the card does not tell."""
+    terminal, _ = two
+    lab = terminal.lab
+    lab.card.distort(SECOND, told=NO_ICCID)
+    read(lab)
+    second = aid(lab, SECOND)
+    assert terminal.lpactl("enable", "Second").ok().out == f"{second} is enabled\n"
+    assert terminal.lpactl("disable", second.lower()).ok().out == f"{second} is disabled\n"
+    terminal.lpactl("enable", FIRST).ok()
+    refused = terminal.lpactl("enable", SECOND)
+    assert refused.code == exit_codes.STATE
+    assert "name it by its AID" in refused.err
+    assert terminal.lpactl("delete", second, "--yes").ok().out == f"{second} is deleted\n"
+
+
+def test_an_ambiguous_iccid_names_its_candidates(two: tuple[Terminal, Gateway]) -> None:
+    """Every route that takes an ICCID answers 409 with the AIDs, and makes no change."""
+    terminal, gateway = two
+    lab = terminal.lab
+    lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
+    read(lab)
+    candidates = f"{aid(lab, FIRST)}, {aid(lab, SECOND)}"
+    before = len(lab.engine.changes())
+    asked: list[tuple[str, str, Any]] = [
+        ("GET", "", None),
+        ("GET", "/icon", None),
+        ("PATCH", "", {"nickname": "x"}),
+        ("DELETE", "", None),
+        ("POST", "/enable", None),
+        ("POST", "/disable", None),
+    ]
+    for method, rest, body in asked:
+        answer = gateway.http.request(method, f"{PROFILES}/{FIRST}{rest}", json=body)
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["details"]["candidates"] == candidates
+        assert aid(lab, SECOND) in answer.json()["detail"]
+    assert len(lab.engine.changes()) == before
+    refused = terminal.lpactl("enable", FIRST)
+    assert refused.code == exit_codes.STATE
+    assert aid(lab, SECOND) in refused.err
+    assert terminal.lpactl("enable", "Second").ok().out == f"{aid(lab, SECOND)} is enabled\n"
+    answer = gateway.http.post(f"{PROFILES}/{aid(lab, FIRST)}/enable?wait=30")
+    assert answer.json()["result"] == {"iccid": aid(lab, FIRST), "already": False}
+
+
+def test_what_cannot_be_told_is_unknown(two: tuple[Terminal, Gateway]) -> None:
+    """With no enabled profile that can be read, status says unknown and not none."""
+    terminal, gateway = two
+    terminal.lab.card.distort(FIRST, without=(STATE,), told=NO_ICCID)
+    read(terminal.lab)
+    assert "unknown" in terminal.lpactl("status").ok().out
+    missing = gateway.http.get(f"{PROFILES}/{FIRST}")
+    assert missing.status_code == 409
+    assert missing.json()["details"] == {"unreadable": 1}
+
+
+def test_the_client_lists_both(two: tuple[Terminal, Gateway]) -> None:
+    """`profiles` gives what can be read, as ever; `profile_list` gives all."""
+    terminal, _ = two
+    terminal.lab.card.distort(FIRST, told=NO_ICCID)
+    read(terminal.lab)
+    with Client(str(terminal.socket)) as client:
+        assert [each.iccid for each in client.profiles(CARD)] == [SECOND]
+        listed = client.profile_list(CARD)
+        assert [each.isdp_aid for each in listed.unreadable] == [aid(terminal.lab, FIRST)]
+        assert client.euicc(CARD).unreadable == listed.unreadable
