@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.clocks import TODAY, YEAR, Clocks
 from engine.lab import CARD, FIRST, Lab
 from lpad.base.backoff import Backoff
 from lpad.base.errors import (
@@ -21,16 +23,18 @@ from lpad.base.errors import (
     ServerUnreachable,
     ServerUntrusted,
 )
-from lpad.engine.change.change import Change, Kind, PauseReason, State, now
+from lpad.engine.change.change import Change, Kind, PauseReason, Question, QuestionKind, State, now
 from lpad.engine.environment.clock import Clock
 from lpad.engine.environment.environment import Environment
+from lpad.engine.running.tried_time import TriedTime, UncountedTime
 from lpad.engine.worker import paused, retry_rules
-from lpad.engine.worker.retry_rules import BACKOFF, Course, course_of, retry_after
+from lpad.engine.worker.retry_rules import BACKOFF, Course, Retry, course_of, retry_after
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lpad.engine.change.change import Json
     from lpad.engine.journal import StoredNotification
 
 AUTHENTICATE_STEP = "authenticate-client"
@@ -106,45 +110,161 @@ def test_dates_are_doubted_while_nobody_has_told_the_time() -> None:
     assert course_of(error, synchronised=False) is Course.TIME
 
 
+class Tried:
+    """A download that fails, pauses and fails again on a device of the test's own."""
+
+    def __init__(self, *, wall: float = TODAY, **params: Json) -> None:
+        self.clocks = Clocks(wall=wall)
+        self.clock = self.clocks.clock()
+        self.waits = UncountedTime(self.clock)
+        self.notes: dict[str, Json] = {}
+        self.change = Change(
+            id=1, euicc=CARD, kind=Kind.DOWNLOAD, params=params, created_at=now(), state=State.RUNNING
+        )
+
+    def fails(self, error: LpadError, *, card_there: bool = True, synchronised: bool = True) -> Retry | None:
+        """Let an attempt fail; return what follows."""
+        moment = self.clock.now()
+        uncounted = self.waits.take(self.change)
+        retry = retry_after(
+            self.change,
+            error,
+            notes=self.notes,
+            tried=TriedTime.until(moment.ran, notes=self.notes, uncounted=uncounted),
+            moment=moment,
+            card_there=card_there,
+            synchronised=synchronised,
+        )
+        if retry is not None:
+            self.notes |= retry.notes
+        return retry
+
+    def restarted(self) -> None:
+        """Stop lpad, let a night pass, boot the device in 1970 and start lpad."""
+        last = self.clock.now()
+        self.clocks.pass_by(8 * 3600)
+        self.clocks.reboot(wall=100.0)
+        self.clock = self.clocks.clock()
+        self.clock.go_on(last)
+        self.waits = UncountedTime(self.clock)
+
+    def spent(self) -> float:
+        return TriedTime.until(self.clock.now().ran, notes=self.notes, uncounted=0).spent
+
+
+NO_ROUTE = ServerUnreachable("no route")
+LATER = ServerRefused("later", remedy="retry")
+
+
+def wait_of(retry: Retry | None) -> float:
+    """Return the seconds that a pause is meant to last."""
+    assert retry is not None
+    assert retry.pause.retry_at is not None
+    return (retry.pause.retry_at - retry.pause.since).total_seconds()
+
+
 def test_patience_has_an_end() -> None:
-    """Waits add up to `retry_for` at most; a download for when there is a network has no such end."""
-    change = Change(
-        id=1, euicc=CARD, kind=Kind.DOWNLOAD, params={"retry_for": 60}, created_at=now(), state=State.RUNNING
-    )
-    error = ServerUnreachable("no route")
-    notes: dict[str, Any] = {}
+    """Tried for `retry_for` seconds of running, with the last attempt at their end, and no longer."""
+    tried = Tried(retry_for=300)
     attempts = 0
-    while (retry := retry_after(change, error, notes=notes)) is not None:
-        notes |= retry.notes
+    while (retry := tried.fails(NO_ROUTE)) is not None:
         attempts += 1
-    assert 2 < attempts < 10
-    assert notes["waited"] <= 60
-    endless = Change(
-        id=1,
-        euicc=CARD,
-        kind=Kind.DOWNLOAD,
-        params={"when_online": True},
-        created_at=now(),
-        state=State.RUNNING,
-    )
-    assert retry_after(endless, error, notes={"waited": 1e9}) is not None
-    assert retry_after(endless, ServerRefused("no", remedy="permanent"), notes={}) is None
+        tried.clocks.pass_by(wait_of(retry))
+    assert 4 < attempts < 12
+    assert tried.spent() == pytest.approx(300)
+
+
+def test_a_network_that_comes_and_goes_uses_up_only_the_time_that_passes() -> None:
+    """News of a network every ten seconds end pauses that were meant to be long; 300 s stay 300 s."""
+    tried = Tried(retry_for=300)
+    for _ in range(30):
+        assert tried.fails(NO_ROUTE) is not None
+        tried.clocks.pass_by(10)
+    assert tried.fails(NO_ROUTE) is None
+
+
+@pytest.mark.parametrize("jump", [2 * YEAR, -YEAR, -TODAY])
+def test_a_clock_that_jumps_neither_ends_nor_prolongs_it(jump: float) -> None:
+    """What counts is the time for which lpad ran."""
+    tried = Tried(retry_for=3600)
+    tried.fails(NO_ROUTE)
+    tried.clocks.pass_by(60)
+    tried.clocks.wall += jump
+    assert tried.spent() == pytest.approx(60)
+    assert tried.fails(NO_ROUTE) is not None
+
+
+def test_the_time_is_summed_over_restarts() -> None:
+    """Neither the night nor the clock that begins in 1970 counts; what lpad ran before does."""
+    tried = Tried(retry_for=300)
+    for _ in range(3):
+        assert tried.fails(NO_ROUTE) is not None
+        tried.clocks.pass_by(99)
+        tried.restarted()
+    assert tried.spent() == pytest.approx(297)
+    assert wait_of(tried.fails(NO_ROUTE)) == pytest.approx(3)
+
+
+def test_what_waits_for_an_answer_or_its_turn_is_not_counted() -> None:
+    """Neither a caller who thinks nor a queue before it uses up a download's time."""
+    tried = Tried(retry_for=300)
+    tried.fails(LATER)
+    tried.clocks.pass_by(30)
+    tried.waits.awaits_turn(tried.change)
+    tried.clocks.pass_by(1000)
+    tried.waits.observe(tried.change)  # it runs
+    tried.clocks.pass_by(5)
+    question = Question(kind=QuestionKind.CONSENT, until=now())
+    tried.waits.observe(replace(tried.change, state=State.WAITING, question=question))
+    tried.clocks.pass_by(2000)
+    tried.waits.observe(tried.change)
+    tried.clocks.pass_by(7)
+    tried.fails(LATER)
+    assert tried.spent() == pytest.approx(42)
+
+
+def test_a_network_that_is_waited_for_is_not_counted() -> None:
+    """A download for when there is a network has no end by that, and its other errors have theirs."""
+    tried = Tried(when_online=True, retry_for=300)
+    for _ in range(20):
+        assert tried.fails(NO_ROUTE) is not None
+        tried.clocks.pass_by(3600)
+    assert tried.spent() == 0
+    assert tried.fails(LATER) is not None
+    tried.clocks.pass_by(301)
+    assert tried.fails(LATER) is None
+    assert tried.fails(ServerRefused("no", remedy="permanent")) is None
+
+
+def test_a_wait_for_the_clock_is_none_of_the_attempts() -> None:
+    """A board that does not know the time has tried nothing yet, however long that lasts."""
+    tried = Tried(wall=100.0, retry_for=300)
+    assert tried.fails(ClockNotSet("1970")) is not None
+    tried.clocks.pass_by(3600)
+    assert tried.fails(ClockNotSet("1970")) is not None
+    tried.clocks.wall = TODAY
+    assert wait_of(tried.fails(NO_ROUTE)) < 300
+    tried.clocks.pass_by(20)
+    assert tried.spent() == pytest.approx(20)
+
+
+def test_what_an_earlier_lpad_noted_counts() -> None:
+    """The pauses that it had added up are taken for time."""
+    tried = Tried(retry_for=300)
+    tried.notes = {"waited": 290.0}
+    assert wait_of(tried.fails(NO_ROUTE)) <= 10
 
 
 def test_a_card_is_waited_for_as_long_as_all_is() -> None:
     """A card that never comes back ends the download in the end; one that comes leaves it the rest."""
-    change = Change(
-        id=1, euicc=CARD, kind=Kind.DOWNLOAD, params={"retry_for": 60}, created_at=now(), state=State.RUNNING
-    )
     gone = CardUnreachable("gone")
-    first = retry_after(change, gone, notes={}, card_there=False)
-    assert first is not None
-    assert first.pause.retry_at is not None
-    assert round((first.pause.retry_at - first.pause.since).total_seconds()) == 60
-    long_ago = first.notes | {"without_card_since": now().timestamp() - 61}
-    assert retry_after(change, gone, notes=long_ago, card_there=False) is None
-    set_meanwhile = first.notes | {"without_card_since": 0.0}
-    assert retry_after(change, gone, notes=set_meanwhile, card_there=False) is not None
+    tried = Tried(retry_for=60)
+    assert wait_of(tried.fails(gone, card_there=False)) == pytest.approx(60)
+    tried.clocks.pass_by(20)
+    assert wait_of(tried.fails(gone, card_there=False)) == pytest.approx(40)
+    tried.clocks.wall = 100.0
+    tried.clocks.pass_by(41)
+    assert tried.fails(gone, card_there=False) is None
 
 
 @pytest.mark.usefixtures("soon")

@@ -12,6 +12,7 @@ import msgspec
 from lpad.base.errors import InternalError, LpadError, NotFound
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
+from lpad.engine.running.tried_time import UncountedTime
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Kind, Progress
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import IdempotencyKey
+    from lpad.engine.change.moment import Moment
     from lpad.engine.journal import Journal, Private
     from lpad.engine.running.counters import Counters
 
@@ -36,6 +38,12 @@ class ChangeStore:
         self._live: dict[int, Change] = {}
         self._unwritten: dict[int, Change] = {}
         self._unwritten_notes: dict[int, dict[str, Json]] = {}
+        self.uncounted_time = UncountedTime(journal.clock)
+        """How long changes wait for what `retry_for` does not count."""
+
+    def now(self) -> Moment:
+        """Return the present moment on all clocks."""
+        return self._journal.clock.now()
 
     def add(
         self,
@@ -215,6 +223,7 @@ class ChangeStore:
                 self._live.pop(change.id, None)
 
     def _keep(self, change: Change) -> None:
+        self.uncounted_time.observe(change)
         with self._lock:
             if change.state.ended:
                 self._live.pop(change.id, None)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, Conflict, InternalError, LpadError
 from lpad.engine.change.change import Progress, Question, QuestionKind, State, now
+from lpad.engine.running.tried_time import TriedTime
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Pause
     from lpad.engine.change.guard import Guard
+    from lpad.engine.change.moment import Moment
     from lpad.engine.running.change_store import ChangeStore
 
 
@@ -334,6 +336,19 @@ class Run:
                 self._change = self._store.save(going_on, notes=notes)
             except LpadError:
                 self._change = self._store.show(going_on, notes=notes)
+
+    def now(self) -> Moment:
+        """Return the present moment on all clocks."""
+        return self._store.now()
+
+    def tried_time(self) -> TriedTime:
+        """Return for how long the change has been tried, now that an attempt has failed."""
+        uncounted = self._store.uncounted_time.take(self._change)
+        return TriedTime.until(self.now().ran, notes=self.notes, uncounted=uncounted)
+
+    def awaits_turn(self) -> None:
+        """Say that its pause is over, and that it waits for the card."""
+        self._store.uncounted_time.awaits_turn(self._change)
 
     def done(self, result: dict[str, Json]) -> None:
         """End well."""

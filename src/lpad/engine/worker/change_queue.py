@@ -80,7 +80,10 @@ class ChangeQueue:
     def resume(self) -> None:
         """Queue what is to be tried again."""
         with self._lock:
-            self._queue.extend(self._paused.take_due())
+            due = self._paused.take_due()
+            for run in due:
+                run.awaits_turn()
+            self._queue.extend(due)
 
     def next(self) -> Run | None:
         """Return what runs from now on, where something is queued; to be called while the lock is held."""

@@ -200,6 +200,8 @@ class Executor:
                 run.change,
                 error,
                 notes=run.notes,
+                tried=run.tried_time(),
+                moment=run.now(),
                 card_there=self._observer.ready,
                 synchronised=not isinstance(error, ServerUntrusted)
                 or self._context.environment.clock.synchronised,

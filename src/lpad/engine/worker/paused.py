@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from lpad.engine.change.change import PauseReason, now
+from lpad.base.outside_number import noted_number
+from lpad.engine.change.change import PauseReason
+from lpad.engine.change.moment import LATEST
 from lpad.engine.worker import retry_rules
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Paused:
         self._runs[run.change.id] = run
         self._since[run.change.id] = time.monotonic()
         if pause.retry_at is not None:
-            self._due[run.change.id] = time.monotonic() + _seconds_until(pause)
+            self._due[run.change.id] = time.monotonic() + _seconds_until(pause, run)
 
     @property
     def due_at(self) -> float | None:
@@ -72,8 +74,9 @@ class Paused:
                 self._due[change_id] = min(self._due.get(change_id, soon), soon)
 
 
-def _seconds_until(pause: Pause) -> float:
-    """Return how long it is; a clock that was set meanwhile must neither rush nor delay for years."""
+def _seconds_until(pause: Pause, run: Run) -> float:
+    """Return how long it is until the next attempt; at once where an earlier lpad did not note that."""
+    due = noted_number(run.notes.get(retry_rules.DUE), default=0.0, most=LATEST)
     assert pause.retry_at is not None
     longest = max(retry_rules.LONGEST, (pause.retry_at - pause.since).total_seconds())
-    return min(max(0.0, (pause.retry_at - now()).total_seconds()), longest)
+    return run.now().until(due, longest=longest)

@@ -30,10 +30,11 @@ from lpad.engine.change.change import Failure, Pause, PauseReason, now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from lpad.base.errors import LpadError
     from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.moment import Moment
+    from lpad.engine.running.tried_time import TriedTime
 
 
 class Course(enum.StrEnum):
@@ -67,8 +68,8 @@ SESSIONS = 10
 """Attempts in which the order was named to the server. It counts them, too, and ends the order when it is
 enough (8.8.5/6.4); this is for one that doesn't."""
 
-_BELIEVABLE = 60 * 24 * 3600
-"""Seconds; who has waited longer has seen the clock being set."""
+DUE = "due"
+"""The note of when the next attempt is, on the steady clock."""
 
 _REASONS: Mapping[Course, PauseReason] = {
     Course.NETWORK: PauseReason.NETWORK,
@@ -139,6 +140,8 @@ def retry_after(
     error: LpadError,
     *,
     notes: Mapping[str, Json],
+    tried: TriedTime,
+    moment: Moment,
     card_there: bool = True,
     synchronised: bool = True,
 ) -> Retry | None:
@@ -149,6 +152,8 @@ def retry_after(
             tried until it is taken back.
         error: what it met.
         notes: what was noted of it so far.
+        tried: for how long it has been tried.
+        moment: the present one.
         card_there: whether the card can be worked with; else it is waited for as long as all is.
         synchronised: whether the device's clock was set by a time server.
     """
@@ -161,32 +166,42 @@ def retry_after(
     taken = int(_number(notes.get(f"tries_{course}"))) + (0 if absent else 1)
     if taken > TRIES.get(course, taken) or _number(notes.get("sessions")) >= SESSIONS:
         return None
+    unset = is_clock_unset(error)
+    endless = unset or (patient and (absent or course is Course.NETWORK))
+    left = max(0.0, limit - tried.spent)
+    anew = course is Course.ANEW
+    wait = left if absent else 0.0 if anew else BACKOFF[course].after(taken)
+    if not endless:
+        if tried.spent > limit or (wait > 0 and left <= 0):
+            return None
+        wait = min(wait, left)  # the last attempt is at the end, or when what it waits for has come
+    # Without any time at all no moment can be named.
+    at_once_when_it_comes = isinstance(error, ClockNotSet) or (absent and patient)
     present = now()
-    # Added up, and not told by the clock, which may be set from 1970 to today in between.
-    before = _number(notes.get("waited")) + _spent_without_card(notes, present)
-    if absent:
-        wait = max(0.0, limit - before)  # it ends earlier if the card comes
-        waited, endless = before, patient or wait > 0
-    else:
-        wait = 0.0 if course is Course.ANEW else BACKOFF[course].after(taken)
-        waited, endless = before + wait, course is Course.TIME or (patient and course is Course.NETWORK)
-    if not endless and (absent or waited > limit):
-        return None
     return Retry(
         pause=Pause(
             reason=_REASONS.get(course, PauseReason.SERVER),
             since=present,
-            # Without any time at all no moment can be named.
-            retry_at=None
-            if isinstance(error, ClockNotSet) or (absent and patient)
-            else present + timedelta(seconds=wait),
+            retry_at=None if at_once_when_it_comes else present + timedelta(seconds=wait),
             error=Failure.of(error),
         ),
         notes={
             f"tries_{course}": taken,
-            "waited": waited,
-            "without_card_since": present.timestamp() if absent else None,
+            DUE: None if at_once_when_it_comes else moment.steady + wait,
+            # A board that did not know the time has not tried yet.
+            **(
+                {}
+                if unset and not tried.begun
+                else tried.noted(moment.ran, counts=not (patient and course is Course.NETWORK))
+            ),
         },
+    )
+
+
+def is_clock_unset(error: LpadError) -> bool:
+    """Whether an attempt was not even begun, or its failure says nothing, since the clock shows no time."""
+    return isinstance(error, ClockNotSet) or (
+        isinstance(error, ServerUntrusted) and error.details.get("cause") == "clock-not-set"
     )
 
 
@@ -196,14 +211,7 @@ def retry_after_stop(change: Change, error: LpadError) -> Retry | None:
         return None
     present = now()
     pause = Pause(reason=PauseReason.RESTART, since=present, retry_at=present, error=Failure.of(error))
-    return Retry(pause=pause, notes={})
-
-
-def _spent_without_card(notes: Mapping[str, Json], present: datetime) -> float:
-    """Return for how many seconds a card was waited for; 0 where the clock was set meanwhile."""
-    since = notes.get("without_card_since")
-    spent = present.timestamp() - since if isinstance(since, int | float) else 0.0
-    return spent if 0 <= spent <= _BELIEVABLE else 0.0
+    return Retry(pause=pause, notes={DUE: None})
 
 
 def _number(value: Json) -> float:
