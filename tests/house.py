@@ -110,6 +110,7 @@ INDOORS = frozenset(
 HOMES: dict[str, frozenset[str]] = {
     library: frozenset(homes.split())
     for library, homes in {
+        "PIL": "cli/commands/code_picture.py",
         "asn1tools": "codec/asn1/schema.py",
         "click": "cli/",
         "cryptography": "simulator/",
@@ -121,11 +122,13 @@ HOMES: dict[str, frozenset[str]] = {
         "prometheus_client": "api/handlers/metrics.py",
         "pytest": "testing/plugin.py",
         "rich": "cli/terminal/terminal.py",
+        "segno": "cli/commands/code_command.py",
         "serial": "card/port/serial_line.py",
         "smartcard": "card/pcsc/calls.py",
         "sqlite3": "engine/journal/",
         "starlette": "api/ daemon/daemon.py",
         "uvicorn": "api/server/",
+        "zxingcpp": "cli/commands/code_picture.py",
         "yaml": "settings/parsing/document.py card/quirks/library.py simulator/personalities.py",
     }.items()
 }

@@ -30,7 +30,12 @@ STARTING = re.compile(
     r"^\s*(import|from) (subprocess|multiprocessing)|os\.(exec|spawn|posix_spawn|system|popen|fork)",
     re.MULTILINE,
 )
-MAY_START_PROCESSES = {"cli/simulated/demo.py", "testing/daemon_process.py", "testing/simulated_gateway.py"}
+MAY_START_PROCESSES = {
+    "cli/commands/code_picture.py",
+    "cli/simulated/demo.py",
+    "testing/daemon_process.py",
+    "testing/simulated_gateway.py",
+}
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lpad.base.activation_code_forms import bare_code
 from lpad.base.errors import InvalidActivationCode, InvalidValue
 from lpad.base.server_address import ServerAddress
 
 LONGEST = 255  # characters
 _PREFIX = "LPA:"
 _FORMAT = "1"
-_MATCHING_ID = re.compile(r"[0-9A-Za-z-]*")
+_MATCHING_ID = re.compile(r"[!#-&(-_a-~]*")
+"""SGP.22 has letters, digits and "-". Operators use more, such as "_"; the server judges all but quotes."""
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
-_EXAMPLE = "it looks like LPA:1$smdp.example.com$MATCHING-ID"
+_EXAMPLE = "it should look like LPA:1$smdp.example.com$MATCHING-ID"
 _FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; those that v3 adds are passed over
 
 
@@ -21,8 +23,8 @@ _FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; those 
 class ActivationCode:
     """What a code says.
 
-    `matching_id` may be empty: then the server finds the order by the card's EID. `smdp_oid` is the
-    dotted object identifier that the server's certificate must carry, None where the code names none.
+    `matching_id` may be empty: the server then finds the order by the card's EID. `smdp_oid` is the dotted
+    object identifier that the server's certificate must contain; None: any.
     """
 
     address: ServerAddress
@@ -32,29 +34,25 @@ class ActivationCode:
 
     @classmethod
     def parse(cls, text: str) -> ActivationCode:
-        """Read a code as it is printed under a QR code, with or without "LPA:".
+        """Read a code as people have it: printed, copied, scanned, or in a set-up link (`bare_code`).
 
-        Blanks are passed over, and prefix and address may come in any case: codes are typed by hand,
-        copied from e-mails and wrapped by terminals. The matching ID keeps its case.
+        Prefix and address may come in any case; the matching ID keeps its case. Fields may be empty, and
+        those that version 3 adds after the flag are ignored.
 
         Raises:
-            InvalidActivationCode: anything else; the sentence says which field is wrong, never what it
-                holds, since the code is a secret.
+            InvalidActivationCode: the text contains no code of format 1; the sentence names the wrong
+                field, never its contents, since the code is a secret.
         """
-        compact = re.sub(r"\s", "", text)
+        compact = bare_code(text)
         if compact[: len(_PREFIX)].upper() == _PREFIX:
             compact = compact[len(_PREFIX) :]
         if len(compact) > LONGEST:
-            raise InvalidActivationCode(f"an activation code has at most {LONGEST} characters")
+            raise InvalidActivationCode(f"the activation code is longer than {LONGEST} characters")
         fields = compact.split("$")
         if fields[0] != _FORMAT:
-            raise InvalidActivationCode(f"an activation code of this format is unknown: {_EXAMPLE}")
+            raise InvalidActivationCode(f"the text is not an activation code of format 1: {_EXAMPLE}")
         if len(fields) < 3:
             raise InvalidActivationCode(f"the activation code ends before its matching ID: {_EXAMPLE}")
-        if 3 < len(fields) <= _FIELDS and not fields[-1]:
-            raise InvalidActivationCode(
-                "the activation code ends in '$': something was lost when it was copied"
-            )
         _, address, matching_id, oid, flag = [*fields, "", ""][:_FIELDS]
         return cls(
             address=_address(address),
@@ -72,7 +70,7 @@ class ActivationCode:
         return "$".join(fields)
 
     def redacted(self) -> str:
-        """Return a form fit for logs: the server, without what would let somebody else fetch the profile."""
+        """Return a form for logs: the server, without the matching ID, with which others could download."""
         return f"LPA:1${self.address}$…"
 
 
@@ -87,14 +85,16 @@ def _address(text: str) -> ServerAddress:
 
 def _matching_id(text: str) -> str:
     if not _MATCHING_ID.fullmatch(text):
-        raise InvalidActivationCode("the activation code's matching ID has letters, digits and '-' only")
+        raise InvalidActivationCode(
+            "the activation code's matching ID contains an unusual character: copy the code again"
+        )
     return text
 
 
 def _oid(text: str) -> str | None:
     if text and not _OID.fullmatch(text):
         raise InvalidActivationCode(
-            "the activation code's fourth field is an object identifier such as 1.3.6.1"
+            "the activation code's fourth field must be empty or an object identifier, such as 1.3.6.1"
         )
     return text or None
 
@@ -102,6 +102,6 @@ def _oid(text: str) -> str | None:
 def _flag(text: str) -> bool:
     if text not in ("", "1"):
         raise InvalidActivationCode(
-            "the activation code's fifth field is 1 (confirmation code needed) or empty"
+            "the activation code's fifth field must be empty or 1 (a confirmation code is needed)"
         )
     return text == "1"

@@ -11,7 +11,10 @@ _SERIAL_NUMBER = re.compile(r"(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
 _IDENTIFIER = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9]{11,28}([0-9]{4})[Ff]?|[0-9A-Fa-f]{11,16}([0-9A-Fa-f]{4}))(?![0-9A-Za-z])"
 )
-_ACTIVATION_CODE = re.compile(r"(?<![0-9A-Za-z])((?:LPA:)?1\$[A-Za-z0-9.:-]*\$)[A-Za-z0-9$.-]*")
+_ACTIVATION_CODE = re.compile(
+    r"(?<![0-9A-Za-z])((?:LPA(?::|%3A))?1(\$|%24)[A-Za-z0-9.:-]*(?:\$|%24))[!#-&(-_a-~]*", re.IGNORECASE
+)
+"""As text, and percent-encoded in a link."""
 
 
 def redacted(text: str) -> str:

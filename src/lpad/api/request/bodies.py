@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from lpad.base.activation_code_forms import LONGEST_TEXT
 from lpad.base.condition import LONGEST as LONGEST_CONDITION
 from lpad.engine.change.change import Change, Failure
 from lpad.engine.change.guard import LONGEST as LONGEST_GUARD
@@ -22,6 +23,15 @@ MAX_NICKNAME_BYTES = 64
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_NICKNAME_BYTES})]
 """The handler counts bytes, and says so; the schema can count characters only."""
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+ActivationCodeText = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="as people have it: also in quotes, wrapped, or in a set-up link of Apple or Android",
+        examples=["LPA:1$smdp.example.com$ABCD-1234"],
+    ),
+]
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -50,7 +60,7 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
     `enable` asks for.
     """
 
-    activation_code: Code | None = None
+    activation_code: ActivationCodeText | None = None
     default: bool = False
     confirmation_code: Code | None = None
     confirm: bool = False

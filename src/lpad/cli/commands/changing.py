@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from lpad.cli.commands.code_input import code_options, read_code
 from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import guarded, limit
 from lpad.cli.commands.session import command, no_wait
@@ -14,26 +14,27 @@ from lpad.cli.terminal.arguments import hide
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import BinaryIO, TextIO
 
     from lpad.cli.commands.session import Session
     from lpad.client import Change
 
 
 @command(cli, "download")
-@click.argument("activation_code", required=False)
+@code_options
 @click.option(
-    "-f",
-    "--file",
-    "code_file",
+    "--default", "from_default", is_flag=True, help="Download from the card's default SM-DP+, without a code."
+)
+@click.option(
+    "--confirmation-code",
+    metavar="CODE",
+    help="Confirmation code. Other users can see it for a moment; --confirmation-code-file hides it.",
+)
+@click.option(
+    "--confirmation-code-file",
     type=click.File(),
-    help="Read the activation code from a file; - is standard input.",
+    help="Read the confirmation code from a file; - is standard input.",
 )
-@click.option("--default", "from_default", is_flag=True, help="From the default SM-DP+; no activation code.")
-@click.option(
-    "--confirmation-code", metavar="CODE", help="Other users see it for a moment; prefer the next one."
-)
-@click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
 @click.option("--enable", is_flag=True, help="Enable the profile afterwards.")
 @guarded
 @click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
@@ -49,7 +50,10 @@ if TYPE_CHECKING:
 def download(
     session: Session,
     activation_code: str | None,
-    code_file: TextIO | None,
+    code_file: BinaryIO | None,
+    qr: BinaryIO | None,
+    smdp: str | None,
+    matching_id: str | None,
     from_default: bool,
     confirmation_code: str | None,
     confirmation_code_file: TextIO | None,
@@ -62,14 +66,22 @@ def download(
 ) -> None:
     """Download a profile.
 
-    ACTIVATION_CODE looks like 'LPA:1$smdp.example.com$ABCD-1234'; quote it, for the shell would eat the $.
-    '-' reads it from standard input. Given as an argument, other users can see it in the list of
-    processes for a moment, until lpactl has overwritten it there.
+    ACTIVATION_CODE is 'LPA:1$smdp.example.com$ABCD-1234', or a set-up link of Apple or Android. Put it in
+    single quotes, or the shell removes each $ and the word after it. '-' reads it from standard input. Other
+    users can see an argument in the list of processes for a moment, until lpactl has overwritten it there.
     """
-    hide(activation_code if activation_code != "-" else None, confirmation_code)
+    hide(activation_code if activation_code != "-" else None, matching_id, confirmation_code)
     if guard and not enable:
         raise click.UsageError("a --guard is for the profile that --enable enables; give both")
-    code = _activation_code(session, activation_code, code_file, from_default=from_default)
+    code = read_code(
+        session,
+        argument=activation_code,
+        code_file=code_file,
+        qr=qr,
+        smdp=smdp,
+        matching_id=matching_id,
+        from_default=from_default,
+    )
     if confirmation_code_file is not None:
         confirmation_code = confirmation_code_file.readline().strip()
     change = session.client.download(
@@ -222,22 +234,3 @@ def _say(session: Session, change: Change, sentence: str) -> None:
     if change.ended and not session.output.as_json:
         already = bool(change.result and change.result.get("already"))
         session.output.line(f"{sentence}{', and was so before' if already else ''}")
-
-
-def _activation_code(
-    session: Session, argument: str | None, file: TextIO | None, *, from_default: bool
-) -> str | None:
-    given = sum((argument is not None, file is not None, from_default))
-    if given > 1:
-        raise click.UsageError("give one of an activation code, --file and --default")
-    if from_default:
-        return None
-    if argument == "-":
-        return sys.stdin.readline().strip() if sys.stdin is not None else ""
-    if file is not None:
-        return file.readline().strip()
-    if argument is None:
-        if not session.output.may_ask:
-            raise click.UsageError("give an activation code, --file or --default")
-        argument = click.prompt("Activation code", err=True)
-    return str(argument).strip()

@@ -1,0 +1,104 @@
+"""QR codes of activation codes: read from a picture, drawn in the terminal or into a file."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import warnings
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.base.activation_code import ActivationCode
+from lpad.base.errors import InvalidActivationCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGEST_PICTURE = 20_000_000
+"""Bytes of a picture that is looked into."""
+_MOST_PIXELS = 50_000_000
+_SEARCHING = 30
+"""Seconds for another program to find a QR code."""
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+
+
+def is_picture(data: bytes) -> bool:
+    """Return whether bytes begin like a PNG or JPEG file."""
+    return data.startswith(_SIGNATURES)
+
+
+def text_of_picture(data: bytes) -> str:
+    """Return the activation code in a picture.
+
+    Args:
+        data: a PNG or JPEG file, at most 20,000,000 bytes.
+
+    Raises:
+        UsageError: the file is not such a picture or too large, contains no activation code or several, or
+            no program is installed that reads QR codes.
+    """
+    if len(data) > LARGEST_PICTURE:
+        raise click.UsageError("the picture is larger than 20 MB: cut out the QR code")
+    if not is_picture(data):
+        raise click.UsageError("the file given to --qr is not a PNG or JPEG picture; --code-file reads text")
+    texts = list(dict.fromkeys(_read(data)))
+    codes = [text for text in texts if _is_code(text)]
+    if len(codes) > 1:
+        raise click.UsageError("the picture contains several activation codes: cut out the one to use")
+    if codes:
+        return codes[0]
+    if texts:
+        raise click.UsageError(
+            "the QR code in the picture is not an activation code: it should begin with LPA:1$"
+        )
+    raise click.UsageError("no QR code was found in the picture: try a sharper or closer one")
+
+
+def _is_code(text: str) -> bool:
+    try:
+        ActivationCode.parse(text)
+    except InvalidActivationCode:
+        return False
+    return True
+
+
+def _read(data: bytes) -> Iterator[str]:
+    """Yield the text of each QR code, read by zxing-cpp, or else by zbarimg."""
+    try:
+        import zxingcpp  # noqa: PLC0415 - an extra, needed for pictures only
+        from PIL import Image  # noqa: PLC0415 - likewise
+    except ImportError:
+        yield from _read_by_zbarimg(data)
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise click.UsageError("the picture has too many pixels: cut out the QR code")
+            grey = picture.convert("L")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise click.UsageError("the picture is damaged and cannot be read") from None
+    for found in zxingcpp.read_barcodes(grey):
+        yield found.text
+
+
+def _read_by_zbarimg(data: bytes) -> Iterator[str]:
+    program = shutil.which("zbarimg")
+    if program is None:
+        raise click.UsageError(
+            "no program that reads QR codes is installed: apt install zbar-tools, or pip install 'lpad[qr]'"
+        )
+    try:
+        done = subprocess.run(  # noqa: S603 - no word of the command line is from outside
+            [program, "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", "-"],
+            input=data,
+            capture_output=True,
+            timeout=_SEARCHING,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise click.UsageError("zbarimg did not finish within 30 seconds: cut out the QR code") from None
+    yield from done.stdout.decode("utf-8", errors="replace").splitlines()
