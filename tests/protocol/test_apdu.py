@@ -226,3 +226,10 @@ def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
         left = min(portion, len(rest)) & 0xFF
         exchange.feed(part + (bytes([0x61, left]) if rest else b"\x90\x00"))
     assert exchange.response == Response(data, 0x9000)
+
+
+def test_a_short_apdu_carries_255_bytes() -> None:
+    """One more is lpad's own mistake, not the card's."""
+    assert bytes(Command(0x80, 0xE2, data=bytes(255)))[4] == 255
+    with pytest.raises(InternalError, match="255"):
+        bytes(Command(0x80, 0xE2, data=bytes(256)))

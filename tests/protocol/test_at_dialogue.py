@@ -363,3 +363,40 @@ def test_lines_without_end_do_not_eat_the_memory() -> None:
         dialogue.receive(b'+CSIM: 4,"9000"\r\nRING\r\n' * 1000)
     assert len(dialogue._lines) <= MOST_LINES
     assert len(dialogue.unsolicited()) <= MOST_LINES
+
+
+def test_what_comes_before_the_echo_belongs_to_an_earlier_command() -> None:
+    """Information without its prefix, too."""
+    command = AtCommand("AT+CCHO", prefix="+CCHO", bare=r"[0-9]+")
+    assert answer_to(b"7\r\nAT+CCHO\r\n3\r\nOK\r\n", command) == AtAnswer(("3",), "OK")
+    assert answer_to(b"+CCHO: 7\r\nAT+CCHO\r\n3\r\nOK\r\n", command) == AtAnswer(("3",), "OK")
+
+
+def test_an_echo_forgets_an_ok_that_came_alone() -> None:
+    """It was an earlier command's."""
+    heard = []
+    dialogue = asked(AtCommand("AT+CCHO", prefix="+CCHO"))
+    for data in (b"OK\r\n", b"AT+CCHO\r\n"):
+        dialogue.receive(data)
+        heard.append(dialogue.lone_ok)
+    assert heard == [True, False]
+
+
+def test_a_new_dialogue_has_heard_nothing() -> None:
+    """No OK came alone before the first command."""
+    assert not AtDialogue().lone_ok
+
+
+@pytest.mark.parametrize(
+    ("command", "informs"),
+    [
+        (AtCommand("AT"), False),
+        (AtCommand("AT+X", prefix="+X"), True),
+        (AtCommand("AT+X", bare=r"[0-9]+"), True),
+        (AtCommand("AT+X", prefix="+X", bare=r"[0-9]+"), True),
+    ],
+)
+def test_an_ok_alone_is_no_answer_to_a_question(command: AtCommand, *, informs: bool) -> None:
+    """In whichever form the information would come."""
+    assert command.informs is informs
+    assert (answer_to(b"OK\r\n", command) is None) is informs

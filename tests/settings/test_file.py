@@ -140,3 +140,38 @@ def test_capabilities_that_are_not_named_are_left_out() -> None:
     assert capabilities.gsm == bytes([5, 0, 0])
     assert capabilities.eutran_epc == bytes([15, 0, 0])
     assert capabilities.utran is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("euiccs: {a: {port: x, reader: r}}", "euiccs.a"),
+        (
+            "euiccs: {a: {port: x, failover: {profiles: [{iccid: '8900101000000000017', healthy: [x]}]}}}",
+            "failover",
+        ),
+        ("policy: {servers: [UPPER]}", "policy.servers[0]"),
+        ("policy: {operators: [26201]}", "policy.operators[0]"),
+        ("euiccs: {a: {port: x, policy: {server_oids: [oid]}}}", "euiccs.a.policy.server_oids[0]"),
+        ("euiccs: {a: {port: x, aids: x}}", "euiccs.a.aids"),
+        ("remote: {hosts: {smdp.example.com: 'x:65536'}}", "remote.hosts"),
+        ("remote: {proxy_credentials: file}", "remote.proxy_credentials"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    """Each section's own check is made, wherever the section stands."""
+    with pytest.raises(InvalidSettings, match=key.replace("[", r"\[").replace("]", r"\]")):
+        read(tmp_path, text)
+
+
+def test_the_highest_port_is_one(tmp_path: Path) -> None:
+    """65535, and no higher."""
+    hosts = read(tmp_path, "remote: {hosts: {smdp.example.com: 'x:65535'}}").settings.remote.hosts
+    assert hosts == {"smdp.example.com": "x:65535"}
+
+
+def test_a_missing_key_has_the_line_of_its_parent(tmp_path: Path) -> None:
+    """And where nothing of it stands in the file, the first."""
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, "log: info\neuiccs:\n  a:\n    baud: 9600\n")
+    assert caught.value.details["line"] == 3

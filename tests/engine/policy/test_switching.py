@@ -10,9 +10,10 @@ import pytest
 
 from engine.guarding import REGISTERED, enabled, ended, guarding, port
 from engine.lab import FIRST, SECOND, Lab
-from lpad.base.errors import SwitchLimit
+from lpad.base.errors import Protected, SwitchLimit
 from lpad.engine.change.change import Change, Kind, Step
 from lpad.engine.policy.switching import DAY, SwitchPolicy
+from lpad.engine.snapshot.profile import Profile
 from lpad.engine.switch import condition_watch
 
 if TYPE_CHECKING:
@@ -158,3 +159,15 @@ def test_other_steps_are_no_switches() -> None:
         made(NOON, step) for step in ("go-back", "fall-back", "enable-profile-again", "delete-profile")
     ]
     SwitchPolicy(per_day=1).check_limit(changes, present=NOON)
+
+
+def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
+    """What is not enabled, or of a class that the reset leaves, is no reason to refuse it."""
+    on = Profile(iccid=FIRST, state="enabled")
+    off = Profile(iccid=SECOND, state="disabled")
+    SwitchPolicy().check_reset([on, off], doomed={"operational"})
+    keep = SwitchPolicy(keep_enabled=True)
+    keep.check_reset([off], doomed={"operational"})
+    keep.check_reset([on], doomed={"test"})
+    with pytest.raises(Protected, match="keep_enabled"):
+        keep.check_reset([off, on], doomed={"operational"})

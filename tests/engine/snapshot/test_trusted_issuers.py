@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.lab import CARD, FIRST, Lab
 from lpad.engine.change.change import Kind
-from lpad.engine.snapshot.snapshot import Snapshot
+from lpad.engine.snapshot.snapshot import CardInfo, Memory, Snapshot
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.remote.trust.card_anchor import CardTrust
 from lpad.remote.trust.memory import TrustMemory
@@ -42,3 +43,19 @@ def test_a_forbidden_ci(lab: Lab, pki: Pki) -> None:
 def test_a_card_that_was_not_read_yet() -> None:
     """Before a card is read, nothing is known of whom it trusts; what it said last is asked for."""
     assert card_trust("89", [Snapshot(name="modem", transport="AT")]) == CardTrust("89", None)
+
+
+def info(key_id: str) -> CardInfo:
+    """What a card says that trusts one CI."""
+    return CardInfo(
+        svn=None, profile_version=None, firmware=None, memory=Memory(), ci_ids_for_verification=(key_id,)
+    )
+
+
+def test_another_cards_word_does_not_count() -> None:
+    """Only what the card of this EID said, and only once its information was read."""
+    read = replace(Snapshot(name="modem", transport="AT"), eid="89", info=info("aa" * 20))
+    other = replace(read, eid="88", info=info("bb" * 20))
+    unread = replace(read, info=None)
+    assert card_trust("89", [other, unread, read]) == CardTrust("89", (bytes([0xAA] * 20),))
+    assert card_trust("89", [other, unread]) == CardTrust("89", None)

@@ -21,13 +21,14 @@ from engine.guarding import (
     unused_port,
 )
 from engine.lab import FIRST, SECOND
-from lpad.base.errors import Conflict, InternalError
+from lpad.base.errors import Conflict, InternalError, InvalidValue
 from lpad.engine.change.change import Kind, QuestionKind, State, now
 from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
 from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.run import Answer
 from lpad.engine.switch import condition_watch
+from lpad.engine.switch.guarded_switch import check_guard
 from lpad.lpa.install_policy import Asking, InstallPolicy
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour, RatRule
 from lpad.simulator.modem.personality import Notices
@@ -364,3 +365,19 @@ def test_the_table_has_a_way_out_of_each_phase() -> None:
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}
     with pytest.raises(InternalError, match="knows no 'met'"):
         Guard(requirements=(), until=now(), previous=None).after(Turn.MET)
+
+
+def test_a_guard_has_limits() -> None:
+    """One to eight conditions, each once, for a second to a day, as docs/api.md says."""
+    eight = [f"tcp:192.0.2.{number}:443" for number in range(1, 9)]
+    assert check_guard(eight, 1) == tuple(eight)
+    assert check_guard(["confirm"], 86_400) == ("confirm",)
+    for until, within in (
+        ([], 60),
+        ([*eight, "confirm"], 60),
+        (["confirm", "confirm"], 60),
+        (["confirm"], 0.9),
+        (["confirm"], 86_401),
+    ):
+        with pytest.raises(InvalidValue):
+            check_guard(until, within)

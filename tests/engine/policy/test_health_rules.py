@@ -1,0 +1,57 @@
+"""The order of failover: round and round, past what the card does not hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.guarding import THIRD
+from engine.lab import FIRST, SECOND
+from lpad.base.condition import Condition
+from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.snapshot.profile import Profile
+from lpad.engine.snapshot.profile_list import ProfileList
+
+ORDER = tuple(
+    HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=60, lasting=600)
+    for iccid in (FIRST, SECOND, THIRD)
+)
+POLICY = FailoverPolicy(rules=ORDER, within=180, cooldown=3600)
+ALL = frozenset({FIRST, SECOND, THIRD})
+STRANGER = "8900101000000000041"
+
+
+def listed(*iccids: str, enabled: str | None) -> ProfileList:
+    """Return the list of a card with these profiles."""
+    return ProfileList(
+        profiles=tuple(
+            Profile(iccid=each, state="enabled" if each == enabled else "disabled") for each in iccids
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "installed", "enabled", "wanted"),
+    [
+        (FIRST, ALL, FIRST, SECOND),
+        (SECOND, ALL, SECOND, THIRD),
+        (THIRD, ALL, THIRD, FIRST),
+        (FIRST, {FIRST, THIRD}, FIRST, THIRD),
+        (SECOND, ALL, FIRST, THIRD),  # SECOND was tried in vain, and FIRST is enabled again
+        (THIRD, ALL, FIRST, SECOND),
+        (SECOND, {FIRST, SECOND}, FIRST, SECOND),
+        (FIRST, {FIRST}, FIRST, None),
+        (STRANGER, ALL, FIRST, SECOND),
+        (FIRST, set(), FIRST, None),
+    ],
+)
+def test_the_next_one(after: str, installed: set[str], enabled: str, wanted: str | None) -> None:
+    """The one behind the last that was tried, if the card holds it; never the one that is given up."""
+    found = POLICY.following(after, listed=listed(*installed, enabled=enabled), enabled=enabled)
+    assert (None if found is None else found.iccid) == wanted
+
+
+def test_a_profile_has_its_own_rule() -> None:
+    """One that is not in the order has none, nor has no profile at all."""
+    assert POLICY.rule(listed(FIRST, SECOND, enabled=SECOND)) is ORDER[1]
+    assert POLICY.rule(listed(FIRST, STRANGER, enabled=STRANGER)) is None
+    assert POLICY.rule(listed(FIRST, SECOND, enabled=None)) is None

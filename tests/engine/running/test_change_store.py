@@ -1,0 +1,97 @@
+"""The change store: what an earlier run left is taken over once, and belongs to one card."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.test_full_disk import no_space
+from lpad.engine.change.change import Kind, Progress, State
+from lpad.engine.change.event_hub import Hub
+from lpad.engine.journal import Journal
+from lpad.engine.running.change_store import ChangeStore
+from lpad.engine.running.counters import Counters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.change.change import Change
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with closing(Journal(tmp_path / "journal.db")) as made:
+        yield made
+
+
+def store_on(journal: Journal) -> ChangeStore:
+    return ChangeStore(journal, Hub(), Counters())
+
+
+def add(store: ChangeStore, euicc: str = "modem", kind: Kind = Kind.ENABLE) -> Change:
+    return store.add(euicc, kind, params={"iccid": "8900101000000000017"}, secrets={})
+
+
+def test_what_an_earlier_run_left_is_adopted_once(journal: Journal) -> None:
+    """A change that is live already is not begun a second time, and nobody takes another card's."""
+    left = add(store_on(journal))
+    store = store_on(journal)
+    assert store.unended() == []
+    live = add(store)
+    other = add(store, "reader")
+    assert [change.id for change in store.adopt("modem")] == [left.id]
+    assert store.adopt("modem") == []
+    assert store.adopt("reader") == []
+    assert {change.id for change in store.unended()} == {left.id, live.id, other.id}
+
+
+def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal, tmp_path: Path) -> None:
+    """It would be done again after the next start."""
+    left = add(store_on(journal))
+    store = store_on(journal)
+    with no_space(tmp_path / "journal.db-wal"):
+        for _ in range(1000):
+            if not journal.health.ok:
+                break
+            with pytest.raises(Exception, match="journal"):
+                add(store)
+        assert store.adopt("modem") == []
+    assert journal.try_again()
+    assert left.id in [change.id for change in store.adopt("modem")]
+
+
+def test_only_orphans_are_ended(journal: Journal) -> None:
+    """A card that the settings name keeps its changes."""
+    add(store_on(journal))
+    orphan = add(store_on(journal), "gone")
+    store = store_on(journal)
+    store.end_orphans({"modem"})
+    assert store.change(orphan.id).state is State.FAILED
+    assert [change.euicc for change in store.unfinished()] == ["modem"]
+
+
+def test_the_same_is_under_way_only_if_all_of_it_is_the_same(journal: Journal) -> None:
+    """Card, kind, what is asked, secrets; and it must not have ended."""
+    store = store_on(journal)
+    change = add(store)
+    alike = {"params": change.params, "secrets": {}}
+    assert store.under_way("modem", Kind.ENABLE, params=change.params, secrets={}) == [change]
+    assert store.under_way("reader", Kind.ENABLE, params=change.params, secrets={}) == []
+    assert store.under_way("modem", Kind.DISABLE, params=change.params, secrets={}) == []
+    assert store.under_way("modem", Kind.ENABLE, params={}, secrets={}) == []
+    assert store.under_way("modem", Kind.ENABLE, params=change.params, secrets={"matching_id": "1"}) == []
+    store.save(change.run().done({}))
+    assert store.under_way("modem", Kind.ENABLE, **alike) == []  # type: ignore[arg-type]  # the same as above
+
+
+def test_progress_is_seen_and_not_written(journal: Journal) -> None:
+    """A number of bytes is in memory until the next record."""
+    store = store_on(journal)
+    change = store.save(add(store).run())
+    assert store.show_progress(change, Progress(sent=1, total=2)).progress == Progress(sent=1, total=2)
+    assert store.change(change.id).progress == Progress(sent=1, total=2)
+    assert store.active() == [store.change(change.id)]
+    assert journal.changes.get(change.id).progress is None
