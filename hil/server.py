@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.base.identifiers import Eid, Iccid
 from lpad.cli.simulated.orders import add_order
 from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.saip import parse
 from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.server import SmDp
 from lpad.simulator.smdp.store.metadata import Owner
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from lpad.simulator.smdp.store.received import Notification
 
 _CONFIRMATION_CODE = "0012"
-_OWNER = Owner("00101")
-"""Of a profile with policy rules: the test network (ITU-T E.212)."""
+_TEST_NETWORK = "00101"
+"""Of a made-up profile with policy rules (ITU-T E.212)."""
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class OwnServer:
             confirmation: whether it wants a confirmation code.
             default: whether it is found by the EID alone.
             iccid: of the made-up profile; None: any. A profile package of the lab's has its own.
-            policy_rules: of the made-up profile.
+            policy_rules: of the profile, whose owner is named then.
         """
         order = add_order(
             self._server.orders,
@@ -104,13 +105,21 @@ class OwnServer:
             matching_id="" if default else None,
             eid=Eid.parse(eid) if default else None,
             confirmation_code=_CONFIRMATION_CODE if confirmation else None,
-            metadata={"rules": tuple(policy_rules), "owner": _OWNER} if policy_rules else None,
+            metadata={"rules": tuple(policy_rules), "owner": self._owner()} if policy_rules else None,
         )
         return OwnOrder(
             code=order.activation_code(self._server.address, self._server.oid),
             default_smdp=self._server.address if default else None,
             confirmation_code=_CONFIRMATION_CODE if confirmation else None,
         )
+
+    def _owner(self) -> Owner:
+        """Return the owner that the profile's files name: a card refuses any other (SGP.22 v2.5, 5.5.3)."""
+        if self._profile is None:
+            return Owner(_TEST_NETWORK)
+        found = parse(self._profile)
+        groups = (None if group is None else group.hex() for group in (found.gid1, found.gid2))
+        return Owner((found.imsi or _TEST_NETWORK)[:5], *groups)
 
     def do_wrong(self, *faults: Fault) -> None:
         """Have the next requests go wrong so."""

@@ -56,10 +56,6 @@ KNOWN = {
     ("codec/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
     ("engine/environment/clock.py", "timer"): "a file descriptor",
     (
-        "engine/journal/damaged_file.py",
-        "each.name.rpartition('-')[0].rpartition('-')[2]",
-    ): "four digits of a glob",
-    (
         "engine/switch/rollback.py",
         "noted_number(self._run.notes.get(name), default=0, most=_MOST_CANDIDATES)",
     ): OURS,

@@ -13,16 +13,36 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+
     from lpad.codec.asn1.tlv import Tlv
 
 Path = tuple[int, ...]
 
-_MF: Path = (0x3F00,)
+
+@dataclass(frozen=True, slots=True)
+class CreatedFile:
+    """An elementary file as it was created; `record_length` None: it has no records."""
+
+    content: bytes
+    record_length: int | None = None
+    rule: bytes = b""
+    """The access rule: EF.ARR and record."""
+    short_identifier: int | None = None
+
+
+MF: Path = (0x3F00,)
 _FCP_OF_A_TEMPLATE, _FCP_OF_A_COMMAND, _FILE_PATH, _DO_NOT_CREATE = 0xA1, 0x62, 0x80, 0x80
 _DESCRIPTOR, _IDENTIFIER, _RULE, _SIZE, _PINS, _LINK = 0x82, 0x83, 0x8B, 0x80, 0xC6, 0xC7
+_NAME, _SHORT = 0x84, 0x88
+_OFFSET, _CONTENT = 0x82, 0x83
+_OFFSET_IN_A_COMMAND, _CONTENT_IN_A_COMMAND = 0x02, 0x81
 _DIRECTORY = 0x38
 """Bits of a file descriptor (ETSI TS 102 221, 11.1.1.4.3)."""
 _LONGEST_PATH = 8
+LARGEST_FILE = 0x8000
+"""Bytes; READ BINARY and UPDATE BINARY reach no further (ETSI TS 102 221, 11.1.3)."""
 
 _MF_ELEMENT, _CD, _TELECOM, _USIM, _ISIM, _CSIM = 0xB0, 0xB1, 0xB2, 0xB3, 0xB5, 0xB9
 _BELOW_MF = {_CD: 0x7F11, _TELECOM: 0x7F10}
@@ -42,6 +62,14 @@ _WITHOUT_DIRECTORY = frozenset({0xB4, 0xB6, 0xBA})
 """Elements that add files to the ADF before them."""
 
 
+USUAL_FILES = {
+    _MF_ELEMENT: {0xA3: 0x2F05, 0xA4: 0x2FE2, 0xA5: 0x2F00, 0xA6: 0x2F06, 0xA7: 0x2F08},
+    _USIM: {0xA3: 0x6F07, 0xA4: 0x6F06, 0xA8: 0x6F38, 0xAD: 0x6F46, 0xAE: 0x6F56, 0xB2: 0x6F78, 0xB6: 0x6FB7},
+    0xB4: {0xA5: 0x6F3E, 0xA6: 0x6F3F},
+}
+"""Identifiers of a template's files whose parameters a package may leave out, by the element's members."""
+
+
 @dataclass(slots=True)
 class FileTree:
     """What was created so far; a directory is known by its path from the MF."""
@@ -50,7 +78,11 @@ class FileTree:
     _files: set[Path] = field(default_factory=set)
     _records: dict[Path, int] = field(default_factory=dict)
     """Of each linear file whose number of records is known."""
-    _application: Path = _MF
+    _application: Path = MF
+    contents: dict[Path, CreatedFile] = field(default_factory=dict)
+    """Elementary files that hold something, by path."""
+    applications: dict[bytes, Path] = field(default_factory=dict)
+    """ADFs by their AID."""
     _named_pins: set[int] = field(default_factory=set)
     """Key references that directories name."""
 
@@ -62,17 +94,20 @@ class FileTree:
         """
         current = self._application if element.tag in _WITHOUT_DIRECTORY else None
         top = current
+        usual = USUAL_FILES.get(element.tag, {})
         # Header and template come first; then the directory, and what is in it, in the template's order.
         for entry in element.children()[2:]:
-            if entry.find(_DO_NOT_CREATE) is not None:
+            parts = entry.children()
+            if any(part.tag == _DO_NOT_CREATE for part in parts):
                 continue
-            fcp = entry.find(_FCP_OF_A_TEMPLATE)
+            fcp = next((part for part in parts if part.tag == _FCP_OF_A_TEMPLATE), None)
             if current is None or top is None:
                 top = current = self._create_top(element.tag, fcp)
             elif fcp is not None and fcp.find(_PINS) is not None:
                 current = self._create_directory(top, fcp)
-            elif fcp is not None:
-                self._create_file(current, fcp, template=True)
+            else:
+                path = self._create_file(current, fcp, template=True, usual=usual.get(entry.tag))
+                self._fill(path, fcp, filled(parts))
 
     def manage(self, commands: Tlv) -> None:
         """Carry out one FileManagement.
@@ -80,8 +115,14 @@ class FileTree:
         Raises:
             MalformedError: a path leads nowhere, or a file can't be created.
         """
-        current = _MF
+        current, path, fcp = MF, None, None
+        parts: list[Tlv] = []
         for command in commands.children():
+            if command.tag in (_OFFSET_IN_A_COMMAND, _CONTENT_IN_A_COMMAND):
+                parts.append(command)
+                continue
+            self._fill(path, fcp, filled(parts))
+            path, parts = None, []
             if command.tag == _FILE_PATH:
                 current = self._found(command.value)
             elif command.tag == _FCP_OF_A_COMMAND:
@@ -91,7 +132,13 @@ class FileTree:
                 if descriptor.value[0] & _DIRECTORY == _DIRECTORY and command.find(_PINS) is not None:
                     current = self._create_directory(current, command)
                 else:
-                    self._create_file(current, command, template=False)
+                    path, fcp = self._create_file(current, command, template=False), command
+        self._fill(path, fcp, filled(parts))
+
+    @property
+    def directories(self) -> AbstractSet[Path]:
+        """Paths of the directories, ADFs by their temporary identifier."""
+        return self._directories
 
     def check_pins(self, defined: set[int]) -> None:
         """See that each PIN is defined that a directory names.
@@ -107,13 +154,16 @@ class FileTree:
         identifier = fcp.find(_IDENTIFIER) if fcp is not None else None
         told = None if identifier is None else int.from_bytes(identifier.value, "big")
         if tag == _MF_ELEMENT:
-            path = _MF
+            path = MF
         elif tag in _APPLICATIONS:
             if told is None:
                 raise MalformedError("an application has no temporary identifier")
-            path = self._application = (*_MF, told)
+            path = self._application = (*MF, told)
+            name = fcp.find(_NAME) if fcp is not None else None
+            if name is not None:
+                self.applications[name.value] = path
         elif tag in _BELOW_MF:
-            path = (*_MF, told or _BELOW_MF[tag])
+            path = (*MF, told or _BELOW_MF[tag])
         else:
             path = (*self._application, told or _BELOW_ADF.get(tag) or 0)
         if path in self._directories:
@@ -133,12 +183,17 @@ class FileTree:
         self._note_pins(fcp)
         return path
 
-    def _create_file(self, directory: Path, fcp: Tlv, *, template: bool) -> None:
+    def _create_file(
+        self, directory: Path, fcp: Tlv | None, *, template: bool, usual: int | None = None
+    ) -> Path | None:
+        """Create a file and return its path; None for a template's of which nothing is known here."""
+        if fcp is None:
+            return None if usual is None else (*directory, usual)
         identifier, size = fcp.find(_IDENTIFIER), fcp.find(_SIZE)
         if not template and (identifier is None or (size is None and fcp.find(_LINK) is None)):
             raise MalformedError("a file has no identifier or no size")
         if identifier is None:
-            return
+            return None if usual is None else (*directory, usual)
         path = (*directory, int.from_bytes(identifier.value, "big"))
         self._add(path)
         descriptor = fcp.find(_DESCRIPTOR)
@@ -149,6 +204,25 @@ class FileTree:
                 raise MalformedError(f"file {_shown(path)} has no whole number of records")
             self._records[path] = whole // length
         self._check_rule(directory, fcp)
+        return path
+
+    def _fill(self, path: Path | None, fcp: Tlv | None, content: bytes) -> None:
+        if path is None:
+            return
+        size, descriptor, rule, short = (
+            None if fcp is None else fcp.find(tag) for tag in (_SIZE, _DESCRIPTOR, _RULE, _SHORT)
+        )
+        length = None
+        if descriptor is not None and len(descriptor.value) >= 4:
+            length = int.from_bytes(descriptor.value[2:4], "big") or None
+        whole = min(int.from_bytes(size.value, "big"), LARGEST_FILE) if size is not None else len(content)
+        if content or size is not None:
+            self.contents[path] = CreatedFile(
+                content=content.ljust(whole, b"\xff"),
+                record_length=length,
+                rule=rule.value if rule is not None else b"",
+                short_identifier=short.value[0] >> 3 if short is not None and short.value else None,
+            )
 
     def _add(self, path: Path) -> None:
         if path in self._files or path in self._directories:
@@ -175,7 +249,7 @@ class FileTree:
         if len(path) % 2 or len(path) > _LONGEST_PATH:
             raise MalformedError("a path has two bytes a step, and four steps at most")
         steps = (int.from_bytes(path[at : at + 2], "big") for at in range(0, len(path), 2))
-        found = (*_MF, *(step for step in steps if step != _MF[0]))
+        found = (*MF, *(step for step in steps if step != MF[0]))
         if found not in self._directories:
             raise MalformedError(f"there is no directory {_shown(found)}")
         return found
@@ -183,3 +257,21 @@ class FileTree:
 
 def _shown(path: Path) -> str:
     return "/".join(f"{step:04X}" for step in path)
+
+
+def filled(parts: Iterable[Tlv]) -> bytes:
+    """Join what a file is filled with; an offset skips bytes, which read as FF.
+
+    Raises:
+        MalformedError: an offset leads out of any file.
+    """
+    content = b""
+    for part in parts:
+        if part.tag in (_OFFSET, _OFFSET_IN_A_COMMAND):
+            skipped = int.from_bytes(part.value, "big")
+            if len(content) + skipped > LARGEST_FILE:
+                raise MalformedError("an offset leads out of any file")
+            content += b"\xff" * skipped
+        elif part.tag in (_CONTENT, _CONTENT_IN_A_COMMAND):
+            content += part.value
+    return content

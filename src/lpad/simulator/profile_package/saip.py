@@ -6,6 +6,7 @@ they become whole, and the first one that is wrong ends the installation with it
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid, swap_nibbles
 from lpad.codec.asn1 import tlv
-from lpad.simulator.profile_package.file_tree import FileTree
+from lpad.simulator.profile_package.file_tree import FileTree, filled
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
@@ -36,9 +37,6 @@ _VERSIONS = frozenset({2, 3})
 _TEST_KEY = bytes(range(14))
 """What a test profile's key begins with [M]; the TS.48 profiles have it."""
 _TEST_ALGORITHM = 3
-
-_LARGEST_FILE = 0x8000
-"""Bytes; READ BINARY and UPDATE BINARY reach no further (ETSI TS 102 221, 11.1.3)."""
 
 
 class PeStatus(IntEnum):
@@ -211,9 +209,9 @@ class ProfileStream:
             self._check_header(element)
             found.header = element
         elif element.tag == MF:
-            found.ef_iccid = _file_content(element.get(0xA4))
+            found.ef_iccid = filled(element.get(0xA4).children())
         elif element.tag == USIM:
-            found.ef_imsi = _file_content(element.get(0xA3))
+            found.ef_imsi = filled(element.get(0xA3).children())
         elif element.tag == OPT_USIM:
             gid1, gid2 = element.find(0xA5), element.find(0xA6)
             found.gid1 = _group_identifier(gid1)
@@ -279,6 +277,19 @@ def parse(package: bytes, *, unsupported_services: frozenset[int] = frozenset())
     return stream.finish()
 
 
+def created_files(package: bytes) -> FileTree:
+    """Return the files that a whole package creates; an element that can't be read creates none."""
+    files = FileTree()
+    for element in tlv.parse_all(package):
+        with suppress(MalformedError):
+            if element.tag in _FILE_SYSTEM:
+                files.add_template(element)
+            elif element.tag == GENERIC_FILES:
+                for commands in element.get(0xA1).children():
+                    files.manage(commands)
+    return files
+
+
 def _first_whole(data: bytes) -> Tlv | None:
     """Return the first element, or None where more bytes are needed to complete it."""
     try:
@@ -309,22 +320,8 @@ def _header_iccid(element: Tlv) -> Iccid:
     return Iccid.from_bytes(swap_nibbles(element.get(0x83).value))
 
 
-def _file_content(file: Tlv) -> bytes:
-    """Join what a file is filled with; an offset skips bytes, which read as FF."""
-    content = b""
-    for part in file.children():
-        if part.tag == 0x82:
-            skipped = int.from_bytes(part.value, "big")
-            if len(content) + skipped > _LARGEST_FILE:
-                raise MalformedError("an offset leads out of any file")
-            content += b"\xff" * skipped
-        elif part.tag == 0x83:
-            content += part.value
-    return content
-
-
 def _group_identifier(file: Tlv | None) -> bytes | None:
-    content = _file_content(file).rstrip(b"\xff") if file else b""
+    content = filled(file.children()).rstrip(b"\xff") if file else b""
     return content or None
 
 

@@ -1,52 +1,72 @@
-"""The few files of the enabled profile that modems read first (ETSI TS 102 221, 11.1; 3GPP TS 31.102)."""
+"""What is selected on a channel, and reading of it (ETSI TS 102 221, 8.4 and 11.1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.base.identifiers import swap_nibbles
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
+from lpad.simulator.euicc.os.card_files import USIM
+from lpad.simulator.profile_package.file_tree import MF as MF_PATH
 
 if TYPE_CHECKING:
-    from lpad.simulator.euicc.chip.state import StoredProfile
+    from lpad.simulator.euicc.os.card_files import CardFiles
+    from lpad.simulator.profile_package.file_tree import CreatedFile, Path
 
 MF = 0x3F00
-ADF_USIM = 0x7FFF
-EF_ICCID = 0x2FE2
-EF_IMSI = 0x6F07
-_USIM = bytes.fromhex("A0000000871002")
-_FOLDERS = frozenset({MF, ADF_USIM})
-_PARENTS = {EF_ICCID: MF, EF_IMSI: ADF_USIM, ADF_USIM: MF}
-_SHORT_IDENTIFIERS = {(MF, 2): EF_ICCID, (ADF_USIM, 7): EF_IMSI}
 _CURRENT_ADF = 0x7FFF
+_SHORT_IDENTIFIERS = {
+    0x2FE2: 0x02, 0x2F00: 0x1E, 0x2F05: 0x05, 0x2F06: 0x06, 0x2F08: 0x08,
+    0x6FB7: 0x01, 0x6FAD: 0x03, 0x6F38: 0x04, 0x6F56: 0x05,
+    0x6F78: 0x06, 0x6F07: 0x07, 0x6F31: 0x12, 0x6F7E: 0x0B,
+}  # fmt: skip
+"""Those that files have if nobody gives them others (TS 102 221, 13; 3GPP TS 31.102, annex H)."""
+_ABSOLUTE, _WITH_SHORT_IDENTIFIER = 0x04, 0xF8
+_SHAREABLE_TRANSPARENT, _SHAREABLE_LINEAR, _CODED = 0x41, 0x42, 0x21
+_DIRECTORY = bytes([0x78, _CODED])
+_OPERATIONAL = b"\x05"
+_CHARACTERISTICS = bytes.fromhex("800171")
+"""The clock may be stopped, and the supply voltages (11.1.1.4.6.1)."""
+_PINS = bytes.fromhex("900140830101830181")
+"""PIN status: neither PIN1 nor PIN2 is needed (11.1.1.4.10)."""
 
 
 @dataclass(slots=True)
 class FileSystem:
     """What is selected on one channel."""
 
-    folder: int = MF
-    file: int | None = None
+    folder: Path = MF_PATH
+    file: Path | None = None
+    application: Path | None = None
 
-    def select_identifier(self, file: int, profile: StoredProfile | None) -> bytes:
+    def select_identifier(self, identifier: int, files: CardFiles | None) -> bytes:
         """Select a file by its identifier and return its control parameters.
 
         Raises:
             Refusal: there is no such file here.
         """
-        if file in _FOLDERS:
-            if file == ADF_USIM and profile is None:
-                raise Refusal(StatusWord.NOT_FOUND, "no profile is enabled")
-            self.folder, self.file = file, None
-        else:
-            _content(file, self.folder, profile)
-            self.file = file
-        return self.parameters(profile)
+        if identifier == MF:
+            self.folder, self.file = MF_PATH, None
+            return self.parameters(files)
+        if files is None:
+            raise Refusal(StatusWord.NOT_FOUND, "no profile is enabled")
+        if identifier == _CURRENT_ADF:
+            self._enter_application(self.application or files.application(USIM))
+            return self.parameters(files)
+        above = self.folder[:-1]
+        for path in ((*self.folder, identifier), (*above, identifier), above):
+            if path in files.directories and path[-1:] == (identifier,):
+                self.folder, self.file = path, None
+                return self.parameters(files)
+        path = (*self.folder, identifier)
+        if path not in files.files:
+            raise Refusal(StatusWord.NOT_FOUND, f"no file {identifier:04X} here")
+        self.file = path
+        return self.parameters(files)
 
-    def select_path(self, path: bytes, profile: StoredProfile | None) -> bytes:
-        """Select along a path from the MF, two bytes a step; 7FFF stands for the USIM.
+    def select_path(self, path: bytes, files: CardFiles | None, *, from_here: bool = False) -> bytes:
+        """Select along a path from the MF, or from the current directory; 7FFF stands for the application.
 
         Raises:
             Refusal: a step leads nowhere.
@@ -54,66 +74,111 @@ class FileSystem:
         if not path or len(path) % 2:
             raise Refusal(StatusWord.WRONG_LENGTH, "a path has two bytes a step")
         before = self.folder, self.file
-        if path[:2] != _CURRENT_ADF.to_bytes(2, "big"):
-            self.folder = MF
+        if not from_here and path[:2] != _CURRENT_ADF.to_bytes(2, "big"):
+            self.folder = MF_PATH
         try:
             for step in range(0, len(path), 2):
-                parameters = self.select_identifier(int.from_bytes(path[step : step + 2], "big"), profile)
+                parameters = self.select_identifier(int.from_bytes(path[step : step + 2], "big"), files)
         except Refusal:
             self.folder, self.file = before
             raise
         return parameters
 
-    def select_application(self, aid: bytes, profile: StoredProfile | None) -> bytes | None:
-        """Select the USIM by the beginning of its AID; return None where that is another application's."""
-        if profile is None or not aid.startswith(_USIM[: max(len(aid), 5)]):
+    def select_application(self, aid: bytes, files: CardFiles | None) -> bytes | None:
+        """Select an application by the beginning of its AID; return None if the profile has no such one."""
+        place = files.application(aid) if files is not None else None
+        if place is None:
             return None
-        return self.select_identifier(ADF_USIM, profile)
+        self._enter_application(place)
+        return self.parameters(files)
 
-    def parameters(self, profile: StoredProfile | None) -> bytes:
+    def parameters(self, files: CardFiles | None) -> bytes:
         """Return the control parameters (62) of what is selected."""
-        if self.file is None:
-            return tlv.encode(
-                0x62,
-                tlv.encode(0x82, bytes([0x78, 0x21])),
-                tlv.encode(0x83, self.folder.to_bytes(2, "big")),
-                tlv.encode(0x8A, b"\x05"),
+        if self.file is None or files is None:
+            return self._directory_parameters(files)
+        file = files.files[self.file]
+        if file.record_length is None:
+            descriptor = bytes([_SHAREABLE_TRANSPARENT, _CODED])
+        else:
+            count = len(file.content) // file.record_length
+            descriptor = (
+                bytes([_SHAREABLE_LINEAR, _CODED]) + file.record_length.to_bytes(2, "big") + bytes([count])
             )
-        size = len(_content(self.file, self.folder, profile))
+        short = file.short_identifier or _SHORT_IDENTIFIERS.get(self.file[-1])
         return tlv.encode(
             0x62,
-            tlv.encode(0x82, bytes([0x41, 0x21])),
-            tlv.encode(0x83, self.file.to_bytes(2, "big")),
-            tlv.encode(0x8A, b"\x05"),
-            tlv.encode(0x80, size.to_bytes(2, "big")),
+            tlv.encode(0x82, descriptor),
+            tlv.encode(0x83, self.file[-1].to_bytes(2, "big")),
+            tlv.encode(0x8A, _OPERATIONAL),
+            tlv.encode(0x8B, file.rule) if len(file.rule) == 3 else b"",
+            tlv.encode(0x80, len(file.content).to_bytes(2, "big")),
+            tlv.encode(0x88, bytes([short << 3])) if short is not None else b"",
         )
 
-    def read_binary(self, p1: int, p2: int, profile: StoredProfile | None) -> bytes:
-        """Return a file's content from the offset on.
+    def read_binary(self, p1: int, p2: int, files: CardFiles | None) -> bytes:
+        """Return a transparent file's content from the offset on.
 
         Raises:
-            Refusal: no file is selected, or the offset lies beyond it.
+            Refusal: no such file is selected, or the offset lies beyond it.
         """
-        file, offset = self.file, (p1 & 0x7F) << 8 | p2
+        offset = (p1 & 0x7F) << 8 | p2
         if p1 & 0x80:
-            file, offset = _SHORT_IDENTIFIERS.get((self.folder, p1 & 0x1F)), p2
-            if file is None:
-                raise Refusal(StatusWord.NOT_FOUND, "no file has this short identifier")
-        if file is None:
+            self.file, offset = self._by_short_identifier(p1 & 0x1F, files), p2
+        file = self._current(files)
+        if file.record_length is not None:
+            raise Refusal(StatusWord.OTHER_FILE_STRUCTURE, "the file has records")
+        if offset >= len(file.content):
+            raise Refusal(StatusWord.WRONG_OFFSET, f"the file has {len(file.content)} bytes")
+        return file.content[offset:]
+
+    def read_record(self, number: int, p2: int, files: CardFiles | None) -> bytes:
+        """Return a record by its number from 1.
+
+        Raises:
+            Refusal: no file with records is selected, it has no such record, or another way to name one.
+        """
+        if p2 & ~_WITH_SHORT_IDENTIFIER != _ABSOLUTE:
+            raise Refusal(StatusWord.WRONG_P1_P2, "records are named by their numbers")
+        if p2 & _WITH_SHORT_IDENTIFIER:
+            self.file = self._by_short_identifier(p2 >> 3, files)
+        file = self._current(files)
+        if file.record_length is None:
+            raise Refusal(StatusWord.OTHER_FILE_STRUCTURE, "the file has no records")
+        record = file.content[(number - 1) * file.record_length :][: file.record_length] if number else b""
+        if not record:
+            raise Refusal(StatusWord.RECORD_NOT_FOUND, f"the file has no record {number}")
+        return record
+
+    def _enter_application(self, place: Path | None) -> None:
+        if place is None:
+            raise Refusal(StatusWord.NOT_FOUND, "the profile has no USIM")
+        self.folder, self.file, self.application = place, None, place
+
+    def _directory_parameters(self, files: CardFiles | None) -> bytes:
+        here = self.folder
+        names = files.applications.items() if files is not None else ()
+        name = next((aid for aid, path in names if path == here), None)
+        identifier = _CURRENT_ADF if name is not None else here[-1]
+        return tlv.encode(
+            0x62,
+            tlv.encode(0x82, _DIRECTORY),
+            tlv.encode(0x83, identifier.to_bytes(2, "big")),
+            tlv.encode(0x84, name) if name is not None else b"",
+            tlv.encode(0xA5, _CHARACTERISTICS),
+            tlv.encode(0x8A, _OPERATIONAL),
+            tlv.encode(0xC6, _PINS),
+        )
+
+    def _by_short_identifier(self, short: int, files: CardFiles | None) -> Path:
+        for path, file in files.files.items() if files is not None else ():
+            own = file.short_identifier or _SHORT_IDENTIFIERS.get(path[-1])
+            if path[:-1] == self.folder and own == short:
+                return path
+        raise Refusal(StatusWord.NOT_FOUND, "no file has this short identifier")
+
+    def _current(self, files: CardFiles | None) -> CreatedFile:
+        if self.file is None:
             raise Refusal(StatusWord.NO_FILE_SELECTED, "no file is selected")
-        content = _content(file, self.folder, profile)
-        if offset >= len(content):
-            raise Refusal(StatusWord.WRONG_OFFSET, f"the file has {len(content)} bytes")
-        return content[offset:]
-
-
-def _content(file: int, folder: int, profile: StoredProfile | None) -> bytes:
-    if profile is None or _PARENTS.get(file) != folder:
-        raise Refusal(StatusWord.NOT_FOUND, f"no file {file:04X} here")
-    if file == EF_ICCID:
-        return profile.ef_iccid
-    if profile.imsi is None:
-        raise Refusal(StatusWord.NOT_FOUND, "the profile has no USIM")
-    odd = len(profile.imsi) % 2
-    digits = swap_nibbles(bytes.fromhex(("9" if odd else "1") + profile.imsi + ("" if odd else "f")))
-    return (bytes([len(digits)]) + digits).ljust(9, b"\xff")
+        if files is None or self.file not in files.files:
+            raise Refusal(StatusWord.NOT_FOUND, "the profile of the selected file is not enabled any more")
+        return files.files[self.file]

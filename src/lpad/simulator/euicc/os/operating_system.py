@@ -13,6 +13,7 @@ from lpad.simulator.euicc.isdr.information import version
 from lpad.simulator.euicc.isdr.isdr import Isdr
 from lpad.simulator.euicc.os.answering import Answering
 from lpad.simulator.euicc.os.apdu import Command
+from lpad.simulator.euicc.os.card_files import CardFiles
 from lpad.simulator.euicc.os.files import MF, FileSystem
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _GET_RESPONSE = 0xC0
 _STORE_DATA = 0xE2
-_BY_NAME, _BY_IDENTIFIER, _BY_PATH = 0x04, 0x00, 0x08
+_BY_NAME, _BY_IDENTIFIER, _BY_PATH, _BY_PATH_FROM_HERE = 0x04, 0x00, 0x08, 0x09
 _NO_ANSWER_WANTED = 0x0C
 _OCCURRENCE, _NEXT, _PREVIOUS = 0x03, 0x02, 0x03
 """Bits of P2: first or only, last, next and previous (ISO/IEC 7816-4, 7.1.1)."""
@@ -56,6 +57,7 @@ class OperatingSystem:
         self._isdr = Isdr(chip, self._proactive)
         self._isdr_aid = bytes.fromhex(behaviour.isdr_aid)
         self._channels = {0: _Channel()}
+        self._read: tuple[bytes, CardFiles] | None = None
         self._answering = Answering(behaviour.answers, behaviour.portion, self._closing_status)
         self._lpa_in_device = False
         # Instruction, and whether its class is ISO's (False) or GlobalPlatform's and ETSI's (True).
@@ -63,6 +65,7 @@ class OperatingSystem:
             (0x70, False): self._manage_channel,
             (0xA4, False): self._select,
             (0xB0, False): self._read_binary,
+            (0xB2, False): self._read_record,
             (0x10, True): self._terminal_profile,
             (0x12, True): self._fetch,
             (0x14, True): self._terminal_response,
@@ -116,6 +119,17 @@ class OperatingSystem:
     def _enabled(self) -> StoredProfile | None:
         return self._chip.state.enabled
 
+    @property
+    def _files(self) -> CardFiles | None:
+        """The enabled profile's files, read from its package when they are first wanted."""
+        enabled = self._enabled
+        if enabled is None:
+            return None
+        if self._read is None or self._read[0] != enabled.ef_iccid:
+            package = self._chip.folder.read_package(enabled.iccid)
+            self._read = enabled.ef_iccid, CardFiles.of(enabled, package)
+        return self._read[1]
+
     def _manage_channel(self, command: Command) -> bytes:
         if command.data:
             raise Refusal(StatusWord.WRONG_LENGTH, "MANAGE CHANNEL has no body")
@@ -150,15 +164,15 @@ class OperatingSystem:
         channel = self._channels[command.channel]
         if command.p1 == _BY_NAME:
             answer = self._select_application(command, channel)
-        elif command.p1 in (_BY_IDENTIFIER, _BY_PATH):
+        elif command.p1 in (_BY_IDENTIFIER, _BY_PATH, _BY_PATH_FROM_HERE):
             if command.p1 == _BY_IDENTIFIER and len(command.data) not in (0, 2):
                 raise Refusal(StatusWord.WRONG_LENGTH, "a file identifier has two bytes")
             path = command.data or MF.to_bytes(2, "big")
-            select = channel.files.select_path
             if command.p1 == _BY_IDENTIFIER:
-                answer = channel.files.select_identifier(int.from_bytes(path, "big"), self._enabled)
+                answer = channel.files.select_identifier(int.from_bytes(path, "big"), self._files)
             else:
-                answer = select(path, self._enabled)
+                from_here = command.p1 == _BY_PATH_FROM_HERE
+                answer = channel.files.select_path(path, self._files, from_here=from_here)
             self._leave_isdr(channel)
         else:
             raise Refusal(StatusWord.WRONG_P1_P2, f"selection by {command.p1:02X}")
@@ -175,7 +189,7 @@ class OperatingSystem:
             channel.isdr = True
             channel.start_over()
             return self._isdr_information()
-        parameters = channel.files.select_application(command.data, self._enabled)
+        parameters = channel.files.select_application(command.data, self._files)
         if parameters is None:
             refusal = behaviour.select_refusals.get(
                 command.data.hex().upper(), StatusWord.NOT_FOUND.to_bytes(2).hex()
@@ -197,8 +211,13 @@ class OperatingSystem:
 
     def _read_binary(self, command: Command) -> bytes:
         files = self._channels[command.channel].files
-        content = files.read_binary(command.p1, command.p2, self._enabled)
-        return content[: command.le or len(content)] if command.le != 256 else content
+        content = files.read_binary(command.p1, command.p2, self._files)
+        return content[: command.le or len(content)] if command.le != 256 else content[:256]
+
+    def _read_record(self, command: Command) -> bytes:
+        files = self._channels[command.channel].files
+        record = files.read_record(command.p1, command.p2, self._files)
+        return record[: command.le or len(record)]
 
     def _status(self, command: Command) -> bytes:
         channel = self._channels[command.channel]
@@ -206,7 +225,7 @@ class OperatingSystem:
             return b""
         if channel.isdr:
             return tlv.encode(0x84, self._isdr_aid)
-        return channel.files.parameters(self._enabled)
+        return channel.files.parameters(self._files)
 
     def _terminal_profile(self, command: Command) -> bytes:
         if not command.data:

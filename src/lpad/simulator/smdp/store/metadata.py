@@ -66,7 +66,7 @@ class Owner:
     gid2: str | None = None
 
     def __post_init__(self) -> None:
-        if not (self.mcc_mnc.isdecimal() and len(self.mcc_mnc) in (5, 6)):
+        if not (self.mcc_mnc.isascii() and self.mcc_mnc.isdecimal() and len(self.mcc_mnc) in (5, 6)):
             raise InvalidValue("an operator is three digits of MCC and two or three of MNC, such as 00101")
 
     def encode(self) -> bytes:
