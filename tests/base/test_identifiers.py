@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpad.base.errors import InvalidValue, MalformedError
-from lpad.base.identifiers import ISD_R, Aid, Eid, Iccid, Imei, TransactionId
+from lpad.base.identifiers import ISD_R, Aid, Eid, Iccid, Imei, Tac, TransactionId
 
 TEST_EID = "89049032123451234512345678901235"
 IMEI = "352906110123454"
@@ -142,6 +142,7 @@ def test_imei_there_and_back(body: str) -> None:
 def test_tac() -> None:
     """The Type Allocation Code is the first 8 digits with swapped nibbles."""
     assert Imei.parse(IMEI).tac.hex() == "53926011"
+    assert Tac.parse("3529 0611").to_bytes().hex() == "53926011"
 
 
 @pytest.mark.parametrize("text", ["", "35290611012345"[:13], "352906110123452", "35290611012345x", "3" * 17])

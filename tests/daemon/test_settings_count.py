@@ -72,6 +72,7 @@ OTHERS: dict[str, Any] = {
     "euiccs.NAME.reader": "Other",
     "euiccs.NAME.refresh": True,
     "euiccs.NAME.imei": "490154203237518",
+    "euiccs.NAME.tac": "49015420",
     "euiccs.NAME.default_smdp": "smdp.example.com",
     "euiccs.NAME.provision": "on_empty",
     "euiccs.NAME.aid": "A0000005591010FFFFFFFF8900000200",

@@ -29,10 +29,12 @@ def pcscd() -> Iterator[PrivatePcscd]:
         yield running
 
 
-def start(lab: Lab, folder: Path) -> None:
+def start(lab: Lab, folder: Path, more: str = "") -> None:
     """Start an engine on what the settings say."""
     path = folder / "lpad.yaml"
-    path.write_text(f"state_folder: state\neuiccs: {{{CARD}: {{reader: '{READER}'}}}}\n", encoding="utf-8")
+    path.write_text(
+        f"state_folder: state\neuiccs: {{{CARD}: {{reader: '{READER}'{more}}}}}\n", encoding="utf-8"
+    )
     lab.start(*CardPorts(folder / "state").of(SettingsFile.read(path).settings))
 
 
@@ -54,6 +56,19 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
             assert str(lab.card.enabled_iccid) == iccid
         becomes(lab, CardState.ABSENT)
     assert len(list((tmp_path / "state" / "links").glob("*.json"))) == 1, "known after a restart too"
+
+
+def test_a_device_without_imei_has_the_tac_of_its_settings(
+    lab: Lab, pcscd: PrivatePcscd, tmp_path: Path
+) -> None:
+    """A reader tells no IMEI; the order is for devices of this type only."""
+    with VirtualReaderCard(lab.card, port=pcscd.port):
+        wait_for_cards(present={READER})
+        start(lab, tmp_path, ", tac: '35290611'")
+        becomes(lab, CardState.READY)
+        code = lab.code(lab.order(tacs=("35290611",)))
+        change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code})
+        assert change.error is None
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from lpa.bench import DEVICE, GOOD_WAY, ICCID, OTHER_ICCID, Caller, soon
 from lpad.base.errors import Cancelled, ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
 from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import tlv
-from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo, release
+from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo, release
 from lpad.lpa import notification_delivery
 from lpad.lpa.download import Decision, Download, Order
 from lpad.protocol.download_session import Step
@@ -128,6 +128,18 @@ def test_device_is_told(bench: Bench) -> None:
     with pytest.raises(ServerRefused) as caught:
         bench.download(bench.order(OTHER_ICCID, tacs=("01234567",)))
     assert caught.value.details["subject_code"] == "8.2.5"
+
+
+def test_without_an_imei_the_sentence_says_so(bench: Bench) -> None:
+    """Whose device nobody can name is told why that may be, and what to set; others are not."""
+    unnamed = DeviceInfo(tac=UNKNOWN_TAC, capabilities=DEVICE.capabilities)
+    bench.download(bench.order(), device=unnamed)
+    with pytest.raises(ServerRefused, match=r"refuse the TAC 00000000.*'tac'") as caught:
+        bench.download(bench.order(OTHER_ICCID, tacs=("35290611",)), device=unnamed)
+    assert caught.value.details["subject_code"] == "8.2.5"
+    with pytest.raises(ServerRefused) as named:
+        bench.download(bench.order(OTHER_ICCID, tacs=("01234567",)))
+    assert "00000000" not in named.value.sentence
 
 
 def test_later_radios_only_where_the_card_knows_them(bench: Bench) -> None:

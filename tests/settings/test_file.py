@@ -67,6 +67,8 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
         ("euiccs: {A B: {port: x}}", "euiccs.A B", "lower-case"),
         ("euiccs: {a: {port: x, imei: 352906110123454}}", "euiccs.a.imei", "quotes"),
         ("euiccs: {a: {port: x, imei: '352906110123455'}}", "euiccs.a.imei", "check digit"),
+        ("euiccs: {a: {port: x, tac: '3529061'}}", "euiccs.a.tac", "8 decimal digits"),
+        ("euiccs: {a: {port: x, tac: 35290611}}", "euiccs.a.tac", "quotes"),
         ("euiccs: {a: {port: x, block_size: 300}}", "euiccs.a.block_size", "255"),
         ("euiccs: {a: {port: x, default_smdp: 'https://x'}}", "euiccs.a.default_smdp", "scheme"),
         ("euiccs: {a: {port: x, aids: [00]}}", "euiccs.a.aids[0]", "quotes"),

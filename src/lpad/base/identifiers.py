@@ -203,7 +203,7 @@ class Imei:
     @property
     def tac(self) -> bytes:
         """The Type Allocation Code: 8 digits as 4 bytes, nibbles swapped (SGP.22, DeviceInfo)."""
-        return swap_nibbles(bytes.fromhex(self.digits[:8]))
+        return Tac(self.digits[:8]).to_bytes()
 
     def to_bytes(self, *, rsp_version: int = 2) -> bytes:
         """Return the 8 bytes of DeviceInfo.imei.
@@ -236,6 +236,34 @@ class Imei:
     def redacted(self) -> str:
         """Return a form fit for logs."""
         return _redacted(self.digits, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Tac:
+    """A Type Allocation Code: the first 8 digits of an IMEI, which name the device's type."""
+
+    digits: str
+
+    @classmethod
+    def parse(cls, text: str) -> Tac:
+        """Read 8 digits.
+
+        Raises:
+            InvalidValue: another number of digits.
+        """
+        digits = re.sub(r"[\s-]", "", text)
+        if not re.fullmatch(r"[0-9]{8}", digits):
+            raise InvalidValue(
+                "a TAC has 8 decimal digits, the first of the device's IMEI; write it in quotes"
+            )
+        return cls(digits)
+
+    def to_bytes(self) -> bytes:
+        """Return DeviceInfo.tac: 4 bytes, nibbles swapped (SGP.22, DeviceInfo)."""
+        return swap_nibbles(bytes.fromhex(self.digits))
+
+    def __str__(self) -> str:
+        return self.digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.condition import Condition
-from lpad.base.identifiers import Aid, Imei, profile_target
+from lpad.base.identifiers import Aid, Imei, Tac, profile_target
 from lpad.base.server_address import ServerAddress
 from lpad.card.at.at_link import open_at_link
 from lpad.card.link.isdr_aids import isdr_aids
@@ -142,6 +142,7 @@ def _card_port(name: str, section: EuiccSection, way: _Way) -> CardPort:
         block_size=section.block_size,
         refresh=section.refresh,
         imei=Imei.parse(section.imei) if section.imei else None,
+        tac=Tac.parse(section.tac) if section.tac else None,
         capabilities=device_capabilities(section.device_capabilities),
         default_smdp=ServerAddress.parse(section.default_smdp) if section.default_smdp else None,
         policy=_policy(section.switching),

@@ -208,11 +208,15 @@ class Download:
         return Event.CARD_SIGNED
 
     def _authenticate_client(self) -> Event:
-        self._answer = self._server.authenticate_client(
-            transaction_id=self._opened.transaction_id_text,
-            authenticate_server_response=self._card_proof,
-            deadline=self._deadline,
-        )
+        try:
+            self._answer = self._server.authenticate_client(
+                transaction_id=self._opened.transaction_id_text,
+                authenticate_server_response=self._card_proof,
+                deadline=self._deadline,
+            )
+        except ServerRefused as refused:
+            # The one call in which an operator judges the device.
+            raise offering.of_device(refused, self._device) from refused
         self._offered = server_checks.check_offer(
             self._answer, transaction_id=self._opened.transaction_id, dp_auth=self._dp_auth
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import Declined, PolicyRefused
+from lpad.base.errors import Declined, PolicyRefused, ServerRefused
+from lpad.codec.messages.authentication import UNKNOWN_TAC
+from lpad.codec.status_codes import Remedy
 from lpad.lpa import policy_rules
 from lpad.lpa.download_port import Decision, Offer
 from lpad.lpa.install_policy import CARD_RULES
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
+    from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.metadata import ProfileMetadata
     from lpad.lpa.euicc import Euicc
@@ -66,6 +69,18 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
         rules_needing_consent=verdict.needing_consent,
         confirmation_code_required=offered.smdp_signed2.confirmation_code_required,
         raw=metadata.raw,
+    )
+
+
+def of_device(refused: ServerRefused, device: DeviceInfo) -> ServerRefused:
+    """Return a refusal of the device or the order; it says so if the device could not be named."""
+    if device.tac != UNKNOWN_TAC or refused.details["remedy"] != Remedy.PERMANENT:
+        return refused
+    return ServerRefused(
+        f"{refused.sentence}; no IMEI is known here, and some operators refuse the TAC 00000000: set "
+        "'imei' or 'tac' of the card in the settings",
+        retryable=refused.retryable,
+        **refused.details,
     )
 
 

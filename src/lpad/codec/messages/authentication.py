@@ -17,6 +17,8 @@ from lpad.codec.x509.certificate import subject_serial_number
 if TYPE_CHECKING:
     from lpad.base.identifiers import Imei
 
+UNKNOWN_TAC = bytes(4)
+"""DeviceInfo.tac of a device whose type nobody knows; it is mandatory there."""
 _AGREED = 0xA0
 _EUICC_CERTIFICATE = 2
 """Its place in AuthenticateResponseOk, after what is signed and the signature."""

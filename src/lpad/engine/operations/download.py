@@ -9,7 +9,7 @@ from lpad.base.activation_code import ActivationCode
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, PolicyRefused
 from lpad.base.server_address import ServerAddress
-from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
+from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import EID, PROVISION, QuestionKind
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.snapshot import reading
@@ -177,8 +177,11 @@ def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tupl
 
 def _device(context: Context) -> DeviceInfo:
     imei = context.card.imei()
+    told = context.card.port.tac
+    if imei is None and told is None:
+        log.info("no IMEI is known, so the server is told the TAC 00000000, which some operators refuse")
     return DeviceInfo(
-        tac=imei.tac if imei else bytes(4),
+        tac=imei.tac if imei else told.to_bytes() if told else UNKNOWN_TAC,
         capabilities=context.card.port.capabilities or DeviceCapabilities(),
         imei=imei,
     )

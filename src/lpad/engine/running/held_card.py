@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
-    from lpad.base.identifiers import Aid, Imei
+    from lpad.base.identifiers import Aid, Imei, Tac
     from lpad.base.server_address import ServerAddress
     from lpad.card.isdr.isdr import Isdr
     from lpad.card.link.link import Link
@@ -56,8 +56,8 @@ class CardPort:
 
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
-    what the modem and the card say. `policy` says what may be switched, and `failover` what
-    takes the place of a profile that is not well; None: nothing does.
+    what the modem and the card say; `tac` counts where there is no IMEI. `policy` says what may be
+    switched, and `failover` what takes the place of a profile that is not well; None: nothing does.
     `watch` tells of the port's coming and going, where the system tells.
     `observe` is told the seconds that each command to the ISD-R took.
     """
@@ -69,6 +69,7 @@ class CardPort:
     block_size: int = 255
     refresh: bool | None = None
     imei: Imei | None = None
+    tac: Tac | None = None
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
     provision: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from lpad.base.identifiers import Aid, Imei
+from lpad.base.identifiers import Aid, Imei, Tac
 from lpad.base.server_address import ServerAddress
 from lpad.card.quirks.quirks import Quirks
 from lpad.settings.parsing.quantities import Text
@@ -40,6 +40,7 @@ class EuiccSection(Section, frozen=True):
     block_size: BlockSize = 255
     refresh: bool | None = None
     imei: str | None = None
+    tac: str | None = None
     default_smdp: str | None = None
     provision: Provision | None = None
     aid: str | None = None
@@ -63,8 +64,7 @@ class EuiccSection(Section, frozen=True):
             report.wrong("there is both 'port' and 'reader'; a card is in one place")
         elif self.port is None and self.reader is None and report.sound("port") and report.sound("reader"):
             report.wrong("missing; a card in a PC/SC reader has 'reader' instead", "port")
-        if self.imei is not None:
-            report.parsed(Imei.parse, self.imei, "imei")
+        self._check_device(report)
         if self.default_smdp is not None:
             report.parsed(ServerAddress.parse, self.default_smdp, "default_smdp")
         if self.aid is not None:
@@ -74,6 +74,12 @@ class EuiccSection(Section, frozen=True):
         for name, value in self.quirks.items():
             report.parsed(Quirks().merged, {name: value}, "quirks", name)
         check_capabilities(self.device_capabilities, report.below("device_capabilities"))
+
+    def _check_device(self, report: Report) -> None:
+        if self.imei is not None:
+            report.parsed(Imei.parse, self.imei, "imei")
+        if self.tac is not None:
+            report.parsed(Tac.parse, self.tac, "tac")
 
 
 def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
