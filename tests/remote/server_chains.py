@@ -100,7 +100,6 @@ simple(
     "a brainpool chain with its CI's certificate",
     lambda w: [w.leaf(w.brainpool, key=curve_key(ec.BrainpoolP256R1)), w.brainpool],
 )
-simple("under a P-256 CI, with a P-384 key", lambda w: [w.leaf(key=curve_key(ec.SECP384R1))])
 simple("under a P-256 CI, with an RSA key of 2048 bits", lambda w: [w.leaf(key=rsa_key())])
 simple("signed with SHA-384", lambda w: [w.leaf(algorithm=hashes.SHA384())])
 simple("under a sub-CA", lambda w: [w.leaf(w.sub), w.sub])
@@ -178,6 +177,7 @@ simple("for TLS clients only (extendedKeyUsage)", lambda w: [w.leaf(purposes=(CL
 simple("no extendedKeyUsage", lambda w: [w.leaf(purposes=None)])
 simple("for key agreement only (keyUsage)", lambda w: [w.leaf(usage=frozenset({"key_agreement"}))])
 simple("for signing certificates only (keyUsage)", lambda w: [w.leaf(usage=frozenset({"key_cert_sign"}))])
+simple("under a P-256 CI, with a P-384 key", lambda w: [w.leaf(key=curve_key(ec.SECP384R1))])
 simple("no role", lambda w: [w.leaf(roles=())])
 simple("the role of an SM-DP+ towards cards (dp-auth)", lambda w: [w.leaf(roles=(ROLE_DP_AUTH,))])
 simple("a policy that is no role", lambda w: [w.leaf(roles=("1.2.3.4",))])

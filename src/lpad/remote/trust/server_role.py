@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError, ServerUntrusted
 from lpad.codec.x509.certificate import Certificate, Role
 from lpad.codec.x509.certificate_issuers import known_issuers, names_key
-from lpad.codec.x509.signed_certificate import SignedCertificate
+from lpad.codec.x509.signed_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _OF_WEB_SERVERS = frozenset({Role.DP_TLS, Role.DS_TLS})
 _NEVER_ABOVE = frozenset(Role) - {Role.CI}
+_ON_A_CURVE = "1.2.840.10045.2.1"
+_CURVES = frozenset({P256, BRAINPOOL_P256R1})
+"""SGP.26 has a server's certificate on P-384 among those that a client must refuse."""
 
 
 def check_role(
@@ -36,11 +39,12 @@ def check_role(
 
     Raises:
         ServerUntrusted: the server's certificate lacks its role or has another, does not say what its key is
-            for, or a certificate above it belongs to somebody who is no CA of servers.
+            for, has a key on another curve than SGP.22 knows, or a certificate above it belongs to somebody
+            who is no CA of servers.
     """
     try:
         certificates = [Certificate.decode(raw) for raw in chain]
-        top = SignedCertificate.decode(chain[-1])
+        top, own = SignedCertificate.decode(chain[-1]), SignedCertificate.decode(chain[0])
     except (MalformedError, IndexError) as error:
         raise ServerUntrusted(
             f"the certificate of {server} can't be read: {error}", cause="certificate-invalid"
@@ -60,6 +64,12 @@ def check_role(
             f"the certificate of {server} does not say that it is for TLS servers (extendedKeyUsage, and "
             "digitalSignature in keyUsage), as one under an eSIM CA must; tell the server's operator",
             cause="wrong-purpose",
+        )
+    if own.key.algorithm == _ON_A_CURVE and own.key.curve not in _CURVES:
+        raise ServerUntrusted(
+            f"the certificate of {server} has a key on a curve that no eSIM server may use (only P-256 and "
+            "brainpoolP256r1, by SGP.22, 2.6.7.1); tell the server's operator",
+            cause="wrong-curve",
         )
     for above in certificates[1:]:
         if not above.is_ca:
