@@ -28,6 +28,7 @@ from lpad.client.views import (
     Failover,
     Guard,
     Notification,
+    Outbox,
     Ports,
     Profile,
     ProfileList,
@@ -110,8 +111,12 @@ class Client:
         return self._connection.request("GET", f"{_profile(euicc, iccid)}/icon").content
 
     def notifications(self, euicc: str) -> list[Notification]:
-        """Return a card's outbox."""
+        """Return the notifications in a card's outbox."""
         return self._connection.get_list(_card(euicc, "notifications"), "notifications", Notification)
+
+    def outbox(self, euicc: str) -> Outbox:
+        """Return a card's outbox, with how much of the card's own list can't be read."""
+        return self._connection.get(_card(euicc, "notifications"), Outbox)
 
     def changes(self, *, euicc: str | None = None) -> list[Change]:
         """Return the changes that the daemon keeps, newest first."""

@@ -261,6 +261,13 @@ class Notification(_View, frozen=True, kw_only=True):
     next_attempt_at: datetime | None = None
 
 
+class Outbox(_View, frozen=True, kw_only=True):
+    """A card's outbox; `unreadable` counts the entries of the card's own list that can't be read."""
+
+    notifications: tuple[Notification, ...]
+    unreadable: int = 0
+
+
 class Question(_View, frozen=True, kw_only=True):
     """What a waiting change asks: `confirmation-code`, `consent` or `confirmation`."""
 

@@ -356,6 +356,15 @@ class Engine:
         eid = self._workers.of(euicc).snapshot.eid
         return self._outbox.uncopied(eid) if eid is not None else []
 
+    def unreadable_notifications(self, euicc: str) -> int:
+        """Return how many entries of a card's list of notifications can't be read.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        eid = self._workers.of(euicc).snapshot.eid
+        return self._outbox.unreadable(eid) if eid is not None else 0
+
     def under_way(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""
         return self._store.active()

@@ -219,7 +219,13 @@ class Euicc:
     def list_notification(
         self, *, events: tuple[NotificationEvent, ...] = (), deadline: Deadline
     ) -> tuple[NotificationMetadata, ...]:
-        """Return what waits to be sent, in ascending order of numbers (5.7.9).
+        """Return the notifications of `notification_list`."""
+        return self.notification_list(events=events, deadline=deadline).notifications
+
+    def notification_list(
+        self, *, events: tuple[NotificationEvent, ...] = (), deadline: Deadline
+    ) -> ListNotificationResponse:
+        """Return what waits to be sent, in ascending order of numbers, and what of it can't be read (5.7.9).
 
         Args:
             events: only of these; none stands for all.
@@ -231,8 +237,8 @@ class Euicc:
         if answer.error is not None:
             raise refused(function, answer.error)
         if answer.unreadable:
-            _log.warning("%s: %d notifications have no number", function, answer.unreadable)
-        return answer.notifications
+            _log.warning("%s: %d entries of the list cannot be read", function, answer.unreadable)
+        return answer
 
     def retrieve_notifications_list(
         self,

@@ -302,8 +302,9 @@ def test_two_profiles_with_one_iccid_are_two() -> None:
         (ICCID, OTHER_AID),
     ]
     again = BARE_A.replace(bytes.fromhex("9F700101"), bytes.fromhex("9F700100"))
-    (profile,) = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, BARE_A, again)).profiles
-    assert profile.state is ProfileState.UNKNOWN
+    answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, BARE_A, again))
+    assert [profile.state for profile in answer.profiles] == [ProfileState.UNKNOWN]
+    assert [(entry.isdp_aid, entry.state) for entry in answer.unread] == [(AID, ProfileState.DISABLED)]
 
 
 def test_a_list_of_nothing_but_odd_bytes_is_no_error() -> None:

@@ -233,3 +233,18 @@ def test_dropping_what_the_card_does_not_hold(lab: Lab) -> None:
     change = lab.carry_out(Kind.DROP_NOTIFICATION, seq=4711)
     assert change.error is not None
     assert change.error.kind == "not-found"
+
+
+def test_an_entry_that_cannot_be_read_is_counted(lab: Lab) -> None:
+    """It hides no other, has no number to be shown by, and nothing copied is forgotten for it."""
+    away(lab)
+    lab.install()
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    known = [each.seq for each in pending(lab)]
+    lab.card.faults.corrupt(LIST, lambda answer: answer.replace(b"\x80\x01", b"\x9c\x01", 1), times=ALWAYS)
+    assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
+    assert lab.engine.unreadable_notifications(CARD) == 1
+    assert [each.seq for each in pending(lab)] == [*known, known[-1] + 1]
+    lab.card.faults.corrupt(LIST, lambda answer: answer, times=ALWAYS)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    assert lab.engine.unreadable_notifications(CARD) == 0

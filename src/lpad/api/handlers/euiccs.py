@@ -218,6 +218,7 @@ async def list_notifications(call: Call) -> Response:
             pending=len(ages),
             oldest_seconds=int(max(ages)) if ages else None,
             notifications=sorted(views, key=lambda view: view.seq),
+            unreadable=call.engine.unreadable_notifications(call.path["name"]),
         )
     )
 

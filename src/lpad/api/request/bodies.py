@@ -284,12 +284,16 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
-    """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending."""
+    """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending.
+
+    `unreadable` counts the entries of the card's own list that can't be read.
+    """
 
     euicc: str
     pending: int
     oldest_seconds: int | None
     notifications: list[NotificationView]
+    unreadable: int
 
 
 class ChangeList(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:
     from lpad.cli.commands.session import Session
-    from lpad.client import Notification
+    from lpad.client import Outbox
 
 LONGEST_SHOWN = 64
 """Characters of an address in the table; a card may write anything in its place."""
@@ -40,7 +40,7 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
         raise click.UsageError("'retry' and 'drop' take the number of a notification, the others none")
     name = session.euicc()
     if action == "list":
-        _list(session, session.client.notifications(name))
+        _list(session, session.client.outbox(name))
     elif action == "deliver":
         change = session.finish(session.client.deliver_notifications(name))
         if change.result is not None and not session.output.as_json:
@@ -58,8 +58,9 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
             session.output.line(f"notification {number} is dropped")
 
 
-def outbox_line(euicc: str, found: list[Notification]) -> str | None:
+def outbox_line(euicc: str, outbox: Outbox) -> str | None:
     """Return what is worth telling of a card's outbox; None where all is well."""
+    found = outbox.notifications
     waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
     refused = [each for each in found if each.state == "refused"]
     uncopied = [each for each in found if each.state == "uncopied"]
@@ -71,10 +72,13 @@ def outbox_line(euicc: str, found: list[Notification]) -> str | None:
         told.append(f"{len(uncopied)} can't be copied from the card")
     if refused:
         told.append(f"{len(refused)} were refused and set aside")
+    if outbox.unreadable:
+        told.append(f"{outbox.unreadable} in the card's list cannot be read")
     return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
 
 
-def _list(session: Session, found: list[Notification]) -> None:
+def _list(session: Session, outbox: Outbox) -> None:
+    found = outbox.notifications
     if session.output.as_json:
         session.output.json(found)
         return
@@ -96,6 +100,8 @@ def _list(session: Session, found: list[Notification]) -> None:
         ],
         empty="no notification is pending",
     )
+    if outbox.unreadable:
+        session.output.note(f"{outbox.unreadable} in the card's list cannot be read")
 
 
 def _until(moment: datetime | None) -> str | None:

@@ -39,7 +39,7 @@ def status(session: Session) -> None:
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
     policies = [*map(rescue_line, euiccs), *map(failover_line, euiccs), *map(_provisioning, euiccs)]
     changes = client.changes()
-    outbox = [outbox_line(euicc.name, client.notifications(euicc.name)) for euicc in euiccs]
+    outbox = [outbox_line(euicc.name, client.outbox(euicc.name)) for euicc in euiccs]
     for line in filter(None, (*unreadable, *on_trial(changes), *policies, *paused_lines(changes), *outbox)):
         session.output.note(safe(line))
     if not system.health.clock_set:

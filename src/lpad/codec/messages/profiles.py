@@ -152,7 +152,8 @@ class ProfileInfoListResponse:
             except MalformedError:
                 unread.append(UnreadableProfile.read(item.raw))
             else:
-                _add(profiles, found)
+                if not _add(profiles, found):
+                    unread.append(UnreadableProfile.read(item.raw))
         unread += map(UnreadableProfile.read, answer.odd)
         return cls(tuple(profiles), tuple(unread))
 
@@ -222,16 +223,21 @@ def _tidy(item: tlv.Tlv) -> bytes:
     return tlv.encode(item.tag, *(child.raw for child in children))
 
 
-def _add(profiles: list[ProfileInfo], found: ProfileInfo) -> None:
-    """Add a profile; one that is listed twice, by ICCID and AID, is one: of two states neither is known."""
+def _add(profiles: list[ProfileInfo], found: ProfileInfo) -> bool:
+    """Add a profile, once if the card lists it twice; return whether that leaves nothing in doubt.
+
+    Two entries with one ICCID and one AID that say different things contradict each other: of two states
+    neither is known.
+    """
     for place, other in enumerate(profiles):
         if (other.iccid, other.isdp_aid) == (found.iccid, found.isdp_aid) and (
             found.isdp_aid is not None or other == found
         ):
             if other.state is not found.state:
                 profiles[place] = replace(other, state=ProfileState.UNKNOWN)
-            return
+            return other == found
     profiles.append(found)
+    return True
 
 
 def _identifier(target: ProfileTarget) -> tuple[str, bytes]:

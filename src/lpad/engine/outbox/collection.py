@@ -94,8 +94,8 @@ class Collection:
                     if self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
                         found.left(stored)
         for stored in found.gone():
-            # By another hand. What was not delivered still goes out.
-            if stored.removable:
+            # By another hand, unless it can't be read now. What was not delivered still goes out.
+            if stored.removable and not self.uncopied.unreadable(eid):
                 self._journal.notifications.drop(stored.id)
         new, left = self._copy_all(euicc, eid, waiting, deadline=deadline)
         self.uncopied.keep_only(eid, left, listed={entry.sequence_number for entry in listed})
@@ -182,7 +182,9 @@ class Collection:
             return None
         found: list[tuple[NotificationMetadata, ...]] = []
         with self._passing_over(euicc, eid, None, deadline=deadline):
-            found.append(euicc.list_notification(deadline=deadline.within(PATIENCE)))
+            answer = euicc.notification_list(deadline=deadline.within(PATIENCE))
+            self.uncopied.count_unreadable(eid, answer.unreadable)
+            found.append(answer.notifications)
         return found[0] if found else None
 
     def _copy_all(

@@ -191,6 +191,10 @@ class Outbox:
         """Return what a card lists and nobody could copy, in ascending order."""
         return self._collection.uncopied.of(eid)
 
+    def unreadable(self, eid: str) -> int:
+        """Return how many entries of a card's list can't be read."""
+        return self._collection.uncopied.unreadable(eid)
+
     def ask_again(self, eid: str) -> None:
         """Have the card be asked at its next look for what could not be copied."""
         self._collection.uncopied.wake(eid)

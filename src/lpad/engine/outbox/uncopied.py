@@ -54,11 +54,24 @@ class UncopiedNotifications:
         self._lock = threading.Lock()
         self._entries: dict[str, dict[int, UncopiedNotification]] = {}
         self._rests: dict[tuple[str, int | None], _Rest] = {}
+        self._unreadable: dict[str, int] = {}
 
     def of(self, eid: str) -> list[UncopiedNotification]:
         """Return a card's, in ascending order."""
         with self._lock:
             return sorted(self._entries.get(eid, {}).values(), key=lambda each: each.seq)
+
+    def count_unreadable(self, eid: str, count: int) -> None:
+        """Remember how many entries of a card's list can't be read: they have no number to be shown by."""
+        with self._lock:
+            self._unreadable.pop(eid, None)
+            if count:
+                self._unreadable[eid] = count
+
+    def unreadable(self, eid: str) -> int:
+        """Return how many entries of a card's list can't be read."""
+        with self._lock:
+            return self._unreadable.get(eid, 0)
 
     def find(self, eid: str, seq: int) -> UncopiedNotification | None:
         """Return one by its number."""

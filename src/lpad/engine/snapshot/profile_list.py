@@ -113,10 +113,12 @@ class ProfileList:
             return NotFound(
                 f"can't {attempted}: the card holds no profile {name}; 'lpactl profiles' lists them"
             )
+        why = "the card gives no AID for some profiles; name it by its ICCID"
+        if self.unreadable:
+            why = f"{len(self.unreadable)} of the card's list of profiles cannot be read; name it by its AID"
         return Conflict(
-            f"cannot {attempted} profile {name}: it is not among the profiles that can be read, and"
-            f" {len(self.unreadable)} of the card's list cannot; name it by its AID, which 'lpactl profiles'"
-            " shows if the card gives one",
+            f"cannot {attempted} profile {name}: lpad cannot tell whether the card holds it, since {why},"
+            " which 'lpactl profiles' shows if the card gives one",
             unreadable=len(self.unreadable),
         )
 
