@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from lpad.base.errors import CardRefused, MalformedError
+from lpad.base.errors import CardMalformed, CardRefused, CardStatus, InvalidValue, LpadError, MalformedError
 from lpad.base.identifiers import profile_target
 from lpad.codec.messages.installation import InstallationError, ProfileInstallationResult
 from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
@@ -17,7 +19,7 @@ from lpad.engine.snapshot.profile_list import Listed, ProfileList
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo, CertificateIssuer, Icon, Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lpad.base.deadline import Deadline
     from lpad.codec.messages import profile_info as codec
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     from lpad.lpa.euicc import Euicc
 
 _ICON_TYPE_TAG, _ICON_TAG = ICON_TAGS
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+PATIENCE = 20.0
+"""Seconds for what a card tells about itself and no switch needs."""
 # An icon is up to a kilobyte and never changes: its type is asked for each time, itself only once.
 _TAGS = (*TAGS_WITHOUT_ICON, _ICON_TYPE_TAG)
 _PNG = b"\x89PNG"
@@ -37,16 +44,18 @@ _PNG = b"\x89PNG"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardReading:
-    """What one look at a card gave."""
+    """What one look at a card gave; None for what the card does not tell in a form that can be read."""
 
     eid: str
-    info: CardInfo
-    addresses: Addresses
+    info: CardInfo | None
+    addresses: Addresses | None
     listed: ProfileList
 
 
 def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> CardReading:
     """Read a card.
+
+    No switch needs the card's information or addresses: what can't be read of these is None, or as it was.
 
     Args:
         euicc: an open ISD-R.
@@ -55,17 +64,41 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
         deadline: when to give up.
 
     Raises:
-        CardError: it can't be read.
+        CardError: its EID or its profiles can't be read.
     """
     eid = str(euicc.get_eid(deadline=deadline))
-    same = known is not None and known.eid == eid and known.addresses is not None
-    addresses = known.addresses if same and known is not None else None
+    before = known if known is not None and known.eid == eid else None
+    info = optional(
+        "the card's information", lambda: _info(euicc.get_euicc_info2(deadline=deadline.within(PATIENCE)))
+    )
+    addresses = before.addresses if before is not None else None
     return CardReading(
         eid=eid,
-        info=_info(euicc.get_euicc_info2(deadline=deadline)),
-        addresses=addresses or read_addresses(euicc, deadline=deadline),
+        info=info or (before.info if before is not None else None),
+        addresses=addresses
+        or optional(
+            "the card's addresses", lambda: read_addresses(euicc, deadline=deadline.within(PATIENCE))
+        ),
         listed=read_profiles(euicc, deadline=deadline),
     )
+
+
+def optional(what: str, read: Callable[[], _T]) -> _T | None:
+    """Return what `read` gives; None if the card refuses it or tells nonsense, or lpad makes a mistake.
+
+    Raises:
+        CardUnreachable, CardBusy: the card answers nothing.
+    """
+    try:
+        return read()
+    except (CardRefused, CardMalformed, CardStatus, MalformedError, InvalidValue) as error:
+        log.warning("%s can't be read: %s (%s)", what, error, error.kind)
+    except LpadError:
+        raise
+    except Exception:
+        # Whatever is wrong with it or with lpad, whoever looks at the card wants something else of it.
+        log.exception("%s: internal-error", what)
+    return None
 
 
 def read_addresses(euicc: Euicc, *, deadline: Deadline) -> Addresses:
@@ -77,7 +110,15 @@ def read_addresses(euicc: Euicc, *, deadline: Deadline) -> Addresses:
 def read_profiles(euicc: Euicc, *, deadline: Deadline) -> ProfileList:
     """Read the list of profiles, without their pictures."""
     found = euicc.list_profiles(tags=_TAGS, deadline=deadline)
-    return ProfileList(tuple(map(_profile, found.profiles)), tuple(map(_unreadable, found.unread)))
+    profiles: list[Profile] = []
+    unread = list(map(_unreadable, found.unread))
+    for info in found.profiles:
+        profile = optional(f"the profile with AID {info.isdp_aid}", partial(_profile, info))
+        if profile is not None:
+            profiles.append(profile)
+        else:
+            unread.append(_least(info))
+    return ProfileList(tuple(profiles), tuple(unread))
 
 
 def read_icon(euicc: Euicc, address: str, *, deadline: Deadline) -> Icon | None:
@@ -188,6 +229,16 @@ def _profile(info: ProfileInfo) -> Profile:
         owner=_owner(info.owner),
         policy_rules=info.pprs,
         notification_addresses=tuple(map(_address, info.notification_targets)),
+    )
+
+
+def _least(info: ProfileInfo) -> UnreadableProfile:
+    """Return what a profile is known by, whatever was wrong with the rest of its record."""
+    return UnreadableProfile(
+        iccid=str(info.iccid),
+        raw_iccid=bytes(info.iccid).hex().upper(),
+        isdp_aid=str(info.isdp_aid) if info.isdp_aid else None,
+        state=info.state.value,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardRefused, CardUnreachable, Conflict
+from lpad.base.errors import CardError, CardRefused, CardUnreachable, Conflict, LpadError
 from lpad.base.identifiers import Iccid
 from lpad.card.modem_refresh import Holding, Refresh
 from lpad.engine.change.change import now
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
     from lpad.engine.switch.asking_again import Way
     from lpad.lpa.euicc import Euicc
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +217,15 @@ class _Switch:
             policy.check_disable(profile)
         # A card that was busy is asked again, which is still the same switch.
         others = [each for each in self._context.changes() if each.id != self._run.change.id]
-        policy.check_limit(others, present=now())
+        try:
+            policy.check_limit(others, present=now())
+        except LpadError:
+            raise
+        except Exception:
+            # A mistake over a record of the past must not keep a device from its way home.
+            log.exception(
+                "change %d: the day's switches can't be counted: internal-error", self._run.change.id
+            )
 
     def _find(self, euicc: Euicc, *, deadline: Deadline) -> Listed:
         return self._found(reading.read_profiles(euicc, deadline=deadline))

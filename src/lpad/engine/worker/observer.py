@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -125,7 +126,8 @@ class Observer:
         for profile in seen.listed.profiles:
             address = seen.listed.address(profile)
             if profile.icon_type is not None and address is not None and address not in self._icons:
-                icon = reading.read_icon(euicc, address, deadline=deadline)
+                read = partial(reading.read_icon, euicc, address, deadline=deadline)
+                icon = reading.optional("a profile's picture", read)
                 if icon is not None:
                     self._icons[address] = icon
         imei = self._card.imei()

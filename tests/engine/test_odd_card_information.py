@@ -1,0 +1,93 @@
+"""What a card tells about itself in a form that can't be read stands in the way of nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD, FIRST, SECOND, Lab
+from lpad.engine.change.change import Kind, State
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.snapshot import reading
+from lpad.engine.snapshot.snapshot import CardState
+
+if TYPE_CHECKING:
+    from lpad.codec.messages.profile_info import ProfileInfo
+    from lpad.engine.snapshot.profile import Profile
+
+INFO2, ADDRESSES = 0xBF22, 0xBF3C
+ALWAYS = 1_000_000
+
+
+def switched(lab: Lab) -> None:
+    """See that two profiles are switched in turns."""
+    for iccid in (FIRST, SECOND, FIRST):
+        change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+        assert change.state is State.DONE, change.error
+
+
+@pytest.mark.parametrize("tag", [INFO2, ADDRESSES])
+@pytest.mark.parametrize("answer", [0x6F00, b"\x00", b"\xbf\x23\x00"])
+def test_card_that_tells_nonsense(lab: Lab, tag: int, answer: bytes | int) -> None:
+    """A card whose information or addresses can't be read is ready, and is switched."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    lab.stop()
+    lab.card.faults.corrupt(tag, lambda _: answer, times=ALWAYS)
+    switched(lab)
+    snapshot = lab.engine.snapshot(CARD)
+    assert snapshot.state is CardState.READY
+    assert (snapshot.info if tag == INFO2 else snapshot.addresses) is None
+    lab.card.faults.forget()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    snapshot = lab.engine.snapshot(CARD)
+    assert snapshot.info is not None
+    assert snapshot.addresses is not None
+
+
+def test_default_smdp_with_five_thousand_digits(lab: Lab) -> None:
+    """A default SM-DP+ address that can't be one is shown as it is; only a download from it fails."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    lab.stop()
+    odd = b"host.example.com:" + b"1" * 5000
+    lab.card.faults.corrupt(
+        ADDRESSES,
+        lambda _: b"\xbf\x3c\x82\x13\x9d\x80\x82\x13\x99" + odd,
+        times=ALWAYS,
+    )
+    switched(lab)
+    addresses = lab.engine.snapshot(CARD).addresses
+    assert addresses is not None
+    assert addresses.default_smdp == odd.decode()
+    change = lab.carry_out(Kind.DOWNLOAD, default=True, retry_for=0)
+    assert change.error is not None
+    assert change.error.kind == "invalid-value"
+    assert len(change.error.sentence) < 500
+
+
+def test_mistake_in_lpad_over_one_profile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record over which lpad makes a mistake counts as unreadable; the others are shown and switched."""
+    lab.install()
+    lab.install(iccid=SECOND)
+    lab.stop()
+    right = reading._profile
+
+    def mistaken(info: ProfileInfo) -> Profile:
+        if str(info.iccid) == SECOND:
+            raise ValueError("a mistake")
+        return right(info)
+
+    monkeypatch.setattr(reading, "_profile", mistaken)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
+    snapshot = lab.engine.snapshot(CARD)
+    assert [each.iccid for each in snapshot.profiles] == [FIRST]
+    assert [each.iccid for each in snapshot.unreadable] == [SECOND]
+
+
+def test_mistake_in_lpad_over_a_policy(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake while the day's switches are counted does not keep a device from its way home."""
+    lab.install()
+    monkeypatch.setattr(SwitchPolicy, "check_limit", lambda *_, **__: 1 // 0)
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
