@@ -90,6 +90,9 @@ def test_a_204_keeps_its_connection() -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\n" * (MOST_INFORMATIONAL + 1), "informational heads"),
         (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "coding 'gzip, chunked'"),
         (OK + b"Content-Length: 1\x002\r\n\r\n", "control characters"),
+        (OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "two of them differ"),
+        (OK + b"Content-Length: -1\r\n\r\n", "no number"),
+        (OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "no number"),
     ],
 )
 @pytest.mark.parametrize("portion", [None, 1000])

@@ -16,6 +16,7 @@ _END = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?")
 _BEGIN = b"HTTP/"
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LENGTH = re.compile(rb"[0-9]{1,20}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _READ = _FRAMING | {b"connection", b"content-encoding", b"content-type", b"location", b"set-cookie"}
@@ -109,7 +110,12 @@ def _tidied(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
         open_ended = bool(colon) and _TOKEN.fullmatch(name) is not None
         if open_ended:
             fields.append((name, value))
-    return [tidy for field in fields for tidy in _meant(*field)]
+    meant = [tidy for field in fields for tidy in _meant(*field)]
+    told = b",".join(value for name, value in meant if name.lower() == b"content-length").split(b",")
+    lengths = {length.strip(b" \t") for length in told} - {b""}
+    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+        raise MalformedError("its Content-Length is no number, or two of them differ")
+    return meant
 
 
 def _meant(name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
