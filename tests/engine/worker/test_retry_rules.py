@@ -29,7 +29,7 @@ from lpad.engine.environment.environment import Environment
 from lpad.engine.running.tried_time import TriedTime, UncountedTime
 from lpad.engine.worker import paused, retry_rules
 from lpad.engine.worker.retry_rules import BACKOFF, Course, Retry, course_of, retry_after
-from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +108,28 @@ def test_dates_are_doubted_while_nobody_has_told_the_time() -> None:
     """A certificate that seems to be of tomorrow is waited for where no time server set the clock."""
     error = ServerUntrusted("dates", cause="certificate-not-yet-valid")
     assert course_of(error, synchronised=False) is Course.TIME
+
+
+def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> None:
+    """No clock can be to blame for that, whether a time server was heard or not."""
+    error = ServerUntrusted("dates", cause="certificate-expired", certain=True)
+    assert course_of(error, synchronised=False) is Course.STOP
+
+
+def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
+    """A clock that is right and that no time server confirms is no reason to wait for ever."""
+    tried = Tried(retry_for=3600)
+    expired = ServerUntrusted("dates", cause="certificate-expired")
+    retry = tried.fails(expired, synchronised=False)
+    assert retry is not None
+    assert retry.pause.reason is PauseReason.TIME
+    assert wait_of(retry) <= 3600
+    tried.clocks.pass_by(3601)
+    assert tried.fails(expired, synchronised=False) is None
+    patient = Tried(when_online=True, retry_for=60)
+    patient.fails(expired, synchronised=False)
+    patient.clocks.pass_by(61)
+    assert patient.fails(expired, synchronised=False) is None
 
 
 class Tried:
@@ -476,6 +498,26 @@ def test_without_a_clock_a_download_waits(patient: Lab) -> None:
     clock._unset_before = 0.0
     clock._on_set()
     assert patient.ended(change.id).state is State.DONE
+
+
+class UnconfirmedClock(Clock):
+    """A clock that is right, on a device that no time server was heard on."""
+
+    @property
+    def synchronised(self) -> bool:
+        return False
+
+
+def test_an_expired_certificate_under_an_unconfirmed_clock_says_how_to_find_out(patient: Lab) -> None:
+    """The sentence names what the clock shows, and what follows if that is right, or wrong."""
+    patient.environment = Environment(clock=UnconfirmedClock())
+    patient.server.show(TlsIdentity.EXPIRED)
+    change = paused_for(patient, download(patient), PauseReason.TIME)
+    assert change.pause is not None
+    assert change.pause.retry_at is not None
+    sentence = change.pause.error.sentence
+    assert f"{now():%Y-%m-%d}" in sentence
+    assert "compare it with today's date" in sentence
 
 
 def installations(lab: Lab) -> list[StoredNotification]:

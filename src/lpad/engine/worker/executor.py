@@ -25,7 +25,7 @@ from lpad.engine.operations.operations import OPERATIONS
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.switch import see_through
-from lpad.engine.worker.retry_rules import retry_after, retry_after_stop
+from lpad.engine.worker.retry_rules import doubted, is_of_dates, retry_after, retry_after_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +142,8 @@ class Executor:
 
     def _failed(self, run: Run, error: LpadError) -> None:
         """Read the card after a failure, then end the change: who reads the error sees the present state."""
+        if is_of_dates(error) and not self._context.environment.clock.synchronised:
+            error = doubted(error, wall=run.now().wall)
         if isinstance(error, CardError) and not self._observer.ready:
             self._observer.absent(error)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lpad.base.backoff import Backoff
@@ -128,7 +128,7 @@ def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa
         return Course.GARBLED if error.retryable else Course.STOP
     if isinstance(error, ServerUntrusted):
         cause = error.details.get("cause")
-        doubtful = cause == "clock-not-set" or (cause in _DATES and not synchronised)
+        doubtful = cause == "clock-not-set" or (is_of_dates(error) and not synchronised)
         return Course.TIME if doubtful else Course.STOP
     if isinstance(error, CardRefused):
         return _BY_CARDS_REASON.get(str(error.details.get("reason")), Course.STOP)
@@ -196,6 +196,32 @@ def retry_after(
             ),
         },
     )
+
+
+def is_of_dates(error: LpadError) -> bool:
+    """Whether a certificate was refused for its dates, so that a clock that is wrong may be the cause."""
+    return (
+        isinstance(error, ServerUntrusted)
+        and error.details.get("cause") in _DATES
+        and not error.details.get("certain")
+    )
+
+
+def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
+    """Return the error of a certificate's dates as it is told while no time server has confirmed the clock.
+
+    Args:
+        error: such an error.
+        wall: what the clock shows, in seconds since 1970.
+    """
+    finding, date = error.sentence.partition(";")[0], datetime.fromtimestamp(wall, UTC)
+    told = ServerUntrusted(
+        f"{finding} by this device's clock, which shows {date:%Y-%m-%d} and which no time server has"
+        " confirmed; compare it with today's date: if it is right, the server's operator must see to the"
+        " certificate; if it is wrong, set it, and lpad tries again at once"
+    )
+    told.details.update(error.details)
+    return told
 
 
 def is_clock_unset(error: LpadError) -> bool:

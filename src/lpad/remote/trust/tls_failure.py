@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import ssl
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from lpad.base.errors import ServerUntrusted
+from lpad.base.errors import MalformedError, ServerUntrusted
+from lpad.codec.x509.signed_certificate import SignedCertificate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Older than lpad itself: a clock that says so was never set, as on a board without a battery for it.
 CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
@@ -79,12 +85,13 @@ def is_without_anchor(error: ssl.SSLError) -> bool:
     return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _WITHOUT_ANCHOR
 
 
-def untrusted(error: ssl.SSLError, *, server: str) -> ServerUntrusted:
-    """Return the error to raise; details hold `cause`.
+def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = ()) -> ServerUntrusted:
+    """Return the error to raise; details hold `cause`, and `certain` if no clock can be to blame for it.
 
     Args:
         error: from the handshake.
         server: name, or name:port.
+        presented: the certificates that the server showed, DER.
     """
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "handshake failed").replace("_", " ").lower()
@@ -104,4 +111,14 @@ def untrusted(error: ssl.SSLError, *, server: str) -> ServerUntrusted:
     cause, finding = _VERDICTS.get(
         code, ("certificate-invalid", f"is not acceptable: {error.verify_message}")
     )
-    return ServerUntrusted(f"the certificate of {server} {finding}", cause=cause)
+    certain = {"certain": True} if code == _EXPIRED and _expired_for_certain(presented) else {}
+    return ServerUntrusted(f"the certificate of {server} {finding}", cause=cause, **certain)
+
+
+def _expired_for_certain(presented: Sequence[bytes]) -> bool:
+    """Whether one of the certificates had expired before this lpad was made."""
+    for each in presented:
+        with suppress(MalformedError):
+            if SignedCertificate.decode(each).not_after.timestamp() < CLOCK_UNSET_BEFORE:
+                return True
+    return False
