@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.gateway import PATIENCE
+from engine.holding import held
 from engine.lab import CARD, SECOND
 from lpad.api.request.peer import Peer
 from lpad.api.server import connection
 from lpad.api.server.connection import LARGEST_HEAD, MOST_CONNECTIONS
 from lpad.card.available_ports import Ports
-from lpad.engine.worker.change_queue import LONGEST_QUEUE
+from lpad.engine.worker.queue_shares import PLACES
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -217,20 +218,22 @@ def test_a_full_queue_is_429_and_others_are_answered(gateway: Gateway) -> None:
     order = gateway.lab.order()
     body = {"activation_code": gateway.lab.code(order), "confirm": True}
     path = f"/v1/euiccs/{CARD}/downloads"
-    change = gateway.http.post(f"{path}?wait=30", json=body).json()
-    for _ in range(LONGEST_QUEUE):
-        assert gateway.http.post(f"/v1/euiccs/{CARD}/refresh").status_code == 202
-    full = gateway.http.post(f"/v1/euiccs/{CARD}/refresh")
-    assert (full.status_code, full.json()["kind"], full.json()["retryable"]) == (
-        429,
-        "too-many-changes",
-        True,
-    )
-    assert int(full.headers["retry-after"]) > 0
-    again = gateway.http.post(path, json=body)
-    assert (again.status_code, again.json()["id"]) == (202, change["id"])
-    assert again.headers["idempotent-replayed"] == "true"
-    assert len(gateway.get("/v1/changes")["changes"]) == LONGEST_QUEUE + 1
+    with held(gateway.lab):
+        change = gateway.http.post(path, json=body).json()
+        for _ in range(PLACES // 2 - 1):
+            assert gateway.http.post(f"/v1/euiccs/{CARD}/refresh").status_code == 202
+        full = gateway.http.post(f"/v1/euiccs/{CARD}/refresh")
+        assert (full.status_code, full.json()["kind"], full.json()["retryable"]) == (
+            429,
+            "too-many-changes",
+            True,
+        )
+        assert int(full.headers["retry-after"]) > 0
+        again = gateway.http.post(path, json=body)
+        assert (again.status_code, again.json()["id"]) == (202, change["id"])
+        assert again.headers["idempotent-replayed"] == "true"
+        assert gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{SECOND}/disable").status_code == 202
+        assert len(gateway.get("/v1/changes")["changes"]) == PLACES // 2 + 2
     gateway.http.delete(f"/v1/changes/{change['id']}?wait=30")
 
 

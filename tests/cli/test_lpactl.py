@@ -25,6 +25,8 @@ from lpad.simulator.smdp.store.metadata import ProfileMetadata
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lpad.engine.change.change import Json
+
 HEX = "898600B5000000E00015"
 
 
@@ -128,11 +130,11 @@ def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> Non
 
 
 def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
-    """A change that is queued behind one which waits for an answer says so, and begins when it has come."""
-    code = terminal.lab.code(terminal.lab.order())
-    asking = terminal.lab.engine.submit(
-        CARD, Kind.DOWNLOAD, params={"confirm": True}, secrets={"activation_code": code}
-    ).change.id
+    """A change behind a switch whose confirmation is awaited says so, and begins when it has come."""
+    iccid = terminal.lab.install()
+    guard: dict[str, Json] = {"until": ["confirm"], "within": 60}
+    params: dict[str, Json] = {"iccid": iccid, "guard": guard}
+    asking = terminal.lab.engine.submit(CARD, Kind.ENABLE, params=params).change.id
     terminal.lab.until(lambda: terminal.lab.engine.change(asking), lambda seen: seen.question is not None)
     with subprocess.Popen(
         [*terminal.command, "info", "--refresh"],
@@ -140,10 +142,29 @@ def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
     ) as process:  # fmt: skip
         assert process.stderr is not None
         line = process.stderr.readline()
-        assert f"comes after change {asking} (download), which waits for consent" in line
-        terminal.lpactl("answer", str(asking), "--reject")
+        assert f"comes after change {asking} (enable), which waits for confirmation" in line
+        terminal.lpactl("confirm", str(asking))
         assert process.wait(PATIENCE) == 0
         process.communicate()
+
+
+def test_a_change_that_waits_for_an_answer_holds_nobody_up(terminal: Terminal) -> None:
+    """Another change is carried out meanwhile, and the status says what waits and how to answer."""
+    code = terminal.lab.code(terminal.lab.order())
+    with subprocess.Popen(
+        [*terminal.command, "download", code, "--confirm"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        next(line for line in process.stderr if "waits for consent" in line)
+        assert "comes after" not in terminal.lpactl("info", "--refresh").ok().err
+        status = terminal.lpactl("status").ok().err
+        assert re.search(
+            r"modem: change 1 \(download\) waits for consent until \S+ UTC: lpactl answer 1", status
+        )
+        terminal.lpactl("answer", "1", "--accept").ok()
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
 
 
 def test_a_change_is_taken_back(terminal: Terminal) -> None:

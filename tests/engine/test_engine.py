@@ -14,7 +14,7 @@ from lpad.base.identifiers import Eid
 from lpad.base.server_address import ServerAddress
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, QuestionKind, State
-from lpad.engine.running.run import Answer
+from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
@@ -331,7 +331,7 @@ class TestCancelling:
         lab.engine.cancel(change.id)
         ended = lab.ended(change.id)
         assert (ended.state, failure(ended)) == (State.CANCELLED, "cancelled")
-        assert lab.server.counters.requests["cancelSession"] == 1
+        lab.until_true(lambda: lab.server.counters.requests["cancelSession"] == 1)
         assert states(lab) == {}
         with pytest.raises(Conflict):
             lab.engine.cancel(change.id)
@@ -348,16 +348,19 @@ class TestCancelling:
         good(lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(lab.order(iccid=SECOND))}))
         assert states(lab) == {SECOND: "disabled"}
 
-    def test_stopping_takes_back_what_waits(self, lab: Lab) -> None:
-        """SIGTERM doesn't wait for an answer; the change ends as cancelled."""
+    def test_stopping_does_not_wait_for_an_answer(self, lab: Lab) -> None:
+        """SIGTERM ends the sessions with card and server; the change goes on waiting after the next start."""
         order = lab.order()
         change = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
         )
         lab.stop()
-        journal = lab.journal()
-        assert journal.changes.get(change.id).state is State.CANCELLED
-        journal.close()
+        assert lab.card.open_channels == ()
+        lab.start()
+        again = lab.engine.change(change.id)
+        assert (again.state, again.question and again.question.kind) == (State.WAITING, QuestionKind.CONSENT)
+        lab.engine.answer(change.id, Answer(decision="accept"))
+        good(lab.ended(change.id))
 
     def test_what_is_queued_stays_queued_over_a_restart(self, lab: Lab) -> None:
         """A change that never ran is carried out after the next start, secrets and all."""
@@ -371,7 +374,7 @@ class TestCancelling:
         lab.stop()
         lab.start()
         good(lab.ended(queued.id))
-        assert lab.engine.change(waiting.id).state is State.CANCELLED
+        assert lab.engine.change(waiting.id).state is State.WAITING
         assert states(lab) == {SECOND: "disabled"}
 
 

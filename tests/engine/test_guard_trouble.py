@@ -31,9 +31,10 @@ from lpad.engine.change.guard import Guard
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running import condition_look
+from lpad.engine.running.answer import Answer
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.counters import Counters
-from lpad.engine.running.run import Answer, Run
+from lpad.engine.running.run import Run
 from lpad.engine.switch import condition_watch
 from lpad.simulator.euicc.card import SoftCard
 

@@ -89,11 +89,15 @@ class Caller:
     progress: list[tuple[int, int]] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
+    owed: list[tuple[str, bytes]] = field(default_factory=list)
 
     def step(self, step: Step) -> None:
         self.steps.append(step)
         if step is self.cancel_at:
             raise Cancelled("taken back")
+
+    def owes_cancellation(self, transaction_id: str, response: bytes) -> None:
+        self.owed.append((transaction_id, response))
 
     def bytes_loaded(self, sent: int, total: int) -> None:
         self.progress.append((sent, total))

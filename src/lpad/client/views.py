@@ -312,7 +312,7 @@ class Guard(_View, frozen=True, kw_only=True):
 class Pause(_View, frozen=True, kw_only=True):
     """Why a change waits for another attempt, and when it is tried again; None: when what it waits for comes.
 
-    `reason` is `network`, `server`, `card`, `time` or `restart`.
+    `reason` is `network`, `server`, `card`, `journal`, `time`, `restart` or `overtaken`.
     """
 
     reason: str
@@ -341,6 +341,8 @@ class Change(_View, frozen=True, kw_only=True):
     guard: Guard | None = None
     pause: Pause | None = None
     attempts: int = 0
+    overtaken: int = 0
+    asked_by: int | None = None
 
     @property
     def ended(self) -> bool:

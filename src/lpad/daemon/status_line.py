@@ -69,8 +69,9 @@ def status_line(
         cards[0] = f"{number} eUICC{'s' if number != '1' else ''} {state}"
     parts = [", ".join(cards) or "the settings name no eUICC"]
     for change in changes:
-        waits = "waits for an answer" if change.question is not None else "waits"
-        does = waits if change.state is State.WAITING else "runs"
+        question, pause = change.question, change.pause
+        awaited = f" for {question.kind}" if question is not None else f" ({pause.reason})" if pause else ""
+        does = f"waits{awaited}" if change.state is State.WAITING else "runs"
         parts.append(f"change {change.id} ({change.kind}) {does}")
     if configuration.restart_needed:
         parts.append(f"restart needed for {', '.join(configuration.restart_needed)}")

@@ -17,6 +17,7 @@ from lpad.engine.change.idempotency import Submission
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.write_retry import Recovery
 from lpad.engine.outbox import Outbox
+from lpad.engine.outbox.owed_cancellations import OwedCancellations
 from lpad.engine.policy.installing import Policies
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.counters import Counters
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     from lpad.engine.journal.writability import JournalHealth
     from lpad.engine.outbox import UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
+    from lpad.engine.running.answer import Answer
     from lpad.engine.running.context import Timeouts
     from lpad.engine.running.held_card import CardPort
-    from lpad.engine.running.run import Answer
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.engine.unattended.first_profile import ProvisioningState
@@ -105,6 +106,7 @@ class Engine:
             on_delivered=self._delivered,
             environment=self._environment,
         )
+        self._owed = OwedCancellations(journal, self._connect)
         self._workers = Workers(
             ports,
             partial(
@@ -113,6 +115,7 @@ class Engine:
                 hub=self._hub,
                 journal=journal,
                 outbox=self._outbox,
+                owed=self._owed,
                 connect=self._connect,
                 timeouts=timeouts,
                 environment=self._environment,
@@ -140,11 +143,14 @@ class Engine:
         # All are told before one is waited for: one that is stuck must not take the others' time.
         self._workers.stop()
         self._outbox.stop()
+        self._owed.stop()
         self._failovers.stop()
         self._workers.join(deadline=deadline)
         self._failovers.join(deadline=deadline)
         self._outbox.join(deadline=deadline)
-        if not (self._outbox.alive or self._workers.any_alive or self._failovers.any_alive):
+        self._owed.join(deadline=deadline)
+        threads = (self._outbox.alive, self._owed.alive, self._workers.any_alive, self._failovers.any_alive)
+        if not any(threads):
             self._journal.close()
 
     @property
@@ -233,6 +239,7 @@ class Engine:
         secrets: dict[str, str] | None = None,
         key: IdempotencyKey | None = None,
         origin: str = CALLER,
+        asked_by: int | None = None,
     ) -> Submission:
         """Queue a change; it is on disk when this returns.
 
@@ -243,6 +250,7 @@ class Engine:
             secrets: with what, as nobody may.
             key: of the request, where its caller gave one; the same one leads to the same change.
             origin: who asks.
+            asked_by: the caller's user ID; None: lpad itself.
 
         Returns:
             The change; one that is there already where the request is a repetition, or asks for a download
@@ -268,8 +276,10 @@ class Engine:
                         if key is not None:
                             self._store.note(key, same.id)
                         return Submission(same, repeated=True)
-            worker.queue.check_room()
-            change = self._store.add(euicc, kind, params=params, secrets=private, key=key, origin=origin)
+            worker.queue.check_place(kind, asked_by=asked_by, origin=origin)
+            change = self._store.add(
+                euicc, kind, params=params, secrets=private, key=key, origin=origin, asked_by=asked_by
+            )
             worker.queue.submit(change)
         return Submission(change)
 
@@ -312,9 +322,9 @@ class Engine:
                 return Submission(known, repeated=True)
             worker = self._workers.holding(change)
             run = worker.queue.run(change_id) if worker else None
-            if run is None:
+            if worker is None or run is None:
                 raise Conflict(f"change {change_id} waits for no answer, it is {change.state}")
-            run.answer(answer)
+            worker.queue.answer(run, answer)
             if key is not None:
                 self._note(key, change_id)
         return Submission(self._store.change(change_id))

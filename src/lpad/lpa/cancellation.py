@@ -22,6 +22,9 @@ from lpad.lpa.install_policy import reason_of
 from lpad.protocol.download_session import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.cancellation import Cancellation
     from lpad.codec.es9plus import InitiateAuthenticationAnswer
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus
@@ -55,20 +58,41 @@ def reason_for(error: Exception, state: State) -> CancelSessionReason:
 
 
 def cancel(
-    euicc: Euicc, server: Es9Plus, session: InitiateAuthenticationAnswer, reason: CancelSessionReason
+    euicc: Euicc,
+    server: Es9Plus,
+    session: InitiateAuthenticationAnswer,
+    reason: CancelSessionReason,
+    *,
+    interruption: Cancellation | None,
+    owe: Callable[[str, bytes], None],
 ) -> None:
     """Tell the card, then the server what the card has signed.
 
     What goes wrong is logged: whatever led here is the error that counts, and the server forgets a session
     by itself after a while.
+
+    Args:
+        euicc: an open ISD-R.
+        server: the SM-DP+.
+        session: the session to be given up.
+        reason: why.
+        interruption: ends the wait for the server; None: nothing does.
+        owe: takes the transaction ID and the card's signed answer (BF41) if nobody may wait for the server.
     """
     try:
         answer = euicc.cancel_session(session.transaction_id, reason, deadline=Deadline.after(_ON_CARD))
-        server.cancel_session(
-            transaction_id=session.transaction_id_text,
-            cancel_session_response=answer.raw,
-            deadline=Deadline.after(_ON_SERVER),
-        )
+        within = Deadline.after(_ON_SERVER, cancellation=interruption)
+        try:
+            within.check()
+            server.cancel_session(
+                transaction_id=session.transaction_id_text,
+                cancel_session_response=answer.raw,
+                deadline=within,
+            )
+        except Cancelled:
+            owe(session.transaction_id_text, answer.raw)
+            _LOG.info("session cancelled on the card (%s); the server is told later", reason.reason)
+            return
     except LpadError as error:
         _LOG.debug("the session could not be cancelled (%s): %s", reason.reason, error)
     else:

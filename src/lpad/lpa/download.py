@@ -17,7 +17,6 @@ from lpad.base.errors import (
     CardMalformed,
     CardRefused,
     CardStatus,
-    ConfirmationCodeRequired,
     ServerMalformed,
     ServerRefused,
 )
@@ -300,7 +299,14 @@ class Download:
 
     def _cancel_session(self) -> Event:
         assert self._reason is not None, "whatever leads here has chosen the reason"
-        cancellation.cancel(self._euicc, self._server, self._opened, self._reason)
+        cancellation.cancel(
+            self._euicc,
+            self._server,
+            self._opened,
+            self._reason,
+            interruption=self._deadline.cancellation,
+            owe=self._listener.owes_cancellation,
+        )
         self._reason = None
         return Event.SESSION_CANCELLED
 
@@ -322,10 +328,7 @@ class Download:
         with self._callers_time():
             code = self._listener.confirmation_code(refused=False)
         if not code:
-            raise ConfirmationCodeRequired(
-                "the operator asks for a confirmation code; start the download again and give the code that "
-                "came with the activation code"
-            )
+            raise offering.code_required()
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:

@@ -100,6 +100,14 @@ class DownloadListener(Protocol):
         Step.CANCEL_SESSION is passed over: the download is being taken back anyway.
         """
 
+    def owes_cancellation(self, transaction_id: str, response: bytes) -> None:
+        """Take over a cancellation that the card has signed and nobody may wait for the server to hear.
+
+        Args:
+            transaction_id: as the server wrote it.
+            response: the card's CancelSessionResponse (BF41), for ES9+.CancelSession.
+        """
+
     def bytes_loaded(self, sent: int, total: int) -> None:
         """Learn how many of the package's bytes the card has taken."""
 

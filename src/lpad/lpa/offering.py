@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import Declined, PolicyRefused, ServerRefused
+from lpad.base.errors import ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
 from lpad.codec.messages.authentication import UNKNOWN_TAC
 from lpad.codec.status_codes import Remedy
 from lpad.lpa import policy_rules
@@ -87,3 +87,11 @@ def of_device(refused: ServerRefused, device: DeviceInfo) -> ServerRefused:
 def declined(decision: Decision) -> Declined:
     """Return the error for any decision but ACCEPT."""
     return Declined(_DECLINED[decision], decision=decision.value)
+
+
+def code_required() -> ConfirmationCodeRequired:
+    """Return the error for a download whose confirmation code nobody gave."""
+    return ConfirmationCodeRequired(
+        "the operator asks for a confirmation code; start the download again and give the code that "
+        "came with the activation code"
+    )

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.holding import held
 from engine.lab import CARD
 from lpad.base.errors import KeyReused, TooManyChanges
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.idempotency import IdempotencyKey
 from lpad.engine.journal.requests import MOST_KEYS
-from lpad.engine.running.run import Answer
-from lpad.engine.worker.change_queue import LONGEST_QUEUE
+from lpad.engine.running.answer import Answer
+from lpad.engine.worker.queue_shares import PLACES
 
 if TYPE_CHECKING:
     from engine.lab import Lab
@@ -114,14 +115,15 @@ def test_other_changes_may_be_asked_for_twice(lab: Lab) -> None:
 def test_the_queue_and_the_keys_have_an_end(lab: Lab) -> None:
     """A full queue refuses a change, and a change keys beyond number; repetitions get through."""
     secrets = {"activation_code": lab.code(lab.order())}
-    first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
+    with held(lab):
+        first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
+        kept = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change
+        for _ in range(PLACES // 2 - 2):
+            lab.submit(Kind.REFRESH)
+        with pytest.raises(TooManyChanges):
+            lab.submit(Kind.REFRESH)
+        assert lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change.id == kept.id
     lab.asked(first.id)
-    kept = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change
-    for _ in range(LONGEST_QUEUE - 1):
-        lab.submit(Kind.REFRESH)
-    with pytest.raises(TooManyChanges):
-        lab.submit(Kind.REFRESH)
-    assert lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change.id == kept.id
     params: dict[str, Json] = {"confirm": True}
     for number in range(MOST_KEYS):
         asked = lab.engine.submit(CARD, Kind.DOWNLOAD, params=params, secrets=secrets, key=key(str(number)))

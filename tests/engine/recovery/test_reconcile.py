@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from lpad.engine.change.change import Change, Kind, Question, QuestionKind, Stat
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.recovery import interrupted, reconcile
+from lpad.engine.running.answer import Answer
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -134,10 +136,30 @@ def test_a_download_that_the_card_refused(lab: Lab) -> None:
 
 
 def test_an_unanswered_question(lab: Lab) -> None:
-    """A change that waited for an answer is cancelled: the session that asked is gone."""
+    """A change whose time to answer was over when lpad came back has ended as one that nobody answered."""
     question = Question(kind=QuestionKind.CONSENT, until=now())
     change = cut_off(lab, Kind.DOWNLOAD, at=lambda change: change.run().wait(question))
-    assert change.state is State.CANCELLED
+    assert change.error is not None
+    assert (change.error.kind, change.error.details) == ("declined", {"decision": "timeout"})
+
+
+def test_a_question_of_an_earlier_release(lab: Lab) -> None:
+    """A change that waited when an earlier release ended goes on waiting, without its sessions."""
+    secrets = {"activation_code": lab.code(lab.order())}
+    asked = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
+    lab.stop()
+    journal = lab.journal()
+    with journal.changes._database.writing() as db:  # it noted nothing more
+        db.execute("DELETE FROM changes")
+    before = journal.changes.add(CARD, Kind.DOWNLOAD, params={"confirm": True}, secrets=secrets)
+    journal.changes.save(replace(asked, id=before.id), notes={"sessions": 1})
+    journal.close()
+    lab.start()
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE  # the card is free
+    waiting = lab.engine.change(before.id)
+    assert (waiting.state, waiting.question is not None) == (State.WAITING, True)
+    lab.engine.answer(before.id, Answer(decision="accept"))
+    assert lab.asked(before.id).state is State.DONE
 
 
 def test_settling_waits_for_the_card(lab: Lab) -> None:

@@ -21,7 +21,7 @@ from engine.lab import FIRST, SECOND
 from lpad.engine.change.change import State
 from lpad.engine.change.guard import Phase
 from lpad.engine.journal.changes import Changes
-from lpad.engine.running.run import Answer
+from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch, standstill
 from lpad.engine.switch.condition_watch import LOOKED_AGAIN
 
@@ -49,10 +49,16 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that takes longer than the limit to write that the guard is awaited."""
     save = Changes.save
 
-    def slowly(self: Changes, change: Change, *, notes: dict[str, Json] | None = None) -> None:
+    def slowly(
+        self: Changes,
+        change: Change,
+        *,
+        notes: dict[str, Json] | None = None,
+        secrets: dict[str, str] | None = None,
+    ) -> None:
         if change.guard is not None and change.guard.phase is Phase.WATCHING and not change.state.ended:
             threading.Event().wait(LIMIT + 0.2)
-        save(self, change, notes=notes)
+        save(self, change, notes=notes, secrets=secrets)
 
     monkeypatch.setattr(Changes, "save", slowly)
 

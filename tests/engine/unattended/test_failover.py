@@ -16,7 +16,7 @@ from lpad.base.condition import Condition
 from lpad.base.deadline import Deadline
 from lpad.engine.change.change import FAILOVER, Kind, State
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
-from lpad.engine.running.run import Answer
+from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.snapshot.profile_list import ProfileList
 from lpad.engine.switch import condition_watch
@@ -218,6 +218,19 @@ def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) ->
         assert asked_for(lab) == []
         lab.engine.answer(change.id, Answer(confirm=False))
         lab.ended(change.id)
+
+
+def test_a_download_that_waits_is_no_switch(tmp_path: Path, pki: Pki) -> None:
+    """Failover looks at the profile, and leaves it, while a download waits for its answer or its server."""
+    with bench(tmp_path, pki, BOTH) as lab:
+        stands(lab, Standing.WELL)
+        order = lab.order(iccid="8900101000000000033", confirmation_code="1234")
+        asked = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
+        assert asked.question is not None
+        lab.modem.register(FIRST, 3)
+        stands(lab, Standing.RESTING)
+        assert enabled(lab) == SECOND
+        assert lab.engine.change(asked.id).question == asked.question
 
 
 def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:

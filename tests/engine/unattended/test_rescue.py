@@ -16,16 +16,17 @@ from engine.guarding import (
     port,
     stuck,
 )
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.holding import silent
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from engine.test_full_disk import no_space
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import RESCUE, Kind, State
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.running.answer import Answer
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.counters import Counters
-from lpad.engine.running.run import Answer
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended import rescue
 
@@ -101,6 +102,26 @@ def test_a_restart_is_no_end_of_it(tmp_path: Path, pki: Pki, monkeypatch: pytest
         over(lab)
         assert enabled(lab) == FIRST
         assert len(attempts(lab)) == 1
+
+
+def test_it_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way home does not wait for a server that says nothing, nor for the downloads behind that one."""
+    with guarding(tmp_path, pki) as lab:
+        monkeypatch.setattr(rescue, "BACKOFF", Backoff((2.0,)))
+        stuck(lab)
+        lab.card.faults.forget()
+        with silent(lab, "initiateAuthentication") as asked:
+            codes = [lab.code(lab.order(iccid=THIRD)) for _ in range(3)]
+            downloads = [lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}) for code in codes]
+            assert asked.acquire(timeout=LONG)
+            over(lab)
+            assert enabled(lab) == FIRST
+        (attempt,) = attempts(lab)
+        first = lab.ended(downloads[0].id)
+        assert first.overtaken == 1
+        assert attempt.ended_at is not None
+        others = [lab.ended(each.id) for each in downloads[1:]]
+        assert all(each.started_at and each.started_at >= attempt.ended_at for each in others)
 
 
 def test_a_card_that_comes_back_is_tried_at_once(

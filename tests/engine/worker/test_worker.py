@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-import pytest
-
 from engine.lab import CARD, Lab
-from lpad.base.errors import JournalUnavailable, TooManyChanges
+from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Kind, State
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.worker.change_queue import LONGEST_QUEUE
 
 if TYPE_CHECKING:
+    import pytest
+
     from lpad.engine.journal import Private
 
 SECRET = "SECRET-MATCHING-ID"
@@ -43,22 +42,6 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
     error = lab.engine.snapshot(CARD).error
     assert error is None or SECRET not in error.sentence
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
-
-
-def test_a_queue_has_an_end(lab: Lab) -> None:
-    """A caller gone wild is refused before memory and disk are full; later others are let in again."""
-    _ready(lab)
-    order = lab.order()
-    asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
-    lab.asked(asked.id)
-    changes = [lab.submit(Kind.REFRESH) for _ in range(LONGEST_QUEUE)]
-    with pytest.raises(TooManyChanges, match="queued already") as caught:
-        lab.submit(Kind.REFRESH)
-    assert caught.value.retryable
-    assert len(lab.engine.changes()) == LONGEST_QUEUE + 1
-    for change in changes:
-        lab.engine.cancel(change.id)
-    lab.submit(Kind.REFRESH)
 
 
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from lpad.api.request.call import change_response, submission_response
 from lpad.api.request.etag import known, not_modified
 from lpad.base.errors import InvalidValue
-from lpad.engine.running.run import Answer
+from lpad.engine.running.answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

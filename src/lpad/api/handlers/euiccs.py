@@ -258,7 +258,7 @@ async def _submit(
     name = call.path["name"]
     key = call.key(name, kind, params, secrets)
     submission = await asyncio.to_thread(
-        call.engine.submit, name, kind, params=params, secrets=secrets, key=key
+        call.engine.submit, name, kind, params=params, secrets=secrets, key=key, asked_by=call.peer.uid
     )
     return await submission_response(call, submission)
 

@@ -35,6 +35,7 @@ def follow(client: Client, output: Output, change: Change) -> Change:
     """
     asked: object = None
     told: object = None
+    overtaken = change.overtaken
     for line in _held_up(client, change):
         output.note(safe(line))
     with _display(output) as display:
@@ -46,9 +47,15 @@ def follow(client: Client, output: Output, change: Change) -> Change:
             if event.type != "change":
                 continue
             change = event.change
+            if change.state == "queued":
+                step = ""
             if change.steps and change.steps[-1].name != step:
                 step = change.steps[-1].name
                 display.step(step)
+            if change.overtaken > overtaken and change.state == "queued":
+                with display.paused():
+                    output.note(f"a switch has overtaken change {change.id}, which starts again by itself")
+            overtaken = change.overtaken
             if change.pause is not None and change.pause.since != told:
                 told = change.pause.since
                 with display.paused():
@@ -61,14 +68,17 @@ def follow(client: Client, output: Output, change: Change) -> Change:
 
 
 def _held_up(client: Client, change: Change) -> list[str]:
-    """Return a line for the change that a queued one is behind, where that waits for somebody's answer."""
+    """Return a line for the guarded switch that a queued change is behind, if that waits for a confirmation.
+
+    A change that waits for another answer holds nobody up.
+    """
     if change.state != "queued":
         return []
     return [
         f"change {change.id} comes after change {other.id} ({other.kind}), which waits for"
         f" {other.question.kind} until {other.question.until:%H:%M:%S} UTC: lpactl changes {other.id}"
         for other in client.changes(euicc=change.euicc)
-        if other.question is not None and other.id < change.id
+        if other.question is not None and other.question.kind == "confirmation" and other.id < change.id
     ]
 
 
@@ -81,18 +91,42 @@ def waits(pause: Pause) -> str:
         "journal": "waits for a journal that can be written",
         "time": "waits until a time server has set the clock",
         "restart": "goes on after a restart",
+        "overtaken": "waits for a quiet time",
     }.get(pause.reason, pause.reason)
     when = f"; next try at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
     return f"{what}{when}: {pause.error.sentence} ({pause.error.kind})"
 
 
-def paused_lines(changes: Iterable[Change]) -> list[str]:
-    """Return a line for each change that waits for another attempt."""
+def waiting_lines(changes: Iterable[Change]) -> list[str]:
+    """Return a line for each change that waits for an answer or for another attempt."""
     return [
-        f"{change.euicc}: change {change.id} ({change.kind}) {waits(change.pause)}"
+        f"{change.euicc}: change {change.id} ({change.kind}) {waiting}"
         for change in changes
-        if change.pause is not None
+        if (waiting := _awaited(change)) is not None
     ]
+
+
+def _awaited(change: Change) -> str | None:
+    if change.pause is not None:
+        return waits(change.pause)
+    if change.question is not None:
+        return f"waits for {question_words(change)}"
+    return None
+
+
+def question_words(change: Change) -> str:
+    """Return what a change has asked, until when it can be answered, and how."""
+    question = change.question
+    assert question is not None
+    what, how = {
+        "consent": ("consent", f"lpactl answer {change.id} --accept, --reject or --postpone"),
+        "confirmation-code": (
+            "the confirmation code",
+            f"lpactl answer {change.id} --confirmation-code-file FILE",
+        ),
+        "confirmation": ("a confirmation", f"lpactl confirm {change.id}"),
+    }.get(question.kind, (question.kind, f"lpactl answer {change.id}"))
+    return f"{what} until {question.until:%H:%M:%S} UTC: {how}"
 
 
 def describe(event: Event) -> str:
@@ -168,10 +202,7 @@ def _question(client: Client, output: Output, change: Change) -> None:
     if question.code_refused:
         output.note("the server refused the confirmation code")
     if not output.may_ask:
-        output.note(
-            f"change {change.id} waits for the confirmation code until {question.until:%H:%M:%S} UTC:"
-            f" lpactl answer {change.id} --confirmation-code-file FILE"
-        )
+        output.note(f"change {change.id} waits for {question_words(change)}")
         return
     code = getpass.getpass("Confirmation code: ", stream=sys.stderr).strip()
     _answer(client, output, change, confirmation_code=code or None)
@@ -180,10 +211,7 @@ def _question(client: Client, output: Output, change: Change) -> None:
 def _consent(client: Client, output: Output, change: Change) -> None:
     assert change.question is not None
     if not output.may_ask:
-        output.note(
-            f"change {change.id} waits for consent until {change.question.until:%H:%M:%S} UTC:"
-            f" lpactl answer {change.id} --accept, --reject or --postpone"
-        )
+        output.note(f"change {change.id} waits for {question_words(change)}")
         return
     decisions = {"y": "accept", "n": "reject", "l": "postpone"}
     decision = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from lpad.cli.commands.following import describe, follow, paused_lines, waits
+from lpad.cli.commands.following import describe, follow, waiting_lines, waits
 from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import failover_line, guard_rows, on_trial, rescue_line
 from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
@@ -40,7 +40,7 @@ def status(session: Session) -> None:
     policies = [*map(rescue_line, euiccs), *map(failover_line, euiccs), *map(_provisioning, euiccs)]
     changes = client.changes()
     outbox = [outbox_line(euicc.name, client.outbox(euicc.name)) for euicc in euiccs]
-    for line in filter(None, (*unreadable, *on_trial(changes), *policies, *paused_lines(changes), *outbox)):
+    for line in filter(None, (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox)):
         session.output.note(safe(line))
     if not system.health.clock_set:
         session.output.note("the clock is not set: no server is spoken to until it is")
@@ -181,6 +181,7 @@ def changes(session: Session, change_id: int | None) -> None:
         ("waits for", change.question and change.question.kind),
         ("paused", change.pause and waits(change.pause)),
         ("failed attempts", change.attempts or None),
+        ("overtaken by a switch", f"{change.overtaken} times" if change.overtaken else None),
         ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
     ]
     rows += [

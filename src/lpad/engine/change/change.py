@@ -1,13 +1,15 @@
 """A change: something asked of a card, from the asking to its end.
 
-    queued ──▶ running ◀──▶ waiting
-      │           │            │
-      └──────┬────┴────────────┘
+    queued ◀──▶ running ◀──▶ waiting
+      │  ▲         │            │ │
+      │  └─────────┼────────────┼─┘
+      └──────┬─────┴────────────┘
              ▼
       done, failed, cancelled
 
 Everything that alters a card is a change. The record is frozen: each event makes the next record, and
-`TRANSITIONS` says which states may follow which.
+`TRANSITIONS` says which states may follow which. A change goes back to `queued` when a switch has overtaken
+it, or when its question was answered while other changes had the card.
 """
 
 from __future__ import annotations
@@ -56,6 +58,9 @@ class Kind(enum.StrEnum):
     CHECK_TRUST = "check-trust"
 
 
+DUE = "due"
+"""The note of when a change that is paused goes on, on the steady clock."""
+
 CALLER = "caller"
 """The origin of a change that somebody asked for through the API."""
 
@@ -78,8 +83,8 @@ class State(enum.StrEnum):
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.CANCELLED}),
-    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED}),
-    State.WAITING: frozenset({State.RUNNING, State.FAILED, State.CANCELLED}),
+    State.RUNNING: frozenset({State.QUEUED, State.WAITING, State.DONE, State.FAILED, State.CANCELLED}),
+    State.WAITING: frozenset({State.QUEUED, State.RUNNING, State.FAILED, State.CANCELLED}),
     State.DONE: frozenset(),
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
@@ -130,6 +135,7 @@ class PauseReason(enum.StrEnum):
     JOURNAL = "journal"  # the journal can't be written
     TIME = "time"  # the device's clock is not set: TLS can't be verified
     RESTART = "restart"  # lpad was stopped in the middle
+    OVERTAKEN = "overtaken"  # switches have overtaken it several times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +193,10 @@ class Change:
     """Why it waits, where it waits for no answer."""
     attempts: int = 0
     """How many attempts have failed so far."""
+    overtaken: int = 0
+    """How many times a switch has overtaken it while it ran."""
+    asked_by: int | None = None
+    """The user ID of the caller who asked for it; None: lpad itself, or a release that did not note it."""
 
     @property
     def step(self) -> str | None:
@@ -196,7 +206,12 @@ class Change:
     def run(self) -> Change:
         """Begin, or go on after an answer."""
         going_on = replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
-        return going_on if self.pause is None else replace(going_on, pause=None, steps=())
+        anew = self.pause is not None or self.state is State.QUEUED
+        return replace(going_on, pause=None, steps=()) if anew else going_on
+
+    def requeued(self) -> Change:
+        """Wait for another turn, to be carried out from the beginning."""
+        return replace(self._to(State.QUEUED), question=None, pause=None, progress=None, steps=())
 
     def taken_up(self) -> Change:
         """Go on where an earlier run of the daemon was cut off; what it asked is asked anew."""
@@ -212,11 +227,14 @@ class Change:
 
     def paused(self, pause: Pause) -> Change:
         """Wait, without anybody to ask, for another attempt; also one that could not be begun."""
+        return replace(self.put_off(pause), attempts=self.attempts + 1)
+
+    def put_off(self, pause: Pause) -> Change:
+        """Wait as `paused` does, for a reason that is no failed attempt."""
         return replace(
             self.taken_up(),
             state=State.WAITING,
             pause=pause,
-            attempts=self.attempts + 1,
             progress=None,
             steps=_closed(self.steps),
         )

@@ -65,6 +65,7 @@ class Changes:
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
         origin: str = CALLER,
+        asked_by: int | None = None,
     ) -> Change:
         """Write down a new change, with the key of the request that led to it, and return it, queued."""
         with self._database.writing() as db:
@@ -79,6 +80,7 @@ class Changes:
                 params=params,
                 created_at=now(),
                 origin=origin,
+                asked_by=asked_by,
             )
             db.execute("UPDATE changes SET body = ? WHERE id = ?", (_encode(change), change.id))
             if key is not None:
@@ -97,7 +99,13 @@ class Changes:
         db.executemany("DELETE FROM requests WHERE change_id = ?", gone)
 
     @again_if_repaired
-    def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> None:
+    def save(
+        self,
+        change: Change,
+        *,
+        notes: dict[str, Json] | None = None,
+        secrets: dict[str, str] | None = None,
+    ) -> None:
         """Write down a change's present record; an ended change loses its secrets and notes.
 
         How it has ended is written to a full disk, too, as long as the space lasts that is kept for that.
@@ -105,17 +113,25 @@ class Changes:
         Args:
             change: the record.
             notes: what settling will need, added to what is noted already.
+            secrets: what carrying it out will need, in the place of secrets of the same names.
         """
         try:
-            self._save(change, notes)
+            self._save(change, notes, secrets)
         except JournalUnavailable:
             if not (change.state.ended and self._database.make_room()):
                 raise
-            self._save(change, notes, last_words=True)
+            self._save(change, notes, secrets, last_words=True)
         if change.state.ended:
             self._database.forget_deleted()
 
-    def _save(self, change: Change, notes: dict[str, Json] | None, *, last_words: bool = False) -> None:
+    def _save(
+        self,
+        change: Change,
+        notes: dict[str, Json] | None,
+        secrets: dict[str, str] | None,
+        *,
+        last_words: bool = False,
+    ) -> None:
         with self._database.writing(last_words=last_words) as db:
             if change.state.ended:
                 private = None
@@ -123,7 +139,11 @@ class Changes:
             else:
                 ended_at = None
                 known = self.private(change.id)
-                private = _encode(_merged(known, notes))
+                private = _encode(
+                    Private(
+                        secrets={**known.secrets, **(secrets or {})}, notes={**known.notes, **(notes or {})}
+                    )
+                )
             # The row may be missing: the journal is a new one where the old one was damaged meanwhile.
             db.execute(
                 "INSERT INTO changes (id, euicc, state, body, private, ended_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -214,7 +234,3 @@ def _read(body: bytes) -> Change | None:
 
 def _encode(value: Change | Private) -> bytes:
     return msgspec.json.encode(value)
-
-
-def _merged(known: Private, notes: dict[str, Json] | None) -> Private:
-    return Private(secrets=known.secrets, notes={**known.notes, **(notes or {})})

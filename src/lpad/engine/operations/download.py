@@ -11,7 +11,9 @@ from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, Po
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import EID, PROVISION, QuestionKind
+from lpad.engine.operations import answers
 from lpad.engine.recovery.download_leftovers import left_behind
+from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.condition_watch import check_possible
 from lpad.engine.switch.guarded_switch import asked_of, guarded_switch
@@ -23,6 +25,7 @@ from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Json
+    from lpad.engine.running.answer import Answer
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile import Profile
@@ -32,20 +35,6 @@ if TYPE_CHECKING:
     from lpad.remote.es9plus import Es9Plus
 
 log = logging.getLogger(__name__)
-
-DECISIONS = {
-    "accept": Decision.ACCEPT,
-    "reject": Decision.REJECT,
-    "postpone": Decision.POSTPONE,
-}
-
-
-_ANSWERED = {
-    Decision.ACCEPT: "the profile was shown and accepted",
-    Decision.REJECT: "the profile was shown and rejected",
-    Decision.POSTPONE: "the profile was shown and postponed",
-    Decision.TIMEOUT: "the profile was shown and nobody answered",
-}
 
 
 def download(run: Run, context: Context) -> dict[str, Json]:
@@ -62,7 +51,7 @@ def download(run: Run, context: Context) -> dict[str, Json]:
         return _enable(run, context, _held(run, context))
     # What can't be guarded is not downloaded either.
     check_possible(context, asked_of(run), deadline=Deadline.after(context.timeouts.switch))
-    deadline = Deadline.after(context.timeouts.download)
+    deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
     found = left_behind(run, context, deadline=deadline)
     loaded = str(run.notes.get("iccid"))
     result = _told(found, loaded) if found is not None else _install(run, context, deadline)
@@ -115,7 +104,9 @@ def _install(run: Run, context: Context, deadline: Deadline) -> dict[str, Json]:
         with context.connect(address, context.snapshot().eid or "") as server:
             # Under this EID the result is kept, and looked for after a power cut.
             eid = run.secret(EID) or context.snapshot().eid
-            listener = _Listener(run, context, eid or "")
+            # A session that was given up, and of which this server has not heard, locks the order.
+            context.owed.send_over(server, deadline=deadline)
+            listener = _Listener(run, context, address, eid or "")
             download = Download(
                 euicc,
                 server,
@@ -131,7 +122,7 @@ def _install(run: Run, context: Context, deadline: Deadline) -> dict[str, Json]:
                 run.decided("refuse", rule=str(refused.details["rule"]), sentence=refused.sentence)
                 raise
             run.follow("deliver-notifications")
-            delivered = _notify(context, euicc, installed, server, eid=eid or "")
+            delivered = _notify(run, context, euicc, installed, server, eid=eid or "")
     return {
         "iccid": str(installed.iccid),
         "isdp_aid": str(installed.isdp_aid) if installed.isdp_aid else None,
@@ -187,7 +178,9 @@ def _device(context: Context) -> DeviceInfo:
     )
 
 
-def _notify(context: Context, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str) -> int:
+def _notify(
+    run: Run, context: Context, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str
+) -> int:
     """Copy, deliver over the connection that is open, remove; what fails stays for the outbox.
 
     The profile is installed by now, and nothing that goes wrong here may make that look otherwise.
@@ -206,7 +199,9 @@ def _notify(context: Context, euicc: Euicc, installed: Installed, server: Es9Plu
         # The card has answered with its result: there is no need to read the same again from its list.
         context.outbox.keep(eid, result)
         eid = context.observe(euicc, within).eid or ""
-        delivered = context.outbox.deliver(eid=eid, connection=(installed.server, server)).delivered
+        delivered = context.outbox.deliver(
+            eid=eid, connection=(installed.server, server), interruption=run.interruption
+        ).delivered
         if delivered and not context.outbox.take_off(euicc, eid, deadline=within):
             context.outbox.tidy(eid)
     except CardError as error:
@@ -221,8 +216,9 @@ def _notify(context: Context, euicc: Euicc, installed: Installed, server: Es9Plu
 class _Listener:
     """Turns what a download tells and asks into steps, progress and questions of the change."""
 
-    def __init__(self, run: Run, context: Context, eid: str) -> None:
+    def __init__(self, run: Run, context: Context, address: ServerAddress, eid: str) -> None:
         self._run = run
+        self._address = address
         self._eid = eid
         self._context = context
         self.policy = context.install_policy()
@@ -233,18 +229,22 @@ class _Listener:
         if step is Step.AUTHENTICATE_CLIENT:
             # From here on the server knows which order is meant, and counts.
             sessions = self._run.notes.get("sessions")
-            self._run.irreversible(step.value, sessions=(sessions if isinstance(sessions, int) else 0) + 1)
+            self._run.on_record(step.value, sessions=(sessions if isinstance(sessions, int) else 0) + 1)
         elif step is Step.GET_BOUND_PROFILE_PACKAGE:
-            self._run.irreversible(step.value)
+            self._run.on_record(step.value)
         elif step is Step.LOAD_BOUND_PROFILE_PACKAGE:
             iccid = self.offered.iccid if self.offered else ""
             held = not self._context.snapshot().listed.lacks_name(iccid)
             last = self._context.outbox.last_number(self._eid)
             self._run.irreversible(step.value, iccid=iccid, held_before=held, last_number=last)
         elif step is Step.CANCEL_SESSION:
+            self._run.give_way()
             self._run.follow(step.value)
         else:
             self._run.step(step.value)
+
+    def owes_cancellation(self, transaction_id: str, response: bytes) -> None:
+        self._context.owed.owe(self._address, self._eid, transaction_id=transaction_id, response=response)
 
     def bytes_loaded(self, sent: int, total: int) -> None:
         self._run.progress(sent, total)
@@ -257,21 +257,31 @@ class _Listener:
             self._context.keep_icon(self.offered.iccid, icon)
         if not (self._run.params.get("confirm") or self.policy.demands_consent(offer)):
             return Decision.ACCEPT
-        answer = self._run.ask(
-            QuestionKind.CONSENT, profile=reading.shown(self.offered), within=self._context.timeouts.answer
-        )
-        decision = Decision.TIMEOUT if answer is None else DECISIONS[answer.decision or "reject"]
-        self._run.decided(decision.value, rule=CONFIRM, sentence=_ANSWERED[decision])
+        shown = reading.shown(self.offered)
+        before = answers.decided_before(self._run, shown)
+        if before is not None:
+            return before
+        answer = self._ask(QuestionKind.CONSENT, shown)
+        decision = Decision.TIMEOUT if answer is None else answers.DECISIONS[answer.decision or "reject"]
+        self._run.decided(decision.value, rule=CONFIRM, sentence=answers.SENTENCES[decision])
         return decision
 
     def confirmation_code(self, *, refused: bool) -> str | None:
         first, self._first_code = self._first_code, None
         if first is not None and not refused:
             return first
-        answer = self._run.ask(
-            QuestionKind.CONFIRMATION_CODE,
-            profile=reading.shown(self.offered),
-            code_refused=refused,
-            within=self._context.timeouts.answer,
-        )
+        answer = self._ask(QuestionKind.CONFIRMATION_CODE, reading.shown(self.offered), code_refused=refused)
         return answer.confirmation_code if answer is not None else None
+
+    def _ask(
+        self, kind: QuestionKind, shown: dict[str, Json] | None, *, code_refused: bool = False
+    ) -> Answer | None:
+        # A borrowed modem has no connection while lpad keeps it.
+        hold = self._context.card.hold
+        return self._run.ask(
+            kind,
+            profile=shown,
+            code_refused=code_refused,
+            within=self._context.timeouts.answer,
+            held=HELD if hold is None else min(HELD, hold),
+        )

@@ -185,7 +185,7 @@ def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
         context.outbox.make_due(eid, address=context.outbox.retry(eid, seq).address)
     else:
         context.outbox.make_due(eid)
-    delivery = context.outbox.deliver(eid=eid)
+    delivery = context.outbox.deliver(eid=eid, interruption=run.interruption)
     if delivery.delivered:
         deadline = Deadline.after(context.timeouts.read)
         run.follow("remove-notifications")

@@ -23,7 +23,7 @@ def check_trust(run: Run, context: Context) -> dict[str, Json]:
     """
     run.step("check-trust")
     address = ServerAddress.parse(str(run.params["address"]))
-    deadline = Deadline.after(context.timeouts.delivery)
+    deadline = Deadline.after(context.timeouts.delivery, cancellation=run.interruption)
     with context.connect(address, context.snapshot().eid or "") as server:
         report = server.check_trust(deadline=deadline)
     # By way of JSON, so that it is the same before and after the journal: tuples become lists.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lpad.base.backoff import Backoff
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
+    Cancelled,
     InternalError,
     InvalidValue,
     JournalUnavailable,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from lpad.base.cancellation import Cancellation
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.moment import Moment
@@ -61,6 +63,7 @@ class DeliveryRound:
         *,
         patience: float,
         connectivity: Connectivity,
+        interruption: Cancellation,
     ) -> None:
         """Prepare.
 
@@ -70,12 +73,14 @@ class DeliveryRound:
             connect: opens a connection, on behalf of the card with an EID.
             patience: seconds for one notification.
             connectivity: is told what was reached and what was not.
+            interruption: ends the round in the middle; what was being sent stays due, and no attempt counts.
         """
         self._journal = journal
         self._hub = hub
         self._connect = connect
         self._patience = patience
         self._connectivity = connectivity
+        self._interruption = interruption
         self.delivered = 0
         self.error: LpadError | None = None
         """The first that was met."""
@@ -91,6 +96,7 @@ class DeliveryRound:
 
         Raises:
             JournalUnavailable: what would be done can't be written first, so it was not done.
+            Cancelled: it was interrupted.
         """
         left = list(queue)
         try:
@@ -104,7 +110,7 @@ class DeliveryRound:
                 while left:
                     self._send(left, server)
                     left.pop(0)
-        except JournalUnavailable:
+        except (JournalUnavailable, Cancelled):
             raise
         except LpadError as error:
             self._failed(left, error)
@@ -114,9 +120,11 @@ class DeliveryRound:
 
     def _send(self, left: list[StoredNotification], server: Es9Plus) -> None:
         """Send the first; raise what concerns those behind it, too."""
+        deadline = Deadline.after(self._patience, cancellation=self._interruption)
+        deadline.check()
         self._journal.notifications.mark_sending(left[0].id, at=self._journal.clock.now().steady)
         try:
-            notification_delivery.deliver(pending(left[0]), server, deadline=Deadline.after(self._patience))
+            notification_delivery.deliver(pending(left[0]), server, deadline=deadline)
         except ServerError as error:
             if not passes_by(left[0], error):
                 raise

@@ -11,7 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import Conflict, LpadError, NotFound
+from lpad.base.cancellation import Cancellation
+from lpad.base.errors import Cancelled, Conflict, LpadError, NotFound
 from lpad.base.liveness import resting, watched
 from lpad.engine.outbox.collection import Collection
 from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
@@ -85,6 +86,7 @@ class Outbox:
         self._troubled = False
         self._awake = True
         self._stopping = False
+        self._stop = Cancellation()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -99,7 +101,8 @@ class Outbox:
         return any(thread.is_alive() for thread in threads)
 
     def stop(self) -> None:
-        """Begin to end: no attempt is begun any more."""
+        """Begin to end: no attempt is begun any more, and no answer is waited for."""
+        self._stop.cancel("lpad was stopped")
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
@@ -135,7 +138,11 @@ class Outbox:
         self._on_delivered(eid)
 
     def deliver(
-        self, *, eid: str | None = None, connection: tuple[ServerAddress, Es9Plus] | None = None
+        self,
+        *,
+        eid: str | None = None,
+        connection: tuple[ServerAddress, Es9Plus] | None = None,
+        interruption: Cancellation | None = None,
     ) -> Delivery:
         """Deliver what is due, in ascending order per recipient, all recipients at the same time.
 
@@ -146,29 +153,40 @@ class Outbox:
         Args:
             eid: only this card's.
             connection: an open connection; only the recipient that it leads to is served, in this thread.
+            interruption: ends the wait; what is being delivered goes on by itself.
 
         Returns:
             What came of it; errors are in the journal as well.
 
         Raises:
             JournalUnavailable: nothing can be sent that isn't written down.
+            Cancelled: it was interrupted.
         """
         delivery = Delivery()
+        interruption = interruption or self._stop
         if connection is not None:
-            self._serve(str(connection[0]), eid, delivery, connection)
+            self._serve(str(connection[0]), eid, delivery, connection, interruption)
             return delivery
-        threads = [
-            threading.Thread(
-                target=self._guarded, args=(address, eid, delivery), name=f"outbox {address}", daemon=True
-            )
-            for address in self._due(eid)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            with resting():
-                thread.join()  # bounded by the deadline of each notification
+        due = self._due(eid)
+        left = set(due)
+
+        def serve(address: str) -> None:
+            self._guarded(address, eid, delivery)
+            with self._condition:
+                left.discard(address)
+                self._condition.notify_all()
+
+        for address in due:
+            threading.Thread(target=serve, args=(address,), name=f"outbox {address}", daemon=True).start()
+        with interruption.waking(self._notify), self._condition, resting():
+            # Bounded by the deadline of each notification.
+            self._condition.wait_for(lambda: not left or interruption.cancelled)
+        interruption.check()
         return delivery
+
+    def _notify(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
 
     def make_due(self, eid: str | None = None, *, address: str | None = None) -> None:
         """Forget waiting times, of one card or recipient or all: the next delivery tries everything."""
@@ -312,6 +330,8 @@ class Outbox:
         try:
             with watched(f"the outbox to {address}"):
                 self._serve(address, eid, delivery)
+        except Cancelled:
+            log.debug("outbox: %s: lpad is stopped", address)
         except LpadError as error:
             self._troubled = True
             delivery.errors.setdefault(address, error)
@@ -326,6 +346,7 @@ class Outbox:
         eid: str | None,
         delivery: Delivery,
         connection: tuple[ServerAddress, Es9Plus] | None = None,
+        interruption: Cancellation | None = None,
     ) -> None:
         """Send a recipient what is due, card by card."""
         lock = self._lock_of(address)
@@ -345,6 +366,7 @@ class Outbox:
                     self._connect,
                     patience=self._patience(),
                     connectivity=self._connectivity,
+                    interruption=interruption or self._stop,
                 )
                 try:
                     one.run(queue, connection)

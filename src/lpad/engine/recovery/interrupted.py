@@ -8,11 +8,12 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.errors import Cancelled, LpadError, internal_error
-from lpad.engine.change.change import State
+from lpad.engine.change.change import State, now
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.recovery import reconcile
 from lpad.engine.recovery.reconcile import LIMIT, RESTARTED
+from lpad.engine.running.answer import ANSWER_BY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,33 +56,62 @@ class Interrupted:
     def __len__(self) -> int:
         return len(self._changes)
 
-    def adopt(self, euicc: str, *, pause: Callable[[Change], None]) -> None:
-        """Take over what is unfinished; what waited for an answer is ended, for nobody listens any more.
+    def changes(self) -> list[Change]:
+        """Return all of them."""
+        with self._lock:
+            return list(self._changes)
+
+    def adopt(
+        self,
+        euicc: str,
+        *,
+        pause: Callable[[Change], None],
+        await_answer: Callable[[Change, float], None],
+    ) -> None:
+        """Take over what is unfinished.
 
         Args:
             euicc: the card.
             pause: keeps a change that waits for another attempt.
+            await_answer: keeps a change that waits for an answer, for so many seconds more.
         """
         for change in self._store.adopt(euicc):
             try:
-                self._adopt(change, pause=pause)
+                self._adopt(change, pause=pause, await_answer=await_answer)
             except LpadError as error:  # its notes can't be read; those behind it must not be lost with it
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
 
-    def _adopt(self, change: Change, *, pause: Callable[[Change], None]) -> None:
+    def _adopt(
+        self,
+        change: Change,
+        *,
+        pause: Callable[[Change], None],
+        await_answer: Callable[[Change, float], None],
+    ) -> None:
         if change.pause is not None and reconcile.is_left_to_card(self._store.private(change.id).notes):
             self._await_start(change, self._limit(change, LIMIT))
         elif change.pause is not None:
             pause(change)
         elif change.state is State.WAITING and not reconcile.goes_on(change):
-            error = Cancelled("lpad was restarted while the change waited for an answer; ask again")
-            self._store.save(change.cancelled(error))
+            await_answer(change, self._seconds_to_answer(change))
         elif change.state is State.RUNNING and not reconcile.is_endless(change):
             self._await_start(change, self._limit(change, RESTARTED))
         else:
             self._changes.append(change)
+
+    def _seconds_to_answer(self, change: Change) -> float:
+        """Return how long an answer is awaited; earlier releases noted the wall clock's time only."""
+        noted = self._store.private(change.id).notes.get(ANSWER_BY)
+        moment = Moment.now()
+        if isinstance(noted, dict):
+            limit = TimeLimit.read(noted).carried_on(moment)
+        else:
+            left = (change.question.until - now()).total_seconds() if change.question is not None else 0.0
+            limit = TimeLimit.starting(min(max(0.0, left), self._timeouts.answer), at=moment)
+        self._note(change, ANSWER_BY, limit.noted())
+        return limit.left(moment)
 
     def _limit(self, change: Change, name: str) -> TimeLimit:
         """Return for how long an absent card is waited for; another restart does not begin anew."""

@@ -54,10 +54,11 @@ class ChangeStore:
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
         origin: str = CALLER,
+        asked_by: int | None = None,
     ) -> Change:
         """Write down a new change."""
         change = self._journal.changes.add(
-            euicc, kind, params=params, secrets=secrets, key=key, origin=origin
+            euicc, kind, params=params, secrets=secrets, key=key, origin=origin, asked_by=asked_by
         )
         self._keep(change)
         self.catch_up()
@@ -84,6 +85,11 @@ class ChangeStore:
             live = [change for change in self._live.values() if (change.euicc, change.kind) == (euicc, kind)]
         alike = [change for change in live if change.params == params and not change.state.ended]
         return [change for change in alike if _alike(self.private(change.id).secrets, secrets)]
+
+    @property
+    def writable(self) -> bool:
+        """Whether the journal could be written the last time."""
+        return self._journal.health.ok
 
     def unended(self) -> list[Change]:
         """Return the changes that are under way or queued, without looking at the disk."""
@@ -113,7 +119,13 @@ class ChangeStore:
         """Return the changes of all cards, known or not, that have not ended."""
         return self._journal.changes.unfinished()
 
-    def save(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
+    def save(
+        self,
+        change: Change,
+        *,
+        notes: dict[str, Json] | None = None,
+        secrets: dict[str, str] | None = None,
+    ) -> Change:
         """Write down a record, on disk before this returns, and tell the hub.
 
         What has ended has ended, also while the disk is full: the record is written as soon as it can be,
@@ -125,7 +137,7 @@ class ChangeStore:
         with self._lock:
             before = self._unwritten_notes.get(change.id, {})
         try:
-            self._journal.changes.save(change, notes={**before, **(notes or {})})
+            self._journal.changes.save(change, notes={**before, **(notes or {})}, secrets=secrets)
         except InternalError as error:
             if not change.state.ended:
                 raise

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lpad.engine.environment.environment import Environment
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.running.held_card import Card
     from lpad.engine.running.modem_resets import ModemResets
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
@@ -65,12 +66,13 @@ class Context:
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
     what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
     `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it;
-    `stuck` is told of a guarded switch from which no way led back; `modem_resets` says how often the modem
-    may be restarted.
+    `owed` takes the cancellations that servers have not heard yet; `stuck` is told of a guarded switch from
+    which no way led back; `modem_resets` says how often the modem may be restarted.
     """
 
     card: Card
     outbox: Outbox
+    owed: OwedCancellations
     connect: Connect
     timeouts: Timeouts
     snapshot: Callable[[], Snapshot]

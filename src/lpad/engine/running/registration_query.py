@@ -12,6 +12,8 @@ from lpad.base.errors import CardError
 from lpad.card.modem.registration import registrations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.engine.running.held_card import Card
     from lpad.protocol.registration_answer import Registration
 
@@ -23,9 +25,17 @@ _PATIENCE = 15.0
 class RegistrationQuery:
     """One worker's; its lock is the worker's condition, which wakes it."""
 
-    def __init__(self, card: Card, lock: threading.Condition) -> None:
+    def __init__(self, card: Card, lock: threading.Condition, *, refused: Callable[[], None]) -> None:
+        """Prepare.
+
+        Args:
+            card: whose modem is asked.
+            lock: the worker's condition.
+            refused: called, while the lock is held, when a change keeps the modem from being asked.
+        """
         self._card = card
         self._lock = lock
+        self._refused = refused
         self._asked_at: float | None = None
         self._busy = False
         self._answered = threading.Event()
@@ -40,6 +50,7 @@ class RegistrationQuery:
         """
         with self._lock:
             if self._busy:
+                self._refused()
                 return None
             self._answered.clear()
             self._answer = None

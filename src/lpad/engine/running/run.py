@@ -6,29 +6,35 @@ The worker takes steps, shows progress and asks; the API answers and cancels.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, Conflict, InternalError, LpadError
-from lpad.engine.change.change import Progress, Question, QuestionKind, State, now
+from lpad.engine.change import overtaking
+from lpad.engine.change.change import DUE, Progress, Question, State, now
+from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
+from lpad.engine.change.time_limit import TimeLimit
+from lpad.engine.running.answer import ANSWER_BY, ASKED, CODE
+from lpad.engine.running.hold import Hold, Wish, after
 from lpad.engine.running.tried_time import TriedTime
 
 if TYPE_CHECKING:
-    from lpad.engine.change.change import Change, Json, Pause
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Change, Json, Pause, QuestionKind
     from lpad.engine.change.guard import Guard
     from lpad.engine.change.moment import Moment
+    from lpad.engine.running.answer import Answer
     from lpad.engine.running.change_store import ChangeStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a caller gives to a waiting change: a code, or `accept`, `reject`, `postpone`, or yes or no."""
-
-    confirmation_code: str | None = None
-    decision: str | None = None
-    confirm: bool | None = None
+HELD = 60.0
+"""Seconds for which a change that waits for an answer keeps its sessions with card and server, unless
+something else wants the card before. Most people answer within that time; the server counts sessions."""
 
 
 class Suspended(Exception):
@@ -46,17 +52,38 @@ class Suspended(Exception):
 
 
 class Run:
-    """One change under way; `step`, `progress`, `ask` are the worker's, `answer`, `cancel` the API's."""
+    """One change under way; `step`, `progress`, `ask` are the worker's, `answer`, `cancel` the API's.
 
-    def __init__(self, change: Change, store: ChangeStore, *, settled: dict[str, Json] | None = None) -> None:
+    `overtake` and `release` are the queue's: they end what the change waits for, so that others get the card.
+    """
+
+    def __init__(
+        self,
+        change: Change,
+        store: ChangeStore,
+        *,
+        settled: dict[str, Json] | None = None,
+        others_wait: Callable[[], bool] = lambda: False,
+        released: bool = False,
+    ) -> None:
         """Begin.
 
         Args:
             change: the record.
             store: where it is kept.
             settled: the result of a change that an earlier run of the daemon left, and that has come true.
+            others_wait: whether other changes wait for the card; called from any thread.
+            released: whether it waits for an answer and has no session with the card.
         """
         self.settled = settled
+        self.cancellation = Cancellation()
+        """Ends waits when the change is taken back, or lpad stops."""
+        self.interruption = Cancellation()
+        """Ends waits also when something else is to go first."""
+        self._others_wait = others_wait
+        self._hold = Hold.RELEASED if released else Hold.WORKING
+        self._gave_way = False
+        self._answer_by: float | None = None
         self._store = store
         self._change = change
         self._condition = threading.Condition()
@@ -65,6 +92,7 @@ class Run:
         self._stopped = False
         self._bound = False
         self._sent = False
+        self._sessions: Json = None
         self._private = store.private(change.id)
 
     @property
@@ -84,7 +112,7 @@ class Run:
 
     @property
     def notes(self) -> dict[str, Json]:
-        """What was noted before a restart."""
+        """What was noted, by this run of the daemon or an earlier one."""
         return self._private.notes
 
     def secret(self, name: str) -> str | None:
@@ -104,6 +132,7 @@ class Run:
         on_trial = self._change.guard is not None
         if not on_trial and self.settled is None:
             self.check()
+        self._sessions = self.notes.get("sessions")
         notes: dict[str, Json] = {}
         if self._change.state is State.RUNNING:
             restarts = self.notes.get("restarts")
@@ -111,6 +140,13 @@ class Run:
         queued = self._change.state is State.QUEUED
         record = self._change.run() if queued else self._change.taken_up()
         self._write(record, notes, needed=not on_trial)
+
+    def await_quiet(self, pause: Pause) -> None:
+        """Wait for a quiet time anew, since a switch was made."""
+        with self._condition:
+            if self._change.pause is not None:
+                notes: dict[str, Json] = {DUE: self.now().steady + overtaking.QUIET}
+                self._write(replace(self._change, pause=pause), notes, needed=False)
 
     def step(self, name: str) -> None:
         """Begin a step that may be taken again after a power cut; a safe point to be cancelled at.
@@ -125,10 +161,25 @@ class Run:
         """Begin a step that can't be taken back: it is on disk, with what settling needs, before it is taken.
 
         Raises:
-            Cancelled: the change was taken back; from here on it no longer can.
+            Cancelled: the change was taken back or overtaken; from here on it can be neither.
+            InternalError: it can't be written. A change that is bound goes on all the same.
+        """
+        with self._condition:
+            self.check()
+            self._hold = after(self._hold, Wish.ALTER)
+        self._take(name, notes)
+
+    def on_record(self, name: str, **notes: Json) -> None:
+        """Begin a step that is on disk before it is taken, and may still be overtaken.
+
+        Raises:
+            Cancelled: the change was taken back or overtaken.
             InternalError: it can't be written. A change that is bound goes on all the same.
         """
         self.check()
+        self._take(name, notes)
+
+    def _take(self, name: str, notes: dict[str, Json]) -> None:
         self._write(self._change.at_step(name), notes, needed=not self._bound)
         self._sent = True
 
@@ -216,35 +267,142 @@ class Run:
         profile: dict[str, Json] | None,
         code_refused: bool = False,
         within: float,
+        held: float = HELD,
     ) -> Answer | None:
-        """Wait for the caller's answer.
+        """Wait for the caller's answer, as long as nothing else wants the card.
+
+        Then the question stays, and the change goes on once it is answered: see `released`.
 
         Args:
             kind: what is asked.
             profile: what the server offers, as the caller is shown it.
             code_refused: whether a code was given before and the server refused it.
             within: seconds to wait.
+            held: seconds for which the card may be kept meanwhile.
 
         Returns:
             The answer, or None when none came in time.
 
         Raises:
-            Cancelled: the change was taken back instead.
+            Cancelled: the change was taken back instead, or others get the card.
         """
         deadline = Deadline.after(within)
         until = now() + timedelta(seconds=within)
         question = Question(kind=kind, until=until, code_refused=code_refused, profile=profile)
+        notes: dict[str, Json] = {
+            ANSWER_BY: TimeLimit.starting(within, at=self.now()).noted(),
+            ASKED: kind.value,
+        }
         with self._condition:
             self.check()
             self._answer = None
-            self._change = self._store.save(self._change.wait(question))
-            self._condition.wait_for(
-                lambda: self._answer is not None or self._cancelled is not None, deadline.remaining()
-            )
-            answer = self._answer
+            self._change = self._store.save(self._change.wait(question), notes=notes)
+            self._private.notes.update(notes)
+            self._answer_by = deadline.at
+            self._hold = after(self._hold, Wish.ASK)
+            if self._others_wait():
+                self.release()
+            self._condition.wait_for(self._woken, deadline.within(held).remaining())
+            answer = self.given
+            if answer is None and self._cancelled is None and not deadline.passed:
+                self._hold = after(self._hold, Wish.SHARE)
+            if self.released:
+                raise Cancelled(f"change {self._change.id} leaves the card to others while it waits")
+            if self._hold is Hold.ASKING:
+                self._hold = after(self._hold, Wish.GO_ON)
             self._go_on()
         self.check()
         return answer
+
+    def _woken(self) -> bool:
+        return self._answer is not None or self._cancelled is not None or self.released
+
+    @property
+    def released(self) -> bool:
+        """Whether it has left the card to others while it waits, or waited, for an answer."""
+        return self._hold is Hold.RELEASED and self._cancelled is None
+
+    @property
+    def altered(self) -> bool:
+        """Whether it may have altered the card in this turn."""
+        return self._hold is Hold.BEYOND
+
+    @property
+    def answer_by(self) -> float | None:
+        """Until when an answer is awaited, in monotonic time; None where nothing was asked."""
+        return self._answer_by
+
+    def release(self) -> None:
+        """Have a change that waits for an answer leave the card to others; any other goes on."""
+        with self._condition:
+            asking = self._hold is Hold.ASKING
+            self._hold = after(self._hold, Wish.SHARE)
+            if asking:
+                self.interruption.cancel(f"change {self._change.id} leaves the card to others")
+                self._condition.notify_all()
+
+    def await_answer(self, seconds: float) -> None:
+        """Go on awaiting an answer after a restart, for so many seconds."""
+        with self._condition:
+            self._answer_by = time.monotonic() + seconds
+            question = self._change.question
+            if question is not None:
+                until = now() + timedelta(seconds=seconds)
+                asked = replace(self._change, question=replace(question, until=until))
+                self._write(asked, {}, needed=False)
+
+    def overtake(self, by: str) -> bool:
+        """Have something else go first; return whether it can, which it does at the next safe point.
+
+        A change that waits for a server stops waiting at once. Beyond its first irreversible step it goes
+        on, but no longer waits for servers.
+
+        Args:
+            by: what goes first, for the log.
+        """
+        with self._condition:
+            on_trial = self._change.guard is not None or self.settled is not None
+            if on_trial or self._change.kind not in OVERTAKEN or self._change.state.ended:
+                return False
+            self._hold = after(self._hold, Wish.OVERTAKE)
+            # Last: whoever is woken looks at the rest.
+            self.interruption.cancel(f"change {self._change.id} makes way for {by}")
+            self._condition.notify_all()
+            return self._hold is not Hold.BEYOND
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether something else goes first; not where it was taken back as well."""
+        return self._hold is Hold.OVERTAKEN and self._cancelled is None
+
+    def give_way(self) -> None:
+        """Write down that it leaves the card, before it does anything else; once is enough.
+
+        One that was overtaken is in the queue again, or waits for a quiet time; one that waits for an answer
+        goes on waiting. The session that it had does not count.
+        """
+        with self._condition:
+            if self._gave_way or not (self.overtaken or self.released):
+                return
+            self._gave_way = True
+            record = after_overtaking(self._change) if self.overtaken else self._change
+            notes: dict[str, Json] = {"sessions": self._sessions, DUE: self.now().steady + overtaking.QUIET}
+            self._write(record, notes, needed=False)
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it is written down that it leaves the card."""
+        return self._gave_way
+
+    def renew(self) -> None:
+        """Get ready for another turn."""
+        with self._condition:
+            if self._cancelled is None:
+                self.interruption = Cancellation()
+            self._answer = None
+            self._answer_by = None
+            self._gave_way = False
+            self._hold = after(self._hold, Wish.BEGIN)
 
     def pose(self, kind: QuestionKind, *, within: float) -> None:
         """Ask the caller and go on; `given` has the answer once there is one."""
@@ -281,61 +439,67 @@ class Run:
             question = self._change.question
             if question is None or self._answer is not None:
                 raise Conflict(f"change {self._change.id} waits for no answer, it is {self._change.state}")
-            fits = answer.decision is not None
-            notes: dict[str, Json] = {}
-            if question.kind is QuestionKind.CONFIRMATION:
-                fits = answer.confirm is not None
-                # Whoever confirmed has done so, also if lpad is killed before it makes use of it.
-                notes = {"confirmed": answer.confirm}
-            if question.kind is QuestionKind.CONFIRMATION_CODE:
-                # A caller who is asked for the code may also give up.
-                fits = answer.confirmation_code is not None or answer.decision in ("reject", "postpone")
-            if not fits:
+            if not answer.fits(question):
                 raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
+            notes = answer.notes(question, code=self.secret(CODE))
             self._answer = answer
-            self._go_on(notes)
+            self._go_on(notes, answer.secrets)
             self._condition.notify_all()
 
     def cancel(self, sentence: str) -> None:
         """Take the change back at its next safe point."""
         with self._condition:
             self._cancelled = sentence
+            self.cancellation.cancel(sentence)
+            self.interruption.cancel(sentence)
             self._go_on()
             self._condition.notify_all()
 
     def stop(self, sentence: str) -> None:
-        """Have the change end at its next safe point because lpad does; a guarded one is taken up again."""
-        self._stopped = True
-        self.cancel(sentence)
+        """Have the change end at its next safe point because lpad does.
+
+        A guarded one is taken up again, and one that waits for an answer goes on waiting, after a restart.
+        """
+        with self._condition:
+            self._stopped = True
+            self.release()
+            if self._hold not in (Hold.OVERTAKEN, Hold.RELEASED):
+                self.cancel(sentence)
 
     def check(self) -> None:
         """Pass a safe point.
 
         Raises:
-            Cancelled: the change was taken back.
+            Cancelled: the change was taken back, or something else goes first.
         """
         if self._cancelled is not None and not self._bound:
             raise Cancelled(self._cancelled)
+        if self._hold is Hold.OVERTAKEN:
+            self.interruption.check()
 
-    def _write(self, record: Change, notes: dict[str, Json], *, needed: bool) -> None:
+    def _write(
+        self,
+        record: Change,
+        notes: dict[str, Json],
+        *,
+        needed: bool,
+        secrets: dict[str, str] | None = None,
+    ) -> None:
         try:
-            self._change = self._store.save(record, notes=notes)
+            self._change = self._store.save(record, notes=notes, secrets=secrets)
         except InternalError:
             if needed:
                 raise
             self._change = self._store.show(record, notes=notes)
         self._private.notes.update(notes)
+        self._private.secrets.update(secrets or {})
 
-    def _go_on(self, notes: dict[str, Json] | None = None) -> None:
+    def _go_on(self, notes: dict[str, Json] | None = None, secrets: dict[str, str] | None = None) -> None:
         """Take the question back, in the thread of whoever answered: nobody must see it any more."""
         if self._change.question is not None:
-            # The step after the answer is written before it is taken; the answer itself need not be,
-            # and a full disk must not keep the worker from getting it.
-            going_on = self._change.run()
-            try:
-                self._change = self._store.save(going_on, notes=notes)
-            except LpadError:
-                self._change = self._store.show(going_on, notes=notes)
+            # A full disk must not keep the worker from getting the answer.
+            going_on = self._change.requeued() if self.released else self._change.run()
+            self._write(going_on, notes or {}, needed=False, secrets=secrets)
 
     def now(self) -> Moment:
         """Return the present moment on all clocks."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.outside_number import noted_number
-from lpad.engine.change.change import State
+from lpad.engine.change.change import PauseReason, State
 from lpad.engine.change.moment import LATEST
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class UncountedTime:
             if change.state.ended:
                 self._since.pop(change.id, None)
                 self._total.pop(change.id, None)
-            elif change.state is State.QUEUED or change.question is not None:
+            elif change.state is State.QUEUED or change.question is not None or _was_overtaken(change):
                 self._since.setdefault(change.id, self._clock.now().ran)
             elif change.state is State.RUNNING:
                 self._count(change.id)
@@ -62,6 +62,10 @@ class UncountedTime:
         if since is not None:
             passed = max(0.0, self._clock.now().ran - since)
             self._total[change_id] = self._total.get(change_id, 0.0) + passed
+
+
+def _was_overtaken(change: Change) -> bool:
+    return change.pause is not None and change.pause.reason is PauseReason.OVERTAKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

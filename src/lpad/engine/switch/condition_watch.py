@@ -14,11 +14,12 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, Conflict, InvalidValue
+from lpad.base.errors import Cancelled, CardError, Conflict, InvalidValue
 from lpad.card.modem.refusals import how_to_unlock
 from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch, registrations
 from lpad.engine.change.change import QuestionKind
@@ -298,7 +299,12 @@ class ConditionWatch:
     def _ask_network(self, condition: Condition, _deadline: Deadline) -> Look:
         self._check()
         self._looks(condition)
-        return ask_network(condition, self._deadline.within(_PROBE))
+        deadline = replace(self._deadline.within(_PROBE), cancellation=self._run.cancellation)
+        try:
+            return ask_network(condition, deadline)
+        except Cancelled:
+            self._check()  # says what for
+            raise
 
     def _ask_caller(self, _condition: Condition, deadline: Deadline) -> Look:
         given = self._run.given

@@ -20,7 +20,8 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.base.liveness import resting
-from lpad.engine.change.change import FAILOVER, Kind, State, now
+from lpad.engine.change.change import FAILOVER, State, now
+from lpad.engine.change.overtaking import SWITCHING, switches
 from lpad.engine.running.condition_look import Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
 
@@ -39,7 +40,6 @@ log = logging.getLogger(__name__)
 
 _LOOK = 20.0
 """Seconds for one condition."""
-_SWITCHING_KINDS = frozenset({Kind.ENABLE, Kind.DISABLE, Kind.DOWNLOAD, Kind.RESET})
 
 
 class Standing(enum.StrEnum):
@@ -296,7 +296,7 @@ class Failover:
 
     def _others_at_work(self) -> bool:
         """Whether a switch is under way: then the profile is on trial, and looked at by its own guard."""
-        return any(not each.state.ended and each.kind in _SWITCHING_KINDS for each in self._changes())
+        return any(not each.state.ended and switches(each) for each in self._changes())
 
     def _sign(
         self,
@@ -344,5 +344,5 @@ class Failover:
     def _matters(self, type_: str, data: dict[str, Json]) -> bool:
         if type_ == "change":
             ended = data["state"] in (State.DONE, State.FAILED, State.CANCELLED)
-            return ended and data["euicc"] == self._euicc and data["kind"] in _SWITCHING_KINDS
+            return ended and data["euicc"] == self._euicc and data["kind"] in SWITCHING
         return type_ == "lost" or (type_ == "euicc" and data["name"] == self._euicc)

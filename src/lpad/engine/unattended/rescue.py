@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,12 +24,13 @@ from lpad.engine.change.change import EID, RESCUE, Kind, State
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import Journal
     from lpad.engine.running.change_store import ChangeStore
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -85,6 +88,27 @@ class Rescue:
     def due_at(self) -> float | None:
         """When to begin an attempt, in monotonic time; None: not as things are."""
         return self._due_at
+
+    @property
+    def is_due(self) -> bool:
+        """Whether an attempt is to begin now."""
+        return self._due_at is not None and self._due_at <= time.monotonic()
+
+    @contextmanager
+    def overtaking(self, run: Run) -> Iterator[None]:
+        """Have a run make way when an attempt is due; nothing else looks at the time meanwhile."""
+        if self._due_at is None:
+            yield
+            return
+        timer = threading.Timer(
+            max(0.0, self._due_at - time.monotonic()), run.overtake, ["the way out of a switch that is stuck"]
+        )
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def state(self, eid: str | None) -> RescueState | None:
         """Return what is tried on a card; None where nothing is, or the journal can't be read."""

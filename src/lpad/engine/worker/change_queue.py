@@ -1,31 +1,43 @@
-"""The change queue of one card: its changes that are queued, run, wait for another try, or were cut off."""
+"""The change queue of one card: its changes that are queued, run, or wait for whatever they need."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import Cancelled, Conflict, TooManyChanges
+from lpad.base.errors import Cancelled, Conflict
+from lpad.engine.change.change import PauseReason
+from lpad.engine.change.overtaking import SWITCHES, until_quiet
+from lpad.engine.operations import answers
 from lpad.engine.running.change_store import no_card
 from lpad.engine.running.run import Run
+from lpad.engine.worker.asked import Asked
 from lpad.engine.worker.paused import Paused
+from lpad.engine.worker.precedence import Rank, rank
+from lpad.engine.worker.queue_shares import check_place
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
-    from lpad.engine.change.change import Change, Json, PauseReason
+    from lpad.engine.change.change import Change, Json, Kind
     from lpad.engine.recovery.interrupted import Interrupted
+    from lpad.engine.running.answer import Answer
     from lpad.engine.running.change_store import ChangeStore
-
-LONGEST_QUEUE = 100
-"""Changes of one card; a caller gone wild must fill neither memory nor disk."""
+    from lpad.engine.snapshot.snapshot import Snapshot
 
 
 class ChangeQueue:
     """The worker takes from it, everybody else adds to it; what changes it wakes the worker up."""
 
     def __init__(
-        self, euicc: str, *, store: ChangeStore, interrupted: Interrupted, lock: threading.Condition
+        self,
+        euicc: str,
+        *,
+        store: ChangeStore,
+        interrupted: Interrupted,
+        snapshot: Callable[[], Snapshot],
+        lock: threading.Condition,
     ) -> None:
         """Begin with nothing.
 
@@ -33,26 +45,54 @@ class ChangeQueue:
             euicc: the card.
             store: where changes are written.
             interrupted: what an earlier run of the daemon left.
+            snapshot: returns the card as it was last read.
             lock: the worker's condition, which wakes it.
         """
         self._euicc = euicc
         self._store = store
         self._interrupted = interrupted
+        self._snapshot = snapshot
         self._lock = lock
         self._queue: deque[Run] = deque()
         self._running: Run | None = None
         self._paused = Paused()
+        self._asked = Asked()
 
     def submit(self, change: Change) -> None:
-        """Queue a change."""
+        """Queue a change; one that goes first has the running one make way, where that can."""
         with self._lock:
-            self._queue.append(Run(change, self._store))
+            run = self._run_of(change)
+            self._queue.append(run)
+            self._precede(run)
             self._lock.notify_all()
 
     def take_up(self, change: Change, *, result: dict[str, Json] | None = None) -> None:
         """Have a change go on that was cut off, before all that is queued."""
         with self._lock:
-            self._queue.appendleft(Run(change, self._store, settled=result))
+            self._queue.appendleft(self._run_of(change, settled=result))
+
+    def _run_of(
+        self, change: Change, *, settled: dict[str, Json] | None = None, released: bool = False
+    ) -> Run:
+        return Run(
+            change, self._store, settled=settled, others_wait=lambda: bool(self._queue), released=released
+        )
+
+    def _precede(self, run: Run) -> None:
+        """Have the running change make way for one that goes first; for any, if it waits for an answer."""
+        if self._running is not None and self._rank(run) < Rank.OTHER:
+            self._running.overtake(f"change {run.change.id} ({run.change.kind})")
+        else:
+            self.release_running()
+
+    def release_running(self) -> None:
+        """Have a running change that only waits for an answer leave the card; the lock is held."""
+        if self._running is not None:
+            self._running.release()
+
+    def _rank(self, run: Run) -> Rank:
+        under_way = [*self._queue, *([self._running] if self._running else [])]
+        return rank(run, card=self._snapshot(), others=[each.change for each in under_way])
 
     def pause(self, run: Run) -> None:
         """Keep a change that waits for another attempt, while others have the card."""
@@ -61,10 +101,71 @@ class ChangeQueue:
                 run.fail(Cancelled(run.taken_back))
                 return
             self._paused.add(run)
+            pause = run.change.pause
+            if pause is not None and pause.reason is PauseReason.JOURNAL and self._store.writable:
+                self._paused.release(PauseReason.JOURNAL)  # the word came before it could be heard
 
     def pause_again(self, change: Change) -> None:
         """Keep a change that waited already when lpad ended."""
-        self.pause(Run(change, self._store))
+        self.pause(self._run_of(change))
+
+    def make_way(self, run: Run) -> None:
+        """Take back a run that left the card to others: queued again, or kept for what it waits for."""
+        with self._lock:
+            if run.taken_back is not None:  # in the very moment
+                run.fail(Cancelled(run.taken_back))
+            elif run.change.question is not None:
+                self._asked.add(run)
+            elif run.released:
+                self._answered(run)
+            elif run.change.pause is not None and run.gave_way:
+                self._paused.add(run)
+            else:
+                self._again(run)
+            self._lock.notify_all()
+
+    def await_answer(self, change: Change, seconds: float) -> None:
+        """Keep a change that waited for an answer when lpad ended, for so many seconds more."""
+        run = self._run_of(change, released=True)
+        run.await_answer(seconds)
+        with self._lock:
+            self._asked.add(run)
+            self._lock.notify_all()
+
+    def answer(self, run: Run, answer: Answer) -> None:
+        """Give a run its answer; one that has left the card is queued again, before those of its rank.
+
+        Raises:
+            Conflict: nothing, or something else, is asked.
+        """
+        with self._lock:
+            run.answer(answer)
+            if self._asked.take(run.change.id) is not None:
+                self._answered(run)
+                self._lock.notify_all()
+
+    def _answered(self, run: Run) -> None:
+        answers.tell(run)
+        error = answers.end_of(run)
+        if error is not None:
+            run.fail(error)
+        else:
+            self._again(run)
+
+    def _again(self, run: Run) -> None:
+        run.renew()
+        self._queue.appendleft(run)
+
+    @property
+    def questions_due_at(self) -> float | None:
+        """When the next unanswered change ends, in monotonic time. To be asked while the lock is held."""
+        return self._asked.due_at
+
+    def end_unanswered(self) -> None:
+        """End the changes whose question nobody has answered in time."""
+        with self._lock:
+            for run in self._asked.take_due():
+                run.fail(answers.unanswered(run))
 
     def release(self, *reasons: PauseReason) -> None:
         """Have changes go on that wait for one of these."""
@@ -80,28 +181,34 @@ class ChangeQueue:
     def resume(self) -> None:
         """Queue what is to be tried again."""
         with self._lock:
-            due = self._paused.take_due()
-            for run in due:
+            for run in self._paused.take_due():
+                run.renew()
                 run.awaits_turn()
-            self._queue.extend(due)
+                self._queue.append(run)
 
     def next(self) -> Run | None:
         """Return what runs from now on, where something is queued; to be called while the lock is held."""
-        if self._queue:
-            self._running = self._queue.popleft()
-            return self._running
-        return None
+        if not self._queue:
+            return None
+        first = min(self._queue, key=self._rank)  # of those with the same rank, the one in front
+        self._queue.remove(first)
+        self._running = first
+        return first
 
-    def let_pass(self, run: Run) -> Run:
-        """Return what is carried out in the place of a run just taken: what was cut off goes first.
+    def reconsider(self, run: Run) -> Run:
+        """Return what is carried out in the place of a run just taken, if something now goes before it.
 
         To be called while the lock is held.
         """
-        taken_up = sum(each.cut_off for each in self._queue)
-        if taken_up and not run.cut_off:
-            self._queue.insert(taken_up, run)
-            run = self._running = self._queue.popleft()
-        return run
+        self._queue.appendleft(run)
+        following = self.next()
+        assert following is not None, "one was just queued"
+        return following
+
+    @property
+    def goes_first(self) -> bool:
+        """Whether something is queued that others make way for. To be asked while the lock is held."""
+        return any(self._rank(run) < Rank.OTHER for run in self._queue)
 
     def put_back(self, run: Run) -> None:
         """Leave a run just taken for later; to be called while the lock is held."""
@@ -111,30 +218,33 @@ class ChangeQueue:
     def rest(self) -> None:
         """Say that nothing runs any more."""
         with self._lock:
-            self._running = None
+            ran, self._running = self._running, None
+            switched = ran is not None and ran.change.kind in SWITCHES
+            waiting = self._paused.put_off() if switched else []
+        for run in waiting:
+            run.await_quiet(until_quiet(run.change))
 
     @property
     def running(self) -> Run | None:
         """What is being carried out."""
         return self._running
 
-    def check_room(self) -> None:
+    def check_place(self, kind: Kind, *, asked_by: int | None, origin: str) -> None:
         """See that one more change may be queued.
 
         Raises:
             TooManyChanges: there are too many already.
         """
         with self._lock:
-            waiting = len(self._queue) + len(self._interrupted) + len(self._paused)
-        if waiting >= LONGEST_QUEUE:
-            raise TooManyChanges(
-                f"{waiting} changes of {self._euicc} are queued already; wait until some have ended"
-            )
+            runs = [*self._queue, *self._paused.runs(), *self._asked.runs()]
+        waiting = [*(run.change for run in runs), *self._interrupted.changes()]
+        check_place(self._euicc, kind, asked_by=asked_by, origin=origin, waiting=waiting)
 
     def run(self, change_id: int) -> Run | None:
-        """Return a change's job while it is queued or under way."""
+        """Return a change's run while it is queued or under way."""
         with self._lock:
-            runs = [*self._queue, *self._paused.runs(), *([self._running] if self._running else [])]
+            running = [self._running] if self._running else []
+            runs = [*self._queue, *self._paused.runs(), *self._asked.runs(), *running]
         return next((run for run in runs if run.change.id == change_id), None)
 
     def taken_back(self, change_id: int) -> bool:
@@ -156,7 +266,7 @@ class ChangeQueue:
             if queued is not None:
                 self._queue.remove(queued)
             else:
-                queued = self._paused.take(change_id)
+                queued = self._paused.take(change_id) or self._asked.take(change_id)
         if queued is not None:
             queued.fail(Cancelled(sentence))
             return
@@ -171,7 +281,7 @@ class ChangeQueue:
     def give_up(self) -> None:
         """End all that doesn't run, as the next start would: the settings no longer name the card."""
         with self._lock:
-            runs = [*self._queue, *self._paused.take_all()]
+            runs = [*self._queue, *self._paused.take_all(), *self._asked.take_all()]
             self._queue.clear()
         for run in runs:
             run.fail(no_card(self._euicc))

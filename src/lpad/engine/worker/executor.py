@@ -21,6 +21,7 @@ from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason, State, now
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.time_limit import TimeLimit
+from lpad.engine.operations import answers
 from lpad.engine.operations.operations import OPERATIONS
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Suspended
@@ -52,6 +53,7 @@ class Executor:
         settle: Callable[[], None],
         interrupted: Interrupted,
         pause: Callable[[Run], None],
+        make_way: Callable[[Run], None],
     ) -> None:
         """Prepare.
 
@@ -61,12 +63,14 @@ class Executor:
             settle: called when a card that was absent has been read.
             interrupted: takes a change that goes on, or whose end is known, once the card is read again.
             pause: takes a change that waits for another attempt.
+            make_way: takes a change that leaves the card to others before its end.
         """
         self._context = context
         self._observer = observer
         self._settle = settle
         self._interrupted = interrupted
         self._pause = pause
+        self._make_way = make_way
 
     def carry_out(self, run: Run) -> None:
         """Carry out a run; it has ended when this returns, or was put back."""
@@ -94,7 +98,9 @@ class Executor:
         except LpadError as error:  # taken back meanwhile, or the journal can't be written
             if run.stopped:
                 return  # it stays as it is for the next start
-            if not self._tried_again(run, error):
+            if _makes_way(run, error):
+                self._make_way(run)
+            elif not self._tried_again(run, error):
                 run.fail(error)
         else:
             self._act(run)
@@ -142,15 +148,22 @@ class Executor:
 
     def _failed(self, run: Run, error: LpadError) -> None:
         """Read the card after a failure, then end the change: who reads the error sees the present state."""
+        if _makes_way(run, error):
+            run.give_way()
+            log.info("change %d: %s", run.change.id, error)
+            self._make_way(run)  # at once: whatever goes first is more urgent than a look at the card
+            return
+        if isinstance(error, Cancelled) and run.taken_back is not None and not error.details:
+            error = Cancelled(run.taken_back)  # whatever else ended its waits before
         if is_of_dates(error) and not self._context.environment.clock.synchronised:
             error = doubted(error, wall=run.now().wall)
         if isinstance(error, CardError) and not self._observer.ready:
             self._observer.absent(error)
-        else:
+        elif not isinstance(error, Cancelled) or run.altered:  # else nothing has changed, and it ends at once
             self._observer.look(seconds=self._context.timeouts.read)
             self._context.outbox.wake()
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):
-            run.fail(error)
+            run.fail(answers.error_to_tell(run, error))
 
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
         """Leave it to the card to tell what became of a change whose answer was lost.
@@ -217,3 +230,8 @@ class Executor:
         if retry.pause.reason is PauseReason.TIME:
             around.clock.await_set()
         return True
+
+
+def _makes_way(run: Run, error: LpadError) -> bool:
+    """Whether an error means that a change leaves the card to others, and goes on later."""
+    return isinstance(error, Cancelled) and (run.overtaken or run.released)

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from lpad.base.outside_number import noted_number
-from lpad.engine.change.change import PauseReason
+from lpad.engine.change import overtaking
+from lpad.engine.change.change import DUE, PauseReason
 from lpad.engine.change.moment import LATEST
 from lpad.engine.worker import retry_rules
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from lpad.engine.running.run import Run
 
 REST = 10.0
-"""Seconds that lie between two attempts, however often something tells that there is a network."""
+"""Seconds that lie between two attempts, however often a network, or a journal, is there again."""
 
 
 class Paused:
-    """Jobs and when each goes on; whoever uses it holds the worker's lock."""
+    """Runs and when each goes on; whoever uses it holds the worker's lock."""
 
     def __init__(self) -> None:
         self._runs: dict[int, Run] = {}
@@ -63,20 +64,30 @@ class Paused:
         """Return all."""
         return list(self._runs.values())
 
+    def put_off(self) -> list[Run]:
+        """Have those that wait for a quiet time wait anew, since a switch was made; return them."""
+        waiting = []
+        for change_id, run in self._runs.items():
+            pause = run.change.pause
+            if pause is not None and pause.reason is PauseReason.OVERTAKEN:
+                self._due[change_id] = time.monotonic() + overtaking.QUIET
+                waiting.append(run)
+        return waiting
+
     def release(self, *reasons: PauseReason) -> None:
         """Have those go on that waited for one of these, but for what was tried just now."""
         present = time.monotonic()
         for change_id, run in self._runs.items():
             pause = run.change.pause
             if pause is not None and pause.reason in reasons:
-                rest = REST if pause.reason is PauseReason.NETWORK else 0.0
+                rest = REST if pause.reason in (PauseReason.NETWORK, PauseReason.JOURNAL) else 0.0
                 soon = max(present, self._since[change_id] + rest)
                 self._due[change_id] = min(self._due.get(change_id, soon), soon)
 
 
 def _seconds_until(pause: Pause, run: Run) -> float:
     """Return how long it is until the next attempt; at once where an earlier lpad did not note that."""
-    due = noted_number(run.notes.get(retry_rules.DUE), default=0.0, most=LATEST)
+    due = noted_number(run.notes.get(DUE), default=0.0, most=LATEST)
     assert pause.retry_at is not None
     longest = max(retry_rules.LONGEST, (pause.retry_at - pause.since).total_seconds())
     return run.now().until(due, longest=longest)

@@ -26,7 +26,7 @@ from lpad.base.errors import (
 )
 from lpad.base.outside_number import LARGEST, noted_number
 from lpad.codec.status_codes import Remedy
-from lpad.engine.change.change import Failure, Pause, PauseReason, now
+from lpad.engine.change.change import DUE, Failure, Pause, PauseReason, now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,9 +67,6 @@ TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.GARBLED: 3, Course.CARD: 5
 SESSIONS = 10
 """Attempts in which the order was named to the server. It counts them, too, and ends the order when it is
 enough (8.8.5/6.4); this is for one that doesn't."""
-
-DUE = "due"
-"""The note of when the next attempt is, on the steady clock."""
 
 _REASONS: Mapping[Course, PauseReason] = {
     Course.NETWORK: PauseReason.NETWORK,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal import Journal
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.policy.installing import Policies
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.running.change_store import ChangeStore
@@ -58,6 +59,7 @@ class Worker:
         hub: Hub,
         journal: Journal,
         outbox: Outbox,
+        owed: OwedCancellations,
         connect: Connect,
         timeouts: Timeouts,
         environment: Environment,
@@ -73,6 +75,7 @@ class Worker:
             hub: is told what happens.
             journal: keeps what is to outlive the daemon.
             outbox: delivers notifications.
+            owed: tells servers of sessions that were given up.
             connect: opens a connection to an SM-DP+.
             timeouts: how long things may take.
             environment: the device's clock and network.
@@ -96,7 +99,14 @@ class Worker:
             ownership=ownership,
         )
         self._interrupted = Interrupted(store, journal, timeouts)
-        self._queue = ChangeQueue(port.name, store=store, interrupted=self._interrupted, lock=self._condition)
+        self._queue = ChangeQueue(
+            port.name,
+            store=store,
+            interrupted=self._interrupted,
+            snapshot=lambda: self._observer.snapshot,
+            lock=self._condition,
+        )
+        self._owed = owed
         self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self._queue.submit)
         """What is tried since a guarded switch ended stuck."""
         self.modem_resets = ModemResets(port.name, journal=journal, hub=hub)
@@ -104,6 +114,7 @@ class Worker:
         context = Context(
             card=self._card,
             outbox=outbox,
+            owed=owed,
             connect=connect,
             timeouts=timeouts,
             snapshot=lambda: self._observer.snapshot,
@@ -124,8 +135,11 @@ class Worker:
             settle=self._settle,
             interrupted=self._interrupted,
             pause=self._queue.pause,
+            make_way=self._queue.make_way,
         )
-        self._registration_query = RegistrationQuery(self._card, self._condition)
+        self._registration_query = RegistrationQuery(
+            self._card, self._condition, refused=self._queue.release_running
+        )
         self._port = port
         self._port_free = port_free
         self._stopping = False
@@ -139,9 +153,10 @@ class Worker:
             DueTask(lambda: self._presence.port_went_at, self._port_gone),
             DueTask(lambda: self._adopt_at, self._adopt),
             DueTask(lambda: self._queue.resumes_at, self._queue.resume),
+            DueTask(lambda: self._queue.questions_due_at, self._queue.end_unanswered),
             DueTask(lambda: self._interrupted.due_at, self._interrupted.expire),
             DueTask(lambda: self._review_at, self._review),
-            DueTask(lambda: self.rescue.due_at, lambda: self.rescue.begin(self.snapshot)),
+            DueTask(lambda: self.rescue.due_at, self._rescue),
             DueTask(lambda: self._provisioning.due_at, lambda: self._provisioning.begin(self.snapshot)),
             DueTask(
                 lambda: self._registration_query.due_at if self._observer.ready else None,
@@ -184,7 +199,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin: open the card, settle what was cut off, then take changes."""
-        self._guarded(partial(self._interrupted.adopt, self._name, pause=self._queue.pause_again))
+        self._guarded(self._take_in)
         self._observer.tell()
         self._watch()
         self._thread.start()
@@ -262,10 +277,12 @@ class Worker:
     def _work(self) -> None:
         self._guarded(self._look)
         self._guarded(self._review)
+        self._guarded(self._tell_servers)
         while (act := self._next()) is not None:
             self._guarded(act)
             self._queue.rest()
             self._guarded(self._review)
+            self._guarded(self._tell_servers)
         self._card.give_back()
         self._observer.let_go()
         if self._leaving:
@@ -280,6 +297,8 @@ class Worker:
             while not self._stopping:
                 if self._port is not self._card.port:
                     return self._take_over
+                if self.rescue.is_due and not self._queue.goes_first:
+                    return self._rescue
                 if (run := self._queue.next()) is not None:
                     self._registration_query.refuse()
                     return partial(self._carry_out, run)
@@ -308,8 +327,19 @@ class Worker:
             if self._stopping:
                 self._queue.put_back(run)  # it stays in the journal as it is
                 return
-            run = self._queue.let_pass(run)
-        self._executor.carry_out(run)
+            run = self._queue.reconsider(run)
+        with self.rescue.overtaking(run):
+            self._executor.carry_out(run)
+
+    def _rescue(self) -> None:
+        self.rescue.begin(self.snapshot)
+
+    def _tell_servers(self) -> None:
+        """Have servers told of sessions that were given up, once what they made way for is over."""
+        with self._condition:
+            first = self._queue.goes_first
+        if not first:
+            self._owed.send()
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Nothing may end this thread: a card without its worker needs a truck."""
@@ -376,8 +406,13 @@ class Worker:
         """Take over unfinished changes, and settle them by what the card holds."""
         with self._condition:
             self._adopt_at = None
-        self._interrupted.adopt(self._name, pause=self._queue.pause_again)
+        self._take_in()
         self._look()
+
+    def _take_in(self) -> None:
+        self._interrupted.adopt(
+            self._name, pause=self._queue.pause_again, await_answer=self._queue.await_answer
+        )
 
     def _review(self) -> None:
         """See whether the card is to be rescued, or provided with a profile, as things are now."""

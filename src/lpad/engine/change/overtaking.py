@@ -1,0 +1,58 @@
+"""Overtaking: a switch does not wait for a change that has done nothing irreversible, but goes first.
+
+A switch is often the device's way home. What it overtakes leaves the card, and begins again by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from lpad.engine.change.change import Change, Failure, Kind, Pause, PauseReason, now
+from lpad.protocol.download_session import Step
+
+SWITCHES = frozenset({Kind.ENABLE, Kind.DISABLE})
+"""The kinds that overtake: a person's switch, and failover's and the rescue's."""
+
+SWITCHING = SWITCHES | {Kind.DOWNLOAD, Kind.RESET}
+"""The kinds after which another profile may be enabled, or none."""
+
+OVERTAKEN = frozenset({Kind.DOWNLOAD, Kind.CHECK_TRUST, Kind.DELIVER_NOTIFICATIONS})
+"""The kinds that are overtaken while they run: those that wait for servers. The others end soon."""
+
+PATIENCE = 3
+"""A download that was overtaken so many times waits for a quiet time: the server counts its attempts."""
+
+QUIET = 600.0
+"""Seconds without a switch, for which such a download waits."""
+
+
+def switches(change: Change) -> bool:
+    """Whether a change that has not ended may enable another profile before a switch could overtake it."""
+    if change.kind is not Kind.DOWNLOAD:
+        return change.kind in SWITCHING
+    began = any(step.name == Step.LOAD_BOUND_PROFILE_PACKAGE for step in change.steps)
+    return change.guard is not None or (began and bool(change.params.get("enable")))
+
+
+def after_overtaking(change: Change) -> Change:
+    """Return the record of a running change that a switch has just overtaken."""
+    counted = replace(change, overtaken=change.overtaken + 1)
+    if change.kind is Kind.DOWNLOAD and counted.overtaken >= PATIENCE:
+        return counted.put_off(until_quiet(counted))
+    return counted.requeued()
+
+
+def until_quiet(change: Change) -> Pause:
+    """Return the pause of a download that has to wait until no switch was made for a while."""
+    present = now()
+    sentence = (
+        f"switches have overtaken this download {change.overtaken} times; lpad starts it again"
+        f" when {QUIET / 60:.0f} minutes have passed without a switch"
+    )
+    return Pause(
+        reason=PauseReason.OVERTAKEN,
+        since=present,
+        retry_at=present + timedelta(seconds=QUIET),
+        error=Failure(kind="overtaken", sentence=sentence, retryable=True),
+    )

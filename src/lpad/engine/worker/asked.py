@@ -1,0 +1,47 @@
+"""The changes of one card that wait for an answer, and leave the card to the others meanwhile."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lpad.engine.running.run import Run
+
+
+class Asked:
+    """Runs until they are answered or their time is over; whoever uses it holds the worker's lock."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, Run] = {}
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def add(self, run: Run) -> None:
+        """Keep a run that has left the card."""
+        self._runs[run.change.id] = run
+
+    @property
+    def due_at(self) -> float | None:
+        """When the next one has waited long enough, in monotonic time."""
+        return min((run.answer_by for run in self._runs.values() if run.answer_by is not None), default=None)
+
+    def take_due(self) -> list[Run]:
+        """Return those that nobody has answered in time, and keep them no longer."""
+        present = time.monotonic()
+        due = [run for run in self._runs.values() if run.answer_by is not None and run.answer_by <= present]
+        return [run for each in due if (run := self.take(each.change.id)) is not None]
+
+    def take(self, change_id: int) -> Run | None:
+        """Return one and keep it no longer; None where there is none."""
+        return self._runs.pop(change_id, None)
+
+    def take_all(self) -> list[Run]:
+        """Return all, and keep none."""
+        runs, self._runs = list(self._runs.values()), {}
+        return runs
+
+    def runs(self) -> list[Run]:
+        """Return all."""
+        return list(self._runs.values())

@@ -1,0 +1,65 @@
+"""Queue shares: how many changes of one card may wait at a time, and whose.
+
+A program that has gone wild must fill neither memory nor disk, nor keep others out. Each user has a share,
+root a reserve, and a switch finds a place even if its own user has filled everything else. What lpad asks for
+by itself, to keep a device reachable, is always taken: there is one such change of each kind at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import TooManyChanges
+from lpad.engine.change.change import CALLER
+from lpad.engine.change.overtaking import SWITCHES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lpad.engine.change.change import Change, Kind
+
+ROOT = 0
+
+PLACES = 200
+"""Places in the queue of one card. A user may have at most as many changes as places are left free: one user
+alone gets half of them, and the next one finds the other half to share."""
+
+ROOT_RESERVE = 10
+"""Changes that root may always have."""
+
+SWITCH_RESERVE = 5
+"""Switches that each user may always have."""
+
+
+def check_place(
+    euicc: str, kind: Kind, *, asked_by: int | None, origin: str, waiting: Iterable[Change]
+) -> None:
+    """See that one more change may be queued.
+
+    Args:
+        euicc: the card, for the error.
+        kind: of the change.
+        asked_by: the caller's user ID; None counts as root.
+        origin: who asks: a caller, or lpad itself.
+        waiting: the card's changes that wait, for whatever.
+
+    Raises:
+        TooManyChanges: it may not.
+    """
+    if origin != CALLER:
+        return
+    user = _user(asked_by)
+    everyone = tuple(waiting)
+    own = [each for each in everyone if _user(each.asked_by) == user]
+    if len(own) < PLACES - len(everyone) or (user == ROOT and len(own) < ROOT_RESERVE):
+        return
+    if kind in SWITCHES and sum(each.kind in SWITCHES for each in own) < SWITCH_RESERVE:
+        return
+    raise TooManyChanges(
+        f"{len(everyone)} changes of {euicc} are queued already, {len(own)} of them by user {user};"
+        " wait until some have ended"
+    )
+
+
+def _user(asked_by: int | None) -> int:
+    return ROOT if asked_by is None else asked_by

@@ -1,0 +1,75 @@
+"""Holding a card or a server back, so that something can happen just then."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from engine.lab import CARD, LONG
+from lpad.engine.change.change import Kind, State
+from lpad.engine.operations.operations import OPERATIONS
+from lpad.engine.snapshot.snapshot import CardState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.lab import Lab
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
+    from lpad.simulator.smdp.functions.faults import ActiveFaults
+    from lpad.simulator.smdp.functions.functions import HttpAnswer
+
+
+@contextmanager
+def held(lab: Lab) -> Iterator[None]:
+    """Keep the card with a change that does not end before this is left."""
+    begun, go_on = threading.Event(), threading.Event()
+    probe = OPERATIONS[Kind.PROBE]
+
+    def hold(_run: Run, _context: Context) -> dict[str, Json]:
+        begun.set()
+        assert go_on.wait(LONG)
+        return {}
+
+    table = OPERATIONS
+    assert isinstance(table, dict)
+    table[Kind.PROBE] = hold
+    try:
+        lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
+        holding = lab.submit(Kind.PROBE)
+        assert begun.wait(LONG)
+        yield
+    finally:
+        go_on.set()
+        table[Kind.PROBE] = probe
+    lab.ended(holding.id)
+
+
+@contextmanager
+def silent(lab: Lab, function: str, *, times: int = 1) -> Iterator[threading.Semaphore]:
+    """Have the server carry out a function and then say nothing, until this is left.
+
+    What is yielded is released each time when it has been asked.
+    """
+    asked, end = threading.Semaphore(0), threading.Event()
+    carry_out = lab.server.carry_out
+    left = iter(range(times))
+
+    def hold(name: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
+        answer = carry_out(name, body, faults)
+        if name == function and next(left, None) is not None:
+            asked.release()
+            end.wait(2 * LONG)
+        return answer
+
+    with patch.object(lab.server, "carry_out", hold):
+        yield asked
+    end.set()
+
+
+def begun(lab: Lab, change: Change) -> Change:
+    """Return a change once it runs."""
+    return lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.state is not State.QUEUED)

@@ -1,0 +1,232 @@
+"""A switch goes first: before what is queued, and before a download that has done nothing irreversible."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, cast
+from unittest.mock import patch
+
+import pytest
+
+from engine.holding import held, silent
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
+from lpad.engine.change import overtaking
+from lpad.engine.change.change import DUE, Kind, PauseReason, State
+from lpad.engine.operations.operations import OPERATIONS
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.simulator.smdp.store.order import OrderState
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Change, Json
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
+
+THIRD = "8900101000000000033"
+
+
+def two(lab: Lab) -> None:
+    """Install two profiles, enable the first, and wait until the servers know."""
+    lab.install(iccid=FIRST)
+    lab.install(iccid=SECOND, name="Second")
+    switched(lab, FIRST)
+    lab.until_true(lambda: not lab.card.notifications)
+
+
+def switched(lab: Lab, iccid: str) -> Change:
+    change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+    assert change.state is State.DONE, change.error
+    return change
+
+
+def download(lab: Lab, **params: object) -> Change:
+    """Ask for a third profile, which is tried once."""
+    order = lab.order(iccid=THIRD, name="Third", size=20_000)
+    return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, **params)
+
+
+STAGES = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackage")
+
+
+@pytest.mark.parametrize("function", STAGES)
+def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, function: str) -> None:
+    """The switch is done while the server says nothing; then the download starts again and is done."""
+    two(lab)
+    lab.timeouts.retry = 0
+    with silent(lab, function) as asked:
+        change = download(lab)
+        assert asked.acquire(timeout=LONG)
+        switch = switched(lab, SECOND)
+        ended = lab.ended(change.id)
+    assert ended.state is State.DONE, ended.error
+    assert (ended.overtaken, ended.attempts) == (1, 0)
+    assert switch.ended_at is not None
+    assert ended.ended_at is not None
+    assert switch.ended_at < ended.ended_at
+    known = ["cancelSession"] if function != "initiateAuthentication" else []
+    assert [name for name in ("cancelSession",) if lab.server.counters.requests[name]] == known
+    assert lab.engine.snapshot(CARD).listed.find(THIRD) is not None
+
+
+def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
+    """From the first segment on the card has something to lose: the switch comes after it."""
+    two(lab)
+    change = download(lab)
+    lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.progress is not None)
+    switch = switched(lab, SECOND)
+    ended = lab.engine.change(change.id)
+    assert (ended.state, ended.overtaken) == (State.DONE, 0)
+    assert ended.ended_at is not None
+    assert switch.started_at is not None
+    assert ended.ended_at <= switch.started_at
+
+
+def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
+    """A download that is installed leaves its notification to the outbox when a switch is asked for."""
+    two(lab)
+    with silent(lab, "handleNotification") as asked:
+        change = download(lab)
+        assert asked.acquire(timeout=LONG)
+        switched(lab, SECOND)
+        ended = lab.engine.change(change.id)
+        assert (ended.state, ended.overtaken) == (State.DONE, 0)
+    lab.until_true(lambda: not lab.card.notifications)
+
+
+def test_three_times_and_then_a_quiet_time(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server counts attempts: the third overtaking makes the download wait until no switch was made."""
+    two(lab)
+    monkeypatch.setattr(overtaking, "QUIET", 3600.0)
+    with silent(lab, "authenticateClient", times=3) as asked:
+        change = download(lab)
+        for iccid in (SECOND, FIRST, SECOND):
+            assert asked.acquire(timeout=LONG)
+            switched(lab, iccid)
+    waiting = lab.engine.change(change.id)
+    assert (waiting.state, waiting.overtaken, waiting.attempts) == (State.WAITING, 3, 0)
+    assert waiting.pause is not None
+    assert (waiting.pause.reason, waiting.pause.error.kind) == (PauseReason.OVERTAKEN, "overtaken")
+    lab.until_true(lambda: lab.server.counters.requests["cancelSession"] == 3)
+    switched(lab, FIRST)
+    put_off = lab.until(
+        lambda: lab.engine.change(change.id),
+        lambda seen: seen.pause is not None and seen.pause != waiting.pause,
+    )
+    assert put_off.pause is not None
+    assert put_off.pause.since > waiting.pause.since
+    lab.stop()
+    lab.start()
+    assert lab.engine.change(change.id).state is State.WAITING
+    lab.stop()
+    _wait_no_longer(lab, change.id)
+    lab.start()
+    ended = lab.ended(change.id)
+    assert (ended.state, ended.overtaken) == (State.DONE, 3), ended.error
+
+
+def _wait_no_longer(lab: Lab, change_id: int) -> None:
+    journal = lab.journal()
+    journal.changes.save(journal.changes.get(change_id), notes={DUE: 0.0})
+    journal.close()
+
+
+def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
+    """What was overtaken, and how often, is on the disk before the switch begins; it goes on by itself."""
+    two(lab)
+    found: list[Change] = []
+    enable = OPERATIONS[Kind.ENABLE]
+
+    def look(run: Run, context: Context) -> dict[str, Json]:
+        found.append(lab.engine._journal.changes.get(change.id))
+        return enable(run, context)
+
+    with silent(lab, "getBoundProfilePackage") as asked:
+        change = download(lab)
+        assert asked.acquire(timeout=LONG)
+        with patch.dict(cast("dict[Kind, object]", OPERATIONS), {Kind.ENABLE: look}):
+            switched(lab, SECOND)
+    assert [(each.state, each.overtaken, each.attempts) for each in found] == [(State.QUEUED, 1, 0)]
+    assert lab.ended(change.id).state is State.DONE
+
+
+def test_other_changes_wait_for_a_running_download(lab: Lab) -> None:
+    """Only a switch is so urgent: a refresh comes after the download that it finds under way."""
+    two(lab)
+    with silent(lab, "authenticateClient") as asked:
+        change = download(lab)
+        assert asked.acquire(timeout=LONG)
+        refresh = lab.submit(Kind.REFRESH)
+        assert lab.engine.change(refresh.id).state is State.QUEUED
+    assert lab.ended(refresh.id).state is State.DONE
+    assert lab.engine.change(change.id).overtaken == 0
+
+
+def test_a_switch_goes_before_what_is_queued(lab: Lab) -> None:
+    """A person's switch does not wait until a hundred downloads have failed."""
+    two(lab)
+    with held(lab):
+        queued = [
+            lab.submit(Kind.DOWNLOAD, secrets={"activation_code": f"LPA:1${lab.server.address}$N{number}"})
+            for number in range(20)
+        ]
+        switch = lab.submit(Kind.ENABLE, iccid=SECOND)
+    ended = lab.ended(switch.id)
+    assert ended.state is State.DONE
+    lab.ended(queued[-1].id)
+    assert ended.ended_at is not None
+    assert all((lab.engine.change(each.id).started_at or ended.ended_at) >= ended.ended_at for each in queued)
+
+
+def test_a_switch_to_a_profile_that_is_to_come_waits_for_it(lab: Lab) -> None:
+    """Who asks for a download and then enables its profile does not want the switch to go first."""
+    two(lab)
+    with silent(lab, "authenticateClient") as asked:
+        change = download(lab)
+        assert asked.acquire(timeout=LONG)
+        switch = lab.submit(Kind.ENABLE, iccid=THIRD)
+        assert lab.engine.change(switch.id).state is State.QUEUED
+    assert lab.ended(switch.id).state is State.DONE
+    assert lab.engine.change(change.id).overtaken == 0
+
+
+def test_taken_back_while_it_is_overtaken(lab: Lab) -> None:
+    """A download that waits for its next turn can be taken back, and its server hears of it."""
+    two(lab)
+    order = lab.order(iccid=THIRD)
+    with silent(lab, "authenticateClient") as asked:
+        change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
+        assert asked.acquire(timeout=LONG)
+        switch = lab.submit(Kind.ENABLE, iccid=SECOND)
+        lab.engine.cancel(change.id)
+        assert lab.ended(switch.id).state is State.DONE
+        assert lab.ended(change.id).state is State.CANCELLED
+        lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
+        assert lab.server.orders.get(order.id).state is OrderState.RELEASED
+
+
+def test_a_check_of_trust_is_overtaken(lab: Lab) -> None:
+    """A switch waits for no server, whatever kind of change talks to it; the change begins again."""
+    two(lab)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        change = lab.submit(Kind.CHECK_TRUST, address=f"127.0.0.1:{mute.getsockname()[1]}")
+        connection, _ = mute.accept()
+        switched(lab, SECOND)
+        connection.close()
+        mute.settimeout(LONG)
+        mute.accept()[0].close()  # once more
+    ended = lab.ended(change.id)
+    assert (ended.overtaken, ended.attempts) == (1, 0)
+
+
+def test_a_delivery_is_overtaken(lab: Lab) -> None:
+    """A switch does not wait until notifications are delivered; the delivery goes on."""
+    two(lab)
+    fault = Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
+    lab.server.faults.add(fault)
+    switched(lab, SECOND)
+    lab.until_true(lambda: not lab.server.faults.pending)
+    with silent(lab, "handleNotification") as asked:
+        change = lab.submit(Kind.DELIVER_NOTIFICATIONS)
+        assert asked.acquire(timeout=LONG)
+        switched(lab, FIRST)
+    assert lab.ended(change.id).overtaken == 1
+    lab.until_true(lambda: not lab.card.notifications)

@@ -1,0 +1,196 @@
+"""A change that waits for an answer leaves the card to others, and then asks nothing twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.holding import silent
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
+from lpad.engine.change.change import Kind, QuestionKind, State
+from lpad.engine.running.answer import Answer
+from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.order import OrderState
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Change
+    from lpad.simulator.smdp.store.order import Order
+
+CODE = "code-1234"
+
+
+def asking(lab: Lab, order: Order, **params: object) -> Change:
+    """Return a download once it waits for an answer; no confirmation code is asked for before the session."""
+    secrets = {"activation_code": lab.code(order).removesuffix("$$1")}
+    change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, **params).id)
+    assert change.question is not None, change.error
+    return change
+
+
+def sessions(lab: Lab) -> int:
+    return lab.server.counters.requests["authenticateClient"]
+
+
+def released(lab: Lab, change: Change) -> Change:
+    """Have another change carried out, and return the one that waits."""
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+    waiting = lab.engine.change(change.id)
+    assert waiting.state is State.WAITING
+    assert waiting.question == change.question
+    return waiting
+
+
+def good(change: Change) -> Change:
+    assert change.state is State.DONE, change.error
+    return change
+
+
+def test_answered_while_nobody_wants_the_card(lab: Lab) -> None:
+    """The download goes on in the session in which it asked."""
+    change = asking(lab, lab.order(confirmation_code=CODE))
+    lab.engine.answer(change.id, Answer(confirmation_code=CODE))
+    good(lab.ended(change.id))
+    assert sessions(lab) == 1
+
+
+def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
+    """The server hears that the session is given up; the answer starts another, without a question."""
+    order = lab.order(confirmation_code=CODE)
+    change = released(lab, asking(lab, order))
+    lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
+    lab.engine.answer(change.id, Answer(confirmation_code=CODE))
+    ended = good(lab.asked(change.id))
+    assert (ended.attempts, ended.overtaken) == (0, 0)
+    assert sessions(lab) == 2
+
+
+def test_consent_after_others_had_the_card(lab: Lab) -> None:
+    """What was shown is what is installed: nobody is asked again."""
+    change = released(lab, asking(lab, lab.order(), confirm=True))
+    lab.engine.answer(change.id, Answer(decision="accept"))
+    good(lab.asked(change.id))
+
+
+def test_consent_and_code_are_asked_once_each(lab: Lab) -> None:
+    """A profile that was accepted is not shown again for the sake of its code."""
+    change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
+    lab.engine.answer(change.id, Answer(decision="accept"))
+    change = lab.asked(change.id)
+    assert change.question is not None
+    assert change.question.kind is QuestionKind.CONFIRMATION_CODE
+    released(lab, change)
+    lab.engine.answer(change.id, Answer(confirmation_code=CODE))
+    good(lab.asked(change.id))
+
+
+def test_another_profile_is_shown_again(lab: Lab) -> None:
+    """Consent is for what was shown; if the server offers something else meanwhile, it is asked again."""
+    order = lab.order()
+    change = released(lab, asking(lab, order, confirm=True))
+    other = ProfileMetadata(iccid=FIRST, name="Other")
+    lab.server.orders.change(order.id, metadata=other)
+    lab.engine.answer(change.id, Answer(decision="accept"))
+    again = lab.asked(change.id)
+    assert again.question is not None
+    assert again.question.profile is not None
+    assert again.question.profile["name"] == "Other"
+    lab.engine.answer(change.id, Answer(decision="accept"))
+    good(lab.asked(change.id))
+
+
+def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
+    """The next code is tried in another session; the refused one is not, for the server counts."""
+    change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
+    lab.engine.answer(change.id, Answer(confirmation_code="0000"))
+    again = lab.asked(change.id)
+    assert again.question is not None
+    assert again.question.code_refused
+    released(lab, again)
+    before = sessions(lab)
+    lab.engine.answer(change.id, Answer(confirmation_code="0000"))
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "confirmation-code-required"
+    assert sessions(lab) == before
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"), [("reject", OrderState.CANCELLED), ("postpone", OrderState.RELEASED)]
+)
+def test_declined_after_others_had_the_card(lab: Lab, decision: str, state: OrderState) -> None:
+    """A rejection reaches the server in another session; a postponed order stays open."""
+    order = lab.order()
+    change = released(lab, asking(lab, order, confirm=True))
+    lab.engine.answer(change.id, Answer(decision=decision))
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert (ended.error.kind, ended.error.details) == ("declined", {"decision": decision})
+    assert lab.server.orders.get(order.id).state is state
+
+
+def test_rejected_while_the_server_is_away(lab: Lab) -> None:
+    """Whatever the server has to say, a rejected profile is declined."""
+    change = released(lab, asking(lab, lab.order(), confirm=True))
+    lab.server.stop()
+    lab.engine.answer(change.id, Answer(decision="reject"))
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "declined"
+
+
+def test_no_code_after_others_had_the_card(lab: Lab) -> None:
+    """Whoever gives no code ends the download, and no session is opened for that."""
+    change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
+    lab.engine.answer(change.id, Answer(decision="postpone"))
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "confirmation-code-required"
+    assert sessions(lab) == 1
+
+
+def test_nobody_answers_after_others_had_the_card(lab: Lab) -> None:
+    """The time to answer passes by itself; the order stays open."""
+    lab.patient(answer=2)
+    order = lab.order()
+    change = released(lab, asking(lab, order, confirm=True))
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert (ended.error.kind, ended.error.details) == ("declined", {"decision": "timeout"})
+    assert lab.server.orders.get(order.id).state is OrderState.RELEASED
+
+
+def test_taken_back_after_others_had_the_card(lab: Lab) -> None:
+    """It ends at once."""
+    change = released(lab, asking(lab, lab.order(), confirm=True))
+    assert lab.engine.cancel(change.id).state is State.CANCELLED
+
+
+def test_answered_and_restarted(lab: Lab) -> None:
+    """An answer that was given is not asked for again, even if lpad ends before it makes use of it."""
+    lab.install(iccid=SECOND, name="Second")
+    change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
+    with silent(lab, "initiateAuthentication") as asked:
+        lab.engine.answer(change.id, Answer(decision="accept"))
+        assert asked.acquire(timeout=LONG)
+        good(lab.carry_out(Kind.ENABLE, iccid=SECOND))
+    change = lab.asked(change.id)
+    assert change.question is not None
+    assert change.question.kind is QuestionKind.CONFIRMATION_CODE
+    released(lab, change)
+    lab.stop()
+    lab.start()
+    assert lab.engine.change(change.id).question is not None
+    lab.engine.answer(change.id, Answer(confirmation_code=CODE))
+    good(lab.asked(change.id))
+
+
+def test_the_code_of_the_activation_code(lab: Lab) -> None:
+    """A code that is asked for before anything is sent holds neither card nor server."""
+    order = lab.order(confirmation_code=CODE)
+    change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
+    released(lab, change)
+    assert lab.server.counters.requests["initiateAuthentication"] == 0
+    lab.engine.answer(change.id, Answer(confirmation_code=CODE))
+    good(lab.asked(change.id))
+    assert lab.engine.snapshot(CARD).listed.find(FIRST) is not None
