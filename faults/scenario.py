@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faults.device import CARD, PATIENCE, Device
+from faults.device import CARD, PATIENCE, Device, Late
 from lpad.base.identifiers import Iccid
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +19,9 @@ FIRST, SECOND, THIRD, LATER = range(1, 5)
 """Numbers of profiles; the last one is what is downloaded to see that all works."""
 DENIED = 3
 """+CEREG's status."""
+_SLOW = "authenticateClient"
+_DELAY = 1.0
+"""Seconds for which a server keeps back its answer."""
 
 
 def iccid(number: int) -> str:
@@ -44,6 +49,7 @@ class Scenario:
         after: what it holds when the change is done.
         offline: whether the network comes only with the change.
         may_be_done: whether the change may end as done at all.
+        switched: the profile that is enabled instead if a second change, a switch, is done.
     """
 
     title: str
@@ -53,6 +59,7 @@ class Scenario:
     after: Holding
     offline: bool = False
     may_be_done: bool = True
+    switched: int | None = None
 
 
 def _install(device: Device, *numbers: int, both: bool = False) -> None:
@@ -77,6 +84,22 @@ def _undelivered(device: Device) -> None:
 
 def _download(device: Device) -> Change:
     return device.client.download(CARD, activation_code=device.code(device.order(THIRD)))
+
+
+def _overtaken(device: Device) -> Change:
+    """Ask for a download whose server takes its time, and for a switch as soon as it does."""
+    fault = Fault(function=_SLOW, kind=FaultKind.DELAY, value=_DELAY)
+    device.server.faults.add(fault)
+    asked = device.server.counters.requests[_SLOW]
+    change = _download(device)
+    with suppress(Late):
+        device.until("its server was asked", lambda: _asked(device, asked), patience=2 * _DELAY)
+    _enable(device)
+    return change
+
+
+def _asked(device: Device, before: int) -> bool:
+    return device.server.counters.requests[_SLOW] > before or device.hit()
 
 
 def _enable(device: Device) -> Change:
@@ -115,6 +138,14 @@ SCENARIOS: Mapping[str, Scenario] = {
         act=_download,
         before=_TWO,
         after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=FIRST),
+    ),
+    "overtaken": Scenario(
+        title="download, overtaken",
+        prepare=_two,
+        act=_overtaken,
+        before=_TWO,
+        after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=FIRST),
+        switched=SECOND,
     ),
     "enable": Scenario(title="enable", prepare=_two, act=_enable, before=_TWO, after=_SWITCHED),
     "disable": Scenario(

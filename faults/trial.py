@@ -105,7 +105,7 @@ class Stage:
             _begin(device, scenario)
             device.arm(None)
             change = scenario.act(device)
-            device.until("the change has ended", lambda: device.client.change(change.id).ended)
+            device.until("all changes have ended", lambda: _ended(device))
             device.until("all is quiet", lambda: _quiet(device))
             device.disarm()
             counts = device.counts()
@@ -250,7 +250,7 @@ class _Trial:
             self.change = next((each for each in device.client.changes() if each.id > self._before), None)
         if self.change is not None:
             change_id = self.change.id
-            device.until("the change has ended", lambda: device.client.change(change_id).ended)
+            device.until("all changes have ended", lambda: _ended(device))
             self.change = device.client.change(change_id)
         try:
             device.until("all is quiet", lambda: _quiet(device), patience=PATIENCE / 2)
@@ -279,6 +279,10 @@ def _begin(device: Device, scenario: Scenario) -> None:
     device.ready()
     if not scenario.offline:
         device.until("all is quiet", lambda: _quiet(device))
+
+
+def _ended(device: Device) -> bool:
+    return all(each.ended for each in device.client.changes())
 
 
 def _quiet(device: Device) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,17 @@ def _outcome(device: Device, scenario: Scenario, change: Change | None) -> list[
     error = f" ({change.error.kind}: {change.error.sentence})" if change.error else ""
     if done and not scenario.may_be_done:
         return ["the change is done, which it can't be"]
-    if not holds(device, scenario.after if done else scenario.before):
+    if not holds(device, _wanted(device, scenario, change)):
         return [f"the change is {change.state}{error}, and the card tells otherwise"]
     return []
+
+
+def _wanted(device: Device, scenario: Scenario, change: Change) -> Holding:
+    wanted = scenario.after if change.state == "done" else scenario.before
+    switches = [each for each in device.client.changes() if each.id > change.id and each.kind == "enable"]
+    if scenario.switched is not None and any(each.state == "done" for each in switches):
+        return replace(wanted, enabled=scenario.switched)
+    return wanted
 
 
 def _notifications(device: Device) -> list[str]:

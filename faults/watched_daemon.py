@@ -65,13 +65,20 @@ def watch(disk: Disk) -> None:
 
 def shorten() -> None:
     """Cut down the times between two attempts."""
+    from lpad.engine.change import overtaking  # noqa: PLC0415 - likewise
     from lpad.engine.journal import write_retry  # noqa: PLC0415 - likewise
-    from lpad.engine.outbox import delivery, outbox  # noqa: PLC0415 - likewise
+    from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - likewise
     from lpad.engine.switch import condition_watch  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.unattended import rescue  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.worker import paused, presence, retry_rules  # noqa: PLC0415 - after SQLite is watched
 
-    for backoff in (delivery.BACKOFF, rescue.BACKOFF, *retry_rules.BACKOFF.values()):
+    overtaking.QUIET = 1.0
+    for backoff in (
+        delivery.BACKOFF,
+        owed_cancellations.BACKOFF,
+        rescue.BACKOFF,
+        *retry_rules.BACKOFF.values(),
+    ):
         object.__setattr__(backoff, "seconds", _SOON)
     retry_rules.LONGEST = max(_SOON)
     outbox.REST = paused.REST = rescue.REST = outbox.SHORTEST_WAIT = 0.2
