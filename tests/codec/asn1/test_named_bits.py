@@ -34,3 +34,10 @@ def test_names() -> None:
 def test_numbers_within_the_bytes() -> None:
     """A count that exceeds the bytes reads no further than they go."""
     assert named_bits.numbers((b"\x01", 30)) == (7,)
+
+
+def test_more_bits_than_anyone_names() -> None:
+    """Of a hundred thousand bits those are read that can have a name: they must not fill the memory."""
+    value = (b"\xff" * 12_500, 100_000)
+    assert named_bits.numbers(value) == tuple(range(named_bits.MOST))
+    assert len(named_bits.names(value, ("first",))) == named_bits.MOST

@@ -10,10 +10,15 @@ if TYPE_CHECKING:
 BitString = tuple[bytes, int]
 
 
+MOST = 256
+"""Bits that are looked at: SGP.22 names some thirty, and a card may send a hundred thousand."""
+
+
 def numbers(value: BitString) -> tuple[int, ...]:
-    """Return the numbers of the bits that are set, in order."""
+    """Return the numbers of the bits that are set, in order, up to `MOST`."""
     data, count = value
-    return tuple(bit for bit in range(min(count, 8 * len(data))) if data[bit // 8] >> (7 - bit % 8) & 1)
+    known = min(count, 8 * len(data), MOST)
+    return tuple(bit for bit in range(known) if data[bit // 8] >> (7 - bit % 8) & 1)
 
 
 def names(value: BitString, vocabulary: Sequence[str]) -> tuple[str, ...]:
