@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.simulator.pki.pki import Pki
 
-AID, STATE = 0x4F, 0x9F70
+AID, STATE, LIST = 0x4F, 0x9F70, 0xBF2D
 NO_ICCID = b"\xff" * 10
 BROKEN = b"\x92\x30Op"
 DENIED = 3
@@ -259,6 +259,34 @@ def test_failover_names_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
         )
         assert change.error is None
         assert enabled(lab) == SECOND
+
+
+def test_people_switch_a_card_whose_list_cannot_be_read_at_all(tmp_path: Path, pki: Pki) -> None:
+    """The card is asked for what is named, and its word counts; what it does not know is no success."""
+    with guarding(tmp_path, pki) as lab:
+        second = aid(lab, SECOND)
+        lab.card.faults.corrupt(LIST, lambda _: bytes.fromhex("BF2D03A0FF13"), times=10_000)
+        assert (len(read(lab).profiles), len(read(lab).unreadable)) == (0, 1)
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
+        assert enabled(lab) == SECOND
+        assert lab.carry_out(Kind.DISABLE, iccid=second).error is None
+        assert enabled(lab) is None
+        unknown = lab.carry_out(Kind.ENABLE, iccid="89" + "7" * 17)
+        assert unknown.error is not None
+        assert unknown.error.kind == "conflict"
+        assert ended(lab, "confirm").error is not None
+        assert enabled(lab) is None
+
+
+def test_a_guarded_switch_returns_though_the_list_cannot_be_read(tmp_path: Path, pki: Pki) -> None:
+    """The way back needs no list: the profile before is asked for by the AID that it had."""
+    with guarding(tmp_path, pki) as lab:
+        change = guarded_change(lab, "confirm", within=60)
+        watched(lab, change.id)
+        lab.card.faults.corrupt(LIST, lambda _: bytes.fromhex("BF2D03A0FF13"), times=10_000)
+        lab.engine.cancel(change.id)
+        assert lab.ended(change.id).state is State.CANCELLED
+        assert enabled(lab) == FIRST
 
 
 @pytest.mark.parametrize("tail", [BROKEN, b""])

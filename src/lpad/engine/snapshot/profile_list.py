@@ -103,6 +103,23 @@ class ProfileList:
         """Whether the card certainly holds no profile with this ICCID or AID."""
         return not any(_may_have(each, name) for each in self)
 
+    def unlisted(self, name: str, *, aid: str | None = None) -> UnreadableProfile | None:
+        """Return a profile that is not listed, to ask the card for it: it may be an entry that can't be read.
+
+        Args:
+            name: its ICCID or AID.
+            aid: the AID that it had before.
+        """
+        if not self.unreadable or self.lacks_name(name):
+            return None
+        if len(name) > _LONGEST_ICCID:
+            return UnreadableProfile(isdp_aid=name)
+        return UnreadableProfile(iccid=name, isdp_aid=aid)
+
+    def holds(self, profile: Listed) -> bool:
+        """Whether this very entry is in the list."""
+        return any(each is profile for each in self)
+
     def means(self, name: str | None, profile: Listed | None) -> bool:
         """Whether a name is that of this profile, and of no other."""
         return profile is not None and self.named(name) is profile

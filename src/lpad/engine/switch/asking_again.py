@@ -53,13 +53,14 @@ def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[W
 
     Args:
         profiles: as the card lists them.
-        profile: one of them.
+        profile: one of them, or one that can't be read there.
         refresh: whether the card is to ask the modem for a REFRESH, if it lets us choose.
     """
     targets: list[Iccid | Aid] = []
-    if profile.iccid is not None and profiles.named(profile.iccid) is profile:
+    unlisted = not profiles.holds(profile)
+    if profile.iccid is not None and (unlisted or profiles.named(profile.iccid) is profile):
         targets.append(Iccid.parse(profile.iccid))
-    if profile.isdp_aid is not None and profiles.named(profile.isdp_aid) is profile:
+    if profile.isdp_aid is not None and (unlisted or profiles.named(profile.isdp_aid) is profile):
         targets.append(Aid.parse(profile.isdp_aid))
     for target in targets if profile.sure else reversed(targets):
         yield Way(target, refresh)

@@ -172,14 +172,22 @@ class _Switch:
             self._run.irreversible(
                 self._purpose.step or f"{self._verb}-profile", iccid=self.address, aid=profile.isdp_aid
             )
-            self._insist(euicc, profiles, profile, deadline=deadline)
+            try:
+                self._insist(euicc, profiles, profile, deadline=deadline)
+            except CardRefused as error:
+                if error.details.get("reason") == "iccidOrAidNotFound" and not profiles.holds(profile):
+                    raise profiles.missing(self._iccid, attempted=self._verb) from error
+                raise
         return True
 
     def holds(self, seen: ProfileList) -> bool:
         """Whether a list is what was wanted; a state that can't be read is left to the card's yes."""
-        found = seen.same(self._profile) if self._profile is not None else None
-        if found is None:
+        if self._profile is None:
             return False
+        found = seen.same(self._profile)
+        if found is None:
+            # Perhaps an entry that can't be read: then only the card's yes tells.
+            return self.lost is None and not seen.lacks(self._profile) and bool(seen.unreadable)
         unknown = found.state not in SURE_STATES
         return found.state == f"{self._verb}d" or (unknown and self.lost is None)
 
@@ -234,11 +242,13 @@ class _Switch:
         profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)
         if profile is None:
             profiles.find(self._iccid)  # says so if there are several
+            profile = profiles.unlisted(self._iccid, aid=self._purpose.aid)
+        if profile is None:
             raise profiles.missing(self._iccid, attempted=self._verb)
         return profile
 
     def _address(self, profiles: ProfileList, profile: Listed) -> str:
-        address = profiles.address(profile)
+        address = profiles.address(profile) if profiles.holds(profile) else self._iccid
         if address is None:
             raise unaddressable(self._iccid, attempted=self._verb)
         return address
