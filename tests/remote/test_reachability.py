@@ -134,6 +134,15 @@ def test_the_status_that_is_wanted(wanted: str, status: int) -> None:
         assert probe(f"http://127.0.0.1:{port}/x{wanted}@lo") == f"HTTP status {status}"
 
 
+def test_informational_heads_are_no_answer() -> None:
+    """A server may send hints before its answer, which is what counts."""
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    with tcp_server(hints * 3 + b"HTTP/1.1 204 No Content\r\n\r\n") as port:
+        assert probe(f"http://127.0.0.1:{port}/#204") == "HTTP status 204"
+    with tcp_server(hints * 1000) as port, pytest.raises(ServerMalformed, match="informational"):
+        probe(f"http://127.0.0.1:{port}/")
+
+
 @pytest.mark.parametrize(
     ("wanted", "answer", "says"),
     [

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpad.base.condition import ConditionKind
-from lpad.base.errors import ServerMalformed, ServerUnreachable
+from lpad.base.errors import MalformedError, ServerMalformed, ServerUnreachable
 from lpad.base.outside_number import matched_number
 from lpad.remote.https.address_memory import MEMORY
+from lpad.remote.https.answer_head import AnswerHead
 from lpad.remote.https.race import LookUpError, connect
 from lpad.remote.https.waiting import READABLE, Waiting
 
@@ -37,7 +38,8 @@ _SILENCE_WITH_OTHERS = 5.0
 """Seconds without progress at an address that took the connection, where the name has others to try."""
 _MOST_RESOLVERS = 3
 """As many of /etc/resolv.conf as the system itself asks (resolv.conf(5))."""
-_LONGEST_STATUS_LINE = 1024
+_AT_ONCE = 4096
+"""Bytes; of an answer only its head is read."""
 _RESOLVERS = Path("/etc/resolv.conf")
 _DNS_HEADER = struct.Struct(">6H")
 _RECURSION_DESIRED = 0x0100
@@ -94,17 +96,12 @@ class _Reached:
             f"GET {condition.path} HTTP/1.1\r\nHost: {condition.host}\r\nUser-Agent: lpad\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n"
         )
-        line = b""
         try:
             self._waiting.send(self._stream, request.encode("ascii"))
-            while b"\n" not in line and len(line) < _LONGEST_STATUS_LINE:
-                received = self._waiting.receive(self._stream, _LONGEST_STATUS_LINE)
-                if not received:
-                    break
-                line += received
+            answer = self._head()
         except OSError as error:
             raise self._failed(error) from error
-        match = re.match(rb"HTTP/1\.[01] ([0-9]{3})\b", line)
+        match = re.match(rb"HTTP/1\.[01] ([0-9]{3})\b", answer)
         if match is None:
             raise ServerMalformed(f"{condition.host}: what it answers is not HTTP")
         status = matched_number(match[1])
@@ -115,6 +112,18 @@ class _Reached:
     def close(self) -> None:
         """Close the connection."""
         self._stream.close()
+
+    def _head(self) -> bytes:
+        """Return how the answer begins, informational heads left out."""
+        head = AnswerHead()
+        try:
+            while True:
+                received = self._waiting.receive(self._stream, _AT_ONCE)
+                readable = head.feed(received) if received else head.rest()
+                if readable or not received:
+                    return readable
+        except MalformedError as error:
+            raise ServerMalformed(f"{self._condition.host}: what it answers is not HTTP: {error}") from error
 
     def _failed(self, error: OSError) -> ServerUnreachable:
         if isinstance(error, TimeoutError):

@@ -38,6 +38,25 @@ def test_numbers_belong_to_some_actions_only(terminal: Terminal) -> None:
     assert terminal.lpactl("notifications", "retry").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "deliver", "1").code == exit_codes.USAGE
     assert terminal.lpactl("notifications", "retry", "99").code == exit_codes.STATE
+    assert terminal.lpactl("notifications", "retry", "--no-such-option").code == exit_codes.USAGE
+
+
+def test_a_negative_number_is_a_number(terminal: Terminal) -> None:
+    """A copy whose number the card has given away is listed under one, and dropped by it."""
+    lab = terminal.lab
+    lab.install()
+    lab.until_true(lambda: lab.card.notifications == ())
+    lab.server.stop()
+    terminal.lpactl("enable", FIRST).ok()
+    lab.card._chip.state.notifications = []
+    lab.card._chip.state.next_notification -= 1
+    terminal.lpactl("disable", FIRST).ok()
+    lab.until_true(lambda: len(lab.engine.notifications(CARD)) == 2)
+    number = terminal.lpactl("notifications").ok().out.splitlines()[1].split()[0]
+    assert number.startswith("-")
+    dropped = terminal.lpactl("notifications", "drop", number, "--yes").ok()
+    assert dropped.out == f"notification {number} is dropped\n"
+    assert len(lab.engine.notifications(CARD)) == 1
 
 
 def test_status_tells_what_waits(terminal: Terminal) -> None:

@@ -19,7 +19,8 @@ LONGEST_SHOWN = 64
 """Characters of an address in the table; a card may write anything in its place."""
 
 
-@command(cli, "notifications")
+# A number may be negative, and is no option then.
+@command(cli, "notifications", ignore_unknown_options=True)
 @click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
 @click.argument("number", type=int, required=False)
 @click.option("--yes", is_flag=True, help="Don't ask before one is dropped.")

@@ -84,8 +84,8 @@ class Session:
         return change.check()
 
 
-def command(group: click.Group, name: str) -> Callable[[_F], _F]:
-    """Make a function a command with the options that all commands have."""
+def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F]:
+    """Make a function a command with the options that all commands have; `settings` are click's own."""
 
     def decorate(function: _F) -> _F:
         @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -104,7 +104,7 @@ def command(group: click.Group, name: str) -> Callable[[_F], _F]:
                 except ApiError as error:
                     _fail(output, error)
 
-        group.command(name, help=function.__doc__)(run)
+        group.command(name, help=function.__doc__, context_settings=settings)(run)
         return function
 
     return decorate
