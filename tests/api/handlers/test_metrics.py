@@ -6,20 +6,27 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.gateway import Gateway
-from engine.guarding import guarding, stuck
-from engine.lab import CARD, FIRST, Lab
+from engine.guarding import ended, guarding, port, rolled_back, stuck
+from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.test_full_disk import no_space
 from lpad.api.handlers.metrics import MEDIA_TYPE
+from lpad.base.condition import Condition
 from lpad.base.server_address import ServerAddress
+from lpad.engine.change.change import Kind
+from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
+NOTIFY, AUTHENTICATE = "handleNotification", "initiateAuthentication"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
@@ -122,3 +129,68 @@ def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
         with Gateway(lab) as gateway:
             lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
             assert scraped(gateway)[sample("lpad_provisioning_attempts", euicc=CARD)] == 1
+
+
+def test_each_figure_moves(tmp_path: Path, pki: Pki) -> None:
+    """Every documented figure has another value when what it tells has happened; none is a constant."""
+    rules = tuple(
+        HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=0.2, lasting=600)
+        for iccid in (FIRST, SECOND)
+    )
+    seen: list[dict[str, float]] = []
+    with Lab(tmp_path, pki) as lab:
+        card = replace(
+            port(lab),
+            observe=partial(lab.counters.apdu, CARD),
+            provision=True,
+            default_smdp=ServerAddress.parse(lab.server.address),
+            failover=FailoverPolicy(rules=rules, within=60, cooldown=3600),
+        )
+        lab.start(card)
+        with Gateway(lab) as gateway:
+            seen.append(scraped(gateway))
+            lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
+            seen.append(scraped(gateway))
+            lab.install()
+            lab.install(iccid=SECOND, name="Second")
+            assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+            rolled_back(ended(lab, "tcp:127.0.0.1:1", within=1))
+            lab.until(
+                lambda: lab.engine.failover(CARD), lambda found: found is not None and found.profile == FIRST
+            )
+            seen.append(scraped(gateway))
+            _refuse_one_notification(lab)
+            seen.append(scraped(gateway))
+            lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1000))
+            lab.carry_out(Kind.DISABLE, iccid=FIRST)
+            lab.server.faults.add(Fault(function=AUTHENTICATE, kind=FaultKind.DROP_BEFORE, times=1000))
+            secrets = {"activation_code": code_of(gateway)}
+            patient = lab.submit(Kind.DOWNLOAD, secrets=secrets, retry_for=600)
+            lab.until(lambda: lab.engine.change(patient.id), lambda change: change.pause is not None)
+            with no_space(tmp_path / "journal.db-wal"):
+                path = f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable"
+                while gateway.http.post(path).status_code == 202:  # until the file's own blocks are full
+                    pass
+                seen.append(scraped(gateway))
+            lab.until_true(lambda: lab.engine.journal.ok)
+            lab.engine.cancel(patient.id)
+            assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
+            stuck(lab)
+            seen.append(scraped(gateway))
+    moved = {
+        key for key in {key for each in seen for key in each} if len({each.get(key) for each in seen}) > 1
+    }
+    documented = re.findall(r"^\| `(lpad_\w+)` ", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    still = [name for name in documented if not any(key.startswith(name) for key in moved)]
+    assert still == ["lpad_build_info"]
+
+
+def _refuse_one_notification(lab: Lab) -> None:
+    """Have the server refuse one for good, so that it is set aside."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.REFUSE, value="8.10/2.1", times=1000))
+    lab.carry_out(Kind.DISABLE, iccid=FIRST)
+    lab.until_true(lambda: any(each.attempts for each in lab.engine.notifications(CARD)))
+    while not any(lab.engine.gauges.set_aside().values()):
+        lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    lab.server.faults.clear()
+    assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
