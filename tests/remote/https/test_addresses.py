@@ -52,7 +52,8 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
 def taken(host: str = HOST, port: int = 443) -> list[Any]:
     """Look a name up to the end."""
     with closing(Resolution(host, port)) as resolution:
-        select.select([resolution.bell], [], [], 30)
+        if not resolution.finished:  # an answer that was kept rings no bell
+            select.select([resolution.bell], [], [], 30)
         return [address.to for address in resolution.take()]
 
 
