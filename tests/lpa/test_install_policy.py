@@ -15,7 +15,7 @@ from lpad.base.identifiers import Iccid
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.metadata import OperatorId, ProfileClass
 from lpad.codec.messages.metadata import ProfileMetadata as Read
-from lpad.lpa.install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment
+from lpad.lpa.install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment, _shown
 from lpad.lpa.server_checks import same_profile
 from lpad.protocol.download_session import Step
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
@@ -261,3 +261,12 @@ def test_the_documentation_has_the_table() -> None:
         for rule, each in RULES.items()
     }
     assert f"| `{CONFIRM}` |" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("x" * 80, "x" * 80), ("x" * 81, "x" * 80 + "…"), ("a\nb\x1b[0m", "a?b?[0m"), ("", "")],
+)
+def test_what_a_server_says_is_fit_for_a_sentence(said: str, shown: str) -> None:
+    """At most 80 characters, and none that drives a terminal."""
+    assert _shown(said) == shown

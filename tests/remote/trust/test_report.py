@@ -57,6 +57,7 @@ def test_the_card_vouches(bench: Bench) -> None:
     assert found.tls == "TLSv1.3"
     assert [(each.subject, each.roles, each.on_path) for each in found.chain] == [(NAME, ("dp-tls",), True)]
     assert found.chain[0].signed_by == (ci.key_id.hex(),)
+    assert found.chain[0].key == "P-256"
     assert [(each.key_id, each.counts) for each in found.card] == [(ci.key_id.hex(), True)]
 
 
@@ -86,6 +87,7 @@ def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 
     server = bench.server(ACCEPTED, credential=forge(below, Plan(roles=())), chain=[below, other, web])  # type: ignore[arg-type]  # Forged will do
     found = checked(bench, server, trust=Trust([web.der] if known else [], use_system_roots=False))
     assert found.trusted is known
+    assert [each.key for each in found.chain] == ["P-256", "RSA", "RSA", "RSA"]
     assert [(each.subject, each.on_path) for each in found.chain] == [
         (NAME, True),
         ("Web sub-CA", True),
