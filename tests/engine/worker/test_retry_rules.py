@@ -116,6 +116,20 @@ def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> Non
     assert course_of(error, synchronised=False) is Course.STOP
 
 
+def test_a_switch_that_took_the_network_ends_no_download() -> None:
+    """What was overtaken waits for the network of the other profile, even if it is to be tried once only."""
+    tried = Tried(retry_for=0)
+    away = ServerUnreachable("no connection")
+    assert tried.fails(away) is None
+    tried.change = replace(tried.change, overtaken=1)
+    retry = tried.fails(away)
+    assert retry is not None
+    assert retry.pause.reason is PauseReason.NETWORK
+    assert tried.fails(ServerUnreachable("out of order", http_status=503)) is None
+    tried.clocks.pass_by(retry_rules.AFTER_SWITCH + 1)
+    assert tried.fails(away) is None
+
+
 def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
     """A clock that is right and that no time server confirms is no reason to wait for ever."""
     tried = Tried(retry_for=3600)

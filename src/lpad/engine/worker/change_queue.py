@@ -18,7 +18,7 @@ from lpad.engine.worker.queue_shares import check_place
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from lpad.engine.change.change import Change, Json, Kind
     from lpad.engine.recovery.interrupted import Interrupted
@@ -91,8 +91,12 @@ class ChangeQueue:
             self._running.release()
 
     def _rank(self, run: Run) -> Rank:
-        under_way = [*self._queue, *([self._running] if self._running else [])]
-        return rank(run, card=self._snapshot(), others=[each.change for each in under_way])
+        return self._ranks([run])[0]
+
+    def _ranks(self, runs: Iterable[Run]) -> list[Rank]:
+        card = self._snapshot()
+        others = [each.change for each in (*self._queue, *([self._running] if self._running else []))]
+        return [rank(each, card=card, others=others) for each in runs]
 
     def pause(self, run: Run) -> None:
         """Keep a change that waits for another attempt, while others have the card."""
@@ -190,10 +194,11 @@ class ChangeQueue:
         """Return what runs from now on, where something is queued; to be called while the lock is held."""
         if not self._queue:
             return None
-        first = min(self._queue, key=self._rank)  # of those with the same rank, the one in front
-        self._queue.remove(first)
-        self._running = first
-        return first
+        ranks = self._ranks(self._queue)
+        first = ranks.index(min(ranks))  # of those with the same rank, the one in front
+        self._running = self._queue[first]
+        del self._queue[first]
+        return self._running
 
     def reconsider(self, run: Run) -> Run:
         """Return what is carried out in the place of a run just taken, if something now goes before it.
@@ -208,7 +213,7 @@ class ChangeQueue:
     @property
     def goes_first(self) -> bool:
         """Whether something is queued that others make way for. To be asked while the lock is held."""
-        return any(self._rank(run) < Rank.OTHER for run in self._queue)
+        return any(each < Rank.OTHER for each in self._ranks(self._queue))
 
     def put_back(self, run: Run) -> None:
         """Leave a run just taken for later; to be called while the lock is held."""

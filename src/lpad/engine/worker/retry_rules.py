@@ -64,6 +64,10 @@ LONGEST = max(backoff.longest for backoff in BACKOFF.values())
 TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.GARBLED: 3, Course.CARD: 5}
 """How often a course is taken by one change; the others: as long as the change is to be tried."""
 
+AFTER_SWITCH = 120.0
+"""Seconds for which a download that was overtaken is tried at least while its server can't be reached: the
+switch that went first has taken the network away for a while."""
+
 SESSIONS = 10
 """Attempts in which the order was named to the server. It counts them, too, and ends the order when it is
 enough (8.8.5/6.4); this is for one that doesn't."""
@@ -157,6 +161,8 @@ def retry_after(
     course = course_of(error, synchronised=synchronised)
     patient = bool(change.params.get("when_online"))
     limit = _number(change.params.get("retry_for"))
+    if change.overtaken and course is Course.NETWORK:
+        limit = max(limit, AFTER_SWITCH)
     if course is Course.STOP or not (patient or limit):
         return None
     absent = course is Course.CARD and not card_there
