@@ -233,3 +233,10 @@ def test_a_short_apdu_carries_255_bytes() -> None:
     assert bytes(Command(0x80, 0xE2, data=bytes(255)))[4] == 255
     with pytest.raises(InternalError, match="255"):
         bytes(Command(0x80, 0xE2, data=bytes(256)))
+
+
+def test_a_length_of_00_before_data_is_no_short_command() -> None:
+    """It begins an extended length, which lpad never sends; 01 is a length like any other."""
+    with pytest.raises(MalformedError):
+        Command.parse(bytes.fromhex("80E291000005"))
+    assert Command.parse(bytes.fromhex("80E2910001AA")).data == b"\xaa"

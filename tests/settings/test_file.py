@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lpad.base.errors import InvalidSettings
+from lpad.base.errors import InvalidSettings, InvalidValue
 from lpad.settings import SettingsFile, device_capabilities, version_bytes
 
 CAPS = "device_capabilities"
@@ -177,3 +177,18 @@ def test_a_missing_key_has_the_line_of_its_parent(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, "log: info\neuiccs:\n  a:\n    baud: 9600\n")
     assert caught.value.details["line"] == 3
+
+
+def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
+    """As many as sun_path holds beside its NUL."""
+    longest = "/" + "x" * 106
+    assert read(tmp_path, f"socket: {longest}").settings.socket == longest
+    with pytest.raises(InvalidSettings, match="at most 107 bytes"):
+        read(tmp_path, f"socket: {longest}x")
+
+
+def test_a_release_is_made_of_bytes() -> None:
+    """255 is the highest number in it."""
+    assert version_bytes("255.255.255") == b"\xff\xff\xff"
+    with pytest.raises(InvalidValue):
+        version_bytes("256")
