@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,3 +85,17 @@ def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> Non
             "radio-cycle",
             "modem-reset",
         ]
+
+
+def test_the_modem_is_restarted_on_request() -> None:
+    """`lpactl restart-modem` waits until the card can be read; no restart of lpad's own is counted."""
+    with gateway_with(away_after_reset=0.5) as gateway:
+        gateway.ready()
+        command = [str(Path(sys.executable).with_name("lpactl")), "--socket", str(gateway.socket)]
+        done = subprocess.run([*command, "restart-modem"], capture_output=True, text=True, check=True)
+        assert "the modem is restarted" in done.stdout
+        assert [line for line in gateway.modem.received if line.startswith("AT+CFUN")] == ["AT+CFUN=1,1"]
+        card = gateway.client.euicc(CARD)
+        assert card.state == "ready"
+        assert card.modem_restarts is None
+        assert gateway.client.restart_modem(CARD, wait=PATIENCE).check().state == "done"

@@ -43,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", _CARD, ADMIN, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),
     Route("POST", f"{_CARD}/refresh", SWITCH, euiccs.refresh_euicc, Change, NoBody, _WAIT),
     Route("POST", f"{_CARD}/probe", SWITCH, euiccs.probe_euicc, Change, bodies.ProbeRequest, _WAIT),
+    Route("POST", f"{_CARD}/restart", SWITCH, euiccs.restart_modem, Change, NoBody, _WAIT),
     Route(
         "POST", f"{_CARD}/trust-check", INSTALL, euiccs.check_trust, Change, bodies.TrustCheckRequest, _WAIT
     ),

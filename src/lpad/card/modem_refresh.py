@@ -243,12 +243,30 @@ class Refresh:
             self._resets.helped()
         return outcome
 
+    @property
+    def can_restart(self) -> bool:
+        """Whether the ladder ends with a step that restarts the modem."""
+        return bool(self._ladder) and self._ladder[-1].step is not Step.WAIT
+
     def restart_modem(self) -> bool:
         """Take the last step of the ladder, for a card that stays busy; return whether it was taken."""
-        if not self._ladder or self._ladder[-1].step is Step.WAIT or not self._may_climb():
+        if not self.can_restart or not self._may_climb():
             return False
         self._take(self._ladder[-1])
         return True
+
+    def restart(self, look: Callable[[Deadline], Holding | None]) -> Outcome:
+        """Take the last step of the ladder because a person asks for it, and wait for the card.
+
+        Args:
+            look: opens a session, and returns what the card holds.
+        """
+        self._take(self._ladder[-1])
+        outcome = self._watch(self._ladder[-1], look)
+        if outcome.good and outcome.holding is not None and outcome.holding.enabled is not None:
+            self._resets.helped()
+            outcome.remark = self._remark() or outcome.remark
+        return outcome
 
     def _may_climb(self) -> bool:
         """Ask once for all steps of one switch."""

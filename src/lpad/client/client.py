@@ -211,6 +211,10 @@ class Client:
         """Try out a card and the way to it; the change's result is the report."""
         return self._connection.change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
 
+    def restart_modem(self, euicc: str, *, wait: float = 0) -> Change:
+        """Have a card's modem restarted, whether the card can be read or not; refused while a change runs."""
+        return self._connection.change("POST", _card(euicc, "restart"), wait=wait)
+
     def check_trust(self, euicc: str, address: str, *, wait: float = 0) -> Change:
         """Shake hands with a server and send nothing; the change's result tells who vouches for it."""
         return self._connection.change("POST", _card(euicc, "trust-check"), {"address": address}, wait=wait)

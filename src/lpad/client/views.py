@@ -150,6 +150,16 @@ class Provisioning(_View, frozen=True, kw_only=True):
     next_at: datetime | None = None
 
 
+class ModemRestarts(_View, frozen=True, kw_only=True):
+    """How often lpad has restarted the modem in vain; `next_at` None: it does it no more by itself."""
+
+    times: int
+    steps: int
+    last_step: str
+    last_at: datetime
+    next_at: datetime | None = None
+
+
 class Rescue(_View, frozen=True, kw_only=True):
     """What lpad tries by itself since a guarded switch, `change`, ended stuck; None: no profile at all."""
 
@@ -222,6 +232,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     switching: Switching | None = None
     failover: Failover | None = None
     rescue: Rescue | None = None
+    modem_restarts: ModemRestarts | None = None
     known_risks: tuple[KnownRisk, ...] = ()
     unreadable: tuple[UnreadableProfile, ...] = ()
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.context import Timeouts
     from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.modem_resets import ModemRestarts
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.engine.unattended.first_profile import ProvisioningState
@@ -202,6 +203,10 @@ class Engine:
         worker = self._workers.of(euicc)
         return worker.rescue.state(worker.snapshot.eid)
 
+    def modem_restarts(self, euicc: str) -> ModemRestarts:
+        """Return how often a card's modem was restarted in vain; see `provisioning`."""
+        return self._workers.of(euicc).modem_resets.state
+
     def policy(self, euicc: str) -> SwitchPolicy:
         """Return what the settings say about switching a card's profiles.
 
@@ -258,6 +263,7 @@ class Engine:
 
         Raises:
             NotFound: the settings name no such card.
+            Conflict: a restart of the modem is asked for, and a change runs.
             TooManyChanges: too many are queued.
             KeyReused: the key stands for another request.
         """
@@ -276,6 +282,8 @@ class Engine:
                         if key is not None:
                             self._store.note(key, same.id)
                         return Submission(same, repeated=True)
+            if kind is Kind.RESTART_MODEM:
+                self._workers.check_idle(euicc)
             worker.queue.check_place(kind, asked_by=asked_by, origin=origin)
             change = self._store.add(
                 euicc, kind, params=params, secrets=private, key=key, origin=origin, asked_by=asked_by

@@ -12,6 +12,7 @@ from lpad.api.request.bodies import (
     EuiccList,
     EuiccSummary,
     EuiccView,
+    ModemRestartsView,
     NotificationList,
     NotificationView,
     ProfileList,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Json
     from lpad.engine.change.moment import Moment
     from lpad.engine.journal import StoredNotification
+    from lpad.engine.running.modem_resets import ModemRestarts
     from lpad.engine.snapshot.profile_list import Listed
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.first_profile import ProvisioningState
@@ -52,6 +54,7 @@ async def get_euicc(call: Call) -> Response:
     snapshot = call.engine.snapshot(call.path["name"])
     provisioning = await asyncio.to_thread(call.engine.provisioning, snapshot.name)
     rescue = await asyncio.to_thread(call.engine.rescue, snapshot.name)
+    restarts = await asyncio.to_thread(call.engine.modem_restarts, snapshot.name)
     view = EuiccView(
         name=snapshot.name,
         transport=snapshot.transport,
@@ -65,6 +68,7 @@ async def get_euicc(call: Call) -> Response:
         read_at=snapshot.read_at,
         switching=call.engine.policy(snapshot.name),
         failover=call.engine.failover(snapshot.name),
+        modem_restarts=_modem_restarts(restarts, call.engine.now()),
         rescue=_rescue(rescue, call.engine.now()),
         known_risks=known_risks(snapshot.profiles),
         unreadable=snapshot.unreadable,
@@ -89,6 +93,11 @@ async def refresh_euicc(call: Call) -> Response:
 async def probe_euicc(call: Call) -> Response:
     """Try out the card and the way to it; the change's result is the report."""
     return await _submit(call, Kind.PROBE, {"unredacted": call.body.unredacted})
+
+
+async def restart_modem(call: Call) -> Response:
+    """Restart the modem, whether its card can be read or not; refused while a change runs."""
+    return await _submit(call, Kind.RESTART_MODEM, {})
 
 
 async def check_trust(call: Call) -> Response:
@@ -323,6 +332,18 @@ def _provisioning(state: ProvisioningState | None, present: Moment) -> Provision
         return None
     following = present.date_of(state.next_at) if state.attempts else None
     return ProvisioningView(attempts=state.attempts, next_at=following)
+
+
+def _modem_restarts(state: ModemRestarts, present: Moment) -> ModemRestartsView | None:
+    if not state.times:
+        return None
+    return ModemRestartsView(
+        times=state.times,
+        steps=state.steps,
+        last_step=state.last_step,
+        last_at=present.date_of(state.last_at),
+        next_at=None if state.exhausted else present.date_of(state.next_at),
+    )
 
 
 def _rescue(state: RescueState | None, present: Moment) -> RescueView | None:

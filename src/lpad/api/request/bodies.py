@@ -187,6 +187,20 @@ class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
     next_at: datetime | None
 
 
+class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
+    """How often lpad has restarted the modem by itself since it last read what its card holds.
+
+    `times` counts climbs of its ladder, `steps` what was sent in them; `next_at` is when lpad may do it
+    again, null: no more, until the modem reads its card or somebody has it restarted.
+    """
+
+    times: int
+    steps: int
+    last_step: str
+    last_at: datetime
+    next_at: datetime | None
+
+
 class RescueView(msgspec.Struct, frozen=True, kw_only=True):
     """What lpad tries by itself since a guarded switch, `change`, ended stuck, and when it does next.
 
@@ -211,6 +225,7 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     switching: SwitchPolicy
     failover: FailoverStatus | None
     rescue: RescueView | None
+    modem_restarts: ModemRestartsView | None
     known_risks: tuple[KnownRisk, ...]
     unreadable: tuple[UnreadableProfile, ...]
 

@@ -30,6 +30,7 @@ ROLE_FOR: Mapping[Kind, Role] = {
     Kind.DISABLE: Role.SWITCH,
     Kind.REFRESH: Role.SWITCH,
     Kind.PROBE: Role.SWITCH,
+    Kind.RESTART_MODEM: Role.SWITCH,
     Kind.DELIVER_NOTIFICATIONS: Role.SWITCH,
     Kind.DROP_NOTIFICATION: Role.ADMIN,
     Kind.DOWNLOAD: Role.INSTALL,

@@ -42,7 +42,9 @@ _UNLOCK = (
 # APDU too long for it.
 _REFUSALS = {
     _PHONE_FAILURE: _Refusal(
-        LinkRefused, "phone failure", "seen on modems that lose APDUs; restart it or use another link"
+        LinkRefused,
+        "phone failure",
+        "seen on modems that lose APDUs or their SIM; 'lpactl restart-modem' restarts it",
     ),
     "3": _Refusal(
         LinkRefused,

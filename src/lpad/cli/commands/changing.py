@@ -105,6 +105,7 @@ def download(
                 f"{change.result['iccid']}  {profile.get('name', '')}  {profile.get('provider', '')}  {state}"
             )
         )
+        _remark(session, change)
 
 
 @command(cli, "enable")
@@ -191,6 +192,16 @@ def reset(session: Session, operational: bool, test: bool, default_smdp: bool, y
     _say(session, change, f"{name} is reset")
 
 
+@command(cli, "restart-modem")
+@no_wait
+def restart_modem(session: Session) -> None:
+    """Restart the modem, for a card that can't be reached or a modem that has not noticed a switch.
+
+    Its connection ends meanwhile. lpad does this by itself a few times; 'lpactl status' says how often.
+    """
+    _say(session, session.client.restart_modem(session.euicc()), "the modem is restarted")
+
+
 @command(cli, "cancel")
 @click.argument("change_id", type=int)
 def cancel(session: Session, change_id: int) -> None:
@@ -234,3 +245,11 @@ def _say(session: Session, change: Change, sentence: str) -> None:
     if change.ended and not session.output.as_json:
         already = bool(change.result and change.result.get("already"))
         session.output.line(f"{sentence}{', and was so before' if already else ''}")
+        _remark(session, change)
+
+
+def _remark(session: Session, change: Change) -> None:
+    """Tell what a person should know of the modem, though the change is done."""
+    remark = (change.result or {}).get("remark")
+    if remark is not None:
+        session.output.note(safe(str(remark)))

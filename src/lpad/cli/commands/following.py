@@ -167,6 +167,10 @@ _TOLD: dict[str, Callable[[Event], str]] = {
         f"rescue on {event.data['euicc']}: "
         + (f"{event.data['rescue']['attempts']} attempts" if event.data["rescue"] else "over")
     ),
+    "modem-restarts": lambda event: (
+        f"modem of {event.data['euicc']}: "
+        + (f"restarted {restarts['times']} times" if (restarts := event.data["modem_restarts"]) else "well")
+    ),
     "decision": lambda event: (
         f"change {event.data['id']}: decision '{event.data['decision']}' by '{event.data['rule']}': "
         f"{event.data['sentence']}"

@@ -78,6 +78,24 @@ def rescue_line(euicc: Euicc) -> str | None:
     )
 
 
+def modem_line(euicc: Euicc) -> str | None:
+    """Return a line that tells how often the modem was restarted in vain; None where it was not."""
+    status = euicc.modem_restarts
+    if status is None:
+        return None
+    times = "once" if status.times == 1 else f"{status.times} times"
+    following = (
+        "no more by itself"
+        if status.next_at is None
+        else f"again at {status.next_at:%Y-%m-%d %H:%M:%S} UTC at the earliest"
+    )
+    return (
+        f"{euicc.name}: lpad has restarted the modem {times} since it last read what the card holds, at"
+        f" {status.last_at:%Y-%m-%d %H:%M:%S} UTC ({status.last_step}); {following}; 'lpactl restart-modem'"
+        " does it now"
+    )
+
+
 def failover_line(euicc: Euicc) -> str | None:
     """Return a line that tells how a card's failover stands; None where the settings ask for none."""
     status = euicc.failover

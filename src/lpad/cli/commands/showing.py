@@ -9,7 +9,7 @@ import msgspec
 
 from lpad.cli.commands.following import describe, follow, waiting_lines, waits
 from lpad.cli.commands.group import cli
-from lpad.cli.commands.guard_options import failover_line, guard_rows, on_trial, rescue_line
+from lpad.cli.commands.guard_options import failover_line, guard_rows, modem_line, on_trial, rescue_line
 from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
 from lpad.cli.commands.outbox_command import outbox_line
 from lpad.cli.commands.session import command
@@ -37,7 +37,8 @@ def status(session: Session) -> None:
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
     )
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
-    policies = [*map(rescue_line, euiccs), *map(failover_line, euiccs), *map(_provisioning, euiccs)]
+    about = (rescue_line, modem_line, failover_line, _provisioning)
+    policies = [line(euicc) for line in about for euicc in euiccs]
     changes = client.changes()
     outbox = [outbox_line(euicc.name, client.outbox(euicc.name)) for euicc in euiccs]
     for line in filter(None, (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox)):

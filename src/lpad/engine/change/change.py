@@ -56,6 +56,7 @@ class Kind(enum.StrEnum):
     REFRESH = "refresh"
     PROBE = "probe"
     CHECK_TRUST = "check-trust"
+    RESTART_MODEM = "restart-modem"
 
 
 DUE = "due"

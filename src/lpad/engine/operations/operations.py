@@ -14,6 +14,7 @@ from lpad.base.identifiers import Iccid
 from lpad.engine.change.change import RESCUE, Kind
 from lpad.engine.operations.download import download
 from lpad.engine.operations.probe import probe
+from lpad.engine.operations.restart_modem import restart_modem
 from lpad.engine.operations.trust_check import check_trust
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
@@ -246,4 +247,5 @@ OPERATIONS: Mapping[Kind, Operation] = {
     Kind.REFRESH: refresh,
     Kind.PROBE: probe,
     Kind.CHECK_TRUST: check_trust,
+    Kind.RESTART_MODEM: restart_modem,
 }

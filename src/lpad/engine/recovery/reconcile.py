@@ -197,6 +197,8 @@ def _harmless(
 ) -> Verdict:
     if change.kind is Kind.REFRESH:
         return {"settled": True}
+    if change.kind is Kind.RESTART_MODEM:
+        return _cut_off(change, "what was powered down in the modem is powered up")
     if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
         return _cut_off(change, "nothing is changed")
     return _cut_off(change, "what is pending stays in the outbox")
@@ -257,4 +259,5 @@ JUDGES: Mapping[Kind, Judge] = {
     Kind.REFRESH: _harmless,
     Kind.PROBE: _harmless,
     Kind.CHECK_TRUST: _harmless,
+    Kind.RESTART_MODEM: _harmless,
 }

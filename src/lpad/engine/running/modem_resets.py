@@ -11,21 +11,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lpad.base.errors import LpadError
-from lpad.engine.change.change import Json  # noqa: TC001 - msgspec reads the annotations when it runs
-from lpad.engine.change.moment import Moment
-from lpad.engine.change.time_limit import TimeLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from lpad.engine.change.change import Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.journal import Journal
 
@@ -39,17 +31,16 @@ MOST = len(PAUSES) + 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemRestarts:
-    """What was done since the modem last read what its card holds.
+    """What was done since the modem last read what its card holds; moments on the journal's steady clock.
 
-    `times` counts climbs of the ladder and `steps` what was sent in them; `last_at` is in seconds since 1970;
-    `pause` is the time limit until the next one, as the journal keeps it.
+    `times` counts climbs of the ladder, and `steps` what was sent in them.
     """
 
     times: int = 0
     steps: int = 0
     last_step: str = ""
     last_at: float = 0.0
-    pause: dict[str, Json] = field(default_factory=dict)
+    next_at: float = 0.0
 
     @property
     def exhausted(self) -> bool:
@@ -60,21 +51,17 @@ class ModemRestarts:
 class ModemResets:
     """One card's modem; used by the card's worker, and looked at by any thread."""
 
-    def __init__(
-        self, euicc: str, *, journal: Journal, hub: Hub, moment: Callable[[], Moment] = Moment.now
-    ) -> None:
+    def __init__(self, euicc: str, *, journal: Journal, hub: Hub) -> None:
         """Prepare; the journal is read when it is first needed.
 
         Args:
             euicc: the card's name in the settings.
-            journal: keeps the state over restarts.
+            journal: keeps the state over restarts, and tells the time.
             hub: is told of each time.
-            moment: reads the clocks.
         """
         self._euicc = euicc
         self._journal = journal
         self._hub = hub
-        self._moment = moment
         self._lock = threading.Lock()
         self._known: ModemRestarts | None = None
 
@@ -93,13 +80,11 @@ class ModemResets:
     @property
     def sentence(self) -> str:
         """How often the modem was restarted in vain, when it is again, and what a person can do."""
-        with self._lock:
-            state = self._state()
-            left = self._seconds_left(state)
-        if left is None:
+        state = self.state
+        if state.exhausted:
             following = "does it no more"
         else:
-            at = datetime.fromtimestamp(time.time() + left, UTC)
+            at = self._journal.clock.now().date_of(state.next_at)
             following = f"does it again at {at:%Y-%m-%d %H:%M} UTC at the earliest"
         times = "once" if state.times == 1 else f"{state.times} times"
         done = f"lpad has restarted the modem {times} in vain, and {following}"
@@ -118,9 +103,9 @@ class ModemResets:
             if left is None or left > 0:
                 return False
             times = state.times + 1
-            seconds = PAUSES[min(times, len(PAUSES)) - 1]
-            pause = TimeLimit.starting(seconds, at=self._moment()).noted()
-            if self._keep(replace(state, times=times, last_at=time.time(), pause=pause)) or unwritten:
+            present = self._journal.clock.now().steady
+            next_at = present + _pause(times)
+            if self._keep(replace(state, times=times, last_at=present, next_at=next_at)) or unwritten:
                 return True
             self._known = state  # nothing is done
             return False
@@ -129,7 +114,8 @@ class ModemResets:
         """Note one step, as it begins."""
         with self._lock:
             state = self._state()
-            self._keep(replace(state, steps=state.steps + 1, last_step=step, last_at=time.time()))
+            present = self._journal.clock.now().steady
+            self._keep(replace(state, steps=state.steps + 1, last_step=step, last_at=present))
 
     def helped(self) -> None:
         """Note that the modem reads what the card holds."""
@@ -141,7 +127,7 @@ class ModemResets:
 
     def _forget(self, why: str) -> None:
         with self._lock:
-            if self._state().times:
+            if self._state() != ModemRestarts():
                 log.info("%s: %s; what lpad did about it counts no more", self._euicc, why)
                 self._keep(ModemRestarts())
 
@@ -152,34 +138,49 @@ class ModemResets:
             except LpadError as error:
                 log.debug("%s: %s (%s)", self._euicc, error, error.kind)
                 return ModemRestarts()
-            if found.pause:
-                # One that began in another boot counts on from here, or anew if the clock was set back.
-                carried_on = TimeLimit.read(dict(found.pause)).carried_on(self._moment())
-                found = replace(found, pause=carried_on.noted())
-            self._known = found
+            # A clock whose mark was lost on the disk must not put it off for longer than the pause is.
+            latest = self._journal.clock.now().steady + _pause(found.times)
+            self._known = replace(found, next_at=min(found.next_at, latest))
         return self._known
 
     def _seconds_left(self, state: ModemRestarts) -> float | None:
         if state.exhausted:
             return None
-        return TimeLimit.read(dict(state.pause)).left(self._moment()) if state.pause else 0.0
+        return self._journal.clock.now().until(state.next_at, longest=PAUSES[-1])
 
     def _keep(self, state: ModemRestarts) -> bool:
         """Remember a state and tell of it; return whether it is on the disk."""
         self._known = state
         written = True
         try:
-            if state.times:
-                self._journal.memos.put(self._name, state)
-            else:
+            if state == ModemRestarts():
                 self._journal.memos.drop(self._name)
+            else:
+                self._journal.memos.put(self._name, state)
         except LpadError as error:
             log.warning("%s: restarts of the modem are not written down: %s", self._euicc, error)
             written = False
-        data: dict[str, Json] = {"euicc": self._euicc, "modem_restarts": msgspec.to_builtins(state)}
-        self._hub.publish("modem-restarts", data, euicc=self._euicc)
+        self._tell(state)
         return written
+
+    def _tell(self, state: ModemRestarts) -> None:
+        shown: dict[str, Json] | None = None
+        if state != ModemRestarts():
+            present = self._journal.clock.now()
+            shown = {
+                "times": state.times,
+                "steps": state.steps,
+                "last_step": state.last_step,
+                "last_at": present.date_of(state.last_at).timestamp(),
+                "next_at": None if state.exhausted else present.date_of(state.next_at).timestamp(),
+            }
+        data: dict[str, Json] = {"euicc": self._euicc, "modem_restarts": shown}
+        self._hub.publish("modem-restarts", data, euicc=self._euicc)
 
     @property
     def _name(self) -> str:
         return f"modem restarts {self._euicc}"
+
+
+def _pause(times: int) -> float:
+    return PAUSES[min(max(times, 1), len(PAUSES)) - 1]

@@ -71,7 +71,7 @@ def switch(
     refresh = prepared(run, context, deadline=deadline)
     asked = _Switch(run, context, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
     sent = when_not_busy(lambda: asked.ask(deadline=deadline), run=run, refresh=refresh, deadline=deadline)
-    if not sent and refresh.agreed(_holding(context.snapshot().listed)):
+    if not sent and refresh.agreed(holding_of(context.snapshot().listed)):
         return {"iccid": asked.address, "already": True}
 
     seen = verify(
@@ -98,7 +98,7 @@ def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str
     deadline = Deadline.after(context.timeouts.switch)
     run.follow("resume")
     refresh = _acquainted(run, context, deadline=deadline)
-    if not refresh.agreed(_holding(context.snapshot().listed)):
+    if not refresh.agreed(holding_of(context.snapshot().listed)):
         result = result | verify(
             run,
             context,
@@ -123,7 +123,7 @@ def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
 
 def _acquainted(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
     refresh = _refresh(run, context)
-    refresh.prepare(_holding(context.snapshot().listed), deadline=deadline)
+    refresh.prepare(holding_of(context.snapshot().listed), deadline=deadline)
     return refresh
 
 
@@ -335,7 +335,7 @@ def verify(
                 return None
             context.observe(euicc, within)
         context.outbox.wake()
-        return _holding(seen, before)
+        return holding_of(seen, before)
 
     refresh = refresh or _refresh(run, context)
     outcome = refresh.settle(look, asked=refreshing, answered=lost is None, deadline=deadline)
@@ -366,7 +366,13 @@ def verify(
     )
 
 
-def _holding(profiles: ProfileList, before: ProfileList | None = None) -> Holding:
+def holding_of(profiles: ProfileList, before: ProfileList | None = None) -> Holding:
+    """Return what a modem should read of a card with these profiles.
+
+    Args:
+        profiles: as the card lists them.
+        before: as it listed them before a switch.
+    """
     enabled = next((Iccid.parse(profile.iccid) for profile in profiles.profiles if profile.enabled), None)
     # Those that were deleted may still be read too; one whose ICCID is not told any more may be enabled.
     deleted = before.profiles if before is not None and not profiles.unreadable else ()

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_WITHOUT_CARD = (Kind.PROBE, Kind.RESTART_MODEM)
+"""What is of use while the card is absent."""
 _UNCLEAR = (CardUnreachable, CardBusy, CardStatus, CardMalformed)
 """What may come in place of the answer of a card that has done what it was asked."""
 
@@ -118,7 +120,7 @@ class Executor:
     def _act(self, run: Run) -> None:
         kind = run.change.kind
         try:
-            if kind is not Kind.PROBE:  # which reports of a card that is absent, too
+            if kind not in _WITHOUT_CARD:
                 self._open_first()
             if run.settled is not None:
                 result = see_through(run, self._context, run.settled)

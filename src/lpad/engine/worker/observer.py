@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lpad.engine.outbox import Outbox
     from lpad.engine.running.held_card import Card
     from lpad.engine.snapshot.snapshot import Icon
+    from lpad.engine.worker.hung_modem import HungModem
     from lpad.engine.worker.presence import Presence
     from lpad.lpa.euicc import Euicc
 
@@ -49,6 +50,7 @@ class Observer:
         presence: Presence,
         lock: threading.Condition,
         ownership: CardOwnership,
+        hung_modem: HungModem,
     ) -> None:
         """Begin with a card of which nothing is known.
 
@@ -59,7 +61,9 @@ class Observer:
             presence: is told whether the card is there.
             lock: of the lookout.
             ownership: says whether the card is served under another name.
+            hung_modem: is told why the card can't be read.
         """
+        self._hung_modem = hung_modem
         self._card = card
         self._hub = hub
         self._outbox = outbox
@@ -147,6 +151,7 @@ class Observer:
         )
         with self._lock:
             self._presence.found()
+        self._hung_modem.found()
         self.collect(euicc, seen.eid, deadline=deadline)
         return self._snapshot
 
@@ -179,6 +184,7 @@ class Observer:
             self._ownership.release(self._claimant)
         with self._lock:
             self._presence.missed(served=served)
+        self._hung_modem.missed(error)
         if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
             log.warning("%s: not ready: %s (%s)", self._snapshot.name, error, error.kind)
         away = isinstance(error, CardUnreachable | CardBusy | CardStatus) and error.details.get("es10", True)

@@ -12,7 +12,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.base.log_fields import logged_with
-from lpad.engine.change.change import PauseReason
+from lpad.engine.change.change import Kind, PauseReason
 from lpad.engine.recovery.interrupted import Interrupted
 from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
@@ -23,6 +23,7 @@ from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.change_queue import ChangeQueue
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
+from lpad.engine.worker.hung_modem import HungModem
 from lpad.engine.worker.observer import Observer
 from lpad.engine.worker.presence import Presence
 
@@ -90,6 +91,9 @@ class Worker:
         self._timeouts = timeouts
         self._condition = threading.Condition()
         self._presence = Presence()
+        self.modem_resets = ModemResets(port.name, journal=journal, hub=hub)
+        """How often the modem was restarted."""
+        self._hung_modem = HungModem(self._card, self.modem_resets)
         self._observer = Observer(
             self._card,
             hub=hub,
@@ -97,6 +101,7 @@ class Worker:
             presence=self._presence,
             lock=self._condition,
             ownership=ownership,
+            hung_modem=self._hung_modem,
         )
         self._interrupted = Interrupted(store, journal, timeouts)
         self._queue = ChangeQueue(
@@ -109,8 +114,6 @@ class Worker:
         self._owed = owed
         self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self._queue.submit)
         """What is tried since a guarded switch ended stuck."""
-        self.modem_resets = ModemResets(port.name, journal=journal, hub=hub)
-        """How often the modem was restarted."""
         context = Context(
             card=self._card,
             outbox=outbox,
@@ -151,6 +154,7 @@ class Worker:
         self._due_tasks = DueTasks(
             DueTask(lambda: self._presence.looks_at, self._look),
             DueTask(lambda: self._presence.port_went_at, self._port_gone),
+            DueTask(lambda: self._hung_modem.due_at, self._help_modem),
             DueTask(lambda: self._adopt_at, self._adopt),
             DueTask(lambda: self._queue.resumes_at, self._queue.resume),
             DueTask(lambda: self._queue.questions_due_at, self._queue.end_unanswered),
@@ -314,7 +318,7 @@ class Worker:
         """Carry out a change; those that were cut off and wait for the card to come back go before it."""
         if len(self._interrupted) and not self._observer.ready:
             self._look()
-        if self._interrupted.awaits_card():
+        if self._interrupted.awaits_card() and run.change.kind is not Kind.RESTART_MODEM:
             self._executor.refuse(
                 run,
                 CardUnreachable(
@@ -397,6 +401,12 @@ class Worker:
         if self._observer.look(seconds=self._timeouts.open + self._timeouts.read):
             self._settle()
             self._outbox.wake()
+
+    def _help_modem(self) -> None:
+        """Take a step of the modem's ladder, and see whether the card can be read then."""
+        if self._hung_modem.help():
+            with self._condition:
+                self._presence.look_now()
 
     def _settle(self) -> None:
         self._interrupted.settle(self.snapshot, submit=self._queue.submit, take_up=self._queue.take_up)

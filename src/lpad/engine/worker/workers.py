@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.base.errors import NotFound
+from lpad.base.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,6 +63,24 @@ class Workers:
         """Return who has a change, which may be one that leaves; None where nobody does."""
         leaving = [each for each in self._leaving if each.queue.run(change.id) is not None]
         return next(iter(leaving), self._workers.get(change.euicc))
+
+    def check_idle(self, euicc: str) -> None:
+        """See that no change runs on a card, nor on another eUICC behind the same port.
+
+        Raises:
+            NotFound: the settings name no such card.
+            Conflict: one does.
+        """
+        transport = self.of(euicc).snapshot.transport
+        for worker in self._workers.values():
+            run = worker.queue.running
+            if run is None or run.change.state.ended:
+                continue
+            if worker.snapshot.transport == transport:
+                raise Conflict(
+                    f"can't restart the modem while change {run.change.id} ({run.change.kind}) runs: wait"
+                    f" until it has ended, or take it back with 'lpactl cancel {run.change.id}'"
+                )
 
     def start(self) -> None:
         """Have all begin."""

@@ -1,0 +1,53 @@
+"""Restarting the modem because a person asks for it, and waiting until its card can be read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, Conflict
+from lpad.card.modem_refresh import Refresh
+from lpad.engine.switch.switch import holding_of
+
+if TYPE_CHECKING:
+    from lpad.card.modem_refresh import Holding
+    from lpad.engine.change.change import Json
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
+
+
+def restart_modem(run: Run, context: Context) -> dict[str, Json]:
+    """Take the last step of the modem's ladder, mostly a reset, whether the card can be read or not.
+
+    Raises:
+        Conflict: there is no modem, or the settings leave its ladder without a step that restarts it.
+        CardError: the port is gone or mute, or the card can't be read afterwards.
+    """
+
+    def look(within: Deadline) -> Holding | None:
+        with context.card.session(deadline=within) as euicc:
+            return holding_of(context.observe(euicc, within, whole=True).listed)
+
+    refresh = Refresh(
+        context.card, tell=run.follow, resets=context.modem_resets, reading=context.timeouts.read
+    )
+    run.step("ask-modem")
+    held = holding_of(context.snapshot().listed)
+    refresh.prepare(held, deadline=Deadline.after(context.timeouts.open))
+    if not refresh.can_restart:
+        raise Conflict(
+            "can't restart the modem: the card is in a reader, or the setting 'refresh_ladder' has no step"
+            " that restarts the modem; take the card out and put it in again, or change the setting"
+        )
+    run.irreversible("restart-modem")
+    context.modem_resets.ordered()
+    outcome = refresh.restart(look)
+    if outcome.holding is None:
+        error = outcome.error
+        why = "the card reports nothing that can be read" if error is None else error.sentence
+        raise CardError(
+            f"the modem was restarted, but its card can't be read: {why}",
+            retryable=True,
+            **({} if error is None else error.details),
+        )
+    return {} if outcome.remark is None else {"remark": outcome.remark}

@@ -1,0 +1,107 @@
+"""A modem that refuses everything for its card, as some do after a SIM hot swap, is helped by its ladder.
+
+A Quectel EC20 answers +CME ERROR: 0 to MANAGE CHANNEL and SELECT then, until its radio is cycled. lpad looks
+a few times, since a modem that is starting says many things. Then it takes one step of the ladder after the
+other, within the bounds of `ModemResets`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.card.modem.refusals import is_phone_failure
+from lpad.card.modem_power import take_step
+from lpad.card.quirks.quirks import RefreshStep, Step
+
+if TYPE_CHECKING:
+    from lpad.base.errors import LpadError
+    from lpad.engine.running.held_card import Card
+    from lpad.engine.running.modem_resets import ModemResets
+
+log = logging.getLogger(__name__)
+
+LOOKS = 3
+"""Looks in a row that the modem refuses so before it is restarted."""
+STEADY = 600.0
+"""Seconds after which a card that can be read shows that a step has helped for good."""
+_OPENING = 30.0
+
+
+class HungModem:
+    """One card's; used by its worker's thread."""
+
+    def __init__(self, card: Card, resets: ModemResets) -> None:
+        """Prepare.
+
+        Args:
+            card: in the modem.
+            resets: how often the modem may be restarted.
+        """
+        self._card = card
+        self._resets = resets
+        self._refused = 0
+        self._steps = 0
+        self._rests_until = 0.0
+        self._taken_at: float | None = None
+        self._due_at: float | None = None
+
+    @property
+    def due_at(self) -> float | None:
+        """When to take a step, in monotonic time; None: not as things are."""
+        return self._due_at
+
+    def missed(self, error: LpadError) -> None:
+        """Take note of why the card could not be read."""
+        self._due_at = None
+        if not (isinstance(error, CardError) and is_phone_failure(error)):
+            return
+        self._refused += 1
+        left = self._resets.seconds_left
+        if self._refused >= LOOKS and left is not None:
+            self._due_at = max(time.monotonic() + left, self._rests_until)
+
+    def found(self) -> None:
+        """Take note that the card was read."""
+        self._refused = self._steps = 0
+        self._due_at = None
+        if self._taken_at is not None and time.monotonic() - self._taken_at >= STEADY:
+            self._taken_at = None
+            self._resets.helped()
+
+    def help(self) -> bool:
+        """Take the next step of the modem's ladder; return whether one was taken."""
+        self._due_at = None
+        self._refused = 0
+        try:
+            rungs, announcements = self._ladder()
+        except CardError as error:
+            log.info("%s: %s", self._card.port.name, error)
+            self._card.drop()
+            return False
+        if not rungs or not self._resets.ascend(unwritten=False):
+            return False
+        rung = rungs[min(self._steps, len(rungs) - 1)]
+        log.warning(
+            "%s: the modem says 'phone failure' to everything for its card: %s",
+            self._card.port.name,
+            rung.step.value,
+        )
+        self._steps += 1
+        self._resets.taken(rung.step.value)
+        take_step(self._card, rung, announcements=announcements)
+        self._card.drop()
+        self._taken_at = time.monotonic()
+        self._rests_until = self._taken_at + rung.seconds
+        return True
+
+    def _ladder(self) -> tuple[list[RefreshStep], tuple[str, ...]]:
+        deadline = Deadline.after(_OPENING)
+        with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+            if lent is None:
+                return [], ()
+            quirks = lent.quirks
+        return [rung for rung in quirks.refresh_ladder if rung.step is not Step.WAIT], quirks.announcements
