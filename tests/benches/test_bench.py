@@ -35,7 +35,7 @@ def test_the_example_is_right() -> None:
         (RIGHT | {"port": None}, "either a port or a reader"),
         (RIGHT | {"reader": "x"}, "either a port or a reader"),
         (RIGHT | {"features": ["cgla", "cgal"]}, "no feature 'cgal'"),
-        (RIGHT | {"expendable": ["123"]}, "ICCID"),
+        (RIGHT | {"expendable": ["12x"]}, "ICCID"),
         (RIGHT | {"eid": EID[:-1]}, "EID"),
         (RIGHT | {"power": {}}, "one of uhubctl, sysfs and command"),
         (RIGHT | {"power": {"uhubctl": "1-1"}}, "HUB:PORT"),
