@@ -1,4 +1,7 @@
-"""Cut the daemon off at every point of each scenario, and print what came of it; exit 1 on a violation."""
+"""Cut the daemon off at every point of each scenario, and make bits of its journal wrong.
+
+Prints what came of it; exits with 1 on a violation.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from typing import TYPE_CHECKING
 
 from faults.crew import on_stage, outcomes
 from faults.cut import Cut, every_cut
+from faults.flip_crew import ALL, flip_outcomes, told
 from faults.scenario import SCENARIOS
 from faults.table import table
 
 if TYPE_CHECKING:
+    from faults.flip_trial import FlipOutcome
     from faults.trial import Outcome
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -32,6 +37,9 @@ def main() -> int:
     began = time.monotonic()
     root = Path(tempfile.mkdtemp(prefix="lpad-faults-", dir=_MEMORY if _MEMORY.is_dir() else None))
     try:
+        flips = _flips(asked, root)
+        if asked.only_flips or asked.only_flip:
+            return 1 if any(each.violations for each in flips) else 0
         first = on_stage(root, 0, _free_port())
         cuts: list[tuple[str, Cut]] = []
         every: dict[str, int] = {}
@@ -53,13 +61,32 @@ def main() -> int:
             found_out.append(outcome)
             _tell(outcome, len(found_out), len(cuts))
         print(table(every, found_out))
+        if flips:
+            print(told(flips))
         print(f"{time.monotonic() - began:.0f} s; seed {asked.seed}")
-        return 1 if any(each.violations for each in found_out) else 0
+        return (
+            1 if any(each.violations for each in found_out) or any(each.violations for each in flips) else 0
+        )
     finally:
         if asked.keep:
             print(f"kept: {root}", file=sys.stderr)
         else:
             shutil.rmtree(root, ignore_errors=True)
+
+
+def _flips(asked: argparse.Namespace, root: Path) -> list[FlipOutcome]:
+    """Make the flips that are asked for: by default all in a full run, and none in one of chosen cuts."""
+    partial = asked.scenario or asked.only or asked.sample
+    number = (0 if partial else ALL) if asked.flips is None else asked.flips
+    if not number and not asked.only_flip:
+        return []
+    found: list[FlipOutcome] = []
+    for each in flip_outcomes(root, number=number, seed=asked.seed, jobs=asked.jobs, only=asked.only_flip):
+        found.append(each)
+        for violation in each.violations:
+            print(f"{each.folder}/{each.flip}: {violation}", file=sys.stderr, flush=True)
+    print(told(found), file=sys.stderr, flush=True)
+    return found
 
 
 def _arguments() -> argparse.Namespace:
@@ -69,6 +96,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="chooses the sample")
     parser.add_argument(
         "--only", action="append", metavar="CUT", help="only this one, as it is printed; repeatable"
+    )
+    parser.add_argument("--flips", type=int, help="so many wrong bits in the journal; 30000 in a full run")
+    parser.add_argument("--only-flips", action="store_true", help="no cuts")
+    parser.add_argument(
+        "--only-flip",
+        action="append",
+        default=[],
+        metavar="FLIP",
+        help="only this one, as it is printed; repeatable",
     )
     parser.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1), help="so many at a time")
     parser.add_argument("--keep", action="store_true", help="keep the folders of the devices")

@@ -45,6 +45,8 @@ class Kind(enum.StrEnum):
     """kill -9 of the daemon at a write of its journal or of another file in its state folder."""
     TORN_WRITE = "torn-write"
     """The power fails between a COMMIT's writing and its sync: kill -9, and half of it is on the disk."""
+    FLIP = "flip"
+    """The power fails behind a COMMIT: kill -9, and one bit of the journal's files is wrong afterwards."""
     KILL_APDU = "kill-apdu"
     """kill -9 once an APDU is with the card; the card carries it out."""
     KILL_SENT = "kill-sent"
@@ -77,6 +79,7 @@ KILLS = frozenset(
     {
         Kind.KILL_WRITE,
         Kind.TORN_WRITE,
+        Kind.FLIP,
         Kind.KILL_APDU,
         Kind.KILL_SENT,
         Kind.KILL_RECEIVED,
@@ -89,6 +92,7 @@ KILLS = frozenset(
 COUNTED: Mapping[Kind, Counted] = {
     Kind.KILL_WRITE: Counted.WRITES,
     Kind.TORN_WRITE: Counted.COMMITS,
+    Kind.FLIP: Counted.COMMITS,
     Kind.KILL_APDU: Counted.APDUS,
     Kind.KILL_SENT: Counted.MESSAGES,
     Kind.KILL_RECEIVED: Counted.MESSAGES,

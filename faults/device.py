@@ -44,6 +44,7 @@ _RETRY_FOR = 120.0
 _ACTIONS: Mapping[Kind, Action] = {
     Kind.KILL_WRITE: Action.KILL,
     Kind.TORN_WRITE: Action.TEAR,
+    Kind.FLIP: Action.FLIP,
     Kind.DISK: Action.FILL,
     Kind.DISK_KILL: Action.FILL_FOR_COMMIT,
 }

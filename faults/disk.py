@@ -15,8 +15,12 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from faults.flip import FILES, chosen
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from faults.flip import Flip
 
 SIZE = "4m"
 """Of the file system that is filled, as mount takes it."""
@@ -39,9 +43,14 @@ class Action(enum.IntEnum):
     FILL = 2
     TEAR = 3
     FILL_FOR_COMMIT = 4
+    FLIP = 5
 
 
-_AT_COMMITS = {Action.TEAR: COMMITTED, Action.FILL_FOR_COMMIT: COMMITTING}
+_AT_COMMITS = {
+    Action.TEAR: COMMITTED,
+    Action.FLIP: COMMITTED,
+    Action.FILL_FOR_COMMIT: COMMITTING,
+}
 """Actions whose place is counted in COMMITs, and on which side of it they happen."""
 
 
@@ -111,6 +120,19 @@ class Disk:
         before, after = self._wal_before.read_bytes(), self._wal.read_bytes()
         self._wal.write_bytes(torn(before, after))
 
+    def flip(self, seed: int) -> Flip:
+        """Have one bit of the journal be wrong, and return which; to be called when the daemon is gone.
+
+        Args:
+            seed: chooses the bit; the same one if the files are of the same sizes.
+        """
+        files = {name: self._state / name for name in FILES}
+        sizes = {name: path.stat().st_size for name, path in files.items() if path.exists()}
+        (flip,) = chosen(sizes, 1, seed)
+        path = files[flip.file]
+        path.write_bytes(flip.done_to(path.read_bytes()))
+        return flip
+
     @property
     def _wal(self) -> Path:
         return self._state / "journal.db-wal"
@@ -149,7 +171,7 @@ class Disk:
         if action in _AT_COMMITS and name != _AT_COMMITS[action]:
             return
         self._set("hit", 1)
-        if action in (Action.KILL, Action.TEAR):
+        if action in (Action.KILL, Action.TEAR, Action.FLIP):
             os.kill(os.getpid(), signal.SIGKILL)
         elif action in (Action.FILL, Action.FILL_FOR_COMMIT):
             fill(self._state / FILLER)

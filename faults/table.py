@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _COLUMNS: Mapping[str, tuple[Kind, ...]] = {
     "kill -9": (Kind.KILL_WRITE, Kind.KILL_APDU, Kind.KILL_SENT, Kind.KILL_RECEIVED),
     "mains": (Kind.MAINS, Kind.TORN_WRITE),
+    "wrong bit": (Kind.FLIP,),
     "card power": (Kind.POWER_BEFORE, Kind.POWER_AFTER),
     "port": (Kind.PORT_BEFORE, Kind.PORT_AFTER),
     "server": (Kind.SERVER_BEFORE, Kind.SERVER_AFTER),

@@ -169,6 +169,8 @@ class _Trial:
         self._told: Change | None = None
         self.change: Change | None = None
         self.met = False
+        self.flip: str | None = None
+        """The bit that is wrong."""
         self.violations: list[str] = []
 
     def run(self) -> None:
@@ -196,6 +198,8 @@ class _Trial:
             device.buried()
             if self._cut.kind is Kind.TORN_WRITE:
                 device.disk.tear()
+            elif self._cut.kind is Kind.FLIP:
+                self.flip = str(device.disk.flip(self._cut.place))
             device.mend()
             device.start()
         else:
@@ -205,7 +209,8 @@ class _Trial:
             device.stop()
             device.start()
         self._settle()
-        self.violations += violations(device, self._scenario, self.change)
+        lost = self.flip is not None and self.change is None
+        self.violations += violations(device, self._scenario, self.change, lost=lost)
         if self._told is not None and _told(self._told) != _told(self.change):
             self.violations.append(
                 f"{_told(self.change)}, though it was told to have ended {_told(self._told)}"
@@ -250,6 +255,9 @@ class _Trial:
             self.change = next((each for each in device.client.changes() if each.id > self._before), None)
         if self.change is not None:
             change_id = self.change.id
+            if self._is_lost(change_id):
+                self.change = None
+                return
             device.until("all changes have ended", lambda: _ended(device))
             self.change = device.client.change(change_id)
         try:
@@ -260,6 +268,17 @@ class _Trial:
                 f"not quiet: {len(device.card.notifications)} notifications on the card, channels"
                 f" {device.card.open_channels}, outbox {notifications}"
             )
+
+    def _is_lost(self, change_id: int) -> bool:
+        """Whether a change's record is lost with a wrong bit, and the journal's health names it."""
+        if self.flip is None:
+            return False
+        try:
+            self._device.client.change(change_id)
+        except ApiError as error:
+            repairs = self._device.client.system().health.journal.repairs
+            return error.kind == "not-found" and any(change_id in each.lost_changes for each in repairs)
+        return False
 
     def _download(self) -> None:
         """See that the next download works, and that all is told of it."""

@@ -48,8 +48,8 @@ def test_the_steps_are_counted(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "cut",
     [
-        "kill-write:9", "torn-write:3", "disk-kill:4", "kill-apdu:12", "kill-sent:1", "kill-received:1",
-        "mains:12", "power-before:12",
+        "kill-write:9", "torn-write:3", "flip:5", "disk-kill:4", "kill-apdu:12", "kill-sent:1",
+        "kill-received:1", "mains:12", "power-before:12",
         "power-after:12", "port-before:9", "port-after:9", "server-before:1:reset", "server-after:1:503",
         "server-before:2:garbage", "server-before:1:untrusted",
     ],
