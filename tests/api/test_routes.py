@@ -48,7 +48,7 @@ def test_the_system(gateway: Gateway) -> None:
     system = gateway.get("/v1/system")
     assert system["version"] == lpad.__version__
     assert system["uptime_seconds"] >= 0
-    journal: dict[str, Any] = {"state": "ok", "error": None, "set_aside": []}
+    journal: dict[str, Any] = {"state": "ok", "error": None, "set_aside": [], "repairs": []}
     assert system["health"] == {
         "ok": True,
         "cards": 1,

@@ -50,15 +50,29 @@ class Error(_View, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
 
 
+class JournalRepair(_View, frozen=True, kw_only=True):
+    """A repair of a damaged journal: when, why, and how many rows of each table were saved and lost.
+
+    `lost_changes` are the changes, as far as they are known, whose records are lost.
+    """
+
+    at: datetime
+    cause: str
+    saved: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    lost_changes: tuple[int, ...] = ()
+
+
 class JournalHealth(_View, frozen=True, kw_only=True):
     """Whether the journal can be written; `state` is `ok`, `full`, `read-only`, `locked`, `damaged`, ...
 
-    `set_aside` names damaged files that were kept when a new journal was begun.
+    `set_aside` names damaged files that were kept, `repairs` says what was saved of them, the latest last.
     """
 
     state: str
     error: Error | None = None
     set_aside: tuple[str, ...] = ()
+    repairs: tuple[JournalRepair, ...] = ()
 
 
 class Health(_View, frozen=True, kw_only=True):

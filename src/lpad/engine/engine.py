@@ -131,7 +131,7 @@ class Engine:
     def start(self) -> None:
         """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
         self._journal.start()
-        self._store.end_orphans(self._workers.by_name)
+        self._end_orphans()
         self._environment.start(on_network=self.network_is_back, on_time=self._clock_was_set)
         self._workers.start()
         self._failovers.start()
@@ -426,9 +426,17 @@ class Engine:
         self._outbox.network_is_back()
         self._workers.release(PauseReason.TIME)
 
+    def _end_orphans(self) -> None:
+        """End the changes of cards that the settings name no more, if the journal can be read."""
+        try:
+            self._store.end_orphans(self._workers.by_name)
+        except LpadError as error:
+            log.warning("changes of cards that are no more: %s (%s)", error, error.kind)
+
     def _journal_back(self) -> None:
         """Write what could not be written, and take up what was not touched meanwhile."""
         self._store.catch_up()
+        self._end_orphans()
         self._workers.adopt()
         self._workers.release(PauseReason.JOURNAL)
         self._outbox.wake()

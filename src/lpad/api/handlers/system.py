@@ -40,6 +40,7 @@ async def get_system(call: Call) -> Response:
             state=journal.state,
             error=Failure.of(journal.error) if journal.error is not None else None,
             set_aside=list(journal.set_aside),
+            repairs=list(journal.repairs),
         ),
         clock_set=call.engine.clock_set,
     )

@@ -12,7 +12,7 @@ from lpad.base.condition import LONGEST as LONGEST_CONDITION
 from lpad.engine.change.change import Change, Failure
 from lpad.engine.change.guard import LONGEST as LONGEST_GUARD
 from lpad.engine.change.guard import MOST_CONDITIONS
-from lpad.engine.journal.writability import JournalState
+from lpad.engine.journal.writability import JournalState, Repair
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.known_risks import KnownRisk
 from lpad.engine.snapshot.profile import NotificationAddress, Owner, Profile, UnreadableProfile
@@ -117,11 +117,12 @@ class TrustCheckRequest(Request, frozen=True, kw_only=True):
 
 
 class JournalView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the journal can be written, what keeps it from that, and damaged files that were set aside."""
+    """Whether the journal can be written, and why not; damaged files that were kept, and what was lost."""
 
     state: JournalState
     error: Failure | None
     set_aside: list[str]
+    repairs: list[Repair]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import msgspec
@@ -14,12 +15,16 @@ from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadab
 from lpad.cli.commands.outbox_command import outbox_line
 from lpad.cli.commands.session import command
 from lpad.cli.terminal.output import Output, duration, joined, safe, size
-from lpad.client import DaemonUnreachable, Profile
+from lpad.client import ApiError, DaemonUnreachable, Profile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.cli.commands.session import Session
     from lpad.client import Client, Euicc, UnreadableProfile
-    from lpad.client.views import CertificateIssuer
+    from lpad.client.views import CertificateIssuer, JournalRepair
+
+_T = TypeVar("_T")
 
 
 @command(cli, "status")
@@ -39,8 +44,8 @@ def status(session: Session) -> None:
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
     about = (rescue_line, modem_line, failover_line, _provisioning)
     policies = [line(euicc) for line in about for euicc in euiccs]
-    changes = client.changes()
-    outbox = [outbox_line(euicc.name, client.outbox(euicc.name)) for euicc in euiccs]
+    changes = _readable(client.changes) or []
+    outbox = [_outbox_line(client, each.name) for each in euiccs]
     for line in filter(None, (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox)):
         session.output.note(safe(line))
     if not system.health.clock_set:
@@ -50,9 +55,35 @@ def status(session: Session) -> None:
         session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
     for path in journal.set_aside:
         session.output.note(safe(f"journal: a damaged one was set aside as {path}"))
+    for repair in journal.repairs[-1:]:
+        session.output.note(safe(repair_line(repair)))
     for euicc in euiccs:
         if euicc.error is not None:
             session.output.note(safe(f"{euicc.name}: {euicc.error.sentence} ({euicc.error.kind})"))
+
+
+def _readable(read: Callable[[], _T]) -> _T | None:
+    """Return what the journal holds, None if it can't be read: the status says that in its own words."""
+    try:
+        return read()
+    except ApiError as error:
+        if error.kind != "journal-unavailable":
+            raise
+        return None
+
+
+def _outbox_line(client: Client, euicc: str) -> str | None:
+    outbox = _readable(partial(client.outbox, euicc))
+    return None if outbox is None else outbox_line(euicc, outbox)
+
+
+def repair_line(repair: JournalRepair) -> str:
+    """Return what became of a damaged journal, in a line."""
+    lost = ", ".join(f"{number} {table}" for table, number in repair.lost.items()) or "nothing that was found"
+    numbers = f" (changes {', '.join(map(str, repair.lost_changes))})" if repair.lost_changes else ""
+    return (
+        f"journal: it was damaged, and repaired at {repair.at:%Y-%m-%d %H:%M:%S} UTC; lost: {lost}{numbers}"
+    )
 
 
 @command(cli, "info")

@@ -91,6 +91,12 @@ class TimeMarks:
         return moment
 
     def _go_on(self) -> None:
+        try:
+            self._go_on_from_journal()
+        except JournalUnavailable as error:  # the steady clock begins with the wall clock then
+            log.debug("the steady clock is not carried on: %s", error)
+
+    def _go_on_from_journal(self) -> None:
         last = self._memos.get(MARK, Moment)
         if last is not None and EARLIEST <= last.steady <= LATEST and 0 <= last.ran <= LATEST:
             self._clock.go_on(last)

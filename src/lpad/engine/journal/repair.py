@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lpad.engine.change.change import State
 from lpad.engine.journal.migration import layouts_of, migrate
 from lpad.engine.journal.salvage.pages import Pages
 from lpad.engine.journal.salvage.records import INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF, Record, records_of
@@ -40,6 +41,7 @@ FIRST = ("notifications", "changes", "memos", "requests")
 """Tables in the order in which their rows go into the new file: notifications, then switches on trial."""
 APART = 1_000_000
 """If the last change's number can't be read, new numbers begin so much higher."""
+_STATE_ENTRY = ("state", "id")
 _FEW = 4
 """Columns of a table whose rows could be mistaken for entries of an index."""
 _REPORTS = 8
@@ -145,26 +147,34 @@ class _Reader:
         if found.version:
             self._count_lost(found)
             _restore(found)
-        numbers = [int(str(key[0])) for key in found.rows.get("changes", {})]
-        numbers += [int(str(row[3])) for row in found.rows.get("requests", {}).values()]
-        if numbers and found.last_change is not None:
-            found.last_change = max(found.last_change, *numbers)
+        self._name_lost_changes(found)
         return found
+
+    def _name_lost_changes(self, found: Salvage) -> None:
+        """Find the changes of which only a key that leads to them is left, or an entry in an index."""
+        kept = {key[0] for key in found.rows.get("changes", {})}
+        named = {row[3] for row in found.rows.get("requests", {}).values()}
+        named |= {each.values[1] for each in self._unclear if each.rowid is None and _is_state(each.values)}
+        found.lost_changes |= {
+            each for each in named - kept if isinstance(each, int) and 0 < each < LARGEST_ID
+        }
+        found.lost["changes"] = max(found.lost["changes"], len(found.lost_changes))
 
     def _legacy_version(self) -> int:
         """Return the version of a file from before there were checksums; 0 if it is no journal at all."""
         if 1 <= self._pages.version < CHECKSUMS_SINCE:
             return self._pages.version
-        return max(
-            range(1, CHECKSUMS_SINCE),
-            key=lambda version: sum(
+        alike = {
+            version: sum(
                 _fitted(layout, each, sealed=False) is not None
                 for layout in layouts_of(version).values()
                 for each in self._unclear
                 if len(each.values) == len(layout.columns)
-            ),
-            default=0,
-        )
+            )
+            for version in range(1, CHECKSUMS_SINCE)
+        }
+        best = max(alike, key=lambda version: alike[version])
+        return best if alike[best] else 0
 
     def _legacy_rows(self, tables: Mapping[str, Layout]) -> dict[str, dict[_Row, _Row]]:
         """Return the rows of a file without checksums: there is nothing to go by but their looks."""
@@ -207,6 +217,11 @@ def _fitted(layout: Layout, record: Record, *, sealed: bool) -> _Row | None:
         for place, column in enumerate(layout.columns)
     ]
     return (*row, values[-1]) if sealed else tuple(row)
+
+
+def _is_state(values: _Row) -> bool:
+    """Whether this is an entry of the index of changes by their state."""
+    return len(values) == len(_STATE_ENTRY) and values[0] in set(State)
 
 
 def _resembles(layout: Layout, row: _Row) -> bool:

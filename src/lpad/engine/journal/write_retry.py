@@ -81,5 +81,11 @@ class Recovery:
         health = self._journal.health
         error = msgspec.to_builtins(Failure.of(health.error)) if health.error is not None else None
         self._hub.publish(
-            "journal", {"state": health.state.value, "error": error, "set_aside": list(health.set_aside)}
+            "journal",
+            {
+                "state": health.state.value,
+                "error": error,
+                "set_aside": list(health.set_aside),
+                "repairs": msgspec.to_builtins(health.repairs),
+            },
         )

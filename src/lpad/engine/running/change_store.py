@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.base.errors import InternalError, LpadError, NotFound
+from lpad.base.errors import Conflict, InternalError, LpadError, NotFound
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
 from lpad.engine.running.tried_time import UncountedTime
@@ -69,9 +69,20 @@ class ChangeStore:
 
         Raises:
             KeyReused: its key stands for another request.
+            Conflict: it has led to one, whose record was lost when the journal was damaged.
         """
         change_id = self._journal.requests.change_id(key)
-        return self.change(change_id) if change_id is not None else None
+        if change_id is None:
+            return None
+        try:
+            return self.change(change_id)
+        except NotFound:
+            # Not "new": what was asked for may have been done, and would be done a second time.
+            raise Conflict(
+                f"this Idempotency-Key stands for change {change_id}, whose record was lost with a damaged"
+                " journal; look at the card, and use a new key to ask for what is still wanted",
+                change=change_id,
+            ) from None
 
     def note(self, key: IdempotencyKey, change_id: int) -> None:
         """Remember that a request is another way to ask for a change that is there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import PauseReason
 from lpad.engine.journal.notifications import Stage
 
@@ -59,7 +60,11 @@ class Gauges:
         cards = self._snapshots()
         names = {card.eid: card.name for card in cards}
         found: dict[str, list[StoredNotification]] = {card.name: [] for card in cards}
-        for stored in self._journal.notifications.all():
+        try:
+            copies = self._journal.notifications.all()
+        except JournalUnavailable:
+            return {}  # what can't be read has no figure; another one says that it can't
+        for stored in copies:
             if wanted(stored):
                 found.setdefault(names.get(stored.eid, ""), []).append(stored)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +18,7 @@ USUAL = 4096
 MOST_BYTES = 256 * 1024 * 1024
 """Of a file that are read: the journal's own limits keep it far below."""
 MOST_LOG_BYTES = 64 * 1024 * 1024
+_NO_FILE = (errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR, errno.ENOTDIR)
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -83,7 +85,7 @@ class Pages:
 
 
 def _opened(path: Path) -> int | None:
-    """Open a file for reading; None if it is missing, or is a folder, a pipe or a device.
+    """Open a file for reading; None if it is missing, or is a folder, a pipe, a socket or a device.
 
     Raises:
         OSError: it is there and can't be opened.
@@ -93,7 +95,7 @@ def _opened(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.strerror == NOT_REGULAR:
+        if error.strerror == NOT_REGULAR or error.errno in _NO_FILE:
             return None
         raise
 

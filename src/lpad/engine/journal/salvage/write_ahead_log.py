@@ -68,6 +68,8 @@ def read_log(data: bytes, *, page_size: int = 4096) -> WriteAheadLog:
 class _Frame:
     page: int
     commits: bool
+    salted: bool
+    """Whether it has its log's salts: the checksum doesn't cover them."""
     checksum: tuple[int, int]
     head: bytes
     content: bytes
@@ -80,7 +82,9 @@ def _frames(data: bytes, size: int, salts: bytes) -> list[_Frame]:
     for at in range(_HEADER, len(data) - _FRAME - size + 1, _FRAME + size):
         page, committed_size, of_frame, first, second = struct.unpack(">II8sII", data[at : at + _FRAME])
         content = data[at + _FRAME : at + _FRAME + size]
-        frames.append(_Frame(page, committed_size != 0, (first, second), data[at : at + 8], content))
+        frames.append(
+            _Frame(page, committed_size != 0, of_frame == salts, (first, second), data[at : at + 8], content)
+        )
         if of_frame == salts:
             last = len(frames)
     return frames[:last]
@@ -90,7 +94,7 @@ def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
     """Return how many frames SQLite would read: each one's checksum goes on from the one before."""
     for number, frame in enumerate(frames):
         checksum = _sum(frame.head + frame.content, checksum, order)
-        if checksum != frame.checksum:
+        if checksum != frame.checksum or not frame.salted:
             return number
     return len(frames)
 
