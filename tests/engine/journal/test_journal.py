@@ -113,7 +113,7 @@ def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Jo
 
 
 def test_a_notification_is_kept_once(journal: Journal) -> None:
-    """The same notification read twice is one copy; other bytes under its number replace it."""
+    """The same notification read twice is one copy; other bytes under its number are another one."""
 
     def keep(raw: bytes) -> bool:
         return journal.notifications.keep(
@@ -124,8 +124,9 @@ def test_a_notification_is_kept_once(journal: Journal) -> None:
     assert not keep(b"one")
     journal.notifications.mark_delivered(journal.notifications.all()[0].id)
     assert keep(b"other")
-    (stored,) = journal.notifications.all(eid="89")
-    assert (stored.raw, stored.stage) == (b"other", Stage.PENDING)
+    older, newer = journal.notifications.all(eid="89")
+    assert (older.raw, older.stage, older.displaced) == (b"one", Stage.DELIVERED, True)
+    assert (newer.raw, newer.stage, newer.seq) == (b"other", Stage.PENDING, 3)
 
 
 def test_a_failure_postpones_those_behind_it(journal: Journal) -> None:
