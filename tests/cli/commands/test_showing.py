@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import socket
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.lab import FIRST
+from lpad.cli.commands.showing import repair_line
+from lpad.client.views import JournalRepair
 
 if TYPE_CHECKING:
     from cli.conftest import Terminal
@@ -49,3 +52,11 @@ def test_a_change_that_failed_shows_why(terminal: Terminal) -> None:
     terminal.lpactl("download", code)
     shown = terminal.lpactl("changes", "1").ok().out
     assert re.search(r"^error +.+ \(server-unreachable\)$", shown, re.MULTILINE)
+
+
+def test_a_repaired_journal_is_told_in_a_line() -> None:
+    """What was lost, by number; a repair that lost nothing says so."""
+    at = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    repair = JournalRepair(at=at, cause="a wrong bit", lost={"changes": 2}, lost_changes=(3, 4))
+    assert repair_line(repair).endswith("at 2026-11-29 12:00:00 UTC; lost: 2 changes (changes 3, 4)")
+    assert repair_line(JournalRepair(at=at, cause="a wrong bit")).endswith("lost: nothing that was found")
