@@ -60,6 +60,26 @@ def install_locked(lab: Lab) -> None:
     lab.install(iccid=THIRD, metadata=metadata)
 
 
+@pytest.mark.parametrize("how", ["no", "taken back"])
+def test_a_mute_probe_holds_nobody_up(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """While its socket waits, a "no" and a change of mind take the switch back at once."""
+    monkeypatch.setattr(condition_watch, "_PROBE", 1000.0)
+    with socket.create_server(("127.0.0.1", 0)) as mute, guarding(tmp_path, pki) as lab:
+        probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+        change = guarded(lab, probe, "confirm", within=1000)
+        connection, _ = mute.accept()
+        with connection:
+            assert connection.recv(1024)
+            if how == "no":
+                lab.engine.answer(change.id, Answer(confirm=False))
+            else:
+                lab.engine.cancel(change.id)
+            assert lab.ended(change.id).error is not None
+        assert enabled(lab) == FIRST
+
+
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
     """After a while of searching; the modem is asked, then heard."""
     with guarding(tmp_path, pki, registers_after=1.0) as lab:

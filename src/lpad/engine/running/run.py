@@ -77,7 +77,7 @@ class Run:
         """
         self.settled = settled
         self.cancellation = Cancellation()
-        """Ends waits when the change is taken back, or lpad stops."""
+        """Ends waits when the change is taken back or not confirmed, or lpad stops."""
         self.interruption = Cancellation()
         """Ends waits also when something else is to go first."""
         self._others_wait = others_wait
@@ -444,6 +444,8 @@ class Run:
             notes = answer.notes(question, code=self.secret(CODE))
             self._answer = answer
             self._go_on(notes, answer.secrets)
+            if answer.confirm is False:
+                self.cancellation.cancel("the program that was asked said no")
             self._condition.notify_all()
 
     def cancel(self, sentence: str) -> None:
