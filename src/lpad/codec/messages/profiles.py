@@ -18,6 +18,8 @@ _LIST = ListOf("ProfileInfoListResponse", 0xBF2D, (0xE3,), sureness, nests=True)
 
 ProfileTarget = Iccid | Aid
 
+_Key = tuple[Iccid, Aid | ProfileInfo]
+
 
 class ProfileInfoListError(ResultCode):
     """Why the card lists no profiles."""
@@ -144,7 +146,7 @@ class ProfileInfoListResponse:
         answer = _LIST.read(raw)
         if isinstance(answer, int):
             return cls((), error=ProfileInfoListError(answer))
-        profiles: list[ProfileInfo] = []
+        profiles: dict[_Key, ProfileInfo] = {}
         unread: list[UnreadableProfile] = []
         for item in answer.items:
             try:
@@ -155,7 +157,7 @@ class ProfileInfoListResponse:
                 if not _add(profiles, found):
                     unread.append(UnreadableProfile.read(item.raw))
         unread += map(UnreadableProfile.read, answer.odd)
-        return cls(tuple(profiles), tuple(unread))
+        return cls(tuple(profiles.values()), tuple(unread))
 
     @property
     def unreadable(self) -> int:
@@ -223,21 +225,17 @@ def _tidy(item: tlv.Tlv) -> bytes:
     return tlv.encode(item.tag, *(child.raw for child in children))
 
 
-def _add(profiles: list[ProfileInfo], found: ProfileInfo) -> bool:
+def _add(profiles: dict[_Key, ProfileInfo], found: ProfileInfo) -> bool:
     """Add a profile, once if the card lists it twice; return whether that leaves nothing in doubt.
 
     Two entries with one ICCID and one AID that say different things contradict each other: of two states
-    neither is known.
+    neither is known. Without AIDs they may be two profiles.
     """
-    for place, other in enumerate(profiles):
-        if (other.iccid, other.isdp_aid) == (found.iccid, found.isdp_aid) and (
-            found.isdp_aid is not None or other == found
-        ):
-            if other.state is not found.state:
-                profiles[place] = replace(other, state=ProfileState.UNKNOWN)
-            return other == found
-    profiles.append(found)
-    return True
+    key = (found.iccid, found.isdp_aid or found)
+    other = profiles.setdefault(key, found)
+    if other.state is not found.state:
+        profiles[key] = replace(other, state=ProfileState.UNKNOWN)
+    return other == found
 
 
 def _identifier(target: ProfileTarget) -> tuple[str, bytes]:
