@@ -192,13 +192,21 @@ def test_second_copies_go_with_what_they_are_of(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_damaged_write_ahead_log(made: tuple[Path, Mapping[str, Contents]], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("frame", "at"),
+    [(0, 2), (0, 5), (0, 8), (0, 18), (3, 1), (20, 2), (-6, 2), (-6, 10), (-6, 20), (-6, 24 + 4000)],
+    ids=str,
+)
+def test_a_damaged_write_ahead_log(
+    made: tuple[Path, Mapping[str, Contents]], tmp_path: Path, frame: int, at: int
+) -> None:
     """What was committed behind a wrong bit is not forgotten, as SQLite would after a power cut."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     log = path.with_name(f"{JOURNAL}-wal")
     content = log.read_bytes()
-    log.write_bytes(Flip(log.name, 32 + 8, 3).done_to(content))  # in a salt of the first frame
+    place = 32 + (frame % ((len(content) - 32) // 4120)) * 4120 + at
+    log.write_bytes(Flip(log.name, place, 1).done_to(content))
     journal = Journal(path)
     holds_all(journal, made[1][KILLED])
     assert "write-ahead log" in journal.health.repairs[-1].cause

@@ -61,6 +61,12 @@ def read_log(data: bytes, *, page_size: int = 4096) -> WriteAheadLog:
     damaged = len(lost) > 1 or (bool(lost) and not sound_header)
     end = max(commits if damaged else [number for number in commits if number <= valid], default=0)
     pages = {frame.page: frame.content for frame in frames[:end]}
+    if damaged:
+        seeds = [(first, second), *(frame.checksum for frame in frames)]
+        pages = {
+            _page_of(frame, seed, order): frame.content
+            for frame, seed in zip(frames[:end], seeds, strict=False)
+        }
     return WriteAheadLog(pages=pages, page_size=size, damaged=damaged)
 
 
@@ -97,6 +103,18 @@ def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
         if checksum != frame.checksum or not frame.salted:
             return number
     return len(frames)
+
+
+def _page_of(frame: _Frame, seed: tuple[int, int], order: str) -> int:
+    """Return which page a frame holds: its number may be what is wrong, and an old page would count for new.
+
+    Each checksum goes on from the one that is written before it, so each frame can be examined by itself.
+    """
+    for mask in (0, *(1 << bit for bit in range(32))):
+        head = (frame.page ^ mask).to_bytes(4, "big") + frame.head[4:]
+        if _sum(frame.content, _sum(head, seed, order), order) == frame.checksum:
+            return frame.page ^ mask
+    return frame.page
 
 
 def _sum(data: bytes, begin: tuple[int, int], order: str) -> tuple[int, int]:
