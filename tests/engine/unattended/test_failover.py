@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from engine.clocks import TODAY, Clocks
 from engine.guarding import REGISTERED, THIRD, enabled, listening, port, unused_port
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.base.condition import Condition
 from lpad.base.deadline import Deadline
-from lpad.engine.change.change import FAILOVER, Kind, State
+from lpad.engine.change.change import FAILOVER, Kind, State, now
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.profile import Profile
@@ -185,6 +186,29 @@ def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
         stands(lab, Standing.RESTING)
         threading.Event().wait(5 * INTERVAL)
         assert len(asked_for(lab)) == 1
+
+
+def test_the_cool_down_goes_on_over_boots_that_all_begin_in_1970(tmp_path: Path, pki: Pki) -> None:
+    """What is left of it gets less with each boot, and the clock that is set in the end does not end it."""
+    order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
+    with bench(tmp_path, pki, order) as lab:
+        lab.modem.register(FIRST, 3)
+        stands(lab, Standing.RESTING)
+        lab.stop()
+        clocks = lab.clocks = Clocks(wall=100.0)
+        left = []
+        for _ in range(3):
+            lab.start(replace(port(lab), failover=order))
+            status = stands(lab, Standing.RESTING)
+            assert status.until is not None
+            left.append((status.until - now()).total_seconds())
+            clocks.pass_by(600)
+            lab.stop()
+            clocks.reboot(wall=100.0)
+        assert left == pytest.approx([3500, 2880, 2260], abs=100)
+        clocks.wall = TODAY
+        lab.start(replace(port(lab), failover=order))
+        stands(lab, Standing.RESTING)
 
 
 def test_without_another_profile_nothing_is_done(tmp_path: Path, pki: Pki) -> None:

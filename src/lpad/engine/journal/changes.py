@@ -175,6 +175,11 @@ class Changes:
             raise NotFound(f"the record of change {change_id} in the journal can't be read by this lpad")
         return change
 
+    def ended_at(self, change_id: int) -> float | None:
+        """Return when a change has ended, on the steady clock; None where it has not."""
+        row = self._database.row("SELECT ended_at FROM sound_changes WHERE id = ?", change_id)
+        return row[0] if row is not None and isinstance(row[0], float) else None
+
     def latest(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
     ) -> list[Change]:

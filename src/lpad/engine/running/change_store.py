@@ -232,6 +232,11 @@ class ChangeStore:
         with self._lock:
             return [self._live.get(change.id, change) for change in stored]
 
+    def since_end(self, change: Change) -> float:
+        """Return how many seconds ago a change has ended; 0 where that is not written yet."""
+        ended_at = self._journal.changes.ended_at(change.id)
+        return 0.0 if ended_at is None else self.now().since(ended_at)
+
     def catch_up(self) -> None:
         """Write the ends that could not be written before."""
         with self._lock:

@@ -101,6 +101,7 @@ class Failover:
         hub: Hub,
         snapshot: Callable[[], Snapshot],
         changes: Callable[[], list[Change]],
+        since_end: Callable[[Change], float],
         registration_query: RegistrationQuery,
         switch: Callable[[str, dict[str, Json]], Change],
     ) -> None:
@@ -112,6 +113,7 @@ class Failover:
             hub: tells what happens to the card, and is told of each standing.
             snapshot: returns the card as it was last read.
             changes: returns the card's changes that are kept, newest first.
+            since_end: returns how many seconds ago a change has ended, whatever the wall clock did since.
             registration_query: asks the modem.
             switch: asks for a profile to be enabled under a guard.
         """
@@ -120,6 +122,7 @@ class Failover:
         self._hub = hub
         self._snapshot = snapshot
         self._changes = changes
+        self._since_end = since_end
         self._registration_query = registration_query
         self._switch = switch
         self._eyes = {Source.MODEM: self._ask_modem, Source.NETWORK: ask_network}
@@ -184,7 +187,7 @@ class Failover:
             self._await_end(last)
             self._rest()
             return
-        gone = max(0.0, (now() - (last.ended_at or now())).total_seconds())
+        gone = self._since_end(last)
         if gone < self._policy.cooldown:
             left = self._policy.cooldown - gone
             self._goes(Standing.RESTING, until=now() + timedelta(seconds=left))

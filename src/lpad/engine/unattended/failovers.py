@@ -129,6 +129,7 @@ class Failovers:
             hub=self._hub,
             snapshot=lambda: worker.snapshot,
             changes=partial(self._store.changes, euicc=name),
+            since_end=self._store.since_end,
             registration_query=worker.registration_query,
             switch=partial(self._switch, name),
         )
