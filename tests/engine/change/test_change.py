@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from lpad.base.errors import CardRefused, InternalError
@@ -56,6 +59,17 @@ def test_steps_are_closed_with_their_duration() -> None:
     assert [step.seconds is None for step in change.steps] == [False, True]
     assert change.step == "write"
     assert all(step.seconds is not None for step in change.done({}).steps)
+
+
+def test_steps_last_as_long_as_the_steady_clock_says() -> None:
+    """A wall clock that jumps by 56 years in a step makes none of it, and each step is timed once."""
+    first = make().run().at_step("read").timed(1000.0, before=None)
+    long_ago = replace(first, steps=(replace(first.steps[0], at=datetime.fromtimestamp(0, UTC)),))
+    second = long_ago.at_step("write").timed(1002.5, before=long_ago)
+    assert [step.seconds for step in second.steps] == [2.5, None]
+    ended = second.done({}).timed(1003.0, before=second)
+    again = ended.timed(2000.0, before=ended)
+    assert [step.seconds for step in again.steps] == [2.5, 0.5]
 
 
 def test_a_failed_change_keeps_what_the_error_says() -> None:

@@ -12,7 +12,8 @@ from engine.guarding import REGISTERED, enabled, ended, guarding, port
 from engine.lab import FIRST, SECOND, Lab
 from lpad.base.errors import Protected, SwitchLimit
 from lpad.engine.change.change import Change, Kind, Step
-from lpad.engine.policy.switching import DAY, SwitchPolicy
+from lpad.engine.change.moment import Moment
+from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.switch import condition_watch
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+AT_NOON = Moment(wall=NOON.timestamp(), boot=5000.0, boot_id="b", steady=NOON.timestamp())
+A_DAY = timedelta(hours=24)
 
 
 def failure(change: Change) -> str:
@@ -85,7 +88,7 @@ def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
         assert change.error.retryable
         assert change.error.details["limit"] == 2
         following = datetime.fromisoformat(str(change.error.details["next_at"]))
-        assert timedelta(hours=23) < following - change.created_at <= DAY
+        assert timedelta(hours=23) < following - change.created_at <= A_DAY
         assert enabled(lab) == SECOND
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).result == {"iccid": SECOND, "already": True}
 
@@ -136,21 +139,33 @@ def test_what_counts_is_within_a_day(hours: list[float], *, allowed: bool) -> No
     changes = [made(NOON + timedelta(hours=each)) for each in hours]
     policy = SwitchPolicy(per_day=2)
     if allowed:
-        policy.check_limit(changes, present=NOON)
+        policy.check_limit(changes, present=AT_NOON)
         return
     with pytest.raises(SwitchLimit) as caught:
-        policy.check_limit(changes, present=NOON)
+        policy.check_limit(changes, present=AT_NOON)
     following = datetime.fromisoformat(str(caught.value.details["next_at"]))
-    assert following == NOON + timedelta(hours=min(hours)) + DAY
+    assert following == NOON + timedelta(hours=min(hours)) + A_DAY
 
 
 def test_a_clock_that_was_set_back_does_not_lock_the_card() -> None:
     """Switches that lie in the future: near ones count for a day at most, and far ones not at all."""
     policy = SwitchPolicy(per_day=1)
-    policy.check_limit([made(NOON + timedelta(days=400))], present=NOON)
+    policy.check_limit([made(NOON + timedelta(days=400))], present=AT_NOON)
     with pytest.raises(SwitchLimit) as caught:
-        policy.check_limit([made(NOON + timedelta(hours=3))], present=NOON)
-    assert datetime.fromisoformat(str(caught.value.details["next_at"])) == NOON + DAY
+        policy.check_limit([made(NOON + timedelta(hours=3))], present=AT_NOON)
+    assert datetime.fromisoformat(str(caught.value.details["next_at"])) == NOON + A_DAY
+
+
+@pytest.mark.parametrize("wall", [5.0, 4e9])
+def test_a_clock_that_jumps_neither_locks_the_card_nor_frees_it(wall: float) -> None:
+    """A switch of an hour ago is an hour old, whatever its date and the wall clock say."""
+    change = made(NOON - timedelta(days=900))
+    steady = AT_NOON.steady - 3600
+    change = replace(change, steps=tuple(replace(each, steady=steady) for each in change.steps))
+    present = replace(AT_NOON, wall=wall)
+    with pytest.raises(SwitchLimit):
+        SwitchPolicy(per_day=1).check_limit([change], present=present)
+    SwitchPolicy(per_day=1).check_limit([change], present=replace(present, steady=steady + 24 * 3600 + 1))
 
 
 def test_other_steps_are_no_switches() -> None:
@@ -158,7 +173,7 @@ def test_other_steps_are_no_switches() -> None:
     changes = [
         made(NOON, step) for step in ("go-back", "fall-back", "enable-profile-again", "delete-profile")
     ]
-    SwitchPolicy(per_day=1).check_limit(changes, present=NOON)
+    SwitchPolicy(per_day=1).check_limit(changes, present=AT_NOON)
 
 
 def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:

@@ -154,11 +154,15 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step that was taken, and how many seconds it took; none while it lasts."""
+    """One step that was taken, and how many seconds it took; none while it lasts.
+
+    `steady` is its beginning on the steady clock: the wall clock of `at` may be set while a step lasts.
+    """
 
     name: str
     at: datetime
     seconds: float | None = None
+    steady: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +260,26 @@ class Change:
         """Close the step under way with its duration and begin another."""
         return replace(self, progress=None, steps=(*_closed(self.steps), Step(name=name, at=now())))
 
+    def timed(self, steady: float, *, before: Change | None) -> Change:
+        """Return the record with what the steady clock says of its steps.
+
+        Args:
+            steady: what it shows now.
+            before: the record before this one; None where there was none in this run of lpad.
+        """
+        open_before = len(before.steps) - 1 if before and before.steps and before.step_is_open else None
+        steps = [replace(each, steady=steady) if each.steady is None else each for each in self.steps]
+        if open_before is not None and open_before < len(steps) and steps[open_before].seconds is not None:
+            began = steps[open_before].steady
+            seconds = max(0.0, steady - (steady if began is None else began))
+            steps[open_before] = replace(steps[open_before], seconds=round(seconds, 3))
+        return replace(self, steps=tuple(steps)) if steps else self
+
+    @property
+    def step_is_open(self) -> bool:
+        """Whether a step is under way."""
+        return bool(self.steps) and self.steps[-1].seconds is None
+
     def _to(self, state: State) -> Change:
         if state not in TRANSITIONS[self.state]:
             raise InternalError(f"change {self.id} can't go from {self.state} to {state}")
@@ -280,7 +304,5 @@ def now() -> datetime:
 def _closed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     if not steps or steps[-1].seconds is not None:
         return steps
-    last = steps[-1]
-    # The wall clock may be set back by a time server while a step lasts.
-    seconds = max(0.0, (now() - last.at).total_seconds())
-    return (*steps[:-1], replace(last, seconds=round(seconds, 3)))
+    # For how long it lasted the steady clock says, when the record is kept: see `timed`.
+    return (*steps[:-1], replace(steps[-1], seconds=0.0))

@@ -65,7 +65,7 @@ class Moment:
         """Return, for people, what the wall clock shows at a moment on the steady clock, as it is set now."""
         present = datetime.fromtimestamp(self.wall, UTC)
         try:
-            return present + timedelta(seconds=steady - self.steady)
+            return present + timedelta(seconds=round(steady - self.steady, 3))
         except OverflowError:
             return present
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Protected, SwitchLimit
@@ -11,10 +10,12 @@ from lpad.base.errors import Protected, SwitchLimit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lpad.engine.change.change import Change
+    from lpad.engine.change.change import Change, Step
+    from lpad.engine.change.moment import Moment
     from lpad.engine.snapshot.profile_list import Listed
 
-DAY = timedelta(hours=24)
+DAY = 24 * 3600.0
+"""Seconds."""
 SWITCHES = frozenset({"enable-profile", "disable-profile"})
 """The steps that count as a switch. Going back from one has another name, and is never refused."""
 
@@ -95,25 +96,24 @@ class SwitchPolicy:
                     iccid=iccid,
                 )
 
-    def check_limit(self, changes: Iterable[Change], *, present: datetime) -> None:
+    def check_limit(self, changes: Iterable[Change], *, present: Moment) -> None:
         """See that one more switch is within the day's limit.
 
         Args:
             changes: of this card, as the journal keeps them.
-            present: the present moment. A clock that was set may put a switch into the future; one that
-                lies there by more than a day says nothing and is not counted.
+            present: the present moment, against which the steady clock tells how long ago a switch was.
 
         Raises:
             SwitchLimit: it is not; the details hold when the next one is.
         """
         if self.per_day is None:
             return
-        sent = sorted(moment for moment in switches(changes) if abs(present - moment) < DAY)
-        if len(sent) < self.per_day:
+        ages = sorted(age for step in switches(changes) if (age := _age(step, present)) < DAY)
+        if len(ages) < self.per_day:
             return
-        following = min(sent[-self.per_day], present) + DAY
+        following = present.date_of(present.steady + DAY - ages[self.per_day - 1])
         raise SwitchLimit(
-            f"can't switch: {len(sent)} switches in 24 hours, and the settings allow {self.per_day}"
+            f"can't switch: {len(ages)} switches in 24 hours, and the settings allow {self.per_day}"
             f" ('switching.per_day'); the next one is possible at {following:%Y-%m-%d %H:%M:%S} UTC",
             limit=self.per_day,
             next_at=following.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -128,6 +128,18 @@ def _name(profile: Listed) -> str:
     return (profile.iccid if profile.sure else None) or profile.isdp_aid or profile.iccid or "unknown"
 
 
-def switches(changes: Iterable[Change]) -> list[datetime]:
-    """Return when profiles were switched, whatever came of it; going back is not counted."""
-    return [step.at for change in changes for step in change.steps if step.name in SWITCHES]
+def switches(changes: Iterable[Change]) -> list[Step]:
+    """Return the steps by which profiles were switched, whatever came of it; going back is not counted."""
+    return [step for change in changes for step in change.steps if step.name in SWITCHES]
+
+
+def _age(step: Step, present: Moment) -> float:
+    """Return how long ago a step was, in seconds.
+
+    Of one that an earlier lpad noted there is only the date. A clock that was set may put that into the
+    future; if it lies there by more than a day it says nothing, and is taken for old.
+    """
+    if step.steady is not None:
+        return present.since(step.steady)
+    age = present.wall - step.at.timestamp()
+    return max(0.0, age) if age > -DAY else DAY

@@ -145,6 +145,7 @@ class ChangeStore:
         Raises:
             InternalError: a record of a change that goes on can't be written.
         """
+        change = self._timed(change)
         with self._lock:
             before = self._unwritten_notes.get(change.id, {})
         try:
@@ -171,6 +172,7 @@ class ChangeStore:
             change: the record.
             notes: what should have been written down and could not be; it is with the next record.
         """
+        change = self._timed(change)
         if notes:
             with self._lock:
                 self._unwritten_notes.setdefault(change.id, {}).update(notes)
@@ -249,6 +251,11 @@ class ChangeStore:
             with self._lock:
                 self._unwritten.pop(change.id, None)
                 self._live.pop(change.id, None)
+
+    def _timed(self, change: Change) -> Change:
+        with self._lock:
+            before = self._live.get(change.id)
+        return change.timed(self.now().steady, before=before)
 
     def _keep(self, change: Change) -> None:
         self.uncounted_time.observe(change)

@@ -10,7 +10,6 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardRefused, CardUnreachable, Conflict, LpadError
 from lpad.base.identifiers import Iccid
 from lpad.card.modem_refresh import Holding, Refresh
-from lpad.engine.change.change import now
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
@@ -226,7 +225,7 @@ class _Switch:
         # A card that was busy is asked again, which is still the same switch.
         others = [each for each in self._context.changes() if each.id != self._run.change.id]
         try:
-            policy.check_limit(others, present=now())
+            policy.check_limit(others, present=self._run.now())
         except LpadError:
             raise
         except Exception:
