@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,9 +36,11 @@ def test_a_full_disk(terminal: Terminal, arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("arguments", [("check-config", "/dev/null"), ("probe", "--json")])
-def test_lpad_itself(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", [("check-config", "lpad.yaml"), ("probe", "--json")])
+def test_lpad_itself(arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What holds for lpactl holds for lpad's own commands."""
+    monkeypatch.chdir(tmp_path)
+    Path("lpad.yaml").touch()
     command = [sys.executable, "-m", "lpad.cli.lpad", *arguments]
     full = run(["bash", "-c", '"$@" > /dev/full', "bash", *command])
     assert full.code == exit_codes.INTERNAL
