@@ -188,11 +188,11 @@ def test_a_reset_leaves_the_enabled_profile_only_where_one_must_be() -> None:
         keep.check_reset([off, on], doomed={"operational"})
 
 
-@pytest.mark.parametrize("ago", [DAY, -DAY])
+@pytest.mark.parametrize("ago", [A_DAY, -A_DAY])
 def test_a_switch_counts_for_less_than_a_day(ago: timedelta) -> None:
     """One that is exactly a day old is a day old, whichever way the clock was set since."""
     policy = SwitchPolicy(per_day=1)
-    policy.check_limit([made(NOON - ago)], present=NOON)
+    policy.check_limit([made(NOON - ago)], present=AT_NOON)
     second = timedelta(seconds=1) if ago > timedelta() else timedelta(seconds=-1)
     with pytest.raises(SwitchLimit):
-        policy.check_limit([made(NOON - ago + second)], present=NOON)
+        policy.check_limit([made(NOON - ago + second)], present=AT_NOON)
