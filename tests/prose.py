@@ -33,6 +33,7 @@ EDITED = (
     "docs/metrics.md",
     "docs/operations.md",
     "docs/out-of-scope.md",
+    "docs/simulator.md",
     "docs/testing.md",
     "examples/README.md",
     "hil/README.md",
