@@ -24,6 +24,7 @@ EDITED = (
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "config/lpad.yaml",
     "docs/architecture.md",
     "docs/bench.md",
     "docs/compatibility.md",
