@@ -28,6 +28,7 @@ EDITED = (
     "docs/architecture.md",
     "docs/bench.md",
     "docs/compatibility.md",
+    "docs/complaints.md",
     "docs/fuzzing.md",
     "docs/decisions/*.md",
     "docs/glossary.md",
