@@ -35,6 +35,7 @@ EDITED = (
     "docs/install.md",
     "docs/metrics.md",
     "docs/operations.md",
+    "docs/modems.md",
     "docs/out-of-scope.md",
     "docs/simulator.md",
     "docs/testing.md",

@@ -12,5 +12,5 @@ PAGE = Path(__file__).parents[3] / "docs" / "modems.md"
 def test_the_page_is_fresh() -> None:
     """Users can look up a modem before they buy it (lpac#64)."""
     assert PAGE.read_text(encoding="utf-8") == modems_page(), (
-        "make it anew: python -m lpad.card.quirks.document > docs/modems.md"
+        "write it again: python -m lpad.card.quirks.document > docs/modems.md"
     )

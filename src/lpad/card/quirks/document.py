@@ -10,11 +10,11 @@ from lpad.card.quirks.quirks import Quirks, RefreshStep
 
 _HEAD = """# Modems
 
-What is known of modems, from the files in `src/lpad/card/quirks/`. This page is made by
-`python -m lpad.card.quirks.document`. Nothing here is a promise: lpad finds out by itself which link
-works with a modem, and remembers it. A modem that is not listed is treated as the generic one.
+This page lists the known quirks of modems. `python -m lpad.card.quirks.document` generates it from the files
+in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which link works with a modem, and
+remembers it. lpad treats an unlisted modem as the generic one.
 
-Reports are cited as repository#number. What lpad found on a modem of yours is worth an issue.
+Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.
 """
 
 
@@ -36,31 +36,33 @@ def _entry(entry: dict[str, Any], file: str) -> str:
     lines += [f"`{file}`" + (f", {', '.join(matched)}" if matched else "") + "", ""]
     lines += [f"- {seen}" for seen in entry["seen"]]
     lines += [
-        f"- not confirmed in public for all of them, so never relied on alone: `{command}`"
+        f"- not confirmed in public for all these modems, so lpad never relies on it alone: `{command}`"
         for command in entry.get("unconfirmed", ())
     ]
     changes = entry.get("quirks") or {}
     quirks = Quirks().merged(changes)
-    told = {
-        "links": "tried in this order: " + ", ".join(quirks.links),
+    used = {
+        "links": "links in this order: " + ", ".join(quirks.links),
         "block_size": f"blocks of {quirks.block_size} bytes",
         "refresh_flag": "switches without REFRESH" if not quirks.refresh_flag else "switches with REFRESH",
-        "refresh_ladder": "after a switch: " + ", ".join(map(_rung, quirks.refresh_ladder)),
-        "after_switch": "then " + ", ".join(f"`{command}`" for command in quirks.after_switch),
-        "iccid_commands": "ICCID: " + ", ".join(f"`{command}`" for command in quirks.iccid_commands),
-        "announcements": "a new SIM is announced by "
+        "refresh_ladder": "steps after a switch: " + ", ".join(map(_rung, quirks.refresh_ladder)),
+        "after_switch": "commands after each switch: "
+        + ", ".join(f"`{command}`" for command in quirks.after_switch),
+        "iccid_commands": "commands for the ICCID: "
+        + ", ".join(f"`{command}`" for command in quirks.iccid_commands),
+        "announcements": "announcements of a new SIM: "
         + ", ".join(f"`{each}`" for each in quirks.announcements),
     }
-    treated = [sentence for name, sentence in told.items() if name in changes]
-    if treated:
-        lines += ["", "lpad: " + "; ".join(treated) + "."]
+    changed = [sentence for name, sentence in used.items() if name in changes]
+    if changed:
+        lines += ["", "Used by lpad: " + "; ".join(changed) + "."]
     return "\n".join([*lines, ""])
 
 
 def _rung(rung: RefreshStep) -> str:
     commands = [f"`{command}`" for command in (*rung.down, *rung.up)]
-    told = f"{rung.step} ({', '.join(commands)})" if commands else str(rung.step)
-    return told[:-1] + f", or `{rung.instead[0]}`)" if rung.instead else told
+    text = f"{rung.step} ({', '.join(commands)})" if commands else str(rung.step)
+    return text[:-1] + f", or `{rung.instead[0]}`)" if rung.instead else text
 
 
 if __name__ == "__main__":
