@@ -37,6 +37,7 @@ EDITED = (
     "docs/operations.md",
     "docs/modems.md",
     "docs/out-of-scope.md",
+    "docs/reliability.md",
     "docs/simulator.md",
     "docs/testing.md",
     "examples/README.md",
