@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.simulator.pki.pki import Pki
 
-AID, STATE, LIST = 0x4F, 0x9F70, 0xBF2D
+AID, STATE, RULES, LIST = 0x4F, 0x9F70, 0x99, 0xBF2D
 NO_ICCID = b"\xff" * 10
 BROKEN = b"\x92\x30Op"
 DENIED = 3
@@ -178,6 +178,20 @@ def test_a_broken_entry_is_no_goal_of_a_guarded_switch(tmp_path: Path, pki: Pki)
         assert enabled(lab) == FIRST
         done = lab.carry_out(Kind.ENABLE, iccid=aid(lab, SECOND))
         assert done.error is None
+        assert enabled(lab) == SECOND
+
+
+@pytest.mark.parametrize("rules", ["9900", "990109", "9902062099020640"])
+def test_a_profile_with_rules_that_cannot_be_read_takes_no_guard(
+    tmp_path: Path, pki: Pki, rules: str
+) -> None:
+    """Its operator may forbid to disable it, so nothing is sent; without a guard it is enabled."""
+    with guarding(tmp_path, pki) as lab:
+        lab.card.distort(SECOND, without=(RULES,), tail=bytes.fromhex(rules))
+        change = ended(lab, "confirm")
+        assert "policy rules" in error_of(change) or "no way back" in error_of(change)
+        assert not sent(lab, ENABLE)
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         assert enabled(lab) == SECOND
 
 

@@ -12,8 +12,20 @@ from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Aid, Iccid
 from lpad.codec.asn1 import named_bits, salvage, tlv
 from lpad.codec.asn1.schema import Schema, parse
-from lpad.codec.messages.metadata import NotificationEvent, NotificationTarget, OperatorId, ProfileClass
-from lpad.codec.messages.profile_info import TAGS, TAGS_WITHOUT_ICON, ProfileInfo, ProfileState
+from lpad.codec.messages.metadata import (
+    UNREADABLE_RULES,
+    NotificationEvent,
+    NotificationTarget,
+    OperatorId,
+    ProfileClass,
+)
+from lpad.codec.messages.profile_info import (
+    TAGS,
+    TAGS_WITHOUT_ICON,
+    ProfileInfo,
+    ProfileState,
+    UnreadableProfile,
+)
 from lpad.codec.messages.profiles import (
     DeleteProfileRequest,
     DeleteProfileResult,
@@ -160,14 +172,40 @@ def test_many_profiles_and_none() -> None:
     assert [profile.iccid.digits[-2:] for profile in read] == [f"{n:02}" for n in range(20)]
 
 
-@pytest.mark.parametrize(
-    "odd", ["9F7000", "4F0101", "9900", "B60130", "B703800100", "9300", "BF760101", "9F1F0100"]
-)
+@pytest.mark.parametrize("odd", ["9F7000", "4F0101", "B60130", "B703800100", "9300", "BF760101", "9F1F0100"])
 def test_odd_fields_do_not_hide_a_profile(odd: str) -> None:
     """A field that can't be read, or is of a later version, is left out; its neighbours stay."""
     raw = tlv.encode(0xE3, tlv.encode(0x5A, bytes(ICCID)), bytes.fromhex(odd), tlv.encode(0x92, b"Profile"))
     (profile,) = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, tlv.encode(0xA0, raw))).profiles
     assert (profile.iccid, profile.name, profile.isdp_aid, profile.pprs) == (ICCID, "Profile", None, ())
+
+
+@pytest.mark.parametrize(
+    ("rules", "read"),
+    [
+        ("99020640", ("ppr1",)),
+        ("990100", ()),
+        ("9900", (UNREADABLE_RULES,)),
+        ("990109", (UNREADABLE_RULES,)),
+        ("99020640990109", ("ppr1", UNREADABLE_RULES)),
+        ("990206009902064099020520", ("ppr1", "ppr2")),
+    ],
+)
+def test_policy_rules_that_cannot_be_read_are_not_none(rules: str, read: tuple[str, ...]) -> None:
+    """All elements of rules count, whether the entry has an ICCID or not, and unreadable ones are a rule."""
+    fields = bytes.fromhex(rules), tlv.encode(0x92, b"Profile")
+    named, nameless = tlv.encode(0xE3, tlv.encode(0x5A, bytes(ICCID)), *fields), tlv.encode(0xE3, *fields)
+    answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, tlv.encode(0xA0, named)))
+    assert [profile.pprs for profile in answer.profiles] == [read]
+    assert UnreadableProfile.read(nameless).pprs == read
+
+
+def test_a_profile_listed_twice_has_the_rules_of_both_entries() -> None:
+    """Of two entries that contradict each other, the one without rules does not take those of the other."""
+    locked = tlv.encode(0xE3, *(each.raw for each in tlv.parse(BARE_A).children()), bytes.fromhex("99020640"))
+    for entries in ((BARE_A, locked), (locked, BARE_A)):
+        (profile,) = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, *entries)).profiles
+        assert profile.pprs == ("ppr1",)
 
 
 def test_names_as_the_card_wrote_them() -> None:

@@ -11,6 +11,8 @@ from lpad.base.identifiers import Iccid, swap_nibbles
 from lpad.codec.asn1 import der, named_bits, salvage, tlv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lpad.codec.asn1.named_bits import BitString
 
 PPR_NAMES = ("pprUpdateControl", "ppr1", "ppr2")
@@ -40,7 +42,7 @@ class NotificationEvent(StrEnum):
 
 _LARGEST = 16 * 1024
 """Bytes of metadata: names, rules, addresses, a picture of a kilobyte. They are kept with a change."""
-_POLICY_RULES = 0x99
+_STORE_METADATA, _POLICY_RULES = 0xBF25, 0x99
 _NO_CLASS = -1
 _CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}
 _EVENTS = {
@@ -147,18 +149,31 @@ class ProfileMetadata:
             profile_class=class_of(value.get("profileClass", _NO_CLASS)),
             notification_targets=targets_of(value),
             owner=None if owner is None else OperatorId.from_value(owner),
-            pprs=_rules(value, raw),
+            pprs=rules_in(*salvage.whole_children(tlv.parse_first(raw)[0].value)),
         )
 
 
-def _rules(value: dict[str, Any], raw: bytes) -> tuple[str, ...]:
-    """Return the policy rules; what is behind a broken element may hold some."""
-    rules = pprs_of(value.get("profilePolicyRules"))
-    if "profilePolicyRules" in value:
-        return rules
-    children, rest = salvage.whole_children(tlv.parse_first(raw)[0].value)
-    hidden = _POLICY_RULES in rest or any(child.tag == _POLICY_RULES for child in children)
-    return (UNREADABLE_RULES,) if hidden else rules
+def rules_in(elements: Iterable[tlv.Tlv], rest: bytes = b"") -> tuple[str, ...]:
+    """Return the names of the policy rules among the elements of metadata, or of a profile's information.
+
+    Args:
+        elements: those that can be read as elements; all rules that any of them holds count.
+        rest: the bytes from the first that can't be read, which may hold rules.
+    """
+    found = [_bits_in(each) for each in elements if each.tag == _POLICY_RULES]
+    names = [name for bits in found for name in pprs_of(bits)]
+    if None in found or (not found and _POLICY_RULES in rest):
+        names.append(UNREADABLE_RULES)
+    return tuple(dict.fromkeys(names))
+
+
+def _bits_in(rules: tlv.Tlv) -> BitString | None:
+    """Return what the element of policy rules holds, None where that is no BIT STRING."""
+    around = tlv.encode(_STORE_METADATA, rules.raw)
+    bits: BitString | None = der.decode("StoreMetadataRequest", around, lenient=True).get(
+        "profilePolicyRules"
+    )
+    return bits
 
 
 def class_of(number: int) -> ProfileClass:

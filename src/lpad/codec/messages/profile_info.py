@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Aid, Iccid
@@ -16,7 +15,7 @@ from lpad.codec.messages.metadata import (
     ProfileClass,
     class_of,
     icon_media_type,
-    pprs_of,
+    rules_in,
     targets_of,
 )
 
@@ -42,7 +41,8 @@ class ProfileInfo:
     """A profile on the card (E3); None, or nothing, where the card doesn't say or wasn't asked.
 
     Names are as the card wrote them: they may hold control characters. `icon_type` is a media type.
-    `pprs` are the policy rules' names in SGP.22, "ppr1" and "ppr2" above all.
+    `pprs` are the policy rules' names in SGP.22, "ppr1" and "ppr2" above all; rules that can't be read are
+    called `UNREADABLE_RULES`.
     """
 
     iccid: Iccid
@@ -60,12 +60,13 @@ class ProfileInfo:
     pprs: tuple[str, ...] = ()
 
     @classmethod
-    def from_value(cls, value: dict[str, Any]) -> ProfileInfo:
-        """Read what `der.decode` gives for ProfileInfo.
+    def decode(cls, raw: bytes) -> ProfileInfo:
+        """Read a ProfileInfo; elements that are odd or unknown are left out.
 
         Raises:
-            MalformedError: the ICCID is missing or none.
+            MalformedError: no ProfileInfo, or the ICCID is missing or none.
         """
+        value = der.decode("ProfileInfo", raw, lenient=True)
         if "iccid" not in value:
             raise MalformedError("a profile lacks its ICCID")
         owner, profile_class = value.get("profileOwner"), value.get("profileClass")
@@ -82,7 +83,7 @@ class ProfileInfo:
             notification_targets=targets_of(value),
             owner=None if owner is None else OperatorId.from_value(owner),
             dp_oid=value.get("dpProprietaryData", {}).get("dpOid"),
-            pprs=pprs_of(value.get("profilePolicyRules")),
+            pprs=rules_in(*_inside(raw)),
         )
 
     @property
@@ -128,7 +129,7 @@ class UnreadableProfile:
             service_provider_name=value.get("serviceProviderName"),
             name=value.get("profileName"),
             profile_class=None if profile_class is None else class_of(profile_class),
-            pprs=pprs_of(value.get("profilePolicyRules")),
+            pprs=rules_in(children, rest),
             whole=bool(children) and not rest,
         )
 

@@ -150,7 +150,7 @@ class ProfileInfoListResponse:
         unread: list[UnreadableProfile] = []
         for item in answer.items:
             try:
-                found = ProfileInfo.from_value(der.decode("ProfileInfo", _tidy(item), lenient=True))
+                found = ProfileInfo.decode(_tidy(item))
             except MalformedError:
                 unread.append(UnreadableProfile.read(item.raw))
             else:
@@ -229,12 +229,13 @@ def _add(profiles: dict[_Key, ProfileInfo], found: ProfileInfo) -> bool:
     """Add a profile, once if the card lists it twice; return whether that leaves nothing in doubt.
 
     Two entries with one ICCID and one AID that say different things contradict each other: of two states
-    neither is known. Without AIDs they may be two profiles.
+    neither is known, and the policy rules of both count. Without AIDs they may be two profiles.
     """
     key = (found.iccid, found.isdp_aid or found)
     other = profiles.setdefault(key, found)
-    if other.state is not found.state:
-        profiles[key] = replace(other, state=ProfileState.UNKNOWN)
+    state = found.state if found.state is other.state else ProfileState.UNKNOWN
+    pprs = tuple(dict.fromkeys((*other.pprs, *found.pprs)))
+    profiles[key] = replace(other, state=state, pprs=pprs)
     return other == found
 
 

@@ -17,6 +17,7 @@ from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue, LpadError
 from lpad.base.outside_number import noted_number
+from lpad.codec.messages.metadata import PPR1, UNREADABLE_RULES
 from lpad.engine.change.change import now
 from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
 from lpad.engine.change.moment import Moment
@@ -133,10 +134,16 @@ class _GuardedSwitch:
                 f"cannot guard the switch to profile {self._iccid}: its entry in the card's list is broken,"
                 " so lpad does not know whether its operator forbids to disable it; enable it without a guard"
             )
-        if "ppr1" in wanted.policy_rules:
+        if PPR1 in wanted.policy_rules:
             raise Conflict(
                 f"can't guard the switch to profile {self._iccid}: its operator forbids to disable it (ppr1),"
                 " so there would be no way back; enable it without a guard"
+            )
+        if UNREADABLE_RULES in wanted.policy_rules:
+            raise Conflict(
+                f"cannot guard the switch to profile {self._iccid}: the card gives its policy rules in a form"
+                " that lpad cannot read, so lpad does not know whether its operator forbids to disable it;"
+                " enable it without a guard"
             )
         self._note(
             Guard(
