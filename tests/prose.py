@@ -25,6 +25,7 @@ EDITED = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "config/lpad.yaml",
+    "docs/api.md",
     "docs/architecture.md",
     "docs/bench.md",
     "docs/compatibility.md",
