@@ -39,6 +39,7 @@ EDITED = (
     "docs/modems.md",
     "docs/out-of-scope.md",
     "docs/reliability.md",
+    "docs/security.md",
     "docs/simulator.md",
     "docs/testing.md",
     "examples/README.md",

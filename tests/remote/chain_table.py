@@ -1,6 +1,6 @@
-"""Has lpad shake hands with servers that show all kinds of chains: the table in docs/security.md.
+"""Handshakes of lpad with servers that show all kinds of chains: the table in docs/security.md.
 
-`python -m remote.chain_table`, started in tests/, writes the table anew.
+`python -m remote.chain_table`, started in tests/, generates the table again.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- table of chains: begin -->\n", "<!-- table of chains: end -->\n"
 HEADINGS = "| the server shows | lpad's answer | handshakes |\n|---|---|---|\n"
 _TRUSTED = {
-    "card": "trusted: the card's word",
+    "card": "trusted: the card's list",
     "operator": "trusted: the operator's CA",
     "system": "trusted: the system's CA",
 }
 
 
 def answer(name: str, world: World, folder: Path) -> str:
-    """Run a server that shows a case's chain, have lpad shake hands with it, and return the table's row."""
+    """Run a server that shows a case's chain, make lpad shake hands with it, and return the table's row."""
     shown = CASES[name](world)
     trust = _trust(shown)
     listed = (world.ci.key_id, world.brainpool.key_id) if shown.listed is None else shown.listed
@@ -74,7 +74,7 @@ def _told(report: TrustReport) -> str:
     why = report.why
     if report.cause == "tls-failed":  # OpenSSL's words differ between its versions
         why = why.partition(":")[0]
-    return f"`{report.cause}`: {why}"
+    return f"`{report.cause}`: `{why}`"
 
 
 def _trust(shown: Shown) -> Trust:
@@ -86,7 +86,7 @@ def _trust(shown: Shown) -> Trust:
         revocations=[RevocationList.decode(each.public_bytes(Encoding.DER)) for each in shown.revoked],
     )
     if shown.system is not None:
-        # Into the place of the system's store, which no test may alter.
+        # In place of the system's store, which no test may alter.
         trust.context(Offer()).load_verify_locations(cadata=shown.system)
     return trust
 

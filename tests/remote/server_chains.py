@@ -1,4 +1,4 @@
-"""Servers with all kinds of chains, good ones and each way of being bad; `chain_table` tries them."""
+"""Servers with all kinds of chains, good ones and each kind of bad one; `chain_table` tries them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROLE_DP_TLS_V3 = "2.23.146.1.2.1.0.0.1.0"
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Two CIs that the card names, and others."""
+    """Two CIs that the card lists, and others."""
 
     ci: Forged = field(default_factory=lambda: authority("Test CI"))
     brainpool: Forged = field(
@@ -45,7 +45,7 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What a server shows, and what the client has against it."""
+    """The chain of a server, and the trust settings of the client."""
 
     chain: list[Forged]
     listed: tuple[bytes, ...] | None = None
@@ -73,7 +73,7 @@ def case(name: str) -> Callable[[Callable[[World], Shown]], Callable[[World], Sh
 
 
 def simple(name: str, build: Callable[[World], list[Forged]], **shown: Any) -> None:
-    """Enter a case that is no more than a chain."""
+    """Enter a case that consists of a chain only."""
     CASES[name] = lambda world: Shown(chain=build(world), **shown)
 
 
@@ -87,9 +87,9 @@ def crl(issuer: Forged, *revoked: Forged) -> x509.CertificateRevocationList:
     return builder.sign(issuer.key, hashes.SHA256())
 
 
-# What is right: all of these are trusted.
-simple("a certificate signed by a CI of the card's, alone", lambda w: [w.leaf()])
-simple("the same with the CI's own certificate", lambda w: [w.leaf(), w.ci])
+# Right chains: all of these are trusted.
+simple("a certificate signed by one of the card's CIs, alone", lambda w: [w.leaf()])
+simple("the same, with the CI's own certificate", lambda w: [w.leaf(), w.ci])
 simple(
     "under a brainpoolP256r1 CI, with a brainpool key",
     lambda w: [w.leaf(w.brainpool, key=curve_key(ec.BrainpoolP256R1))],
@@ -108,22 +108,22 @@ simple("under two sub-CAs", lambda w: [w.leaf(w.low), w.low, w.sub])
 simple("under two sub-CAs, in the wrong order", lambda w: [w.leaf(w.low), w.sub, w.low])
 simple("under two sub-CAs, the CI's certificate between them", lambda w: [w.leaf(w.low), w.sub, w.ci, w.low])
 simple("each certificate twice", lambda w: [(leaf := w.leaf(w.sub)), leaf, w.sub, w.sub, w.ci, w.ci])
-simple("others' certificates among its own", lambda w: [w.leaf(w.sub), w.other, w.web, w.sub, w.brainpool])
-simple("another certificate with the CI's name beside it", lambda w: [w.leaf(), authority("Test CI")])
+simple("unrelated certificates among its own", lambda w: [w.leaf(w.sub), w.other, w.web, w.sub, w.brainpool])
+simple("next to it, another certificate with the CI's name", lambda w: [w.leaf(), authority("Test CI")])
 simple(
     "the CI's key, certified by another CA as well",
     lambda w: [w.leaf(), forge(w.other, Plan(subject="Test CI", ca=True, key=w.ci.key, roles=()))],
 )
 simple("the role of an SM-DS (ds-tls)", lambda w: [w.leaf(roles=(ROLE_DS_TLS,))])
-simple("the role as SGP.22 version 3 numbers it", lambda w: [w.leaf(roles=(ROLE_DP_TLS_V3,))])
-simple("a name for all of a domain (*.example.com)", lambda w: [w.leaf(names=("*.example.com",))])
+simple("the role with its number in SGP.22 version 3", lambda w: [w.leaf(roles=(ROLE_DP_TLS_V3,))])
+simple("a wildcard name (*.example.com)", lambda w: [w.leaf(names=("*.example.com",))])
 simple("no authorityKeyIdentifier", lambda w: [w.leaf(without_issuer_key_id=True)])
-simple("its own subjectKeyIdentifier wrong", lambda w: [w.leaf(subject_key_id=bytes(20))])
+simple("a wrong subjectKeyIdentifier of its own", lambda w: [w.leaf(subject_key_id=bytes(20))])
 simple("TLS 1.2 at most", lambda w: [w.leaf()], server={"version": ssl.TLSVersion.TLSv1_2})
-CASES["a CI that the card names by the first 16 bytes of its key identifier"] = lambda w: Shown(
+CASES["a CI that the card lists by the first 16 bytes of its key identifier"] = lambda w: Shown(
     chain=[w.leaf()], listed=(w.ci.key_id[:16],)
 )
-CASES["a CI whose certificate is in `trust.d`; the card names none"] = lambda w: Shown(
+CASES["a CI whose certificate is in `trust.d`; the card lists none"] = lambda w: Shown(
     chain=[w.leaf()], listed=(), anchors=(w.ci.der,)
 )
 CASES["a sub-CA whose certificate is in `trust.d`"] = lambda w: Shown(
@@ -135,13 +135,13 @@ CASES["its own certificate in `trust.d`"] = lambda w: Shown(
 CASES["a web CA in `trust.d` (RSA, no roles)"] = lambda w: Shown(
     chain=[w.leaf(w.web, roles=())], anchors=(w.web.der,)
 )
-CASES["a web CA of the system's (RSA, no roles)"] = lambda w: Shown(
+CASES["a web CA in the system's store (RSA, no roles)"] = lambda w: Shown(
     chain=[w.leaf(w.web, roles=())], system=w.web.der
 )
-CASES["a revocation list of its CI's without it"] = lambda w: Shown(
+CASES["a revocation list of its CI that does not list it"] = lambda w: Shown(
     chain=[w.leaf()], revoked=(crl(w.ci, w.leaf()),)
 )
-CASES["a revocation list with it in the CI's name, by another key"] = lambda w: Shown(
+CASES["a revocation list that lists it, in the CI's name, signed by another key"] = lambda w: Shown(
     chain=[leaf := w.leaf()], revoked=(crl(authority("Test CI"), leaf),)
 )
 
@@ -156,17 +156,17 @@ simple(
     "a sub-CA that is not valid yet", lambda w: [w.leaf(sub := authority("New", issuer=w.ci, start=DAY)), sub]
 )
 simple(
-    "the CI's certificate, which has expired",
+    "with an expired certificate of the CI",
     lambda w: [w.leaf(), authority("Test CI", key=w.ci.key, start=-9 * DAY, end=-DAY)],
 )
 # Names.
 simple("another name", lambda w: [w.leaf(names=("other.example.com",))])
-simple("the name in the subject alone", lambda w: [w.leaf(names=())])
+simple("the name only in the subject", lambda w: [w.leaf(names=())])
 simple(
-    "a name for all of another level (*.smdp.example.com)", lambda w: [w.leaf(names=("*.smdp.example.com",))]
+    "a wildcard name of another level (*.smdp.example.com)", lambda w: [w.leaf(names=("*.smdp.example.com",))]
 )
 simple(
-    "a name that goes on behind the right one", lambda w: [w.leaf(names=("smdp.example.com.evil.example",))]
+    "a name that continues after the right one", lambda w: [w.leaf(names=("smdp.example.com.evil.example",))]
 )
 simple(
     "a sub-CA that may issue for other names only",
@@ -179,8 +179,11 @@ simple("for key agreement only (keyUsage)", lambda w: [w.leaf(usage=frozenset({"
 simple("for signing certificates only (keyUsage)", lambda w: [w.leaf(usage=frozenset({"key_cert_sign"}))])
 simple("under a P-256 CI, with a P-384 key", lambda w: [w.leaf(key=curve_key(ec.SECP384R1))])
 simple("no role", lambda w: [w.leaf(roles=())])
-simple("the role of an SM-DP+ towards cards (dp-auth)", lambda w: [w.leaf(roles=(ROLE_DP_AUTH,))])
-simple("a policy that is no role", lambda w: [w.leaf(roles=("1.2.3.4",))])
+simple(
+    "the role with which an SM-DP+ authenticates to cards (dp-auth)",
+    lambda w: [w.leaf(roles=(ROLE_DP_AUTH,))],
+)
+simple("a certificate policy that is not a role", lambda w: [w.leaf(roles=("1.2.3.4",))])
 simple(
     "issued by a card maker (EUM)",
     lambda w: [w.leaf(eum := authority("EUM", issuer=w.ci, roles=(ROLE_EUM,))), eum],
@@ -188,7 +191,7 @@ simple(
 CASES["no role, under a CI in `trust.d`"] = lambda w: Shown(
     chain=[w.leaf(roles=())], listed=(), anchors=(w.ci.der,)
 )
-simple("a critical extension that nobody knows", lambda w: [w.leaf(critical=True)])
+simple("an unknown critical extension", lambda w: [w.leaf(critical=True)])
 # Chains.
 simple("issued by another server", lambda w: [w.leaf(middle := w.leaf()), middle])
 simple(
@@ -196,15 +199,15 @@ simple(
     lambda w: [w.leaf(sub := authority("Mute", issuer=w.ci, usage=frozenset({"crl_sign"}))), sub],
 )
 simple(
-    "issued by a sub-CA that is none (basicConstraints)",
+    "issued by a sub-CA without basicConstraints",
     lambda w: [w.leaf(sub := authority("None", issuer=w.ci, basic_constraints=False)), sub],
 )
 simple(
-    "a sub-CA below one that allows none below it",
+    "a sub-CA below one that allows no CA below it",
     lambda w: [w.leaf(sub := authority("Low", issuer=w.low)), sub, w.low, w.sub],
 )
-simple("its sub-CA left out", lambda w: [w.leaf(w.sub)])
-simple("the upper one of two sub-CAs left out", lambda w: [w.leaf(w.low), w.low])
+simple("without its sub-CA", lambda w: [w.leaf(w.sub)])
+simple("without the upper one of two sub-CAs", lambda w: [w.leaf(w.low), w.low])
 simple(
     "a sub-CA on P-384",
     lambda w: [w.leaf(sub := authority("P-384", issuer=w.ci, key=curve_key(ec.SECP384R1))), sub],
@@ -234,7 +237,7 @@ def ring(w: World) -> Shown:
 
 
 simple(
-    "a name with a zero byte behind the right one",
+    "a name with a zero byte after the right one",
     lambda w: [w.leaf(names=("smdp.example.com\0.evil.example",))],
 )
 # Signatures.
@@ -244,29 +247,29 @@ CASES["a wrong signature, under a CI in `trust.d`"] = lambda w: Shown(
     chain=[spoilt(w.leaf())], anchors=(w.ci.der,)
 )
 # Issuers.
-simple("a CI that nobody knows", lambda w: [w.leaf(w.other), w.other])
-CASES["a CI that the card does not name, though another card does"] = lambda w: Shown(
+simple("an unknown CI", lambda w: [w.leaf(w.other), w.other])
+CASES["a CI that another card lists, but not this one"] = lambda w: Shown(
     chain=[w.leaf(w.brainpool)], listed=(w.ci.key_id,)
 )
-CASES["a CI of the card's, to a card that names none"] = lambda w: Shown(chain=[w.leaf()], listed=())
-CASES["a CI that the card names by the first 8 bytes only"] = lambda w: Shown(
+CASES["the usual CI, with a card that lists none"] = lambda w: Shown(chain=[w.leaf()], listed=())
+CASES["a CI that the card lists by the first 8 bytes of its key identifier only"] = lambda w: Shown(
     chain=[w.leaf()], listed=(w.ci.key_id[:8],)
 )
 CASES["a CI that the settings forbid"] = lambda w: Shown(chain=[w.leaf()], forbidden=(w.ci.key_id,))
 simple("self-signed", lambda w: [forge(None, Plan())])
 simple(
-    "self-signed, in the CI's name and with its key identifier as the issuer's",
+    "self-signed, with the CI's name and key identifier as the issuer's",
     lambda w: [forge(None, Plan(issuer_name=w.ci.certificate.subject, issuer_key_id=w.ci.key_id))],
 )
 simple(
-    "under a root that bears the CI's name and key identifier",
+    "under a root with the CI's name and key identifier",
     lambda w: [
         w.leaf(false := authority("Test CI", subject_key_id=w.ci.key_id), issuer_key_id=w.ci.key_id),
         false,
     ],
 )
 simple(
-    "under a root that bears the CI's name, with the CI's certificate beside it",
+    "under a root with the CI's name, the CI's certificate next to it",
     lambda w: [
         w.leaf(false := authority("Test CI", subject_key_id=w.ci.key_id), issuer_key_id=w.ci.key_id),
         w.ci,
@@ -274,10 +277,10 @@ simple(
     ],
 )
 simple(
-    "a true server's certificate above one that its key did not sign",
+    "above it, a genuine server's certificate whose key did not sign it",
     lambda w: [w.leaf(Forged((true := w.leaf(subject="true")).certificate, curve_key())), true],
 )
-CASES["a web CA that nobody knows"] = lambda w: Shown(chain=[w.leaf(w.web, roles=()), w.web])
+CASES["an unknown web CA"] = lambda w: Shown(chain=[w.leaf(w.web, roles=()), w.web])
 # Revoked.
 CASES["in its CI's revocation list"] = lambda w: Shown(chain=[leaf := w.leaf()], revoked=(crl(w.ci, leaf),))
 CASES["a sub-CA in the CI's revocation list"] = lambda w: Shown(
@@ -290,13 +293,13 @@ CASES["in its sub-CA's revocation list"] = lambda w: Shown(
 simple("an RSA key of 1024 bits", lambda w: [w.leaf(key=rsa_key(1024))], server={"weak": True})
 simple("TLS 1.1 at most", lambda w: [w.leaf()], server={"weak": True}, old_tls=True)
 simple(
-    "TLS 1.2 at most, where the settings ask for 1.3",
+    "TLS 1.2 at most, if the settings require 1.3",
     lambda w: [w.leaf()],
     server={"version": ssl.TLSVersion.TLSv1_2},
     minimum=ssl.TLSVersion.TLSv1_3,
 )
 simple(
-    "a brainpool key, where the settings ask for TLS 1.3",
+    "a brainpool key, if the settings require TLS 1.3",
     lambda w: [w.leaf(w.brainpool, key=curve_key(ec.BrainpoolP256R1))],
     minimum=ssl.TLSVersion.TLSv1_3,
 )
