@@ -135,7 +135,7 @@ class _Writer:
             )
         first, second, third, *_ = kept.all()
         kept.mark_sending(first.id, at=_NOON.timestamp())
-        kept.mark_failed(second.id, error="server-unreachable", next_attempt_at=2e9, answered=True)
+        kept.mark_failed(second.id, error="server-unreachable", next_attempt_at=2e9, answered_at=1.9e9)
         kept.mark_delivered(third.id)
 
     def _add(self, kind: Kind, number: int) -> Change:

@@ -351,10 +351,32 @@ def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
     refused = ServerUnreachable("404", retryable=False, http_status=404)
     clocks.wall = TODAY
     assert not delivery.is_set_aside(stored, refused, at=lab.engine.now())
-    often = replace(stored, answered=delivery.PATIENT_TRIES)
+    often = replace(stored, answered=delivery.PATIENT_TRIES, answered_since=stored.stored_at)
     assert not delivery.is_set_aside(often, refused, at=lab.engine.now())
     clocks.pass_by(31 * DAY)
     assert delivery.is_set_aside(often, refused, at=lab.engine.now())
+
+
+def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
+    """After months without a network a few errors set nothing aside; 30 days of errors do."""
+    lab.clocks = clocks = Clocks(wall=TODAY)
+    lab.server.faults.add(
+        Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1),
+        Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=404, times=100),
+    )
+    lab.install(metadata=metadata())
+    assert failed_once(lab).answered_since is None
+    clocks.pass_by(90 * DAY)
+    for _ in range(delivery.PATIENT_TRIES + 1):
+        lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    (stored,) = pending(lab)
+    assert (stored.stage, stored.answered) == (Stage.PENDING, delivery.PATIENT_TRIES + 1)
+    clocks.pass_by(29 * DAY)
+    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    assert pending(lab)[0].stage is Stage.PENDING
+    clocks.pass_by(2 * DAY)
+    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    assert pending(lab)[0].stage is Stage.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -390,8 +412,12 @@ def test_who_is_set_aside_in_the_end(lab: Lab, error: LpadError, *, aside: bool)
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)
-    often = replace(stored, answered=delivery.PATIENT_TRIES, attempts=400)
+    answered = {"answered": delivery.PATIENT_TRIES, "answered_since": stored.stored_at}
+    often = replace(stored, **answered, attempts=400)  # type: ignore[arg-type]  # passed on
     assert delivery.is_set_aside(often, error, at=years_later(stored)) is aside
+    assert not delivery.is_set_aside(replace(often, answered_since=None), error, at=years_later(stored)), (
+        "answers that an earlier lpad has counted"
+    )
     assert not delivery.is_set_aside(replace(often, answered=0), error, at=years_later(stored)), (
         "a month without a network"
     )

@@ -22,6 +22,8 @@ from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Kind
 from lpad.engine.journal import SCHEMA_VERSION, Journal, damaged_file, database
 from lpad.engine.journal.migration import migrate
+from lpad.engine.journal.schema import CHECKSUMS_SINCE
+from lpad.engine.journal.sealed_rows import keep_sealed
 from lpad.engine.journal.writability import JournalState
 
 if TYPE_CHECKING:
@@ -243,10 +245,12 @@ def test_a_journal_whose_file_is_gone_and_whose_log_is_there(
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 def test_a_damaged_file_of_an_earlier_version(tmp_path: Path, version: int) -> None:
-    """Without checksums there is nothing to go by but a row's looks; what looks right is saved."""
+    """Its rows are saved by their checksums; without checksums, by whether they look right."""
     path = tmp_path / JOURNAL
     db = sqlite3.connect(path, isolation_level=None)
     migrate(db, to=version)
+    if version >= CHECKSUMS_SINCE:
+        keep_sealed(db)
     body = '{"id":%d,"euicc":"modem","kind":"refresh","params":{},"created_at":"2026-11-01T00:00:00Z"}'
     db.execute("BEGIN")
     for number in range(1, 6):
@@ -264,6 +268,29 @@ def test_a_damaged_file_of_an_earlier_version(tmp_path: Path, version: int) -> N
     journal = Journal(path)
     assert [each.id for each in journal.changes.unfinished()] == [1, 2, 3, 4, 5]
     assert [each.seq for each in journal.notifications.all()] == [7]
+    journal.close()
+
+
+@pytest.mark.parametrize("version", range(CHECKSUMS_SINCE, SCHEMA_VERSION))
+def test_a_migration_seals_no_damaged_row(tmp_path: Path, version: int) -> None:
+    """A row that is wrong before the migration is lost and reported; the others are there after it."""
+    path = tmp_path / JOURNAL
+    db = sqlite3.connect(path, isolation_level=None)
+    migrate(db, to=version)
+    keep_sealed(db)
+    db.executemany(
+        "INSERT INTO notifications (eid, seq, event, address, raw, stored_at, answered, next_attempt_at)"
+        " VALUES ('89', ?, 'enable', 'a.b', ?, 1.0, 7, 1.0)",
+        [(7, b"0\x01SOUND"), (8, b"0\x01WRONG")],
+    )
+    db.close()
+    spoil(path, b"0\x01WRONG", behind=3)
+    journal = Journal(path)
+    assert [(each.seq, each.answered, each.answered_since) for each in journal.notifications.all()] == [
+        (7, 7, None)
+    ]
+    (repair,) = journal.health.repairs
+    assert repair.lost == {"notifications": 1}
     journal.close()
 
 

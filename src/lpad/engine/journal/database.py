@@ -25,7 +25,7 @@ from lpad.engine.journal.disk_reserve import Reserve
 from lpad.engine.journal.migration import migrate
 from lpad.engine.journal.repair import Salvage, fill, new_report, read_reports, salvage
 from lpad.engine.journal.salvage.pages import read_log_beside
-from lpad.engine.journal.schema import SCHEMA_VERSION
+from lpad.engine.journal.schema import CHECKSUMS_SINCE, SCHEMA_VERSION
 from lpad.engine.journal.sealed_rows import keep_sealed
 from lpad.engine.journal.verification import HEADER, examine, examine_header, examine_version
 from lpad.engine.journal.writability import (
@@ -265,7 +265,9 @@ class Database:
         try:
             with mapped(self._path):
                 _prepare(opened)
-                examine_version(opened)
+                version = examine_version(opened)
+                if CHECKSUMS_SINCE <= version < SCHEMA_VERSION:
+                    examine(opened, self._checks)  # a migration would seal damaged rows as they are
                 migrate(opened)
                 examine(opened, self._checks)
                 keep_sealed(opened)

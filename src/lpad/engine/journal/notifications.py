@@ -40,7 +40,8 @@ class StoredNotification:
     """A notification's copy: `raw` is the signed PendingNotification as the card gave it.
 
     Moments are seconds on the journal's steady clock. `refusals` counts those in a row, `answered` the
-    attempts that a server answered with an error.
+    attempts that a server answered with an error. `answered_since` is the moment of the first such answer;
+    None if there was none, or if an earlier lpad counted it.
     """
 
     id: int
@@ -58,6 +59,7 @@ class StoredNotification:
     last_attempt_at: float | None
     next_attempt_at: float
     answered: int
+    answered_since: float | None
 
     @property
     def displaced(self) -> bool:
@@ -128,7 +130,7 @@ class Notifications:
         """Return the copies, of one card or of all, in ascending order of card and number."""
         rows = self._database.rows(
             "SELECT id, eid, seq, event, address, iccid, raw, stored_at, stage, attempts, refusals,"
-            " last_error, last_attempt_at, next_attempt_at, answered FROM sound_notifications"
+            " last_error, last_attempt_at, next_attempt_at, answered, answered_since FROM sound_notifications"
             " WHERE eid = ifnull(?, eid) ORDER BY eid, seq",
             eid,
         )
@@ -149,6 +151,7 @@ class Notifications:
                 last_attempt_at=row[12],
                 next_attempt_at=row[13],
                 answered=row[14],
+                answered_since=row[15],
             )
             for row in rows
         ]
@@ -192,7 +195,7 @@ class Notifications:
         *,
         error: str,
         next_attempt_at: float,
-        answered: bool = False,
+        answered_at: float | None = None,
         refused: bool = False,
         set_aside: bool = False,
         postponed: Sequence[int] = (),
@@ -203,7 +206,7 @@ class Notifications:
             notification_id: the one that failed.
             error: kind and sentence.
             next_attempt_at: when the next is due; those in `postponed`, behind it in order, wait as long.
-            answered: whether the server was reached, and answered with an error.
+            answered_at: when the server answered with an error; None if it was not reached.
             refused: whether the server had it and said no, and those behind it are sent all the same.
             set_aside: whether it is not tried any more by itself.
             postponed: those behind it.
@@ -212,8 +215,9 @@ class Notifications:
         with self._database.writing() as db:
             db.execute(
                 "UPDATE notifications SET stage = ?, attempts = attempts + 1, last_error = ?,"
-                " refusals = iif(?, refusals + 1, 0), answered = answered + ? WHERE id = ?",
-                (stage.value, error, refused, answered, notification_id),
+                " refusals = iif(?, refusals + 1, 0), answered = answered + ?,"
+                " answered_since = ifnull(answered_since, ?) WHERE id = ?",
+                (stage.value, error, refused, answered_at is not None, answered_at, notification_id),
             )
             db.executemany(
                 "UPDATE notifications SET next_attempt_at = ? WHERE id = ?",

@@ -111,13 +111,15 @@ class _Reader:
             if isinstance(number, int) and 0 <= number < LARGEST_ID:
                 self._sequence = max(number, self._sequence or 0)
                 return True
+        known = False
+        # Most tables are the same in several versions: only all rows together tell which the file has.
         for version in range(SCHEMA_VERSION, CHECKSUMS_SINCE - 1, -1):
             for layout in layouts_of(version).values():
                 row = _fitted(layout, record, sealed=True)
                 if row is not None and row_checksum(layout.table, row[:-1]) == row[-1]:
                     self._keep(version, layout, row[:-1])
-                    return True
-        return False
+                    known = True
+        return known
 
     def _keep(self, version: int, layout: Layout, row: _Row) -> None:
         if layout.table == "about":
@@ -138,7 +140,7 @@ class _Reader:
         found = Salvage(last_change=self._sequence, reports=self._reports)
         if self._rows:
             # Steps are taken whole: all rows are of one version, and a stray one would be chance.
-            found.version = max(self._rows, key=lambda each: sum(map(len, self._rows[each].values())))
+            found.version = max(self._rows, key=self._likelihood)
             found.rows = self._rows[found.version]
         else:
             found.version = self._legacy_version()
@@ -149,6 +151,10 @@ class _Reader:
             _restore(found)
         self._name_lost_changes(found)
         return found
+
+    def _likelihood(self, version: int) -> tuple[bool, int]:
+        """Return, to be compared, how much speaks for a version: that it is noted, and rows that fit."""
+        return version == self._noted, sum(map(len, self._rows[version].values()))
 
     def _name_lost_changes(self, found: Salvage) -> None:
         """Find the changes of which only a key that leads to them is left, or an entry in an index."""

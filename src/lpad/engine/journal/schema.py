@@ -78,20 +78,29 @@ CREATE TABLE spares (
 ) WITHOUT ROWID;
 """
 
+# Since when a server answers a notification with errors, on the steady clock; NULL for those that an earlier
+# lpad has counted, until the next answer. A repair expects the checksum to be a row's last column.
+_ANSWERED_SINCE = """
+ALTER TABLE notifications DROP COLUMN checksum;
+ALTER TABLE notifications ADD COLUMN answered_since REAL;
+ALTER TABLE notifications ADD COLUMN checksum INTEGER;
+"""
+
 MIGRATIONS = (
     _FIRST,
     _STAGES,
     _REQUESTS,
     _ANSWERED,
     _CHECKSUMS,
+    _ANSWERED_SINCE,
 )
 """Step n makes version n of version n - 1; each is carried out as one transaction."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
 CHECKSUMS_SINCE = MIGRATIONS.index(_CHECKSUMS) + 1
-"""The first version whose rows carry checksums. A later step may add columns as it likes: whatever the
-columns, all checksums are computed anew behind it. `about` alone must stay as it is, in every later
+"""The first version whose rows carry checksums. A later step may add columns, as long as the checksum stays
+the last one: all checksums are computed again after it. `about` alone must stay as it is, in every later
 version: by it an older lpad tells a newer file from a damaged number."""
 
 SPARED = {

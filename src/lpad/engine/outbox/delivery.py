@@ -49,7 +49,7 @@ REFUSALS = 5
 PATIENT_TRIES = 5
 """Attempts that a server answers with an HTTP error before those behind in the queue are sent past it."""
 LONGEST = 30 * 24 * 3600
-"""Seconds after which one is set aside that the server answers with anything but its acceptance."""
+"""Seconds from a server's first error until its notification is set aside, if all its answers are errors."""
 
 
 class DeliveryRound:
@@ -154,7 +154,7 @@ class DeliveryRound:
             first.id,
             error=f"{error.kind}: {error.sentence}",
             next_attempt_at=moment.steady + wait,
-            answered=is_answer(error),
+            answered_at=moment.steady if is_answer(error) else None,
             refused=passed,
             set_aside=aside,
             postponed=[] if aside else [stored.id for stored in queue[1:]],
@@ -192,9 +192,9 @@ def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) ->
         return stored.attempts + 1 >= REFUSALS
     if isinstance(error, ServerRefused) and error.details["remedy"] != Remedy.RETRY:
         return stored.refusals + 1 >= REFUSALS
-    # Only answers count: the network may have been away for all of the time.
+    # Only answers count, and only the time since the first one: before it there may have been no network.
     enough = is_answer(error) and stored.answered + 1 >= PATIENT_TRIES
-    return enough and at.since(stored.stored_at) > LONGEST
+    return enough and stored.answered_since is not None and at.since(stored.answered_since) > LONGEST
 
 
 def pending(stored: StoredNotification) -> PendingNotification:
