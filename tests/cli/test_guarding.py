@@ -57,7 +57,7 @@ def test_a_confirmation(two: Terminal) -> None:
     status = two.lpactl("status")
     assert f"change {number} has profile {SECOND} on trial (watching)" in status.err
     shown = two.lpactl("changes", str(number)).out
-    assert "profile before" in shown
+    assert "previous profile" in shown
     assert "nobody has confirmed" in shown
     assert two.lpactl("confirm", str(number)).code == 0
     assert two.lab.ended(number).error is None

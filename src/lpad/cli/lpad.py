@@ -1,4 +1,4 @@
-"""lpad: runs the daemon, checks its settings, and plays the parts that it needs to be tried out."""
+"""lpad: runs the daemon, checks its settings, and simulates a card and a server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def cli() -> None:
     type=click.Path(path_type=Path),
     default=Path("/etc/lpad/lpad.yaml"),
     show_default=True,
-    help="The settings file.",
+    help="Settings file.",
 )
 def serve(config: Path) -> None:
     """Run the daemon."""
@@ -65,10 +65,10 @@ def serve(config: Path) -> None:
 @cli.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("/etc/lpad/lpad.yaml"))
 def check_config(file: Path) -> None:
-    """Check a settings file and say all that is wrong in it, each mistake with its line.
+    """Check a settings file and report every mistake with its line.
 
-    Exit code 0 when nothing is. What may be right but doesn't fit this machine now, such as a port that isn't
-    there, is a note.
+    The exit code is 0 if there are none. A setting that may be right but does not fit this machine now, such
+    as a missing port, is a note.
     """
     from lpad.daemon.servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise

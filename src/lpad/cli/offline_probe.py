@@ -30,12 +30,14 @@ _LISTING = 10.0
 
 
 @click.command("probe")
-@click.option("--port", metavar="PATH", help="A modem's AT port.")
-@click.option("--reader", metavar="NAME", help="A PC/SC reader: its name, a pattern with *, or a position.")
-@click.option("--baud", default=115200, show_default=True, help="Of the port; USB modems take any.")
-@click.option("--aid", "aids", multiple=True, metavar="HEX", help="Another name of the ISD-R to try first.")
+@click.option("--port", metavar="PATH", help="AT port of a modem.")
+@click.option("--reader", metavar="NAME", help="PC/SC reader: its name, a pattern with *, or a position.")
+@click.option(
+    "--baud", default=115200, show_default=True, help="Speed of the port in baud; USB modems accept any."
+)
+@click.option("--aid", "aids", multiple=True, metavar="HEX", help="AID of the ISD-R to try first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--unredacted", is_flag=True, help="Show EID, IMEI and serial numbers whole.")
+@click.option("--unredacted", is_flag=True, help="Show EID, IMEI and serial numbers in full.")
 def probe(
     port: str | None, reader: str | None, baud: int, aids: tuple[str, ...], as_json: bool, unredacted: bool
 ) -> None:

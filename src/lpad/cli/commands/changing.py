@@ -35,16 +35,19 @@ if TYPE_CHECKING:
     type=click.File(),
     help="Read the confirmation code from a file; - is standard input.",
 )
-@click.option("--enable", is_flag=True, help="Enable the profile afterwards.")
+@click.option("--enable", is_flag=True, help="Enable the profile after the download.")
 @guarded
 @click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
 @click.option(
     "--when-online",
     is_flag=True,
-    help="Leave it to lpad to do it once there is a network, also after restarts; returns at once.",
+    help="Download as soon as there is a network, even after a restart; lpactl returns immediately.",
 )
 @click.option(
-    "--retry-for", type=click.FloatRange(min=0), metavar="SECONDS", help="How long to try; 0: once."
+    "--retry-for",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long lpad tries again; 0: one attempt.",
 )
 @no_wait
 def download(
@@ -123,10 +126,10 @@ def enable(session: Session, profile: str, guard: tuple[str, ...], within: float
 
 @command(cli, "confirm")
 @click.argument("change_id", type=int)
-@click.option("--no", "refused", is_flag=True, help="Go back to the profile before, at once.")
+@click.option("--no", "refused", is_flag=True, help="Return to the previous profile immediately.")
 @no_wait
 def confirm(session: Session, change_id: int, refused: bool) -> None:
-    """Say that the profile of a guarded switch works and is to be kept."""
+    """Confirm that the profile of a guarded switch works, and keep it."""
     client = session.client
     change = client.answer(change_id, confirm=False) if refused else client.confirm(change_id)
     if session.output.as_json:
@@ -146,11 +149,11 @@ def disable(session: Session, profile: str) -> None:
 
 @command(cli, "delete")
 @click.argument("profile")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--missing-ok", is_flag=True, help="A profile that isn't there is no error.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.option("--missing-ok", is_flag=True, help="Succeed if the profile is not on the card.")
 @no_wait
 def delete(session: Session, profile: str, yes: bool, missing_ok: bool) -> None:
-    """Delete a profile that is not enabled. Most can't be downloaded a second time."""
+    """Delete a profile that is not enabled. Most profiles cannot be downloaded a second time."""
     iccid = session.iccid(profile)
     session.confirm(f"Delete profile {iccid} for ever?", yes=yes)
     _say(session, session.client.delete(session.euicc(), iccid, missing_ok=missing_ok), f"{iccid} is deleted")
@@ -161,7 +164,7 @@ def delete(session: Session, profile: str, yes: bool, missing_ok: bool) -> None:
 @click.argument("nickname")
 @no_wait
 def rename(session: Session, profile: str, nickname: str) -> None:
-    """Give a profile a nickname; '' takes it away."""
+    """Give a profile a nickname; '' removes it."""
     iccid = session.iccid(profile)
     _say(session, session.client.rename(session.euicc(), iccid, nickname), f"{iccid} is renamed")
 
@@ -170,20 +173,22 @@ def rename(session: Session, profile: str, nickname: str) -> None:
 @click.argument("address")
 @no_wait
 def default_smdp(session: Session, address: str) -> None:
-    """Write the default SM-DP+ address into the card; '' takes it away."""
+    """Write the default SM-DP+ address to the card; '' removes it."""
     _say(session, session.client.set_default_smdp(session.euicc(), address), "the address is written")
 
 
 @command(cli, "reset")
-@click.option("--operational", is_flag=True, help="Delete all operational profiles, enabled ones too.")
-@click.option("--test", is_flag=True, help="Delete the test profiles that were downloaded.")
-@click.option("--default-smdp", is_flag=True, help="Set the default SM-DP+ address back.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option(
+    "--operational", is_flag=True, help="Delete all operational profiles, including the enabled one."
+)
+@click.option("--test", is_flag=True, help="Delete the downloaded test profiles.")
+@click.option("--default-smdp", is_flag=True, help="Reset the default SM-DP+ address.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 @no_wait
 def reset(session: Session, operational: bool, test: bool, default_smdp: bool, yes: bool) -> None:
     """Reset the card's memory."""
     if not (operational or test or default_smdp):
-        raise click.UsageError("say what the reset takes: --operational, --test, --default-smdp")
+        raise click.UsageError("choose what to reset: --operational, --test, --default-smdp")
     name = session.euicc()
     session.confirm(f"Reset the memory of {name}? Deleted profiles don't come back.", yes=yes)
     change = session.client.reset(
@@ -195,9 +200,9 @@ def reset(session: Session, operational: bool, test: bool, default_smdp: bool, y
 @command(cli, "restart-modem")
 @no_wait
 def restart_modem(session: Session) -> None:
-    """Restart the modem, for a card that can't be reached or a modem that has not noticed a switch.
+    """Restart the modem if its card cannot be reached or it has not noticed a switch.
 
-    Its connection ends meanwhile. lpad does this by itself a few times; 'lpactl status' says how often.
+    The modem's connection is interrupted. lpad does this by itself a few times; 'lpactl status' shows it.
     """
     _say(session, session.client.restart_modem(session.euicc()), "the modem is restarted")
 
@@ -205,7 +210,7 @@ def restart_modem(session: Session) -> None:
 @command(cli, "cancel")
 @click.argument("change_id", type=int)
 def cancel(session: Session, change_id: int) -> None:
-    """Take a change back, at its next safe point."""
+    """Cancel a change at its next safe point."""
     change = session.client.cancel(change_id, wait=1)
     if session.output.as_json:
         session.output.json(change)
@@ -215,11 +220,23 @@ def cancel(session: Session, change_id: int) -> None:
 
 @command(cli, "answer")
 @click.argument("change_id", type=int)
-@click.option("--confirmation-code", metavar="CODE", help="Others see it for a moment; prefer the next one.")
-@click.option("--confirmation-code-file", type=click.File(), help="Read it from a file; - is standard input.")
-@click.option("--accept", "decision", flag_value="accept", help="Install the profile.")
-@click.option("--reject", "decision", flag_value="reject", help="Never install it; the order ends.")
-@click.option("--postpone", "decision", flag_value="postpone", help="Not now; the order stays.")
+@click.option(
+    "--confirmation-code",
+    metavar="CODE",
+    help="Confirmation code. Other users can see it for a moment; --confirmation-code-file hides it.",
+)
+@click.option(
+    "--confirmation-code-file",
+    type=click.File(),
+    help="Read the confirmation code from a file; - is standard input.",
+)
+@click.option("--accept", "decision", flag_value="accept", help="Install the profile that was shown.")
+@click.option(
+    "--reject", "decision", flag_value="reject", help="Reject the profile for good; the order ends."
+)
+@click.option(
+    "--postpone", "decision", flag_value="postpone", help="Postpone the profile; the order stays valid."
+)
 def answer(
     session: Session,
     change_id: int,
@@ -227,7 +244,7 @@ def answer(
     confirmation_code_file: TextIO | None,
     decision: str | None,
 ) -> None:
-    """Give a waiting change the confirmation code or the decision that it asks for."""
+    """Answer a waiting change with the confirmation code or the decision that it asks for."""
     hide(confirmation_code)
     if confirmation_code_file is not None:
         confirmation_code = confirmation_code_file.readline().strip()

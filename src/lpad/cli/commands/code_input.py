@@ -36,8 +36,8 @@ def code_options(function: _F) -> _F:
                 type=click.File("rb"),
                 help="Read the activation code from a QR code (PNG or JPEG file); - is standard input.",
             ),
-            click.option("--smdp", metavar="HOST", help="The SM-DP+ of the order, in place of a whole code."),
-            click.option("--matching-id", metavar="ID", help="The matching ID of the order at --smdp."),
+            click.option("--smdp", metavar="HOST", help="SM-DP+ of the order, instead of a whole code."),
+            click.option("--matching-id", metavar="ID", help="Matching ID of the order at --smdp."),
         )
     ):
         function = decorate(function)

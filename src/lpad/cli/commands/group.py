@@ -11,7 +11,7 @@ from lpad.cli.terminal import exit_codes
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=exit_codes.table())
 @click.version_option(lpad.__version__, prog_name="lpactl")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--socket", envvar="LPAD_SOCKET", metavar="PATH", help="The daemon's socket [LPAD_SOCKET].")
-@click.option("-e", "--euicc", metavar="NAME", help="Which card; needed where there are several.")
+@click.option("--socket", envvar="LPAD_SOCKET", metavar="PATH", help="Socket of the daemon [LPAD_SOCKET].")
+@click.option("-e", "--euicc", metavar="NAME", help="Name of the card; needed if there are several.")
 def cli(as_json: bool, socket: str | None, euicc: str | None) -> None:
     """Look after the eSIM profiles of this device, through the daemon lpad."""

@@ -16,14 +16,15 @@ _F = TypeVar("_F", bound="Callable[..., None]")
 
 def guarded(command: _F) -> _F:
     """Give a command the options `--guard` and `--within`."""
-    within = click.option("--within", type=float, metavar="SECONDS", help="In which it must.  [default: 180]")
+    within = click.option(
+        "--within", type=float, metavar="SECONDS", help="Time for the conditions to be met.  [default: 180]"
+    )
     guard = click.option(
         "--guard",
         multiple=True,
         metavar="CONDITION",
-        help="Go back to the profile before unless this comes true: registered, confirm,"
-        " tcp:HOST:PORT@INTERFACE, http://HOST/PATH#STATUS@INTERFACE or dns:NAME@INTERFACE. May be given"
-        " several times.",
+        help="Return to the previous profile unless this condition is met: registered, confirm,"
+        " tcp:HOST:PORT@INTERFACE, http://HOST/PATH#STATUS@INTERFACE or dns:NAME@INTERFACE. Repeatable.",
     )
     return guard(within(command))
 
@@ -46,7 +47,7 @@ def guard_rows(change: Change) -> list[tuple[str, object]]:
     return [
         ("guard", change.guard.phase),
         ("guarded until", f"{change.guard.until:%Y-%m-%d %H:%M:%S} UTC"),
-        ("profile before", change.guard.previous or "none"),
+        ("previous profile", change.guard.previous or "none"),
         *(
             (f"  {each.condition}", "met" if each.met else each.seen or "not seen yet")
             for each in change.guard.requirements

@@ -23,7 +23,7 @@ LONGEST_SHOWN = 64
 @command(cli, "notifications", ignore_unknown_options=True)
 @click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
 @click.argument("number", type=int, required=False)
-@click.option("--yes", is_flag=True, help="Don't ask before one is dropped.")
+@click.option("--yes", is_flag=True, help="Drop without asking.")
 @no_wait
 def notifications(session: Session, action: str, number: int | None, yes: bool) -> None:
     r"""Show the notifications that wait for delivery, or act upon them.

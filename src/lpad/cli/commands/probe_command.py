@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @command(cli, "probe")
 @click.argument("which", metavar="[NAME|PORT|READER]", required=False)
-@click.option("--unredacted", is_flag=True, help="Show EID, IMEI and serial numbers whole.")
+@click.option("--unredacted", is_flag=True, help="Show EID, IMEI and serial numbers in full.")
 def probe(session: Session, which: str | None, unredacted: bool) -> None:
-    """Try out a card and the way to it, and print a report fit for a bug report.
+    """Try out a card and the way to it, and print a report for a bug report.
 
     Nothing on the card is changed. 'lpad probe' does it without the daemon.
     """

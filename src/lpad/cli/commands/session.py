@@ -63,7 +63,7 @@ class Session:
         if yes:
             return
         if not self.output.may_ask:
-            raise click.UsageError("this can't be undone: say --yes where nobody can be asked")
+            raise click.UsageError("this cannot be undone: add --yes, because lpactl cannot ask here")
         if not click.confirm(question, err=True):
             sys.exit(exit_codes.NEEDS_PEOPLE)
 
@@ -89,8 +89,8 @@ def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F
 
     def decorate(function: _F) -> _F:
         @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-        @click.option("--socket", metavar="PATH", help="The daemon's socket.")
-        @click.option("-e", "--euicc", metavar="NAME", help="Which card; needed where there are several.")
+        @click.option("--socket", metavar="PATH", help="Socket of the daemon.")
+        @click.option("-e", "--euicc", metavar="NAME", help="Name of the card; needed if there are several.")
         @wraps(function)
         def run(*args: Any, as_json: bool, socket: str | None, euicc: str | None, **options: Any) -> None:
             common = click.get_current_context().find_root().params
@@ -110,7 +110,7 @@ def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F
     return decorate
 
 
-no_wait = click.option("--no-wait", is_flag=True, help="Return once the change is queued.")
+no_wait = click.option("--no-wait", is_flag=True, help="Return as soon as the change is queued.")
 
 
 def _fail(output: Output, error: ApiError) -> None:

@@ -87,9 +87,9 @@ def repair_line(repair: JournalRepair) -> str:
 
 
 @command(cli, "info")
-@click.option("--refresh", is_flag=True, help="Have the card read anew first.")
+@click.option("--refresh", is_flag=True, help="Read the card again first.")
 def info(session: Session, refresh: bool) -> None:
-    """Show what a card says of itself: memory, addresses, versions, CI keys."""
+    """Show a card's memory, addresses, versions and CI keys."""
     name = session.euicc()
     if refresh:
         client_change = session.client.refresh(name)
@@ -156,7 +156,7 @@ def _issuer(issuer: CertificateIssuer) -> str:
 
 @command(cli, "profiles")
 def profiles(session: Session) -> None:
-    """List a card's profiles, with their AIDs if some can't be read or share an ICCID."""
+    """List a card's profiles, with their AIDs if some cannot be read or share an ICCID."""
     name = session.euicc()
     found = session.client.profile_list(name)
     every = all_of(found)
@@ -224,7 +224,7 @@ def changes(session: Session, change_id: int | None) -> None:
 
 @command(cli, "events")
 def events(session: Session) -> None:
-    """Show what happens, until Ctrl-C."""
+    """Show events until Ctrl-C."""
     for event in session.client.events(euicc=session.euicc_name):
         if session.output.as_json:
             session.output.line(msgspec.json.encode(event).decode())

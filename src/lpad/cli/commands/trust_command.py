@@ -25,7 +25,7 @@ _ANCHORS = {
 
 @cli.group("trust")
 def trust() -> None:
-    """Find out who vouches for a server."""
+    """Find out which anchor vouches for a server."""
 
 
 @command(trust, "check")
@@ -33,8 +33,8 @@ def trust() -> None:
 def check(session: Session, address: str) -> None:
     """Shake hands with the SM-DP+ or SM-DS at ADDRESS and show its chain and which anchor matched.
 
-    Nothing but the handshake is sent. Where nobody vouches for the server, it is said what is missing and
-    where to put it, and the exit code is 6.
+    lpad sends only the handshake. If no anchor vouches for the server, the output says which certificate is
+    missing and where to put it, and the exit code is 6.
     """
     client = session.client
     change = client.check_trust(session.euicc(), address)

@@ -13,7 +13,7 @@ PKI = click.option(
     "--pki",
     "pki_folder",
     type=FOLDER,
-    help="Certificates, laid out like SGP.26; made there when missing. Default: beside FOLDER, in pki.",
+    help="Folder of certificates, laid out like SGP.26; created if missing.  [default: pki next to FOLDER]",
 )
 
 

@@ -42,10 +42,12 @@ _LETTING_GO = 0.5
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave the daemon, card and server up, to try commands on them.")
-@click.option("--stay", is_flag=True, hidden=True, help="Play in this process and stay until SIGTERM.")
+@click.option(
+    "--keep", is_flag=True, help="Keep the daemon, card and server running to try commands on them."
+)
+@click.option("--stay", is_flag=True, hidden=True, help="Run in this process until SIGTERM.")
 def demo(keep: bool, stay: bool) -> None:
-    """Download, enable and list a profile, on a simulated card and server."""
+    """Download, enable and list a profile with a simulated card and server."""
     if keep:
         _play_in_background()
         return

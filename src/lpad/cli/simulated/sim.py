@@ -11,7 +11,7 @@ from lpad.cli.simulated.sim_smdp import smdp
 
 @click.group()
 def sim() -> None:
-    """Play a card or a server."""
+    """Run a simulated card or server."""
 
 
 for _command in (euicc, smdp, order, release):

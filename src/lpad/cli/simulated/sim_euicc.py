@@ -27,36 +27,36 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", type=FOLDER, required=False)
-@click.option("--pty", metavar="PATH", help="Where to put a link to the modem's AT port.")
+@click.option("--pty", metavar="PATH", help="Path of the link to the modem's AT port.")
 @PKI
-@click.option("--eid", help="32 digits; of a new card.")
-@click.option("--baud", type=int, help="Emulate a serial port of this speed.")
+@click.option("--eid", help="EID of a new card, 32 digits.")
+@click.option("--baud", type=int, help="Speed of the emulated serial port in baud.")
 @click.option(
     "--personality",
     type=click.Choice(personality_names()),
-    help="A modem and card that misbehave as real ones do; see lpad/simulator/personalities.yaml.",
+    help="Modem and card that misbehave like real ones; see lpad/simulator/personalities.yaml.",
 )
-@click.option("--behaviour", metavar="JSON", help="What the card does otherwise.")
-@click.option("--modem", metavar="JSON", help="What the modem does otherwise.")
+@click.option("--behaviour", metavar="JSON", help="Override a card behaviour.")
+@click.option("--modem", metavar="JSON", help="Override a modem behaviour.")
 @click.option(
     "--without-service",
     "unserved",
     metavar="ICCID",
     multiple=True,
-    help="The modem searches for ever with this profile; may be given several times.",
+    help="ICCID of a profile with which the modem never registers; repeatable.",
 )
 @click.option(
     "--replay",
     metavar="RECORD",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Answer as the card did whose APDUs are in this file (setting log.apdus); FOLDER is left out.",
+    help="Answer like the card whose APDUs this file contains (setting log.apdus); omit FOLDER.",
 )
-@click.option("--replay-euicc", metavar="NAME", help="Which card, in a record of several.")
+@click.option("--replay-euicc", metavar="NAME", help="Name of the card in a record of several.")
 @click.option(
     "--vpcd",
     metavar="HOST:PORT",
-    help="Sit in a virtual PC/SC reader (Debian package vsmartcard-vpcd; ports 35963 and 35964) and not in a"
-    " modem.",
+    help="Put the card into a virtual PC/SC reader (Debian package vsmartcard-vpcd; ports 35963 and 35964)"
+    " instead of a modem.",
 )
 def euicc(
     folder: Path | None,
@@ -72,7 +72,7 @@ def euicc(
     replay_euicc: str | None,
     vpcd: str | None,
 ) -> None:
-    """Play an eUICC in a modem with an AT port, or in a PC/SC reader, until Ctrl-C. Its memory is FOLDER."""
+    """Run a simulated eUICC in a modem or a PC/SC reader until Ctrl-C. FOLDER contains its memory."""
     if (folder is None) == (replay is None):
         raise click.UsageError("a card has either a memory, FOLDER, or a record to --replay")
     if replay is not None and (pki_folder, eid, behaviour) != (None, None, None):

@@ -82,10 +82,12 @@ class _IconFile(click.Path):
 @click.option(
     "--upp", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A profile package."
 )
-@click.option("--iccid", help="Of a made-up profile; by default a random one.")
-@click.option("--name", default="Demo profile", show_default=True, help="The profile's name.")
-@click.option("--provider", default="Demo operator", show_default=True, help="The operator's name.")
-@click.option("--size", type=int, default=DEFAULT_SIZE, show_default=True, help="Bytes of a made-up profile.")
+@click.option("--iccid", help="ICCID of a made-up profile.  [default: a random one]")
+@click.option("--name", default="Demo profile", show_default=True, help="Name of the profile.")
+@click.option("--provider", default="Demo operator", show_default=True, help="Name of the operator.")
+@click.option(
+    "--size", type=int, default=DEFAULT_SIZE, show_default=True, help="Size of a made-up profile in bytes."
+)
 @click.option("--icon", type=_IconFile(), help=f"A PNG or JPEG of at most {LARGEST_ICON} bytes.")
 @click.option(
     "--class",
@@ -93,34 +95,45 @@ class _IconFile(click.Path):
     type=click.Choice(tuple(_CLASSES)),
     default="operational",
     show_default=True,
-    help="The profile's class.",
+    help="Class of the profile.",
 )
-@click.option("--owner", type=_OwnerType(), help="The operator's network, such as 00101.")
+@click.option("--owner", type=_OwnerType(), help="Network of the operator (MCC and MNC), such as 00101.")
 @click.option(
     "--ppr",
     "rules",
     type=click.Choice(tuple(_RULES)),
     multiple=True,
-    help="A profile policy rule: ppr1 forbids disabling, ppr2 deleting; needs --owner. Several are possible.",
+    help="Profile policy rule: ppr1 forbids disabling, ppr2 forbids deleting; needs --owner. Repeatable.",
 )
-@click.option("--matching-id", help="By default a random one, or none with --eid.")
-@click.option("--eid", help="Only for this card; without --matching-id it finds the order by its EID.")
+@click.option("--matching-id", help="Matching ID.  [default: a random one; empty with --eid]")
 @click.option(
-    "--tac", "tacs", multiple=True, metavar="DIGITS", help="Only for devices whose IMEI begins so (8 digits)."
+    "--eid",
+    help="EID of the only card that may download; without --matching-id the server finds the order by it.",
 )
-@click.option("--confirmation-code", help="What the user must know.")
 @click.option(
-    "--confirmation-limit", type=click.IntRange(1), help="Wrong codes that end the order; by default 3."
+    "--tac",
+    "tacs",
+    multiple=True,
+    metavar="DIGITS",
+    help="First 8 digits of the IMEI of the devices that may download.",
 )
-@click.option("--attempts", type=click.IntRange(1), help="Attempts that end the order; by default 10.")
+@click.option("--confirmation-code", help="Confirmation code that the user must enter.")
 @click.option(
-    "--expires", type=_Moment(), help="When it ends: 90s, 10m, 2h, 7d from now, or a date and time."
+    "--confirmation-limit",
+    type=click.IntRange(1),
+    help="Number of wrong confirmation codes after which the order ends.  [default: 3]",
 )
-@click.option("--oid", "oid_in_code", is_flag=True, help="Name the server's OID in the activation code.")
-@click.option("--not-released", is_flag=True, help="Hold it back until `lpad sim release`.")
-@click.option("--address", help="The server's address; by default that of the server that runs on FOLDER.")
+@click.option(
+    "--attempts", type=click.IntRange(1), help="Number of attempts after which the order ends.  [default: 10]"
+)
+@click.option(
+    "--expires", type=_Moment(), help="End of the order: 90s, 10m, 2h, 7d from now, or a date and time."
+)
+@click.option("--oid", "oid_in_code", is_flag=True, help="Include the server's OID in the activation code.")
+@click.option("--not-released", is_flag=True, help="Hold the order back until `lpad sim release`.")
+@click.option("--address", help="Address of the server.  [default: the one that runs on FOLDER]")
 def order(folder: Path, address: str | None, **given: Any) -> None:
-    """Add an order to the SM-DP+ that keeps its orders in FOLDER; prints the activation code."""
+    """Add an order to the SM-DP+ of FOLDER and print its activation code."""
     if given["rules"] and given["owner"] is None:
         raise click.UsageError("--ppr needs --owner: a card checks whether this operator may have the rule")
     if given["confirmation_limit"] and given["confirmation_code"] is None:

@@ -22,12 +22,12 @@ _CURVES = {"nist": Curve.NIST, "brainpool": Curve.BRAINPOOL}
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--host", default="localhost", show_default=True, help="The name in its address.")
+@click.option("--host", default="localhost", show_default=True, help="Host name in the server's address.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
-    help="TCP port; by default a free one.",
+    help="TCP port.  [default: a free one]",
 )
 @click.option(
     "--alias",
@@ -41,22 +41,22 @@ _CURVES = {"nist": Curve.NIST, "brainpool": Curve.BRAINPOOL}
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="The IPv4 address to listen on. It lets anybody who reaches it download.",
+    help="IPv4 address to listen on. Anyone who can reach this address can download.",
 )
 @PKI
 @click.option(
     "--curve",
     type=click.Choice(tuple(_CURVES)),
-    help="The only curve that it signs on; by default the one that the card prefers.",
+    help="Only curve that the server signs on.  [default: the one that the card prefers]",
 )
-@click.option("--faults", metavar="JSON", help="What goes wrong; see lpad/simulator/faults.py.")
+@click.option("--faults", metavar="JSON", help="Fault to produce; see docs/simulator.md.")
 @click.option(
     "--tls",
     type=click.Choice([identity.value for identity in TlsIdentity]),
     default=TlsIdentity.GOOD.value,
-    help="The certificate that it shows.",
+    help="TLS certificate of the server.",
 )
-@click.option("--check-memory", is_flag=True, help="Refuse profiles that don't fit into the card.")
+@click.option("--check-memory", is_flag=True, help="Refuse profiles that do not fit on the card.")
 def smdp(
     folder: Path,
     host: str,
@@ -69,7 +69,7 @@ def smdp(
     tls: str,
     check_memory: bool,
 ) -> None:
-    """Play an SM-DP+ on loopback, until Ctrl-C. It keeps its orders in FOLDER."""
+    """Run a simulated SM-DP+ on loopback until Ctrl-C. FOLDER contains its orders."""
     stop = stop_on_signals()
     infrastructure = pki_folder or beside(folder)
     server = SmDp(

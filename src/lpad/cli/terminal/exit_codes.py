@@ -16,18 +16,18 @@ INTERRUPTED = 130
 READER_GONE = 141
 
 MEANINGS = {
-    DONE: "done, also when it was so already",
-    INTERNAL: "lpad itself is wrong; its log says more",
+    DONE: "done, or already as requested",
+    INTERNAL: "an error in lpad itself; its log says more",
     USAGE: "the command line, a setting or an identifier is wrong",
-    STATE: "no such card, profile or change, or not in the present state",
-    NEEDS_PEOPLE: "a confirmation code is missing, the profile was declined, or the change was taken back",
-    CARD: "the card, or the way to it",
-    SERVER: "the SM-DP+, or the way to it",
-    DAEMON: "the daemon can't be reached",
-    NOT_PERMITTED: "this user may not do that",
+    STATE: "unknown card, profile or change, or impossible in the present state",
+    NEEDS_PEOPLE: "a confirmation code is missing, the profile was declined, or the change was cancelled",
+    CARD: "the card refused or cannot be reached",
+    SERVER: "the SM-DP+ refused or cannot be reached",
+    DAEMON: "the daemon cannot be reached",
+    NOT_PERMITTED: "this user lacks the role",
     TAKEN_BACK: "the guard of a switch was not met, and another profile is enabled",
-    INTERRUPTED: "Ctrl-C; a change that was begun goes on",
-    READER_GONE: "the pipe that the result goes into was closed",
+    INTERRUPTED: "Ctrl-C; a change that has begun continues",
+    READER_GONE: "the reader of the output closed the pipe",
 }
 
 _KINDS = {
