@@ -42,6 +42,13 @@ class Remembered:
     """Whether commands must carry Le to be answered with data."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Which writing of the folder made a file: this orders the files, since a clock may be wrong."""
+
+    written: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] = 0
+
+
 class LinkMemory:
     """Remembered modems in a folder; without one they are remembered as long as the process lives."""
 
@@ -82,17 +89,22 @@ class LinkMemory:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = path.with_suffix(".new")
             with os.fdopen(open_regular(fresh, REWRITE), "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(remembered), indent=1))
+                content = msgspec.to_builtins(remembered) | {"written": self._last_writing() + 1}
+                file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(path)
-            self._forget_oldest(self._folder)
+            self._forget_oldest(self._folder, but=path)
         except OSError as error:
             _log.warning("%s can't be written: %s", path, error)
 
-    def _forget_oldest(self, folder: Path) -> None:
-        written = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        for old in written[:-MOST]:
+    def _last_writing(self) -> int:
+        assert self._folder is not None
+        return max(map(_writing, self._folder.glob("*.json")), default=0)
+
+    def _forget_oldest(self, folder: Path, *, but: Path) -> None:
+        others = sorted((each for each in folder.glob("*.json") if each != but), key=_writing, reverse=True)
+        for old in others[MOST - 1 :]:
             for path in folder.glob(f"{old.stem}.*"):
                 path.unlink(missing_ok=True)
             self._known.pop(old.stem, None)
@@ -168,6 +180,14 @@ class OpenChannel:
                 return
             except OSError as error:
                 _log.warning("%s can't be renamed: %s", self._path, error)
+
+
+def _writing(path: Path) -> int:
+    """Return which writing made a file; 0, the oldest, for one without or that can't be read."""
+    try:
+        return msgspec.json.decode(read_regular(path), type=_Writing).written
+    except (OSError, msgspec.MsgspecError):
+        return 0
 
 
 def card_key(reader: str, atr: bytes) -> str:
