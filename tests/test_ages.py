@@ -1,0 +1,157 @@
+"""No age is told by the wall clock, which people and time servers set: the steady clock tells it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCES = Path(__file__).parents[1] / "src" / "lpad"
+ROOMS = ("engine", "lpa", "remote", "settings")
+
+PEOPLE = "a date for people"
+CERTIFICATE = "a date in a certificate or a revocation list"
+STEADY = "the steady clock, which knows what it may believe"
+OLDER = "an earlier lpad noted nothing else"
+BOOTS = "over a reboot, if both readings are of a clock that was set"
+UNSET = "whether the clock is set at all"
+READING = {
+    ("engine/change/change.py", "now", "datetime.now"): PEOPLE,
+    ("engine/change/moment.py", "now", "time.time"): STEADY,
+    ("engine/environment/clock.py", "check", "time.gmtime"): PEOPLE,
+    ("engine/environment/clock.py", "is_set", "time.time"): UNSET,
+    ("engine/environment/clock.py", "_timer", "time.CLOCK_REALTIME"): "a timer that goes off when it is set",
+    ("engine/journal/damaged_file.py", "set_aside", "datetime.now"): "a file's name, which has a number, too",
+    ("engine/journal/repair.py", "new_report", "datetime.now"): PEOPLE,
+    ("remote/trust/files.py", "read_trust_file", "time.time"): CERTIFICATE,
+    ("remote/trust/tls_failure.py", "untrusted", "time.time"): UNSET,
+}
+"""Where the wall clock is read, by file, function and what is read; each with the reason."""
+COMPARING = {
+    ("engine/change/moment.py", "_gap", "present.wall - last.wall"): BOOTS,
+    ("engine/change/time_limit.py", "left", "at.wall - self.began.wall"): BOOTS,
+    (
+        "engine/change/time_limit.py",
+        "_clocks_agree",
+        "CLOCK_UNSET_BEFORE <= self.began.wall <= at.wall",
+    ): BOOTS,
+    ("engine/environment/clock.py", "is_set", "time.time() >= self._unset_before"): UNSET,
+    ("engine/policy/switching.py", "_age", "present.wall - step.at.timestamp()"): OLDER,
+    ("engine/recovery/interrupted.py", "_seconds_to_answer", "change.question.until - now()"): OLDER,
+    (
+        "remote/trust/files.py",
+        "read_trust_file",
+        "each.next_update.timestamp() < time.time()",
+    ): CERTIFICATE,
+    ("remote/trust/tls_failure.py", "untrusted", "time.time() < CLOCK_UNSET_BEFORE"): UNSET,
+}
+"""Where its readings are compared or subtracted, by file, function and expression; each with the reason."""
+
+CLOCKS = {
+    "time.time", "time.time_ns", "time.ctime", "time.gmtime", "time.localtime", "time.CLOCK_REALTIME",
+    "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
+}  # fmt: skip
+
+
+def test_the_wall_clock_is_read_in_few_places() -> None:
+    """Each place in the engine and below is known, with its reason."""
+    found = {place for file, tree in _trees() for place in _readings(file, tree)}
+    assert found == READING.keys(), "ask the steady clock, or give the reason in READING"
+
+
+def test_the_wall_clock_tells_no_age() -> None:
+    """What has its readings, as `now()` and `.wall`, neither compares nor subtracts them without a reason."""
+    found = {place for file, tree in _trees() for place in _comparisons(file, tree)}
+    assert found == COMPARING.keys(), "ask `Moment.since`, or give the reason in COMPARING"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(self):\n return time.time() - self.began",
+        "def f():\n return datetime.datetime.now(UTC)",
+        "def f():\n return datetime.utcnow()",
+        "clock = field(default_factory=time.time)",
+        "from time import time",
+        "from time import monotonic, time_ns as ns",
+        "def f():\n return time.clock_gettime(time.CLOCK_REALTIME)",
+    ],
+)
+def test_what_counts_as_reading(text: str) -> None:
+    """Calls, references and imports by name are found, also where the module has another name in front."""
+    assert list(_readings("a.py", ast.parse(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def f(a):\n return now() - a.at", 1),
+        ("def f(a):\n present = now()\n return present > a.at", 1),
+        ("def f(a, m):\n return m.wall - a.at.timestamp()", 1),
+        ("def f(a):\n return now() + timedelta(seconds=a)", 0),
+        ("def f(a, m):\n return m.steady - a", 0),
+    ],
+)
+def test_what_counts_as_comparing(text: str, found: int) -> None:
+    """A difference and a comparison are found, also by way of a name; a date in the future is none."""
+    assert len(list(_comparisons("a.py", ast.parse(text)))) == found
+
+
+def _trees() -> Iterator[tuple[str, ast.Module]]:
+    for room in ROOMS:
+        for path in sorted((SOURCES / room).rglob("*.py")):
+            yield str(path.relative_to(SOURCES)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _within(tree: ast.AST, function: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """Yield each node with the name of the function around it."""
+    for node in ast.iter_child_nodes(tree):
+        yield function, node
+        inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        yield from _within(node, inner)
+
+
+def _readings(file: str, tree: ast.Module) -> Iterator[tuple[str, str, str]]:
+    for function, node in _within(tree):
+        if isinstance(node, ast.Attribute):
+            name = ".".join(ast.unparse(node).split(".")[-2:])
+            if name in CLOCKS:
+                yield file, function, name
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            for each in node.names:
+                if f"time.{each.name}" in CLOCKS:
+                    yield file, function, f"time.{each.name}"
+
+
+def _comparisons(file: str, tree: ast.Module) -> Iterator[tuple[str, str, str]]:
+    readings = {
+        (function, target.id)
+        for function, node in _within(tree)
+        if isinstance(node, ast.Assign) and _is_reading(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for function, node in _within(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            sides = [node.left, node.right]
+        elif isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        else:
+            continue
+        if any(
+            _is_reading(side) or (isinstance(side, ast.Name) and (function, side.id) in readings)
+            for side in sides
+        ):
+            yield file, function, ast.unparse(node)
+
+
+def _is_reading(node: ast.expr) -> bool:
+    """Whether an expression is a reading of the wall clock."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "wall"
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in ("now", "time.time", "datetime.now")
