@@ -26,11 +26,20 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
 
 
+SMALL = 32 * 1024
+"""Bytes: more than any file of the card's memory has, and less than the journal's file and its log have each.
+
+The journal is reopened while it can't be written, and its log is emptied into its file if that may grow.
+Then a limit of the log's own size leaves space, and a download goes on.
+"""
+
+
 @contextmanager
-def no_space(beyond: Path | None = None) -> Iterator[None]:
-    """Let no file of this process grow, as on a full disk; or none beyond the size of this one."""
+def no_space(beyond: Path | int = 0) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, or the size of this file, as on a full disk."""
+    limit = beyond if isinstance(beyond, int) else beyond.stat().st_size
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (beyond.stat().st_size if beyond else 0, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
         yield
     finally:
@@ -89,7 +98,7 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     lab.asked(asked.id)
-    with no_space(lab.folder / "journal.db-wal"):  # the card's own memory has space
+    with no_space(SMALL):  # the card's own memory has space
         lab.engine.answer(asked.id, Answer(decision="accept"))
         ended = lab.ended(asked.id)
     assert ended.state is State.FAILED
@@ -122,7 +131,7 @@ def paused_for(lab: Lab, change: Change, reason: PauseReason) -> Change:
 def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab whose downloads and journal are tried again soon."""
     monkeypatch.setattr(retry_rules, "BACKOFF", SOON)
-    monkeypatch.setattr(write_retry, "EVERY", 0.1)
+    monkeypatch.setattr(write_retry, "EVERY", 0.01)
     return lab
 
 
@@ -153,10 +162,10 @@ def test_a_download_that_was_taken_on_and_can_t_be_begun_waits_too(tried_again: 
 
 
 def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) -> None:
-    """It begins anew once there is space, and asks nothing that was answered."""
+    """It begins again once there is space, and asks nothing that was answered."""
     lab = tried_again
     change = lab.asked(download(lab, confirm=True).id)
-    with no_space(lab.folder / "journal.db-wal"):  # the card's own memory has space
+    with no_space(SMALL):  # the card's own memory has space
         lab.engine.answer(change.id, Answer(decision="accept"))
         paused_for(lab, change, PauseReason.JOURNAL)
         assert lab.card.profiles == ()
