@@ -42,6 +42,11 @@ class ProfileList:
         return next((each for each in self if each.enabled), None)
 
     @property
+    def contested(self) -> bool:
+        """Whether the card reports several profiles as enabled, so that it does not tell which one is."""
+        return len({each.isdp_aid or each.iccid or id(each) for each in self if each.enabled}) > 1
+
+    @property
     def complete(self) -> bool:
         """Whether every profile can be read, with its state, so that what is missing is not there."""
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)

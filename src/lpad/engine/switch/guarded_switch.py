@@ -129,6 +129,11 @@ class _GuardedSwitch:
                 " read in full, so lpad does not know which profile is enabled now and could not go back to"
                 " it; 'lpactl profiles' shows what can be read. Switch without a guard"
             )
+        if profiles.contested:
+            raise Conflict(
+                f"cannot guard the switch to profile {self._iccid}: the card reports several profiles as"
+                " enabled, so lpad does not know to which one it would go back. Switch without a guard"
+            )
         if isinstance(wanted, UnreadableProfile) and not wanted.whole:
             raise Conflict(
                 f"cannot guard the switch to profile {self._iccid}: its entry in the card's list is broken,"

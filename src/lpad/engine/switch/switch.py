@@ -78,6 +78,7 @@ def switch(
         context,
         asked.holds,
         lost=asked.lost,
+        meant=asked.meant,
         wanted=f"profile {asked.address} is {verb}d",
         refresh=refresh,
         refreshing=sent and asked.refreshing,
@@ -161,7 +162,7 @@ class _Switch:
             profiles = reading.read_profiles(euicc, deadline=deadline)
             self._profile = profile = self._found(profiles)
             self.address = self._address(profiles, profile)
-            if profile.state == f"{self._verb}d":
+            if profile.state == f"{self._verb}d" and not self._is_doubtful(profiles, profile):
                 self._context.observe(euicc, deadline)
                 return False
             if self._purpose.step is None:
@@ -178,6 +179,17 @@ class _Switch:
                     raise profiles.missing(self._iccid, attempted=self._verb) from error
                 raise
         return True
+
+    @property
+    def meant(self) -> Iccid | None:
+        """The profile to enable; None if there is none, or if it has no ICCID that is sure."""
+        profile = self._profile if self._enabled else None
+        return Iccid.parse(profile.iccid) if profile is not None and profile.sure and profile.iccid else None
+
+    @staticmethod
+    def _is_doubtful(profiles: ProfileList, profile: Listed) -> bool:
+        """Whether only the card's answer to a command tells the state of a profile, and its list does not."""
+        return profile.state not in SURE_STATES or (profile.enabled and profiles.contested)
 
     def holds(self, seen: ProfileList) -> bool:
         """Whether a list is what was wanted; a state that can't be read is left to the card's yes."""
@@ -200,7 +212,7 @@ class _Switch:
                 self.lost = attempt(lambda: self._send(euicc, way, deadline=deadline))  # noqa: B023 - called at once
             except CardRefused as error:
                 if (
-                    profile.state not in SURE_STATES
+                    self._is_doubtful(profiles, profile)
                     and error.details.get("reason") == _SO_ALREADY[self._enabled]
                 ):
                     return  # which its list did not tell
@@ -213,7 +225,8 @@ class _Switch:
             refusal = refusal or met
             if not did_nothing(met):
                 raise met if _says_busy(met) else refusal
-            if self._find(euicc, deadline=deadline).state == f"{self._verb}d":
+            found = self._found(seen := reading.read_profiles(euicc, deadline=deadline))
+            if found.state == f"{self._verb}d" and not self._is_doubtful(seen, found):
                 return  # it says no and has done it
         assert refusal is not None
         raise refusal
@@ -233,9 +246,6 @@ class _Switch:
             log.exception(
                 "change %d: the day's switches can't be counted: internal-error", self._run.change.id
             )
-
-    def _find(self, euicc: Euicc, *, deadline: Deadline) -> Listed:
-        return self._found(reading.read_profiles(euicc, deadline=deadline))
 
     def _found(self, profiles: ProfileList) -> Listed:
         profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)
@@ -297,6 +307,7 @@ def verify(
     *,
     lost: CardError | None,
     wanted: str,
+    meant: Iccid | None = None,
     refresh: Refresh | None = None,
     refreshing: bool = False,
     deadline: Deadline,
@@ -312,6 +323,7 @@ def verify(
         holds: whether a list of profiles is what was wanted.
         lost: what came in place of the card's answer; None: it said yes.
         wanted: in words, for the error.
+        meant: the profile that was to be enabled: it counts if the card reports others as enabled, too.
         refresh: what sees to the modem; None where a change doesn't concern it.
         refreshing: whether the card asks the modem for a REFRESH.
         deadline: for the card, where there is no modem.
@@ -334,7 +346,7 @@ def verify(
                 return None
             context.observe(euicc, within)
         context.outbox.wake()
-        return holding_of(seen, before)
+        return holding_of(seen, before, meant=meant)
 
     refresh = refresh or _refresh(run, context)
     outcome = refresh.settle(look, asked=refreshing, answered=lost is None, deadline=deadline)
@@ -365,17 +377,22 @@ def verify(
     )
 
 
-def holding_of(profiles: ProfileList, before: ProfileList | None = None) -> Holding:
+def holding_of(
+    profiles: ProfileList, before: ProfileList | None = None, *, meant: Iccid | None = None
+) -> Holding:
     """Return what a modem should read of a card with these profiles.
 
     Args:
         profiles: as the card lists them.
         before: as it listed them before a switch.
+        meant: the one that the card was told to enable. It tells which one is, if the card reports several.
     """
-    enabled = next((Iccid.parse(profile.iccid) for profile in profiles.profiles if profile.enabled), None)
+    claimed = frozenset(Iccid.parse(each.iccid) for each in profiles.profiles if each.enabled)
+    enabled = meant if meant in claimed else next(iter(claimed)) if len(claimed) == 1 else None
+    doubtful = claimed if enabled is None else frozenset[Iccid]()
     # Those that were deleted may still be read too; one whose ICCID is not told any more may be enabled.
     deleted = before.profiles if before is not None and not profiles.unreadable else ()
     known = (*profiles.profiles, *deleted)
     perhaps = {each.iccid for each in profiles.profiles if each.state not in SURE_STATES}
     others = frozenset(Iccid.parse(each.iccid) for each in known if each.iccid not in perhaps)
-    return Holding(enabled=enabled, others=others - {enabled})
+    return Holding(enabled=enabled, others=others - {enabled} - doubtful)
