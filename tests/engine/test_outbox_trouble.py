@@ -367,16 +367,18 @@ def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
     lab.install(metadata=metadata())
     assert failed_once(lab).answered_since is None
     clocks.pass_by(90 * DAY)
-    for _ in range(delivery.PATIENT_TRIES + 1):
+
+    def tried() -> StoredNotification:
         lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
-    (stored,) = pending(lab)
-    assert (stored.stage, stored.answered) == (Stage.PENDING, delivery.PATIENT_TRIES + 1)
+        return pending(lab)[0]
+
+    stored = lab.until(tried, lambda seen: seen.answered > delivery.PATIENT_TRIES)
+    assert stored.stage is Stage.PENDING
     clocks.pass_by(29 * DAY)
-    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
-    assert pending(lab)[0].stage is Stage.PENDING
+    stored = lab.until(tried, lambda seen: seen.answered > stored.answered)
+    assert stored.stage is Stage.PENDING
     clocks.pass_by(2 * DAY)
-    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
-    assert pending(lab)[0].stage is Stage.REFUSED
+    lab.until(tried, lambda seen: seen.stage is Stage.REFUSED)
 
 
 @pytest.mark.parametrize(
