@@ -72,54 +72,57 @@ def salvage(path: Path) -> Salvage:
         NewerError: a later lpad wrote the file.
         OSError: the file is there and can't be opened.
     """
-    with Pages(path) as pages:
-        found = _Reader(pages)
-        found.read()
-        return found.salvage()
+    found = [_Reader(path, as_written=True)]
+    if found[0].unclear_log:
+        found.append(_Reader(path, as_written=False))
+    # No row is in a file twice: where one is, an old page was taken for a new one.
+    return min(found, key=lambda each: each.twice).salvage()
 
 
 class _Reader:
-    def __init__(self, pages: Pages) -> None:
-        self._pages = pages
+    def __init__(self, path: Path, *, as_written: bool) -> None:
         self._rows: dict[int, dict[str, dict[_Row, _Row]]] = {}
         self._unclear: list[Record] = []
         self._sequence: int | None = None
         self._noted: int | None = None
         self._reports: tuple[Repair, ...] = ()
+        self.twice = 0
+        """Rows that were found twice."""
+        with Pages(path, as_written=as_written) as pages:
+            self._version = pages.version
+            self.unclear_log = pages.log.unclear
+            self._read(pages)
 
-    def read(self) -> None:
+    def _read(self, pages: Pages) -> None:
         """Take in all pages: first those on which all is well, so that no remains of a row take its place."""
         unclear = []
-        for number, page in self._pages:
-            records = list(records_of(self._pages, number, page))
-            known = [self._take(each) for each in records]
-            if records and all(known):
+        for number, page in pages:
+            records = list(records_of(pages, number, page))
+            if not records or not all(self._is_known(each) for each in records):
+                unclear.append((number, page, records))
                 continue
-            unclear.append((number, page, records))
+            for each in records:
+                self._take(each)
         for number, page, records in unclear:
             self._unclear += [each for each in records if not self._take(each)]
             # The byte that says what a page is may be the wrong one.
-            for kind in (TABLE_LEAF, INDEX_LEAF, INDEX_INTERIOR):
-                for each in records_of(self._pages, number, page, kind=kind):
-                    self._take(each)
+            if not any(self._is_known(each) for each in records):
+                for kind in (TABLE_LEAF, INDEX_LEAF, INDEX_INTERIOR):
+                    for each in records_of(pages, number, page, kind=kind):
+                        self._take(each)
+
+    def _is_known(self, record: Record) -> bool:
+        return _is_sequence(record) or bool(_identified(record))
 
     def _take(self, record: Record) -> bool:
         """Keep a record whose checksum says whose row it is; return whether it is known."""
-        values = record.values
-        if values[:1] == ("changes",) and len(values) == 2:
-            number = values[1]
-            if isinstance(number, int) and 0 <= number < LARGEST_ID:
-                self._sequence = max(number, self._sequence or 0)
-                return True
-        known = False
-        # Most tables are the same in several versions: only all rows together tell which the file has.
-        for version in range(SCHEMA_VERSION, CHECKSUMS_SINCE - 1, -1):
-            for layout in layouts_of(version).values():
-                row = _fitted(layout, record, sealed=True)
-                if row is not None and row_checksum(layout.table, row[:-1]) == row[-1]:
-                    self._keep(version, layout, row[:-1])
-                    known = True
-        return known
+        if _is_sequence(record):
+            self._sequence = max(int(str(record.values[1])), self._sequence or 0)
+            return True
+        known = _identified(record)
+        for each in known:
+            self._keep(*each)
+        return bool(known)
 
     def _keep(self, version: int, layout: Layout, row: _Row) -> None:
         if layout.table == "about":
@@ -127,7 +130,9 @@ class _Reader:
                 self._noted = row[1]
             elif row[0] == "repairs" and isinstance(row[1], bytes):
                 self._reports = read_reports(row[1])
-        self._rows.setdefault(version, {}).setdefault(layout.table, {}).setdefault(layout.key_of(row), row)
+        rows = self._rows.setdefault(version, {}).setdefault(layout.table, {})
+        self.twice += layout.key_of(row) in rows
+        rows.setdefault(layout.key_of(row), row)
 
     def salvage(self) -> Salvage:
         """Return what was taken in.
@@ -168,8 +173,8 @@ class _Reader:
 
     def _legacy_version(self) -> int:
         """Return the version of a file from before there were checksums; 0 if it is no journal at all."""
-        if 1 <= self._pages.version < CHECKSUMS_SINCE:
-            return self._pages.version
+        if 1 <= self._version < CHECKSUMS_SINCE:
+            return self._version
         alike = {
             version: sum(
                 _fitted(layout, each, sealed=False) is not None
@@ -204,6 +209,31 @@ class _Reader:
                 found.lost[layout.table] += 1
                 if layout.table == "changes" and isinstance(key[0], int):
                     found.lost_changes.add(key[0])
+
+
+def _is_sequence(record: Record) -> bool:
+    """Whether this is SQLite's note of the last number that was given to a change."""
+    values = record.values
+    return (
+        len(values) == len(("name", "seq"))
+        and values[0] == "changes"
+        and isinstance(values[1], int)
+        and 0 <= values[1] < LARGEST_ID
+    )
+
+
+def _identified(record: Record) -> list[tuple[int, Layout, _Row]]:
+    """Return of which version and table a record is a row, and the row; none if no checksum is right.
+
+    Most tables are the same in several versions: only all rows together tell which the file has.
+    """
+    found = []
+    for version in range(SCHEMA_VERSION, CHECKSUMS_SINCE - 1, -1):
+        for layout in layouts_of(version).values():
+            row = _fitted(layout, record, sealed=True)
+            if row is not None and row_checksum(layout.table, row[:-1]) == row[-1]:
+                found.append((version, layout, row[:-1]))
+    return found
 
 
 def _fitted(layout: Layout, record: Record, *, sealed: bool) -> _Row | None:

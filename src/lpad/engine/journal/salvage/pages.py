@@ -25,8 +25,12 @@ _MAGIC = b"SQLite format 3\0"
 class Pages:
     """A file and its log, page by page; what can't be read is left out, and counted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, as_written: bool = True) -> None:
         """Open the file and read its log, if there is one.
+
+        Args:
+            path: the file.
+            as_written: see `read_log`.
 
         Raises:
             OSError: the file is there and can't be opened.
@@ -42,7 +46,7 @@ class Pages:
         size = 65536 if size == 1 else size
         if not head.startswith(_MAGIC[:8]) or size < 512 or size & (size - 1):
             size = USUAL
-        self.log = read_log_beside(path, size)
+        self.log = read_log_beside(path, size, as_written=as_written)
         self.size = self.log.page_size or size
         self.version = int.from_bytes(head[60:64], "big", signed=True)
         """The number that the file's header has as its version; page 1 of the log may know better."""
@@ -100,13 +104,13 @@ def _opened(path: Path) -> int | None:
         raise
 
 
-def read_log_beside(path: Path, size: int = USUAL) -> WriteAheadLog:
+def read_log_beside(path: Path, size: int = USUAL, *, as_written: bool = True) -> WriteAheadLog:
     """Return the log beside a file, an empty one if it can't be read."""
     try:
         handle = _opened(path.with_name(f"{path.name}-wal"))
         if handle is None:
             return WriteAheadLog()
         with os.fdopen(handle, "rb") as file:
-            return read_log(file.read(MOST_LOG_BYTES), page_size=size)
+            return read_log(file.read(MOST_LOG_BYTES), page_size=size, as_written=as_written)
     except OSError:
         return WriteAheadLog()

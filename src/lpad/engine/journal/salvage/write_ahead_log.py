@@ -32,14 +32,18 @@ class WriteAheadLog:
     page_size: int | None = None
     damaged: bool = False
     """Whether SQLite would pass over transactions that were committed."""
+    unclear: bool = False
+    """Whether a wrong bit is in the number of a page or in its content, and nothing here tells which."""
 
 
-def read_log(data: bytes, *, page_size: int = 4096) -> WriteAheadLog:
+def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> WriteAheadLog:
     """Read a write-ahead log.
 
     Args:
         data: the file's content.
         page_size: in bytes, if the log's own header can't be read.
+        as_written: whether a page's number is taken as it is where that is unclear, or else as its checksum
+            would have it.
     """
     if len(data) < _HEADER + _FRAME + _SMALLEST:
         return WriteAheadLog()
@@ -56,24 +60,31 @@ def read_log(data: bytes, *, page_size: int = 4096) -> WriteAheadLog:
     assert order is not None, "it is one or the other by now"
     frames = _frames(data, size, salts)
     valid = _valid(frames, (first, second), order) if sound_header else 0
-    commits = [number for number, frame in enumerate(frames, start=1) if frame.commits]
+    commits = [number for number, frame in enumerate(frames, start=1) if frame.committed]
     lost = [number for number in commits if number > valid]
     damaged = len(lost) > 1 or (bool(lost) and not sound_header)
     end = max(commits if damaged else [number for number in commits if number <= valid], default=0)
     pages = {frame.page: frame.content for frame in frames[:end]}
+    unclear = False
     if damaged:
         seeds = [(first, second), *(frame.checksum for frame in frames)]
+        last = max((frame.committed for frame in frames), default=0)
+        numbers = [
+            _page_of(frame, seed, order, last=last) for frame, seed in zip(frames[:end], seeds, strict=False)
+        ]
+        unclear = any(number != frame.page <= last for number, frame in zip(numbers, frames, strict=False))
         pages = {
-            _page_of(frame, seed, order): frame.content
-            for frame, seed in zip(frames[:end], seeds, strict=False)
+            frame.page if as_written and frame.page <= last else number: frame.content
+            for number, frame in zip(numbers, frames, strict=False)
         }
-    return WriteAheadLog(pages=pages, page_size=size, damaged=damaged)
+    return WriteAheadLog(pages=pages, page_size=size, damaged=damaged, unclear=unclear)
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
     page: int
-    commits: bool
+    committed: int
+    """Pages of the whole file, in the last frame of a transaction; 0 in others."""
     salted: bool
     """Whether it has its log's salts: the checksum doesn't cover them."""
     checksum: tuple[int, int]
@@ -86,11 +97,9 @@ def _frames(data: bytes, size: int, salts: bytes) -> list[_Frame]:
     frames = []
     last = 0
     for at in range(_HEADER, len(data) - _FRAME - size + 1, _FRAME + size):
-        page, committed_size, of_frame, first, second = struct.unpack(">II8sII", data[at : at + _FRAME])
+        page, committed, of_frame, first, second = struct.unpack(">II8sII", data[at : at + _FRAME])
         content = data[at + _FRAME : at + _FRAME + size]
-        frames.append(
-            _Frame(page, committed_size != 0, of_frame == salts, (first, second), data[at : at + 8], content)
-        )
+        frames.append(_Frame(page, committed, of_frame == salts, (first, second), data[at : at + 8], content))
         if of_frame == salts:
             last = len(frames)
     return frames[:last]
@@ -105,15 +114,17 @@ def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
     return len(frames)
 
 
-def _page_of(frame: _Frame, seed: tuple[int, int], order: str) -> int:
+def _page_of(frame: _Frame, seed: tuple[int, int], order: str, *, last: int) -> int:
     """Return which page a frame holds: its number may be what is wrong, and an old page would count for new.
 
-    Each checksum goes on from the one that is written before it, so each frame can be examined by itself.
+    Each checksum goes on from the one that is written before it, so each frame can be examined by itself. It
+    is a weak one: some bits of the content have the same effect as one of the number.
     """
     for mask in (0, *(1 << bit for bit in range(32))):
-        head = (frame.page ^ mask).to_bytes(4, "big") + frame.head[4:]
-        if _sum(frame.content, _sum(head, seed, order), order) == frame.checksum:
-            return frame.page ^ mask
+        page = frame.page ^ mask
+        head = page.to_bytes(4, "big") + frame.head[4:]
+        if page <= last and _sum(frame.content, _sum(head, seed, order), order) == frame.checksum:
+            return page
     return frame.page
 
 
