@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING, Self
 from journeys.gateway import PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from journeys.gateway import Gateway
 
 
 class Managed:
     """Starts the gateway's daemon in the place of `Gateway.start`; a context manager that ends it."""
 
-    def __init__(self, gateway: Gateway, *, watchdog: float | None = None) -> None:
-        """Prepare; `watchdog` is the manager's patience in seconds."""
+    def __init__(
+        self, gateway: Gateway, *, watchdog: float | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare; `watchdog`: the manager's patience in seconds; `environment`: added to the daemon's."""
         self.gateway = gateway
         self._watchdog = watchdog
+        self._environment = environment or {}
         self._messages: queue.Queue[dict[str, str]] = queue.Queue()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._thread = threading.Thread(target=self._listen)
@@ -33,7 +38,7 @@ class Managed:
         path = self.gateway.folder / "manager"
         self._socket.bind(str(path))
         self._thread.start()
-        environment = os.environ | {"NOTIFY_SOCKET": str(path)}
+        environment = os.environ | self._environment | {"NOTIFY_SOCKET": str(path)}
         if self._watchdog is not None:
             environment["WATCHDOG_USEC"] = str(round(self._watchdog * 1e6))
         with (self.gateway.folder / "log").open("ab") as log:

@@ -213,7 +213,7 @@ def test_the_status_tells_what_happens(
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
     )
-    managed.until_status(f"1 eUICC ready; change {change.id} (download) waits for an answer")
+    managed.until_status(f"1 eUICC ready; change {change.id} (download) waits for consent")
     gateway.client.cancel(change.id)
     managed.until("STATUS", "1 eUICC ready")
 

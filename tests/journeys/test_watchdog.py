@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,25 @@ from journeys.managed import Managed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 WATCHDOG = 2.0
+
+HANGING = """
+import os
+
+opening = os.open
+
+
+def hanging(path, *more, **rest):
+    if os.path.exists(os.path.join(os.environ["HANGING"], os.path.basename(os.fsdecode(path)))):
+        os.read(os.pipe()[0], 1)  # nothing is ever written into it
+    return opening(path, *more, **rest)
+
+
+os.open = hanging
+"""
+"""Has the daemon's open(2) not return for files whose names are in a folder, as on a failing memory card."""
 
 
 @pytest.fixture
@@ -23,6 +39,24 @@ def gateway() -> Iterator[Gateway]:
     gateway.start = lambda: None  # type: ignore[method-assign]  # a manager starts it
     with gateway:
         yield gateway
+
+
+class FailingMemoryCard:
+    """Files on it hang when they are opened, as soon as they are named here."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names = folder / "names"
+        self._names.mkdir()
+        (folder / "sitecustomize.py").write_text(HANGING, encoding="ascii")
+        self.environment = {"PYTHONPATH": str(folder), "HANGING": str(self._names)}
+
+    def hang(self, path: Path) -> None:
+        (self._names / path.name).touch()
+
+
+@pytest.fixture
+def memory_card(tmp_path: Path) -> FailingMemoryCard:
+    return FailingMemoryCard(tmp_path)
 
 
 def test_an_idle_daemon_is_well(gateway: Gateway) -> None:
@@ -45,18 +79,13 @@ def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[
         gateway.client.cancel(change.id)
 
 
-def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway) -> None:
-    """A call that no deadline ends stops the feeding; the log says who is stuck, and where.
-
-    A FIFO stands for a file on a memory card whose controller hangs: open(2) doesn't return, and no code of
-    ours can make it.
-    """
+def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: FailingMemoryCard) -> None:
+    """A call that no deadline ends stops the feeding; the log says who is stuck, and where."""
     with Managed(gateway):
         gateway.ready()
     for known in (gateway.folder / "state" / "links").iterdir():
-        known.unlink()
-        os.mkfifo(known)
-    with Managed(gateway, watchdog=WATCHDOG) as managed:
+        memory_card.hang(known)
+    with Managed(gateway, watchdog=WATCHDOG, environment=memory_card.environment) as managed:
         gateway.until(lambda: "is stuck in" in gateway.log)
         assert managed.silent(2 * WATCHDOG)
         assert f"the worker of {CARD} is stuck in" in gateway.log
@@ -66,16 +95,16 @@ def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway) -> None:
         assert managed.process.wait(PATIENCE) == -signal.SIGABRT
 
 
-def test_a_stuck_thread_behind_the_api_starves_the_watchdog(gateway: Gateway) -> None:
+def test_a_stuck_thread_behind_the_api_starves_the_watchdog(
+    gateway: Gateway, memory_card: FailingMemoryCard
+) -> None:
     """A loop that runs while what it waits for hangs answers nobody: that is not well either."""
-    with Managed(gateway, watchdog=WATCHDOG) as managed:
+    with Managed(gateway, watchdog=WATCHDOG, environment=memory_card.environment) as managed:
         gateway.ready()
         managed.until("WATCHDOG")
-        settings = gateway.folder / "lpad.yaml"
-        settings.unlink()
-        os.mkfifo(settings)
+        memory_card.hang(gateway.folder / "lpad.yaml")
         managed.process.send_signal(signal.SIGHUP)
-        gateway.until(lambda: "a thread that serves requests is stuck in SettingsFile.read" in gateway.log)
+        gateway.until(lambda: "a thread that serves requests is stuck in open_regular" in gateway.log)
         assert managed.silent(2 * WATCHDOG)
         managed.process.send_signal(signal.SIGABRT)
         assert managed.process.wait(PATIENCE) == -signal.SIGABRT

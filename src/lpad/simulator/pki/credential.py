@@ -18,6 +18,7 @@ from lpad.base.errors import InvalidValue, MalformedError, NotFound
 
 _UNREADABLE = (
     ValueError,
+    TypeError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,

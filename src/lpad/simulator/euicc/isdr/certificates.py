@@ -32,6 +32,7 @@ _LONGEST_CHAIN = 3
 # What cryptography raises for bytes that look like a certificate.
 _UNREADABLE = (
     ValueError,
+    TypeError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
