@@ -21,6 +21,7 @@ from lpad.base.condition import Condition
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -176,6 +177,10 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki) -> None:
             lab.engine.cancel(patient.id)
             assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
             stuck(lab)
+            seen.append(scraped(gateway))
+            lab.modem.vanish()
+            lab.carry_out(Kind.REFRESH)
+            assert lab.engine.snapshot(CARD).state is CardState.ABSENT
             seen.append(scraped(gateway))
     moved = {
         key for key in {key for each in seen for key in each} if len({each.get(key) for each in seen}) > 1

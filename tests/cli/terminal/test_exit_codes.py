@@ -30,10 +30,11 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
 
 
 def kinds(class_: type[LpadError]) -> Iterator[str]:
-    """Return the kind of an error and of all that are derived from it, but for the simulators'."""
+    """Return the kinds of an error and of all errors of the gateway's own that are derived from it."""
     yield class_.kind
     for each in class_.__subclasses__():
-        if not each.__module__.startswith("lpad.simulator"):
+        module = each.__module__
+        if module.startswith("lpad.") and not module.startswith("lpad.simulator."):
             yield from kinds(each)
 
 
