@@ -252,7 +252,8 @@ class _Trial:
         device = self._device
         device.ready()
         if self.change is None:  # its answer was lost; or it was never taken on
-            self.change = next((each for each in device.client.changes() if each.id > self._before), None)
+            later = [each for each in device.client.changes() if each.id > self._before]
+            self.change = min(later, key=lambda each: each.id, default=None)
         if self.change is not None:
             change_id = self.change.id
             if self._is_lost(change_id):
