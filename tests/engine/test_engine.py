@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.running.answer import Answer
+from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
@@ -322,6 +324,28 @@ class TestCancelling:
         lab.engine.answer(first.id, Answer(decision="accept"))
         good(lab.ended(first.id))
         assert lab.engine.change(second.id).started_at is None
+
+    def test_an_answer_in_the_moment_in_which_the_card_is_left(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The answer counts, although the download is just giving up its session for another change."""
+        code = lab.code(lab.order())
+        first = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, confirm=True).id)
+        answering = threading.Thread(target=lab.engine.answer, args=(first.id, Answer(decision="accept")))
+        show = ChangeStore.show
+
+        def showing(store: ChangeStore, change: Change, **more: Any) -> Change:
+            leaves = change.id == first.id and change.steps and change.steps[-1].name == "cancel-session"
+            if leaves and answering.ident is None:
+                answering.start()
+                answering.join(0.5)  # it comes through where nothing keeps it off
+            return show(store, change, **more)
+
+        monkeypatch.setattr(ChangeStore, "show", showing)
+        lab.submit(Kind.REFRESH)
+        good(lab.ended(first.id))
+        assert answering.ident is not None
+        answering.join()
 
     def test_a_waiting_change_is_cancelled_and_the_session_too(self, lab: Lab) -> None:
         """The server hears of it, and the order can be downloaded afterwards."""

@@ -155,7 +155,8 @@ class Run:
             Cancelled: the change was taken back.
         """
         self.check()
-        self._change = self._store.show(self._change.at_step(name))
+        with self._condition:  # a caller may answer just now
+            self._change = self._store.show(self._change.at_step(name))
 
     def irreversible(self, name: str, **notes: Json) -> None:
         """Begin a step that can't be taken back: it is on disk, with what settling needs, before it is taken.
@@ -180,7 +181,8 @@ class Run:
         self._take(name, notes)
 
     def _take(self, name: str, notes: dict[str, Json]) -> None:
-        self._write(self._change.at_step(name), notes, needed=not self._bound)
+        with self._condition:
+            self._write(self._change.at_step(name), notes, needed=not self._bound)
         self._sent = True
 
     def nothing_done(self) -> None:
@@ -252,13 +254,15 @@ class Run:
 
     def follow(self, name: str) -> None:
         """Begin a step after an irreversible one: it is taken whether or not the caller changed its mind."""
-        self._change = self._store.show(self._change.at_step(name))
+        with self._condition:  # a caller may answer just now
+            self._change = self._store.show(self._change.at_step(name))
 
     def progress(self, sent: int, total: int) -> None:
         """Show bytes taken by the card, of how many; at most once a percent."""
-        shown = self._change.progress
-        if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
-            self._change = self._store.show_progress(self._change, Progress(sent=sent, total=total))
+        with self._condition:
+            shown = self._change.progress
+            if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
+                self._change = self._store.show_progress(self._change, Progress(sent=sent, total=total))
 
     def ask(
         self,
@@ -518,9 +522,12 @@ class Run:
 
     def done(self, result: dict[str, Json]) -> None:
         """End well."""
-        self._change = self._store.save(self._change.done(result))
+        with self._condition:
+            self._change = self._store.save(self._change.done(result))
 
     def fail(self, error: LpadError) -> None:
         """End with an error; with Cancelled, as cancelled."""
-        ended = self._change.cancelled(error) if isinstance(error, Cancelled) else self._change.failed(error)
-        self._change = self._store.save(ended)
+        with self._condition:
+            change = self._change
+            ended = change.cancelled(error) if isinstance(error, Cancelled) else change.failed(error)
+            self._change = self._store.save(ended)
