@@ -12,6 +12,7 @@ from card.link_contract import soon
 from engine.lab import FIRST, SECOND, Lab
 from lpa.bench import Contacts
 from lpad.base.identifiers import Iccid
+from lpad.card import modem_power
 from lpad.card.at.at_link import open_at_link
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.isdr.isdr import isdr_session
@@ -332,6 +333,80 @@ def test_what_was_powered_down_is_powered_up_whatever_the_modem_answers(tmp_path
         ended = lab.ended(change.id)
         assert ended.error is None, ended.error
         assert lab.modem.powered
+
+
+@pytest.mark.parametrize("refusal", ["ERROR", "+CME ERROR: 14", "+CME ERROR: 13"])
+def test_what_the_modem_refuses_to_power_up_is_powered_up_by_asking_again(
+    tmp_path: Path, pki: Pki, refusal: str
+) -> None:
+    """A refusal of AT+CFUN=1 does not count as done while the modem says that its radio is off."""
+    with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
+        both(lab)
+        for _ in range(2):
+            lab.modem.once("AT+CFUN=1", instead=(refusal,), executed=False)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        assert lab.modem.powered
+        assert power(lab) == ["AT+CFUN=0", *["AT+CFUN=1", "AT+CFUN?"] * 2, "AT+CFUN=1"]
+        assert list((tmp_path / "links").glob("*.down")) == []
+
+
+def test_a_modem_that_refuses_a_level_that_it_has_is_believed(tmp_path: Path, pki: Pki) -> None:
+    """AT+CFUN=1 that is carried out and answered by ERROR is not repeated: the modem says that it is on."""
+    with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
+        both(lab)
+        lab.modem.once("AT+CFUN=1", instead=("ERROR",))
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        assert power(lab) == ["AT+CFUN=0", "AT+CFUN=1", "AT+CFUN?"]
+        assert list((tmp_path / "links").glob("*.down")) == []
+
+
+@pytest.mark.parametrize("answer", [("ERROR",), ("+CFUN: ?", "OK"), ("OK",)])
+def test_where_nobody_knows_whether_the_radio_is_on_the_card_stays_usable(
+    tmp_path: Path, pki: Pki, answer: tuple[str, ...]
+) -> None:
+    """The note stays, AT+CFUN=1 is sent again with the next session, and no change fails for it."""
+    with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
+        both(lab)
+        lab.modem.once("AT+CFUN=1", instead=("ERROR",))
+        lab.modem.once("AT+CFUN?", instead=answer, executed=False)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        assert power(lab) == ["AT+CFUN=0", "AT+CFUN=1", "AT+CFUN?", "AT+CFUN=1"]
+        assert list((tmp_path / "links").glob("*.down")) == []
+
+
+def test_a_radio_that_stays_off_is_reset_by_the_next_step(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused step up is given up in the end, and does not stand in the way of the modem's reset."""
+    monkeypatch.setattr(modem_power, "_BRINGING_UP", 0.5)
+    refused = {**RADIO, "up": ["AT+CFUN=1,0"]}
+    with bench(
+        tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, refused, RESET]}
+    ) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        asked = ["AT+CFUN=1,0", "AT+CFUN?"]
+        assert power(lab)[:5] == ["AT+CFUN=0", *asked, *asked]
+        assert power(lab)[-3:] == ["AT+CFUN=1,1", *asked]
+        assert lab.modem.powered
+        assert list((tmp_path / "links").glob("*.down")) == []
+
+
+def test_what_a_modem_does_not_know_is_not_owed(tmp_path: Path, pki: Pki) -> None:
+    """A modem that refuses to take its SIM's power away owes nothing when it refuses to give it back."""
+    unknown = {**SIM, "down": ["AT#NONE=0"], "up": ["AT#NONE=1"]}
+    with bench(
+        tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [unknown, RADIO]}
+    ) as lab:
+        both(lab)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None, change.error
+        assert sum(line == "AT#NONE=1" for line in lab.modem.received) == 1
+        assert list((tmp_path / "links").glob("*.down")) == []
 
 
 def test_what_was_powered_down_is_powered_up_though_the_change_is_taken_back(

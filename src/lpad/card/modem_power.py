@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.powered_down import bring_up, send
+from lpad.card.modem.powered_down import Power, bring_up, send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,7 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
         rung: what is sent.
         announcements: how lines begin by which this modem tells of a SIM that it has read anew.
     """
+    refused = False
     try:
         with access.open(deadline=soon()).lend_modem(deadline=Deadline.after(_GOING)) as lent:
             if lent is None:
@@ -65,6 +66,7 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
             if rung.down:
                 lent.powered_down.going_down(rung.up)
             taken = [send(lent.modem, text, deadline=within) for text in rung.down or rung.up]
+            refused = not any(taken)
             if not all(taken[:1]):
                 for text in rung.instead:
                     send(lent.modem, text, deadline=within)
@@ -76,26 +78,37 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
         access.drop()
     finally:
         if rung.down:
-            _bring_up(access, rung)
+            _bring_up(access, rung, refused=refused)
     if rung.port_goes:
         access.drop()
 
 
-def _bring_up(access: Access, rung: RefreshStep) -> None:
-    """Power up, on a new port if need be; what can't be done now is done when the port is next opened."""
+def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
+    """Power up, on a new port if need be; what can't be done now is done when the card is next opened.
+
+    Args:
+        access: the card in the modem.
+        rung: the step that was taken.
+        refused: whether the modem refused to power down, so that only its own word says that it is down.
+    """
     until = Deadline.after(_BRINGING_UP)
     pause = FIRST_PAUSE
     while True:
+        why: object = "the modem refuses, and its radio is off"
         try:
             with access.open(deadline=until).lend_modem(deadline=until) as lent:
-                if lent is not None:
-                    bring_up(lent.modem, lent.powered_down, deadline=until)
+                if lent is None:
+                    return
+                power = bring_up(lent.modem, lent.powered_down, deadline=until)
+                if power is Power.UNKNOWN and refused:
+                    lent.powered_down.is_up()
+                if power is not Power.DOWN:
+                    return
         except CardError as error:
             access.drop()
-            if until.remaining() <= pause:
-                _log.error("%s: not powered up again: %s; lpad keeps trying", rung.step.value, error)
-                return
-        else:
+            why = error
+        if until.remaining() <= pause:
+            _log.error("%s: not powered up again: %s; lpad keeps trying", rung.step.value, why)
             return
         threading.Event().wait(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

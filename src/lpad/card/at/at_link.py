@@ -173,6 +173,8 @@ class AtLink:
 
         What worked last time is tried first; where it is not known, or works no more, it is searched.
         """
+        if self._key is not None:  # what the modem has refused until now
+            bring_up(self._modem, self._powered_down, deadline=deadline)
         self._get_acquainted(deadline=deadline)
         known = self._remembered.link
         if known is not None and known is not self._remembered.doubted:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 import os
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.base.errors import CardMalformed
+from lpad.base.errors import CardError, CardMalformed
 from lpad.base.regular_file import REWRITE, open_regular, read_regular
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.at_dialogue import AtCommand
+from lpad.protocol.functionality_answer import FULL, functionality_command, functionality_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 POWERING = 40.0
 """Seconds that a modem may take to answer a command that powers something up or down."""
+_FULL = f"AT+CFUN={FULL}"
 
 
 class PoweredDown:
@@ -80,17 +83,41 @@ class PoweredDown:
             return ()
 
 
-def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> None:
+class Power(Enum):
+    """What is known of a modem that was told to power up."""
+
+    UP = auto()
+    DOWN = auto()
+    """The modem refuses, and says that its radio is not on."""
+    UNKNOWN = auto()
+    """The modem refuses, and does not say whether anything is off."""
+
+
+def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
     """Power up what is noted as down; without a note nothing is sent.
+
+    A refusal alone says nothing: some modems refuse while they start, and some refuse a level that they have
+    already. So the modem is then asked for its level (3GPP TS 27.007, 8.2: +CFUN?).
+
+    Returns:
+        The note stays unless it is UP.
 
     Raises:
         CardUnreachable: the modem does not answer; the note stays.
     """
     if not note.up:
-        return
-    for text in note.up:
-        send(modem, text, deadline=deadline)
-    note.is_up()
+        return Power.UP
+    refused = [text for text in note.up if not _taken(modem, text, deadline=deadline)]
+    power = _power(modem, refused, deadline=deadline) if refused else Power.UP
+    if power is Power.UP:
+        note.is_up()
+    else:
+        _log.warning(
+            "the modem refused %s, and %s; lpad repeats it",
+            ", ".join(refused),
+            "its radio is off" if power is Power.DOWN else "does not say whether its radio is on",
+        )
+    return power
 
 
 def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
@@ -109,3 +136,31 @@ def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
         _log.warning("%s", error)
         return False
     return True
+
+
+def _taken(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
+    """Send a command that powers up; any refusal is one, also that of a modem that misses its SIM."""
+    try:
+        return send(modem, text, deadline=deadline)
+    except CardError as error:
+        if "modem_error" not in error.details:
+            raise
+        _log.warning("%s", error)
+        return False
+
+
+def _power(modem: AtModem, refused: Sequence[str], *, deadline: Deadline) -> Power:
+    """Find out whether what was to be powered up by refused commands is up."""
+    try:
+        answer = modem.ask(functionality_command(), patience=modem.patience.information, deadline=deadline)
+    except CardError as error:
+        if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+            raise
+        _log.debug("%s", error)
+        return Power.UNKNOWN
+    level = functionality_told(answer)
+    if level is None:
+        return Power.UNKNOWN
+    if level != FULL:
+        return Power.DOWN
+    return Power.UP if all(text.upper().startswith(_FULL) for text in refused) else Power.UNKNOWN

@@ -332,6 +332,9 @@ class CommandSet:
             self.channels.forget()
         return Reply(after=("+CPIN: READY",) if self.radio.on else ())
 
+    def _tell_function(self, _: re.Match[str]) -> Reply:
+        return Reply((self._prefixed("+CFUN", str(self.radio.function)),))
+
     def _sim_power(self, match: re.Match[str]) -> Reply:
         self.radio.set_sim_power(on=match[1] != "0")
         self.channels.forget()
@@ -405,6 +408,7 @@ class CommandSet:
                 (r"\+CRSM=176,12258,0,0,10", _restricted_access),
                 (r"\+CPIN\?", _lock),
                 (r"\+CFUN=([014])(,1)?", _function),
+                (r"\+CFUN\?", _tell_function),
                 (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
                 (r"(\+C(?:E|5G|G)REG)=([012])", _set_registration),
                 (r"#SIMDET=([012])", _sim_power),

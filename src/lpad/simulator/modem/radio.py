@@ -48,6 +48,11 @@ class ModemRadio:
         """Whether radio and SIM have power."""
         return self._function == 1 and self._sim_power
 
+    @property
+    def function(self) -> int:
+        """What AT+CFUN? answers: 0 and 4 are off, 1 is on."""
+        return self._function
+
     def iccid(self) -> Iccid | None:
         """Return what the modem takes for the enabled profile's ICCID; None where it has found none."""
         if not self._known or self._habits.notices is Notices.AT_ONCE:

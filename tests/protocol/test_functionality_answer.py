@@ -1,0 +1,29 @@
+"""What modems answer to AT+CFUN?."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.protocol.at_dialogue import AtAnswer
+from lpad.protocol.functionality_answer import functionality_told
+
+
+@pytest.mark.parametrize(
+    ("lines", "level"),
+    [
+        (("1",), 1),
+        (("0",), 0),
+        (("4,0",), 4),
+        (('"1", 0',), 1),
+        (("?", "1"), 1),
+        ((), None),
+        (("",), None),
+        (("-1",), None),
+        (("256",), None),
+        (("9" * 5000,), None),
+        (("\N{ARABIC-INDIC DIGIT ONE}",), None),
+    ],
+)
+def test_levels(lines: tuple[str, ...], level: int | None) -> None:
+    """The first number of a line is the level; anything else is unknown."""
+    assert functionality_told(AtAnswer(lines, "OK")) == level
