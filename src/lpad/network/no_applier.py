@@ -1,0 +1,49 @@
+"""The applier `none`: the device's connection is nobody's business here, and nothing is touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.network.applier import UNKNOWN_CONNECTION, Applied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Connection, Outcome, Wanted
+
+_NOTHING = Applied(told="no applier is set up, so lpad changes nothing but the card")
+
+
+class NoApplier:
+    """Does nothing, and says so."""
+
+    name = "none"
+
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing."""
+        return _NOTHING
+
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing."""
+        return _NOTHING
+
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing."""
+        return _NOTHING
+
+    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing."""
+        return _NOTHING
+
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing."""
+        return _NOTHING
+
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing."""
+        return _NOTHING
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the port's
+        """Return that nothing is known."""
+        return UNKNOWN_CONNECTION

@@ -1,0 +1,123 @@
+"""What a profile needs on the device to carry data: APN, authentication, IP type and what belongs to them.
+
+The settings belong to the profile and are found by its ICCID, so that they follow the card. The profile
+itself carries none of them: SGP.22 v2's metadata has no field for an APN.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+
+from lpad.base.errors import InvalidValue
+
+LONGEST_APN = 100
+"""Octets of an APN (3GPP TS 23.003, 9.1)."""
+LONGEST_CREDENTIAL = 127
+"""Characters of a user name or password; no modem family takes more."""
+LEAST_MTU = 576
+"""Bytes; the smallest packet that every IPv4 host takes (RFC 791)."""
+MOST_MTU = 9000
+
+_APN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
+_PRINTABLE = re.compile(r"[ -~]*")
+
+
+class Authentication(enum.StrEnum):
+    """How the network checks user name and password."""
+
+    NONE = "none"
+    PAP = "pap"
+    CHAP = "chap"
+
+
+class IpType(enum.StrEnum):
+    """Which addresses the connection asks for (PDP or PDN type; 3GPP TS 27.007, 10.1.1)."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    IPV4V6 = "ipv4v6"
+
+
+class InitialBearer(enum.StrEnum):
+    """Which APN the modem attaches with; LTE and 5G open a first bearer while they register."""
+
+    SAME = "same"
+    """The connection's own APN."""
+    APN = "apn"
+    """An APN of its own, in `initial_bearer_apn`."""
+    LEAVE = "leave"
+    """Whatever the modem has stored."""
+
+
+class GivenBy(enum.StrEnum):
+    """Where a profile's network settings come from, the most trusted source first."""
+
+    OWNER = "owner"
+    """Set for this ICCID over the API or with `lpactl network set`."""
+    ORDER = "order"
+    """Delivered with the profile: a field of the download request."""
+    PATTERN = "pattern"
+    """A line of the settings file's table, by ICCID prefix or service provider."""
+    NOTHING = "nothing"
+    """No source has any: the APN is empty, and the network uses its default."""
+
+
+def _check_apn(name: str, apn: str) -> None:
+    if apn and (len(apn) > LONGEST_APN or _APN.fullmatch(apn) is None or ".." in apn):
+        raise InvalidValue(
+            f"{name} is not an APN: up to {LONGEST_APN} letters, digits, hyphens and underscores in labels"
+            " separated by dots, such as 'iot.example'; empty means the network's default"
+        )
+
+
+def _check_credential(name: str, text: str) -> None:
+    if len(text) > LONGEST_CREDENTIAL or _PRINTABLE.fullmatch(text) is None:
+        raise InvalidValue(f"{name} has at most {LONGEST_CREDENTIAL} characters, all of them printable ASCII")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """One profile's network settings; the password appears in no `repr`."""
+
+    apn: str = ""
+    """At most 100 letters, digits, dots, hyphens and underscores; empty: the network's default."""
+    username: str = ""
+    """At most 127 printable ASCII characters; empty: none."""
+    password: str = field(default="", repr=False)
+    """At most 127 printable ASCII characters; secret: for appliers only."""
+    authentication: Authentication = Authentication.NONE
+    ip: IpType = IpType.IPV4V6
+    roaming: bool = True
+    """Whether data may flow while roaming; profiles for IoT nearly always roam."""
+    initial_bearer: InitialBearer = InitialBearer.SAME
+    initial_bearer_apn: str = ""
+    """The APN to attach with if `initial_bearer` is `apn`; empty: the network's default."""
+    mtu: int | None = None
+    """Bytes, 576 to 9000; None: the network's."""
+
+    def __post_init__(self) -> None:
+        for name in ("apn", "initial_bearer_apn"):
+            _check_apn(name, getattr(self, name))
+        for name in ("username", "password"):
+            _check_credential(name, getattr(self, name))
+        if self.authentication is Authentication.NONE and (self.username or self.password):
+            raise InvalidValue(
+                "username and password are used only with authentication 'pap' or 'chap'; name one of them"
+            )
+        if self.initial_bearer is not InitialBearer.APN and self.initial_bearer_apn:
+            raise InvalidValue("initial_bearer_apn is used only if initial_bearer is 'apn'")
+        if self.mtu is not None and not LEAST_MTU <= self.mtu <= MOST_MTU:
+            raise InvalidValue(f"an MTU is a number of bytes from {LEAST_MTU} to {MOST_MTU}")
+
+    @property
+    def attach_apn(self) -> str | None:
+        """The APN of the initial bearer; empty: the network's default; None: leave what the modem has."""
+        if self.initial_bearer is InitialBearer.LEAVE:
+            return None
+        return self.apn if self.initial_bearer is InitialBearer.SAME else self.initial_bearer_apn
+
+
+EMPTY = NetworkSettings()
+"""What applies to a profile for which no source has settings."""

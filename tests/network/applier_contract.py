@@ -1,0 +1,221 @@
+"""What every applier must do, whoever makes the connection; subclass `ApplierContract`, give it a `bench`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.deadline import Deadline
+from lpad.network.applier import MOST_MEMORY, Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.network.settings import Authentication, InitialBearer, IpType, NetworkSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.network.applier import Applier, Modem, Outcome
+
+EID = "89049032000000000000000000000123"
+OLD = "8988211000000000001"
+NEW = "8988211000000000002"
+PASSWORD = "pa55-of-the-contract"
+OLD_SETTINGS = NetworkSettings(apn="old.example")
+NEW_SETTINGS = NetworkSettings(apn="new.example", ip=IpType.IPV4)
+WITH_SECRET = NetworkSettings(
+    apn="secret.example", username="user", password=PASSWORD, authentication=Authentication.CHAP
+)
+EVERYTHING = NetworkSettings(
+    apn="all.example",
+    username="user",
+    password=PASSWORD,
+    authentication=Authentication.PAP,
+    ip=IpType.IPV6,
+    roaming=False,
+    initial_bearer=InitialBearer.APN,
+    initial_bearer_apn="first.example",
+    mtu=1400,
+)
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """An applier, and what is at its other end."""
+
+    applier: Applier
+    apn: Callable[[], str | None]
+    """Returns the APN in force at the other end; empty: the network's default; None: it is left alone."""
+    modem: Modem | None = None
+    disturb: Callable[[], None] | None = None
+    """Makes the other end unreachable; None: there is none."""
+    silence: Callable[[], None] | None = None
+    """Makes the other end swallow every request without an answer; None: it cannot."""
+    bearer_seen: State = State.UNKNOWN
+    """What `look` sees of the bearer once the settings were applied and connected."""
+
+    def wanted(
+        self, settings: NetworkSettings = NEW_SETTINGS, *, iccid: str = NEW, previous: str | None = OLD
+    ) -> Wanted:
+        return Wanted(eid=EID, iccid=iccid, settings=settings, previous_iccid=previous, modem=self.modem)
+
+    def back(self) -> Wanted:
+        """The way back: the old profile's settings, after the new one's."""
+        return self.wanted(OLD_SETTINGS, iccid=OLD, previous=NEW)
+
+
+def soon() -> Deadline:
+    """Enough time for what must succeed, on a machine with other things to do."""
+    return Deadline.after(30)
+
+
+def whole_way(applier: Applier, wanted: Wanted) -> dict[str, str]:
+    """Do what a switch does, and return what `prepare` has remembered."""
+    before = applier.prepare(wanted, deadline=soon())
+    assert isinstance(before, Applied), before
+    for step in (applier.apply, applier.connect):
+        outcome = step(wanted, deadline=soon())
+        assert isinstance(outcome, Applied), outcome
+    return dict(before.memory)
+
+
+class ApplierContract:
+    """The contract; a subclass says with its fixture `bench` what it is tried on."""
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        raise NotImplementedError
+
+    def test_has_its_name_of_the_settings(self, bench: Bench) -> None:
+        """An applier is called as the settings file calls it."""
+        assert bench.applier.name in {"none", "networkmanager", "modemmanager", "at", "command"}
+
+    @pytest.mark.parametrize(
+        "settings", [NEW_SETTINGS, NetworkSettings(), WITH_SECRET, EVERYTHING], ids=lambda each: each.apn
+    )
+    def test_brings_settings_into_force(self, bench: Bench, settings: NetworkSettings) -> None:
+        """After prepare, apply and connect the other end uses the profile's APN, the empty one included."""
+        wanted = bench.wanted(settings)
+        whole_way(bench.applier, wanted)
+        assert bench.apn() in (settings.apn, None)
+        assert isinstance(bench.applier.verify(wanted, deadline=soon()), Applied)
+
+    def test_may_be_asked_again_at_each_step(self, bench: Bench) -> None:
+        """A power cut repeats a step: the second time ends as the first."""
+        wanted = bench.wanted()
+        for step in (bench.applier.prepare, bench.applier.apply, bench.applier.connect):
+            for _ in range(2):
+                assert isinstance(step(wanted, deadline=soon()), Applied)
+        assert bench.apn() in (NEW_SETTINGS.apn, None)
+
+    def test_applies_without_having_prepared(self, bench: Bench) -> None:
+        """After a restart, and on the way back, `apply` may come without `prepare`."""
+        wanted = bench.wanted()
+        assert isinstance(bench.applier.apply(wanted, deadline=soon()), Applied)
+        assert isinstance(bench.applier.connect(wanted, deadline=soon()), Applied)
+        assert bench.apn() in (NEW_SETTINGS.apn, None)
+
+    def test_verifies_the_settings_in_force_only(self, bench: Bench) -> None:
+        """While another profile's settings are in force, `verify` says so, and changes nothing."""
+        whole_way(bench.applier, bench.wanted(OLD_SETTINGS, iccid=OLD, previous=None))
+        found = bench.applier.verify(bench.wanted(), deadline=soon())
+        assert bench.apn() is None or not isinstance(found, Applied)
+        assert bench.apn() in (OLD_SETTINGS.apn, None)
+
+    def test_goes_back_to_the_previous_settings(self, bench: Bench) -> None:
+        """Undo, then apply and connect with the old profile's settings: the old APN is in force again."""
+        whole_way(bench.applier, bench.wanted(OLD_SETTINGS, iccid=OLD, previous=None))
+        wanted = bench.wanted()
+        memory = whole_way(bench.applier, wanted)
+        assert isinstance(bench.applier.undo(wanted, memory, deadline=soon()), Applied)
+        for step in (bench.applier.apply, bench.applier.connect):
+            assert isinstance(step(bench.back(), deadline=soon()), Applied)
+        assert bench.apn() in (OLD_SETTINGS.apn, None)
+        assert isinstance(bench.applier.verify(bench.back(), deadline=soon()), Applied)
+
+    def test_goes_back_from_each_step(self, bench: Bench) -> None:
+        """A switch cut off after any step goes back all the same, with or without what was remembered."""
+        applier = bench.applier
+        wanted = bench.wanted()
+        for steps in range(4):
+            for remembered in (True, False):
+                whole_way(applier, bench.wanted(OLD_SETTINGS, iccid=OLD, previous=None))
+                memory: dict[str, str] = {}
+                for step in (applier.prepare, applier.apply, applier.connect)[:steps]:
+                    outcome = step(wanted, deadline=soon())
+                    assert isinstance(outcome, Applied)
+                    memory.update(outcome.memory)
+                for _ in range(2):
+                    undone = applier.undo(wanted, memory if remembered else {}, deadline=soon())
+                    assert isinstance(undone, Applied), undone
+                for step in (applier.apply, applier.connect):
+                    assert isinstance(step(bench.back(), deadline=soon()), Applied)
+                assert bench.apn() in (OLD_SETTINGS.apn, None)
+
+    def test_remembers_little_and_no_secret(self, bench: Bench) -> None:
+        """What the journal has to keep is short text without a password."""
+        whole_way(bench.applier, bench.wanted(WITH_SECRET, iccid=OLD, previous=None))
+        memory = whole_way(bench.applier, bench.wanted())
+        assert all(isinstance(each, str) for pair in memory.items() for each in pair)
+        assert sum(len(name) + len(value) for name, value in memory.items()) <= MOST_MEMORY
+        assert PASSWORD not in str(memory)
+
+    def test_tells_no_secret(self, bench: Bench) -> None:
+        """No outcome, log line or error holds the password, or a whole ICCID."""
+        wanted = bench.wanted(WITH_SECRET)
+        outcomes: list[Outcome] = [
+            step(wanted, deadline=soon())
+            for step in (
+                bench.applier.prepare,
+                bench.applier.apply,
+                bench.applier.connect,
+                bench.applier.verify,
+            )
+        ]
+        outcomes.append(bench.applier.undo(wanted, {}, deadline=soon()))
+        assert PASSWORD not in repr((outcomes, wanted))
+        assert not any(NEW in each.told or OLD in each.told for each in outcomes)
+
+    def test_forgets_a_deleted_profile(self, bench: Bench) -> None:
+        """What was made for a profile goes with it; twice, and for one that never was, is no failure."""
+        whole_way(bench.applier, bench.wanted())
+        for iccid in (NEW, NEW, "8988211000000000009"):
+            assert isinstance(bench.applier.forget(iccid, deadline=soon()), Applied)
+
+    def test_sees_only_what_it_can(self, bench: Bench) -> None:
+        """Bearer and address are up, down or unknown; an address comes with a bearer that is not down."""
+        whole_way(bench.applier, bench.wanted())
+        seen = bench.applier.look(bench.wanted(), deadline=soon())
+        assert isinstance(seen, Connection)
+        assert seen.bearer.state is bench.bearer_seen
+        assert not (seen.addresses and seen.bearer.state is State.DOWN)
+
+    def test_fails_as_an_outcome_if_the_other_end_is_away(self, bench: Bench) -> None:
+        """An unreachable other end is an outcome with a layer and a sentence, never an exception."""
+        if bench.disturb is None:
+            return
+        bench.disturb()
+        applier, wanted = bench.applier, bench.wanted()
+        outcomes = [
+            step(wanted, deadline=Deadline.after(2))
+            for step in (applier.prepare, applier.apply, applier.connect, applier.verify)
+        ]
+        outcomes.append(applier.undo(wanted, {}, deadline=Deadline.after(2)))
+        assert any(isinstance(each, Failed | TryAgain) for each in outcomes), outcomes
+        assert all(each.told for each in outcomes)
+        assert applier.look(wanted, deadline=Deadline.after(2)).bearer.state is not State.UP
+
+    def test_heeds_a_deadline_that_has_passed(self, bench: Bench) -> None:
+        """Without time left nothing waits, and no exception comes."""
+        applier, wanted, over = bench.applier, bench.wanted(), Deadline(0.0)
+        for step in (applier.prepare, applier.apply, applier.connect, applier.verify):
+            assert isinstance(step(wanted, deadline=over), Applied | Failed | TryAgain)
+        assert isinstance(applier.undo(wanted, {}, deadline=over), Applied | Failed | TryAgain)
+        assert isinstance(applier.look(wanted, deadline=over), Connection)
+
+    def test_gives_up_on_a_mute_other_end(self, bench: Bench) -> None:
+        """An other end that takes requests and never answers costs the deadline, and no more."""
+        if bench.silence is None:
+            return
+        bench.silence()
+        outcome = bench.applier.apply(bench.wanted(), deadline=Deadline.after(0.5))
+        assert isinstance(outcome, Failed | TryAgain)
