@@ -37,7 +37,7 @@ FLOORS = {
     "cli": 9,
     "testing": 10,
 }
-"""The folders of the package, and how high they stand; dbus, network, provisioning and iot are to come."""
+"""The folders of the package, and how high they stand; network, provisioning and iot are to come."""
 
 APART: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "client": (frozenset(), frozenset({"cli", "testing"})),
@@ -114,7 +114,7 @@ HOMES: dict[str, frozenset[str]] = {
         "asn1tools": "codec/asn1/schema.py",
         "click": "cli/",
         "cryptography": "simulator/",
-        "dbus_fast": "card/port/modem_manager.py dbus/",
+        "dbus_fast": "dbus/bus.py",
         "ecdsa": "remote/trust/issuer_key.py",
         "h11": "api/server/connection.py",
         "httpcore": "remote/https/ client/connection.py client/unix_socket.py",

@@ -14,16 +14,12 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import serial
 from dbus_fast import Message, MessageType, RequestNameReply, Variant
 from dbus_fast.aio import MessageBus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NAME = "org.freedesktop.ModemManager1"
 PATH = "/org/freedesktop/ModemManager1"
@@ -150,22 +146,6 @@ class ModemManagerDouble:
                 return done
         patience.cancel()
         raise AssertionError(f"it ended before {line!r}; it did {done}")
-
-
-@contextmanager
-def private_bus(folder: Path) -> Iterator[str]:
-    """Run a message bus for the test and return its address."""
-    process = subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--print-address=1", f"--address=unix:path={folder}/bus"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 def main() -> None:

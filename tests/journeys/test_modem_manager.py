@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from card.modem_manager_double import NAME, UID, ModemManagerDouble, private_bus
+from card.modem_manager_double import NAME, UID, ModemManagerDouble
+from dbus.private_bus import private_bus
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.base.identifiers import ISD_R
 from lpad.card.link.isdr_aids import ESTK_SE0

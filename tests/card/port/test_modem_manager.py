@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from card.link_contract import soon
-from card.modem_manager_double import NAME, UID, ModemManagerDouble, private_bus
+from card.modem_manager_double import NAME, UID, ModemManagerDouble
 from card.scripted_card import ScriptedCard
+from dbus.private_bus import private_bus
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy
 from lpad.card.port.holders import held_elsewhere

@@ -1,0 +1,323 @@
+"""A connection to the system bus whose calls block. The one home of dbus-fast, loaded when first used.
+
+The connection has a thread of its own. Calls wait for their answer from any thread; signals are handed to
+listeners in the connection's thread, which may begin a call there but must not wait for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import importlib.util
+import logging
+import os
+import threading
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from lpad.dbus.failures import BusError, BusRefused, BusUnanswered, BusUnreachable
+from lpad.dbus.message import DBUS, OBJECT_MANAGER, PROPERTIES, Call, Signal
+from lpad.dbus.properties import Properties, of_objects
+from lpad.dbus.variant import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import TracebackType
+
+    from dbus_fast import Message
+    from dbus_fast.aio import MessageBus
+
+    from lpad.base.deadline import Deadline
+    from lpad.dbus.message import Rule
+
+_log = logging.getLogger(__name__)
+
+_SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
+_ENDING = 5.0
+"""Seconds for the thread to end; nothing in it waits for another program by then."""
+
+_T = TypeVar("_T")
+_Answer = tuple[Any, ...]
+
+
+def can_ask() -> bool:
+    """Tell whether there are dbus-fast and a system bus, without the cost of loading the former."""
+    address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", _SYSTEM_BUS)
+    path = address.partition(",")[0].removeprefix("unix:path=")
+    no_bus = path.startswith("/") and not os.path.exists(path)  # noqa: PTH110 - a path in text
+    return not no_bus and importlib.util.find_spec("dbus_fast") is not None
+
+
+class Bus:
+    """One connection; a context manager that closes it at the end.
+
+    What a program asked another to do for as long as it is connected ends with `close`.
+    """
+
+    def __init__(self, *, deadline: Deadline) -> None:
+        """Connect to the system bus: that of the environment's DBUS_SYSTEM_BUS_ADDRESS, if it is set.
+
+        Args:
+            deadline: for the connection alone.
+
+        Raises:
+            BusUnreachable: there is no bus, or it does not let lpad's user in, or dbus-fast is missing.
+            BusUnanswered: the bus did not answer in time.
+            Cancelled: as the deadline says.
+        """
+        if importlib.util.find_spec("dbus_fast") is None:
+            raise BusUnreachable("dbus-fast is missing (pip install 'lpad[modemmanager]')")
+        self._bus: MessageBus | None = None
+        self._listeners: list[tuple[Rule, Callable[[Signal], None]]] = []
+        self._begun: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="dbus", daemon=True)
+        self._thread.start()
+        try:
+            self._wait_for(self._connect(), deadline=deadline)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the bus is still there."""
+        return not self._closed and self._bus is not None and self._bus.connected
+
+    def close(self) -> None:
+        """Leave the bus; closing twice does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_ENDING)
+
+    def call(self, call: Call, *, deadline: Deadline) -> tuple[Any, ...]:
+        """Ask and wait for the answer; not from a listener.
+
+        Returns:
+            The answer's values. Nothing is known of their number and types: the caller checks.
+
+        Raises:
+            BusRefused: the answer is an error.
+            BusUnanswered: there was none in time; what was asked may happen all the same.
+            BusUnreachable: the bus is gone.
+            Cancelled: as the deadline says.
+        """
+        return self._wait_for(self._ask(call), deadline=deadline)
+
+    def begin(self, call: Call, then: Callable[[BusError | None], None]) -> None:
+        """Ask without waiting; from a listener, or from any other thread.
+
+        Args:
+            call: what to ask.
+            then: called in the connection's thread once there is an answer, with the error if it is one.
+        """
+        with suppress(RuntimeError):  # the connection was just closed: nobody waits for this any more
+            self._loop.call_soon_threadsafe(self._begin, call, then)
+
+    def listen(self, rule: Rule, hear: Callable[[Signal], None], *, deadline: Deadline) -> None:
+        """Have signals handed to a listener for as long as this is connected.
+
+        Args:
+            rule: which signals.
+            hear: called with each in the connection's thread; an exception from it is logged.
+            deadline: for the bus to take note.
+
+        Raises:
+            BusError: as `call` says.
+            Cancelled: as the deadline says.
+        """
+        self._listeners.append((rule, hear))
+        self._ask_bus("AddMatch", str(rule), deadline=deadline)
+
+    def has_owner(self, name: str, *, deadline: Deadline) -> bool:
+        """Tell whether a program with this name is on the bus. Calling one that is not may start its service.
+
+        Raises:
+            BusError: as `call` says.
+            Cancelled: as the deadline says.
+        """
+        return self._ask_bus("NameHasOwner", name, deadline=deadline)[:1] == (True,)
+
+    def properties(self, to: str, path: str, interface: str, *, deadline: Deadline) -> Properties:
+        """Return an object's properties.
+
+        Raises:
+            BusError: as `call` says.
+            Cancelled: as the deadline says.
+        """
+        answer = self.call(
+            Call(
+                to=to,
+                path=path,
+                interface=PROPERTIES,
+                member="GetAll",
+                signature="s",
+                body=(interface,),
+            ),
+            deadline=deadline,
+        )
+        return Properties(answer[0] if answer else None)
+
+    def objects(self, to: str, path: str, *, deadline: Deadline) -> dict[str, dict[str, Properties]]:
+        """Return all objects of a program, with their properties by interface.
+
+        Raises:
+            BusError: as `call` says.
+            Cancelled: as the deadline says.
+        """
+        answer = self.call(
+            Call(to=to, path=path, interface=OBJECT_MANAGER, member="GetManagedObjects"), deadline=deadline
+        )
+        return of_objects(answer[0] if answer else None)
+
+    def _ask_bus(self, member: str, argument: str, *, deadline: Deadline) -> tuple[Any, ...]:
+        return self.call(
+            Call(
+                to=DBUS,
+                path="/org/freedesktop/DBus",
+                interface=DBUS,
+                member=member,
+                signature="s",
+                body=(argument,),
+            ),
+            deadline=deadline,
+        )
+
+    def _wait_for(self, work: Coroutine[Any, Any, _T], *, deadline: Deadline) -> _T:
+        if self._closed:
+            work.close()
+            raise BusUnreachable("the connection to the bus is closed")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+
+        def give_up() -> None:
+            future.cancel()
+
+        with ExitStack() as stack:
+            if deadline.cancellation is not None:
+                stack.enter_context(deadline.cancellation.waking(give_up))
+            try:
+                return future.result(deadline.remaining())
+            except concurrent.futures.CancelledError as error:
+                deadline.check()
+                raise BusUnreachable("the connection to the bus was closed") from error
+            except concurrent.futures.TimeoutError as error:
+                future.cancel()
+                raise BusUnanswered("no answer in time") from error
+
+    # From here on: the connection's thread.
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._finish())
+            self._loop.close()
+
+    async def _finish(self) -> None:
+        if self._bus is not None:
+            self._bus.remove_message_handler(self._hear)
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        if self._bus is not None and self._bus.connected:
+            self._bus.disconnect()
+            await asyncio.sleep(0)
+
+    async def _connect(self) -> None:
+        from dbus_fast import BusType  # noqa: PLC0415 - an optional dependency, and time to import it
+        from dbus_fast.aio import MessageBus  # noqa: PLC0415 - likewise
+        from dbus_fast.errors import AuthError, InvalidAddressError  # noqa: PLC0415 - likewise
+
+        try:
+            self._bus = MessageBus(bus_type=BusType.SYSTEM)
+            await self._bus.connect()
+        except (OSError, EOFError, AuthError, InvalidAddressError) as error:
+            raise BusUnreachable(f"there is no system bus ({error})") from error
+        self._bus.add_message_handler(self._hear)
+
+    async def _ask(self, call: Call) -> _Answer:
+        from dbus_fast import Message, MessageType  # noqa: PLC0415 - see _connect
+
+        if self._bus is None or not self._bus.connected:
+            raise BusUnreachable("the bus is gone")
+        asked = Message(
+            destination=call.to,
+            path=call.path,
+            interface=call.interface,
+            member=call.member,
+            signature=call.signature,
+            body=[_outward(each) for each in call.body],
+        )
+        try:
+            answer = await self._bus.call(asked)
+        except (EOFError, OSError) as error:
+            raise BusUnreachable("the bus is gone") from error
+        if answer.message_type is not MessageType.METHOD_RETURN:
+            raise BusRefused(answer.error_name or "", " ".join(map(str, answer.body[:1])))
+        return tuple(_inward(each) for each in answer.body)
+
+    def _begin(self, call: Call, then: Callable[[BusError | None], None]) -> None:
+        task = self._loop.create_task(self._ask_and_tell(call, then))
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+
+    async def _ask_and_tell(self, call: Call, then: Callable[[BusError | None], None]) -> None:
+        error: BusError | None = None
+        try:
+            await self._ask(call)
+        except BusError as caught:
+            error = caught
+        then(error)
+
+    def _hear(self, message: Message) -> None:
+        from dbus_fast import MessageType  # noqa: PLC0415 - see _connect
+
+        if message.message_type is not MessageType.SIGNAL:
+            return
+        body = tuple(_inward(each) for each in message.body)
+        signal = Signal(message.path or "", message.interface or "", message.member or "", body)
+        for rule, hear in tuple(self._listeners):
+            if rule.takes(signal):
+                try:
+                    hear(signal)
+                except Exception:  # noqa: BLE001 - one odd signal must not end the connection
+                    _log.exception("the signal %s.%s was not understood", signal.interface, signal.member)
+
+
+def _inward(value: Any) -> Any:
+    """Turn the library's variants into ours."""
+    from dbus_fast import Variant as Foreign  # noqa: PLC0415 - see Bus._connect
+
+    if isinstance(value, Foreign):
+        return Variant(value.signature, _inward(value.value))
+    if isinstance(value, dict):
+        return {_inward(key): _inward(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_inward(each) for each in value]
+    return value
+
+
+def _outward(value: Any) -> Any:
+    """Turn our variants into the library's."""
+    from dbus_fast import Variant as Foreign  # noqa: PLC0415 - see Bus._connect
+
+    if isinstance(value, Variant):
+        return Foreign(value.signature, _outward(value.value))
+    if isinstance(value, dict):
+        return {_outward(key): _outward(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_outward(each) for each in value]
+    return value

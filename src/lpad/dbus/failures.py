@@ -1,0 +1,84 @@
+"""How a question on the bus can end without an answer.
+
+    BusError
+    ├── BusUnreachable   there is no bus, or the connection to it is gone
+    ├── BusUnanswered    nobody answered in time
+    └── BusRefused       whoever was asked, or the bus itself, answered with an error
+
+The room that asks turns these into errors of its own, since only it knows what was attempted.
+"""
+
+from __future__ import annotations
+
+NOT_PERMITTED = frozenset(
+    {
+        "org.freedesktop.DBus.Error.AccessDenied",
+        "org.freedesktop.DBus.Error.AuthFailed",
+        "org.freedesktop.ModemManager1.Error.Core.Unauthorized",
+        "org.freedesktop.NetworkManager.PermissionDenied",
+        "org.freedesktop.NetworkManager.Settings.PermissionDenied",
+        "org.freedesktop.NetworkManager.AgentManager.PermissionDenied",
+    }
+)
+"""Names of errors that mean that lpad's user may not ask for this."""
+NOBODY = frozenset(
+    {
+        "org.freedesktop.DBus.Error.ServiceUnknown",
+        "org.freedesktop.DBus.Error.NameHasNoOwner",
+        "org.freedesktop.DBus.Error.NoReply",
+        "org.freedesktop.DBus.Error.Disconnected",
+    }
+)
+"""Names of errors that mean that the program that was asked is not there, or went away before it answered."""
+NO_SUCH_OBJECT = frozenset(
+    {
+        "org.freedesktop.DBus.Error.UnknownObject",
+        "org.freedesktop.DBus.Error.UnknownMethod",
+        "org.freedesktop.DBus.Error.UnknownInterface",
+    }
+)
+"""Names of errors that mean that an object, such as a modem that is being probed again, is gone."""
+
+_LONGEST = 500
+
+
+class BusError(Exception):
+    """The root."""
+
+
+class BusUnreachable(BusError):
+    """There is no bus, or the connection to it is gone."""
+
+
+class BusUnanswered(BusError):
+    """Nobody answered before the deadline."""
+
+
+class BusRefused(BusError):
+    """The answer is an error."""
+
+    def __init__(self, name: str, text: str) -> None:
+        """Keep the answer.
+
+        Args:
+            name: the error's name, such as org.freedesktop.DBus.Error.AccessDenied.
+            text: what came with it, for people; cut off after 500 characters.
+        """
+        self.name = name
+        self.text = text[:_LONGEST]
+        super().__init__(self.text or name)
+
+    @property
+    def not_permitted(self) -> bool:
+        """Whether lpad's user may not ask for this."""
+        return self.name in NOT_PERMITTED
+
+    @property
+    def nobody_there(self) -> bool:
+        """Whether the program that was asked is not there, or has ended."""
+        return self.name in NOBODY
+
+    @property
+    def no_such_object(self) -> bool:
+        """Whether the object that was asked is gone."""
+        return self.name in NO_SUCH_OBJECT

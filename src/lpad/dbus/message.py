@@ -1,0 +1,67 @@
+"""What goes over the bus: calls, and the signals that a connection has asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+DBUS = "org.freedesktop.DBus"
+OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A method of an object on the bus, with its arguments."""
+
+    to: str
+    """The name of the program, such as org.freedesktop.ModemManager1."""
+    path: str
+    interface: str
+    member: str
+    signature: str = ""
+    body: tuple[Any, ...] = field(default=(), repr=False)
+    """Arguments; what travels with its type is a `Variant`. It may hold secrets, so it is never printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What an object told everybody who asked for it."""
+
+    path: str
+    interface: str
+    member: str
+    body: tuple[Any, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Which signals a listener wants; None: any."""
+
+    sender: str
+    """The name of the program. Signals of others that look alike do not arrive, unless another rule of the
+    same connection asks for them."""
+    interface: str | None = None
+    member: str | None = None
+    path: str | None = None
+    arg0: str | None = None
+    """The first argument, a text."""
+
+    def __str__(self) -> str:
+        parts = {
+            "sender": self.sender,
+            "interface": self.interface,
+            "member": self.member,
+            "path": self.path,
+            "arg0": self.arg0,
+        }
+        return "type='signal'," + ",".join(f"{key}='{value}'" for key, value in parts.items() if value)
+
+    def takes(self, signal: Signal) -> bool:
+        """Whether a signal is one of these."""
+        return (
+            self.interface in (None, signal.interface)
+            and self.member in (None, signal.member)
+            and self.path in (None, signal.path)
+            and (self.arg0 is None or signal.body[:1] == (self.arg0,))
+        )

@@ -1,0 +1,96 @@
+"""Properties of an object on the bus, read with care: a missing one, or one of another type, is None.
+
+Daemons rename, retype and leave out properties from one version to the next. One odd property must not hide
+the others, so nothing here raises.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.outside_number import LARGEST
+from lpad.dbus.variant import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_OBJECT = "/"
+"""The path that stands for no object."""
+
+
+class Properties:
+    """Names and values, in whatever types they arrived."""
+
+    def __init__(self, value: object = None) -> None:
+        """Take a dictionary of variants; anything else counts as one without entries."""
+        self._values: dict[object, object] = value if isinstance(value, dict) else {}
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._values if isinstance(name, str))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def text(self, name: str) -> str | None:
+        """Return a text; None if it is missing, empty, or something else."""
+        value = plain(self._values.get(name))
+        return value if isinstance(value, str) and value else None
+
+    def path(self, name: str) -> str | None:
+        """Return the path of another object; None if there is none."""
+        value = self.text(name)
+        return value if value is not None and value.startswith("/") and value != NO_OBJECT else None
+
+    def number(self, name: str, *, least: int = 0, most: int = LARGEST) -> int | None:
+        """Return a whole number from `least` to `most`; None for anything else."""
+        value = plain(self._values.get(name))
+        fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return value if fits else None
+
+    def flag(self, name: str) -> bool | None:
+        """Return whether something is so; None if that is not said."""
+        value = plain(self._values.get(name))
+        return value if isinstance(value, bool) else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the texts of a list; entries of other types are left out."""
+        return tuple(each for each in self._list(name) if isinstance(each, str) and each)
+
+    def paths(self, name: str) -> tuple[str, ...]:
+        """Return the paths of a list of objects."""
+        return tuple(each for each in self.texts(name) if each.startswith("/") and each != NO_OBJECT)
+
+    def records(self, name: str) -> tuple[tuple[object, ...], ...]:
+        """Return the records of a list, such as a modem's ports: each a tuple of plain values."""
+        return tuple(tuple(each) for each in self._list(name) if isinstance(each, list))
+
+    def tables(self, name: str) -> tuple[Properties, ...]:
+        """Return the dictionaries of a list, such as addresses."""
+        return tuple(Properties(each) for each in self._list(name) if isinstance(each, dict))
+
+    def table(self, name: str) -> Properties:
+        """Return a dictionary, such as a section of settings; without entries if it is missing."""
+        return Properties(plain(self._values.get(name)))
+
+    def _list(self, name: str) -> list[object]:
+        value = plain(self._values.get(name))
+        return value if isinstance(value, list) else []
+
+
+def of_objects(answer: object) -> dict[str, dict[str, Properties]]:
+    """Read what org.freedesktop.DBus.ObjectManager.GetManagedObjects answers.
+
+    Args:
+        answer: a dictionary of paths, each with a dictionary of interfaces; what is not one is left out.
+
+    Returns:
+        The properties of each object by its path and interface.
+    """
+    objects = answer if isinstance(answer, dict) else {}
+    return {path: of_interfaces(interfaces) for path, interfaces in objects.items() if isinstance(path, str)}
+
+
+def of_interfaces(answer: object) -> dict[str, Properties]:
+    """Return the properties of an object by interface, as in the signal InterfacesAdded."""
+    interfaces = answer if isinstance(answer, dict) else {}
+    return {name: Properties(values) for name, values in interfaces.items() if isinstance(name, str)}

@@ -1,0 +1,29 @@
+"""A value that travels with its type, as most properties on the bus do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A value and its D-Bus signature, such as `s`, `u` or `a{sv}`."""
+
+    signature: str
+    value: Any
+
+
+def plain(value: object) -> Any:
+    """Return a value without the types that came with it, at any depth.
+
+    Args:
+        value: from an answer; dictionaries, lists, and what is in them.
+    """
+    if isinstance(value, Variant):
+        return plain(value.value)
+    if isinstance(value, dict):
+        return {plain(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value

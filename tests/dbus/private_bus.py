@@ -1,0 +1,98 @@
+"""A message bus of a test's own, and programs on it that answer as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from dbus_fast import Message, MessageType
+from dbus_fast.aio import MessageBus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PATIENCE = 60.0
+"""Seconds within which anything that a test waits for has happened, also on a slow machine."""
+
+
+@contextmanager
+def private_bus(folder: Path) -> Iterator[str]:
+    """Run a message bus for the test and return its address."""
+    process = subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--print-address=1", f"--address=unix:path={folder}/bus"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+class ScriptedService:
+    """A program on the bus, in a thread of its own; what it answers is a function of the test."""
+
+    def __init__(self, address: str, name: str, answer: Callable[[Message], Message | None]) -> None:
+        """Take a name.
+
+        Args:
+            address: of the bus.
+            name: under which others find it.
+            answer: called with each method call in the service's thread; None leaves it unanswered.
+        """
+        self._answer = answer
+        self._loop = asyncio.new_event_loop()
+        self.calls: list[Message] = []
+        """Every call, oldest first."""
+        self._thread = threading.Thread(target=self._run, name="scripted service", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._begin(address, name), self._loop).result(PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+
+    def send(self, *messages: Message) -> None:
+        """Send signals, in order."""
+        self.do(lambda: [self._bus.send(message) for message in messages])
+
+    def do(self, what: Callable[[], object]) -> None:
+        """Do something in the service's thread, and wait until it is done."""
+
+        async def asked() -> None:
+            what()
+
+        asyncio.run_coroutine_threadsafe(asked(), self._loop).result(PATIENCE)
+
+    async def _begin(self, address: str, name: str) -> None:
+        self._bus = await MessageBus(bus_address=address).connect()
+        self._bus.add_message_handler(self._handle)
+        await self._bus.request_name(name)
+
+    def _handle(self, message: Message) -> Message | bool | None:
+        if message.message_type is not MessageType.METHOD_CALL:
+            return None
+        self.calls.append(message)
+        answer = self._answer(message)
+        # True: it was handled, and nothing is sent
+        return True if answer is None else answer
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._end())
+        self._loop.close()
+
+    async def _end(self) -> None:
+        if self._bus.connected:
+            self._bus.disconnect()
+            await asyncio.sleep(0)
