@@ -70,7 +70,7 @@ def shorten() -> None:
     from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - likewise
     from lpad.engine.switch import condition_watch  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.unattended import rescue  # noqa: PLC0415 - after SQLite is watched
-    from lpad.engine.worker import paused, presence, retry_rules  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.worker import awaiting_retry, presence, retry_rules  # noqa: PLC0415 - after SQLite is watched
 
     overtaking.QUIET = 1.0
     for backoff in (
@@ -81,7 +81,7 @@ def shorten() -> None:
     ):
         object.__setattr__(backoff, "seconds", _SOON)
     retry_rules.LONGEST = max(_SOON)
-    outbox.REST = paused.REST = rescue.REST = outbox.SHORTEST_WAIT = 0.2
+    outbox.REST = awaiting_retry.REST = rescue.REST = outbox.SHORTEST_WAIT = 0.2
     presence.REOPENING = (0.2, 0.5, 1, 1, 1, 1)  # type: ignore[assignment]  # whole seconds in the field
     write_retry.EVERY = 0.5
     condition_watch.STEADY = condition_watch.FIRST_PAUSE = 0.3

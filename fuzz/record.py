@@ -22,7 +22,7 @@ from lpad.codec.messages.download import CancelSessionReason
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 from lpad.remote.https.route import Route
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard

@@ -52,7 +52,7 @@ from lpad.protocol.proactive import ProactiveCommand, reaction_to
 from lpad.remote.trust.card_anchor import find_anchor, trace
 from lpad.settings import Settings
 from lpad.settings.parsing.conversion import to_section
-from lpad.settings.parsing.document import Document
+from lpad.settings.parsing.yaml_document import Document
 from lpad.simulator.profile_package import saip
 
 if TYPE_CHECKING:

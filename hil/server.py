@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.identifiers import Eid, Iccid
-from lpad.cli.simulated.orders import add_order
+from lpad.cli.simulated.new_order import add_order
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.saip import parse
 from lpad.simulator.smdp.functions.faults import TlsIdentity
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hil.bench import BenchFile, Server
     from lpad.simulator.smdp.functions.faults import Fault
     from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
-    from lpad.simulator.smdp.store.received import Notification
+    from lpad.simulator.smdp.store.received_notifications import Notification
 
 _CONFIRMATION_CODE = "0012"
 _TEST_NETWORK = "00101"

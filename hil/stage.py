@@ -21,7 +21,7 @@ import yaml
 
 from card.private_pcscd import FIRST, SECOND, PrivatePcscd, wait_for_cards
 from lpad.base.identifiers import Eid
-from lpad.cli.simulated.orders import add_order
+from lpad.cli.simulated.new_order import add_order
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
 from lpad.simulator.modem.pty_modem import PtyModem

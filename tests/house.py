@@ -129,7 +129,7 @@ HOMES: dict[str, frozenset[str]] = {
         "starlette": "api/ daemon/daemon.py",
         "uvicorn": "api/server/",
         "zxingcpp": "cli/commands/code_picture.py",
-        "yaml": "settings/parsing/document.py card/quirks/library.py simulator/personalities.py",
+        "yaml": "settings/parsing/yaml_document.py card/quirks/quirk_files.py simulator/personalities.py",
     }.items()
 }
 """The home of each foreign library, where its exceptions become ours."""

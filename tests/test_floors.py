@@ -78,7 +78,10 @@ BROKEN = [
     ),
     (
         plan.sight,
-        {"engine/switch/switch.py": "from lpad.engine.worker import paused", "engine/worker/paused.py": ""},
+        {
+            "engine/switch/switch.py": "from lpad.engine.worker import presence",
+            "engine/worker/presence.py": "",
+        },
         "engine/switch does not see engine/worker",
     ),
     (

@@ -14,8 +14,8 @@ from lpad.api.request.call import Call
 from lpad.base.condition import Condition
 from lpad.base.errors import CardUnreachable, InvalidSettings, InvalidValue, LpadError, MalformedError
 from lpad.base.server_address import ServerAddress
-from lpad.card.pcsc.programs import programs_using_pcsc
-from lpad.card.pcsc.reader import choose_reader
+from lpad.card.pcsc.other_programs import programs_using_pcsc
+from lpad.card.pcsc.reader_choice import choose_reader
 from lpad.codec.es9plus import Answer
 from lpad.daemon.systemd import inherited_sockets, watchdog_interval
 from lpad.engine.change.moment import Moment
@@ -23,9 +23,9 @@ from lpad.engine.change.time_limit import TimeLimit
 from lpad.protocol.at_commands import response_apdu
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.registration_answer import registration_announced, registration_told
-from lpad.remote.https.hosts import Hosts
-from lpad.settings.parsing.document import Document
-from lpad.settings.sections.capabilities import version_bytes
+from lpad.remote.https.host_overrides import Hosts
+from lpad.settings.parsing.yaml_document import Document
+from lpad.settings.sections.device_capabilities import version_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ KNOWN = {
     ("card/pcsc/calls.py", "min(deadline.remaining() * 1000, _LONGEST_WAIT)"): OURS,
     ("cli/commands/following.py", "event.data['sent']"): "a number in the JSON of our own daemon",
     ("cli/commands/following.py", "event.data['total']"): "a number in the JSON of our own daemon",
-    ("cli/terminal/arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
+    ("cli/terminal/hidden_arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
     ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
     ("codec/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
@@ -64,7 +64,7 @@ KNOWN = {
 """Calls by file and argument, each with the reason why its argument is not text from outside."""
 DIGITS = {
     "base/identifiers.py": "text that came from bytes.hex()",
-    "card/link/facts.py": "described, and not converted",
+    "card/link/diagnostics.py": "described, and not converted",
     "cli/commands/session.py": "compared, and not converted",
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from card.isdr.test_census import TwoElements
+from card.isdr.test_found_isdrs import TwoElements
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
 from card.test_personalities import card_of

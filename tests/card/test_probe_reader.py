@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from card.isdr.test_census import TwoElements
+from card.isdr.test_found_isdrs import TwoElements
 from card.link_contract import EID, GET_EID, soon
 from card.private_pcscd import ATR_T0, ATR_T1, FIRST, SECOND, BlockCard, PrivatePcscd, Slot, wait_for_cards
 from card.scripted_card import ScriptedCard

@@ -22,8 +22,8 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.memory import LinkMemory
 from lpad.card.port.link_refused import LinkRefused
-from lpad.card.quirks.library import find_quirks
 from lpad.card.quirks.modem_identity import ModemIdentity
+from lpad.card.quirks.quirk_files import find_quirks
 from lpad.card.quirks.quirks import LinkKind, Step
 from lpad.codec.messages.profile_info import TAGS
 from lpad.codec.messages.profiles import ProfileInfoListRequest

@@ -10,7 +10,7 @@ from lpad.base.errors import InvalidSettings
 from lpad.daemon.install_policies import install_policies
 from lpad.lpa.install_policy import Asking, InstallPolicy
 from lpad.settings import Settings, SettingsFile
-from lpad.settings.live import changed, restart_needed
+from lpad.settings.takes_effect import changed, restart_needed
 
 if TYPE_CHECKING:
     from pathlib import Path

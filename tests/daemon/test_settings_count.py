@@ -28,9 +28,9 @@ from lpad.engine.running.held_card import CardPort
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.remote.https.route import Route
 from lpad.settings import Settings, SettingsFile
-from lpad.settings.live import WHEN, When
 from lpad.settings.parsing.conversion import fields_below
 from lpad.settings.parsing.section import Section
+from lpad.settings.takes_effect import WHEN, When
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

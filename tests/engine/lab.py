@@ -17,8 +17,8 @@ from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal
 from lpad.engine.policy.installing import Policies
 from lpad.engine.running.context import Timeouts
-from lpad.engine.running.counters import Counters
 from lpad.engine.running.held_card import CardPort
+from lpad.engine.running.metric_counters import Counters
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard

@@ -14,7 +14,7 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.answer import Answer
-from lpad.engine.running.condition_look import SOURCES, Look, Source, look
+from lpad.engine.running.condition_check import SOURCES, Look, Source, look
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.switch import condition_watch, guarded_switch, switch

@@ -30,10 +30,10 @@ from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.guard import Guard
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running import condition_look
+from lpad.engine.running import condition_check
 from lpad.engine.running.answer import Answer
 from lpad.engine.running.change_store import ChangeStore
-from lpad.engine.running.counters import Counters
+from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.run import Run
 from lpad.engine.switch import condition_watch
 from lpad.simulator.euicc.card import SoftCard
@@ -158,7 +158,7 @@ def test_a_mistake_in_lpad_takes_the_switch_back(
     def broken(*_: object, **__: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(condition_look, "reach", broken)
+    monkeypatch.setattr(condition_check, "reach", broken)
     with guarding(tmp_path, pki) as lab:
         details = rolled_back(ended(lab, "tcp:127.0.0.1:1"))
         assert details["reason"] == "internal-error"

@@ -18,7 +18,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.server_address import ServerAddress
 from lpad.codec.x509.revocation_list import RevocationList
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 from lpad.remote.https.route import Route
 from lpad.remote.trust.card_anchor import CardTrust
 from lpad.remote.trust.trust import Offer, Trust

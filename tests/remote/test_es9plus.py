@@ -16,7 +16,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerError, ServerFailed, ServerMalformed, ServerRefused, ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 from lpad.remote.https.route import Route
 from remote.bench import NAME
 from remote.scripted_server import SUCCESS, Reply, Seen

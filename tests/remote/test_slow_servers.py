@@ -15,7 +15,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, ServerMalformed, ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 from lpad.remote.https.limits import Limits
 from lpad.remote.https.route import Proxy, Route
 from remote.bench import NAME

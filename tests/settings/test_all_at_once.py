@@ -8,7 +8,7 @@ import pytest
 
 from lpad.base.errors import InvalidSettings
 from lpad.settings import SettingsFile
-from lpad.settings.parsing.document import LARGEST
+from lpad.settings.parsing.yaml_document import LARGEST
 
 if TYPE_CHECKING:
     from pathlib import Path

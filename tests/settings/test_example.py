@@ -12,8 +12,8 @@ import pytest
 
 from lpad.settings import Settings, SettingsFile
 from lpad.settings.parsing.conversion import fields_below
-from lpad.settings.parsing.document import Document
 from lpad.settings.parsing.section import Section
+from lpad.settings.parsing.yaml_document import Document
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import KeyPath

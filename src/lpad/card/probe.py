@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError, CardMalformed, CardStatus, MalformedError
 from lpad.base.redaction import mask
-from lpad.card.isdr.census import FoundIsdr, isdrs_of
+from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.facts import LinkFacts, facts_of
+from lpad.card.link.diagnostics import LinkFacts, facts_of
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.codec.messages.card import GET_EID, decode_eid
 from lpad.codec.messages.euicc_info import EuiccInfo2

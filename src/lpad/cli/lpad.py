@@ -70,9 +70,9 @@ def check_config(file: Path) -> None:
     The exit code is 0 if there are none. A setting that may be right but does not fit this machine now, such
     as a missing port, is a note.
     """
-    from lpad.daemon.servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
+    from lpad.daemon.remote_servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
-    from lpad.settings.machine import notes  # noqa: PLC0415 - likewise
+    from lpad.settings.machine_check import notes  # noqa: PLC0415 - likewise
 
     found = SettingsFile.read(file)
     load_trust(found)

@@ -15,7 +15,7 @@ from lpad.card.at.at_link import open_at_link
 from lpad.card.available_ports import find_ports
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.pcsc.pcsc_link import open_pcsc_link
-from lpad.card.port.loan import PortLoan
+from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.probe import probe as probe_link
 from lpad.cli.terminal.output import Output
 from lpad.cli.terminal.probe_report import print_report

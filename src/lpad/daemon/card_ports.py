@@ -19,7 +19,7 @@ from lpad.card.link.shared_port import SharedPort
 from lpad.card.pcsc.pcsc_link import open_pcsc_link
 from lpad.card.pcsc.reader_watch import watch_reader
 from lpad.card.port.hotplug import PortWatch
-from lpad.card.port.loan import PortLoan
+from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.names import PortNames
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy

@@ -24,7 +24,7 @@ from lpad.daemon.card_ports import CardPorts
 from lpad.daemon.install_policies import install_policies
 from lpad.daemon.logging_format import finish_logging, set_up_logging
 from lpad.daemon.reload import Prepared, Reloading
-from lpad.daemon.servers import Servers
+from lpad.daemon.remote_servers import Servers
 from lpad.daemon.status_line import Status
 from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
@@ -32,7 +32,7 @@ from lpad.daemon.watched_pool import WatchedPool
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal, Retention
-from lpad.engine.running.counters import Counters
+from lpad.engine.running.metric_counters import Counters
 from lpad.remote.network_changes import watch_network
 
 if TYPE_CHECKING:

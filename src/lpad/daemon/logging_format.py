@@ -8,7 +8,7 @@ import sys
 from lpad.base.redaction import redacted
 from lpad.base.trace_level import TRACE, show_payloads
 from lpad.daemon.journald import JournalHandler, is_journal
-from lpad.daemon.repeats import Repeats
+from lpad.daemon.repeated_log_lines import Repeats
 
 _LEVELS = {
     "error": logging.ERROR,

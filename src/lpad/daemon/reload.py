@@ -15,7 +15,7 @@ from lpad.api.request.settings_state import Configuration
 from lpad.base.errors import LpadError
 from lpad.daemon import systemd
 from lpad.settings import SettingsFile
-from lpad.settings.live import changed, restart_needed
+from lpad.settings.takes_effect import changed, restart_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
 from lpad.engine.policy.installing import Policies
 from lpad.engine.running.change_store import ChangeStore
-from lpad.engine.running.counters import Counters
-from lpad.engine.running.gauges import Gauges
+from lpad.engine.running.metric_counters import Counters
+from lpad.engine.running.metric_gauges import Gauges
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.engine.unattended.failovers import Failovers
 from lpad.engine.worker.card_ownership import CardOwnership
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.context import Timeouts
     from lpad.engine.running.held_card import CardPort
-    from lpad.engine.running.modem_resets import ModemRestarts
+    from lpad.engine.running.modem_restart_limit import ModemRestarts
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.engine.unattended.first_profile import ProvisioningState

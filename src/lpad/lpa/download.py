@@ -24,9 +24,9 @@ from lpad.codec.messages.authentication import AuthenticateServerRequest, CtxPar
 from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
 from lpad.codec.messages.euicc_info import DEVICE_INFO_EXTENSIBILITY
 from lpad.codec.status_codes import Remedy
-from lpad.lpa import cancellation, offering, server_checks
+from lpad.lpa import cancellation, offered_profile, server_checks
 from lpad.lpa.card_refusal import installation_refused
-from lpad.lpa.download_port import Decision, DownloadListener, Installed, Offer, Order
+from lpad.lpa.download_interface import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.lpa.lost_result import find_lost_result
 from lpad.lpa.swapped_card import check_proof
@@ -215,7 +215,7 @@ class Download:
             )
         except ServerRefused as refused:
             # The one call in which an operator judges the device.
-            raise offering.of_device(refused, self._device) from refused
+            raise offered_profile.of_device(refused, self._device) from refused
         self._offered = server_checks.check_offer(
             self._answer, transaction_id=self._opened.transaction_id, dp_auth=self._dp_auth
         )
@@ -229,11 +229,13 @@ class Download:
         metadata = self._offered.metadata
         if self._accepted != metadata.raw:
             self._policy.check_metadata(metadata)
-            verdict = offering.judge(metadata, self._euicc, info2=self._read_info2, deadline=self._deadline)
+            verdict = offered_profile.judge(
+                metadata, self._euicc, info2=self._read_info2, deadline=self._deadline
+            )
             with self._callers_time():
-                decision = self._listener.confirm(offering.offer(self._offered, verdict))
+                decision = self._listener.confirm(offered_profile.offer(self._offered, verdict))
             if decision is not Decision.ACCEPT:
-                raise offering.declined(decision)
+                raise offered_profile.declined(decision)
             self._accepted = metadata.raw
         if self._offered.smdp_signed2.confirmation_code_required and self._code is None:
             self._code = self._ask_for_code()
@@ -328,7 +330,7 @@ class Download:
         with self._callers_time():
             code = self._listener.confirmation_code(refused=False)
         if not code:
-            raise offering.code_required()
+            raise offered_profile.code_required()
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import InvalidSettings
 from lpad.base.regular_file import read_regular
 from lpad.settings.parsing.conversion import to_section
-from lpad.settings.parsing.document import LARGEST, Document
+from lpad.settings.parsing.yaml_document import LARGEST, Document
 from lpad.settings.settings import Settings
 
 if TYPE_CHECKING:

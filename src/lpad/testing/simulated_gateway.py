@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lpad.cli.simulated.orders import add_order
+from lpad.cli.simulated.new_order import add_order
 from lpad.client import Client
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.pty_modem import PtyModem

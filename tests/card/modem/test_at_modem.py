@@ -17,8 +17,8 @@ from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import IMEI, ScriptedCard
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable
+from lpad.card.at.apdu_timeout import ApduTimeout
 from lpad.card.at.csim import open_csim_link
-from lpad.card.at.working_time import WorkingTime
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.port.link_refused import LinkRefused
@@ -181,9 +181,9 @@ def test_the_callers_deadline_caps_the_modems_patience() -> None:
 )
 def test_long_work_has_more_patience(apdus: list[str], long: bool) -> None:  # noqa: FBT001 - a column
     """Enabling, deleting and installing may take long; the first block tells it for its whole chain."""
-    working_time = WorkingTime()
+    apdu_timeout = ApduTimeout()
     patience = AtTimeouts(apdu=60, change=120)
-    assert [working_time.of(bytes.fromhex(apdu), patience) for apdu in apdus][-1] == (120 if long else 60)
+    assert [apdu_timeout.of(bytes.fromhex(apdu), patience) for apdu in apdus][-1] == (120 if long else 60)
 
 
 @pytest.mark.parametrize("echo_stays", [False, True])

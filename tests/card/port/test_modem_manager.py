@@ -20,7 +20,7 @@ from dbus.private_bus import private_bus
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy
 from lpad.card.port.holders import held_elsewhere
-from lpad.card.port.loan import PortLoan
+from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def test_loan_outlasts_the_line(bus: str, port: str) -> None:
 def test_killed(bus: str, port: str) -> None:
     """A modem is handed back when lpad is killed."""
     program = (
-        "import sys; from lpad.card.port.loan import PortLoan; from lpad.base.deadline import Deadline\n"
+        "import sys; from lpad.base.deadline import Deadline\n"
+        "from lpad.card.port.modem_manager_loan import PortLoan\n"
         "PortLoan(sys.argv[1], hold=5).open_line(sys.argv[1], baud=9600, deadline=Deadline.after(30))\n"
         "print('open', flush=True); sys.stdin.read()"
     )
@@ -241,7 +242,7 @@ def test_mute(bus: str, port: str) -> None:
 
 def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ModemManager holds the port and can't be asked, the error names both remedies."""
-    monkeypatch.setattr("lpad.card.port.loan.can_ask", lambda: False)
+    monkeypatch.setattr("lpad.card.port.modem_manager_loan.can_ask", lambda: False)
     with ModemManagerDouble(bus, {UID: port}) as manager:
         with pytest.raises(CardBusy) as caught:
             opened(PortLoan(port, hold=5), port)

@@ -12,7 +12,7 @@ from engine.lab import CARD
 from lpad.base.errors import KeyReused, TooManyChanges
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.idempotency import IdempotencyKey
-from lpad.engine.journal.requests import MOST_KEYS
+from lpad.engine.journal.keyed_requests import MOST_KEYS
 from lpad.engine.running.answer import Answer
 from lpad.engine.worker.queue_shares import PLACES
 

@@ -21,9 +21,9 @@ from faults.worn_journal import CLOSED, EID, KILLED, Contents, make
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Kind
 from lpad.engine.journal import SCHEMA_VERSION, Journal, damaged_file, database
+from lpad.engine.journal.checksummed_rows import keep_sealed
 from lpad.engine.journal.migration import migrate
 from lpad.engine.journal.schema import CHECKSUMS_SINCE
-from lpad.engine.journal.sealed_rows import keep_sealed
 from lpad.engine.journal.writability import JournalState
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from lpad.engine.change.change import Kind, Progress, State
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.journal import Journal
 from lpad.engine.running.change_store import ChangeStore
-from lpad.engine.running.counters import Counters
+from lpad.engine.running.metric_counters import Counters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -133,7 +133,7 @@ def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
         lambda seen: bool(seen and seen[0].pause and seen[0].pause.reason is PauseReason.NETWORK),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lpad.engine.worker.paused.REST", 0.0)
+        patch.setattr("lpad.engine.worker.awaiting_retry.REST", 0.0)
         lab.engine.network_is_back()
     assert ended(lab).state is State.DONE
     assert len(asked(lab)) == 1

@@ -26,7 +26,7 @@ from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.answer import Answer
 from lpad.engine.running.change_store import ChangeStore
-from lpad.engine.running.counters import Counters
+from lpad.engine.running.metric_counters import Counters
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended import rescue
 

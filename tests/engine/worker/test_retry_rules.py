@@ -27,7 +27,7 @@ from lpad.engine.change.change import Change, Kind, PauseReason, Question, Quest
 from lpad.engine.environment.clock import Clock
 from lpad.engine.environment.environment import Environment
 from lpad.engine.running.tried_time import TriedTime, UncountedTime
-from lpad.engine.worker import paused, retry_rules
+from lpad.engine.worker import awaiting_retry, retry_rules
 from lpad.engine.worker.retry_rules import BACKOFF, Course, Retry, course_of, retry_after
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
@@ -46,7 +46,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let attempts follow one another at once."""
     at_once: Mapping[Course, Backoff] = {course: Backoff((0.01,)) for course in BACKOFF}
     monkeypatch.setattr(retry_rules, "BACKOFF", at_once)
-    monkeypatch.setattr(paused, "REST", 0.0)
+    monkeypatch.setattr(awaiting_retry, "REST", 0.0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings, InvalidValue, ServerUnreachable, ServerUntrusted
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 from lpad.remote.https.route import Proxy, Route, check_interface, read_credentials
 from lpad.remote.trust.card_anchor import CardTrust
 from lpad.remote.trust.trust import Trust

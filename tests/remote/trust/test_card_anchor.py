@@ -266,7 +266,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 def test_ecdsa_is_loaded_when_asked_for() -> None:
     """A daemon whose servers the usual anchors verify never loads the package."""
-    code = "import sys, lpad.daemon.servers, lpad.daemon.daemon; print('ecdsa' in sys.modules)"
+    code = "import sys, lpad.daemon.remote_servers, lpad.daemon.daemon; print('ecdsa' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

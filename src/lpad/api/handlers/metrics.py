@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lpad.api.request.call import Call
     from lpad.engine.engine import Engine
-    from lpad.engine.running.counters import Durations
+    from lpad.engine.running.metric_counters import Durations
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format, which all scrapers read."""

@@ -17,10 +17,10 @@ from lpad.card.at.csim import csim_link
 from lpad.card.at.link_search import ask_for_eid, ends_search, find_link
 from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.link.answer_length import AnswerLengthChannel
-from lpad.card.link.facts import LinkFacts, handle_form
+from lpad.card.link.crash_safe_channel import NotedChannel
+from lpad.card.link.diagnostics import LinkFacts, handle_form
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.memory import LinkMemory, OpenChannel, Remembered
-from lpad.card.link.noted_channel import NotedChannel
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.identity import read_identity
 from lpad.card.modem.lent_modem import LentModem
@@ -28,15 +28,15 @@ from lpad.card.modem.powered_down import PoweredDown, bring_up, send
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.names import device_key
 from lpad.card.port.serial_line import SerialLine
-from lpad.card.quirks.library import Matched, find_quirks
+from lpad.card.quirks.quirk_files import Matched, find_quirks
 from lpad.card.quirks.quirks import LinkKind, Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.crash_safe_channel import NamedChannel
     from lpad.card.link.link import Channel
-    from lpad.card.link.noted_channel import NamedChannel
     from lpad.card.port.serial_line import Line
     from lpad.card.quirks.modem_identity import ModemIdentity
 

@@ -14,7 +14,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardStatus, InternalError, blamed_on
 from lpad.base.identifiers import ISD_R
 from lpad.base.outside_number import whole_number
-from lpad.card.at.working_time import WorkingTime
+from lpad.card.at.apdu_timeout import ApduTimeout
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
@@ -162,11 +162,11 @@ class AtCgla:
         """
         self._modem = modem
         self._handle = handle
-        self._working_time = WorkingTime()
+        self._apdu_timeout = ApduTimeout()
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the channel, as `RawCard` says."""
-        patience = self._working_time.of(apdu, self._modem.patience)
+        patience = self._apdu_timeout.of(apdu, self._modem.patience)
         command = at_commands.cgla(self._handle, apdu)
         answer = self._modem.ask(command, patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CGLA"):

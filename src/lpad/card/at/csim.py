@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardMalformed, blamed_on
-from lpad.card.at.working_time import WorkingTime
+from lpad.card.at.apdu_timeout import ApduTimeout
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import RawLink
@@ -29,11 +29,11 @@ class AtCsim:
             modem: shared with nobody while this is used.
         """
         self._modem = modem
-        self._working_time = WorkingTime()
+        self._apdu_timeout = ApduTimeout()
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the card, as `RawCard` says."""
-        patience = self._working_time.of(apdu, self._modem.patience)
+        patience = self._apdu_timeout.of(apdu, self._modem.patience)
         answer = self._modem.ask(at_commands.csim(apdu), patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CSIM"):
             return at_commands.response_apdu(answer)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
-from lpad.card.link.facts import facts_of
+from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.turn_channel import TurnChannel
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
-    from lpad.card.link.facts import LinkFacts
+    from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.link.link import Channel, Link
     from lpad.card.modem.lent_modem import LentModem
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.base.outside_number import hexadecimal_number
-from lpad.card.pcsc.programs import programs_using_pcsc
+from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.port.link_refused import LinkRefused
 
 SUCCESS = 0

@@ -11,7 +11,7 @@ from lpad.card.channel.exchange import exchange
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.channel.proactive import ProactiveCard
 from lpad.card.link.answer_length import AnswerLengthChannel
-from lpad.card.link.facts import LinkFacts
+from lpad.card.link.diagnostics import LinkFacts
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.memory import LinkMemory, Remembered, card_key
 from lpad.card.link.turn_channel import TurnChannel

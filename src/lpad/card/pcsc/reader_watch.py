@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
 from lpad.card.pcsc.calls import CARD_PRESENT, Context
-from lpad.card.pcsc.reader import choose_reader
+from lpad.card.pcsc.reader_choice import choose_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from lpad.cli.commands.code_input import code_options, read_code
 from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import guarded, limit
 from lpad.cli.commands.session import command, no_wait
-from lpad.cli.terminal.arguments import hide
+from lpad.cli.terminal.hidden_arguments import hide
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:

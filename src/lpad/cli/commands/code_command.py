@@ -13,7 +13,7 @@ from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidActivationCode
 from lpad.cli.commands.code_input import code_options, read_code
 from lpad.cli.commands.group import cli
-from lpad.cli.terminal.arguments import hide
+from lpad.cli.terminal.hidden_arguments import hide
 from lpad.cli.terminal.output import Output
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.base.errors import InternalError
-from lpad.cli.simulated.orders import add_order
+from lpad.cli.simulated.new_order import add_order
 from lpad.cli.terminal.output import safe
 from lpad.client import ApiError, Client, DaemonUnreachable
 from lpad.simulator.euicc.card import SoftCard

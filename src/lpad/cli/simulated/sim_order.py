@@ -14,10 +14,10 @@ from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid, Iccid
 from lpad.base.outside_number import matched_number
 from lpad.cli.simulated.common import FOLDER
-from lpad.cli.simulated.orders import add_order
+from lpad.cli.simulated.new_order import add_order
 from lpad.cli.terminal.output import Output
 from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE
-from lpad.simulator.smdp.announcement import Announcement
+from lpad.simulator.smdp.address_file import Announcement
 from lpad.simulator.smdp.store.metadata import IconType, Owner, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders

@@ -11,15 +11,15 @@ import msgspec
 from lpad.base.errors import JournalUnavailable, NotFound
 from lpad.engine.change.change import CALLER, Change, Json, Kind, State, now
 from lpad.engine.change.moment import EARLIEST
-from lpad.engine.change.time_marks import MARK
+from lpad.engine.change.steady_clock_marks import MARK
 from lpad.engine.journal.database import again_if_repaired
-from lpad.engine.journal.memos import put_within
-from lpad.engine.journal.requests import insert
+from lpad.engine.journal.keyed_requests import insert
+from lpad.engine.journal.named_values import put_within
 
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.moment import SteadyClock
-    from lpad.engine.change.time_marks import TimeMarks
+    from lpad.engine.change.steady_clock_marks import TimeMarks
     from lpad.engine.journal.database import Database, Transaction
     from lpad.engine.journal.salvage.row_checksum import Value
     from lpad.engine.journal.verification import Row

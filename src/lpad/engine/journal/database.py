@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.journal import damaged_file
+from lpad.engine.journal.checksummed_rows import keep_sealed
 from lpad.engine.journal.damaged_file import damaged_files
 from lpad.engine.journal.disk_reserve import Reserve
 from lpad.engine.journal.migration import migrate
 from lpad.engine.journal.repair import Salvage, fill, new_report, read_reports, salvage
 from lpad.engine.journal.salvage.pages import read_log_beside
 from lpad.engine.journal.schema import CHECKSUMS_SINCE, SCHEMA_VERSION
-from lpad.engine.journal.sealed_rows import keep_sealed
 from lpad.engine.journal.verification import HEADER, examine, examine_header, examine_version
 from lpad.engine.journal.writability import (
     NO_SPACE,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.change.moment import SteadyClock
-from lpad.engine.change.time_marks import TimeMarks
+from lpad.engine.change.steady_clock_marks import TimeMarks
 from lpad.engine.journal.changes import Changes, Retention, check_change
 from lpad.engine.journal.database import Database
-from lpad.engine.journal.memos import Memos, check_memo
+from lpad.engine.journal.keyed_requests import Requests
+from lpad.engine.journal.named_values import Memos, check_memo
 from lpad.engine.journal.notifications import Notifications, check_notification
-from lpad.engine.journal.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

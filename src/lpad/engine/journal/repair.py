@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.engine.change.change import State
+from lpad.engine.journal.checksummed_rows import seal_all, unpacked
 from lpad.engine.journal.migration import layouts_of, migrate
 from lpad.engine.journal.salvage.pages import Pages
 from lpad.engine.journal.salvage.records import INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF, Record, records_of
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 from lpad.engine.journal.schema import CHECKSUMS_SINCE, SCHEMA_VERSION
-from lpad.engine.journal.sealed_rows import seal_all, unpacked
 from lpad.engine.journal.verification import LARGEST_ID, Check, odd
 from lpad.engine.journal.writability import NewerError, Repair
 

@@ -11,7 +11,7 @@ from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, Po
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import EID, PROVISION, QuestionKind
-from lpad.engine.operations import answers
+from lpad.engine.operations import download_answers
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import reading
@@ -258,12 +258,14 @@ class _Listener:
         if not (self._run.params.get("confirm") or self.policy.demands_consent(offer)):
             return Decision.ACCEPT
         shown = reading.shown(self.offered)
-        before = answers.decided_before(self._run, shown)
+        before = download_answers.decided_before(self._run, shown)
         if before is not None:
             return before
         answer = self._ask(QuestionKind.CONSENT, shown)
-        decision = Decision.TIMEOUT if answer is None else answers.DECISIONS[answer.decision or "reject"]
-        self._run.decided(decision.value, rule=CONFIRM, sentence=answers.SENTENCES[decision])
+        decision = (
+            Decision.TIMEOUT if answer is None else download_answers.DECISIONS[answer.decision or "reject"]
+        )
+        self._run.decided(decision.value, rule=CONFIRM, sentence=download_answers.SENTENCES[decision])
         return decision
 
     def confirmation_code(self, *, refused: bool) -> str | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.moment import Moment
     from lpad.engine.journal import Journal, Private
-    from lpad.engine.running.counters import Counters
+    from lpad.engine.running.metric_counters import Counters
 
 log = logging.getLogger(__name__)
 

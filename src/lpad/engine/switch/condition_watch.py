@@ -23,7 +23,7 @@ from lpad.base.errors import Cancelled, CardError, Conflict, InvalidValue
 from lpad.card.modem.refusals import how_to_unlock
 from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch, registrations
 from lpad.engine.change.change import QuestionKind
-from lpad.engine.running.condition_look import (
+from lpad.engine.running.condition_check import (
     NOT_EVALUATED,
     SOURCES,
     Look,

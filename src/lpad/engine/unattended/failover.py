@@ -22,7 +22,7 @@ from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, State, now
 from lpad.engine.change.overtaking import SWITCHING, switches
-from lpad.engine.running.condition_look import Look, Source, ask_network, look
+from lpad.engine.running.condition_check import Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:

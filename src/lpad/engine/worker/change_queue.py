@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import Cancelled, Conflict
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.overtaking import SWITCHES, until_quiet
-from lpad.engine.operations import answers
+from lpad.engine.operations import download_answers
 from lpad.engine.running.change_store import no_card
 from lpad.engine.running.run import Run
-from lpad.engine.worker.asked import Asked
-from lpad.engine.worker.paused import Paused
+from lpad.engine.worker.awaiting_answer import Asked
+from lpad.engine.worker.awaiting_retry import Paused
 from lpad.engine.worker.precedence import Rank, rank
 from lpad.engine.worker.queue_shares import check_place
 
@@ -149,8 +149,8 @@ class ChangeQueue:
                 self._lock.notify_all()
 
     def _answered(self, run: Run) -> None:
-        answers.tell(run)
-        error = answers.end_of(run)
+        download_answers.tell(run)
+        error = download_answers.end_of(run)
         if error is not None:
             run.fail(error)
         else:
@@ -169,7 +169,7 @@ class ChangeQueue:
         """End the changes whose question nobody has answered in time."""
         with self._lock:
             for run in self._asked.take_due():
-                run.fail(answers.unanswered(run))
+                run.fail(download_answers.unanswered(run))
 
     def release(self, *reasons: PauseReason) -> None:
         """Have changes go on that wait for one of these."""

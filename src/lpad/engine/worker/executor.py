@@ -21,7 +21,7 @@ from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason, State, now
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.time_limit import TimeLimit
-from lpad.engine.operations import answers
+from lpad.engine.operations import download_answers
 from lpad.engine.operations.operations import OPERATIONS
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Suspended
@@ -165,7 +165,7 @@ class Executor:
             self._observer.look(seconds=self._context.timeouts.read)
             self._context.outbox.wake()
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):
-            run.fail(answers.error_to_tell(run, error))
+            run.fail(download_answers.error_to_tell(run, error))
 
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
         """Leave it to the card to tell what became of a change whose answer was lost.

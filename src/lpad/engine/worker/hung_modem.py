@@ -20,7 +20,7 @@ from lpad.card.quirks.quirks import RefreshStep, Step
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
     from lpad.engine.running.held_card import Card
-    from lpad.engine.running.modem_resets import ModemResets
+    from lpad.engine.running.modem_restart_limit import ModemResets
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from lpad.engine.change.change import Kind, PauseReason
 from lpad.engine.recovery.interrupted import Interrupted
 from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
-from lpad.engine.running.modem_resets import ModemResets
+from lpad.engine.running.modem_restart_limit import ModemResets
 from lpad.engine.running.registration_query import RegistrationQuery
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue

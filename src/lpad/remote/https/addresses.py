@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lpad.remote.https.bell import Bell
+from lpad.remote.https.wakeup import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from lpad.base.errors import InvalidSettings, InvalidValue, ServerUnreachable
 from lpad.base.regular_file import read_regular
 from lpad.base.server_address import ServerAddress
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 
 if TYPE_CHECKING:
     from pathlib import Path

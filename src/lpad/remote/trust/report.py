@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lpad.base.errors import ServerUntrusted
     from lpad.remote.trust.card_anchor import Link
-    from lpad.remote.trust.handshakes import Handshakes
+    from lpad.remote.trust.next_handshake import Handshakes
 
 _CURVES = {P256: "P-256", BRAINPOOL_P256R1: "brainpoolP256r1"}
 _WHERE = "the folder trust.d beside the settings (setting 'trust.folder')"

@@ -1,7 +1,7 @@
 """The trust anchors: against what a server's certificate is verified.
 
 TLS is always verified. The anchors are the system's, those in the operator's files, and for a server that
-these do not verify, the one that the card at hand names (`handshakes`).
+these do not verify, the one that the card at hand names (`next_handshake`).
 """
 
 from __future__ import annotations

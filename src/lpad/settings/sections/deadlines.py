@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lpad.settings.parsing.quantities import Seconds
+from lpad.settings.parsing.bounded_types import Seconds
 from lpad.settings.parsing.section import Section
 
 

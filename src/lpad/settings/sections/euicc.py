@@ -10,9 +10,9 @@ import msgspec
 from lpad.base.identifiers import Aid, Imei, Tac
 from lpad.base.server_address import ServerAddress
 from lpad.card.quirks.quirks import Quirks
-from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
-from lpad.settings.sections.capabilities import check_capabilities
+from lpad.settings.sections.device_capabilities import check_capabilities
 from lpad.settings.sections.failover import FailoverSection
 from lpad.settings.sections.policy import CardPolicySection
 from lpad.settings.sections.switching import SwitchingSection

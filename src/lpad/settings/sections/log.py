@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lpad.settings.parsing.quantities import Seconds
+from lpad.settings.parsing.bounded_types import Seconds
 from lpad.settings.parsing.section import Section
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:

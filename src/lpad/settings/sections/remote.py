@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 from lpad.remote.https.route import Proxy, check_interface
-from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:

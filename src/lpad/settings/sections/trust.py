@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue
-from lpad.settings.parsing.quantities import Text
+from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
 from lpad.simulator.modem.personality import Csim, Handles, Notices
-from lpad.simulator.modem.radio import ModemRadio
+from lpad.simulator.modem.radio_and_sim import ModemRadio
 from lpad.simulator.modem.registration import ModemRegistration
 
 if TYPE_CHECKING:

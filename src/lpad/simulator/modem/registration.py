@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from lpad.simulator.modem.personality import ModemPersonality
-    from lpad.simulator.modem.radio import ModemRadio
+    from lpad.simulator.modem.radio_and_sim import ModemRadio
 
 _CELL = '"1A2B","01A2B3C4",7'
 """Area, cell and technology, which are told beside the status where level 2 is asked for."""

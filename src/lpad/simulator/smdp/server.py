@@ -11,16 +11,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from lpad.simulator.smdp.announcement import Announcement
+from lpad.simulator.smdp.address_file import Announcement
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultPlan, TlsIdentity
 from lpad.simulator.smdp.functions.functions import HttpAnswer, answer
+from lpad.simulator.smdp.functions.server_context import Site, own_addresses
 from lpad.simulator.smdp.functions.sessions import Sessions
-from lpad.simulator.smdp.functions.site import Site, own_addresses
 from lpad.simulator.smdp.http.conversation import HttpConversation
-from lpad.simulator.smdp.http.counters import Counters
 from lpad.simulator.smdp.http.listener import HttpsListener, tls_context
+from lpad.simulator.smdp.http.traffic_counters import Counters
 from lpad.simulator.smdp.store.orders import Orders
-from lpad.simulator.smdp.store.received import Notification, Notifications
+from lpad.simulator.smdp.store.received_notifications import Notification, Notifications
 from lpad.simulator.smdp.store.transactions import Transactions
 
 if TYPE_CHECKING:

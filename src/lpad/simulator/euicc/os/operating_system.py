@@ -13,8 +13,8 @@ from lpad.simulator.euicc.isdr.information import version
 from lpad.simulator.euicc.isdr.isdr import Isdr
 from lpad.simulator.euicc.os.answering import Answering
 from lpad.simulator.euicc.os.apdu import Command
-from lpad.simulator.euicc.os.card_files import CardFiles
-from lpad.simulator.euicc.os.files import MF, FileSystem
+from lpad.simulator.euicc.os.file_selection import MF, FileSystem
+from lpad.simulator.euicc.os.profile_files import CardFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import swap_nibbles
 from lpad.codec.asn1 import tlv
-from lpad.simulator.smdp.functions import sabotage, status_codes
-from lpad.simulator.smdp.functions.call import Call, encoded
-from lpad.simulator.smdp.functions.chain import verify_chain
+from lpad.simulator.smdp.functions import faulty_answers, status_codes
+from lpad.simulator.smdp.functions.card_certificates import verify_chain
 from lpad.simulator.smdp.functions.faults import FaultKind
+from lpad.simulator.smdp.functions.function_call import Call, encoded
 from lpad.simulator.smdp.functions.sessions import Session, SessionState
 from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.metadata import bits_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Eid
     from lpad.codec.asn1.tlv import Tlv
     from lpad.simulator.pki.credential import Credential
-    from lpad.simulator.smdp.functions.site import Site
+    from lpad.simulator.smdp.functions.server_context import Site
 
 _RESPONSE = 0xBF38
 _INFO2 = 0xBF22
@@ -178,7 +178,7 @@ def _find_order(site: Site, device: Device, eid: Eid) -> Order:
 def _signed2(site: Site, call: Call, session: Session, order: Order) -> bytes:
     """Build smdpSigned2; a card that began this download before is offered its one-time key again."""
     parts = [
-        tlv.encode(0x80, sabotage.transaction_id(call.faults, session.transaction_id)),
+        tlv.encode(0x80, faulty_answers.transaction_id(call.faults, session.transaction_id)),
         tlv.encode(0x01, b"\xff" if session.confirmation_required else b"\x00"),
     ]
     binding = site.orders.binding(order)

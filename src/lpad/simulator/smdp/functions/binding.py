@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.simulator.smdp.functions import status_codes
-from lpad.simulator.smdp.functions.call import Call, encoded
-from lpad.simulator.smdp.functions.damage import damaged
-from lpad.simulator.smdp.functions.package import Contents, bind, bind_again
+from lpad.simulator.smdp.functions.bound_package import Contents, bind, bind_again
+from lpad.simulator.smdp.functions.damaged_package import damaged
+from lpad.simulator.smdp.functions.function_call import Call, encoded
 from lpad.simulator.smdp.functions.sessions import Session, SessionState
 from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.order import Binding, Order, OrderState, confirmed_by
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.functions.site import Site
+    from lpad.simulator.smdp.functions.server_context import Site
 
 _RESPONSE = 0xBF21
 _OTPK_LENGTH = 65

@@ -12,8 +12,8 @@ from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:
-    from lpad.simulator.smdp.functions.call import Call
-    from lpad.simulator.smdp.functions.site import Site
+    from lpad.simulator.smdp.functions.function_call import Call
+    from lpad.simulator.smdp.functions.server_context import Site
 
 _RESPONSE = 0xBF41
 _REJECTED, _POSTPONED, _TIMEOUT = 0, 1, 2

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lpad.simulator.smdp.functions import sabotage
+from lpad.simulator.smdp.functions import faulty_answers
 from lpad.simulator.smdp.functions import status_codes as status
 from lpad.simulator.smdp.functions.authentication import authenticate_client
 from lpad.simulator.smdp.functions.binding import get_bound_profile_package
-from lpad.simulator.smdp.functions.call import Call
 from lpad.simulator.smdp.functions.cancellation import cancel_session
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
+from lpad.simulator.smdp.functions.function_call import Call
 from lpad.simulator.smdp.functions.initiation import initiate_authentication
 from lpad.simulator.smdp.functions.notifications import handle_notification
 from lpad.simulator.smdp.functions.status_codes import Refusal, Status
@@ -20,7 +20,7 @@ from lpad.simulator.smdp.functions.status_codes import Refusal, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.smdp.functions.site import Site
+    from lpad.simulator.smdp.functions.server_context import Site
 
 PATH = "/gsma/rsp2/es9plus/"
 JSON = "application/json;charset=UTF-8"
@@ -77,7 +77,7 @@ def _succeeded(result: dict[str, str] | None, faults: ActiveFaults) -> HttpAnswe
         if FaultKind.BODY_SUCCESS in faults or FaultKind.STATUS in faults:
             return HttpAnswer(200, _json({"header": header}), outcome="accepted")
         return HttpAnswer(204, outcome="accepted")
-    body = _json({"header": header, **sabotage.answer(faults, result)})
+    body = _json({"header": header, **faulty_answers.answer(faults, result)})
     return HttpAnswer(200, body, outcome="Executed-Success")
 
 

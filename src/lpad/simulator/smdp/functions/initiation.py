@@ -9,14 +9,14 @@ from lpad.codec.asn1 import tlv
 from lpad.simulator.pki import certificate_profile
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.pki.pki import OID_DP1
-from lpad.simulator.smdp.functions import sabotage, status_codes
-from lpad.simulator.smdp.functions.call import Call, encoded
+from lpad.simulator.smdp.functions import faulty_answers, status_codes
 from lpad.simulator.smdp.functions.faults import FaultKind
+from lpad.simulator.smdp.functions.function_call import Call, encoded
 from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.functions.site import Site
+    from lpad.simulator.smdp.functions.server_context import Site
 
 _INFO1 = 0xBF20
 _SVN = 0x82
@@ -55,12 +55,12 @@ def initiate_authentication(site: Site, call: Call) -> dict[str, str]:
     signer = _signer(site, call, dp_auth, dp_pb)
     signed1 = tlv.encode(
         0x30,
-        tlv.encode(0x80, sabotage.transaction_id(call.faults, session.transaction_id)),
-        tlv.encode(0x81, sabotage.challenge(call.faults, challenge)),
+        tlv.encode(0x80, faulty_answers.transaction_id(call.faults, session.transaction_id)),
+        tlv.encode(0x81, faulty_answers.challenge(call.faults, challenge)),
         tlv.encode(0x83, call.faults.value(FaultKind.SIGNED_ADDRESS, address).encode()),
         tlv.encode(0x84, session.server_challenge),
     )
-    chosen = sabotage.signing_ci(call.faults, ci.key_id)
+    chosen = faulty_answers.signing_ci(call.faults, ci.key_id)
     return {
         "transactionId": session.transaction_id.hex().upper(),
         "serverSigned1": encoded(signed1),

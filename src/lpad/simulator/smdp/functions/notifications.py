@@ -10,16 +10,16 @@ from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.simulator.pki.credential import signed_by
 from lpad.simulator.smdp.functions import status_codes
-from lpad.simulator.smdp.functions.signer import Signer, signer_of_other, signer_of_result
+from lpad.simulator.smdp.functions.notification_signer import Signer, signer_of_other, signer_of_result
 from lpad.simulator.smdp.functions.status_codes import Refusal
 from lpad.simulator.smdp.store.metadata import Event, bits_of
 from lpad.simulator.smdp.store.order import OrderState
-from lpad.simulator.smdp.store.received import Notification
+from lpad.simulator.smdp.store.received_notifications import Notification
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.functions.call import Call
-    from lpad.simulator.smdp.functions.site import Site
+    from lpad.simulator.smdp.functions.function_call import Call
+    from lpad.simulator.smdp.functions.server_context import Site
 
 _INSTALLATION_RESULT = 0xBF37
 _OTHER = 0x30

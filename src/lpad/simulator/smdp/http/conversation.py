@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import ssl
 
     from lpad.simulator.smdp.functions.faults import FaultPlan
-    from lpad.simulator.smdp.http.counters import Counters
+    from lpad.simulator.smdp.http.traffic_counters import Counters
 
 
 class Served(Protocol):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.simulator.pki.credential import Credential
-    from lpad.simulator.smdp.http.counters import Counters
+    from lpad.simulator.smdp.http.traffic_counters import Counters
 
 _HANDSHAKE_SECONDS = 20.0
 _IDLE_SECONDS = 600.0

@@ -10,8 +10,8 @@ import pytest
 
 from lpad.base.errors import CardBusy
 from lpad.base.log_fields import fields_of, logged_with
-from lpad.daemon import repeats
-from lpad.daemon.repeats import MINUTE, MOST, Repeats
+from lpad.daemon import repeated_log_lines
+from lpad.daemon.repeated_log_lines import MINUTE, MOST, Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def test_what_was_counted_is_told_without_another_line(log: Log, monkeypatch: py
     """A timer runs only while there is something to tell."""
     log.logger.info("first")
     assert log.repeats._timer is None
-    monkeypatch.setattr(repeats, "MINUTE", 0.05)
+    monkeypatch.setattr(repeated_log_lines, "MINUTE", 0.05)
     log.logger.info("first")
     log.now += 1
     waiting(log).join(30)

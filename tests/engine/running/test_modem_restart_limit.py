@@ -11,7 +11,7 @@ from engine.clocks import DAY, Clocks
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.journal import Journal
-from lpad.engine.running.modem_resets import MOST, PAUSES, ModemResets
+from lpad.engine.running.modem_restart_limit import MOST, PAUSES, ModemResets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.settings import SettingsFile
-from lpad.settings.machine import notes
+from lpad.settings.machine_check import notes
 
 if TYPE_CHECKING:
     from pathlib import Path

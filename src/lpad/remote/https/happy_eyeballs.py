@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.remote.https import addresses
 from lpad.remote.https.address_memory import MEMORY
-from lpad.remote.https.waiting import READABLE, WRITABLE
+from lpad.remote.https.socket_waiting import READABLE, WRITABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.remote.https.address_memory import AddressMemory
     from lpad.remote.https.addresses import Address
-    from lpad.remote.https.waiting import Waiting
+    from lpad.remote.https.socket_waiting import Waiting
 
 DELAY = 0.25
 """Seconds from one address to the next: "Connection Attempt Delay" (RFC 8305, 5)."""

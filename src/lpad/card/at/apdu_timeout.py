@@ -25,7 +25,7 @@ _LONG_WORK = (
 )
 
 
-class WorkingTime:
+class ApduTimeout:
     """Follows the APDUs on one way to the card."""
 
     def __init__(self) -> None:

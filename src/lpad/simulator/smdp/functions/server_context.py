@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
     from lpad.simulator.smdp.functions.sessions import Sessions
     from lpad.simulator.smdp.store.orders import Orders
-    from lpad.simulator.smdp.store.received import Notifications
+    from lpad.simulator.smdp.store.received_notifications import Notifications
     from lpad.simulator.smdp.store.transactions import Transactions
 
 

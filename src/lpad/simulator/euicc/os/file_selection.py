@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
-from lpad.simulator.euicc.os.card_files import USIM
+from lpad.simulator.euicc.os.profile_files import USIM
 from lpad.simulator.profile_package.file_tree import MF as MF_PATH
 
 if TYPE_CHECKING:
-    from lpad.simulator.euicc.os.card_files import CardFiles
+    from lpad.simulator.euicc.os.profile_files import CardFiles
     from lpad.simulator.profile_package.file_tree import CreatedFile, Path
 
 MF = 0x3F00

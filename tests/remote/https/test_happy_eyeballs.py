@@ -14,11 +14,11 @@ import pytest
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
-from lpad.remote.https import addresses, race
+from lpad.remote.https import addresses, happy_eyeballs
 from lpad.remote.https.address_memory import AddressMemory
 from lpad.remote.https.addresses import Address
-from lpad.remote.https.race import Connected, LookUpError
-from lpad.remote.https.waiting import SilenceError, Waiting
+from lpad.remote.https.happy_eyeballs import Connected, LookUpError
+from lpad.remote.https.socket_waiting import SilenceError, Waiting
 from remote.dead_address import swallowing
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     names = Names()
     monkeypatch.setattr("lpad.remote.https.addresses.socket.getaddrinfo", names.getaddrinfo)
     monkeypatch.setattr(addresses, "ALONE", 0.05)
-    monkeypatch.setattr(race, "DELAY", 0.02)
+    monkeypatch.setattr(happy_eyeballs, "DELAY", 0.02)
     yield names
     names.held.set()
     addresses.forget(NAME, 1)
@@ -84,7 +84,9 @@ def connected(
     memory: AddressMemory | None = None,
 ) -> Connected:
     waiting = Waiting(deadline or Deadline.after(30), silence=silence)
-    made = race.connect(NAME, port, waiting=waiting, prepare=lambda _: None, memory=memory or AddressMemory())
+    made = happy_eyeballs.connect(
+        NAME, port, waiting=waiting, prepare=lambda _: None, memory=memory or AddressMemory()
+    )
     made.socket.close()
     return made
 
@@ -102,7 +104,7 @@ def test_dead_addresses_cost_no_deadline(names: Names) -> None:
 
 def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     """Families take turns: an IPv4 address does not wait for all IPv6 ones that lead nowhere."""
-    monkeypatch.setattr(race, "DELAY", 0.1)
+    monkeypatch.setattr(happy_eyeballs, "DELAY", 0.1)
     memory = AddressMemory()
     found = [Address(*each) for each in (six("::1"), six("::2"), six("::3"), four("127.0.0.1"))]
     assert [each.to[0] for each in memory.ordered(found, interface=None)] == [

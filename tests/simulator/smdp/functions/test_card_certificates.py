@@ -13,7 +13,7 @@ from lpad.simulator.pki import certificate_profile as profile
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.pki.pki import DEFAULT_EID
 from lpad.simulator.smdp.functions import status_codes
-from lpad.simulator.smdp.functions.chain import verify_chain
+from lpad.simulator.smdp.functions.card_certificates import verify_chain
 from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:

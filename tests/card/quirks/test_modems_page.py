@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lpad.card.quirks.document import modems_page
+from lpad.card.quirks.modems_page import modems_page
 
 PAGE = Path(__file__).parents[3] / "docs" / "modems.md"
 
@@ -12,5 +12,5 @@ PAGE = Path(__file__).parents[3] / "docs" / "modems.md"
 def test_the_page_is_fresh() -> None:
     """Users can look up a modem before they buy it (lpac#64)."""
     assert PAGE.read_text(encoding="utf-8") == modems_page(), (
-        "write it again: python -m lpad.card.quirks.document > docs/modems.md"
+        "write it again: python -m lpad.card.quirks.modems_page > docs/modems.md"
     )

@@ -7,8 +7,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from lpad.codec.asn1 import tlv
-from lpad.simulator.smdp.functions.call import encoded
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
+from lpad.simulator.smdp.functions.function_call import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

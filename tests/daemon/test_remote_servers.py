@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lpad.base.errors import InvalidSettings
-from lpad.daemon.servers import load_route, load_trust
+from lpad.daemon.remote_servers import load_route, load_trust
 from lpad.remote.trust.trust import Offer
 from lpad.settings import SettingsFile
 from lpad.simulator.pki import certificate_profile as profile
@@ -45,7 +45,7 @@ def test_trust_d(tmp_path: Path) -> None:
 
 def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log says how much the operator's files hold, and nothing where there are none."""
-    with caplog.at_level(logging.INFO, logger="lpad.daemon.servers"):
+    with caplog.at_level(logging.INFO, logger="lpad.daemon.remote_servers"):
         load_trust(read(tmp_path, ""))
         assert caplog.messages == []
         (tmp_path / "trust.d").mkdir()

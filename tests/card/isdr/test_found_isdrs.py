@@ -11,7 +11,7 @@ from card.scripted_card import BenchDevice, ScriptedCard
 from lpad.base.errors import CardMalformed, CardStatus, CardUnreachable
 from lpad.base.identifiers import ISD_R, Aid
 from lpad.card.channel.logical_channel import LogicalChannel, RawLink
-from lpad.card.isdr.census import isdrs_of
+from lpad.card.isdr.found_isdrs import isdrs_of
 from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
 from lpad.card.port.link_refused import LinkRefused
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import Cancelled, ConfirmationCodeRequired
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.running.answer import ASKED, CODE_DECLINED, CODE_REFUSED, CONSENT
-from lpad.lpa.download_port import Decision
+from lpad.lpa.download_interface import Decision
 from lpad.lpa.install_policy import CONFIRM
-from lpad.lpa.offering import code_required, declined
+from lpad.lpa.offered_profile import code_required, declined
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError

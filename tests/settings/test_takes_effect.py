@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lpad.settings import EuiccSection, Settings
-from lpad.settings.live import WHEN, changed, restart_needed
+from lpad.settings.takes_effect import WHEN, changed, restart_needed
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 

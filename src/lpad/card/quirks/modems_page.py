@@ -1,17 +1,17 @@
-"""The page of known modems, docs/modems.md: `python -m lpad.card.quirks.document > docs/modems.md`."""
+"""The page of known modems, docs/modems.md: `python -m lpad.card.quirks.modems_page > docs/modems.md`."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from lpad.card.quirks.library import FOLDER, GENERIC, INDEX, read
+from lpad.card.quirks.quirk_files import FOLDER, GENERIC, INDEX, read
 from lpad.card.quirks.quirks import Quirks, RefreshStep
 
 _HEAD = """# Modems
 
-This page lists the known quirks of modems. `python -m lpad.card.quirks.document` generates it from the files
-in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which link works with a modem, and
+This page lists the known quirks of modems. `python -m lpad.card.quirks.modems_page` generates it from the
+files in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which link works with a modem, and
 remembers it. lpad treats an unlisted modem as the generic one.
 
 Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.engine.running.counters import SERVER_BOUNDS, Counters
+from lpad.engine.running.metric_counters import SERVER_BOUNDS, Counters
 
 
 def test_durations_are_sorted_into_classes() -> None:

@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 from lpad.remote.https.limits import Limits
 from lpad.remote.https.route import Proxy, Route, read_credentials
 from lpad.remote.trust.memory import TrustMemory

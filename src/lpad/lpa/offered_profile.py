@@ -8,7 +8,7 @@ from lpad.base.errors import ConfirmationCodeRequired, Declined, PolicyRefused, 
 from lpad.codec.messages.authentication import UNKNOWN_TAC
 from lpad.codec.status_codes import Remedy
 from lpad.lpa import policy_rules
-from lpad.lpa.download_port import Decision, Offer
+from lpad.lpa.download_interface import Decision, Offer
 from lpad.lpa.install_policy import CARD_RULES
 from lpad.lpa.policy_rules import PolicyVerdict
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from lpad.base.errors import InvalidValue
-from lpad.card.quirks import library
-from lpad.card.quirks.library import FOLDER, GENERIC, INDEX, family_file, find_quirks
+from lpad.card.quirks import quirk_files
 from lpad.card.quirks.modem_identity import ModemIdentity
+from lpad.card.quirks.quirk_files import FOLDER, GENERIC, INDEX, family_file, find_quirks
 from lpad.card.quirks.quirks import AtTimeouts, LinkKind, Quirks, RefreshStep, Step
 
 FILES = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name != INDEX)
-ENTRIES = [(file, entry) for file in FILES for entry in library.read(file)]
+ENTRIES = [(file, entry) for file in FILES for entry in quirk_files.read(file)]
 
 MODEMS = [
     ("Quectel", "EG25", "EG25GGBR07A08M2G", "Quectel EG25, EG916Q"),
@@ -60,7 +60,7 @@ def test_a_modem_finds_its_entries(manufacturer: str, model: str, firmware: str,
 
 def test_every_file_is_in_the_index_and_found_by_a_modem() -> None:
     """No family's file lies there unread, and none of the index is missing."""
-    listed = set(library._load(INDEX).values())
+    listed = set(quirk_files._load(INDEX).values())
     assert listed | {GENERIC} == set(FILES)
     found = {family_file(ModemIdentity(manufacturer=row[0], model=row[1])) for row in MODEMS}
     assert found == {*listed, None}
@@ -68,7 +68,7 @@ def test_every_file_is_in_the_index_and_found_by_a_modem() -> None:
 
 def test_no_manufacturer_is_taken_for_another() -> None:
     """Each pattern of the index finds its own family's modems alone."""
-    patterns: dict[str, str] = library._load(INDEX)
+    patterns: dict[str, str] = quirk_files._load(INDEX)
     for manufacturer, model, *_ in MODEMS:
         hits = [p for p in patterns if re.search(p, f"{manufacturer} {model}", re.IGNORECASE)]
         assert len(hits) <= 1
@@ -107,9 +107,9 @@ def commands_of(quirks: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("file", FILES)
 def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
     """What 3GPP does not know is named in a source of the file, or is said to be unconfirmed."""
-    entries = [*library.read(GENERIC), *library.read(file)]
+    entries = [*quirk_files.read(GENERIC), *quirk_files.read(file)]
     seen = " ".join(source for entry in entries for source in entry["seen"])
-    for entry in library.read(file):
+    for entry in quirk_files.read(file):
         for command in commands_of(entry.get("quirks") or {}):
             known = STANDARD.fullmatch(command) or command.partition("=")[0].removesuffix("?") in seen
             assert known or command in entry.get("unconfirmed", []), f"{entry['name']}: {command}"
@@ -132,7 +132,7 @@ def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any
 @pytest.mark.parametrize("file", FILES)
 def test_a_vendors_reset_has_another_beside_it(file: str) -> None:
     """A modem that refuses its family's command for a reset is reset all the same."""
-    for entry in library.read(file):
+    for entry in quirk_files.read(file):
         for rung in (entry.get("quirks") or {}).get("refresh_ladder", ()):
             if rung["step"] == "modem-reset" and not STANDARD.fullmatch(rung["up"][0]):
                 assert rung["instead"]
@@ -158,13 +158,13 @@ def test_every_ladder_climbs_and_brings_up_what_it_took_down(
 def test_only_the_familys_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A modem costs the index, the generic file and its own; nothing is read at import."""
     read: list[str] = []
-    load = library._load
+    load = quirk_files._load
 
     def noting(file: str) -> Any:
         read.append(file)
         return load(file)
 
-    monkeypatch.setattr(library, "_load", noting)
+    monkeypatch.setattr(quirk_files, "_load", noting)
     find_quirks(ModemIdentity(manufacturer="Telit", model="LE910C4-EU"))
     assert sorted(read) == sorted([INDEX, GENERIC, "telit.yaml"])
 
@@ -179,7 +179,7 @@ def test_firmware_narrows_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
             {"name": "Acme 1", "model": "Rocket", "firmware": r"^1\.", "quirks": {"block_size": 63}},
         ],
     }
-    monkeypatch.setattr(library, "_load", files.__getitem__)
+    monkeypatch.setattr(quirk_files, "_load", files.__getitem__)
     one = ModemIdentity(manufacturer="Acme", model="Rocket", firmware="1.0")
     two = ModemIdentity(manufacturer="Acme", model="Rocket", firmware="2.1.0")
     assert find_quirks(one).quirks.block_size == 63

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.simulator.pki.credential import Credential, authority_key_id, read_certificate
-from lpad.simulator.smdp.functions.chain import verify_chain
+from lpad.simulator.smdp.functions.card_certificates import verify_chain
 from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.functions.site import Site
+    from lpad.simulator.smdp.functions.server_context import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.base.errors import InvalidSettings
-from lpad.remote.https.hosts import Hosts
+from lpad.remote.https.host_overrides import Hosts
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from engine.guarding import listening, unused_port
 from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
-from lpad.engine.running.condition_look import SOURCES, Look, Source, ask_network, look, not_evaluable
+from lpad.engine.running.condition_check import SOURCES, Look, Source, ask_network, look, not_evaluable
 from lpad.remote.reachability import PROBES
 
 UNKNOWN = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
