@@ -77,7 +77,7 @@ class LinkContract:
             self.command(rig, GET_EID)
         if rig.tells_why:
             assert isinstance(caught.value, CardStatus)
-            assert "no eUICC" in caught.value.sentence
+            assert "not an eUICC" in caught.value.sentence
             assert caught.value.details["sw"] == "6A82"
         assert rig.card.open == set()
 
@@ -162,7 +162,7 @@ class LinkContract:
         """A card that promises data for ever is malformed, not waited for."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
-        with pytest.raises(CardMalformed, match="hands over none"):
+        with pytest.raises(CardMalformed, match="returns none"):
             self.command(rig, GET_EID)
         assert rig.card.open == set()
 
@@ -198,7 +198,7 @@ class LinkContract:
 
         with isdr_session(rig.link, block_size=60, deadline=soon()) as isdr:
             isdr.command(GET_EID, deadline=soon(), on_block=restart if blocks == 1 else None)
-            with pytest.raises(CardUnreachable, match="started anew") as caught:
+            with pytest.raises(CardUnreachable, match="the card restarted") as caught:
                 isdr.command(bytes(100), deadline=soon(), on_block=restart)
             assert caught.value.retryable
         rig.card.answers[GET_EID] = EID

@@ -52,7 +52,7 @@ def test_a_name_is_no_pattern_when_it_is_there() -> None:
 
 def test_several_readers() -> None:
     """A pattern that several names fit is an error that names them; waiting doesn't help."""
-    with pytest.raises(CardUnreachable, match=r"several are meant.*5A3B.*77C0.*longer") as caught:
+    with pytest.raises(CardUnreachable, match=r"matches several.*5A3B.*77C0.*longer") as caught:
         choose_reader("Gemalto*", READERS)
     assert not caught.value.retryable
 
@@ -67,7 +67,7 @@ def test_no_such_reader(wanted: str | int) -> None:
 
 def test_no_reader_at_all() -> None:
     """Without any reader the error says so."""
-    with pytest.raises(CardUnreachable, match="there is no reader at all"):
+    with pytest.raises(CardUnreachable, match="no reader is plugged in"):
         choose_reader("*", [])
 
 
@@ -81,9 +81,9 @@ def test_no_reader_at_all() -> None:
         (0x8010001E, CardUnreachable, "pcscd is not running"),
         (0x80100004, LinkRefused, "too long"),
         (0x80100008, LinkRefused, "smaller block"),
-        (0x80100009, CardUnreachable, "the reader is gone"),
+        (0x80100009, CardUnreachable, "the reader has disappeared"),
         (0x80100017, CardUnreachable, "plug it in again"),
-        (0x80100066, CardUnreachable, "the card is mute"),
+        (0x80100066, CardUnreachable, "the card does not answer its reset"),
         (0x80100069, CardUnreachable, "the card was taken out"),
         (0x8010002E, CardUnreachable, "scdaemon"),
         (0x8010006A, CardUnreachable, "polkit"),

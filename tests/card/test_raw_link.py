@@ -116,7 +116,7 @@ def test_a_channel_that_became_anothers_is_left_alone(slot: Slot, status: int) -
         (number,) = slot.open
         slot.selected[number] = b"USIM"
         slot.unknown_instruction = status
-        with pytest.raises(CardUnreachable, match="started anew"):
+        with pytest.raises(CardUnreachable, match="the card restarted"):
             isdr.command(GET_EID, deadline=soon())
     assert slot.open == {number}
 

@@ -184,7 +184,7 @@ def test_a_card_that_is_no_euicc_is_told_apart_from_a_broken_link(told: int | No
     with bench("well-mannered", card) as (modem, link):
         for _ in range(30):
             modem.once("AT+CCHO", instead=(final,), executed=False)
-        with pytest.raises(CardStatus, match="no eUICC"):
+        with pytest.raises(CardStatus, match="not an eUICC"):
             get_eid(link)
 
 

@@ -113,8 +113,8 @@ def test_lengths_longer_than_needed_are_kept() -> None:
     [
         (b"", "ends inside its tag"),
         (tlv.encode(0xBF37), "BF36, not BF37"),
-        (package(), "begins with BF23"),
-        (package(a0(CONFIGURE), a1(STORE), a3(*LOAD)), "begins with BF23"),
+        (package(), "begin with BF23"),
+        (package(a0(CONFIGURE), a1(STORE), a3(*LOAD)), "begin with BF23"),
         (package(SECURE_CHANNEL), "lacks A0"),
         (package(SECURE_CHANNEL, a1(STORE), a3(*LOAD)), "lacks A0"),
         (package(SECURE_CHANNEL, a0(CONFIGURE), a3(*LOAD)), "lacks A1"),
@@ -132,10 +132,10 @@ def test_lengths_longer_than_needed_are_kept() -> None:
             "too short for its MAC",
         ),
         (package(SECURE_CHANNEL, a0(CONFIGURE), a1(tlv.encode(0x88, MAC)), a3(*LOAD)), "ends inside"),
-        (package(tlv.encode(0xBF23), a0(CONFIGURE), a1(STORE), a3(*LOAD)), "lacks its element 80"),
+        (package(tlv.encode(0xBF23), a0(CONFIGURE), a1(STORE), a3(*LOAD)), "lacks the mandatory element 80"),
         (WHOLE + b"\x00", "1 bytes follow"),
-        (WHOLE[:-1], "says"),
-        (bytes.fromhex("BF36820FFF") + WHOLE[5:], "says 4095 bytes"),
+        (WHOLE[:-1], "announces"),
+        (bytes.fromhex("BF36820FFF") + WHOLE[5:], "announces 4095 bytes"),
     ],
 )
 def test_wrong_structure_is_found_before_anything_is_sent(raw: bytes, said: str) -> None:

@@ -54,6 +54,6 @@ def test_a_card_that_keeps_no_result(bench: Bench) -> None:
     bench.card.faults.corrupt(LOAD_BPP, swallowed, times=100)
     bench.card.faults.answer(RETRIEVE, bytes.fromhex("BF2B02A000"))
     caller = Caller()
-    with pytest.raises(CardMalformed, match="without saying"):
+    with pytest.raises(CardMalformed, match="did not report"):
         bench.download(bench.order(), caller)
     assert caller.steps[-1] is Step.CANCEL_SESSION

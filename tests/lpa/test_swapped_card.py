@@ -21,7 +21,7 @@ def proof(eid: str | None) -> Any:
 
 def test_another_card_is_refused() -> None:
     """Its own certificate says who it is."""
-    with pytest.raises(Conflict, match="another EID answers"):
+    with pytest.raises(Conflict, match="it has another EID"):
         check_proof(proof(OTHER), MEANT)
 
 

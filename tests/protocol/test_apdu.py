@@ -170,7 +170,7 @@ def test_6cxx_twice_is_malformed() -> None:
 
 def test_promises_without_data_are_malformed() -> None:
     """61xx answered by 61xx without data would go on for ever."""
-    with pytest.raises(MalformedError, match="hands over none"):
+    with pytest.raises(MalformedError, match="returns none"):
         play(Exchange(BLOCK), "6110", "6110")
 
 

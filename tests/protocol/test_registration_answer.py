@@ -42,7 +42,7 @@ def test_a_change_announced_in_the_midst_of_an_answer_is_not_the_answer(
 @pytest.mark.parametrize("line", ["", "1", "home", '1,"1A2B","01A2B3C4",7'])
 def test_an_answer_without_status_is_malformed(line: str) -> None:
     """What has no level is no answer to the question."""
-    with pytest.raises(MalformedError, match="holds no status"):
+    with pytest.raises(MalformedError, match="contains no status"):
         registration_told("+CGREG", told(line))
 
 

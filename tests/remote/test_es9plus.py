@@ -422,7 +422,7 @@ def test_large_package_is_no_oversized_body(bench: Bench) -> None:
 def test_not_http(bench: Bench) -> None:
     """A server that speaks something else over TLS is malformed."""
     client = bench.client(bench.server(Reply(raw=b"220 mail.example.com ESMTP\r\n\r\n", keep=False)))
-    with pytest.raises(ServerMalformed, match="not HTTP"):
+    with pytest.raises(ServerMalformed, match="as HTTP"):
         notify(client)
 
 

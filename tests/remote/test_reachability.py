@@ -214,5 +214,5 @@ def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch
 def test_without_name_servers_there_is_nobody_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And that is said."""
     monkeypatch.setattr(reach_module, "_RESOLVERS", tmp_path / "none")
-    with pytest.raises(ServerUnreachable, match="names no name server"):
+    with pytest.raises(ServerUnreachable, match="lists no name server"):
         probe("dns:example.com")

@@ -35,7 +35,8 @@ def bare_code(text: str) -> str:
     """
     if len(text) > LONGEST_TEXT:
         raise InvalidActivationCode(
-            f"an activation code with what surrounds it has at most {LONGEST_TEXT} characters"
+            f"the text is longer than {LONGEST_TEXT} characters: pass only the activation code, or the link"
+            " that contains it"
         )
     compact = _compact(text)
     if _LINK.match(compact):

@@ -53,7 +53,7 @@ class _Record:
                 os.write(self._file, line)
             except OSError as error:
                 # What is recorded must never be a reason for a change to fail.
-                _log.warning("the APDU record %s ends here: %s", self._path, error.strerror)
+                _log.warning("no more APDUs are recorded in %s: %s", self._path, error.strerror)
                 self._close()
 
     def _close(self) -> None:

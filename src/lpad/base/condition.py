@@ -83,16 +83,16 @@ class Condition:
         match = next((found for form in _FORMS if (found := form.fullmatch(text))), None)
         if match is None or len(text) > LONGEST:
             raise InvalidValue(
-                f"'{text[:60]}' is no condition; there are registered, confirm, tcp:HOST:PORT,"
-                " http://HOST/PATH#STATUS, https://… and dns:NAME/SERVER; @INTERFACE behind a probe says what"
-                " it goes through"
+                f"'{text[:60]}' is not a known condition; write registered, confirm, tcp:HOST:PORT,"
+                " http://HOST/PATH#STATUS, https://… or dns:NAME/SERVER; @INTERFACE after a probe names the"
+                " network interface that it uses"
             )
         parts: dict[str, str | None] = match.groupdict()
         kind = ConditionKind(match["kind"])
         told = parts.get("port")
         port = whole_number(told, least=1, most=65535) if told else _PORTS.get(kind, 0)
         if port is None:
-            raise InvalidValue(f"'{text}': a port is a number from 1 to 65535")
+            raise InvalidValue(f"'{text}': the port must be a number from 1 to 65535")
         host = parts.get("six") or parts.get("host") or ""
         if parts.get("six") or (kind is ConditionKind.DNS and host):
             _check_address(host, text)
@@ -113,4 +113,4 @@ def _check_address(host: str, text: str) -> None:
     try:
         ip_address(host)
     except ValueError as error:
-        raise InvalidValue(f"'{text}': '{host}' is no IP address") from error
+        raise InvalidValue(f"'{text}': '{host}' is not an IP address") from error

@@ -37,7 +37,7 @@ class Eid:
         """
         digits = re.sub(r"[\s-]", "", text)
         if not re.fullmatch(r"[0-9]{32}", digits):
-            raise InvalidValue(f"an EID has 32 decimal digits, this has {len(digits)} characters")
+            raise InvalidValue(f"an EID must have 32 decimal digits; this one has {len(digits)} characters")
         return cls(digits)
 
     @classmethod
@@ -48,7 +48,7 @@ class Eid:
             MalformedError: not 16 bytes, or a digit above 9.
         """
         if len(data) != 16 or not data.hex().isdecimal():
-            raise MalformedError(f"an EID is 16 bytes of decimal digits, got {len(data)} bytes")
+            raise MalformedError(f"an EID must be 16 bytes of decimal digits; got {len(data)} bytes")
         return cls(data.hex())
 
     @property
@@ -95,8 +95,7 @@ class Iccid:
         digits = re.sub(r"[\s-]", "", text).upper().rstrip("F")
         if not _ICCID.fullmatch(digits):
             raise InvalidValue(
-                "an ICCID has 1 to 20 digits, of which some operators use A to E, too; copy it from"
-                " 'lpactl profiles'"
+                "an ICCID must have 1 to 20 digits, each 0 to 9 or A to E; copy it from 'lpactl profiles'"
             )
         return cls(digits)
 
@@ -110,7 +109,7 @@ class Iccid:
         digits = swap_nibbles(data).hex().upper().rstrip("F")
         if len(data) != _ICCID_BYTES or not _ICCID.fullmatch(digits):
             raise MalformedError(
-                f"an ICCID is 10 bytes of swapped digits with padding at the end, got {len(data)} bytes"
+                f"an ICCID must be 10 bytes of swapped digits, padded at the end; got {len(data)} bytes"
             )
         return cls(digits)
 
@@ -133,7 +132,7 @@ class Aid:
 
     def __post_init__(self) -> None:
         if not 5 <= len(self.data) <= 16:
-            raise MalformedError(f"an AID has 5 to 16 bytes, got {len(self.data)}")
+            raise MalformedError(f"an AID must have 5 to 16 bytes; got {len(self.data)}")
 
     @classmethod
     def parse(cls, text: str) -> Aid:
@@ -143,7 +142,7 @@ class Aid:
             InvalidValue: anything else.
         """
         if not _HEX.fullmatch(text) or not 10 <= len(text) <= 32:
-            raise InvalidValue("an AID has 10 to 32 hexadecimal digits")
+            raise InvalidValue("an AID must have 10 to 32 hexadecimal digits")
         return cls(bytes.fromhex(text))
 
     def __bytes__(self) -> bytes:
@@ -169,8 +168,8 @@ def profile_target(text: str) -> Iccid | Aid:
     except InvalidValue:
         if not _HEX.fullmatch(digits) or not 10 <= len(digits) <= 32 or not digits.strip("Ff"):
             raise InvalidValue(
-                "a profile is named by its ICCID, 1 to 20 digits from 0 to E, or by the AID of its security"
-                " domain, 10 to 32 hexadecimal digits; copy it from 'lpactl profiles'"
+                "name the profile by its ICCID (1 to 20 digits, each 0 to 9 or A to E) or by the AID of its"
+                " security domain (10 to 32 hexadecimal digits); copy it from 'lpactl profiles'"
             ) from None
         return Aid.parse(digits)
 
@@ -193,11 +192,14 @@ class Imei:
         """
         digits = re.sub(r"[\s-]", "", text)
         if not re.fullmatch(r"[0-9]{14,16}", digits):
-            raise InvalidValue("an IMEI has 15 decimal digits")
+            raise InvalidValue("an IMEI must have 15 decimal digits")
         body = digits[:14]
         check = _luhn(body)
         if len(digits) == 15 and digits[14] != check:
-            raise InvalidValue(f"the IMEI's check digit is {digits[14]}, its other digits call for {check}")
+            raise InvalidValue(
+                f"the IMEI's check digit is {digits[14]}, but its other digits require {check}; look for a"
+                " typing error"
+            )
         return cls(body + check)
 
     @property
@@ -228,7 +230,7 @@ class Imei:
                 digits = swap_nibbles(data[:7]).hex() + f"{tail:x}"
                 if digits.isdecimal():
                     return cls(digits)
-        raise MalformedError(f"an IMEI is 8 bytes: 15 digits and one F, got {len(data)} bytes")
+        raise MalformedError(f"an IMEI must be 8 bytes (15 digits and one F); got {len(data)} bytes")
 
     def __str__(self) -> str:
         return self.digits
@@ -254,7 +256,7 @@ class Tac:
         digits = re.sub(r"[\s-]", "", text)
         if not re.fullmatch(r"[0-9]{8}", digits):
             raise InvalidValue(
-                "a TAC has 8 decimal digits, the first of the device's IMEI; write it in quotes"
+                "a TAC must have 8 decimal digits, the first 8 of the device's IMEI; write it in quotes"
             )
         return cls(digits)
 
@@ -274,7 +276,7 @@ class TransactionId:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.data) <= 16:
-            raise MalformedError(f"a transaction ID has 1 to 16 bytes, got {len(self.data)}")
+            raise MalformedError(f"a transaction ID must have 1 to 16 bytes; got {len(self.data)}")
 
     @classmethod
     def from_hex(cls, text: str) -> TransactionId:
@@ -284,7 +286,7 @@ class TransactionId:
             MalformedError: anything else.
         """
         if not _HEX.fullmatch(text):
-            raise MalformedError("a transaction ID is 2 to 32 hexadecimal digits")
+            raise MalformedError("a transaction ID must be 2 to 32 hexadecimal digits")
         return cls(bytes.fromhex(text))
 
     def __bytes__(self) -> bytes:

@@ -48,7 +48,9 @@ def matched_number(digits: str | bytes) -> int:
     """
     value = whole_number(digits.decode("ascii", "replace") if isinstance(digits, bytes) else digits)
     if value is None:
-        raise MalformedError("a number is longer than any that can be meant, or has digits other than 0 to 9")
+        raise MalformedError(
+            "a number is too long to be meaningful, or contains characters other than 0 to 9"
+        )
     return value
 
 

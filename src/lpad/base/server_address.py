@@ -36,15 +36,17 @@ class ServerAddress:
         compact = re.sub(r"\s", "", text).lower()
         host, colon, port_text = compact.partition(":")
         if len(compact) > LONGEST + len(":65535"):
-            raise InvalidValue(f"a server address has at most {LONGEST} characters, this has {len(compact)}")
+            raise InvalidValue(
+                f"a server address must have at most {LONGEST} characters; this one has {len(compact)}"
+            )
         if "/" in compact:
-            raise InvalidValue("a server address is a name or name:port, without scheme and path")
+            raise InvalidValue("a server address must be a name or name:port, without a scheme or a path")
         host = host.encode("idna").decode() if _is_international(host) else host
         if not _NAME.fullmatch(host) or len(host) > 253:
-            raise InvalidValue("a server address is a name such as smdp.example.com, or name:port")
+            raise InvalidValue("a server address must be a name such as smdp.example.com, or name:port")
         port = whole_number(port_text, least=1, most=65535) if colon else HTTPS_PORT
         if port is None:
-            raise InvalidValue("a server address has a port between 1 and 65535 after its colon")
+            raise InvalidValue("the port of a server address must be a number from 1 to 65535")
         return cls(host.rstrip("."), port)
 
     def names(self, other: str) -> bool:
@@ -65,5 +67,7 @@ def _is_international(host: str) -> bool:
     try:
         host.encode("idna")
     except UnicodeError as error:
-        raise InvalidValue("a server address holds characters that no domain name can have") from error
+        raise InvalidValue(
+            "a server address must not contain characters that a domain name cannot have"
+        ) from error
     return True

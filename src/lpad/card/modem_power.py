@@ -108,7 +108,9 @@ def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
             access.drop()
             why = error
         if until.remaining() <= pause:
-            _log.error("%s: not powered up again: %s; lpad keeps trying", rung.step.value, why)
+            _log.error(
+                "%s: the modem could not be powered up again: %s; lpad keeps trying", rung.step.value, why
+            )
             return
         threading.Event().wait(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

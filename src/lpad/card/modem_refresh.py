@@ -229,7 +229,7 @@ class Refresh:
                     outcome.held_back = self._resets.sentence
                     break
                 _log.warning(
-                    "the modem does not read what the card holds (%s): %s",
+                    "the modem has not read the enabled profile (%s): %s",
                     outcome.error or "another ICCID",
                     rung.step.value,
                 )
@@ -277,7 +277,7 @@ class Refresh:
         """Whether a restart would lead to the same question for a PIN."""
         lock = None if outcome.error is None else lock_of(outcome.error)
         if lock is not None:
-            _log.warning("the modem wants the %s; a restart would change nothing", lock)
+            _log.warning("the modem requires the %s; a restart would not help", lock)
         return lock is not None
 
     def _take(self, rung: RefreshStep) -> None:
@@ -361,7 +361,7 @@ class Refresh:
         return holding.noticed(told.report)
 
     def _silent(self) -> Noticed:
-        _log.info("the modem tells no ICCID of this card; that the card has switched is what counts")
+        _log.info("the modem does not report this card's ICCID; lpad relies on the card's own report")
         return Noticed.UNKNOWN
 
     def _pause(self, seconds: float, *, away: bool) -> None:

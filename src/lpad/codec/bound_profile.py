@@ -87,10 +87,10 @@ class BoundProfile:
         """
         package = tlv.parse(raw)
         if package.tag != 0xBF36:
-            raise MalformedError(f"a bound profile package is an element BF36, not {package.tag:02X}")
+            raise MalformedError(f"a bound profile package must be an element BF36, not {package.tag:02X}")
         first, *rest = package.children() or (package,)
         if first.tag != _INITIALISE_SECURE_CHANNEL:
-            raise MalformedError("a bound profile package begins with BF23 (InitialiseSecureChannel)")
+            raise MalformedError("a bound profile package must begin with BF23 (InitialiseSecureChannel)")
         segments = [Segment(SegmentKind.INITIALISE_SECURE_CHANNEL, package.header + first.raw)]
         metadata = b""
         for part, sequence in _matched(rest):
@@ -129,7 +129,7 @@ def _elements(part: _Part, sequence: tlv.Tlv) -> tuple[tlv.Tlv, ...]:
     for element in elements:
         if element.tag != part.element:
             raise MalformedError(
-                f"the bound profile package's {part.tag:02X} ({part.kind}) holds an element"
+                f"the bound profile package's {part.tag:02X} ({part.kind}) contains an element"
                 f" {element.tag:02X} instead of {part.element:02X}"
             )
     return elements

@@ -219,9 +219,9 @@ def _json_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body, object_pairs_hook=_fields, parse_int=json_number)
     except (ValueError, RecursionError) as error:
-        raise MalformedError(f"the answer is no JSON ({len(body)} bytes)") from error
+        raise MalformedError(f"the answer is not valid JSON ({len(body)} bytes)") from error
     if not isinstance(value, dict):
-        raise MalformedError("the answer is JSON, but no object")
+        raise MalformedError("the answer is JSON, but not an object")
     return value
 
 
@@ -254,11 +254,11 @@ def _binary(fields: Mapping[str, Any], name: str) -> bytes:
     text = _BLANKS.sub("", _text(fields, name))
     unpadded = text.rstrip("=")
     if not _BASE64.fullmatch(text):
-        raise MalformedError(f"'{name}' is no base64")
+        raise MalformedError(f"'{name}' is not valid base64")
     try:
         return base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
     except binascii.Error as error:
-        raise MalformedError(f"'{name}' is no base64") from error
+        raise MalformedError(f"'{name}' is not valid base64") from error
 
 
 def _base64(data: bytes) -> str:

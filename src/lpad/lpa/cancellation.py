@@ -91,7 +91,7 @@ def cancel(
             )
         except Cancelled:
             owe(session.transaction_id_text, answer.raw)
-            _LOG.info("session cancelled on the card (%s); the server is told later", reason.reason)
+            _LOG.info("session cancelled on the card (%s); lpad informs the server later", reason.reason)
             return
     except LpadError as error:
         _LOG.debug("the session could not be cancelled (%s): %s", reason.reason, error)

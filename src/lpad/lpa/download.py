@@ -164,9 +164,9 @@ class Download:
         try:
             self._listener.step(step)
         except Cancelled:
-            _LOG.debug("cancelled while the session is being cancelled")
+            _LOG.debug("asked to cancel while the session is already being cancelled")
         except Exception:  # noqa: BLE001  told, and of no weight beside the way out
-            _LOG.exception("the listener failed at %s; the session is cancelled all the same", step)
+            _LOG.exception("the listener failed at %s; lpad still cancels the session", step)
 
     # The steps, in their order
 
@@ -276,8 +276,8 @@ class Download:
         if not server_checks.same_profile(self._offered.metadata, self._bound.metadata):
             self._reason = CancelSessionReason.METADATA_MISMATCH
             raise ServerMalformed(
-                "ES9+.GetBoundProfilePackage: the package holds another profile than the one that was shown; "
-                "tell the operator"
+                "ES9+.GetBoundProfilePackage: the package contains another profile than the one that was"
+                " offered; tell the operator"
             )
         return Event.PACKAGE_RECEIVED
 

@@ -199,8 +199,8 @@ class Euicc:
                     return ProfileInstallationResult.decode(salvage.element_of(answer))
             done += len(segment.data)
         raise CardMalformed(
-            f"{function}: the card took the whole profile without saying what became of it;"
-            " 'lpactl profiles' shows whether it is there"
+            f"{function}: the card accepted the whole profile but did not report whether it was installed;"
+            " check with 'lpactl profiles'"
         )
 
     def cancel_session(
@@ -260,7 +260,7 @@ class Euicc:
         if answer.error is not None:
             raise refused(function, answer.error)
         if answer.unreadable:
-            _log.warning("%s: %d notifications of a kind unknown here", function, answer.unreadable)
+            _log.warning("%s: %d notifications are of an unknown kind", function, answer.unreadable)
         return answer.notifications
 
     def remove_notification_from_list(self, sequence_number: int, *, deadline: Deadline) -> bool:
@@ -360,7 +360,9 @@ class Euicc:
         """Return the card's identifier (5.7.20); wrong check digits are only logged."""
         eid = self._ask("ES10c.GetEID", card.GET_EID, card.decode_eid, deadline=deadline)
         if not eid.check_digits_right:
-            _log.warning("the check digits of EID %s are wrong, as on some test cards", eid.redacted())
+            _log.warning(
+                "the check digits of EID %s are wrong; some test cards have such EIDs", eid.redacted()
+            )
         return eid
 
     def set_nickname(self, iccid: Iccid, nickname: str, *, deadline: Deadline) -> None:
@@ -391,7 +393,7 @@ class Euicc:
         answer = self._isdr.command(request, deadline=deadline)
         if not answer:
             raise CardMalformed(
-                f"{function}: the card said that it succeeded, but gave no answer; restart the modem"
+                f"{function}: the card reported success, but returned no answer; restart the modem"
             )
         whole = salvage.element_of(answer)
         if salvage.is_padding(answer[len(whole) :]):

@@ -89,7 +89,7 @@ class InstallPolicy:
             PolicyRefused: the settings name others.
         """
         if not _fits(self.servers, str(address)):
-            raise _refused("servers", f"the server {address} is not among those that the settings allow")
+            raise _refused("servers", f"the settings do not allow downloads from the server {address}")
 
     def check_certificate(self, certificate: Certificate) -> None:
         """See that the server is one of those allowed, by the OID in the certificate that it signs with.
@@ -100,7 +100,7 @@ class InstallPolicy:
         oids = certificate.registered_ids
         if self.server_oids != ANY and not any(_fits(self.server_oids, oid) for oid in oids):
             named = " ".join(oids) or "none"
-            raise _refused("server_oids", f"the server's OID ({_shown(named)}) is not among those allowed")
+            raise _refused("server_oids", f"the settings do not allow the server's OID ({_shown(named)})")
 
     def check_metadata(self, metadata: ProfileMetadata) -> None:
         """See that a profile may be installed.
@@ -110,22 +110,22 @@ class InstallPolicy:
         """
         kind = metadata.profile_class.value
         if kind not in self.classes:
-            raise _refused("classes", f"the profile is of the class '{kind}', which the settings don't allow")
+            raise _refused("classes", f"the settings do not allow profiles of the class '{kind}'")
         owner = metadata.owner
         operator = f"{owner.mcc}-{owner.mnc}" if owner is not None else ""
         if self.operators != ANY and not _fits(self.operators, operator):
             whose = f"the operator {_shown(operator)}" if operator else "an operator that it does not name"
-            raise _refused("operators", f"the profile is of {whose}, whom the settings don't allow")
+            raise _refused("operators", f"the settings do not allow profiles of {whose}")
         provider = metadata.service_provider_name
         if not _fits(self.providers, provider):
             raise _refused(
-                "providers", f"the profile's provider '{_shown(provider)}' is not among those allowed"
+                "providers", f"the settings do not allow profiles of the provider '{_shown(provider)}'"
             )
         carried = [rule for rule in rules_of(metadata) if rule in self.forbidden_rules]
         if carried:
             names = " ".join(carried)
             raise _refused(
-                "forbidden_rules", f"the profile carries policy rules that the settings forbid ({names})"
+                "forbidden_rules", f"the profile carries policy rules that the settings forbid: {names}"
             )
 
     def demands_consent(self, offer: Offer) -> bool:

@@ -27,7 +27,7 @@ def find_lost_result(
     try:
         pending = euicc.retrieve_notifications_list(deadline=deadline)
     except CardError as error:
-        _LOG.info("the card's notifications can't be read: %s", error)
+        _LOG.info("cannot read the card's notifications: %s", error)
         return None
     for each in reversed(pending):
         try:

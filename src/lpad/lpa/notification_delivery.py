@@ -49,8 +49,8 @@ class PendingNotification:
             return ServerAddress.parse(self.address)
         except InvalidValue as error:
             raise InvalidValue(
-                f"notification {self.sequence_number} names a recipient that is no server address; it can't "
-                "be delivered, remove it when the operator no longer needs it"
+                f"cannot deliver notification {self.sequence_number}: its recipient is not a server address;"
+                " remove the notification once the operator no longer needs it"
             ) from error
 
 
@@ -108,7 +108,7 @@ def remove(euicc: Euicc, sequence_number: int, *, deadline: Deadline) -> None:
         CardError: by its kind.
     """
     if not euicc.remove_notification_from_list(sequence_number, deadline=deadline):
-        _LOG.info("notification %d was gone from the card already", sequence_number)
+        _LOG.info("notification %d had already been removed from the card", sequence_number)
 
 
 def by_recipient(

@@ -68,15 +68,17 @@ def check_authentication(
         certificate = Certificate.decode(answer.server_certificate)
     if not address.names(signed.server_address):
         raise ServerUntrusted(
-            f"{attempted}: the server that answers for {address} signs as another one; check the address",
+            f"{attempted}: the server that answers at {address} signs as another server; check the address",
             cause="other-address",
         )
     if signed.transaction_id != answer.transaction_id:
-        raise _contradiction(attempted, "the transaction ID that the server signed is not the one it sent")
+        raise _contradiction(attempted, "the server signed another transaction ID than the one that it sent")
     if signed.euicc_challenge != challenge:
         raise _contradiction(attempted, "the server signed another challenge than the card's")
     if ci_key not in (*info1.ci_signing, *info1.ci_signing_v3):
-        raise _contradiction(attempted, "the server wants the card to sign under an eSIM CA it does not have")
+        raise _contradiction(
+            attempted, "the server asks the card to sign under an eSIM CA that the card does not have"
+        )
     if smdp_oid is not None and smdp_oid not in certificate.registered_ids:
         raise ServerUntrusted(
             f"{attempted}: the activation code is for the SM-DP+ {smdp_oid}, but the server at {address} "
@@ -110,8 +112,7 @@ def check_offer(
         raise _contradiction(attempted, "the server changed its transaction ID within the session")
     if dp_auth.registered_ids and dp_pb.registered_ids and dp_auth.registered_ids != dp_pb.registered_ids:
         raise ServerUntrusted(
-            f"{attempted}: the profile is bound by another SM-DP+ than the one that authenticated itself; "
-            "tell the operator",
+            f"{attempted}: another SM-DP+ than the authenticated one bound the profile; tell the operator",
             cause="other-oid",
         )
     return Offered(metadata, signed)
@@ -143,7 +144,7 @@ def same_profile(shown: ProfileMetadata, packed: ProfileMetadata) -> bool:
 def _expect(raw: bytes, tag: int, name: str) -> tlv.Tlv:
     element = tlv.parse(raw)
     if element.tag != tag:
-        raise MalformedError(f"{name} is an element {element.tag:02X} instead of {tag:02X}")
+        raise MalformedError(f"{name} has the tag {element.tag:02X} instead of {tag:02X}")
     return element
 
 

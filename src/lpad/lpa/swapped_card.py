@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def swapped(what: str) -> Conflict:
     """Return the error for something that was meant for another card, and was not done."""
     return Conflict(
-        f"can't {what}: the card was swapped since this was asked for (another EID answers); nothing"
-        " was done. Look at the card with 'lpactl info', and ask again if this one is meant"
+        f"can't {what}: the card was swapped after this was requested (it has another EID); nothing was done."
+        " Check the card with 'lpactl info', and repeat the request if it is meant for this card"
     )
 
 

@@ -43,7 +43,7 @@ class Command:
 
     def __bytes__(self) -> bytes:
         if len(self.data) > LARGEST_BLOCK:
-            raise InternalError(f"a short APDU carries at most 255 bytes, this one {len(self.data)}")
+            raise InternalError(f"a short APDU carries at most 255 bytes; this one has {len(self.data)}")
         body = bytes([len(self.data)]) + self.data if self.data else b""
         tail = b"" if self.le is None else bytes([self.le & 0xFF])
         return bytes([self.cla, self.ins, self.p1, self.p2]) + body + tail
@@ -56,13 +56,13 @@ class Command:
             MalformedError: shorter than its header, or Lc contradicts the number of bytes.
         """
         if len(raw) < 4:
-            raise MalformedError(f"a command APDU has 4 bytes at least, got {len(raw)}")
+            raise MalformedError(f"a command APDU must have at least 4 bytes; got {len(raw)}")
         (cla, ins, p1, p2), body = raw[:4], raw[4:]
         if len(body) <= 1:
             return cls(cla, ins, p1, p2, le=(body[0] or 256) if body else None)
         length, rest = body[0], body[1:]
         if length == 0 or len(rest) not in (length, length + 1):
-            raise MalformedError(f"a command APDU says {length} data bytes, {len(rest)} follow")
+            raise MalformedError(f"a command APDU announces {length} data bytes, but {len(rest)} follow")
         le = (rest[length] or 256) if len(rest) > length else None
         return cls(cla, ins, p1, p2, rest[:length], le)
 
@@ -86,7 +86,7 @@ class Response:
             MalformedError: fewer than two bytes.
         """
         if len(raw) < 2:
-            raise MalformedError(f"a response APDU has 2 bytes at least, got {len(raw)}")
+            raise MalformedError(f"a response APDU must have at least 2 bytes; got {len(raw)}")
         return cls(raw[:-2], int.from_bytes(raw[-2:], "big"))
 
     @property
@@ -112,7 +112,7 @@ def class_byte(cla: int, channel: int) -> int:
         channel: 0 to 19.
     """
     if not 0 <= channel < MOST_CHANNELS:
-        raise InternalError(f"no class byte can name channel {channel}")
+        raise InternalError(f"no class byte can address logical channel {channel}")
     base = cla & _PROPRIETARY
     return base | channel if channel < 4 else base | _FURTHER_CHANNELS | (channel - 4)
 
@@ -136,7 +136,7 @@ def store_data(data: bytes, *, block_size: int = LARGEST_BLOCK) -> tuple[Command
         InvalidValue: `block_size` out of range, or more blocks than P2 can count; nothing was sent.
     """
     if not 1 <= block_size <= LARGEST_BLOCK:
-        raise InvalidValue(f"a STORE DATA block has 1 to {LARGEST_BLOCK} bytes, not {block_size}")
+        raise InvalidValue(f"a STORE DATA block must have 1 to {LARGEST_BLOCK} bytes, not {block_size}")
     if not data:
         raise InternalError("an ES10 command is never empty")
     count = -(-len(data) // block_size)
@@ -222,7 +222,7 @@ class Exchange:
 
     def _fetch_more(self, answer: Response) -> None:
         if self._at in (_At.FETCH, _At.FETCH_AGAIN) and not answer.data:
-            raise MalformedError("the card promises more data again and again, but hands over none")
+            raise MalformedError("the card repeatedly announces more data but returns none")
         self._collect(answer)
         self._at = _At.FETCH
         self.to_send = replace(self._fetch, le=answer.sw & 0xFF or 256)
@@ -236,7 +236,9 @@ class Exchange:
         self.to_send = replace(again, le=answer.sw & 0xFF or 256)
 
     def _refuse_again(self, answer: Response) -> None:
-        raise MalformedError(f"the card asks for another length ({answer.sw:04X}) than the one it had named")
+        raise MalformedError(
+            f"the card asks for another length ({answer.sw:04X}) than the one that it announced"
+        )
 
     def _finish(self, answer: Response) -> None:
         self._collect(answer)

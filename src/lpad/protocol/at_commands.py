@@ -72,7 +72,7 @@ def response_apdu(answer: AtAnswer) -> bytes:
     line = answer.lines[-1] if answer.lines else ""
     match = re.fullmatch(r'([0-9]+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)
     if match is None:
-        raise MalformedError("the modem's answer is not a length and hexadecimal digits")
+        raise MalformedError("the modem's answer is not a length followed by hexadecimal digits")
     length, digits = whole_number(match[1]), match[2]
     if length != len(digits) or len(digits) % 2:
         announced = "an impossible number of" if length is None else length

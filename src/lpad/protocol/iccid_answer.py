@@ -106,7 +106,7 @@ def _of_file(sw1: str, sw2: str, digits: str) -> IccidReport | SimLocked | None:
         return None
     if len(digits) < _FILE or len(digits) % 2:
         raise MalformedError(
-            f"the modem's answer to +CRSM is no file of 10 bytes, it has {len(digits)} digits"
+            f"the modem's answer to +CRSM is not a file of 10 bytes; it has {len(digits)} digits"
         )
     return _report([_swapped(digits[:_FILE]), digits[:_FILE]])
 
@@ -120,7 +120,7 @@ def _report(texts: list[str]) -> IccidReport:
             if iccid is not None:
                 readings[iccid] = None
     if not readings:
-        raise MalformedError("the modem's answer holds no ICCID")
+        raise MalformedError("the modem's answer contains no ICCID")
     return IccidReport(tuple(sorted(readings, key=lambda each: not each.digits.startswith("89"))))
 
 

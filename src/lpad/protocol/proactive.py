@@ -69,12 +69,12 @@ class ProactiveCommand:
         """
         whole = tlv.parse(raw)
         if whole.tag != _PROACTIVE_COMMAND:
-            raise MalformedError(f"a proactive command begins with D0, not {whole.tag:02X}")
+            raise MalformedError(f"a proactive command must begin with D0, not {whole.tag:02X}")
         # The highest bit of these tags says that the terminal must understand the element; cards differ.
         elements = {element.tag & ~_COMPREHENSION: element.value for element in tlv.parse_all(whole.value)}
         details = elements.get(_COMMAND_DETAILS, b"")
         if len(details) != 3:
-            raise MalformedError("a proactive command without command details")
+            raise MalformedError("a proactive command lacks its command details")
         number, kind, qualifier = details
         return cls(number, kind, qualifier, elements.get(_DURATION, b""))
 

@@ -79,7 +79,7 @@ def registration_told(network: str, answer: AtAnswer) -> Registration:
         match = _TOLD.fullmatch(line)
         if match is not None:
             return Registration(network, matched_number(match["status"]), matched_number(match["level"]))
-    raise MalformedError(f"the modem's answer to AT{network}? holds no status")
+    raise MalformedError(f"the modem's answer to AT{network}? contains no status")
 
 
 def registration_announced(line: str) -> Registration | None:

@@ -120,7 +120,7 @@ class Es9Plus:
         except ServerRefused as refused:
             if not others or not _is_address_refused(refused):
                 raise
-            _LOG.info("%s does not know itself by that address; trying %s", first, others[0])
+            _LOG.info("%s does not recognize the address that lpad sent; trying %s", first, others[0])
         if answer is None:
             answer = self._initiate(others[0], euicc_challenge, euicc_info1, deadline)
         return answer

@@ -57,7 +57,11 @@ def open_news() -> socket.socket | None:
         )
         routes.bind((0, _GROUPS))
     except OSError as error:
-        log.info("no news of the network (%s): servers that were away are tried now and then", error)
+        log.info(
+            "the kernel's network events are unavailable (%s): lpad retries unreachable servers from time to"
+            " time",
+            error,
+        )
         return None
     return routes
 
@@ -102,7 +106,7 @@ def _listen(routes: socket.socket, wake: int, notify: Callable[[], None]) -> Non
                 messages = routes.recv(_MOST)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    log.warning("no more news of the network: %s", error)
+                    log.warning("the kernel's network events have ended: %s", error)
                     return
                 notify()  # more was told than fitted
                 continue

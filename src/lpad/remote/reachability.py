@@ -103,7 +103,7 @@ class _Reached:
             raise self._failed(error) from error
         match = re.match(rb"HTTP/1\.[01] ([0-9]{3})\b", answer)
         if match is None:
-            raise ServerMalformed(f"{condition.host}: what it answers is not HTTP")
+            raise ServerMalformed(f"{condition.host}: its answer is not HTTP")
         status = matched_number(match[1])
         if status != condition.status and not (condition.status is None and 200 <= status < 300):
             raise ServerMalformed(f"{condition.host}: HTTP status {status}")
@@ -123,7 +123,7 @@ class _Reached:
                 if readable or not received:
                     return readable
         except MalformedError as error:
-            raise ServerMalformed(f"{self._condition.host}: what it answers is not HTTP: {error}") from error
+            raise ServerMalformed(f"{self._condition.host}: its answer is not HTTP: {error}") from error
 
     def _failed(self, error: OSError) -> ServerUnreachable:
         if isinstance(error, TimeoutError):
@@ -155,7 +155,7 @@ def _dns(condition: Condition, waiting: Waiting) -> str:
             return _resolved(condition, server, Waiting(waiting.deadline.within(_PATIENCE_PER_QUERY)))
         except (ServerUnreachable, ServerMalformed) as error:
             failure = error
-    raise failure or ServerUnreachable(f"{condition.name}: {_RESOLVERS} names no name server")
+    raise failure or ServerUnreachable(f"{condition.name}: {_RESOLVERS} lists no name server")
 
 
 def _resolved(condition: Condition, server: str, waiting: Waiting) -> str:

@@ -266,4 +266,4 @@ def test_unknown_holder(tmp_path: Path) -> None:
     """Where nobody is seen and ModemManager does not run, the error does not guess."""
     told = held_elsewhere("/dev/ttyUSB2", processes=tmp_path)
     assert told.startswith("another program holds it; stop that program")
-    assert "as root may tell which" in told
+    assert "as root may show which" in told

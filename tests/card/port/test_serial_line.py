@@ -56,10 +56,10 @@ def test_a_missing_port_names_the_remedy(tmp_path: Path) -> None:
 
 
 def test_a_plain_file_is_no_port(tmp_path: Path) -> None:
-    """Something that is no serial port is told as that."""
+    """Something that is not a serial port is told as that."""
     path = tmp_path / "file"
     path.write_bytes(b"")
-    with pytest.raises(CardUnreachable, match="no serial port"):
+    with pytest.raises(CardUnreachable, match="not a serial port"):
         SerialLine(str(path))
 
 
@@ -128,7 +128,7 @@ def test_a_port_that_takes_nothing_ends_with_the_deadline() -> None:
     master, slave = os.openpty()
     try:
         line = SerialLine(os.ttyname(slave))
-        with pytest.raises(CardUnreachable, match="takes no characters"):
+        with pytest.raises(CardUnreachable, match="accepts no characters"):
             line.write(bytes(1_000_000), deadline=Deadline.after(0.2))
         line.close()
     finally:

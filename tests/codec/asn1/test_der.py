@@ -147,29 +147,31 @@ def test_lenient_reading_leaves_out_what_it_cannot_read() -> None:
 
 def test_a_missing_member_is_named() -> None:
     """The error for a missing member names the type and the member."""
-    with pytest.raises(MalformedError, match="EuiccConfiguredAddressesResponse lacks its rootDsAddress"):
+    with pytest.raises(
+        MalformedError, match="EuiccConfiguredAddressesResponse lacks the mandatory rootDsAddress"
+    ):
         der.decode("EuiccConfiguredAddressesResponse", bytes.fromhex("BF3C00"))
-    with pytest.raises(MalformedError, match="SetNicknameRequest lacks its profileNickname"):
+    with pytest.raises(MalformedError, match="SetNicknameRequest lacks the mandatory profileNickname"):
         der.encode("SetNicknameRequest", {"iccid": ICCID})
 
 
 def test_other_types_are_refused() -> None:
     """An element of another type is no value of this one, nor is an unknown alternative or member."""
-    with pytest.raises(MalformedError, match="BF31 is no DisableProfileResponse"):
+    with pytest.raises(MalformedError, match="BF31 is not of type DisableProfileResponse"):
         der.decode("DisableProfileResponse", bytes.fromhex("BF3103800100"))
-    with pytest.raises(MalformedError, match="has no alternative"):
+    with pytest.raises(MalformedError, match="alternative"):
         der.decode("ListNotificationResponse", bytes.fromhex("BF2802A500"))
     with pytest.raises(MalformedError, match="is empty"):
         der.decode("ListNotificationResponse", bytes.fromhex("BF2800"))
     with pytest.raises(MalformedError, match="no alternative profileName"):
         der.encode("DeleteProfileRequest", ("profileName", b""))
-    with pytest.raises(MalformedError, match="has no colour"):
+    with pytest.raises(MalformedError, match="unknown members: colour"):
         der.encode("GetEuiccInfo1Request", {"colour": 1})
 
 
 def test_lists_hold_one_kind() -> None:
     """A list with an element of another kind is an error, or without it when lenient."""
     data = tlv.encode(0xBF2D, tlv.encode(0xA0, tlv.encode(0x30), tlv.encode(0xE3)))
-    with pytest.raises(MalformedError, match="holds an element 30"):
+    with pytest.raises(MalformedError, match="an unexpected element 30"):
         der.decode("ProfileInfoListResponse", data)
     assert der.decode("ProfileInfoListResponse", data, lenient=True) == ("profileInfoListOk", [{}])

@@ -35,5 +35,5 @@ def test_too_long() -> None:
 @pytest.mark.parametrize("data", ["", "88", "2A86"])
 def test_cut_short(data: str) -> None:
     """No bytes, or a last number without its end, is malformed."""
-    with pytest.raises(MalformedError, match="cut short"):
+    with pytest.raises(MalformedError, match="ends too early"):
         object_identifier.decode(bytes.fromhex(data))

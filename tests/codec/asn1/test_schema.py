@@ -73,7 +73,7 @@ def test_broken_bytes_are_malformed(data: str) -> None:
 def test_values_that_do_not_fit_are_malformed() -> None:
     """A value of another shape is a MalformedError."""
     for value in ({}, {"enableResult": "no"}, None):
-        with pytest.raises(MalformedError, match="EnableProfileResponse can't hold"):
+        with pytest.raises(MalformedError, match="EnableProfileResponse cannot represent"):
             Schema.compile().encode("EnableProfileResponse", value)
 
 

@@ -59,7 +59,7 @@ def test_finding_children() -> None:
     assert profile.get(0x95).value == b"\x02"
     assert not profile.get(0x95).constructed
     assert profile.find(0x5A) is None
-    with pytest.raises(MalformedError, match="E3 lacks its element 5A"):
+    with pytest.raises(MalformedError, match="E3 lacks the mandatory element 5A"):
         profile.get(0x5A)
 
 
@@ -71,10 +71,10 @@ def test_finding_children() -> None:
         ("BF", "ends inside its tag"),
         ("BF2D", "before its length"),
         ("BF2D82", "inside its length"),
-        ("300502", "says 5 bytes, 1 are there"),
+        ("300502", "announces 5 bytes, but only 1 follow"),
         ("308002010000", "DER forbids"),
         ("30850000000001", "DER forbids"),
-        ("5F8182838400", "tag longer"),
+        ("5F8182838400", "tag is longer"),
         ("020100FF", "1 bytes follow"),
     ],
 )

@@ -81,18 +81,18 @@ def test_a_204_keeps_its_connection() -> None:
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        (b"220 mail.example.com ESMTP", "does not begin as HTTP"),
-        (b"S", "does not begin as HTTP"),
+        (b"220 mail.example.com ESMTP", "does not begin like HTTP"),
+        (b"S", "does not begin like HTTP"),
         (b"HTTP/2 200 OK\r\n\r\n", "first line"),
         (b"HTTP/1.1 2000 OK\r\n\r\n", "first line"),
         (OK + b"X: " + b"a" * LARGEST_HEAD, "larger than 64 KiB"),
         (OK + b"X: 1\r\n" * (LARGEST_HEAD // 6), "larger than 64 KiB"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * (MOST_INFORMATIONAL + 1), "informational heads"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * (MOST_INFORMATIONAL + 1), "informational responses"),
         (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "coding 'gzip, chunked'"),
         (OK + b"Content-Length: 1\x002\r\n\r\n", "control characters"),
-        (OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "two of them differ"),
-        (OK + b"Content-Length: -1\r\n\r\n", "no number"),
-        (OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "no number"),
+        (OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "it has two that differ"),
+        (OK + b"Content-Length: -1\r\n\r\n", "not a number"),
+        (OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "not a number"),
     ],
 )
 @pytest.mark.parametrize("portion", [None, 1000])

@@ -145,8 +145,9 @@ class AtCglaLink:
             return number
         _give_back(self._modem, handle)
         raise LinkRefused(
-            f"AT+CCHO: the modem's name for the channel, '{handle}', is no channel number from 1 to 19 that"
-            " class bytes could hold; use AT+CGLA without, or AT+CSIM"
+            f"AT+CCHO: the modem named the channel '{handle}', which is not a channel number from 1 to 19 and"
+            " so does not fit into class bytes; use AT+CGLA without channel numbers in class bytes, or"
+            " AT+CSIM"
         )
 
 
@@ -214,7 +215,7 @@ class CglaChannel:
         lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
         self._open = False
         if lost:
-            _log.debug("channel %s went when the card was started anew", self.handle)
+            _log.debug("channel %s was lost when the card restarted", self.handle)
             return
         try:
             close_handle(self._modem, self.handle, deadline=deadline)
@@ -236,7 +237,7 @@ class CglaChannel:
         with blamed_on(CardMalformed, "MANAGE CHANNEL"):
             answer = Response.parse(raw)
         if not answer.ok:
-            raise status_error(f"closing the modem's channel {self.handle}", answer.sw) from refused
+            raise status_error(f"cannot close the modem's channel {self.handle}", answer.sw) from refused
 
 
 def close_handle(modem: AtModem, handle: str, *, deadline: Deadline) -> None:

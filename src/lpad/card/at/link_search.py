@@ -48,7 +48,7 @@ def find_link(
         CardError: none works; the sentence says what each said.
     """
     if not kinds or not aids:
-        raise InternalError("a link is searched with a kind and a name at least")
+        raise InternalError("a link search needs at least one kind of link and one AID")
     failures: dict[LinkKind, CardError] = {}
     for names in filter(None, (aids[:1], aids[1:])):
         for kind in kinds:
@@ -75,9 +75,9 @@ def ask_for_eid(channel: Channel, *, deadline: Deadline) -> None:
     Raises:
         CardError: the question did not reach the card, or not the ISD-R.
     """
-    answer = exchange(channel, GET_EID, deadline=deadline, attempted="asking the card for its EID")
+    answer = exchange(channel, GET_EID, deadline=deadline, attempted="cannot read the card's EID")
     if not answer.ok:
-        raise refused_at_once("asking the card for its EID", answer.sw)
+        raise refused_at_once("cannot read the card's EID", answer.sw)
 
 
 def ends_search(error: CardError) -> bool:

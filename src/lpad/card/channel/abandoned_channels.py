@@ -52,7 +52,7 @@ def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, dea
         close = Command(0, 0x70, 0x80, number)
         answer = exchange(card, close, deadline=deadline, attempted="MANAGE CHANNEL")
         _log.warning(
-            "logical channel %d had been left open; %s",
+            "an earlier program left logical channel %d open; %s",
             number,
             "closed it" if answer.ok else f"closing it failed with {answer.sw:04X}",
         )
@@ -70,7 +70,7 @@ def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
     def ask(command: Command, attempted: str) -> Response:
         return exchange(card, command.on_channel(number), deadline=deadline, attempted=attempted)
 
-    answer = ask(GET_EID, "looking for channels left open")
+    answer = ask(GET_EID, "cannot find out which channels were left open")
     if answer.ok:
         return True
     if answer.sw == _NOT_OPEN:

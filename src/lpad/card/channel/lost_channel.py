@@ -61,8 +61,8 @@ class LostChannel:
             self._suspected = True
             if sw == _NO_SUCH_CHANNEL or self.is_lost(transmit):
                 raise CardUnreachable(
-                    "sending a command to the card: it was started anew meanwhile and has lost the channel;"
-                    " try again, and if it happens again, see how the card lies in its slot",
+                    "cannot send a command to the card: the card restarted and the channel was lost; try"
+                    " again, and if it happens again, check that the card sits firmly in its slot",
                     sw=f"{sw:04X}",
                 )
 

@@ -80,9 +80,12 @@ class ProactiveCard:
                     break
                 pending = self._serve_one(pending, deadline=deadline)
             else:
-                _log.warning("the card has had %d proactive commands in a row; no more now", _MOST_COMMANDS)
+                _log.warning(
+                    "the card has sent %d proactive commands in a row; lpad ignores further ones for now",
+                    _MOST_COMMANDS,
+                )
         except CardError as error:
-            _log.warning("a proactive command of the card was not carried out: %s", error)
+            _log.warning("lpad could not carry out a proactive command of the card: %s", error)
         if self._reset_due:
             self._reset(deadline)
 
@@ -93,7 +96,7 @@ class ProactiveCard:
             command = ProactiveCommand.parse(fetched.data)
         reaction = proactive.reaction_to(command)
         _log.info(
-            "the card wants %02X, qualifier %02X: %s%s",
+            "the card sent the proactive command %02X, qualifier %02X: %s%s",
             command.kind,
             command.qualifier,
             "no response" if reaction.result is None else reaction.result.name.lower().replace("_", " "),

@@ -53,7 +53,7 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
             break  # which holds for every name
     if telling is None:
         raise no_isdr()
-    raise status_error("selecting the ISD-R", telling)
+    raise status_error("cannot select the ISD-R", telling)
 
 
 def _select(card: RawCard, command: Command, *, deadline: Deadline) -> int:

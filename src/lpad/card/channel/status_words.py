@@ -5,21 +5,21 @@ from __future__ import annotations
 from lpad.base.errors import CardStatus
 
 _SENTENCES = {
-    0x6700: "the card says that the length is wrong",
+    0x6700: "the card reports a wrong length",
     0x6881: "the card supports no logical channels here; this modem or card needs another link",
     0x6882: "the card supports no secure messaging",
-    0x6982: "the card demands a security status that was not reached",
+    0x6982: "the card requires a security status that was not reached",
     0x6985: "the card does not allow this now; an earlier session may be open, or the card must be reset",
-    0x6A80: "the card says that the data is malformed",
+    0x6A80: "the card reports malformed data",
     0x6A81: "the card has no free channel, or lacks the function; other programs may hold its channels: stop"
     " them, or reset the modem",
-    0x6A82: "the card knows no such application",
+    0x6A82: "the card has no such application",
     0x6A84: "the card's memory is full; delete a profile that is no longer needed",
-    0x6A86: "the card says that a parameter or block number is wrong",
-    0x6A88: "the card does not know the function, or expected another one now",
+    0x6A86: "the card reports a wrong parameter or block number",
+    0x6A88: "the card does not know the function, or expects another one at this point",
     0x6D00: "the card does not know the instruction",
     0x6E00: "the card does not know the class of the instruction",
-    0x6F00: "the card met an unknown error, or is being reset; read its state again before anything else",
+    0x6F00: "the card reports an unknown error, or is being reset; read its state again before anything else",
 }
 
 _UNKNOWN_INSTRUCTION = (0x6D00, 0x6E00)
@@ -30,7 +30,7 @@ def status_error(attempted: str, sw: int) -> CardStatus:
     """Return the error for a status word other than success.
 
     Args:
-        attempted: what was under way, such as "opening a logical channel".
+        attempted: begins the sentence, such as "cannot open a logical channel".
         sw: the status word; `details` hold it as four hexadecimal digits.
     """
     sentence = _SENTENCES.get(sw, "the card refused")
@@ -44,7 +44,7 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
     EasyLPAC#34). Details hold `es10`, which is false.
 
     Args:
-        attempted: what was under way, such as "asking the card for its EID".
+        attempted: begins the sentence, such as "cannot read the card's EID".
         sw: the status word.
     """
     if sw not in (*_UNKNOWN_INSTRUCTION, *_NOT_ALLOWED):
@@ -65,5 +65,6 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
 def no_isdr() -> CardStatus:
     """Return the error for a card that knows no ISD-R under any of its names."""
     return CardStatus(
-        "selecting the ISD-R: no ISD-R, this card is no eUICC; check which SIM slot is active", sw="6A82"
+        "cannot select the ISD-R: the card has none, so it is not an eUICC; check which SIM slot is active",
+        sw="6A82",
     )

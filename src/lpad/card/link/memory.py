@@ -72,7 +72,7 @@ class LinkMemory:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
-            _log.warning("%s can't be read (%s): the modem is taken for a new one", path, error)
+            _log.warning("cannot read %s (%s): lpad treats the modem as a new one", path, error)
             return None
         self._known[key] = remembered
         return remembered

@@ -66,8 +66,8 @@ class SharedPort:
         """
         if not self._turn.acquire(timeout=deadline.remaining()):
             raise CardBusy(
-                f"{self._name} is in use for the card's other eUICC: wait until its change is done, or"
-                " cancel it"
+                f"{self._name} is in use for the card's other eUICC: wait until the change on it is done, or"
+                " cancel that change"
             )
 
     def end(self) -> None:

@@ -72,7 +72,9 @@ class AtModem:
             answer = self.ask(at_commands.cgsn(), patience=self.patience.information, deadline=deadline)
             return Imei.parse(answer.lines[0].strip('"'))
         except (LinkRefused, CardMalformed, InvalidValue) as error:
-            _log.warning("%s: no IMEI: %s; it can be given in the settings", self._line.name, error)
+            _log.warning(
+                "%s: the modem's IMEI is unknown: %s; you can give it in the settings", self._line.name, error
+            )
             return None
 
     def forget_unsolicited(self) -> None:
@@ -128,7 +130,7 @@ class AtModem:
         self._get_in_step(deadline=deadline)
         if deadline.passed:
             raise CardUnreachable(
-                f"{_name(command)} at {self._line.name}: no time was left to send it; try again"
+                f"cannot send {_name(command)} to {self._line.name}: no time was left; try again"
             )
         dialogue = self._dialogue
         until = deadline.within(patience)
@@ -159,7 +161,7 @@ class AtModem:
         dialogue = self._dialogue
         if dialogue.in_step:
             return
-        _log.debug("%s: getting in step again after a command without answer", self._line.name)
+        _log.debug("%s: resynchronizing after a command without an answer", self._line.name)
         until = deadline.within(self.patience.information)
         try:
             self._line.write(dialogue.probe(), deadline=until)
@@ -175,7 +177,7 @@ class AtModem:
         if not dialogue.in_step:
             raise CardUnreachable(
                 f"the modem at {self._line.name} still does not answer; it may be busy with an earlier"
-                " command: try again later, or reset it"
+                " command: try again later, or reset the modem"
             )
 
     def _set_unsolicited_aside(self) -> None:

@@ -44,16 +44,19 @@ _REFUSALS = {
     _PHONE_FAILURE: _Refusal(
         LinkRefused,
         "phone failure",
-        "seen on modems that lose APDUs or their SIM; 'lpactl restart-modem' restarts it",
+        "modems that lose APDUs or their SIM answer so; restart the modem with 'lpactl restart-modem'",
     ),
     "3": _Refusal(
         LinkRefused,
         "operation not allowed",
-        "its firmware blocks the command; ask the vendor for the setting that allows it, or use another link",
+        "the firmware blocks the command; ask the vendor for the setting that allows it, or use another link",
         retryable=False,
     ),
     "4": _Refusal(
-        LinkRefused, "operation not supported", "it lacks the command; use another link", retryable=False
+        LinkRefused,
+        "operation not supported",
+        "the modem lacks the command; use another link",
+        retryable=False,
     ),
     "5": _locked("PH-SIM PIN required", "PH-SIM PIN", _UNLOCK),
     "6": _locked("PH-FSIM PIN required", "PH-FSIM PIN", _UNLOCK),
@@ -62,7 +65,7 @@ _REFUSALS = {
     "11": _locked("SIM PIN required", "SIM PIN", _ENTER_PIN),
     "12": _locked("SIM PUK required", "SIM PUK", _ENTER_PUK),
     "13": _Refusal(CardUnreachable, "SIM failure", "check the card's contacts; a modem reset may help"),
-    "14": _Refusal(CardBusy, "SIM busy", "it is starting up or in use; try again in some seconds"),
+    "14": _Refusal(CardBusy, "SIM busy", "the SIM is starting up or in use; try again in a few seconds"),
     "15": _Refusal(CardUnreachable, "SIM wrong", "check which card is in the slot"),
     "16": _locked("incorrect password", "SIM PIN", _ENTER_PIN),
     "17": _locked("SIM PIN2 required", "SIM PIN2", _ENTER_PIN),
@@ -78,9 +81,9 @@ _REFUSALS = {
     "46": _locked("corporate personalization PIN required", "PH-CORP PIN", _UNLOCK),
     "47": _locked("corporate personalization PUK required", "PH-CORP PUK", _UNLOCK),
     "50": _Refusal(
-        LinkRefused, "incorrect parameters", "the APDU may be too long for it; try a smaller block"
+        LinkRefused, "incorrect parameters", "the APDU may be too long for the modem; try a smaller block"
     ),
-    "100": _Refusal(LinkRefused, "unknown", "it does not say more; a modem reset may help"),
+    "100": _Refusal(LinkRefused, "unknown", "the modem gives no reason; a modem reset may help"),
 }
 _BY_WORDS = {refusal.words.lower(): code for code, refusal in _REFUSALS.items()} | {"unknown error": "100"}
 _BY_LOCK = {refusal.lock: refusal for refusal in reversed(_REFUSALS.values()) if refusal.lock is not None}
@@ -98,8 +101,8 @@ def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
     refusal = _REFUSALS.get(_code(answer.error or ""))
     if refusal is None:
         return LinkRefused(
-            f"{attempted}: the modem answered {answer.final}; it may not support this, or no usable SIM is in"
-            " it",
+            f"{attempted}: the modem answered {answer.final}; it may not support the command, or contain no"
+            " usable SIM",
             modem_error=answer.final,
         )
     error = refusal.error(

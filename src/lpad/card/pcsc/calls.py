@@ -41,8 +41,8 @@ def _scard() -> Any:  # pyscard has no types
         from smartcard import scard  # noqa: PLC0415 - an optional dependency, and time to import it
     except ImportError as error:
         raise CardUnreachable(
-            "reaching a card through PC/SC needs pyscard: install it with \"pip install 'lpad[pcsc]'\", or"
-            " as the Debian package python3-pyscard",
+            "cannot use PC/SC without pyscard: install it with \"pip install 'lpad[pcsc]'\", or as the Debian"
+            " package python3-pyscard",
             retryable=False,
         ) from error
     return scard
@@ -61,7 +61,7 @@ class Context:
         code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
         if code & _UNSIGNED == REFUSED:  # or pcscd ended just now: then it can't say so a second time
             code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
-        _check(code, "connecting to pcscd")
+        _check(code, "cannot connect to pcscd")
 
     def check(self, code: int, attempted: str) -> None:
         """Raise the error of a code, unless it says that the call succeeded.
@@ -86,7 +86,7 @@ class Context:
         code, names = self._scard.SCardListReaders(self._context, [])
         if code & _UNSIGNED == NO_READERS:
             return ()
-        self.check(code, "listing the readers")
+        self.check(code, "cannot list the readers")
         return tuple(names)
 
     def connect(self, reader: str, *, shared: bool) -> Connection:
@@ -106,7 +106,7 @@ class Context:
         code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
         if code & _UNSIGNED == NO_SMARTCARD and self._has_card_after_all(reader):
             code, handle, protocol = scard.SCardConnect(self._context, reader, mode, either)
-        self.check(code, f"connecting to the card in '{reader}'")
+        self.check(code, f"cannot connect to the card in '{reader}'")
         return Connection(self, scard, handle, protocol, reader=reader, mode=mode)
 
     def _has_card_after_all(self, reader: str) -> bool:
@@ -137,7 +137,7 @@ class Context:
         code, found = self._scard.SCardGetStatusChange(self._context, 0, [(name, 0) for name in readers])
         if code & _UNSIGNED == TIMEOUT:
             return dict.fromkeys(readers, 0)
-        self.check(code, "looking at the readers")
+        self.check(code, "cannot query the readers")
         return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
 
     def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
@@ -154,7 +154,7 @@ class Context:
         asked = [(_ARRIVALS, 0), *states.items()]
         code, _ = self._scard.SCardGetStatusChange(self._context, milliseconds, asked)
         if code & _UNSIGNED not in (TIMEOUT, CANCELLED, UNKNOWN_READER):
-            self.check(code, "waiting for a reader or card")
+            self.check(code, "cannot wait for a reader or card")
 
     def cancel(self) -> None:
         """Have `wait` return, called from another thread."""
@@ -192,14 +192,14 @@ class Connection:
     def atr(self) -> bytes:
         """Return the card's answer to reset."""
         code, _, _, _, answer = self._scard.SCardStatus(self._handle)
-        self._context.check(code, f"asking for the answer to reset of the card in '{self.reader}'")
+        self._context.check(code, f"cannot read the answer to reset of the card in '{self.reader}'")
         return bytes(answer)
 
     def transmit(self, apdu: bytes) -> bytes:
         """Send an APDU and return the answer."""
         pci = self._scard.SCARD_PCI_T1 if self.block_oriented else self._scard.SCARD_PCI_T0
         code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
-        attempted = f"sending an APDU to the card in '{self.reader}'"
+        attempted = f"cannot send an APDU to the card in '{self.reader}'"
         self._context.check(code, attempted)
         if not answer:  # what a driver may say when the card is pulled (vsmartcard-vpcd 3.3)
             raise failure(NOT_TRANSACTED, attempted)
@@ -208,7 +208,7 @@ class Connection:
     def begin(self) -> None:
         """Wait for this program's turn."""
         self._context.check(
-            self._scard.SCardBeginTransaction(self._handle), f"waiting for a turn with '{self.reader}'"
+            self._scard.SCardBeginTransaction(self._handle), f"cannot get a turn with '{self.reader}'"
         )
 
     def end(self) -> None:
@@ -218,11 +218,11 @@ class Connection:
 
     def reset(self) -> None:
         """Take the card's power away and give it back."""
-        self._reconnect(self._scard.SCARD_UNPOWER_CARD, f"resetting the card in '{self.reader}'")
+        self._reconnect(self._scard.SCARD_UNPOWER_CARD, f"cannot reset the card in '{self.reader}'")
 
     def resume(self) -> None:
         """Go on with a card that another program has reset."""
-        self._reconnect(self._scard.SCARD_LEAVE_CARD, f"returning to the card in '{self.reader}'")
+        self._reconnect(self._scard.SCARD_LEAVE_CARD, f"cannot reconnect to the card in '{self.reader}'")
 
     def close(self, *, unpower: bool) -> None:
         """Disconnect; the card loses its power, or stays as it is."""

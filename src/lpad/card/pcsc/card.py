@@ -76,7 +76,11 @@ class PcscCard:
         if self._sessions or not self._shared or self._seat is None:
             return
         try:
-            self._call(self._seat.connection.end, "ending a turn", deadline=Deadline.after(_ENDING_TURN))
+            self._call(
+                self._seat.connection.end,
+                "cannot end the turn with the card",
+                deadline=Deadline.after(_ENDING_TURN),
+            )
         except CardError as error:
             _log.info("%s", error)
 
@@ -84,10 +88,14 @@ class PcscCard:
         """Send an APDU, as `RawCard` says; only between `begin` and `end`."""
         seat = self._seat
         if seat is None:
-            raise CardUnreachable(f"sending an APDU to {self._name}: the card was lost before; try again")
+            raise CardUnreachable(
+                f"cannot send an APDU to {self._name}: the connection to the card was lost; try again"
+            )
         connection = seat.connection
         fit = _for_blocks(apdu) if connection.block_oriented else _for_characters(apdu)
-        return self._call(lambda: connection.transmit(fit), "waiting for the card", deadline=deadline)
+        return self._call(
+            lambda: connection.transmit(fit), "cannot send an APDU to the card", deadline=deadline
+        )
 
     def atr(self, *, deadline: Deadline) -> bytes:
         """Return the card's answer to reset; only between `begin` and `end`.
@@ -96,8 +104,13 @@ class PcscCard:
             CardUnreachable: the card was lost.
         """
         if self._seat is None:
-            raise CardUnreachable(f"looking at the card in {self._name}: it was lost before; try again")
-        return self._call(self._seat.connection.atr, "looking at the card", deadline=deadline)
+            raise CardUnreachable(
+                f"cannot read the answer to reset of the card in {self._name}: the connection to it was lost;"
+                " try again"
+            )
+        return self._call(
+            self._seat.connection.atr, "cannot read the answer to reset of the card", deadline=deadline
+        )
 
     def reset(self, *, deadline: Deadline) -> None:
         """Take the card's power away and give it back; channels are gone, the turn goes on.
@@ -106,9 +119,11 @@ class PcscCard:
             CardUnreachable: the card did not come back.
         """
         if self._seat is None:
-            raise CardUnreachable(f"resetting the card in {self._name}: it was lost before; try again")
+            raise CardUnreachable(
+                f"cannot reset the card in {self._name}: the connection to it was lost; try again"
+            )
         self.starts += 1
-        self._call(self._seat.connection.reset, "resetting the card", deadline=deadline)
+        self._call(self._seat.connection.reset, "cannot reset the card", deadline=deadline)
 
     def close(self) -> None:
         """Give the reader back; never raises. A call that hangs is left behind with its thread."""
@@ -116,7 +131,7 @@ class PcscCard:
         if seat is not None:
             seat.thread.end()
             if not seat.thread.wait(deadline=Deadline.after(_CLOSING)):
-                _log.warning("%s is given back as soon as its driver returns", self._name)
+                _log.warning("%s will be released as soon as its driver returns", self._name)
 
     @property
     def reader(self) -> str | None:
@@ -141,36 +156,38 @@ class PcscCard:
             connection = (self._seat or self._sit_down(deadline=deadline)).connection
             try:
                 if self._shared:
-                    self._call(connection.begin, "waiting for a turn", deadline=deadline, turn=True)
+                    self._call(
+                        connection.begin, "cannot get a turn with the card", deadline=deadline, turn=True
+                    )
                 else:
-                    self._call(connection.check, "looking after the card", deadline=deadline)
+                    self._call(connection.check, "cannot check the card", deadline=deadline)
             except CardError as error:
                 if _was_reset(error):
                     self.starts += 1
-                    self._call(connection.resume, "returning to the card", deadline=deadline)
+                    self._call(connection.resume, "cannot reconnect to the card", deadline=deadline)
                 elif fresh or not is_lost(error):
                     raise
                 else:
-                    _log.info("connecting anew, because of %s", error)
+                    _log.info("reconnecting, because of an error: %s", error)
             else:
                 self._clear_suspicion(connection, deadline=deadline)
                 return
         raise CardBusy(
-            f"waiting for the card in {self._name}: it is reset again and again; stop the programs that do,"
-            " or see how it lies in the reader"
+            f"cannot use the card in {self._name}: it is reset again and again; stop the programs that reset"
+            " it, or check that it sits firmly in the reader"
         )
 
     def _clear_suspicion(self, connection: Connection, *, deadline: Deadline) -> None:
         key = str(self._wanted)
         if self._shared and key in _suspects:
-            self._call(connection.reset, "resetting the card", deadline=deadline)
+            self._call(connection.reset, "cannot reset the card", deadline=deadline)
         _suspects.discard(key)
 
     def _sit_down(self, *, deadline: Deadline) -> _Seat:
         self._await_abandoned(deadline=deadline)
         seat = _Seat(self._wanted, shared=self._shared)
         try:
-            self._wait_for(seat, seat.connect, "connecting to the card", deadline=deadline)
+            self._wait_for(seat, seat.connect, "cannot connect to the card", deadline=deadline)
         except BaseException:
             seat.thread.end()
             raise
@@ -187,8 +204,8 @@ class PcscCard:
             return
         if not earlier.wait(deadline=deadline):
             raise CardUnreachable(
-                f"connecting to the card in {self._name}: an earlier call of lpad's still hangs in the"
-                " reader's driver; take the card out and put it in, or restart pcscd"
+                f"cannot connect to the card in {self._name}: an earlier call by lpad still hangs in the"
+                " reader's driver; take the card out and put it in again, or restart pcscd"
             )
         with _abandoned_lock:
             if _abandoned.get(key) is earlier:
@@ -222,7 +239,7 @@ class PcscCard:
         turn: bool = False,
     ) -> _T:
         if deadline.passed:
-            raise CardUnreachable(f"{doing} in {self._name}: no time was left for it; try again")
+            raise CardUnreachable(f"{doing} in {self._name}: no time was left; try again")
         try:
             return seat.thread.call(function, deadline=deadline)
         except OverdueError:
@@ -242,10 +259,10 @@ class PcscCard:
             return CardBusy(
                 f"{doing} in {self._name}: {who} did not end its turn in time; stop it, or try again"
             )
-        attempted = f"{doing} in {self._name}: nothing came in time; "
+        attempted = f"{doing} in {self._name}: no answer came in time; "
         remedy = "take the card out and put it in again, or restart pcscd"
         if programs and self._seat is None:
-            return CardBusy(f"{attempted}{programs} may have its turn: stop it; otherwise {remedy}")
+            return CardBusy(f"{attempted}{programs} may be using the card: stop it; otherwise {remedy}")
         return CardUnreachable(attempted + remedy)
 
     def _lose(self) -> None:

@@ -39,22 +39,23 @@ _NO_PCSCD = _Failure(
     "install the Debian package pcscd, or start it with 'systemctl start pcscd.socket'",
 )
 _READER_GONE = _Failure(
-    "the reader is gone", "plug it in again; pcscd may have to be restarted if it stays unseen"
+    "the reader has disappeared", "plug it in again; if pcscd still does not see it, restart pcscd"
 )
 _TOO_LONG = _Failure(
-    "the reader's driver does not take it",
-    "the APDU may be too long for it; try a smaller block",
+    "the reader's driver refuses the command",
+    "the APDU may be too long for the driver; try a smaller block",
     LinkRefused,
 )
 _MUTE = _Failure(
-    "the card is mute", "check how it lies in the reader and clean its contacts; another reader may do"
+    "the card does not answer its reset",
+    "check that it sits firmly in the reader and clean its contacts, or try another reader",
 )
 
 # pcsc-lite's winscard; Windows uses the same numbers.
 _FAILURES = {
-    0x80100001: _Failure("pcscd met an error of its own", "restart pcscd"),
+    0x80100001: _Failure("pcscd reports an internal error", "restart pcscd"),
     CANCELLED: _Failure("the call was cancelled", "try again"),
-    INVALID_HANDLE: _Failure("pcscd was restarted meanwhile", "try again"),
+    INVALID_HANDLE: _Failure("pcscd was restarted", "try again"),
     INVALID_PARAMETER: _TOO_LONG,
     0x80100006: _Failure("no memory is left", "free some, or restart pcscd"),
     INSUFFICIENT_BUFFER: _TOO_LONG,
@@ -65,18 +66,20 @@ _FAILURES = {
         "stop that program; if all of them share the reader, the setting 'shared' lets lpad take turns",
         CardBusy,
     ),
-    NO_SMARTCARD: _Failure("no card is in the reader", "put it in; many readers want the contacts down"),
+    NO_SMARTCARD: _Failure(
+        "no card is in the reader", "put it in; many readers need the contacts facing down"
+    ),
     0x8010000F: _Failure(
         "reader and card have no protocol in common", "use another reader", CardUnreachable, retryable=False
     ),
     0x80100010: _Failure("the reader is not ready", "try again"),
     CONNECTION_BROKEN: _Failure(
-        "the connection to pcscd broke", "see whether pcscd runs, and why it was stopped"
+        "the connection to pcscd broke", "check whether pcscd runs, and why it was stopped"
     ),
-    0x80100014: _Failure("pcscd met an unknown error", "take the card out and put it in again"),
+    0x80100014: _Failure("pcscd reports an unknown error", "take the card out and put it in again"),
     0x80100015: _MUTE,
     NOT_TRANSACTED: _Failure(
-        "the card did not answer", "take the card out and put it in again; it may have been pulled"
+        "the card did not answer", "take the card out and put it in again; it may have been removed"
     ),
     0x80100017: _READER_GONE,
     0x8010001D: _NO_PCSCD,
@@ -108,7 +111,8 @@ def failure(code: int, attempted: str) -> CardError:
 
     Args:
         code: unsigned, other than 0.
-        attempted: what was under way, with the reader's name.
+        attempted: begins the sentence, such as "cannot connect to pcscd"; with the reader's name if
+            there is one.
     """
     known = _FAILURES.get(code) or _Failure("PC/SC refused", "look the code up in winscard's documentation")
     words = known.words

@@ -33,7 +33,7 @@ def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
         if position < len(there):
             return there[position]
         raise CardUnreachable(
-            f"looking for reader {position}: {_listed(there)}; the first one is 0: plug the reader in, or"
+            f"cannot find reader {position} (the first one is 0): {_listed(there)}; plug the reader in, or"
             " change the setting"
         )
     wanted = str(wanted)
@@ -45,18 +45,18 @@ def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
         return matching[0]
     if matching:
         raise CardUnreachable(
-            f"looking for the reader '{wanted}': several are meant by that, {_quoted(matching)}; make the"
-            " setting longer",
+            f"cannot choose a reader: '{wanted}' matches several, {_quoted(matching)}; give a longer name in"
+            " the setting",
             retryable=False,
         )
     raise CardUnreachable(
-        f"looking for the reader '{wanted[:120]}': {_listed(there)}; plug it in, or change the setting, in"
-        " which * stands for any characters"
+        f"cannot find the reader '{wanted[:120]}': {_listed(there)}; plug it in, or change the setting, in"
+        " which * matches any characters"
     )
 
 
 def _listed(there: Sequence[str]) -> str:
-    return f"there are only {_quoted(there)}" if there else "there is no reader at all"
+    return f"there are only {_quoted(there)}" if there else "no reader is plugged in"
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -25,11 +25,11 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
         who = f"{named} holds it" if holders else f"another program holds it, most likely {named}"
         return (
             f"{who}; either install lpad with its extra (pip install 'lpad[modemmanager]') and leave"
-            " modem_manager.inhibit at 'auto' in the settings, so that lpad can borrow the port; or tell"
-            " ModemManager to keep off it, by a udev rule that sets ID_MM_PORT_IGNORE=1, or by stopping it"
+            " modem_manager.inhibit at 'auto' in the settings, so that lpad can borrow the port; or keep"
+            " ModemManager off the port with a udev rule that sets ID_MM_PORT_IGNORE=1, or stop ModemManager"
         )
     # The service of the Debian package sees no processes but its own.
-    asked = "" if named else f"; 'lpad probe --port {port}' as root may tell which program it is"
+    asked = "" if named else f"; 'lpad probe --port {port}' as root may show which program it is"
     return (
         f"another program holds it{f': {named}' if named else ''}; stop that program, or give lpad a port of"
         f" its own (most modems have several){asked}"

@@ -34,13 +34,21 @@ def open_uevents() -> socket.socket | None:
     try:
         uevents = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _KOBJECT_UEVENT)
     except OSError as error:
-        _log.info("no news of devices (%s): ports that come back are looked for now and then", error)
+        _log.info(
+            "the kernel's device events are unavailable (%s): lpad checks from time to time whether a port is"
+            " back",
+            error,
+        )
         return None
     try:
         uevents.bind((0, _KERNEL_AND_UDEV))
     except OSError as error:
         uevents.close()
-        _log.info("no news of devices (%s): ports that come back are looked for now and then", error)
+        _log.info(
+            "the kernel's device events are unavailable (%s): lpad checks from time to time whether a port is"
+            " back",
+            error,
+        )
         return None
     return uevents
 
@@ -120,7 +128,7 @@ class PortWatch:
                 message = uevents.recv(_MOST)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    _log.warning("no more news of devices: %s", error)
+                    _log.warning("the kernel's device events have ended: %s", error)
                     break
                 self._tell()  # more was told than fitted; some of it may have been ours
                 continue

@@ -59,12 +59,12 @@ class Inhibition:
         except BusUnanswered as error:
             self.end()
             raise CardBusy(
-                f"borrowing {port} from ModemManager: it did not answer in time; it may be ending a"
-                " connection: try again, or restart it"
+                f"cannot borrow {port} from ModemManager: it did not answer in time; it may be ending a"
+                " connection: try again, or restart ModemManager"
             ) from error
         except BusUnreachable as error:
             self.end()
-            _log.debug("no system bus, so no ModemManager is asked for %s: %s", port, error)
+            _log.debug("no system bus, so lpad does not ask ModemManager for %s: %s", port, error)
         except BaseException:
             self.end()
             raise
@@ -142,18 +142,18 @@ class Inhibition:
         self._bus.begin(_inhibit(uid), answered)
 
     def _no(self, refusal: BusRefused) -> CardBusy:
-        attempted = f"borrowing {self._port} from ModemManager: it refuses"
+        attempted = f"cannot borrow {self._port} from ModemManager: it refuses"
         if refusal.not_permitted:
             return CardBusy(
                 f"{attempted} lpad's user ({refusal}); allow that user the polkit action"
-                " org.freedesktop.ModemManager1.Control, as config/polkit/50-lpad.rules does, or tell"
-                " ModemManager to keep off the port by a udev rule that sets ID_MM_PORT_IGNORE=1",
+                " org.freedesktop.ModemManager1.Control, as config/polkit/50-lpad.rules does, or keep"
+                " ModemManager off the port with a udev rule that sets ID_MM_PORT_IGNORE=1",
                 retryable=False,
             )
-        again = " and may have gone; try again" if refusal.nobody_there else ""
+        again = " because it no longer has the modem; try again" if refusal.nobody_there else ""
         return CardBusy(
-            f"{attempted} ({refusal}){again}; if this stays so, see whether another program has inhibited the"
-            " modem, or tell ModemManager to keep off the port by a udev rule that sets ID_MM_PORT_IGNORE=1"
+            f"{attempted} ({refusal}){again}; if this persists, check whether another program has inhibited"
+            " the modem, or keep ModemManager off the port with a udev rule that sets ID_MM_PORT_IGNORE=1"
         )
 
 

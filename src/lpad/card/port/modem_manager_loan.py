@@ -72,7 +72,7 @@ class PortLoan:
         with self._lock:
             if self._lines == 0 and self._inhibitions:
                 self._end(*self._inhibitions)
-                _log.info("%s: idle; ModemManager may have it", self._port)
+                _log.info("%s: idle; returned to ModemManager", self._port)
 
     def line_closed(self) -> None:
         """Count a line that is open no more."""

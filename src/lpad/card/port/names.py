@@ -100,7 +100,7 @@ class PortNames:
         if not others:
             assert failure is not None
             raise failure
-        _log.warning("%s: another modem than before answers; taking it for the new one", self._port)
+        _log.warning("%s: another modem than before answers; lpad treats it as a replacement", self._port)
         name = others[-1]  # the settings' own name, where it leads somewhere
         replacing = open_port(name)
         self._memory = _Known()

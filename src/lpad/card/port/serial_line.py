@@ -82,8 +82,8 @@ class SerialLine:
             while data:
                 if not self._wait(select.POLLOUT, deadline):
                     raise CardUnreachable(
-                        f"writing to {self.name}: the modem takes no characters; check the cable, or restart"
-                        " the modem"
+                        f"cannot write to {self.name}: the modem accepts no characters; check the cable, or"
+                        " restart the modem"
                     )
                 data = data[self._port.write(data) or 0 :]
 
@@ -112,24 +112,26 @@ class SerialLine:
         except (OSError, termios.error, TypeError) as error:
             # TypeError: pyserial 3.5 when another thread closes the port under it.
             raise CardUnreachable(
-                f"the port {self.name} has disappeared: the modem was reset or unplugged; once it is back,"
-                " this can be tried again"
+                f"the port {self.name} has disappeared: the modem was reset or unplugged; try again once the"
+                " modem is back"
             ) from error
 
 
 def _not_opened(port: str, error: OSError | ValueError) -> CardUnreachable | CardBusy:
     number = getattr(error, "errno", None)
     if number in (errno.EAGAIN, errno.EBUSY):
-        return CardBusy(f"opening {port}: {held_elsewhere(port)}")
+        return CardBusy(f"cannot open {port}: {held_elsewhere(port)}")
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return CardUnreachable(
-            f"opening {port}: there is no such port; is the modem plugged in and switched on?"
-            " /dev/serial/by-id lists the ports that are there"
+            f"cannot open {port}: there is no such port; is the modem plugged in and switched on?"
+            " /dev/serial/by-id lists the existing ports"
         )
     if number in (errno.EACCES, errno.EPERM):
         return CardUnreachable(
-            f"opening {port}: permission denied; add the user that lpad runs as to the group that owns the"
-            " port, usually 'dialout'",
+            f"cannot open {port}: permission denied; add the user that lpad runs as to the group that owns"
+            " the port, usually 'dialout'",
             retryable=False,
         )
-    return CardUnreachable(f"opening {port}: {os.strerror(number) if number else 'it is no serial port'}")
+    return CardUnreachable(
+        f"cannot open {port}: {os.strerror(number) if number else 'it is not a serial port'}"
+    )

@@ -112,17 +112,18 @@ class Quirks:
         known = [field.name for field in fields(self)]
         unknown = sorted(set(map(str, overrides)) - set(known))
         if unknown:
-            raise InvalidValue(f"there is no quirk '{unknown[0]}'; there are {', '.join(known)}")
+            raise InvalidValue(f"there is no quirk '{unknown[0]}'; the known ones are {', '.join(known)}")
         plain: dict[str, Any] = msgspec.to_builtins(self)
         patience = overrides.get("patience")
         if isinstance(patience, dict):
             wrong = sorted(set(map(str, patience)) - plain["patience"].keys())
             if wrong:
                 raise InvalidValue(
-                    f"there is no quirk 'patience.{wrong[0]}'; there are {', '.join(plain['patience'])}"
+                    f"there is no quirk 'patience.{wrong[0]}'; the known ones are"
+                    f" {', '.join(plain['patience'])}"
                 )
             overrides = {**overrides, "patience": {**plain["patience"], **patience}}
         try:
             return msgspec.convert({**plain, **overrides}, Quirks)
         except msgspec.ValidationError as error:
-            raise InvalidValue(f"the quirks: {error}") from error
+            raise InvalidValue(f"cannot use the quirks: {error}") from error

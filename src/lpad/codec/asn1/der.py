@@ -51,7 +51,7 @@ def decode(type_name: str, data: bytes, *, lenient: bool = False) -> Any:
     element = tlv.parse_first(data)[0] if lenient else tlv.parse(data)
     node = TYPES[type_name]
     if not _fits(node, element.tag):
-        raise MalformedError(f"element {element.tag:02X} is no {type_name}")
+        raise MalformedError(f"element {element.tag:02X} is not of type {type_name}")
     return _decode(node, element, type_name, lenient)
 
 
@@ -101,9 +101,9 @@ def _encode_members(members: tuple[Node, ...], value: dict[str, Any], name: str)
             if default is None or value[member] != default:  # DER leaves a default out
                 parts.append(_encode(node, value[member], member))
         elif not optional and default is None:
-            raise MalformedError(f"{name} lacks its {member}")
+            raise MalformedError(f"{name} lacks the mandatory {member}")
     if left:
-        raise MalformedError(f"{name} has no {', '.join(sorted(left))}")
+        raise MalformedError(f"{name} has unknown members: {', '.join(sorted(left))}")
     return parts
 
 
@@ -139,7 +139,7 @@ def _decode(node: Node, element: tlv.Tlv, name: str, lenient: bool) -> Any:  # n
         for chosen, alternative in node[2]:
             if _fits(alternative, element.tag):
                 return chosen, _decode(alternative, element, chosen, lenient)
-        raise MalformedError(f"{name} has no alternative {element.tag:02X}")
+        raise MalformedError(f"{name} contains the unknown alternative {element.tag:02X}")
     if kind == "SEQUENCE":
         return _decode_members(node[2], element, name, lenient)
     if kind == "SEQUENCE OF":
@@ -176,7 +176,7 @@ def _decode_members(members: tuple[Node, ...], element: tlv.Tlv, name: str, leni
         if default is not None:
             values[member_name] = default
         elif not optional and not lenient:
-            raise MalformedError(f"{name} lacks its {member_name}")
+            raise MalformedError(f"{name} lacks the mandatory {member_name}")
     return values
 
 
@@ -185,7 +185,7 @@ def _decode_items(node: Node, element: tlv.Tlv, name: str, lenient: bool) -> lis
     for child in _children(element, lenient):
         if not _fits(node, child.tag):
             if not lenient:
-                raise MalformedError(f"{name} holds an element {child.tag:02X}")
+                raise MalformedError(f"{name} contains an unexpected element {child.tag:02X}")
             continue
         try:
             items.append(_decode(node, child, name, lenient))
@@ -201,17 +201,17 @@ def _children(element: tlv.Tlv, lenient: bool) -> tuple[tlv.Tlv, ...]:  # noqa: 
 
 def _decode_integer(data: bytes) -> int:
     if not data:
-        raise MalformedError("a number has no bytes")
+        raise MalformedError("a number is empty")
     value = int.from_bytes(data, "big", signed=True)
     # None that SGP.22 knows is larger, and neither SQLite nor JSON's readers hold more.
     if not -(1 << 63) <= value < 1 << 63:
-        raise MalformedError(f"a number has {len(data)} bytes")
+        raise MalformedError(f"a number has {len(data)} bytes, more than 64 bits can represent")
     return value
 
 
 def _decode_boolean(data: bytes) -> bool:
     if not data:
-        raise MalformedError("a yes or no has no bytes")
+        raise MalformedError("a BOOLEAN is empty")
     return any(data)
 
 

@@ -30,7 +30,7 @@ def decode(data: bytes) -> str:
         MalformedError: no bytes, more than any identifier has, or the last number is cut short.
     """
     if not data or data[-1] & 0x80:
-        raise MalformedError("an object identifier is cut short")
+        raise MalformedError("an object identifier ends too early")
     if len(data) > LONGEST:
         raise MalformedError(f"an object identifier has more than {LONGEST} bytes")
     numbers = []

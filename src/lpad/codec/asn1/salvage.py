@@ -110,14 +110,14 @@ class ListOf:
         if first.tag == _REFUSAL and first.value and is_padding(rest):
             return int.from_bytes(first.value[:_LONGEST_CODE], "big")
         if first.raw[0] & _CLASS_BITS == _CONTEXT_CLASS:
-            raise MalformedError(f"{self.name} has no alternative {first.tag:02X}")
+            raise MalformedError(f"{self.name} contains the unknown alternative {first.tag:02X}")
         return salvaged
 
     def _content(self, answer: bytes) -> tuple[bytes, bool]:
         """Return what is behind the answer's own tag and length, and whether that promises more."""
         head = tlv.tag_bytes(self.tag)
         if not answer.startswith(head) or len(answer) == len(head):
-            raise MalformedError(f"the answer is no {self.name}")
+            raise MalformedError(f"the answer is not of type {self.name}")
         content = answer[len(head) + _size_of_length(answer[len(head)]) :]
         return content, _element(answer, 0) is None
 

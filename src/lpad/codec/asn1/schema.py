@@ -87,7 +87,7 @@ class Schema:
         try:
             return bytes(self._types.encode(type_name, value))
         except (asn1tools.Error, TypeError, ValueError, IndexError) as error:
-            raise MalformedError(f"{type_name} can't hold this value: {error}") from error
+            raise MalformedError(f"{type_name} cannot represent this value: {error}") from error
 
     def decode(self, type_name: str, data: bytes) -> Any:
         """Return the value of `data`; members unknown to rsp.asn are passed over where they end the type.
@@ -98,7 +98,7 @@ class Schema:
         try:
             value, length = self._types.decode_with_length(type_name, data)
         except (asn1tools.Error, TypeError, ValueError, IndexError) as error:
-            raise MalformedError(f"these bytes are no {type_name}: {error}") from error
+            raise MalformedError(f"these bytes are not of type {type_name}: {error}") from error
         if length != len(data):
             raise MalformedError(f"{type_name} ends after {length} of {len(data)} bytes")
         return value
@@ -183,7 +183,7 @@ def _tag(types: dict[str, Any], descriptor: Any) -> int | None:
         return lead | number
     if number < 0x80:
         return (lead | 0x1F) << 8 | number
-    raise ValueError(f"tag number {number} takes more bytes than any of SGP.22's")
+    raise ValueError(f"tag number {number} has more bytes than any tag of SGP.22")
 
 
 def _node(types: dict[str, Any], descriptor: Any) -> tuple[Any, ...]:

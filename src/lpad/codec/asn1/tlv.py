@@ -59,7 +59,7 @@ class Tlv:
         """
         child = self.find(tag)
         if child is None:
-            raise MalformedError(f"element {self.tag:02X} lacks its element {tag:02X}")
+            raise MalformedError(f"element {self.tag:02X} lacks the mandatory element {tag:02X}")
         return child
 
 
@@ -103,7 +103,9 @@ def element_at(data: bytes, start: int) -> Tlv:
     tag, header, length = _header(data[start : start + _LONGEST_HEADER])
     end = start + header + length
     if end > len(data):
-        raise MalformedError(f"element {tag:02X} says {length} bytes, {len(data) - start - header} are there")
+        raise MalformedError(
+            f"element {tag:02X} announces {length} bytes, but only {len(data) - start - header} follow"
+        )
     return Tlv(tag, data[start + header : end], data[start:end])
 
 
@@ -143,7 +145,7 @@ def _header(data: bytes) -> tuple[int, int, int]:
             tag_length += 1
         tag_length += 1
     if tag_length > _LONGEST_TAG:
-        raise MalformedError(f"a tag longer than {_LONGEST_TAG} bytes")
+        raise MalformedError(f"a tag is longer than {_LONGEST_TAG} bytes")
     if len(data) <= tag_length:
         raise MalformedError("an element ends inside its tag or before its length")
     tag = int.from_bytes(data[:tag_length], "big")

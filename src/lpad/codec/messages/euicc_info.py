@@ -212,7 +212,7 @@ def decode_euicc_challenge(data: bytes) -> bytes:
     """
     challenge: bytes = der.decode("GetEuiccChallengeResponse", data)["euiccChallenge"]
     if len(challenge) != 16:
-        raise MalformedError(f"an eUICC challenge has 16 bytes, got {len(challenge)}")
+        raise MalformedError(f"an eUICC challenge must have 16 bytes; got {len(challenge)}")
     return challenge
 
 

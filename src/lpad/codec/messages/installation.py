@@ -116,7 +116,7 @@ class ProfileInstallationResult:
         signed = result.get("profileInstallationResultData", b"")
         value = der.decode("ProfileInstallationResultData", signed, lenient=True)
         if "finalResult" not in value:
-            raise MalformedError("an installation result tells neither success nor failure")
+            raise MalformedError("an installation result reports neither success nor failure")
         outcome, final = value["finalResult"]
         succeeded = outcome == "successResult"
         transaction_id, command = value.get("transactionId"), final.get("bppCommandId")

@@ -132,12 +132,13 @@ class ProfileMetadata:
         """
         if len(raw) > _LARGEST:
             raise MalformedError(
-                f"a profile's metadata have {len(raw)} bytes, and a kilobyte or two are usual"
+                f"a profile's metadata has {len(raw)} bytes, more than lpad accepts; a kilobyte or two is"
+                " usual"
             )
         value = der.decode("StoreMetadataRequest", raw, lenient=True)
         for name in ("iccid", "serviceProviderName", "profileName"):
             if name not in value:
-                raise MalformedError(f"a profile's metadata lack their {name}")
+                raise MalformedError(f"a profile's metadata lacks the {name}")
         owner = value.get("profileOwner")
         return cls(
             raw=raw,

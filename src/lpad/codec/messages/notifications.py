@@ -172,7 +172,7 @@ class PendingNotification:
         if element.tag == _INSTALLATION_RESULT:
             element = _child(element, _INSTALLATION_RESULT_DATA)
         elif element.tag != _OTHER_NOTIFICATION:
-            raise MalformedError(f"element {element.tag:02X} is no notification")
+            raise MalformedError(f"element {element.tag:02X} is not a notification")
         return cls(raw, NotificationMetadata.decode(_child(element, _METADATA).raw))
 
 
@@ -237,7 +237,7 @@ def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
     for child in salvage.whole_children(element.value)[0]:
         if child.tag == tag:
             return child
-    raise MalformedError(f"element {element.tag:02X} lacks its element {tag:02X}")
+    raise MalformedError(f"element {element.tag:02X} lacks the mandatory element {tag:02X}")
 
 
 def _sure_metadata(element: tlv.Tlv) -> Sureness:

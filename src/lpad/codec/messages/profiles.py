@@ -211,7 +211,7 @@ class SetNicknameRequest:
 
     def __post_init__(self) -> None:
         if len(self.nickname.encode()) > LONGEST_NICKNAME:
-            raise InvalidValue(f"a nickname has at most {LONGEST_NICKNAME} bytes of UTF-8")
+            raise InvalidValue(f"a nickname must have at most {LONGEST_NICKNAME} bytes of UTF-8")
 
     def encode(self) -> bytes:
         """Return the request."""

@@ -140,7 +140,7 @@ def subject_serial_number(raw: bytes) -> str | None:
     fields = tlv.parse(raw).get(_SEQUENCE).children()
     first = 1 if fields and fields[0].tag == _VERSION else 0
     if len(fields) <= first + _SUBJECT:
-        raise MalformedError("these bytes are no X.509 certificate")
+        raise MalformedError("these bytes are not an X.509 certificate")
     for names in fields[first + _SUBJECT].children():
         for name in names.children():
             parts = name.children()
@@ -153,7 +153,7 @@ def _extensions(raw: bytes) -> dict[str, bytes]:
     """Return each extension's value by its dotted identifier."""
     certificate = tlv.parse(raw)
     if certificate.tag != _SEQUENCE:
-        raise MalformedError("these bytes are no X.509 certificate")
+        raise MalformedError("these bytes are not an X.509 certificate")
     found = certificate.get(_SEQUENCE).find(_EXTENSIONS)
     extensions = {}
     for extension in () if found is None else found.get(_SEQUENCE).children():

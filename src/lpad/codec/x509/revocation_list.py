@@ -38,10 +38,10 @@ class RevocationList:
         """
         parts = _sequence(tlv.parse(raw))
         if len(parts) < 3 or not parts[2].value:
-            raise MalformedError("these bytes are no certificate revocation list")
+            raise MalformedError("these bytes are not a certificate revocation list")
         fields = [field for field in _sequence(parts[0]) if field.tag != _INTEGER]
         if len(fields) < 3 or fields[2].tag not in _TIMES:
-            raise MalformedError("these bytes are no certificate revocation list")
+            raise MalformedError("these bytes are not a certificate revocation list")
         _, issuer, _, *more = fields
         next_update = time_of(more.pop(0)) if more and more[0].tag in _TIMES else None
         entries = _sequence(more[0]) if more and more[0].tag == _SEQUENCE else ()
@@ -59,5 +59,5 @@ class RevocationList:
 
 def _sequence(element: Tlv) -> tuple[Tlv, ...]:
     if element.tag != _SEQUENCE:
-        raise MalformedError("these bytes are no certificate revocation list")
+        raise MalformedError("these bytes are not a certificate revocation list")
     return element.children()

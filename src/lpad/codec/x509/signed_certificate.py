@@ -68,7 +68,7 @@ class SignedCertificate:
         if fields[0].tag == _VERSION:
             fields.pop(0)
         if len(fields) < 6 or fields[0].tag != _INTEGER:
-            raise MalformedError("these bytes are no X.509 certificate")
+            raise MalformedError("these bytes are not an X.509 certificate")
         serial, _, issuer, validity, subject, key = fields[:6]
         begin, end = _sequence(validity, 2)[:2]
         return cls(
@@ -107,7 +107,7 @@ def time_of(element: Tlv) -> datetime:
     try:
         return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as error:
-        raise MalformedError("a certificate's time is none") from error
+        raise MalformedError("a certificate contains an invalid time") from error
 
 
 def _public_key(info: Tlv) -> PublicKey:
@@ -130,7 +130,7 @@ def _bits(element: Tlv) -> bytes:
 def _sequence(element: Tlv, least: int) -> tuple[Tlv, ...]:
     children = element.children() if element.tag == _SEQUENCE else ()
     if len(children) < least:
-        raise MalformedError("these bytes are no X.509 certificate")
+        raise MalformedError("these bytes are not an X.509 certificate")
     return children
 
 

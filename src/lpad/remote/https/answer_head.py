@@ -50,7 +50,7 @@ class AnswerHead:
                 del self._held[: len(self._held) - len(self._held.lstrip(b"\r\n"))]
             end = _END.search(self._held, max(0, self._searched - 2))
             if (len(self._held) if end is None else end.end()) > LARGEST_HEAD:
-                raise MalformedError(f"its head is larger than {LARGEST_HEAD // 1024} KiB")
+                raise MalformedError(f"its header section is larger than {LARGEST_HEAD // 1024} KiB")
             if end is None:
                 self._searched = len(self._held)
                 return b""
@@ -66,7 +66,7 @@ class AnswerHead:
     def _check_begin(self) -> None:
         begin = self._held[: len(_BEGIN)]
         if not _BEGIN.startswith(begin):
-            raise MalformedError("it does not begin as HTTP does")
+            raise MalformedError("it does not begin like HTTP")
 
     def _take(self, length: int) -> bool:
         """Take one whole head; return whether it is the answer's own, which is tidied. Others go."""
@@ -82,7 +82,7 @@ class AnswerHead:
             self._informational += 1
             if self._informational > MOST_INFORMATIONAL:
                 raise MalformedError(
-                    f"more than {MOST_INFORMATIONAL} informational heads (HTTP {status}) come before it"
+                    f"more than {MOST_INFORMATIONAL} informational responses (HTTP {status}) precede it"
                 )
             self._held = body
             return False
@@ -114,7 +114,7 @@ def _tidied(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     told = b",".join(value for name, value in meant if name.lower() == b"content-length").split(b",")
     lengths = {length.strip(b" \t") for length in told} - {b""}
     if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
-        raise MalformedError("its Content-Length is no number, or two of them differ")
+        raise MalformedError("its Content-Length is not a number, or it has two that differ")
     return meant
 
 
@@ -123,7 +123,7 @@ def _meant(name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
     lower = name.lower()
     if _CONTROL.search(value):
         if lower in _FRAMING:
-            raise MalformedError(f"its header {name.decode('ascii')} holds control characters")
+            raise MalformedError(f"its header {name.decode('ascii')} contains control characters")
         return []
     if lower != b"transfer-encoding":
         return [(name, value)]

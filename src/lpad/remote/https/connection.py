@@ -186,13 +186,14 @@ class HttpsConnection:
                     f"{self._server} closed the connection without a complete answer; try again later"
                 ) from error
             raise ServerMalformed(
-                f"what {self._server} answers is not HTTP; check the address and its port"
+                f"{self._server} does not answer with HTTP; check the address and the port"
             ) from error
         except httpcore.ProxyError as error:
             assert self._proxy is not None
             raise ServerUnreachable(
-                f"the proxy {self._proxy.address} does not let lpad through to {self._server}: {error}; ask "
-                "whoever runs it, and see the settings 'remote.proxy' and 'remote.proxy_credentials'",
+                f"the proxy {self._proxy.address} refuses the connection to {self._server}: {error}; ask the"
+                " proxy's administrator, and check the settings 'remote.proxy' and"
+                " 'remote.proxy_credentials'",
                 cause="proxy-refused",
             ) from error
         except httpcore.WriteError as error:

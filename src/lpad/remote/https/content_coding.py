@@ -50,7 +50,7 @@ def unpacked(body: bytes, coding: str, *, limit: int) -> bytes:
                 continue
         return _inflated(body, kinds[-1], limit)
     except zlib.error as error:
-        raise MalformedError(f"the answer is said to be compressed ('{coding}'), but is not") from error
+        raise MalformedError(f"the answer is declared as compressed ('{coding}'), but is not") from error
 
 
 def _inflated(body: bytes, kind: int, limit: int) -> bytes:
@@ -61,6 +61,6 @@ def _inflated(body: bytes, kind: int, limit: int) -> bytes:
         if len(whole) > limit:
             return whole
         if not stream.eof:
-            raise MalformedError("the answer is compressed, and ends in the middle")
+            raise MalformedError("the compressed answer is incomplete")
         body = stream.unused_data if kind == _GZIP else b""
     return whole

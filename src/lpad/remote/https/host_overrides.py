@@ -47,7 +47,7 @@ def _source(text: str) -> ServerAddress:
         return ServerAddress.parse(text)
     except InvalidValue as error:
         raise InvalidSettings(
-            f"hosts: '{text[:60]}' is no server address; write name or name:port"
+            f"hosts: '{text[:60]}' is not a server address; write name or name:port"
         ) from error
 
 
@@ -55,5 +55,7 @@ def _target(text: str) -> tuple[str, int | None]:
     match = _TARGET.fullmatch(text.strip())
     port = whole_number(match["port"], least=1, most=65535) if match and match["port"] else None
     if match is None or (match["port"] and port is None):
-        raise InvalidSettings(f"hosts: '{text[:60]}' is no target; write host, host:port or [ipv6]:port")
+        raise InvalidSettings(
+            f"hosts: '{text[:60]}' is not a valid target; write host, host:port or [ipv6]:port"
+        )
     return match["six"] or match["name"], port

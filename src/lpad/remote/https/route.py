@@ -37,15 +37,18 @@ class Proxy:
         """
         scheme, separator, rest = url.strip().partition("://")
         if not separator or scheme.lower() != "http":
-            raise InvalidValue("a proxy is written http://name:port; lpad speaks HTTP CONNECT to it")
+            raise InvalidValue("write the proxy as http://name:port; lpad uses HTTP CONNECT")
         if "@" in rest:
-            raise InvalidValue("a proxy's user and password stand in the file that 'proxy_credentials' names")
+            raise InvalidValue(
+                "put the proxy's user and password into the file given as 'proxy_credentials', not into the"
+                " address"
+            )
         try:
             address = ServerAddress.parse(rest.rstrip("/"))
         except InvalidValue as error:
-            raise InvalidValue("a proxy is written http://name:port") from error
+            raise InvalidValue("write the proxy as http://name:port") from error
         if ":" not in rest:
-            raise InvalidValue("a proxy's address has a port, such as http://proxy.example.com:3128")
+            raise InvalidValue("a proxy address needs a port, such as http://proxy.example.com:3128")
         return cls(address, credentials)
 
 
@@ -93,7 +96,7 @@ def check_interface(name: str) -> str:
         InvalidValue: no network interface can have it.
     """
     if not _INTERFACE.fullmatch(name) or name in (".", ".."):
-        raise InvalidValue("a network interface has a name of up to 15 characters, such as wwan0")
+        raise InvalidValue("a network interface must have a name of up to 15 characters, such as wwan0")
     return name
 
 
@@ -105,7 +108,9 @@ def read_credentials(path: Path) -> tuple[str, str]:
     """
     try:
         if path.stat().st_mode & 0o007:
-            raise InvalidSettings(f"{path} holds a proxy's password; take it from others with chmod o=")
+            raise InvalidSettings(
+                f"other users can read {path}, which contains the proxy's password; run chmod o= on it"
+            )
         content = read_regular(path, most=_LARGEST_FILE)
     except OSError as error:
         raise InvalidSettings(
@@ -113,5 +118,5 @@ def read_credentials(path: Path) -> tuple[str, str]:
         ) from error
     user, colon, password = content.decode("utf-8", "replace").strip().partition(":")
     if not (user and colon) or "\n" in password:
-        raise InvalidSettings(f"{path} holds one line, user:password")
+        raise InvalidSettings(f"{path} must contain exactly one line, user:password")
     return user, password

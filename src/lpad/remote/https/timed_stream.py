@@ -156,8 +156,8 @@ class TimedStream(httpcore.NetworkStream):
             raise self._broken(error) from error
         except MalformedError as error:
             raise ServerMalformed(
-                f"the answer of {self._whom} is not HTTP that lpad can read: {error}; check the address and "
-                "its port"
+                f"lpad cannot read the answer of {self._whom} as HTTP: {error}; check the address and the"
+                " port"
             ) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  see connect_tcp

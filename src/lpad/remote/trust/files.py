@@ -67,12 +67,16 @@ def read_trust_file(path: Path) -> TrustFile:
     try:
         found = _der(content) if content.startswith(_DER_SEQUENCE) else _pem(content.decode("latin-1"))
     except (ssl.SSLError, ValueError, MalformedError) as error:
-        raise InvalidSettings(f"{path} holds what is no certificate in PEM or DER form") from error
+        raise InvalidSettings(
+            f"{path} contains something other than certificates in PEM or DER form"
+        ) from error
     if not (found.certificates or found.revocations):
-        raise InvalidSettings(f"{path} holds no certificate in PEM or DER form")
+        raise InvalidSettings(f"{path} contains no certificate in PEM or DER form")
     for each in found.revocations:
         if each.next_update is not None and each.next_update.timestamp() < time.time():
-            _LOG.warning("the revocation list in %s is out of date since %s", path, each.next_update.date())
+            _LOG.warning(
+                "the revocation list in %s has been out of date since %s", path, each.next_update.date()
+            )
     return found
 
 

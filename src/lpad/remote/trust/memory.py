@@ -124,7 +124,7 @@ class TrustMemory:
                 json.dump(content, file, indent=1)
             draft.replace(self._path)  # not synced: what a power cut takes is found out again
         except OSError as error:
-            _LOG.warning("can't keep what was found out about servers: %s: %s", self._path, error.strerror)
+            _LOG.warning("cannot save what lpad knows about servers: %s: %s", self._path, error.strerror)
 
     def _read(self, path: Path) -> None:
         try:
@@ -145,4 +145,4 @@ class TrustMemory:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # After a power cut the file may be empty. All in it can be found out again.
-            _LOG.warning("%s can't be read and is begun anew", path)
+            _LOG.warning("cannot read %s; lpad starts a new one", path)

@@ -92,7 +92,7 @@ class Handshakes:
         if following is None or following in self._tried:
             self._settle_brainpool(error)
             return tls_failure.untrusted(error, server=str(self._server), presented=self.presented)
-        _LOG.info("%s: %s; once more with %s", self._server, error.reason, _described(following))
+        _LOG.info("%s: %s; trying again with %s", self._server, error.reason, _described(following))
         self._offer = following
         return None
 

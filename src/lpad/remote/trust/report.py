@@ -132,7 +132,7 @@ def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
     if error.details.get("cause") != "unknown-ca":
         return error.sentence
     server = handshakes.server
-    return f"neither the card nor the operator nor this system vouches for the certificate of {server}"
+    return f"neither the card, the operator nor this system trusts the certificate of {server}"
 
 
 def _advice(path: Sequence[Link], named: Sequence[NamedIssuer]) -> str:

@@ -62,6 +62,8 @@ class Revocations:
         if not is_ecdsa(each.algorithm):
             return True  # the operator's word; the web's CAs sign with RSA
         if set(issuer_points(each)).isdisjoint(issuer_points(certificate)):
-            _LOG.warning("a CRL of %s is not signed by that CA's key; passed over", certificate.issuer_name)
+            _LOG.warning(
+                "ignoring a CRL of %s, because that CA's key did not sign it", certificate.issuer_name
+            )
             return False
         return True

@@ -55,14 +55,14 @@ def check_role(
     if not roles & _OF_WEB_SERVERS:
         said = f"is for the role {', '.join(sorted(roles))}" if roles else "names no role"
         raise ServerUntrusted(
-            f"the certificate of {server} {said}, but a server's under an eSIM CA must have the role dp-tls "
-            "or ds-tls; tell the server's operator",
+            f"the certificate of {server} {said}, but under an eSIM CA a server's certificate must have the"
+            " role dp-tls or ds-tls; tell the server's operator",
             cause="wrong-role" if roles else "role-missing",
         )
     if certificates[0].purposes is None or not certificates[0].may_sign:
         raise ServerUntrusted(
-            f"the certificate of {server} does not say that it is for TLS servers (extendedKeyUsage, and "
-            "digitalSignature in keyUsage), as one under an eSIM CA must; tell the server's operator",
+            f"the certificate of {server} does not state that it is for TLS servers (extendedKeyUsage, and"
+            " digitalSignature in keyUsage), as it must under an eSIM CA; tell the server's operator",
             cause="wrong-purpose",
         )
     if own.key.algorithm == _ON_A_CURVE and own.key.curve not in _CURVES:
@@ -75,14 +75,14 @@ def check_role(
         if not above.is_ca:
             # OpenSSL takes keyUsage for it where basicConstraints is missing, which RFC 5280 does not.
             raise ServerUntrusted(
-                f"the certificate of {server} was issued by a holder of a certificate that is no CA's; tell "
-                "the eSIM CA",
+                f"the certificate of {server} was issued with a certificate that is not a CA's; tell the eSIM"
+                " CA",
                 cause="issuer-is-no-ca",
             )
         if set(above.roles) & _NEVER_ABOVE:
             raise ServerUntrusted(
-                f"the certificate of {server} was issued by a holder of the role "
-                f"{', '.join(sorted(above.roles))}, who may not certify servers; tell the eSIM CA",
+                f"the certificate of {server} was issued with a certificate of the role"
+                f" {', '.join(sorted(above.roles))}, which may not certify servers; tell the eSIM CA",
                 cause="wrong-role",
             )
 

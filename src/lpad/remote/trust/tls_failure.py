@@ -24,13 +24,13 @@ _EXPIRED = 10
 _WITHOUT_ANCHOR = frozenset({2, 18, 19, 20, 21, 27})
 _UNKNOWN_CA = (
     "unknown-ca",
-    "is not vouched for by the card or this system; 'lpactl trust check' and the setting 'trust' say more",
+    "is not trusted by the card or by this system; see 'lpactl trust check' and the setting 'trust'",
 )
 _OTHER_NAME = (
     "certificate-for-other-name",
-    "is made out to another name; check the address, and that nothing on the way intercepts TLS",
+    "is for another name; check the address, and that nothing on the way intercepts TLS",
 )
-_NO_CA = ("issuer-is-no-ca", "was issued by somebody who may not issue certificates; it can't be trusted")
+_NO_CA = ("issuer-is-no-ca", "was issued with a certificate that may not issue others; it cannot be trusted")
 _TOO_WEAK = (
     "too-weak",
     "or of a CA above it has a key or a signature that is too weak; its operator must renew it",
@@ -42,7 +42,7 @@ _OTHER_NAMES = (
 _VERDICTS: dict[int, tuple[str, str]] = {
     _NOT_YET_VALID: (
         "certificate-not-yet-valid",
-        "or of a CA above it is not valid yet; compare this device's clock",
+        "or of a CA above it is not valid yet; check this device's clock",
     ),
     _EXPIRED: (
         "certificate-expired",
@@ -56,9 +56,9 @@ _VERDICTS: dict[int, tuple[str, str]] = {
     22: ("path-too-long", "has more CAs above it than are allowed; tell its operator"),
     24: _NO_CA,  # 79 since OpenSSL 3.0
     25: ("path-too-long", "has more CAs above it than one of them allows; tell its operator"),
-    26: ("wrong-purpose", "is not one for TLS servers; tell its operator"),
+    26: ("wrong-purpose", "is not for TLS servers; tell its operator"),
     32: _NO_CA,
-    34: ("unknown-extension", "has a critical extension that is not known here; tell its operator"),
+    34: ("unknown-extension", "has a critical extension that lpad does not know; tell its operator"),
     47: _OTHER_NAMES,
     48: _OTHER_NAMES,
     62: _OTHER_NAME,
