@@ -1,0 +1,48 @@
+"""Tests with Debian's own NetworkManager and ModemManager: for root, on a machine that has both."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from debian_daemons.rig import Rig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+# .ci/run starts them with sudo if it is not root itself
+collect_ignore_glob = [] if os.geteuid() == 0 else ["test_*.py"]
+
+
+@pytest.fixture
+def rig_of(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Callable[..., Rig]]:
+    """Start a rig; lpad finds its bus."""
+    started: list[Rig] = []
+
+    def start(iccid: str, *, plugin: str = "generic") -> Rig:
+        rig = Rig(iccid, plugin=plugin)
+        started.append(rig)
+        request.node.stash[_RIGS] = started
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.address)
+        return rig.__enter__()
+
+    yield start
+    for rig in started:
+        rig.__exit__()
+
+
+_RIGS = pytest.StashKey[list[Rig]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the daemons and the modem said when a test has failed."""
+    report = yield
+    if call.excinfo is not None:
+        for rig in item.stash.get(_RIGS, []):
+            report.sections.extend(rig.said())
+    return report

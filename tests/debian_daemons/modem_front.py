@@ -1,0 +1,132 @@
+"""The AT port of a simulated modem that ModemManager uses: an abstract socket, as its test mode opens them.
+
+What ModemManager asks for beyond what lpad needs is answered here; everything else goes on to the simulated
+modem's own port, and a refusal of it comes back as OK, so that probing goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+import serial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = 30.0
+_FINAL = re.compile(r"OK|ERROR|NO CARRIER|\+CM[ES] ERROR:.*")
+_TYPES = ("IP", "IPV6", "IPV4V6")
+
+_ANSWERS: dict[str, tuple[str, ...]] = {
+    "+GCAP": ("+GCAP: +CGSM",),
+    "+CIMI": ("001010123456789",),
+    "+COPS?": ('+COPS: 0,2,"00101",7',),
+    "+CSQ": ("+CSQ: 20,99",),
+    "+WS46=?": ("+WS46: (12,22,25,28)",),
+    "+CGDCONT=?": tuple(f'+CGDCONT: (1-8),"{each}",,,(0),(0)' for each in _TYPES),
+    "+CSCS=?": ('+CSCS: ("IRA","UCS2","GSM")',),
+    "+CFUN?": ("+CFUN: 1",),
+    "+CREG?": ("+CREG: 0,1",),
+}
+
+
+class ModemFront:
+    """One AT port; a context manager that closes it."""
+
+    def __init__(self, name: str, port: Callable[[], str]) -> None:
+        """Listen.
+
+        Args:
+            name: what ModemManager calls the port, without `abstract:`.
+            port: returns the path of the simulated modem's port.
+        """
+        self.name = f"abstract:{name}"
+        self._port = port
+        self._changed = threading.Condition()
+        self.contexts: dict[str, str] = {}
+        """The arguments of +CGDCONT behind each context's number, as they were written last."""
+        self.received: list[str] = []
+        """Command lines, oldest first."""
+        self.answers: dict[str, tuple[str, ...]] = dict(_ANSWERS)
+        """What is answered before OK, by the command without AT; a test may add to it."""
+        self._connections: set[socket.socket] = set()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"\0{self.name}")
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (self._listener, *self._connections):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def apns(self) -> list[str]:
+        """Return every APN that was written with +CGDCONT, oldest first."""
+        with self._changed:
+            found = [re.match(r'AT\+CGDCONT=\d+,"[^"]*","([^"]*)"', line) for line in self.received]
+        return [match[1] for match in found if match]
+
+    def wait_for(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds that a command brings about."""
+        with self._changed:
+            assert self._changed.wait_for(holds, PATIENCE), self.received[-20:]
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._connections.add(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        waiting = b""
+        with suppress(OSError):
+            while data := connection.recv(4096):
+                waiting += data
+                *lines, waiting = waiting.split(b"\r")
+                for line in (each.decode("ascii", "replace").strip() for each in lines):
+                    if line:
+                        said = self._answer(line)
+                        connection.sendall("".join(f"\r\n{each}\r\n" for each in said).encode())
+        self._connections.discard(connection)
+        connection.close()
+
+    def _answer(self, line: str) -> list[str]:
+        with self._changed:
+            self.received.append(line)
+            said = self._own_answer(line.removeprefix("AT"))
+            self._changed.notify_all()
+        return self._from_modem(line) if said is None else said
+
+    def _own_answer(self, command: str) -> list[str] | None:
+        if command in self.answers:
+            said = list(self.answers[command])
+            return said if said[-1:] == ["ERROR"] else [*said, "OK"]
+        if command == "+CGDCONT?":
+            return [*(f"+CGDCONT: {cid},{rest}" for cid, rest in sorted(self.contexts.items())), "OK"]
+        if (match := re.fullmatch(r"\+CGDCONT=(\d+)(?:,(.*))?", command)) is not None:
+            if match[2]:
+                self.contexts[match[1]] = match[2]
+            else:
+                self.contexts.pop(match[1], None)
+            return ["OK"]
+        return None
+
+    def _from_modem(self, line: str) -> list[str]:
+        said: list[str] = []
+        with serial.Serial(self._port(), timeout=PATIENCE) as port:
+            port.write(f"{line}\r".encode())
+            while not (said and _FINAL.fullmatch(said[-1])):
+                text = port.readline().decode("ascii", "replace").strip()
+                if text and text != line:
+                    said.append(text)
+        # what the simulated modem does not know must not end the probing
+        return ["OK"] if said == ["ERROR"] else said
