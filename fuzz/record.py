@@ -22,7 +22,7 @@ from lpad.codec.messages.download import CancelSessionReason
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
@@ -239,7 +239,7 @@ def _life() -> tuple[_Ear, list[bytes], list[bytes], list[bytes]]:
             SmDp(place / "smdp", pki=pki, aliases=(SERVER,)) as smdp,
         ):
             order = smdp.orders.add_order(package, metadata=metadata)
-            hosts = Hosts.parse({SERVER: f"127.0.0.1:{smdp.port}"})
+            hosts = HostOverrides.parse({SERVER: f"127.0.0.1:{smdp.port}"})
             trust = Trust([ci.der for ci in pki.ci.values()], use_system_roots=False)
             link = RawLink(_Contacts(card), device=_Contacts(card))
             with isdr_session(link, deadline=soon) as isdr:

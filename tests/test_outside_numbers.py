@@ -23,7 +23,7 @@ from lpad.engine.change.time_limit import TimeLimit
 from lpad.protocol.at_commands import response_apdu
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.registration_answer import registration_announced, registration_told
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.settings.parsing.yaml_document import Document
 from lpad.settings.sections.device_capabilities import version_bytes
 
@@ -140,7 +140,10 @@ REFUSING: dict[str, tuple[Callable[[str], object], type[LpadError]]] = {
     "a condition's status": (lambda digits: Condition.parse(f"http://a.example/#{digits}"), InvalidValue),
     "the modem's length": (lambda digits: response_apdu(_told(f'{digits},"9000"')), MalformedError),
     "a registration": (lambda digits: registration_told("+CEREG", _told(f"0,{digits}")), MalformedError),
-    "a laboratory's host": (lambda digits: Hosts.parse({"a.example": f"10.0.0.1:{digits}"}), InvalidSettings),
+    "a laboratory's host": (
+        lambda digits: HostOverrides.parse({"a.example": f"10.0.0.1:{digits}"}),
+        InvalidSettings,
+    ),
     "a release": (version_bytes, InvalidValue),
     "a release's part": (lambda digits: version_bytes(f"15.{digits}"), InvalidValue),
     "a reader's position": (lambda digits: choose_reader(digits, ["Reader 00 00"]), CardUnreachable),

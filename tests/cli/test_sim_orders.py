@@ -14,7 +14,7 @@ from cli.conftest import run
 from cli.test_lpad import LPAD, playing, start
 from lpad.base.activation_code import ActivationCode
 from lpad.cli.simulated.sim import sim
-from lpad.simulator.smdp.address_file import Announcement
+from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.store.metadata import IconType, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders, iccid_of
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     """A server's folder, as it leaves it."""
     folder = tmp_path / "smdp"
     folder.mkdir()
-    Announcement(address="localhost:8443", oid=OID).write(folder)
+    AddressFile(address="localhost:8443", oid=OID).write(folder)
     return folder
 
 

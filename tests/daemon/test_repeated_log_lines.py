@@ -11,7 +11,7 @@ import pytest
 from lpad.base.errors import CardBusy
 from lpad.base.log_fields import fields_of, logged_with
 from lpad.daemon import repeated_log_lines
-from lpad.daemon.repeated_log_lines import MINUTE, MOST, Repeats
+from lpad.daemon.repeated_log_lines import MINUTE, MOST, RepeatedLogLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Log(logging.Handler):
         self.now = 1000.0
         self.lines: list[str] = []
         self.fields: list[dict[str, str]] = []
-        self.repeats = Repeats(self.emit, clock=lambda: self.now)
+        self.repeats = RepeatedLogLines(self.emit, clock=lambda: self.now)
         self.addFilter(self.repeats)
         self.logger = logging.getLogger("lpad.tests.repeats")
         self.logger.propagate = False

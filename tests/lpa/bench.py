@@ -18,7 +18,7 @@ from lpad.lpa.download import Decision, Download, Installed, Order
 from lpad.lpa.euicc import Euicc
 from lpad.protocol.download_session import Step
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
@@ -145,7 +145,7 @@ class Bench:
 
     def server(self, address: str | None = None) -> Es9Plus:
         name = address or self.smdp.address
-        hosts = Hosts.parse({name: f"127.0.0.1:{self.smdp.port}"})
+        hosts = HostOverrides.parse({name: f"127.0.0.1:{self.smdp.port}"})
         return Es9Plus(ServerAddress.parse(name), trust=self.trust, route=Route(hosts))
 
     def download(

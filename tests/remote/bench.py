@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from remote.scripted_server import Reply, ScriptedServer, Seen
 
@@ -45,7 +45,7 @@ class Bench:
     def client(
         self, server: ScriptedServer, *, address: str = NAME, trust: Trust | None = None, **options: Any
     ) -> Es9Plus:
-        hosts = Hosts.parse({address: f"127.0.0.1:{server.port}"})
+        hosts = HostOverrides.parse({address: f"127.0.0.1:{server.port}"})
         return self.stack.enter_context(
             Es9Plus(ServerAddress.parse(address), trust=trust or self.trust, route=Route(hosts), **options)
         )

@@ -18,7 +18,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.server_address import ServerAddress
 from lpad.codec.x509.revocation_list import RevocationList
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.remote.trust.card_anchor import CardTrust
 from lpad.remote.trust.trust import Offer, Trust
@@ -51,7 +51,7 @@ def answer(name: str, world: World, folder: Path) -> str:
         if shown.old_tls:
             _only_old_tls(made.context)
         server = stack.enter_context(made)
-        hosts = Hosts.parse({NAME: f"127.0.0.1:{server.port}"})
+        hosts = HostOverrides.parse({NAME: f"127.0.0.1:{server.port}"})
         card = CardTrust("89", listed)
         client = stack.enter_context(
             Es9Plus(ServerAddress.parse(NAME), trust=trust, route=Route(hosts), card=card)

@@ -16,7 +16,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerError, ServerFailed, ServerMalformed, ServerRefused, ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from remote.bench import NAME
 from remote.scripted_server import SUCCESS, Reply, Seen
@@ -505,7 +505,7 @@ def test_nobody_listens(trust: Trust) -> None:
     """A refused connection is an unreachable server that a later try may find."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    hosts = Hosts.parse({NAME: f"127.0.0.1:{port}"})
+    hosts = HostOverrides.parse({NAME: f"127.0.0.1:{port}"})
     with (
         Es9Plus(ServerAddress.parse(NAME), trust=trust, route=Route(hosts)) as client,
         pytest.raises(ServerUnreachable, match="connection refused") as caught,

@@ -15,7 +15,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, ServerMalformed, ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.limits import Limits
 from lpad.remote.https.route import Proxy, Route
 from remote.bench import NAME
@@ -240,7 +240,7 @@ def test_another_address_has_its_turn_after_a_mute_one(bench: Bench, monkeypatch
 
 def _client(trust: Trust, port: int, limits: Limits, *, proxy: int | None = None) -> Es9Plus:
     route = Route(
-        Hosts.parse({NAME: f"127.0.0.1:{port}"}),
+        HostOverrides.parse({NAME: f"127.0.0.1:{port}"}),
         proxy=None if proxy is None else Proxy.parse(f"http://127.0.0.1:{proxy}"),
     )
     return Es9Plus(ServerAddress.parse(NAME), trust=trust, route=route, limits=limits)

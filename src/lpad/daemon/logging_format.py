@@ -8,7 +8,7 @@ import sys
 from lpad.base.redaction import redacted
 from lpad.base.trace_level import TRACE, show_payloads
 from lpad.daemon.journald import JournalHandler, is_journal
-from lpad.daemon.repeated_log_lines import Repeats
+from lpad.daemon.repeated_log_lines import RepeatedLogLines
 
 _LEVELS = {
     "error": logging.ERROR,
@@ -45,7 +45,7 @@ def set_up_logging(level: str, *, redact: bool = True) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(formatter(_TEXT))
     finish_logging()
-    handler.addFilter(Repeats(handler.emit))
+    handler.addFilter(RepeatedLogLines(handler.emit))
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
     show_payloads(not redact)
     for name in _QUIET:
@@ -56,5 +56,5 @@ def finish_logging() -> None:
     """Tell how often lines were repeated that were not told since; at the end, and before another setting."""
     for handler in logging.getLogger().handlers:
         for each in handler.filters:
-            if isinstance(each, Repeats):
+            if isinstance(each, RepeatedLogLines):
                 each.flush()

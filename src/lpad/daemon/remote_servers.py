@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.limits import Limits
 from lpad.remote.https.route import Proxy, Route, read_credentials
 from lpad.remote.trust.memory import TrustMemory
@@ -130,7 +130,7 @@ def load_route(file: SettingsFile) -> Route:
     if remote.proxy_credentials is not None:
         credentials = read_credentials(file.resolve(remote.proxy_credentials))
     return Route(
-        hosts=Hosts.parse(remote.hosts),
+        hosts=HostOverrides.parse(remote.hosts),
         proxy=None if remote.proxy is None else Proxy.parse(remote.proxy, credentials=credentials),
         interface=remote.interface,
     )

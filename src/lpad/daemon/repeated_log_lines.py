@@ -33,7 +33,7 @@ class _Line:
     count: int = 0
 
 
-class Repeats(logging.Filter):
+class RepeatedLogLines(logging.Filter):
     """Lets a line pass once a minute; those of the levels debug and trace always, where each one counts."""
 
     def __init__(

@@ -11,7 +11,7 @@ from engine.clocks import DAY, Clocks
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.journal import Journal
-from lpad.engine.running.modem_restart_limit import MOST, PAUSES, ModemResets
+from lpad.engine.running.modem_restart_limit import MOST, PAUSES, ModemRestartLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +30,12 @@ def journal(tmp_path: Path, clocks: Clocks) -> Iterator[Journal]:
     kept.close()
 
 
-def resets_of(journal: Journal) -> ModemResets:
+def resets_of(journal: Journal) -> ModemRestartLimit:
     """What a daemon that is started now makes of the journal."""
-    return ModemResets("modem", journal=journal, hub=Hub())
+    return ModemRestartLimit("modem", journal=journal, hub=Hub())
 
 
-def climb(resets: ModemResets) -> bool:
+def climb(resets: ModemRestartLimit) -> bool:
     if not resets.ascend():
         return False
     resets.taken("radio-cycle")
@@ -126,7 +126,7 @@ def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
     """Whoever listens hears of each step."""
     hub = Hub()
     subscription = hub.subscribe(lambda: None)
-    resets = ModemResets("modem", journal=journal, hub=hub)
+    resets = ModemRestartLimit("modem", journal=journal, hub=hub)
     climb(resets)
     told = [event for event in subscription.take() if event.type == "modem-restarts"]
     assert [event.data["modem_restarts"]["steps"] for event in told] == [0, 1, 2]  # type: ignore[index,call-overload]  # JSON

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.base.errors import InvalidSettings
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from lpad.remote.https.host_overrides import Hosts
 )
 def test_overrides(override: dict[str, str] | None, asked: tuple[str, int], found: tuple[str, int]) -> None:
     """A name and port leads where the override says, and every other one where it always led."""
-    assert Hosts.parse(override).resolve(*asked) == found
+    assert HostOverrides.parse(override).resolve(*asked) == found
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_overrides(override: dict[str, str] | None, asked: tuple[str, int], foun
 def test_no_override(name: str, target: str) -> None:
     """What is no name or no target is named."""
     with pytest.raises(InvalidSettings, match="hosts"):
-        Hosts.parse({name: target})
+        HostOverrides.parse({name: target})

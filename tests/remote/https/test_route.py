@@ -12,7 +12,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings, InvalidValue, ServerUnreachable, ServerUntrusted
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Proxy, Route, check_interface, read_credentials
 from lpad.remote.trust.card_anchor import CardTrust
 from lpad.remote.trust.trust import Trust
@@ -152,7 +152,7 @@ def test_credentials_file(tmp_path: Path) -> None:
 def test_over_an_interface(bench: Bench) -> None:
     """Servers are reached over the interface that the settings name."""
     server = bench.server(ACCEPTED)
-    hosts = Hosts.parse({NAME: f"127.0.0.1:{server.port}"})
+    hosts = HostOverrides.parse({NAME: f"127.0.0.1:{server.port}"})
     notify(bench, Route(hosts, interface="lo"))
     assert len(server.seen) == 2
 
@@ -160,7 +160,7 @@ def test_over_an_interface(bench: Bench) -> None:
 def test_no_such_interface(bench: Bench) -> None:
     """An interface that is not there, or not yet, is named; a later try can succeed."""
     server = bench.server(ACCEPTED)
-    hosts = Hosts.parse({NAME: f"127.0.0.1:{server.port}"})
+    hosts = HostOverrides.parse({NAME: f"127.0.0.1:{server.port}"})
     with pytest.raises(ServerUnreachable, match="'wwan7'") as caught:
         notify(bench, Route(hosts, interface="wwan7"))
     assert caught.value.details["cause"] == "no-interface"

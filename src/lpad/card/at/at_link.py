@@ -17,7 +17,7 @@ from lpad.card.at.csim import csim_link
 from lpad.card.at.link_search import ask_for_eid, ends_search, find_link
 from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.link.answer_length import AnswerLengthChannel
-from lpad.card.link.crash_safe_channel import NotedChannel
+from lpad.card.link.crash_safe_channel import CrashSafeChannel
 from lpad.card.link.diagnostics import LinkFacts, handle_form
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.memory import LinkMemory, OpenChannel, Remembered
@@ -293,7 +293,7 @@ class AtLink:
         self._note.note(kind, channel.handle)
         if len(aids) > 1:  # with one name nothing was found out
             self._remember(isdr_aid=str(channel.aid))
-        noted = NotedChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
+        noted = CrashSafeChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
         return AnswerLengthChannel(
             noted, needed=self._remembered.le, learn=lambda needed: self._remember(le=needed)
         )

@@ -29,7 +29,7 @@ class NamedChannel(Channel, Protocol):
         ...
 
 
-class NotedChannel:
+class CrashSafeChannel:
     """Wraps a channel of a modem's."""
 
     def __init__(self, channel: NamedChannel, note: OpenChannel, *, on_refusal: Callable[[], None]) -> None:

@@ -11,7 +11,8 @@ import click
 
 from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Eid, Iccid
-from lpad.cli.simulated.common import FOLDER, PKI, beside, stop_on_signals
+from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
+from lpad.cli.simulated.stop_signals import stop_on_signals
 from lpad.cli.terminal.output import Output
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.personality import SEARCHING

@@ -13,11 +13,11 @@ import click
 from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid, Iccid
 from lpad.base.outside_number import matched_number
-from lpad.cli.simulated.common import FOLDER
+from lpad.cli.simulated.folder_options import FOLDER
 from lpad.cli.simulated.new_order import add_order
 from lpad.cli.terminal.output import Output
 from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE
-from lpad.simulator.smdp.address_file import Announcement
+from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.store.metadata import IconType, Owner, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders
@@ -140,7 +140,7 @@ def order(folder: Path, address: str | None, **given: Any) -> None:
         raise click.UsageError("--confirmation-limit needs --confirmation-code")
     if not all(re.fullmatch("[0-9]{8}", tac) for tac in given["tacs"]):
         raise click.UsageError("--tac is the first 8 digits of an IMEI")
-    announced = Announcement.read(folder)
+    announced = AddressFile.read(folder)
     icon: _Icon | None = given["icon"]
     details = {
         "confirmation_limit": given["confirmation_limit"],

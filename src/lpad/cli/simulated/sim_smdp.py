@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.base.errors import Conflict, InvalidValue
-from lpad.cli.simulated.common import FOLDER, PKI, beside, stop_on_signals
+from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
+from lpad.cli.simulated.stop_signals import stop_on_signals
 from lpad.cli.terminal.output import Output
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki

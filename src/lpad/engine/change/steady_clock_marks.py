@@ -29,7 +29,7 @@ MARK = "clock"
 _T = TypeVar("_T")
 
 
-class Memos(Protocol):
+class NamedValues(Protocol):
     """Keeps things under a name; raises JournalUnavailable."""
 
     def get(self, name: str, type_: type[_T]) -> _T | None:
@@ -39,10 +39,10 @@ class Memos(Protocol):
         """Note something; it is on disk when this returns."""
 
 
-class TimeMarks:
+class SteadyClockMarks:
     """Keeps a steady clock over restarts."""
 
-    def __init__(self, memos: Memos, clock: SteadyClock, *, latest: Callable[[], float | None]) -> None:
+    def __init__(self, memos: NamedValues, clock: SteadyClock, *, latest: Callable[[], float | None]) -> None:
         """Have the clock go on from the last mark; nothing is written before `start`.
 
         Args:

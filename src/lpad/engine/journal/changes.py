@@ -19,7 +19,7 @@ from lpad.engine.journal.named_values import put_within
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.moment import SteadyClock
-    from lpad.engine.change.steady_clock_marks import TimeMarks
+    from lpad.engine.change.steady_clock_marks import SteadyClockMarks
     from lpad.engine.journal.database import Database, Transaction
     from lpad.engine.journal.salvage.row_checksum import Value
     from lpad.engine.journal.verification import Row
@@ -47,7 +47,7 @@ class Changes:
     """The table of changes; a returned call is on the disk."""
 
     def __init__(
-        self, database: Database, retention: Retention, clock: SteadyClock, marks: TimeMarks
+        self, database: Database, retention: Retention, clock: SteadyClock, marks: SteadyClockMarks
     ) -> None:
         self._database = database
         self._clock = clock

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.change.moment import SteadyClock
-from lpad.engine.change.steady_clock_marks import TimeMarks
+from lpad.engine.change.steady_clock_marks import SteadyClockMarks
 from lpad.engine.journal.changes import Changes, Retention, check_change
 from lpad.engine.journal.database import Database
-from lpad.engine.journal.keyed_requests import Requests
-from lpad.engine.journal.named_values import Memos, check_memo
+from lpad.engine.journal.keyed_requests import KeyedRequests
+from lpad.engine.journal.named_values import NamedValues, check_memo
 from lpad.engine.journal.notifications import Notifications, check_notification
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ class Journal:
         self._database = Database(path, CHECKS)
         self.clock = clock or SteadyClock()
         """Tells the time for all that is in it."""
-        self.requests = Requests(self._database)
+        self.requests = KeyedRequests(self._database)
         self.notifications = Notifications(self._database)
-        self.memos = Memos(self._database)
-        self._marks = TimeMarks(self.memos, self.clock, latest=self._latest)
+        self.memos = NamedValues(self._database)
+        self._marks = SteadyClockMarks(self.memos, self.clock, latest=self._latest)
         self.changes = Changes(self._database, retention or Retention(), self.clock, self._marks)
 
     def _latest(self) -> float | None:

@@ -15,7 +15,7 @@ MOST_KEYS = 1000
 """Of one change: each of so many requests was told that it is this one."""
 
 
-class Requests:
+class KeyedRequests:
     """The table of keys."""
 
     def __init__(self, database: Database) -> None:

@@ -24,7 +24,7 @@ def check_memo(row: Row) -> None:
     msgspec.json.decode(bytes(row["value"]) if isinstance(row["value"], bytes) else b"")
 
 
-class Memos:
+class NamedValues:
     """The table of memos; a returned call is on the disk."""
 
     def __init__(self, database: Database) -> None:

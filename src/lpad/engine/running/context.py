@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.running.held_card import Card
-    from lpad.engine.running.modem_restart_limit import ModemResets
+    from lpad.engine.running.modem_restart_limit import ModemRestartLimit
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.install_policy import InstallPolicy
@@ -82,4 +82,4 @@ class Context:
     install_policy: Callable[[], InstallPolicy]
     stuck: Stuck
     environment: Environment
-    modem_resets: ModemResets
+    modem_resets: ModemRestartLimit

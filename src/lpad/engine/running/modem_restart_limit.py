@@ -48,7 +48,7 @@ class ModemRestarts:
         return self.times >= MOST
 
 
-class ModemResets:
+class ModemRestartLimit:
     """One card's modem; used by the card's worker, and looked at by any thread."""
 
     def __init__(self, euicc: str, *, journal: Journal, hub: Hub) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.run import Run
 
 
-class Asked:
+class AwaitingAnswer:
     """Runs until they are answered or their time is over; whoever uses it holds the worker's lock."""
 
     def __init__(self) -> None:

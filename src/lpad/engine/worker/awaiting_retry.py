@@ -19,7 +19,7 @@ REST = 10.0
 """Seconds that lie between two attempts, however often a network, or a journal, is there again."""
 
 
-class Paused:
+class AwaitingRetry:
     """Runs and when each goes on; whoever uses it holds the worker's lock."""
 
     def __init__(self) -> None:

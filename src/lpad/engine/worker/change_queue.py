@@ -11,8 +11,8 @@ from lpad.engine.change.overtaking import SWITCHES, until_quiet
 from lpad.engine.operations import download_answers
 from lpad.engine.running.change_store import no_card
 from lpad.engine.running.run import Run
-from lpad.engine.worker.awaiting_answer import Asked
-from lpad.engine.worker.awaiting_retry import Paused
+from lpad.engine.worker.awaiting_answer import AwaitingAnswer
+from lpad.engine.worker.awaiting_retry import AwaitingRetry
 from lpad.engine.worker.precedence import Rank, rank
 from lpad.engine.worker.queue_shares import check_place
 
@@ -55,8 +55,8 @@ class ChangeQueue:
         self._lock = lock
         self._queue: deque[Run] = deque()
         self._running: Run | None = None
-        self._paused = Paused()
-        self._asked = Asked()
+        self._paused = AwaitingRetry()
+        self._asked = AwaitingAnswer()
 
     def submit(self, change: Change) -> None:
         """Queue a change; one that goes first has the running one make way, where that can."""

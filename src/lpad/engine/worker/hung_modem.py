@@ -2,7 +2,7 @@
 
 A Quectel EC20 answers +CME ERROR: 0 to MANAGE CHANNEL and SELECT then, until its radio is cycled. lpad looks
 a few times, since a modem that is starting says many things. Then it takes one step of the ladder after the
-other, within the bounds of `ModemResets`.
+other, within the bounds of `ModemRestartLimit`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lpad.card.quirks.quirks import RefreshStep, Step
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
     from lpad.engine.running.held_card import Card
-    from lpad.engine.running.modem_restart_limit import ModemResets
+    from lpad.engine.running.modem_restart_limit import ModemRestartLimit
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _OPENING = 30.0
 class HungModem:
     """One card's; used by its worker's thread."""
 
-    def __init__(self, card: Card, resets: ModemResets) -> None:
+    def __init__(self, card: Card, resets: ModemRestartLimit) -> None:
         """Prepare.
 
         Args:

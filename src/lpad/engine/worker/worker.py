@@ -16,7 +16,7 @@ from lpad.engine.change.change import Kind, PauseReason
 from lpad.engine.recovery.interrupted import Interrupted
 from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
-from lpad.engine.running.modem_restart_limit import ModemResets
+from lpad.engine.running.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.registration_query import RegistrationQuery
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
@@ -91,7 +91,7 @@ class Worker:
         self._timeouts = timeouts
         self._condition = threading.Condition()
         self._presence = Presence()
-        self.modem_resets = ModemResets(port.name, journal=journal, hub=hub)
+        self.modem_resets = ModemRestartLimit(port.name, journal=journal, hub=hub)
         """How often the modem was restarted."""
         self._hung_modem = HungModem(self._card, self.modem_resets)
         self._observer = Observer(

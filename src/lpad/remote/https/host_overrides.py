@@ -17,7 +17,7 @@ _TARGET = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))
 
 
 @dataclass(frozen=True, slots=True)
-class Hosts:
+class HostOverrides:
     """Overrides such as `smdp.example.com` to `127.0.0.1:8443`.
 
     The TLS name, its verification and the Host header keep the server's name, as with curl's --connect-to.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from lpad.base.errors import InvalidSettings, InvalidValue, ServerUnreachable
 from lpad.base.regular_file import read_regular
 from lpad.base.server_address import ServerAddress
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ class Proxy:
 class Route:
     """The way to all servers; `interface` is a name such as wwan0."""
 
-    hosts: Hosts = field(default_factory=lambda: Hosts({}))
+    hosts: HostOverrides = field(default_factory=lambda: HostOverrides({}))
     proxy: Proxy | None = None
     interface: str | None = None
 

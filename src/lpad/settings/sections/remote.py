@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from lpad.remote.https.host_overrides import Hosts
+from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Proxy, check_interface
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
@@ -30,7 +30,7 @@ class RemoteSection(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Note hosts that lead nowhere, and ways that can't be."""
         for name, target in self.hosts.items():
-            report.parsed(Hosts.parse, {name: target}, "hosts", name)
+            report.parsed(HostOverrides.parse, {name: target}, "hosts", name)
         if self.proxy is not None:
             report.parsed(Proxy.parse, self.proxy, "proxy")
         elif self.proxy_credentials is not None:

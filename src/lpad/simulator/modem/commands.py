@@ -12,7 +12,7 @@ from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
 from lpad.simulator.modem.personality import Csim, Handles, Notices
-from lpad.simulator.modem.radio_and_sim import ModemRadio
+from lpad.simulator.modem.radio_and_sim import RadioAndSim
 from lpad.simulator.modem.registration import ModemRegistration
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class CommandSet:
         self._hangs = False
         self.pin_locked = set(personality.pin_locked)
         self.channels = ModemChannels(self._transmit, personality)
-        self.radio = ModemRadio(self._transmit, self._reset_card, personality)
+        self.radio = RadioAndSim(self._transmit, self._reset_card, personality)
         self.registration = ModemRegistration(self.radio, personality, locked=self.pin_locked)
 
     def swap_card(self, card: Card) -> None:

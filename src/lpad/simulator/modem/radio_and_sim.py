@@ -17,7 +17,7 @@ _TO_ICCID = (bytes.fromhex("00A4000C023F00"), bytes.fromhex("00A4000C022FE2"))
 _READ_ICCID = bytes.fromhex("00B000000A")
 
 
-class ModemRadio:
+class RadioAndSim:
     """Power of radio and SIM, and the ICCID that was read last."""
 
     def __init__(

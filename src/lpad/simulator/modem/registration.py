@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from lpad.simulator.modem.personality import ModemPersonality
-    from lpad.simulator.modem.radio_and_sim import ModemRadio
+    from lpad.simulator.modem.radio_and_sim import RadioAndSim
 
 _CELL = '"1A2B","01A2B3C4",7'
 """Area, cell and technology, which are told beside the status where level 2 is asked for."""
@@ -21,7 +21,7 @@ class ModemRegistration:
     """The status that +CEREG and its like tell, and when it changes (3GPP TS 27.007, 7.2, 10.1.20 to 22)."""
 
     def __init__(
-        self, radio: ModemRadio, personality: ModemPersonality, *, locked: Container[str] = ()
+        self, radio: RadioAndSim, personality: ModemPersonality, *, locked: Container[str] = ()
     ) -> None:
         """Register with whatever profile is read when somebody first asks, but for those that want a PIN."""
         self._locked = locked

@@ -17,7 +17,7 @@ _NAME = "server.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
+class AddressFile:
     """A server's address as it stands in activation codes, and its OID."""
 
     address: str
@@ -28,7 +28,7 @@ class Announcement:
         write_whole(folder / _NAME, msgspec.json.encode(self))
 
     @classmethod
-    def read(cls, folder: Path) -> Announcement:
+    def read(cls, folder: Path) -> AddressFile:
         """Return what the server that keeps its things in `folder` said when it last started.
 
         Raises:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from lpad.simulator.smdp.address_file import Announcement
+from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultPlan, TlsIdentity
 from lpad.simulator.smdp.functions.functions import HttpAnswer, answer
-from lpad.simulator.smdp.functions.server_context import Site, own_addresses
+from lpad.simulator.smdp.functions.server_context import ServerContext, own_addresses
 from lpad.simulator.smdp.functions.sessions import Sessions
 from lpad.simulator.smdp.http.conversation import HttpConversation
 from lpad.simulator.smdp.http.listener import HttpsListener, tls_context
@@ -90,7 +90,7 @@ class SmDp:
         self._context = self._context_of(tls)
         self._lock = threading.Lock()
         self._listener: HttpsListener | None = None
-        self._site: Site | None = None
+        self._site: ServerContext | None = None
 
     @property
     def address(self) -> str:
@@ -121,7 +121,7 @@ class SmDp:
         self._listener = HttpsListener(
             self._bind, context=lambda: self._context, serve=self._converse, counters=self.counters
         )
-        self._site = Site(
+        self._site = ServerContext(
             pki=self._pki,
             addresses=own_addresses(self._names, self._listener.port),
             orders=self.orders,
@@ -131,7 +131,7 @@ class SmDp:
             curve=self._curve,
             check_memory=self._check_memory,
         )
-        Announcement(address=self.address, oid=self.oid).write(self.folder)
+        AddressFile(address=self.address, oid=self.oid).write(self.folder)
         self._listener.start()
 
     def stop(self) -> None:
@@ -159,7 +159,7 @@ class SmDp:
             return answer(self._running, function, body, faults)
 
     @property
-    def _running(self) -> Site:
+    def _running(self) -> ServerContext:
         assert self._site is not None, "start the server first"
         return self._site
 

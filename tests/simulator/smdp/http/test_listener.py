@@ -12,7 +12,7 @@ import pytest
 
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.pki.pki import Pki
-from lpad.simulator.smdp.address_file import Announcement
+from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.server import SmDp
 from simulator.smdp.bench import PREFIX, Connection, TestCard, Visit, b64, status_of
@@ -180,7 +180,7 @@ def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) ->
 
 def test_folder_tells_how_to_reach_the_server(smdp: SmDp) -> None:
     """Whoever adds orders from outside reads address and OID there."""
-    told = Announcement.read(smdp.folder)
+    told = AddressFile.read(smdp.folder)
     assert (told.address, told.oid) == (smdp.address, "2.999.10")
     assert smdp.address == f"localhost:{smdp.port}"
 

@@ -11,7 +11,7 @@ from lpad.simulator.euicc.os.profile_files import USIM
 from lpad.simulator.profile_package.file_tree import MF as MF_PATH
 
 if TYPE_CHECKING:
-    from lpad.simulator.euicc.os.profile_files import CardFiles
+    from lpad.simulator.euicc.os.profile_files import ProfileFiles
     from lpad.simulator.profile_package.file_tree import CreatedFile, Path
 
 MF = 0x3F00
@@ -40,7 +40,7 @@ class FileSystem:
     file: Path | None = None
     application: Path | None = None
 
-    def select_identifier(self, identifier: int, files: CardFiles | None) -> bytes:
+    def select_identifier(self, identifier: int, files: ProfileFiles | None) -> bytes:
         """Select a file by its identifier and return its control parameters.
 
         Raises:
@@ -65,7 +65,7 @@ class FileSystem:
         self.file = path
         return self.parameters(files)
 
-    def select_path(self, path: bytes, files: CardFiles | None, *, from_here: bool = False) -> bytes:
+    def select_path(self, path: bytes, files: ProfileFiles | None, *, from_here: bool = False) -> bytes:
         """Select along a path from the MF, or from the current directory; 7FFF stands for the application.
 
         Raises:
@@ -84,7 +84,7 @@ class FileSystem:
             raise
         return parameters
 
-    def select_application(self, aid: bytes, files: CardFiles | None) -> bytes | None:
+    def select_application(self, aid: bytes, files: ProfileFiles | None) -> bytes | None:
         """Select an application by the beginning of its AID; return None if the profile has no such one."""
         place = files.application(aid) if files is not None else None
         if place is None:
@@ -92,7 +92,7 @@ class FileSystem:
         self._enter_application(place)
         return self.parameters(files)
 
-    def parameters(self, files: CardFiles | None) -> bytes:
+    def parameters(self, files: ProfileFiles | None) -> bytes:
         """Return the control parameters (62) of what is selected."""
         if self.file is None or files is None:
             return self._directory_parameters(files)
@@ -115,7 +115,7 @@ class FileSystem:
             tlv.encode(0x88, bytes([short << 3])) if short is not None else b"",
         )
 
-    def read_binary(self, p1: int, p2: int, files: CardFiles | None) -> bytes:
+    def read_binary(self, p1: int, p2: int, files: ProfileFiles | None) -> bytes:
         """Return a transparent file's content from the offset on.
 
         Raises:
@@ -131,7 +131,7 @@ class FileSystem:
             raise Refusal(StatusWord.WRONG_OFFSET, f"the file has {len(file.content)} bytes")
         return file.content[offset:]
 
-    def read_record(self, number: int, p2: int, files: CardFiles | None) -> bytes:
+    def read_record(self, number: int, p2: int, files: ProfileFiles | None) -> bytes:
         """Return a record by its number from 1.
 
         Raises:
@@ -154,7 +154,7 @@ class FileSystem:
             raise Refusal(StatusWord.NOT_FOUND, "the profile has no USIM")
         self.folder, self.file, self.application = place, None, place
 
-    def _directory_parameters(self, files: CardFiles | None) -> bytes:
+    def _directory_parameters(self, files: ProfileFiles | None) -> bytes:
         here = self.folder
         names = files.applications.items() if files is not None else ()
         name = next((aid for aid, path in names if path == here), None)
@@ -169,14 +169,14 @@ class FileSystem:
             tlv.encode(0xC6, _PINS),
         )
 
-    def _by_short_identifier(self, short: int, files: CardFiles | None) -> Path:
+    def _by_short_identifier(self, short: int, files: ProfileFiles | None) -> Path:
         for path, file in files.files.items() if files is not None else ():
             own = file.short_identifier or _SHORT_IDENTIFIERS.get(path[-1])
             if path[:-1] == self.folder and own == short:
                 return path
         raise Refusal(StatusWord.NOT_FOUND, "no file has this short identifier")
 
-    def _current(self, files: CardFiles | None) -> CreatedFile:
+    def _current(self, files: ProfileFiles | None) -> CreatedFile:
         if self.file is None:
             raise Refusal(StatusWord.NO_FILE_SELECTED, "no file is selected")
         if files is None or self.file not in files.files:

@@ -14,7 +14,7 @@ from lpad.simulator.euicc.isdr.isdr import Isdr
 from lpad.simulator.euicc.os.answering import Answering
 from lpad.simulator.euicc.os.apdu import Command
 from lpad.simulator.euicc.os.file_selection import MF, FileSystem
-from lpad.simulator.euicc.os.profile_files import CardFiles
+from lpad.simulator.euicc.os.profile_files import ProfileFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class OperatingSystem:
         self._isdr = Isdr(chip, self._proactive)
         self._isdr_aid = bytes.fromhex(behaviour.isdr_aid)
         self._channels = {0: _Channel()}
-        self._read: tuple[bytes, CardFiles] | None = None
+        self._read: tuple[bytes, ProfileFiles] | None = None
         self._answering = Answering(behaviour.answers, behaviour.portion, self._closing_status)
         self._lpa_in_device = False
         # Instruction, and whether its class is ISO's (False) or GlobalPlatform's and ETSI's (True).
@@ -120,14 +120,14 @@ class OperatingSystem:
         return self._chip.state.enabled
 
     @property
-    def _files(self) -> CardFiles | None:
+    def _files(self) -> ProfileFiles | None:
         """The enabled profile's files, read from its package when they are first wanted."""
         enabled = self._enabled
         if enabled is None:
             return None
         if self._read is None or self._read[0] != enabled.ef_iccid:
             package = self._chip.folder.read_package(enabled.iccid)
-            self._read = enabled.ef_iccid, CardFiles.of(enabled, package)
+            self._read = enabled.ef_iccid, ProfileFiles.of(enabled, package)
         return self._read[1]
 
     def _manage_channel(self, command: Command) -> bytes:

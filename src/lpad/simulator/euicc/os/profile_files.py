@@ -37,7 +37,7 @@ _OF_A_TEMPLATE = {
 
 
 @dataclass(frozen=True, slots=True)
-class CardFiles:
+class ProfileFiles:
     """Directories and files by path from the MF; applications by name."""
 
     directories: AbstractSet[Path]
@@ -45,7 +45,7 @@ class CardFiles:
     applications: Mapping[bytes, Path]
 
     @classmethod
-    def of(cls, profile: StoredProfile, package: bytes) -> CardFiles:
+    def of(cls, profile: StoredProfile, package: bytes) -> ProfileFiles:
         """Read a profile's package; what must be there and is not gets what the card knows itself."""
         try:
             tree = created_files(package)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Eid
     from lpad.codec.asn1.tlv import Tlv
     from lpad.simulator.pki.credential import Credential
-    from lpad.simulator.smdp.functions.server_context import Site
+    from lpad.simulator.smdp.functions.server_context import ServerContext
 
 _RESPONSE = 0xBF38
 _INFO2 = 0xBF22
@@ -86,7 +86,7 @@ class Device:
         )
 
 
-def authenticate_client(site: Site, call: Call) -> dict[str, str]:
+def authenticate_client(site: ServerContext, call: Call) -> dict[str, str]:
     """Verify the card and answer with the metadata of its order; any refusal ends the session.
 
     Raises:
@@ -100,7 +100,7 @@ def authenticate_client(site: Site, call: Call) -> dict[str, str]:
         raise
 
 
-def _authenticate(site: Site, call: Call, session: Session) -> dict[str, str]:
+def _authenticate(site: ServerContext, call: Call, session: Session) -> dict[str, str]:
     response = call.element("authenticateServerResponse", _RESPONSE)
     try:
         answer = CardAnswer.read(response)
@@ -150,7 +150,7 @@ def _verify_card(session: Session, answer: CardAnswer) -> Eid:
     return eid
 
 
-def _find_order(site: Site, device: Device, eid: Eid) -> Order:
+def _find_order(site: ServerContext, device: Device, eid: Eid) -> Order:
     order = site.orders.find(device.matching_id, eid)
     if order is None or order.state in (OrderState.INSTALLED, OrderState.CANCELLED):
         raise Refusal(status_codes.MATCHING_ID_REFUSED, subject_identifier=device.matching_id)
@@ -175,7 +175,7 @@ def _find_order(site: Site, device: Device, eid: Eid) -> Order:
     return order
 
 
-def _signed2(site: Site, call: Call, session: Session, order: Order) -> bytes:
+def _signed2(site: ServerContext, call: Call, session: Session, order: Order) -> bytes:
     """Build smdpSigned2; a card that began this download before is offered its one-time key again."""
     parts = [
         tlv.encode(0x80, faulty_answers.transaction_id(call.faults, session.transaction_id)),
@@ -187,7 +187,7 @@ def _signed2(site: Site, call: Call, session: Session, order: Order) -> bytes:
     return tlv.encode(0x30, *parts)
 
 
-def _signer(site: Site, call: Call, session: Session) -> Credential:
+def _signer(site: ServerContext, call: Call, session: Session) -> Credential:
     if FaultKind.OTHER_OID in call.faults:
         return site.pki.dp2_pb[session.dp_pb.curve]
     return session.dp_auth if FaultKind.OTHER_ROLE in call.faults else session.dp_pb

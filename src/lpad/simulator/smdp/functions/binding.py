@@ -15,13 +15,13 @@ from lpad.simulator.smdp.store.order import Binding, Order, OrderState, confirme
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.functions.server_context import Site
+    from lpad.simulator.smdp.functions.server_context import ServerContext
 
 _RESPONSE = 0xBF21
 _OTPK_LENGTH = 65
 
 
-def get_bound_profile_package(site: Site, call: Call) -> dict[str, str]:
+def get_bound_profile_package(site: ServerContext, call: Call) -> dict[str, str]:
     """Verify the card's one-time key and the confirmation code, and bind the profile.
 
     A wrong code leaves the session as it is: some LPAs ask again in the same session, others start
@@ -69,7 +69,7 @@ def _verify_card(session: Session, response: Tlv) -> tuple[bytes, bytes | None]:
     return signed2.get(0x5F49).value, hash_cc.value if hash_cc else None
 
 
-def _check_code(site: Site, session: Session, order: Order, hash_cc: bytes | None) -> None:
+def _check_code(site: ServerContext, session: Session, order: Order, hash_cc: bytes | None) -> None:
     if order.confirmation_failures >= order.confirmation_limit:
         raise Refusal(status_codes.CODE_EXCEEDED)
     if hash_cc is None:
@@ -85,7 +85,7 @@ def _check_code(site: Site, session: Session, order: Order, hash_cc: bytes | Non
     raise Refusal(status_codes.CODE_EXCEEDED)
 
 
-def _package(site: Site, session: Session, order: Order, euicc_otpk: bytes) -> bytes:
+def _package(site: ServerContext, session: Session, order: Order, euicc_otpk: bytes) -> bytes:
     """Return the package bound before when the card used the same one-time key, else a new one."""
     known = site.orders.binding(order)
     same_key = known is not None and known.euicc_otpk == euicc_otpk

@@ -13,7 +13,7 @@ from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:
     from lpad.simulator.smdp.functions.function_call import Call
-    from lpad.simulator.smdp.functions.server_context import Site
+    from lpad.simulator.smdp.functions.server_context import ServerContext
 
 _RESPONSE = 0xBF41
 _REJECTED, _POSTPONED, _TIMEOUT = 0, 1, 2
@@ -28,7 +28,7 @@ _REASONS = {
 }
 
 
-def cancel_session(site: Site, call: Call) -> dict[str, str]:
+def cancel_session(site: ServerContext, call: Call) -> dict[str, str]:
     """Verify the card's signature, end the session, and settle the order.
 
     Postponed and timed-out downloads can be tried again, with the same one-time key; every other

@@ -20,12 +20,12 @@ from lpad.simulator.smdp.functions.status_codes import Refusal, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.smdp.functions.server_context import Site
+    from lpad.simulator.smdp.functions.server_context import ServerContext
 
 PATH = "/gsma/rsp2/es9plus/"
 JSON = "application/json;charset=UTF-8"
 
-FUNCTIONS: dict[str, Callable[[Site, Call], dict[str, str] | None]] = {
+FUNCTIONS: dict[str, Callable[[ServerContext, Call], dict[str, str] | None]] = {
     "initiateAuthentication": initiate_authentication,
     "authenticateClient": authenticate_client,
     "getBoundProfilePackage": get_bound_profile_package,
@@ -45,7 +45,7 @@ class HttpAnswer:
     outcome: str = ""
 
 
-def answer(site: Site, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
+def answer(site: ServerContext, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
     """Carry out a function and return what goes over HTTP; failures of the function are 200 too."""
     if FaultKind.REFUSE in faults:
         subject, _, reason = faults.value(FaultKind.REFUSE, "8.2.6/3.8").partition("/")

@@ -16,7 +16,7 @@ from lpad.simulator.smdp.functions.status_codes import Refusal
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.functions.server_context import Site
+    from lpad.simulator.smdp.functions.server_context import ServerContext
 
 _INFO1 = 0xBF20
 _SVN = 0x82
@@ -25,7 +25,7 @@ _CHALLENGE_LENGTH = 16
 _OLDEST_MAJOR = 2
 
 
-def initiate_authentication(site: Site, call: Call) -> dict[str, str]:
+def initiate_authentication(site: ServerContext, call: Call) -> dict[str, str]:
     """Check address, version and CIs, in this order; start a session and sign the card's challenge.
 
     Raises:
@@ -70,7 +70,7 @@ def initiate_authentication(site: Site, call: Call) -> dict[str, str]:
     }
 
 
-def _signer(site: Site, call: Call, dp_auth: Credential, dp_pb: Credential) -> Credential:
+def _signer(site: ServerContext, call: Call, dp_auth: Credential, dp_pb: Credential) -> Credential:
     if FaultKind.UNKNOWN_CI in call.faults:
         stranger = certificate_profile.make_ci(Curve.NIST, name="Unknown CI")
         return certificate_profile.make_dp(stranger, certificate_profile.ROLE_DP_AUTH, oid=OID_DP1)

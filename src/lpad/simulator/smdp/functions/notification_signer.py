@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.smdp.functions.server_context import Site
+    from lpad.simulator.smdp.functions.server_context import ServerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Signer:
     eid: str
 
 
-def signer_of_result(site: Site, transaction_id: bytes) -> Signer | None:
+def signer_of_result(site: ServerContext, transaction_id: bytes) -> Signer | None:
     """Return the card of a transaction, whose chain was verified then; None when it is unknown."""
     transaction = site.transactions.get(transaction_id)
     if transaction is None:
@@ -33,7 +33,7 @@ def signer_of_result(site: Site, transaction_id: bytes) -> Signer | None:
     return Signer(Credential(read_certificate(transaction.euicc)).public_key, transaction.eid)
 
 
-def signer_of_other(site: Site, element: Tlv) -> Signer | None:
+def signer_of_other(site: ServerContext, element: Tlv) -> Signer | None:
     """Return the card whose certificates an OtherSignedNotification carries; None when they are bad."""
     certificates = [child.raw for child in element.children() if child.tag == 0x30]
     if len(certificates) < 2:

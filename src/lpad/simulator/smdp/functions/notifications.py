@@ -19,7 +19,7 @@ from lpad.simulator.smdp.store.received_notifications import Notification
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
     from lpad.simulator.smdp.functions.function_call import Call
-    from lpad.simulator.smdp.functions.server_context import Site
+    from lpad.simulator.smdp.functions.server_context import ServerContext
 
 _INSTALLATION_RESULT = 0xBF37
 _OTHER = 0x30
@@ -28,7 +28,7 @@ _TEMPORARY = frozenset({10, 11})
 """errorReasons that another try may cure: memory full, interrupted (SGP.22 v3.1, 2.5.6.1)."""
 
 
-def handle_notification(site: Site, call: Call) -> None:
+def handle_notification(site: ServerContext, call: Call) -> None:
     """Verify a notification, write it down, and settle the order that it reports on.
 
     Whatever the verification says, the card's copy can go: the caller answers 204, also to
@@ -49,7 +49,7 @@ def handle_notification(site: Site, call: Call) -> None:
         _settle(site, notification, notification.transaction_id)
 
 
-def _read(site: Site, element: Tlv, *, digest: str, duplicate: bool) -> Notification:
+def _read(site: ServerContext, element: Tlv, *, digest: str, duplicate: bool) -> Notification:
     transaction_id = installed = error_reason = None
     signer: Signer | None
     if element.tag == _INSTALLATION_RESULT:
@@ -100,7 +100,7 @@ def _event(content: bytes) -> str:
     return "+".join(known) or "unknown"
 
 
-def _settle(site: Site, notification: Notification, transaction_id: str) -> None:
+def _settle(site: ServerContext, notification: Notification, transaction_id: str) -> None:
     """Move the order on; results of sessions before the latest one come too late to matter."""
     transaction = site.transactions.get(bytes.fromhex(transaction_id))
     order = next((one for one in site.orders.all() if one.transaction_id == transaction_id), None)

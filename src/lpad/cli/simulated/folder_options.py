@@ -1,9 +1,7 @@
-"""What the commands that play a part have in common: where they keep things, and until when they play."""
+"""Where the simulated card and server keep things: the options that name their folders."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 
 import click
@@ -20,11 +18,3 @@ PKI = click.option(
 def beside(folder: Path) -> Path:
     """Return the folder of the infrastructure that a card and a server beside each other share."""
     return folder.parent / "pki"
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set; set before anything is made, so that it is unmade."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
