@@ -22,6 +22,7 @@ from lpad.remote.trust.trust import Trust
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from lpad.codec.es10 import Intent
     from lpad.lpa.download import Offer
     from lpad.protocol.download_session import Step
 
@@ -58,8 +59,14 @@ class _Card:
         self._script = script
 
     def command(
-        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+        self,
+        data: bytes,
+        *,
+        intent: Intent,
+        deadline: Deadline,
+        on_block: Callable[[int], None] | None = None,
     ) -> bytes:
+        assert intent.function
         assert not deadline.passed
         if on_block is not None:
             on_block(len(data))

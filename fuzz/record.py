@@ -34,6 +34,7 @@ from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.codec.es10 import Intent
     from lpad.lpa.download import Offer
     from lpad.protocol.download_session import Step
     from lpad.remote.https.connection import HttpAnswer
@@ -144,8 +145,14 @@ class _Ear:
     def hear_card(self, euicc: Euicc) -> None:
         command = euicc._isdr.command
 
-        def heard(data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None) -> bytes:
-            answer = command(data, deadline=deadline, on_block=on_block)
+        def heard(
+            data: bytes,
+            *,
+            intent: Intent,
+            deadline: Deadline,
+            on_block: Callable[[int], None] | None = None,
+        ) -> bytes:
+            answer = command(data, intent=intent, deadline=deadline, on_block=on_block)
             self.card.append(answer)
             self.messages.append(answer)
             return answer

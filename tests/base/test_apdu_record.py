@@ -18,6 +18,7 @@ from lpad.base.log_fields import logged_with
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session
+from lpad.protocol.apdu import Apdu, Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def test_a_card_that_goes_away(tmp_path: Path) -> None:
 
     record_apdus(tmp_path / "apdus")
     with pytest.raises(CardUnreachable):
-        TracedCard(Gone(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+        TracedCard(Gone(), name="ttyX").transmit(Apdu(Command(0, 0xA4, 0, 4)), deadline=soon())
     assert json.loads((tmp_path / "apdus").read_text())["answer"] is None
 
 
@@ -74,7 +75,7 @@ def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixt
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
-        TracedCard(ScriptedCard(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+        TracedCard(ScriptedCard(), name="ttyX").transmit(Apdu(Command(0, 0xA4, 0, 4)), deadline=soon())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert ": File too large" in caplog.text
@@ -126,6 +127,6 @@ def test_a_file_of_its_own_is_appended_to_and_closed_to_others(tmp_path: Path) -
     (tmp_path / "record").write_text("before\n", encoding="utf-8")
     (tmp_path / "record").chmod(0o644)
     record_apdus(tmp_path / "record")
-    TracedCard(ScriptedCard(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+    TracedCard(ScriptedCard(), name="ttyX").transmit(Apdu(Command(0, 0xA4, 0, 4)), deadline=soon())
     assert (tmp_path / "record").read_text(encoding="utf-8").startswith("before\n{")
     assert (tmp_path / "record").stat().st_mode & 0o777 == 0o600

@@ -12,6 +12,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardStatus, CardUnreachable, InvalidValue
 from lpad.base.identifiers import ISD_R, Aid
 from lpad.card.isdr.isdr import isdr_session
+from lpad.codec import es10
 
 if TYPE_CHECKING:
     from lpad.card.link.link import Link
@@ -50,7 +51,9 @@ class LinkContract:
     def command(self, rig: Rig, data: bytes, *, block_size: int = 255) -> bytes:
         """Carry one ES10 command in a session of its own."""
         with isdr_session(rig.link, block_size=block_size, deadline=soon()) as isdr:
-            return isdr.command(data, deadline=soon())
+            return isdr.command(
+                data, intent=es10.GET_EID if data == GET_EID else es10.UNSTATED, deadline=soon()
+            )
 
     def test_carries_a_command_and_its_answer(self, rig: Rig) -> None:
         """An ES10 command reaches the card as it is, and so does the answer reach the caller."""
@@ -185,7 +188,7 @@ class LinkContract:
         """After a refresh the channel is gone: closing it fails, the operation has not."""
         rig.card.answers[GET_EID] = EID
         with isdr_session(rig.link, deadline=soon()) as isdr:
-            assert isdr.command(GET_EID, deadline=soon()) == EID
+            assert isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon()) == EID
             rig.card.reset()
         assert self.command(rig, GET_EID) == EID
 
@@ -197,7 +200,9 @@ class LinkContract:
             rig.card.reset()
 
         with isdr_session(rig.link, block_size=60, deadline=soon()) as isdr:
-            isdr.command(GET_EID, deadline=soon(), on_block=restart if blocks == 1 else None)
+            isdr.command(
+                GET_EID, intent=es10.GET_EID, deadline=soon(), on_block=restart if blocks == 1 else None
+            )
             with pytest.raises(CardUnreachable, match="the card restarted") as caught:
                 isdr.command(bytes(100), deadline=soon(), on_block=restart)
             assert caught.value.retryable
@@ -210,7 +215,7 @@ class LinkContract:
         rig.card.answers[GET_EID] = EID
         rig.card.refusals[bytes(10)] = status
         with isdr_session(rig.link, deadline=soon()) as isdr:
-            isdr.command(GET_EID, deadline=soon())
+            isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
             with pytest.raises(CardStatus, match=f"{status:04X}"):
                 isdr.command(bytes(10), deadline=soon())
         assert rig.card.open == set()
@@ -220,7 +225,7 @@ class LinkContract:
         with isdr_session(rig.link, deadline=soon()) as isdr:
             before = len(rig.card.sent)
             with pytest.raises(CardUnreachable):
-                isdr.command(GET_EID, deadline=Deadline.after(0))
+                isdr.command(GET_EID, intent=es10.GET_EID, deadline=Deadline.after(0))
             assert len(rig.card.sent) == before
 
     def test_closing_a_channel_twice_does_nothing(self, rig: Rig) -> None:

@@ -21,6 +21,7 @@ from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.pcsc.calls import CARD_PRESENT, Context
 from lpad.card.pcsc.pcsc_link import PcscLink, open_pcsc_link
+from lpad.protocol.apdu import Apdu, store_data
 from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ def test_a_shared_card_that_was_lost_is_reset(mute: MuteCard, shared: PcscLink) 
     channel = shared.open_channel((ISD_R,), deadline=soon())
     mute.mute.set()
     with pytest.raises(CardUnreachable, match="no answer came in time"):
-        channel.transmit(GET_EID, deadline=Deadline.after(0.1))
+        channel.transmit(Apdu(store_data(GET_EID)[0]), deadline=Deadline.after(0.1))
     with pytest.raises(CardUnreachable):
         channel.close(deadline=soon())
     mute.mute.clear()

@@ -13,6 +13,7 @@ from lpad.base.identifiers import ISD_R
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.isdr.isdr import Isdr, isdr_session
 from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol.apdu import Apdu, Command
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
@@ -180,7 +181,7 @@ def test_a_closed_channel_is_not_used(slot: Slot) -> None:
     channel = RawLink(slot, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
     channel.close(deadline=soon())
     with pytest.raises(InternalError):
-        channel.transmit(b"\x80\xe2\x91\x00\x00", deadline=soon())
+        channel.transmit(Apdu(Command(0, 0xC0, le=256)), deadline=soon())
 
 
 def test_closing_the_link_closes_the_device(slot: Slot) -> None:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
+    from lpad.codec.es10 import Intent
 
 
 class ScriptedIsdr:
@@ -15,13 +16,20 @@ class ScriptedIsdr:
 
     def __init__(self, *answers: str | bytes | Exception, block_size: int = 120) -> None:
         self.sent: list[bytes] = []
+        self.intents: list[Intent] = []
         self._answers = list(answers)
         self._block_size = block_size
 
     def command(
-        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+        self,
+        data: bytes,
+        *,
+        intent: Intent,
+        deadline: Deadline,
+        on_block: Callable[[int], None] | None = None,
     ) -> bytes:
         self.sent.append(data)
+        self.intents.append(intent)
         for start in range(0, len(data), self._block_size):
             if on_block is not None:
                 on_block(min(start + self._block_size, len(data)))

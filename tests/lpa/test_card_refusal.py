@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lpad.codec import es10
+from lpad.codec.es10 import Intent
 from lpad.codec.messages.authentication import AuthenticateError
 from lpad.codec.messages.card import EuiccMemoryResetResult
 from lpad.codec.messages.download import CancelSessionError, DownloadError
@@ -46,11 +48,11 @@ LATER = range(17, 33)  # of v3: whoever meets them reads their name in the sente
 )
 def test_every_reason_has_its_sentence(code: ResultCode) -> None:
     """A reason of version 2 is explained in words of its own, not in those for unknown ones."""
-    assert "only later or other specifications" not in refused("ES10", code).sentence
+    assert "only later or other specifications" not in refused(Intent("ES10"), code).sentence
 
 
 def test_a_reason_of_a_later_version_is_named() -> None:
     """The name and number are told where there are no words of our own."""
-    error = refused("ES10b.LoadBoundProfilePackage", InstallationError.LPR_NOT_SUPPORTED)
+    error = refused(es10.LOAD_BOUND_PROFILE_PACKAGE, InstallationError.LPR_NOT_SUPPORTED)
     assert "(lprNotSupported, 23)" in error.sentence
     assert error.kind == "card-refused"

@@ -9,10 +9,12 @@ import pytest
 from lpa.bench import DEVICE, GOOD_WAY, ICCID, OTHER_ICCID, Caller, soon
 from lpad.base.errors import Cancelled, ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
 from lpad.base.identifiers import Iccid
+from lpad.codec import es10
 from lpad.codec.asn1 import tlv
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo, release
 from lpad.lpa import notification_delivery
 from lpad.lpa.download import Decision, Download, Order
+from lpad.protocol.apdu import Apdu
 from lpad.protocol.download_session import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour, Operator, RatRule
 from lpad.simulator.pki.pki import Pki
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from lpa.bench import Bench
     from lpa.conftest import MakeBench
+    from lpad.codec.es10 import Intent
     from lpad.simulator.pki.credential import Curve
 
 CANCELLED = Step.CANCEL_SESSION
@@ -45,6 +48,26 @@ def test_by_activation_code(bench: Bench) -> None:
     assert result.isdp_aid == stored.aid
     assert str(result.server) == bench.smdp.address
     assert caller.steps == GOOD_WAY
+
+
+def test_each_command_carries_its_intent_to_the_port(bench: Bench) -> None:
+    """What a command is meant to do arrives with its bytes, on each block of a whole download."""
+    bench.download(bench.order())
+    stated: dict[Intent, None] = {}
+    for apdu in bench.contacts.apdus:
+        assert isinstance(apdu, Apdu)
+        assert bytes(apdu.command) == apdu
+        if apdu.command.block is not None:
+            stated[apdu.command.intent] = None
+        else:
+            assert apdu.command.intent is es10.UNSTATED
+    assert tuple(stated) == (
+        es10.GET_EUICC_INFO,
+        es10.GET_EUICC_CHALLENGE,
+        es10.AUTHENTICATE_SERVER,
+        es10.PREPARE_DOWNLOAD,
+        es10.LOAD_BOUND_PROFILE_PACKAGE,
+    )
 
 
 def test_a_card_that_does_not_name_its_profile(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from lpa.scripted_isdr import ScriptedIsdr
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardMalformed, CardRefused, CardStatus, InvalidValue
 from lpad.base.identifiers import Iccid, TransactionId
+from lpad.codec import es10
 from lpad.codec.asn1 import tlv
 from lpad.codec.asn1.schema import Schema
 from lpad.codec.bound_profile import BoundProfile
@@ -23,6 +24,8 @@ from lpad.lpa.euicc import Euicc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lpad.codec.es10 import Intent
 
 SOON = Deadline.after(600)
 ICCID = Iccid.parse("89000123456789012341")
@@ -148,6 +151,48 @@ def test_success_says_nothing() -> None:
     for act in (enable, disable, delete, rename, reset, set_address):
         act(euicc)
     assert [data[:2].hex() for data in isdr.sent] == ["bf31", "bf32", "bf33", "bf29", "bf34", "bf3f"]
+
+
+FUNCTIONS: list[tuple[Callable[[Euicc], Any], Intent]] = [
+    (enable, es10.ENABLE_PROFILE),
+    (disable, es10.DISABLE_PROFILE),
+    (delete, es10.DELETE_PROFILE),
+    (rename, es10.SET_NICKNAME),
+    (reset, es10.EUICC_MEMORY_RESET),
+    (set_address, es10.SET_DEFAULT_DP_ADDRESS),
+    (profiles, es10.GET_PROFILES_INFO),
+    (notifications, es10.LIST_NOTIFICATION),
+    (retrieve, es10.RETRIEVE_NOTIFICATIONS_LIST),
+    (remove, es10.REMOVE_NOTIFICATION_FROM_LIST),
+    (authenticate, es10.AUTHENTICATE_SERVER),
+    (prepare, es10.PREPARE_DOWNLOAD),
+    (cancel, es10.CANCEL_SESSION),
+    (lambda euicc: euicc.get_eid(deadline=SOON), es10.GET_EID),
+    (lambda euicc: euicc.get_rat(deadline=SOON), es10.GET_RAT),
+    (lambda euicc: euicc.get_euicc_challenge(deadline=SOON), es10.GET_EUICC_CHALLENGE),
+    (lambda euicc: euicc.get_euicc_info1(deadline=SOON), es10.GET_EUICC_INFO),
+    (lambda euicc: euicc.get_euicc_info2(deadline=SOON), es10.GET_EUICC_INFO),
+    (
+        lambda euicc: euicc.get_euicc_configured_addresses(deadline=SOON),
+        es10.GET_EUICC_CONFIGURED_ADDRESSES,
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "intent"), FUNCTIONS, ids=[str(intent) for _, intent in FUNCTIONS])
+def test_each_function_states_its_intent(act: Callable[[Euicc], Any], intent: Intent) -> None:
+    """Function, alters, repeatable: a command says it itself."""
+    isdr = ScriptedIsdr("")
+    with pytest.raises(CardMalformed, match=f"^{intent}: "):
+        act(Euicc(isdr))
+    assert isdr.intents == [intent]
+
+
+def test_nothing_that_alters_is_repeatable() -> None:
+    """Only questions may be sent again, and only what alters the card has it restarted."""
+    for _, intent in FUNCTIONS:
+        assert not (intent.alters and intent.repeatable)
+        assert intent.alters or not intent.restarts
 
 
 def test_eid_with_wrong_check_digits_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lpad
 from lpad.base.errors import InternalError, InvalidValue, MalformedError
+from lpad.codec import es10
 from lpad.protocol.apdu import (
     LARGEST_ANSWER,
+    Apdu,
     Command,
     Exchange,
     Response,
@@ -138,8 +144,35 @@ def test_get_response_on_a_further_channel_has_its_class_byte() -> None:
     """Channel 5 is 41 for interindustry commands, C1 for proprietary ones."""
     sent = play(Exchange(BLOCK.on_channel(5)), "6110", "9000")
     assert sent == ["C1E2910003BF2D00", "41C0000010"]
-    sent = play(Exchange(BLOCK.on_channel(5), get_response_proprietary=True), "6110", "9000")
-    assert sent[1] == "C1C0000010"
+
+
+@pytest.mark.parametrize(
+    ("apdu", "block", "unfinished"),
+    [
+        ("80E2910003BF2D00", 0, False),
+        ("C1E2110303BF2D00", 3, True),
+        ("00E2910003BF2D00", None, False),  # APPEND RECORD, ISO/IEC 7816-4
+        ("00A4040000", None, False),
+    ],
+)
+def test_a_command_tells_its_place_in_a_chain(apdu: str, block: int | None, unfinished: bool) -> None:  # noqa: FBT001 - a column
+    """STORE DATA counts blocks in P2, and P1 names the last one."""
+    command = Command.parse(bytes.fromhex(apdu))
+    assert (command.block, command.unfinished) == (block, unfinished)
+
+
+def test_every_block_and_its_repetition_carry_the_intent() -> None:
+    """What a command is meant to do is on each block, also with Le and on another channel."""
+    first, last = map(Apdu, store_data(bytes(70), intent=es10.ENABLE_PROFILE, block_size=63))
+    for apdu in (first, last, last.with_le(), last.on_channel(5), last.with_le().on_channel(5)):
+        assert apdu.command.intent is es10.ENABLE_PROFILE
+    assert last.with_le().on_channel(5).hex() == "c1e2910107" + "00" * 7 + "00"
+    exchange = Exchange(last.command)
+    exchange.feed(b"\x6c\x03")
+    assert exchange.to_send is not None
+    assert exchange.to_send.intent is es10.ENABLE_PROFILE
+    exchange.feed(b"\x61\x03")
+    assert exchange.to_send.intent is es10.UNSTATED, "GET RESPONSE alters nothing"
 
 
 def test_6cxx_is_answered_with_the_right_length() -> None:
@@ -157,7 +190,7 @@ def test_6cxx_to_get_response_repeats_only_that() -> None:
 
 def test_6cxx_inside_a_chain_is_the_result() -> None:
     """A block that the card has counted is not sent again."""
-    exchange = Exchange(BLOCK, repeatable=False)
+    exchange = Exchange(replace(BLOCK, p1=0x11))
     play(exchange, "6C03")
     assert exchange.response == Response(b"", 0x6C03)
 
@@ -240,3 +273,14 @@ def test_a_length_of_00_before_data_is_no_short_command() -> None:
     with pytest.raises(MalformedError):
         Command.parse(bytes.fromhex("80E291000005"))
     assert Command.parse(bytes.fromhex("80E2910001AA")).data == b"\xaa"
+
+
+def test_nobody_looks_into_store_data_for_what_it_means() -> None:
+    """The instruction's number is in this one module; commands carry their intent."""
+    package = Path(lpad.__file__).parent
+    knowing = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "0xE2" in path.read_text(encoding="utf-8") and "simulator" not in path.parts
+    }
+    assert knowing == {"protocol/apdu.py"}

@@ -17,8 +17,10 @@ from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.diagnostics import LinkFacts, facts_of
 from lpad.card.link.isdr_aids import isdr_aids
+from lpad.codec import es10
+from lpad.codec.messages.addresses import GET_EUICC_CONFIGURED_ADDRESSES
 from lpad.codec.messages.card import GET_EID, decode_eid
-from lpad.codec.messages.euicc_info import EuiccInfo2
+from lpad.codec.messages.euicc_info import GET_EUICC_INFO1, GET_EUICC_INFO2, EuiccInfo2
 from lpad.protocol.apdu import LARGEST_BLOCK
 from lpad.protocol.at_dialogue import AtCommand
 
@@ -29,18 +31,21 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Eid, Imei
     from lpad.card.isdr.isdr import Isdr
     from lpad.card.link.link import Channel, Link
+    from lpad.protocol.apdu import Apdu
 
     Shown = str | int | float | bool | None | list["Shown"] | dict[str, "Shown"]
 
-_GET_INFO_2 = bytes.fromhex("BF2200")
 _QUESTIONS = {
-    "GetEID": GET_EID,
-    "GetEuiccInfo1": bytes.fromhex("BF2000"),
-    "GetEuiccInfo2": _GET_INFO_2,
-    "GetEuiccConfiguredAddresses": bytes.fromhex("BF3C00"),
-    "GetProfilesInfo": bytes.fromhex("BF2D00"),
-    "ListNotification": bytes.fromhex("BF2800"),
-    "GetProfilesInfo, asked in 255 bytes": bytes.fromhex("BF2D81FB5C81F8") + b"\x5a" * 248,
+    "GetEID": (GET_EID, es10.GET_EID),
+    "GetEuiccInfo1": (GET_EUICC_INFO1, es10.GET_EUICC_INFO),
+    "GetEuiccInfo2": (GET_EUICC_INFO2, es10.GET_EUICC_INFO),
+    "GetEuiccConfiguredAddresses": (GET_EUICC_CONFIGURED_ADDRESSES, es10.GET_EUICC_CONFIGURED_ADDRESSES),
+    "GetProfilesInfo": (bytes.fromhex("BF2D00"), es10.GET_PROFILES_INFO),
+    "ListNotification": (bytes.fromhex("BF2800"), es10.LIST_NOTIFICATION),
+    "GetProfilesInfo, asked in 255 bytes": (
+        bytes.fromhex("BF2D81FB5C81F8") + b"\x5a" * 248,
+        es10.GET_PROFILES_INFO,
+    ),
 }
 """ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last fills a block, and finds out how much the
 link carries; a card that objects to naming one tag so often has received it."""
@@ -187,8 +192,8 @@ class _Probe:
                 isdr = stack.enter_context(session)
             self._note(isdr_aid=isdr.aid)
             try:
-                for what, command in _QUESTIONS.items():
-                    self._ask(isdr, what, command, deadline=deadline)
+                for what in _QUESTIONS:
+                    self._ask(isdr, what, deadline=deadline)
             finally:
                 learned = isdr.learned_block_size is not None
                 self._note(block_size=isdr.block_size, block_size_learned=learned)
@@ -210,15 +215,16 @@ class _Probe:
                 found = () if aid == report.isdr_aid else isdrs_of(link, (aid,), deadline=deadline)
                 self._note(euiccs=(*self._report.euiccs, *(each for each in found if each.eid not in known)))
 
-    def _ask(self, isdr: Isdr, what: str, command: bytes, *, deadline: Deadline) -> None:
+    def _ask(self, isdr: Isdr, what: str, *, deadline: Deadline) -> None:
+        command, intent = _QUESTIONS[what]
         started = time.monotonic()
         data = b""
         refused = None
         try:
-            data = isdr.command(command, deadline=deadline)
+            data = isdr.command(command, intent=intent, deadline=deadline)
             if command == GET_EID:
                 self._note(eid=decode_eid(data))
-            elif command == _GET_INFO_2:
+            elif command == GET_EUICC_INFO2:
                 info = EuiccInfo2.decode(data)
                 self._note(svn=info.svn, card_firmware=info.firmware_version)
         except (CardStatus, CardMalformed, MalformedError) as error:
@@ -268,7 +274,7 @@ class _WatchedChannel:
         self.close = channel.close
         self._promised = False
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         answer = self._channel.transmit(apdu, deadline=deadline)
         style = _ANSWERS.get(answer[-2]) if len(answer) >= 2 else None
         if style is not None:

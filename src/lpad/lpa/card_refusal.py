@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardRefused
+from lpad.codec import es10
 
 if TYPE_CHECKING:
+    from lpad.codec.es10 import Intent
     from lpad.codec.messages.installation import ProfileInstallationResult
     from lpad.codec.messages.result import ResultCode
 
@@ -65,21 +67,21 @@ _SENTENCES = {
     "installFailedDueToUnknownError": f"the card gives no reason; try again, then {_REPORT}",
 }
 _ENABLED_ALREADY = "the profile is not disabled: it is enabled already, or a switch is not finished"
-_OF_ONE_FUNCTION = {("ES10c.EnableProfile", "profileNotInDisabledState"): _ENABLED_ALREADY}
+_OF_ONE_FUNCTION = {(es10.ENABLE_PROFILE, "profileNotInDisabledState"): _ENABLED_ALREADY}
 _RETRYABLE = frozenset({"catBusy", "profileChangeOngoing", "installFailedDueToInterruption"})
 
 
-def refused(function: str, code: ResultCode) -> CardRefused:
+def refused(function: Intent, code: ResultCode) -> CardRefused:
     """Return the error for an ES10 function's result code.
 
     Args:
-        function: its name in SGP.22, such as "ES10c.EnableProfile".
+        function: what was asked for.
         code: any but success.
     """
     return CardRefused(
         f"{function} refused ({code.reason}, {code:d}): {_sentence(function, code)}",
         retryable=code.reason in _RETRYABLE,
-        function=function,
+        function=str(function),
         code=code.value,
         reason=code.reason,
     )
@@ -90,7 +92,7 @@ def installation_refused(result: ProfileInstallationResult) -> CardRefused:
 
     Its details also hold `command`, the part of the package where the card stopped, if it says so.
     """
-    function = "ES10b.LoadBoundProfilePackage"
+    function = es10.LOAD_BOUND_PROFILE_PACKAGE
     code, command = result.error, result.command
     assert code is not None, "the profile was installed"
     where = {} if command is None else {"command": command.reason}
@@ -99,13 +101,13 @@ def installation_refused(result: ProfileInstallationResult) -> CardRefused:
     return CardRefused(
         f"{function} refused{at} ({code.reason}, {code:d}){said}: {_sentence(function, code)}",
         retryable=code.reason in _RETRYABLE,
-        function=function,
+        function=str(function),
         code=code.value,
         reason=code.reason,
         **where,
     )
 
 
-def _sentence(function: str, code: ResultCode) -> str:
+def _sentence(function: Intent, code: ResultCode) -> str:
     known = _OF_ONE_FUNCTION.get((function, code.reason)) or _SENTENCES.get(code.reason)
     return known or f"the reason is one that only later or other specifications name; {_REPORT}"

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.errors import CardMalformed, CardStatus, blamed_on
+from lpad.codec import es10
 from lpad.codec.asn1 import salvage
 from lpad.codec.messages import card, euicc_info
 from lpad.codec.messages.addresses import (
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Eid, Iccid, TransactionId
     from lpad.codec.bound_profile import BoundProfile, Segment
+    from lpad.codec.es10 import Intent
     from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
     from lpad.codec.messages.notifications import NotificationMetadata, PendingNotification
     from lpad.codec.messages.profile_info import ProfileInfo
@@ -74,12 +76,18 @@ class Isdr(Protocol):
     """The port: carries one ES10 command, or one segment of a bound profile package."""
 
     def command(
-        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+        self,
+        data: bytes,
+        *,
+        intent: Intent,
+        deadline: Deadline,
+        on_block: Callable[[int], None] | None = None,
     ) -> bytes:
         """Send `data` and return the response data; status words are judged, and errors raised, here.
 
         Args:
             data: the command with its tag.
+            intent: what it is meant to do.
             deadline: of the whole.
             on_block: told after each block how many bytes of `data` the card has taken.
         """
@@ -102,14 +110,14 @@ class Euicc:
 
     def get_euicc_configured_addresses(self, *, deadline: Deadline) -> ConfiguredAddresses:
         """Return the default SM-DP+ and the SM-DS addresses (5.7.3)."""
-        function = "ES10a.GetEuiccConfiguredAddresses"
+        function = es10.GET_EUICC_CONFIGURED_ADDRESSES
         return self._ask(
             function, GET_EUICC_CONFIGURED_ADDRESSES, ConfiguredAddresses.decode, deadline=deadline
         )
 
     def set_default_dp_address(self, address: str, *, deadline: Deadline) -> None:
         """Set the default SM-DP+ address, or clear it with the empty string (5.7.4)."""
-        function = "ES10a.SetDefaultDpAddress"
+        function = es10.SET_DEFAULT_DP_ADDRESS
         request = SetDefaultDpAddressRequest(address).encode()
         self._do(function, request, SetDefaultDpAddressResult.decode, deadline=deadline)
 
@@ -117,27 +125,27 @@ class Euicc:
 
     def get_euicc_info1(self, *, deadline: Deadline) -> euicc_info.EuiccInfo1:
         """Return what a server needs to begin with (5.7.8)."""
-        function = "ES10b.GetEUICCInfo"
+        function = es10.GET_EUICC_INFO
         return self._ask(
             function, euicc_info.GET_EUICC_INFO1, euicc_info.EuiccInfo1.decode, deadline=deadline
         )
 
     def get_euicc_info2(self, *, deadline: Deadline) -> euicc_info.EuiccInfo2:
         """Return versions, capabilities, memory and CI key identifiers (5.7.8)."""
-        function = "ES10b.GetEUICCInfo"
+        function = es10.GET_EUICC_INFO
         return self._ask(
             function, euicc_info.GET_EUICC_INFO2, euicc_info.EuiccInfo2.decode, deadline=deadline
         )
 
     def get_rat(self, *, deadline: Deadline) -> tuple[AuthorisationRule, ...]:
         """Return the Rules Authorisation Table, in the order in which its rows are tried (5.7.22)."""
-        return self._ask("ES10b.GetRAT", GET_RAT, decode_rat, deadline=deadline)
+        return self._ask(es10.GET_RAT, GET_RAT, decode_rat, deadline=deadline)
 
     # ES10b, download
 
     def get_euicc_challenge(self, *, deadline: Deadline) -> bytes:
         """Open a session, giving up any that was open, and return its 16 random bytes (5.7.7)."""
-        function = "ES10b.GetEUICCChallenge"
+        function = es10.GET_EUICC_CHALLENGE
         return self._ask(
             function, euicc_info.GET_EUICC_CHALLENGE, euicc_info.decode_euicc_challenge, deadline=deadline
         )
@@ -146,7 +154,7 @@ class Euicc:
         self, request: AuthenticateServerRequest, *, deadline: Deadline
     ) -> AuthenticateServerResponse:
         """Let the card check the server and sign its own identity; `raw` goes to the server (5.7.13)."""
-        function = "ES10b.AuthenticateServer"
+        function = es10.AUTHENTICATE_SERVER
         answer = self._ask(function, request.encode(), AuthenticateServerResponse.decode, deadline=deadline)
         if answer.error is not None:
             raise refused(function, answer.error)
@@ -156,7 +164,7 @@ class Euicc:
         self, request: PrepareDownloadRequest, *, deadline: Deadline
     ) -> PrepareDownloadResponse:
         """Let the card agree to the offered profile; `raw` goes to the server (5.7.5)."""
-        function = "ES10b.PrepareDownload"
+        function = es10.PREPARE_DOWNLOAD
         answer = self._ask(function, request.encode(), PrepareDownloadResponse.decode, deadline=deadline)
         if answer.error is not None:
             raise refused(function, answer.error)
@@ -187,15 +195,15 @@ class Euicc:
         Raises:
             CardMalformed: the card took everything and gave no result.
         """
-        function = "ES10b.LoadBoundProfilePackage"
+        function = es10.LOAD_BOUND_PROFILE_PACKAGE
         total, done = bound.length, 0
         for segment in bound.segments:
             if before_segment is not None:
                 before_segment(segment)
             on_block = None if on_bytes is None else _counting(on_bytes, done, total)
-            answer = self._isdr.command(segment.data, deadline=deadline, on_block=on_block)
+            answer = self._isdr.command(segment.data, intent=function, deadline=deadline, on_block=on_block)
             if answer:
-                with blamed_on(CardMalformed, function):
+                with blamed_on(CardMalformed, str(function)):
                     return ProfileInstallationResult.decode(salvage.element_of(answer))
             done += len(segment.data)
         raise CardMalformed(
@@ -207,7 +215,7 @@ class Euicc:
         self, transaction_id: TransactionId, reason: CancelSessionReason, *, deadline: Deadline
     ) -> CancelSessionResponse:
         """Give a download session up; `raw` goes to the server (5.7.14)."""
-        function = "ES10b.CancelSession"
+        function = es10.CANCEL_SESSION
         request = CancelSessionRequest(transaction_id, reason).encode()
         answer = self._ask(function, request, CancelSessionResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -231,7 +239,7 @@ class Euicc:
             events: only of these; none stands for all.
             deadline: of the whole.
         """
-        function = "ES10b.ListNotification"
+        function = es10.LIST_NOTIFICATION
         request = ListNotificationRequest(events).encode()
         answer = self._ask(function, request, ListNotificationResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -254,7 +262,7 @@ class Euicc:
             events: only of these; none stands for all.
             deadline: of the whole.
         """
-        function = "ES10b.RetrieveNotificationsList"
+        function = es10.RETRIEVE_NOTIFICATIONS_LIST
         request = RetrieveNotificationsListRequest(sequence_number, events).encode()
         answer = self._ask(function, request, RetrieveNotificationsListResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -265,7 +273,7 @@ class Euicc:
 
     def remove_notification_from_list(self, sequence_number: int, *, deadline: Deadline) -> bool:
         """Take a delivered notification off the card; False means that it was gone already (5.7.11)."""
-        function = "ES10b.RemoveNotificationFromList"
+        function = es10.REMOVE_NOTIFICATION_FROM_LIST
         request = NotificationSentRequest(sequence_number).encode()
         result = self._ask(function, request, NotificationSentResult.decode, deadline=deadline)
         if result not in (NotificationSentResult.OK, NotificationSentResult.NOTHING_TO_DELETE):
@@ -299,7 +307,7 @@ class Euicc:
                 set. Icons are left out unless asked for: each is up to 1 kB on a slow line.
             deadline: of the whole.
         """
-        function = "ES10c.GetProfilesInfo"
+        function = es10.GET_PROFILES_INFO
         answer = self._ask_for_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
         if answer is None or (answer.error in _CHOKED_CODES and tags):
             _log.info("%s: the card refuses the list of tags; asking for its default set", function)
@@ -321,17 +329,17 @@ class Euicc:
             deadline: of the whole.
         """
         request = EnableProfileRequest(target, refresh).encode()
-        self._do("ES10c.EnableProfile", request, EnableProfileResult.decode, deadline=deadline)
+        self._do(es10.ENABLE_PROFILE, request, EnableProfileResult.decode, deadline=deadline)
 
     def disable_profile(self, target: ProfileTarget, *, refresh: bool, deadline: Deadline) -> None:
         """Disable a profile (5.7.17); the arguments are those of `enable_profile`."""
         request = DisableProfileRequest(target, refresh).encode()
-        self._do("ES10c.DisableProfile", request, DisableProfileResult.decode, deadline=deadline)
+        self._do(es10.DISABLE_PROFILE, request, DisableProfileResult.decode, deadline=deadline)
 
     def delete_profile(self, target: ProfileTarget, *, deadline: Deadline) -> None:
         """Delete a disabled profile (5.7.18)."""
         request = DeleteProfileRequest(target).encode()
-        self._do("ES10c.DeleteProfile", request, DeleteProfileResult.decode, deadline=deadline)
+        self._do(es10.DELETE_PROFILE, request, DeleteProfileResult.decode, deadline=deadline)
 
     def euicc_memory_reset(
         self,
@@ -354,11 +362,11 @@ class Euicc:
             test_profiles=test_profiles,
             default_smdp_address=default_smdp_address,
         ).encode()
-        self._do("ES10c.eUICCMemoryReset", request, card.EuiccMemoryResetResult.decode, deadline=deadline)
+        self._do(es10.EUICC_MEMORY_RESET, request, card.EuiccMemoryResetResult.decode, deadline=deadline)
 
     def get_eid(self, *, deadline: Deadline) -> Eid:
         """Return the card's identifier (5.7.20); wrong check digits are only logged."""
-        eid = self._ask("ES10c.GetEID", card.GET_EID, card.decode_eid, deadline=deadline)
+        eid = self._ask(es10.GET_EID, card.GET_EID, card.decode_eid, deadline=deadline)
         if not eid.check_digits_right:
             _log.warning(
                 "the check digits of EID %s are wrong; some test cards have such EIDs", eid.redacted()
@@ -372,7 +380,7 @@ class Euicc:
             InvalidValue: the nickname has more than 64 bytes of UTF-8.
         """
         request = SetNicknameRequest(iccid, nickname).encode()
-        self._do("ES10c.SetNickname", request, SetNicknameResult.decode, deadline=deadline)
+        self._do(es10.SET_NICKNAME, request, SetNicknameResult.decode, deadline=deadline)
 
     def _ask_for_profiles(
         self, request: ProfileInfoListRequest, *, deadline: Deadline
@@ -380,7 +388,7 @@ class Euicc:
         """Ask for profiles; None where the card has a status word against the list of tags."""
         try:
             return self._ask(
-                "ES10c.GetProfilesInfo", request.encode(), ProfileInfoListResponse.decode, deadline=deadline
+                es10.GET_PROFILES_INFO, request.encode(), ProfileInfoListResponse.decode, deadline=deadline
             )
         except CardStatus as error:
             if request.tags and error.details.get("sw") in _CHOKED_STATUSES:
@@ -388,9 +396,9 @@ class Euicc:
             raise
 
     def _ask(
-        self, function: str, request: bytes, decode: Callable[[bytes], Answer], *, deadline: Deadline
+        self, function: Intent, request: bytes, decode: Callable[[bytes], Answer], *, deadline: Deadline
     ) -> Answer:
-        answer = self._isdr.command(request, deadline=deadline)
+        answer = self._isdr.command(request, intent=function, deadline=deadline)
         if not answer:
             raise CardMalformed(
                 f"{function}: the card reported success, but returned no answer; restart the modem"
@@ -398,11 +406,11 @@ class Euicc:
         whole = salvage.element_of(answer)
         if salvage.is_padding(answer[len(whole) :]):
             answer = whole
-        with blamed_on(CardMalformed, function):
+        with blamed_on(CardMalformed, str(function)):
             return decode(answer)
 
     def _do(
-        self, function: str, request: bytes, decode: Callable[[bytes], ResultCode], *, deadline: Deadline
+        self, function: Intent, request: bytes, decode: Callable[[bytes], ResultCode], *, deadline: Deadline
     ) -> None:
         result = self._ask(function, request, decode, deadline=deadline)
         if result != 0:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from lpad.base.errors import InternalError, InvalidValue, MalformedError
+from lpad.codec.es10 import UNSTATED, Intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ _FURTHER_CHANNELS = 0x40
 _STORE_DATA = 0xE2
 _GET_RESPONSE = 0xC0
 _MORE_BLOCKS = 0x11
+_NO_MORE_BLOCKS = 0x80
 _LAST_BLOCK = 0x91
 
 
@@ -40,6 +42,7 @@ class Command:
     p2: int = 0
     data: bytes = b""
     le: int | None = None
+    intent: Intent = UNSTATED
 
     def __bytes__(self) -> bytes:
         if len(self.data) > LARGEST_BLOCK:
@@ -69,6 +72,40 @@ class Command:
     def on_channel(self, number: int) -> Command:
         """Return the same command for logical channel `number` (0 to 19)."""
         return replace(self, cla=class_byte(self.cla, number))
+
+    @property
+    def block(self) -> int | None:
+        """The number of the STORE DATA block that this is, from 0; None for another command."""
+        return self.p2 if self.ins == _STORE_DATA and self.cla & _PROPRIETARY else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether more blocks of the same ES10 command follow."""
+        return self.block is not None and not self.p1 & _NO_MORE_BLOCKS
+
+
+class Apdu(bytes):
+    """A command APDU as it is sent, with the command that it was made of."""
+
+    command: Command
+
+    def __new__(cls, command: Command) -> Self:
+        """Encode a command.
+
+        Raises:
+            InternalError: more data than a short APDU carries.
+        """
+        apdu = super().__new__(cls, bytes(command))
+        apdu.command = command
+        return apdu
+
+    def with_le(self) -> Apdu:
+        """Return the same command with Le = 00: any number of bytes may be answered."""
+        return Apdu(replace(self.command, le=256))
+
+    def on_channel(self, number: int) -> Apdu:
+        """Return the same command for logical channel `number` (0 to 19)."""
+        return Apdu(self.command.on_channel(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +159,9 @@ def channel_of(cla: int) -> int:
     return (cla & 0x0F) + 4 if cla & _FURTHER_CHANNELS else cla & 0x03
 
 
-def store_data(data: bytes, *, block_size: int = LARGEST_BLOCK) -> tuple[Command, ...]:
+def store_data(
+    data: bytes, *, intent: Intent = UNSTATED, block_size: int = LARGEST_BLOCK
+) -> tuple[Command, ...]:
     """Cut one ES10 command into STORE DATA commands for the basic channel (SGP.22 v2.5, 5.7.2).
 
     P2 starts at 00 for every ES10 command and for every segment of a bound profile package. No Le is
@@ -130,6 +169,7 @@ def store_data(data: bytes, *, block_size: int = LARGEST_BLOCK) -> tuple[Command
 
     Args:
         data: the command, such as BF3E 03 5C 01 5A.
+        intent: what the command is meant to do; each block carries it.
         block_size: bytes in one block, 1 to 255.
 
     Raises:
@@ -154,6 +194,7 @@ def store_data(data: bytes, *, block_size: int = LARGEST_BLOCK) -> tuple[Command
             _LAST_BLOCK if number == count - 1 else _MORE_BLOCKS,
             number,
             data[number * block_size : (number + 1) * block_size],
+            intent=intent,
         )
         for number in range(count)
     )
@@ -186,23 +227,15 @@ class Exchange:
     Send `to_send`, feed what came back, until `response` is there.
     """
 
-    def __init__(
-        self, command: Command, *, repeatable: bool = True, get_response_proprietary: bool = False
-    ) -> None:
+    def __init__(self, command: Command) -> None:
         """Begin.
 
         Args:
-            command: what to send first.
-            repeatable: whether 6Cxx may be answered by sending it again: not inside a chain, where the
-                card has already counted the block.
-            get_response_proprietary: whether GET RESPONSE has the class byte 8x/Cx in place of 0x/4x.
-                Cards take either (SGP.22 implementations differ); ISO says interindustry.
+            command: what to send first. 6Cxx is answered by sending it again, but not inside a chain, where
+                the card has already counted the block.
         """
-        channel = channel_of(command.cla)
-        fetch = class_byte(_PROPRIETARY if get_response_proprietary else 0, channel)
-        self._fetch = Command(fetch, _GET_RESPONSE)
+        self._fetch = Command(class_byte(0, channel_of(command.cla)), _GET_RESPONSE)
         self._command = command
-        self._repeatable = repeatable
         self._at = _At.COMMAND
         self._data = bytearray()
         self.to_send: Command | None = command
@@ -228,7 +261,7 @@ class Exchange:
         self.to_send = replace(self._fetch, le=answer.sw & 0xFF or 256)
 
     def _repeat(self, answer: Response) -> None:
-        if self._at is _At.COMMAND and not self._repeatable:
+        if self._at is _At.COMMAND and self._command.unfinished:
             self._finish(answer)
             return
         again = self._command if self._at is _At.COMMAND else self._fetch

@@ -13,6 +13,7 @@ from lpad.base.trace_level import TRACE
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session
+from lpad.protocol.apdu import Apdu, Command
 
 SECRET = "89049032"
 
@@ -57,5 +58,5 @@ def test_an_error_is_traced(caplog: pytest.LogCaptureFixture) -> None:
             raise CardUnreachable("gone")
 
     with caplog.at_level(TRACE, logger="lpad.card.apdu"), pytest.raises(CardUnreachable):
-        TracedCard(Gone(), name="ttyX").transmit(b"\x00\xa4\x00\x04", deadline=soon())
+        TracedCard(Gone(), name="ttyX").transmit(Apdu(Command(0, 0xA4, 0, 4)), deadline=soon())
     assert "! CardUnreachable" in caplog.text

@@ -15,13 +15,14 @@ from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.port.link_refused import LinkRefused
+from lpad.protocol.apdu import Apdu, Command
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
-CLOSE = bytes.fromhex("00708001")
+CLOSE = Apdu(Command(0, 0x70, 0x80, 1))
 
 
 class Picky(ScriptedCard):

@@ -10,13 +10,13 @@ import pytest
 from card.link_contract import soon
 from lpad.base.errors import CardUnreachable
 from lpad.card.channel.proactive import ProactiveCard
-from lpad.protocol.apdu import Command
+from lpad.protocol.apdu import Apdu, Command
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
-STORE_DATA = bytes.fromhex("81E2910003BF2D00")
-INSIDE_CHAIN = bytes.fromhex("81E2110003BF2D00")
+STORE_DATA = Apdu(Command.parse(bytes.fromhex("81E2910003BF2D00")))
+INSIDE_CHAIN = Apdu(Command.parse(bytes.fromhex("81E2110003BF2D00")))
 RESET = bytes.fromhex("D009810301010482028182")
 STATE_CHANGE = bytes.fromhex("D009810301010982028182")
 DISPLAY = bytes.fromhex("D009810302218082028182")

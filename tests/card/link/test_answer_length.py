@@ -9,6 +9,7 @@ from card.scripted_card import ScriptedCard
 from lpad.card.at.at_link import open_at_link
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.memory import LinkMemory
+from lpad.codec import es10
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
 ENABLE = bytes.fromhex("BF3111A00F4F0DA0000005591010FFFFFFFF8900")
+INTENTS = {GET_EID: es10.GET_EID, ENABLE: es10.ENABLE_PROFILE}
 
 
 def session(path: str, memory: LinkMemory, *commands: bytes) -> list[bytes]:
     link = open_at_link(path, memory=memory)
     try:
         with isdr_session(link, deadline=soon()) as isdr:
-            return [isdr.command(each, deadline=soon()) for each in commands]
+            return [isdr.command(each, intent=INTENTS[each], deadline=soon()) for each in commands]
     finally:
         link.close()
 

@@ -8,6 +8,10 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import ISD_R, Aid
 from lpad.card.link.timed_channel import TimedChannel
+from lpad.protocol.apdu import Apdu, Command
+
+SELECT = Apdu(Command(0x00, 0xA4))
+STATUS = Apdu(Command(0x80, 0xF2))
 
 
 class Scripted:
@@ -17,7 +21,7 @@ class Scripted:
     closed = False
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
-        if apdu != b"first":
+        if apdu != SELECT:
             raise CardUnreachable("gone")
         return b"\x90\x00"
 
@@ -32,9 +36,9 @@ def test_each_command_is_observed_also_one_that_failed() -> None:
     channel = TimedChannel(inner, seen.append)
     deadline = Deadline.after(1)
     assert channel.aid == ISD_R
-    assert channel.transmit(b"first", deadline=deadline) == b"\x90\x00"
+    assert channel.transmit(SELECT, deadline=deadline) == b"\x90\x00"
     with pytest.raises(CardUnreachable):
-        channel.transmit(b"second", deadline=deadline)
+        channel.transmit(STATUS, deadline=deadline)
     channel.close(deadline=deadline)
     assert inner.closed
     assert len(seen) == 2

@@ -17,21 +17,23 @@ from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import IMEI, ScriptedCard
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable
-from lpad.card.at.apdu_timeout import ApduTimeout
+from lpad.card.at.at_link import open_at_link
 from lpad.card.at.csim import open_csim_link
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.serial_line import SerialLine
-from lpad.card.quirks.quirks import AtTimeouts
+from lpad.card.quirks.quirks import AtTimeouts, LinkKind
+from lpad.codec import es10
 from lpad.protocol.at_dialogue import AtCommand
-from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.personality import Handles, ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lpad.card.link.link import Link
+    from lpad.protocol.at_dialogue import AtAnswer
 
 
 def briefly() -> Deadline:
@@ -166,24 +168,30 @@ def test_the_callers_deadline_caps_the_modems_patience() -> None:
             isdr.command(GET_EID, deadline=Deadline.after(0.2))
 
 
-@pytest.mark.parametrize(
-    ("apdus", "long"),
-    [
-        (["0070000001"], False),
-        (["81E2910006BF3E035C015A"], False),
-        (["81E2910014BF3111A00C5A0A98001032547698103214810100"], True),
-        (["81E291000FBF330C5A0A98001032547698103214"], True),
-        (["81E2910007BF3404820205E0"], True),
-        (["81E2110004860203E8", "81E2910102AABB"], True),
-        (["81E2110004BF388200", "81E2910102BF31"], False),
-        (["81E2110004860203E8", "81E2910102AABB", "00708001"], False),
-    ],
-)
-def test_long_work_has_more_patience(apdus: list[str], long: bool) -> None:  # noqa: FBT001 - a column
-    """Enabling, deleting and installing may take long; the first block tells it for its whole chain."""
-    apdu_timeout = ApduTimeout()
-    patience = AtTimeouts(apdu=60, change=120)
-    assert [apdu_timeout.of(bytes.fromhex(apdu), patience) for apdu in apdus][-1] == (120 if long else 60)
+@pytest.mark.parametrize("kind", [LinkKind.CSIM, LinkKind.CGLA])
+def test_what_alters_the_card_has_more_patience(kind: LinkKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of a function that alters the card may take long; questions and GET RESPONSE may not."""
+    given: list[float] = []
+    ask = AtModem.ask
+
+    def noted(modem: AtModem, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
+        given.append(patience)
+        return ask(modem, command, patience=patience, deadline=deadline)
+
+    habits = ModemPersonality(handles=Handles.NUMBER)
+    with (
+        PtyModem(ScriptedCard(answers={GET_EID: EID}), personality=habits) as modem,
+        contextlib.ExitStack() as stack,
+    ):
+        link = open_at_link(modem.path, overrides={"links": [kind]})
+        stack.callback(link.close)
+        isdr = stack.enter_context(isdr_session(link, block_size=63, deadline=soon()))
+        monkeypatch.setattr(AtModem, "ask", noted)
+        isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+        assert set(given) == {AtTimeouts().apdu}
+        given.clear()
+        isdr.command(bytes(100), intent=es10.ENABLE_PROFILE, deadline=soon())
+        assert given == [AtTimeouts().change] * 2
 
 
 @pytest.mark.parametrize("echo_stays", [False, True])

@@ -14,7 +14,6 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardStatus, InternalError, blamed_on
 from lpad.base.identifiers import ISD_R
 from lpad.base.outside_number import whole_number
-from lpad.card.at.apdu_timeout import ApduTimeout
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
@@ -22,7 +21,7 @@ from lpad.card.channel.lost_channel import LostChannel
 from lpad.card.channel.status_words import no_isdr, status_error
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol import at_commands
-from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Response, class_byte
+from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Apdu, Response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,11 +162,10 @@ class AtCgla:
         """
         self._modem = modem
         self._handle = handle
-        self._apdu_timeout = ApduTimeout()
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the channel, as `RawCard` says."""
-        patience = self._apdu_timeout.of(apdu, self._modem.patience)
+        patience = self._modem.patience.of(apdu.command.intent)
         command = at_commands.cgla(self._handle, apdu)
         answer = self._modem.ask(command, patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CGLA"):
@@ -195,7 +193,7 @@ class CglaChannel:
         self.aid = aid
         self.handle = handle
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU on this channel, as `Channel` says."""
         if not self._open:
             raise InternalError("a closed channel was used")
@@ -222,16 +220,14 @@ class CglaChannel:
         except LinkRefused as refused:
             self._close_through_card(refused, deadline=deadline)
 
-    def _pass(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def _pass(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         if self._number is not None:
-            apdu = bytes([class_byte(apdu[0], self._number)]) + apdu[1:]
+            apdu = apdu.on_channel(self._number)
         return self._card.transmit(apdu, deadline=deadline)
 
     def _close_through_card(self, refused: LinkRefused, *, deadline: Deadline) -> None:
-        cla = 0 if self._number is None else class_byte(0, self._number)
-        apdu = bytes([cla]) + bytes(CLOSE_THIS_CHANNEL)[1:]
         try:
-            raw = self._card.transmit(apdu, deadline=deadline)
+            raw = self._pass(Apdu(CLOSE_THIS_CHANNEL), deadline=deadline)
         except LinkRefused:
             raise refused from None
         with blamed_on(CardMalformed, "MANAGE CHANNEL"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardMalformed, blamed_on
-from lpad.card.at.apdu_timeout import ApduTimeout
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import RawLink
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.link.link import Link
     from lpad.card.quirks.quirks import AtTimeouts
+    from lpad.protocol.apdu import Apdu
 
 
 class AtCsim:
@@ -29,11 +29,10 @@ class AtCsim:
             modem: shared with nobody while this is used.
         """
         self._modem = modem
-        self._apdu_timeout = ApduTimeout()
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the card, as `RawCard` says."""
-        patience = self._apdu_timeout.of(apdu, self._modem.patience)
+        patience = self._modem.patience.of(apdu.command.intent)
         answer = self._modem.ask(at_commands.csim(apdu), patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CSIM"):
             return at_commands.response_apdu(answer)

@@ -16,6 +16,7 @@ from lpad.base.trace_level import TRACE, payloads_shown
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.link.link import RawCard
+    from lpad.protocol.apdu import Apdu
 
 _SELECT = 0xA4
 _ES10 = 0xBF
@@ -39,7 +40,7 @@ class TracedCard:
         self._name = name
         self._always_whole = unredacted
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass a command on, as `RawCard` says."""
         traced = _log.isEnabledFor(TRACE)
         if not traced and not recording():

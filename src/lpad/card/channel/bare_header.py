@@ -15,6 +15,7 @@ from lpad.card.port.link_refused import LinkRefused
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.link.link import RawCard
+    from lpad.protocol.apdu import Apdu
 
 _HEADER = 4
 _WRONG_LENGTH = (0x67, 0x6C)
@@ -32,11 +33,11 @@ class BareHeader:
         self._card = card
         self._four_bytes = False
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass a command on, as `RawCard` says; one of four bytes in both forms, if need be."""
         if len(apdu) != _HEADER:
             return self._card.transmit(apdu, deadline=deadline)
-        usual, other = (apdu, apdu + b"\x00") if self._four_bytes else (apdu + b"\x00", apdu)
+        usual, other = (apdu, apdu.with_le()) if self._four_bytes else (apdu.with_le(), apdu)
         refusal: LinkRefused | None = None
         answer = b""
         try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.errors import CardMalformed, CardUnreachable, InternalError, blamed_on
 from lpad.card.port.link_refused import LinkRefused
-from lpad.protocol.apdu import Command, Exchange, Response
+from lpad.protocol.apdu import Apdu, Command, Exchange, Response
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 class Transmitter(Protocol):
     """What a raw card and a channel have in common."""
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send a command APDU, return data and two status bytes."""
         ...
 
 
-def exchange(
-    via: Transmitter, command: Command, *, deadline: Deadline, attempted: str, repeatable: bool = True
-) -> Response:
+def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempted: str) -> Response:
     """Send a command and return its whole answer; 61xx and 6Cxx are dealt with.
 
     Args:
@@ -30,16 +28,15 @@ def exchange(
         command: what to send.
         deadline: of the whole exchange.
         attempted: what to call it in an error's sentence.
-        repeatable: whether 6Cxx may be answered by sending the command again.
 
     Raises:
         CardUnreachable, CardBusy: as in `RawCard`; LinkRefused only if the card has not seen the command.
         CardMalformed: no status word, or an answer without end.
     """
-    machine = Exchange(command, repeatable=repeatable)
+    machine = Exchange(command)
     while machine.to_send is not None:
         try:
-            raw = via.transmit(bytes(machine.to_send), deadline=deadline)
+            raw = via.transmit(Apdu(machine.to_send), deadline=deadline)
         except LinkRefused as error:
             if machine.to_send is command:
                 raise

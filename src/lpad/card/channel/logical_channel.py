@@ -15,7 +15,7 @@ from lpad.card.channel.lost_channel import LostChannel
 from lpad.card.channel.selection import select_first
 from lpad.card.channel.status_words import status_error
 from lpad.card.port.link_refused import LinkRefused
-from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Command, Response, class_byte
+from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Apdu, Command, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,7 +90,7 @@ class RawLink:
         """Open a channel and select an application, as `Link` says."""
         if self._terminal_capability is not None:
             # Cards that don't know it answer 6D00 or 6E00; that is no harm.
-            self._card.transmit(bytes(Command(0x80, 0xAA, data=self._terminal_capability)), deadline=deadline)
+            self._card.transmit(Apdu(Command(0x80, 0xAA, data=self._terminal_capability)), deadline=deadline)
         ways = [self._open_logical, self._open_basic] if self._may_use_basic else [self._open_logical]
         refusal: CardStatus | None = None
         for way in reversed(ways) if self._prefers_basic else ways:
@@ -208,7 +208,7 @@ class LogicalChannel:
         self.aid = aid
         self.handle = str(number)
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU on this channel, as `Channel` says."""
         if not self._open:
             raise InternalError("a closed channel was used")
@@ -228,7 +228,7 @@ class LogicalChannel:
             return
         if self.number == _BASIC:
             # It can't be closed, so only the application goes; what the card answers is of no consequence.
-            self._card.transmit(bytes(_SELECT_MASTER_FILE), deadline=deadline)
+            self._card.transmit(Apdu(_SELECT_MASTER_FILE), deadline=deadline)
             return
         try:
             _close(self._card, self.number, deadline=deadline)
@@ -237,8 +237,8 @@ class LogicalChannel:
                 self._on_refusal(self.number)
             raise
 
-    def _pass(self, apdu: bytes, *, deadline: Deadline) -> bytes:
-        return self._card.transmit(bytes([class_byte(apdu[0], self.number)]) + apdu[1:], deadline=deadline)
+    def _pass(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
+        return self._card.transmit(apdu.on_channel(self.number), deadline=deadline)
 
 
 def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardUnreachable
 from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.port.link_refused import LinkRefused
-from lpad.protocol.apdu import Response
+from lpad.protocol.apdu import Apdu, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_STORE_DATA = 0xE2
-_RESTARTING = (b"\xbf\x31", b"\xbf\x32", b"\xbf\x34")
-"""First bytes of EnableProfile, DisableProfile and eUICCMemoryReset (SGP.22 v2.5, 5.7.16 to 5.7.19)."""
 _NO_SUCH_CHANNEL = 0x6881
 _NOT_OURS = (_NO_SUCH_CHANNEL, 0x6882, 0x6D00, 0x6E00)
 """No such channel; or one with an application that does not know STORE DATA, so not the ISD-R."""
@@ -35,12 +32,11 @@ class LostChannel:
         self._suspected = False
         self._carried = False
 
-    def follow(self, apdu: bytes) -> None:
+    def follow(self, apdu: Apdu) -> None:
         """Take note of an APDU that is sent: it may make the modem start the card anew."""
-        if apdu[1] == _STORE_DATA and apdu[3] == 0 and apdu[5:].startswith(_RESTARTING):
-            self._suspected = True
+        self._suspected = self._suspected or apdu.command.intent.restarts
 
-    def heed(self, answer: bytes, transmit: Callable[[bytes], bytes]) -> None:
+    def heed(self, answer: bytes, transmit: Callable[[Apdu], bytes]) -> None:
         """Take note of the answer to an APDU.
 
         A channel that has carried commands and now knows none of them was lost. Where the card could mean
@@ -66,7 +62,7 @@ class LostChannel:
                     sw=f"{sw:04X}",
                 )
 
-    def is_lost(self, transmit: Callable[[bytes], bytes]) -> bool:
+    def is_lost(self, transmit: Callable[[Apdu], bytes]) -> bool:
         """Return whether the channel is gone or another's, and not to be closed.
 
         An answer that says neither leaves it ours: a channel too many is tidied up later.
@@ -80,7 +76,7 @@ class LostChannel:
         if not self._suspected:
             return False
         try:
-            answer = Response.parse(transmit(bytes(GET_EID)))
+            answer = Response.parse(transmit(Apdu(GET_EID)))
         except LinkRefused:
             return False
         return answer.sw in _NOT_OURS

@@ -19,7 +19,7 @@ from lpad.protocol.proactive import ProactiveCommand
 
 if TYPE_CHECKING:
     from lpad.card.link.link import RawCard
-    from lpad.protocol.apdu import Command
+    from lpad.protocol.apdu import Apdu, Command
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +27,6 @@ _SERVING = 30.0
 """Seconds for all that follows a 91xx. They don't count against the command that got it: that one is
 done, and a card left in the middle of a REFRESH is worse than a late answer."""
 _MOST_COMMANDS = 16
-_STORE_DATA = 0xE2
-_LAST_BLOCK = 0x80
 
 
 class Resettable(Protocol):
@@ -57,15 +55,14 @@ class ProactiveCard:
         self._power = power
         self._reset_due = False
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU on, as `RawCard` says, and serve what the card wants then.
 
         What goes wrong while serving is logged and not raised: the answer to the command is there, and
         it stands. Inside a chain of STORE DATA nothing is served; the card will say 91xx again.
         """
         answer = self._card.transmit(apdu, deadline=deadline)
-        inside_chain = apdu[1] == _STORE_DATA and not apdu[2] & _LAST_BLOCK
-        if len(answer) >= 2 and not inside_chain:
+        if len(answer) >= 2 and not apdu.command.unfinished:
             pending = Response.parse(answer).pending
             if pending is not None:
                 self._serve(pending)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import InternalError
 from lpad.card.channel.status_words import no_isdr, status_error
-from lpad.protocol.apdu import Command, Response
+from lpad.protocol.apdu import Apdu, Command, Response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +62,8 @@ def _select(card: RawCard, command: Command, *, deadline: Deadline) -> int:
     What SELECT would return through GET RESPONSE is known already or of no use to an LPA: the ISD-R's version
     must be read with GetEuiccInfo. So it is left with the card.
     """
-    answer = Response.parse(card.transmit(bytes(command), deadline=deadline))
+    answer = Response.parse(card.transmit(Apdu(command), deadline=deadline))
     if answer.sw >> 8 == _WRONG_LENGTH:
         again = replace(command, le=answer.sw & 0xFF or 256)
-        answer = Response.parse(card.transmit(bytes(again), deadline=deadline))
+        answer = Response.parse(card.transmit(Apdu(again), deadline=deadline))
     return 0 if answer.ok or answer.sw >> 8 == _MORE else answer.sw

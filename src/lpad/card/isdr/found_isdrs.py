@@ -6,20 +6,20 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardError, CardMalformed, CardStatus, MalformedError, blamed_on
-from lpad.base.identifiers import Aid, Eid
+from lpad.base.errors import CardError, CardMalformed, CardStatus, blamed_on
 from lpad.card.isdr.isdr import isdr_session
-from lpad.codec.asn1 import tlv
+from lpad.codec import es10
+from lpad.codec.messages.card import GET_EID, decode_eid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import Aid, Eid
     from lpad.card.link.link import Link
 
 _log = logging.getLogger(__name__)
 
-_GET_EID = bytes.fromhex("BF3E035C015A")
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
 """No channel was free, or there are none: the name was not heard."""
 
@@ -47,13 +47,13 @@ def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[Fo
     for aid in aids:
         try:
             with isdr_session(link, aids=(aid,), deadline=deadline) as isdr:
-                answer = isdr.command(_GET_EID, deadline=deadline)
+                answer = isdr.command(GET_EID, intent=es10.GET_EID, deadline=deadline)
         except CardError as error:
             if not _is_unknown(error):
                 raise
             continue
         with blamed_on(CardMalformed, "ES10c.GetEID"):
-            eid = Eid.from_bytes(_only(answer))
+            eid = decode_eid(answer)
         found.setdefault(eid, FoundIsdr(aid, eid))
     return tuple(found.values())
 
@@ -63,10 +63,3 @@ def _is_unknown(error: CardError) -> bool:
     if isinstance(error, CardStatus):
         return error.details.get("sw") not in _WITHOUT_A_CHANNEL
     return "modem_error" in error.details
-
-
-def _only(answer: bytes) -> bytes:
-    element = tlv.parse(answer)
-    if element.tag != 0xBF3E:
-        raise MalformedError(f"the card answered with tag {element.tag:X}")
-    return element.get(0x5A).value

@@ -14,6 +14,7 @@ from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.channel.status_words import refused_at_once, status_error
 from lpad.card.link.timed_channel import TimedChannel
 from lpad.card.port.link_refused import LinkRefused
+from lpad.codec.es10 import UNSTATED, Intent
 from lpad.protocol.apdu import LARGEST_BLOCK, Command, store_data
 
 if TYPE_CHECKING:
@@ -53,7 +54,12 @@ class Isdr:
         return self._channel.aid
 
     def command(
-        self, data: bytes, *, deadline: Deadline, on_block: Callable[[int], None] | None = None
+        self,
+        data: bytes,
+        *,
+        intent: Intent = UNSTATED,
+        deadline: Deadline,
+        on_block: Callable[[int], None] | None = None,
     ) -> bytes:
         """Carry one ES10 command, or one segment of a bound profile package, and return its answer.
 
@@ -64,6 +70,7 @@ class Isdr:
 
         Args:
             data: the command with its tag, such as BF3E 03 5C 01 5A.
+            intent: what it is meant to do.
             deadline: of the whole.
             on_block: told after each block how many bytes of `data` the card has taken.
 
@@ -77,7 +84,7 @@ class Isdr:
             CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
         """
         sent = 0
-        blocks = list(store_data(data, block_size=self.block_size))
+        blocks = list(store_data(data, intent=intent, block_size=self.block_size))
         while blocks:
             block = blocks.pop(0)
             try:
@@ -91,7 +98,7 @@ class Isdr:
                 )
                 self.block_size = smaller
                 self._shrunk = True
-                blocks = list(store_data(data, block_size=smaller))
+                blocks = list(store_data(data, intent=intent, block_size=smaller))
                 continue
             if self._shrunk:
                 self.learned_block_size = self.block_size
@@ -103,10 +110,7 @@ class Isdr:
         return b""
 
     def _send(self, block: Command, *, deadline: Deadline) -> bytes:
-        last = bool(block.p1 & 0x80)
-        answer = exchange(
-            self._channel, block, deadline=deadline, attempted="STORE DATA to the ISD-R", repeatable=last
-        )
+        answer = exchange(self._channel, block, deadline=deadline, attempted="STORE DATA to the ISD-R")
         if not answer.ok:
             explained = status_error if self._largest_carried else refused_at_once
             raise explained("STORE DATA to the ISD-R", answer.sw)

@@ -18,23 +18,10 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
     from lpad.card.link.link import Channel
+    from lpad.protocol.apdu import Apdu
 
-_STORE_DATA = 0xE2
-_LAST_BLOCK = 0x80
-_HEADER = 5
 _WRONG_LENGTH = 0x6700
 _SUCCESS = b"\x90\x00"
-_QUESTIONS = (
-    b"\xbf\x20",
-    b"\xbf\x22",
-    b"\xbf\x28",
-    b"\xbf\x2b",
-    b"\xbf\x2d",
-    b"\xbf\x3c",
-    b"\xbf\x3e",
-    b"\xbf\x43",
-)
-"""Tags of the ES10 functions that read, and may be sent twice."""
 
 
 class AnswerLengthChannel:
@@ -57,12 +44,13 @@ class AnswerLengthChannel:
         """The application that answered SELECT."""
         return self._channel.aid
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU, as `Channel` says; a question whose answer is empty is asked in the other way."""
-        if not _lacks_length(apdu):
+        command = apdu.command
+        if command.block is None or command.unfinished or command.le is not None:
             return self._channel.transmit(apdu, deadline=deadline)
-        first, other = (apdu + b"\x00", apdu) if self._needed else (apdu, apdu + b"\x00")
-        if apdu[3] or not apdu[_HEADER:].startswith(_QUESTIONS):
+        first, other = (apdu.with_le(), apdu) if self._needed else (apdu, apdu.with_le())
+        if command.block > 0 or not command.intent.repeatable:
             return self._channel.transmit(first, deadline=deadline)
         try:
             answer = self._channel.transmit(first, deadline=deadline)
@@ -84,16 +72,6 @@ class AnswerLengthChannel:
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel, as `Channel` says."""
         self._channel.close(deadline=deadline)
-
-
-def _lacks_length(apdu: bytes) -> bool:
-    """Tell whether this is the last block of an ES10 command, and without Le."""
-    return bool(
-        len(apdu) > _HEADER
-        and apdu[1] == _STORE_DATA
-        and apdu[2] & _LAST_BLOCK
-        and len(apdu) == _HEADER + apdu[4]
-    )
 
 
 def _is_empty(answer: bytes) -> bool:

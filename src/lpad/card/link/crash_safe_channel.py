@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
     from lpad.card.link.memory import OpenChannel
+    from lpad.protocol.apdu import Apdu
 
-_STORE_DATA = 0xE2
 _TOO_SMALL_TO_BLAME = 63
 """Bytes in a block; a link that refuses so few does not refuse them for their number."""
 
@@ -50,12 +50,13 @@ class CrashSafeChannel:
         """The application that answered SELECT."""
         return self._channel.aid
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU, as `Channel` says; a refusal is final, whatever can be done about it next time."""
         try:
             return self._channel.transmit(apdu, deadline=deadline)
         except LinkRefused:
-            if apdu[1] == _STORE_DATA and (apdu[3] > 0 or len(apdu) - 5 <= _TOO_SMALL_TO_BLAME):
+            command = apdu.command
+            if command.block is not None and (command.block > 0 or len(command.data) <= _TOO_SMALL_TO_BLAME):
                 self._on_refusal()
             raise
 

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.modem.lent_modem import LentModem
+    from lpad.protocol.apdu import Apdu
 
 
 class RawCard(Protocol):
     """A card that takes any APDU on any channel."""
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send one command APDU and return what came back: data and two status bytes.
 
         Args:
@@ -44,7 +45,7 @@ class Channel(Protocol):
         """The application that answered SELECT."""
         ...
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send one command APDU and return data and two status bytes; 61xx and 6Cxx come as they are.
 
         Args:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
     from lpad.card.link.link import Channel
+    from lpad.protocol.apdu import Apdu
 
 
 class TimedChannel:
@@ -25,7 +26,7 @@ class TimedChannel:
         """The application that answered SELECT."""
         return self._channel.aid
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send one command APDU, as `Channel` says."""
         started = time.monotonic()
         try:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
     from lpad.card.link.link import Channel
+    from lpad.protocol.apdu import Apdu
 
 
 class TurnChannel:
@@ -37,7 +38,7 @@ class TurnChannel:
         """The application that answered SELECT."""
         return self._channel.aid
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU, as `Channel` says."""
         try:
             return self._channel.transmit(apdu, deadline=deadline)

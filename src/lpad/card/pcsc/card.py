@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.card.pcsc.calls import Connection
+    from lpad.protocol.apdu import Apdu
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -27,8 +28,6 @@ _CLOSING = 5.0
 _ENDING_TURN = 10.0
 _MOST_RESETS = 3
 """How often another program may reset the card while lpad waits for its turn."""
-_STORE_DATA = 0xE2
-_LAST_BLOCK = 0x80
 
 _abandoned: dict[str, CallThread] = {}
 """By reader: the thread whose call was overdue. No second one is sent after it while it lives."""
@@ -84,7 +83,7 @@ class PcscCard:
         except CardError as error:
             _log.info("%s", error)
 
-    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU, as `RawCard` says; only between `begin` and `end`."""
         seat = self._seat
         if seat is None:
@@ -313,15 +312,16 @@ def _was_reset(error: CardError) -> bool:
     return error.details.get("pcsc") == f"{RESET_CARD:08X}"
 
 
-def _for_blocks(apdu: bytes) -> bytes:
+def _for_blocks(apdu: Apdu) -> Apdu:
     """Return the APDU as T=1 wants it: a command whose answer has data must say so with Le.
 
     On T=0 the card offers it with 61xx instead, and modems expect it without (ISO/IEC 7816-3, 12.1).
     """
-    wants_data = apdu[0] & 0x80 and apdu[1] == _STORE_DATA and apdu[2] & _LAST_BLOCK
-    return apdu + b"\x00" if wants_data and len(apdu) > 5 and len(apdu) == 5 + apdu[4] else apdu
+    command = apdu.command
+    ends_es10 = command.block is not None and not command.unfinished
+    return apdu.with_le() if ends_es10 and command.le is None else apdu
 
 
-def _for_characters(apdu: bytes) -> bytes:
+def _for_characters(apdu: Apdu) -> Apdu:
     """Return the APDU as T=0 wants it: a header has five bytes (ISO/IEC 7816-3, 12.2.2)."""
-    return apdu + b"\x00" if len(apdu) == 4 else apdu
+    return apdu.with_le() if len(apdu) == 4 else apdu

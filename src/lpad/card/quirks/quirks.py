@@ -13,6 +13,8 @@ from lpad.base.errors import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lpad.codec.es10 import Intent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtTimeouts:
@@ -26,7 +28,11 @@ class AtTimeouts:
     """What the modem knows by itself; also the probe that puts a dialogue in step again."""
     apdu: float = 60.0
     change: float = 120.0
-    """APDUs after which a card works long: enable, disable, delete, reset, installing a profile."""
+    """APDUs of functions that alter the card, such as enable, delete or installing a profile."""
+
+    def of(self, intent: Intent) -> float:
+        """Return the seconds in which an APDU with this intent must be answered."""
+        return self.change if intent.alters else self.apdu
 
 
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
