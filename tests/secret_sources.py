@@ -21,6 +21,7 @@ from lpad.base.trace_level import TRACE, payloads_shown
 from lpad.client import Client
 from lpad.daemon.logging_format import RedactingFormatter
 from lpad.engine.engine import Engine
+from lpad.network.settings import NetworkSettings
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -101,6 +102,10 @@ def _of_request(
     yield from _of_confirmation_code(confirmation_code)
 
 
+def _of_network(_none: None, settings: NetworkSettings) -> Secrets:
+    yield "network password", settings.password
+
+
 def _of_settings(path: Path, *_: object) -> Secrets:
     for imei in _IMEI.findall(path.read_text(encoding="utf-8")):
         yield "IMEI", imei
@@ -142,6 +147,7 @@ _SOURCES: tuple[tuple[Any, str, Callable[..., Secrets]], ...] = (
     (PtyModem, "__init__", _of_modem),
     (Imei, "parse", _of_imei),
     (Gateway, "write_settings", _of_settings),
+    (NetworkSettings, "__post_init__", _of_network),
 )
 _REQUESTS: tuple[tuple[Any, str], ...] = (
     (Engine, "submit"),

@@ -244,7 +244,7 @@ def test_unknown_paths_are_problems(gateway: Gateway, path: str) -> None:
 def test_other_methods_are_problems(gateway: Gateway, route: Any) -> None:
     """Each path refuses methods that it hasn't, and names those that it has."""
     path = route.path.format(name=CARD, iccid=FIRST, id=1, seq=1)
-    response = gateway.http.put(path)
+    response = gateway.http.request("PROPFIND", path)
     problem(response, 405, "conflict")
     assert route.method in response.headers["allow"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 import msgspec
 import pytest
@@ -63,8 +63,9 @@ def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
 
 
 def default_of(path: str) -> Any:
-    """What a key is where nobody writes it; below NAME, what a section of its own has."""
-    if "NAME" not in path:
+    """What a key is where nobody writes it; below NAME or in a list, what a section of its own has."""
+    above = path.rpartition(".")[0]
+    if "NAME" not in path and get_origin(FIELDS[above].type if above else None) is not list:
         return attrgetter(path)(Settings())
     field = FIELDS[path]
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()

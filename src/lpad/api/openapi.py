@@ -139,7 +139,11 @@ def _operation(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
 
 def _takes_key(route: Route) -> bool:
     """Whether the route makes or answers a change; taking one back is no new wish."""
-    return route.method != "GET" and not (route.method == "DELETE" and "{id}" in route.path)
+    return (
+        route.method != "GET"
+        and route.answer is Change
+        and not (route.method == "DELETE" and "{id}" in route.path)
+    )
 
 
 def _good(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
@@ -157,9 +161,9 @@ def _good(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {
         "200": {"description": "the answer", "content": content, "headers": headers},
     }
-    if route.method != "GET":
+    if route.answer is Change and route.method != "GET":
         responses["202"] = {**responses["200"], "description": "the change is under way; Location names it"}
-    elif route.answer != STREAM:
+    elif route.method == "GET" and route.answer != STREAM:
         tag = {"ETag": _ETAG}
         responses["304"] = {"description": "nothing has changed since the ETag was given", "headers": tag}
     return responses

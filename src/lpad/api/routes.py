@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from lpad.api.handlers import changes, euiccs, events, metrics, system
+from lpad.api.handlers import changes, euiccs, events, metrics, network, system
 from lpad.api.request import bodies
 from lpad.api.request.bodies import NoBody
 from lpad.api.request.roles import Role
@@ -52,6 +52,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_PROFILE}/icon", READ, euiccs.get_icon, "image/png | image/jpeg"),
     Route("PATCH", _PROFILE, INSTALL, euiccs.patch_profile, Change, bodies.ProfilePatch, _WAIT),
     Route("DELETE", _PROFILE, ADMIN, euiccs.delete_profile, Change, NoBody, ("wait", "missing")),
+    Route("GET", f"{_PROFILE}/network", READ, network.get_network, bodies.NetworkView),
+    Route(
+        "PUT", f"{_PROFILE}/network", INSTALL, network.put_network, bodies.NetworkView, bodies.NetworkRequest
+    ),
+    Route("DELETE", f"{_PROFILE}/network", INSTALL, network.delete_network, bodies.NetworkView),
     Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, bodies.EnableRequest, _WAIT),
     Route("POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, NoBody, _WAIT),
     Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),

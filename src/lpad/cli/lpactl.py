@@ -13,6 +13,9 @@ from lpad.cli.commands import (
     code_command as coding,
 )
 from lpad.cli.commands import (
+    network_command as networking,
+)
+from lpad.cli.commands import (
     outbox_command as notifying,
 )
 from lpad.cli.commands import (
@@ -28,7 +31,7 @@ from lpad.cli.commands.group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
 
-__all__ = ["acting", "cli", "coding", "main", "notifying", "probing", "showing", "trusting"]
+__all__ = ["acting", "cli", "coding", "main", "networking", "notifying", "probing", "showing", "trusting"]
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from lpad.client.views import (
     Event,
     Failover,
     Guard,
+    Network,
     Notification,
     Outbox,
     Ports,
@@ -36,7 +37,7 @@ from lpad.client.views import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from types import TracebackType
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Event",
     "Failover",
     "Guard",
+    "Network",
     "Notification",
     "Ports",
     "Profile",
@@ -141,6 +143,7 @@ class Client:
         within: float = 180,
         when_online: bool = False,
         retry_for: float | None = None,
+        network: Mapping[str, Any] | None = None,
         wait: float = 0,
     ) -> Change:
         """Download a profile; without an activation code from the default SM-DP+.
@@ -155,6 +158,7 @@ class Client:
             within: seconds in which they must come true.
             when_online: wait for a network until it is taken back, also over restarts.
             retry_for: seconds for which it is tried again that meets what passes; None: as the settings say.
+            network: the profile's network settings, by the names of `set_network`; None: as in the settings.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
@@ -162,6 +166,8 @@ class Client:
             body["guard"] = {"until": list(guard), "within": within}
         if retry_for is not None:
             body["retry_for"] = retry_for
+        if network is not None:
+            body["network"] = dict(network)
         if activation_code is None:
             body["default"] = True
         else:
@@ -198,6 +204,60 @@ class Client:
     def rename(self, euicc: str, iccid: str, nickname: str, *, wait: float = 0) -> Change:
         """Give a profile a nickname; an empty one takes it away."""
         return self._connection.change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
+
+    def network(self, euicc: str, iccid: str) -> Network:
+        """Return the network settings that apply to a profile, and where they come from."""
+        return self._connection.get(f"{_profile(euicc, iccid)}/network", Network)
+
+    def set_network(
+        self,
+        euicc: str,
+        iccid: str,
+        *,
+        apn: str = "",
+        username: str = "",
+        password: str | None = None,
+        authentication: str = "none",
+        ip: str = "ipv4v6",
+        roaming: bool = True,
+        initial_bearer: str = "same",
+        initial_bearer_apn: str = "",
+        mtu: int | None = None,
+    ) -> Network:
+        """Set all network settings of a profile; they count from its next enable on.
+
+        Args:
+            euicc: the card.
+            iccid: the profile, which need not be on the card yet.
+            apn: empty: the network's default.
+            username: for `authentication` pap or chap.
+            password: None: the one that is set stays; empty: none.
+            authentication: none, pap or chap.
+            ip: ipv4, ipv6 or ipv4v6.
+            roaming: whether data may flow while roaming.
+            initial_bearer: same, apn or leave.
+            initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
+            mtu: bytes; None: the network's.
+        """
+        body: dict[str, Any] = {
+            "apn": apn,
+            "username": username,
+            "authentication": authentication,
+            "ip": ip,
+            "roaming": roaming,
+            "initial_bearer": initial_bearer,
+            "initial_bearer_apn": initial_bearer_apn,
+            "mtu": mtu,
+        }
+        if password is not None:
+            body["password"] = password
+        path = f"{_profile(euicc, iccid)}/network"
+        return wire.decoded(self._connection.request("PUT", path, body).content, Network)
+
+    def clear_network(self, euicc: str, iccid: str) -> Network:
+        """Clear what was set for a profile; return what applies to it then."""
+        path = f"{_profile(euicc, iccid)}/network"
+        return wire.decoded(self._connection.request("DELETE", path).content, Network)
 
     def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
         """Write the default SM-DP+ address into the card; an empty one takes it away."""

@@ -286,6 +286,26 @@ class Notification(_View, frozen=True, kw_only=True):
     next_attempt_at: datetime | None = None
 
 
+class Network(_View, frozen=True, kw_only=True):
+    """The network settings that apply to a profile; `given_by` is owner, order, pattern or nothing.
+
+    The password is never shown: `password_set` says whether there is one.
+    """
+
+    iccid: str
+    given_by: str
+    why: str = ""
+    apn: str = ""
+    username: str = ""
+    password_set: bool = False
+    authentication: str = "none"
+    ip: str = "ipv4v6"
+    roaming: bool = True
+    initial_bearer: str = "same"
+    initial_bearer_apn: str = ""
+    mtu: int | None = None
+
+
 class Outbox(_View, frozen=True, kw_only=True):
     """A card's outbox; `unreadable` counts the entries of the card's own list that can't be read."""
 

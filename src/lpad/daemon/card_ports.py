@@ -21,6 +21,7 @@ from lpad.card.pcsc.reader_watch import watch_reader
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.names import PortNames
+from lpad.daemon.network_policy import network_policy
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.held_card import CardPort
@@ -73,6 +74,7 @@ class CardPorts:
         places = Counter(section.place for section in sections.values())
         ways: dict[bytes, _Way] = {}
         ports = []
+        network = network_policy(settings.network)
         for name, section in sections.items():
             shared = places[section.place] > 1
             key = _key(section, settings.modem_manager, shared=shared)
@@ -83,6 +85,7 @@ class CardPorts:
             )
             ways[key] = way
             port = _card_port(name, section, way)
+            port = replace(port, network=network)
             port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
             if self._observe is not None:
                 port = replace(port, observe=partial(self._observe, name))

@@ -16,6 +16,7 @@ from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.idempotency import Submission
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.write_retry import Recovery
+from lpad.engine.networks.store import NetworkStore
 from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
 from lpad.engine.policy.installing import Policies
@@ -27,6 +28,8 @@ from lpad.engine.unattended.failovers import Failovers
 from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
+from lpad.network.precedence import choose
+from lpad.network.settings import GivenBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.unattended.rescue import RescueState
+    from lpad.network.precedence import Chosen
+    from lpad.network.settings import NetworkSettings
     from lpad.remote.es9plus import Es9Plus
     from lpad.remote.trust.card_anchor import CardTrust
 
@@ -108,6 +113,7 @@ class Engine:
             environment=self._environment,
         )
         self._owed = OwedCancellations(journal, self._connect)
+        self._networks = NetworkStore(journal.memos)
         self._workers = Workers(
             ports,
             partial(
@@ -122,6 +128,7 @@ class Engine:
                 environment=self._environment,
                 policies=policies or Policies(),
                 ownership=CardOwnership(),
+                networks=self._networks,
             ),
         )
         self._failovers = Failovers(
@@ -214,6 +221,42 @@ class Engine:
             NotFound: the settings name no such card.
         """
         return self._workers.of(euicc).policy
+
+    def network(self, euicc: str, iccid: str) -> Chosen:
+        """Return the network settings that apply to a profile, whether the card holds it or not.
+
+        Args:
+            euicc: the card.
+            iccid: of the profile, 1 to 20 digits, without padding.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        worker = self._workers.of(euicc)
+        profile = worker.snapshot.listed.named(iccid)
+        stored = self._networks.get(iccid)
+        return choose(
+            iccid,
+            owner=stored.owner,
+            order=stored.order,
+            patterns=worker.network_policy.patterns,
+            provider=profile.provider if profile is not None else None,
+        )
+
+    def set_network(self, euicc: str, iccid: str, settings: NetworkSettings) -> None:
+        """Keep what the owner sets for a profile; see `network`.
+
+        Raises:
+            NotFound: the settings name no such card.
+            JournalUnavailable: it can't be written.
+        """
+        self._workers.of(euicc)
+        self._networks.put(iccid, settings, given_by=GivenBy.OWNER)
+
+    def clear_network(self, euicc: str, iccid: str) -> None:
+        """Forget what the owner has set for a profile; see `set_network`."""
+        self._workers.of(euicc)
+        self._networks.clear(iccid)
 
     def failover(self, euicc: str) -> FailoverStatus | None:
         """Return how the enabled profile is doing; None where the settings ask for no failover.

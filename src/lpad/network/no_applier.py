@@ -47,3 +47,6 @@ class NoApplier:
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the port's
         """Return that nothing is known."""
         return UNKNOWN_CONNECTION
+
+
+NO_APPLIER = NoApplier()

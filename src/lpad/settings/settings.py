@@ -13,6 +13,7 @@ from lpad.settings.sections.euicc import EuiccSection, Provision, check_places
 from lpad.settings.sections.history import HistorySection
 from lpad.settings.sections.log import LogSection
 from lpad.settings.sections.modem_manager import ModemManagerSection
+from lpad.settings.sections.network import NetworkSection
 from lpad.settings.sections.policy import PolicySection
 from lpad.settings.sections.remote import RemoteSection
 from lpad.settings.sections.trust import TrustSection
@@ -38,6 +39,7 @@ class Settings(Section, frozen=True):
     downloads: DownloadsSection = DownloadsSection()
     provision: Provision = "never"
     modem_manager: ModemManagerSection = ModemManagerSection()
+    network: NetworkSection = NetworkSection()
 
     def check(self, report: Report) -> None:
         """Note what sections don't see alone."""

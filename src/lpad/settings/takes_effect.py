@@ -35,6 +35,7 @@ WHEN: dict[str, When] = {
     "downloads": When.RELOAD,
     "provision": When.RELOAD,
     "modem_manager": When.RELOAD,
+    "network": When.RELOAD,
 }
 """Every key at the top of the file; what stands below a key is as the key."""
 

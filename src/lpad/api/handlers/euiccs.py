@@ -28,6 +28,7 @@ from lpad.base.identifiers import profile_target
 from lpad.base.outside_number import LARGEST, whole_number
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
+from lpad.engine.networks.note import PASSWORD, noted
 from lpad.engine.snapshot.known_risks import known_risks
 from lpad.engine.switch.guarded_switch import check_guard
 
@@ -196,6 +197,11 @@ async def download(call: Call) -> Response:
         params |= {"server": str(code.address), "matching_id": redacted(code.matching_id)}
     else:
         params["default"] = True
+    if body.network is not None:
+        shown, password = noted(body.network.settings())
+        params["network"] = shown
+        if password:
+            secrets[PASSWORD] = password
     if body.confirmation_code is not None:
         secrets["confirmation_code"] = body.confirmation_code
     return await _submit(call, Kind.DOWNLOAD, params, secrets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -18,6 +18,20 @@ from lpad.engine.snapshot.known_risks import KnownRisk
 from lpad.engine.snapshot.profile import NotificationAddress, Owner, Profile, UnreadableProfile
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo
 from lpad.engine.unattended.failover import FailoverStatus
+from lpad.network.settings import (
+    LEAST_MTU,
+    LONGEST_APN,
+    LONGEST_CREDENTIAL,
+    MOST_MTU,
+    Authentication,
+    GivenBy,
+    InitialBearer,
+    IpType,
+    NetworkSettings,
+)
+
+if TYPE_CHECKING:
+    from lpad.network.precedence import Chosen
 
 MAX_NICKNAME_BYTES = 64
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_NICKNAME_BYTES})]
@@ -52,12 +66,90 @@ class GuardRequest(Request, frozen=True, kw_only=True):
     within: Annotated[float, msgspec.Meta(ge=1, le=LONGEST_GUARD)] = 180
 
 
+class NetworkRequest(Request, frozen=True, kw_only=True):
+    """A profile's network settings, all of them: a field that is left out has its default.
+
+    Only a `password` that is left out stays as it is, since no answer shows it; empty removes it.
+    """
+
+    apn: Annotated[str, msgspec.Meta(max_length=LONGEST_APN)] = ""
+    username: Annotated[str, msgspec.Meta(max_length=LONGEST_CREDENTIAL)] = ""
+    password: Annotated[str, msgspec.Meta(max_length=LONGEST_CREDENTIAL)] | msgspec.UnsetType = msgspec.UNSET
+    authentication: Authentication = Authentication.NONE
+    ip: IpType = IpType.IPV4V6
+    roaming: bool = True
+    initial_bearer: InitialBearer = InitialBearer.SAME
+    initial_bearer_apn: Annotated[str, msgspec.Meta(max_length=LONGEST_APN)] = ""
+    mtu: Annotated[int, msgspec.Meta(ge=LEAST_MTU, le=MOST_MTU)] | None = None
+
+    def settings(self, *, stored: NetworkSettings | None = None) -> NetworkSettings:
+        """Return them, with the password that is stored if none is given.
+
+        Raises:
+            InvalidValue: they contradict each other, or a text has characters that it cannot have.
+        """
+        password = self.password
+        if password is msgspec.UNSET:
+            uses_one = stored is not None and self.authentication is not Authentication.NONE
+            password = stored.password if stored is not None and uses_one else ""
+        return NetworkSettings(
+            apn=self.apn,
+            username=self.username,
+            password=password,
+            authentication=self.authentication,
+            ip=self.ip,
+            roaming=self.roaming,
+            initial_bearer=self.initial_bearer,
+            initial_bearer_apn=self.initial_bearer_apn,
+            mtu=self.mtu,
+        )
+
+
+class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
+    """The network settings that apply to a profile, where they come from, and why; the password stays inside.
+
+    `given_by` is owner, order, pattern or nothing.
+    """
+
+    iccid: str
+    given_by: GivenBy
+    why: str
+    apn: str
+    username: str
+    password_set: bool
+    authentication: Authentication
+    ip: IpType
+    roaming: bool
+    initial_bearer: InitialBearer
+    initial_bearer_apn: str
+    mtu: int | None
+
+    @classmethod
+    def of(cls, iccid: str, chosen: Chosen) -> NetworkView:
+        """Show what applies to a profile."""
+        settings = chosen.settings
+        return cls(
+            iccid=iccid,
+            given_by=chosen.given_by,
+            why=chosen.why,
+            apn=settings.apn,
+            username=settings.username,
+            password_set=bool(settings.password),
+            authentication=settings.authentication,
+            ip=settings.ip,
+            roaming=settings.roaming,
+            initial_bearer=settings.initial_bearer,
+            initial_bearer_apn=settings.initial_bearer_apn,
+            mtu=settings.mtu,
+        )
+
+
 class DownloadRequest(Request, frozen=True, kw_only=True):
     """Either an activation code or `default`; `confirm` asks for consent once the profile is known.
 
     `retry_for` is for how many seconds it is tried again that meets what passes, in the place of the setting;
     with `when_online` it waits for a network until it is taken back. A `guard` is that of the switch which
-    `enable` asks for.
+    `enable` asks for. `network` is kept for the profile as soon as it is installed.
     """
 
     activation_code: ActivationCodeText | None = None
@@ -68,6 +160,7 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
     guard: GuardRequest | None = None
     when_online: bool = False
     retry_for: Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)] | None = None
+    network: NetworkRequest | None = None
 
 
 class EnableRequest(Request, frozen=True, kw_only=True):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lpad.cli.commands.code_input import code_options, read_code
 from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import guarded, limit
+from lpad.cli.commands.network_options import network_options, network_settings
 from lpad.cli.commands.session import command, no_wait
 from lpad.cli.terminal.hidden_arguments import hide
 from lpad.cli.terminal.output import safe
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="How long lpad tries again; 0: one attempt.",
 )
+@network_options
 @no_wait
 def download(
     session: Session,
@@ -66,6 +68,7 @@ def download(
     confirm: bool,
     when_online: bool,
     retry_for: float | None,
+    **network: Any,
 ) -> None:
     """Download a profile.
 
@@ -97,6 +100,7 @@ def download(
         **limit(guard, within),
         when_online=when_online,
         retry_for=retry_for,
+        network=network_settings(network),
     )
     session.wait = session.wait and not when_online
     change = session.finish(change)

@@ -38,6 +38,13 @@ class NamedValues:
         except msgspec.DecodeError:
             return None
 
+    def names(self, prefix: str) -> list[str]:
+        """Return the names that begin with a prefix of ASCII characters, in their order."""
+        rows = self._database.rows(
+            "SELECT name FROM sound_memos WHERE name >= ? AND name < ? ORDER BY name", prefix, f"{prefix}\x7f"
+        )
+        return [str(name) for (name,) in rows]
+
     @again_if_repaired
     def put(self, name: str, value: object) -> None:
         """Note something, in the place of what was noted before.

@@ -11,6 +11,7 @@ from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, Po
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import EID, PROVISION, QuestionKind
+from lpad.engine.networks.note import PASSWORD, read_back
 from lpad.engine.operations import download_answers
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.running.run import HELD
@@ -21,6 +22,7 @@ from lpad.engine.switch.switch import switch
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
+from lpad.network.settings import GivenBy
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
@@ -55,7 +57,21 @@ def download(run: Run, context: Context) -> dict[str, Json]:
     found = left_behind(run, context, deadline=deadline)
     loaded = str(run.notes.get("iccid"))
     result = _told(found, loaded) if found is not None else _install(run, context, deadline)
+    result |= _keep_network(run, context, str(result["iccid"]))
     return _enable(run, context, result) if run.params.get("enable") else result
+
+
+def _keep_network(run: Run, context: Context, iccid: str) -> dict[str, Json]:
+    """Keep the network settings that came with the order; a full disk makes them a remark."""
+    settings = read_back(run.params.get("network"), run.secret(PASSWORD))
+    if settings is None:
+        return {}
+    try:
+        context.networks.put(iccid, settings, given_by=GivenBy.ORDER)
+    except LpadError as error:
+        log.warning("change %d: its network settings are not kept: %s", run.change.id, error)
+        return {"remark": f"the profile's network settings could not be kept: {error.sentence}"}
+    return {}
 
 
 def _held(run: Run, context: Context) -> dict[str, Json]:

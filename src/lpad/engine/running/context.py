@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
     from lpad.engine.environment.environment import Environment
+    from lpad.engine.networks.store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
@@ -67,7 +68,8 @@ class Context:
     what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
     `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it;
     `owed` takes the cancellations that servers have not heard yet; `stuck` is told of a guarded switch from
-    which no way led back; `modem_resets` says how often the modem may be restarted.
+    which no way led back; `modem_resets` says how often the modem may be restarted; `networks` keeps the
+    network settings of profiles.
     """
 
     card: Card
@@ -83,3 +85,4 @@ class Context:
     stuck: Stuck
     environment: Environment
     modem_resets: ModemRestartLimit
+    networks: NetworkStore

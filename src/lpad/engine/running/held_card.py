@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
+from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
 from lpad.lpa.euicc import Euicc
 
@@ -57,8 +58,8 @@ class CardPort:
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
     what the modem and the card say; `tac` counts where there is no IMEI. `policy` says what may be
-    switched, and `failover` what takes the place of a profile that is not well; None: nothing does.
-    `watch` tells of the port's coming and going, where the system tells.
+    switched, and `failover` what takes the place of a profile that is not well; None: nothing does. `network`
+    says who makes the data connection. `watch` tells of the port's coming and going, where the system tells.
     `observe` is told the seconds that each command to the ISD-R took.
     """
 
@@ -76,6 +77,7 @@ class CardPort:
     loan: Loan | None = None
     policy: SwitchPolicy = NO_POLICY
     failover: FailoverPolicy | None = None
+    network: NetworkPolicy = NO_NETWORK_POLICY
     watch: Watch | None = None
     observe: Callable[[float], None] | None = None
 

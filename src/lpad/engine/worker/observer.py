@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     import threading
 
     from lpad.engine.change.event_hub import Hub
+    from lpad.engine.networks.store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.running.held_card import Card
+    from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Icon
     from lpad.engine.worker.hung_modem import HungModem
     from lpad.engine.worker.presence import Presence
@@ -51,6 +53,7 @@ class Observer:
         lock: threading.Condition,
         ownership: CardOwnership,
         hung_modem: HungModem,
+        networks: NetworkStore,
     ) -> None:
         """Begin with a card of which nothing is known.
 
@@ -62,7 +65,9 @@ class Observer:
             lock: of the lookout.
             ownership: says whether the card is served under another name.
             hung_modem: is told why the card can't be read.
+            networks: keeps the network settings of its profiles.
         """
+        self._networks = networks
         self._hung_modem = hung_modem
         self._card = card
         self._hub = hub
@@ -152,8 +157,20 @@ class Observer:
         with self._lock:
             self._presence.found()
         self._hung_modem.found()
+        self._follow_networks(seen.eid, seen.listed)
         self.collect(euicc, seen.eid, deadline=deadline)
         return self._snapshot
+
+    def _follow_networks(self, eid: str, listed: ProfileList) -> None:
+        """Forget the network settings of profiles that are gone; what can't be written is done next time."""
+        iccids = {each.iccid for each in listed.profiles}
+        try:
+            gone = self._networks.follow(eid, iccids, complete=listed.complete)
+        except LpadError as error:
+            log.warning("%s: network settings: %s (%s)", self._snapshot.name, error, error.kind)
+            return
+        for iccid in gone:
+            log.info("%s: the network settings of profile %s went with it", self._snapshot.name, iccid)
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
         """Copy new notifications to the outbox; what can't be listed, or copied to a full disk, stays there.

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal
+    from lpad.engine.networks.store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.policy.installing import Policies
+    from lpad.engine.policy.networking import NetworkPolicy
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.context import Timeouts
@@ -66,6 +68,7 @@ class Worker:
         environment: Environment,
         policies: Policies,
         ownership: CardOwnership,
+        networks: NetworkStore,
         port_free: Callable[[], None],
     ) -> None:
         """Prepare; nothing is opened before `start`.
@@ -82,6 +85,7 @@ class Worker:
             environment: the device's clock and network.
             policies: what may be installed.
             ownership: which card is served under which name.
+            networks: keeps the network settings of profiles.
             port_free: called from this worker's thread when it has let go a port that another may wait for.
         """
         self._name = port.name
@@ -102,6 +106,7 @@ class Worker:
             lock=self._condition,
             ownership=ownership,
             hung_modem=self._hung_modem,
+            networks=networks,
         )
         self._interrupted = Interrupted(store, journal, timeouts)
         self._queue = ChangeQueue(
@@ -128,6 +133,7 @@ class Worker:
             changes=partial(store.changes, euicc=port.name),
             stuck=self.rescue.stuck,
             modem_resets=self.modem_resets,
+            networks=networks,
         )
         self._provisioning = Provisioning(
             self._card, store=store, journal=journal, timeouts=timeouts, submit=self._queue.submit
@@ -195,6 +201,11 @@ class Worker:
     def policy(self) -> SwitchPolicy:
         """What the settings say about switching."""
         return self._port.policy
+
+    @property
+    def network_policy(self) -> NetworkPolicy:
+        """What the settings say about the data connection."""
+        return self._port.network
 
     @property
     def registration_query(self) -> RegistrationQuery:

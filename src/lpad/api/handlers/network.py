@@ -1,0 +1,64 @@
+"""The network settings of a profile: read, set and cleared without touching the card."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lpad.api.request.bodies import NetworkView
+from lpad.api.request.call import json_response
+from lpad.base.errors import Conflict
+from lpad.base.identifiers import Iccid, profile_target
+from lpad.network.settings import GivenBy
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from lpad.api.request.call import Call
+
+
+async def get_network(call: Call) -> Response:
+    """Show the network settings that apply to a profile, and where they come from."""
+    return await _shown(call, _iccid(call))
+
+
+async def put_network(call: Call) -> Response:
+    """Set a profile's network settings; they count from its next enable on, also if it is still to come."""
+    iccid = _iccid(call)
+    name = call.path["name"]
+    before = await asyncio.to_thread(call.engine.network, name, iccid)
+    settings = call.body.settings(stored=before.settings if before.given_by is not GivenBy.PATTERN else None)
+    await asyncio.to_thread(call.engine.set_network, name, iccid, settings)
+    return await _shown(call, iccid)
+
+
+async def delete_network(call: Call) -> Response:
+    """Clear what was set for a profile; show what applies to it then."""
+    iccid = _iccid(call)
+    await asyncio.to_thread(call.engine.clear_network, call.path["name"], iccid)
+    return await _shown(call, iccid)
+
+
+async def _shown(call: Call, iccid: str) -> Response:
+    chosen = await asyncio.to_thread(call.engine.network, call.path["name"], iccid)
+    return json_response(NetworkView.of(iccid, chosen))
+
+
+def _iccid(call: Call) -> str:
+    """Return the ICCID of the profile that the path names; one that the card does not hold yet has one, too.
+
+    Raises:
+        InvalidValue: the name is neither ICCID nor AID.
+        Conflict: it is the AID of a profile whose ICCID the card does not give.
+    """
+    name = profile_target(call.path["iccid"])
+    if isinstance(name, Iccid):
+        call.engine.snapshot(call.path["name"])
+        return str(name)
+    profile = call.engine.snapshot(call.path["name"]).listed.find(str(name))
+    if profile is None or profile.iccid is None:
+        raise Conflict(
+            f"network settings are kept by ICCID, and the card gives none for the profile {name}; name the"
+            " profile by its ICCID"
+        )
+    return profile.iccid

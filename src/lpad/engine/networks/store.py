@@ -1,0 +1,171 @@
+"""The network settings of profiles, by ICCID, as the owner set them and as orders delivered them.
+
+They hold passwords. The file is readable by lpad's own user alone; nothing but an applier is handed the
+password.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from lpad.base.errors import LpadError
+from lpad.network.settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lpad.engine.journal.named_values import NamedValues
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "network:"
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings as they are on disk; fields of a later lpad are passed over."""
+
+    apn: str = ""
+    username: str = ""
+    password: str = ""
+    authentication: str = "none"
+    ip: str = "ipv4v6"
+    roaming: bool = True
+    initial_bearer: str = "same"
+    initial_bearer_apn: str = ""
+    mtu: int | None = None
+
+    @classmethod
+    def of(cls, settings: NetworkSettings) -> _Kept:
+        return cls(**{name: getattr(settings, name) for name in cls.__struct_fields__})
+
+    def settings(self) -> NetworkSettings:
+        return NetworkSettings(
+            apn=self.apn,
+            username=self.username,
+            password=self.password,
+            authentication=Authentication(self.authentication),
+            ip=IpType(self.ip),
+            roaming=self.roaming,
+            initial_bearer=InitialBearer(self.initial_bearer),
+            initial_bearer_apn=self.initial_bearer_apn,
+            mtu=self.mtu,
+        )
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one profile; `card` is the EID of the card that was seen to hold it."""
+
+    owner: _Kept | None = None
+    order: _Kept | None = None
+    card: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSettings:
+    """What is kept of one profile."""
+
+    owner: NetworkSettings | None = None
+    order: NetworkSettings | None = None
+
+
+class NetworkStore:
+    """The journal's network settings, usable from every thread; a returned call is on the disk."""
+
+    def __init__(self, memos: NamedValues) -> None:
+        self._memos = memos
+        self._lock = threading.Lock()
+        self._rows: dict[str, _Row] | None = None
+
+    def get(self, iccid: str) -> StoredSettings:
+        """Return what is kept of a profile; settings that a damaged disk has made senseless are left out."""
+        with self._lock:
+            row = self._row(iccid)
+        return StoredSettings(
+            owner=_sensible(row.owner, GivenBy.OWNER), order=_sensible(row.order, GivenBy.ORDER)
+        )
+
+    def put(self, iccid: str, settings: NetworkSettings, *, given_by: GivenBy) -> None:
+        """Keep a profile's settings, in the place of earlier ones from the same source.
+
+        Args:
+            iccid: 1 to 20 digits, without padding.
+            settings: what to keep.
+            given_by: the owner or an order.
+
+        Raises:
+            JournalUnavailable: it can't be written.
+        """
+        kept = _Kept.of(settings)
+        with self._lock:
+            row = self._row(iccid)
+            owner = given_by is GivenBy.OWNER
+            new = replace(row, owner=kept) if owner else replace(row, order=kept)
+            self._write(iccid, new)
+
+    def clear(self, iccid: str) -> None:
+        """Forget what the owner set for a profile.
+
+        Raises:
+            JournalUnavailable: it can't be written.
+        """
+        with self._lock:
+            self._write(iccid, replace(self._row(iccid), owner=None))
+
+    def follow(self, eid: str, iccids: Collection[str], *, complete: bool) -> tuple[str, ...]:
+        """Forget the settings of profiles that a card held and holds no longer; return their ICCIDs.
+
+        Whatever deleted them, here or elsewhere: a power cut in the middle of it loses nothing, since the
+        next look at the card makes up for it. Settings for a profile that is still to come stay.
+
+        Args:
+            eid: the card.
+            iccids: of the profiles on it.
+            complete: whether these are all; if not, one that is missing may be there all the same.
+
+        Raises:
+            JournalUnavailable: it can't be written.
+        """
+        gone = []
+        with self._lock:
+            for iccid, row in list(self._known().items()):
+                if iccid in iccids:
+                    self._write(iccid, replace(row, card=eid))
+                elif complete and row.card == eid:
+                    self._write(iccid, _Row())
+                    gone.append(iccid)
+        return tuple(gone)
+
+    def _known(self) -> dict[str, _Row]:
+        """Return all rows; the journal is read once."""
+        if self._rows is None:
+            read = {name: self._memos.get(name, _Row) for name in self._memos.names(_PREFIX)}
+            self._rows = {name.removeprefix(_PREFIX): row for name, row in read.items() if row is not None}
+        return self._rows
+
+    def _row(self, iccid: str) -> _Row:
+        return self._known().get(iccid, _Row())
+
+    def _write(self, iccid: str, row: _Row) -> None:
+        known = self._known()
+        if row == known.get(iccid, _Row()):
+            return
+        if row.owner is None and row.order is None:
+            self._memos.drop(_PREFIX + iccid)
+            known.pop(iccid, None)
+        else:
+            self._memos.put(_PREFIX + iccid, row)
+            known[iccid] = row
+
+
+def _sensible(kept: _Kept | None, given_by: GivenBy) -> NetworkSettings | None:
+    try:
+        return None if kept is None else kept.settings()
+    except (LpadError, ValueError):
+        log.warning("network settings given by the %s can't be read and are passed over", given_by)
+        return None

@@ -1,0 +1,37 @@
+"""The owner's rules for a card's data connection: who makes it, with which settings."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.network.no_applier import NO_APPLIER
+
+if TYPE_CHECKING:
+    from lpad.network.applier import Applier
+    from lpad.network.precedence import Pattern
+
+STEP_LIMIT = 30.0
+"""Seconds that an applier or a hook may take for one step."""
+
+
+class OnFailure(enum.StrEnum):
+    """What becomes of an ordinary enable if an applier or a hook fails before it."""
+
+    STOP = "stop"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPolicy:
+    """For one card."""
+
+    applier: Applier = NO_APPLIER
+    patterns: tuple[Pattern, ...] = ()
+    on_failure: OnFailure = OnFailure.STOP
+    limit: float = STEP_LIMIT
+    """Seconds for one step of the applier."""
+
+
+NO_NETWORK_POLICY = NetworkPolicy()

@@ -1,0 +1,81 @@
+"""Which network settings apply to a profile, and why: the owner's, the order's, a pattern's, or empty ones.
+
+No consumer database of APNs is asked: it knows none of the providers of IoT profiles, and their IMSIs belong
+to host operators whose consumer APN would be chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.network.settings import EMPTY, GivenBy, NetworkSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """One line of the settings file's table; a profile must fit all that it names."""
+
+    iccid: str = ""
+    """How the ICCID begins; empty: any."""
+    provider: str = ""
+    """The profile's service provider, case ignored; empty: any."""
+    settings: NetworkSettings = EMPTY
+
+    def fits(self, iccid: str, provider: str | None) -> bool:
+        """Whether the line is for a profile; one whose provider is unknown fits no line that names one."""
+        if self.provider and (provider or "").casefold() != self.provider.casefold():
+            return False
+        return iccid.startswith(self.iccid)
+
+    def __str__(self) -> str:
+        named = [f"iccid {self.iccid}…"] if self.iccid else []
+        named += [f"provider {self.provider}"] if self.provider else []
+        return " and ".join(named)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The settings that apply to a profile, where they come from, and why."""
+
+    settings: NetworkSettings
+    given_by: GivenBy
+    why: str
+
+
+def choose(
+    iccid: str,
+    *,
+    owner: NetworkSettings | None,
+    order: NetworkSettings | None,
+    patterns: Sequence[Pattern] = (),
+    provider: str | None = None,
+) -> Chosen:
+    """Return what applies to a profile.
+
+    Args:
+        iccid: of the profile, 1 to 20 digits, without padding.
+        owner: what was set for it over the API; None: nothing.
+        order: what came with the request that downloaded it; None: nothing.
+        patterns: the settings file's table; its first line that fits counts.
+        provider: the profile's service provider; None: unknown.
+    """
+    if owner is not None:
+        return Chosen(settings=owner, given_by=GivenBy.OWNER, why="they were set for this profile")
+    if order is not None:
+        return Chosen(settings=order, given_by=GivenBy.ORDER, why="they came with the profile's download")
+    for number, pattern in enumerate(patterns):
+        if pattern.fits(iccid, provider):
+            return Chosen(
+                settings=pattern.settings,
+                given_by=GivenBy.PATTERN,
+                why=f"the settings file's network.patterns[{number}] fits ({pattern})",
+            )
+    return Chosen(
+        settings=EMPTY,
+        given_by=GivenBy.NOTHING,
+        why="nothing is set for this profile, so the network's default applies",
+    )

@@ -1,0 +1,65 @@
+"""`network`: who makes the data connection of a profile, and with which settings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from lpad.network.settings import Authentication, InitialBearer, IpType, NetworkSettings
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+ApplierName = Literal["none"]
+
+_ICCID_PREFIX = re.compile(r"[0-9A-E]{1,20}")
+
+
+class PatternSection(Section, frozen=True):
+    """Network settings for the profiles whose ICCID begins like this, or that this provider issued."""
+
+    iccid: str = ""
+    provider: str = ""
+    apn: str = ""
+    username: str = ""
+    password: str = ""
+    authentication: Literal["none", "pap", "chap"] = "none"
+    ip: Literal["ipv4", "ipv6", "ipv4v6"] = "ipv4v6"
+    roaming: bool = True
+    initial_bearer: Literal["same", "apn", "leave"] = "same"
+    initial_bearer_apn: str = ""
+    mtu: int | None = None
+
+    def settings(self) -> NetworkSettings:
+        """Return the settings of the profiles that fit.
+
+        Raises:
+            InvalidValue: they contradict each other.
+        """
+        return NetworkSettings(
+            apn=self.apn,
+            username=self.username,
+            password=self.password,
+            authentication=Authentication(self.authentication),
+            ip=IpType(self.ip),
+            roaming=self.roaming,
+            initial_bearer=InitialBearer(self.initial_bearer),
+            initial_bearer_apn=self.initial_bearer_apn,
+            mtu=self.mtu,
+        )
+
+    def check(self, report: Report) -> None:
+        """Note a line that fits every profile, and settings that contradict each other."""
+        if not self.iccid and not self.provider:
+            report.wrong("'iccid' or 'provider' is wanted here, to say which profiles are meant")
+        if self.iccid and not _ICCID_PREFIX.fullmatch(self.iccid):
+            report.wrong("the first 1 to 20 digits of an ICCID are wanted here, in quotes", "iccid")
+        report.parsed(PatternSection.settings, self)
+
+
+class NetworkSection(Section, frozen=True):
+    """The applier, and the table of patterns."""
+
+    applier: ApplierName = "none"
+    patterns: list[PatternSection] = []

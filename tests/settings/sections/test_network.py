@@ -1,0 +1,72 @@
+"""`network` in the settings: the table of patterns, and what is wrong with a line of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.errors import InvalidSettings
+from lpad.daemon.card_ports import CardPorts
+from lpad.network.no_applier import NO_APPLIER
+from lpad.network.settings import Authentication, IpType, NetworkSettings
+from lpad.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.engine.policy.networking import NetworkPolicy
+
+
+def read(folder: Path, section: str) -> NetworkPolicy:
+    """Return what a file with this section says of its card."""
+    path = folder / "lpad.yaml"
+    path.write_text(f"state_folder: .\neuiccs: {{modem: {{port: /dev/x}}}}\nnetwork:\n{section}\n")
+    (port,) = CardPorts(folder / "state").of(SettingsFile.read(path).settings)
+    return port.network
+
+
+def test_without_a_word_nothing_is_touched(tmp_path: Path) -> None:
+    """The applier is none, and there is no pattern."""
+    policy = read(tmp_path, "")
+    assert policy.applier is NO_APPLIER
+    assert policy.patterns == ()
+
+
+def test_a_table_of_patterns(tmp_path: Path) -> None:
+    """Each line has the settings of the profiles that fit it, in the file's order."""
+    policy = read(
+        tmp_path,
+        "  patterns:\n"
+        "    - {iccid: '898822', apn: iot.example, ip: ipv4, roaming: false}\n"
+        "    - {provider: Soracom, apn: soracom.io, username: sora, password: sora, authentication: pap}",
+    )
+    first, second = policy.patterns
+    assert (first.iccid, first.settings.apn, first.settings.ip) == ("898822", "iot.example", IpType.IPV4)
+    assert not first.settings.roaming
+    assert second.provider == "Soracom"
+    assert second.settings == NetworkSettings(
+        apn="soracom.io",
+        username="sora",
+        password="sora",
+        authentication=Authentication.PAP,
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("  patterns: [{apn: x}]", "'iccid' or 'provider' is wanted"),
+        ("  patterns: [{iccid: '89 01', apn: x}]", "first 1 to 20 digits"),
+        ("  patterns: [{iccid: '89', apn: 'a b'}]", "is not an APN"),
+        ("  patterns: [{iccid: '89', username: x}]", "'pap' or 'chap'"),
+        ("  patterns: [{iccid: '89', ip: ipv9}]", "one of ipv4, ipv6, ipv4v6"),
+        ("  patterns: [{iccid: '89', mtu: 5}]", "576 to 9000"),
+        ("  applier: uci", "one of none"),
+    ],
+)
+def test_mistakes(tmp_path: Path, section: str, told: str) -> None:
+    """What is wrong is told with its line."""
+    with pytest.raises(InvalidSettings) as refused:
+        read(tmp_path, section)
+    assert told in refused.value.sentence
