@@ -62,6 +62,7 @@ SEES: dict[str, frozenset[str]] = {
         "card/modem": "card/port card/quirks",
         "remote": "remote/https remote/trust",
         "remote/https": "remote/trust",
+        "provisioning": "provisioning/http",
         "engine": "engine/worker engine/unattended engine/webhooks",
         "engine/worker": "engine/operations engine/switch engine/recovery engine/unattended",
         "engine/operations": "engine/switch engine/recovery",
@@ -83,7 +84,8 @@ SEES: dict[str, frozenset[str]] = {
         "cli": "cli/commands cli/simulated",
         "cli/commands": "cli/terminal",
         "cli/simulated": "cli/terminal",
-        "simulator": "simulator/euicc simulator/modem simulator/smdp",
+        "simulator": "simulator/euicc simulator/modem simulator/platform simulator/smdp",
+        "simulator/platform": "simulator/smdp",
         "simulator/euicc": "simulator/euicc/os",
         "simulator/euicc/os": "simulator/euicc/isdr",
         "simulator/euicc/isdr": "simulator/euicc/chip simulator/profile_package",
@@ -99,6 +101,8 @@ ONLY: dict[str, frozenset[str]] = {
     "cli/commands": frozenset({"base", "client"}),
     "cli/terminal": frozenset(),
     "cli/simulated": frozenset({"base", "client", "simulator"}),
+    "provisioning": frozenset({"base", "remote"}),
+    "provisioning/http": frozenset({"base", "remote"}),
     "testing": frozenset({"client", "simulator", "cli"}),
 }
 """Rooms that see less of the other floors than they could: these folders and nothing else."""
@@ -130,7 +134,8 @@ HOMES: dict[str, frozenset[str]] = {
         "starlette": "api/ daemon/daemon.py",
         "uvicorn": "api/server/",
         "zxingcpp": "cli/commands/code_picture.py",
-        "yaml": "settings/parsing/yaml_document.py card/quirks/quirk_files.py simulator/personalities.py",
+        "yaml": "settings/parsing/yaml_document.py card/quirks/quirk_files.py provisioning/platform_file.py"
+        " simulator/personalities.py",
     }.items()
 }
 """The home of each foreign library, where its exceptions become ours."""

@@ -30,7 +30,10 @@
     │   ├── ServerUntrusted          TLS, or the server's identity, can't be verified
     │   ├── ClockNotSet              this device does not know the time, so TLS can't be verified (retryable)
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
-    │   └── ServerMalformed          the answer breaks its grammar or contradicts itself
+    │   ├── ServerMalformed          the answer breaks its grammar or contradicts itself
+    │   ├── PlatformRefused          an operator's platform refused a request, with its own words
+    │   ├── PlatformBusy             an operator's platform says "later"         (retryable)
+    │   └── PlatformUnclear          no answer says whether the platform did it  (retryable)
     ├── SwitchRolledBack         a guard was not met; the profile before is enabled again
     ├── SwitchStuck              a guard was not met, and no other profile could be enabled
     ├── MalformedError           bytes break their grammar; the edge that got them turns this
@@ -264,6 +267,26 @@ class ServerMalformed(ServerError):
     """The server's answer breaks its grammar or contradicts itself."""
 
     kind = "server-malformed"
+
+
+class PlatformRefused(ServerError):
+    """An operator's platform refused a request; details hold `platform`, `cause`, and its own `words`."""
+
+    kind = "platform-refused"
+
+
+class PlatformBusy(ServerError):
+    """An operator's platform asks to come back later; details may hold `retry_after` in seconds."""
+
+    kind = "platform-busy"
+    retryable = True
+
+
+class PlatformUnclear(ServerError):
+    """The answer, or its absence, leaves open whether an operator's platform did what it was asked."""
+
+    kind = "platform-unclear"
+    retryable = True
 
 
 class SwitchRolledBack(LpadError):

@@ -51,7 +51,7 @@ _KINDS = {
     "clock-not-set": SERVER,
     "internal-error": INTERNAL,
 }
-_FAMILIES = {"invalid": USAGE, "card": CARD, "server": SERVER}
+_FAMILIES = {"invalid": USAGE, "card": CARD, "server": SERVER, "platform": SERVER}
 
 
 def exit_code(kind: str) -> int:

@@ -1,4 +1,4 @@
-"""One kept-alive HTTPS connection to one server: posts a body, returns the answer's status and body.
+"""One kept-alive HTTPS connection to one server: sends a request, returns the answer's status and body.
 
 httpcore is httpx without the client on top: that client would load rich, pygments and click with it (9 MB
 in a daemon that may have 64), and its timeouts bound each read but not a request.
@@ -39,15 +39,18 @@ if TYPE_CHECKING:
 
 
 NO_CARD = CardTrust()
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
+"""Methods whose requests need no Content-Length if they have no body (RFC 9110, 8.6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back, unpacked."""
+    """What came back, unpacked; `headers` are all of them, in the order in which they came."""
 
     status: int
     body: bytes
     location: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class HttpsConnection:
@@ -83,11 +86,26 @@ class HttpsConnection:
     def post(
         self, path: str, body: bytes, *, headers: Mapping[str, str], limit: int, deadline: Deadline
     ) -> HttpAnswer:
-        """Post `body` and return the answer, whatever its status.
+        """Post `body` and return the answer, whatever its status; see `send`."""
+        return self.send("POST", path, body, headers=headers, limit=limit, deadline=deadline)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str],
+        limit: int,
+        deadline: Deadline,
+    ) -> HttpAnswer:
+        """Send a request and return the answer, whatever its status.
 
         Args:
-            path: from the root, such as "/gsma/rsp2/es9plus/handleNotification".
-            body: the request's body.
+            method: such as "POST".
+            path: from the root, such as "/gsma/rsp2/es9plus/handleNotification", with a query if there is
+                one.
+            body: the request's body; may be empty.
             headers: besides Host and Content-Length.
             limit: bytes that the answer's body may have.
             deadline: for all of it: name, connection, handshake, request and answer.
@@ -101,7 +119,7 @@ class HttpsConnection:
         self._begin(deadline)
         target = path
         for _ in range(MOST_REDIRECTIONS):
-            answer = self._post(target, body, headers, limit)
+            answer = self._send(method, target, body, headers, limit)
             again = repeated_at(answer.status, answer.location, target=target, server=self._server)
             if again is None:
                 break
@@ -143,12 +161,14 @@ class HttpsConnection:
         self._backend.waiting = Waiting(deadline.within(self._limits.request), silence=self._limits.silence)
         self._backend.handshakes = self._handshakes()
 
-    def _post(self, target: str, body: bytes, headers: Mapping[str, str], limit: int) -> HttpAnswer:
+    def _send(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], limit: int
+    ) -> HttpAnswer:
         url = httpcore.URL(scheme="https", host=self._server.host, port=self._server.port, target=target)
         path = target.partition("?")[0]
         told = [
             ("Host", str(self._server)),
-            ("Content-Length", str(len(body))),
+            *([("Content-Length", str(len(body)))] if body or method not in _WITHOUT_BODY else []),
             # What comes packed nevertheless is unpacked; nobody needs to go to that trouble.
             ("Accept-Encoding", "identity"),
             *headers.items(),
@@ -156,10 +176,10 @@ class HttpsConnection:
         cookies = self._cookies.header(path)
         if cookies is not None:
             told.append(("Cookie", cookies))
-        trace_request(self._server, "POST", path, headers, body)
+        trace_request(self._server, method, path, headers, body)
         while True:
             try:
-                return self._exchange(httpcore.Request("POST", url, headers=told, content=body), limit, path)
+                return self._exchange(httpcore.Request(method, url, headers=told, content=body), limit, path)
             except HandshakeAgain:
                 self.close()
             except Exception as error:
@@ -203,7 +223,7 @@ class HttpsConnection:
                 self._cookies.take(value, path=path)
         location = _header(headers, "location")
         trace_answer(self._server, response.status, dict(headers), body, time.monotonic() - started)
-        return HttpAnswer(response.status, body, location)
+        return HttpAnswer(response.status, body, location, tuple(headers))
 
     def _new_pool(self) -> httpcore.ConnectionPool:
         # httpcore must have a context; TimedStream takes the one that is due.

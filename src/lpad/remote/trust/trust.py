@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from lpad.base.errors import InvalidSettings
 from lpad.codec.x509.certificate_issuers import permitted
 from lpad.remote.trust.brainpool import offer_brainpool
 from lpad.remote.trust.files import read_trust_file, trust_files
@@ -44,6 +45,7 @@ class Trust:
         forbidden: Iterable[bytes] | None = None,
         memory: TrustMemory | None = None,
         revocations: Iterable[RevocationList] = (),
+        client: tuple[Path, Path | None] | None = None,
     ) -> None:
         """Trust the system's roots and more.
 
@@ -55,7 +57,10 @@ class Trust:
                 `certificate_issuers.permitted`.
             memory: what was found out about servers; None begins a new one.
             revocations: lists of certificates that don't count any more.
+            client: files in PEM form of the certificate, and of its key if it is in another file, that
+                servers which ask for a client certificate are shown.
         """
+        self._client = client
         self._extra = tuple(extra)
         self._use_system_roots = use_system_roots
         self._minimum_version = minimum_version
@@ -124,4 +129,18 @@ class Trust:
                 context.load_default_certs()
             if self._extra:
                 context.load_verify_locations(cadata=b"".join(self._extra))
+        if self._client is not None:
+            _show(context, *self._client)
         return offer_brainpool(context) if offer.brainpool else context
+
+
+def _show(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    try:
+        # A key under a passphrase would make OpenSSL ask at a terminal, and wait.
+        context.load_cert_chain(certificate, key, password=lambda: b"")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise InvalidSettings(
+            f"cannot use the client certificate in {certificate}:"
+            f" {getattr(error, 'strerror', None) or error};"
+            " the certificate and its key, without a passphrase, must be in PEM form and belong together"
+        ) from error

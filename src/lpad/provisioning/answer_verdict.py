@@ -1,0 +1,157 @@
+"""What an answer means: good, "later", refused with a cause, or unclear.
+
+HTTP 2xx, or a status that the call accepts    good, unless `good` says otherwise
+what `again` names, 429, 408, 425, or 503 with Retry-After, or to a question   later
+401, 403                                       refused, cause `credentials`, unless `causes` knows better
+other 4xx with JSON or without a body          refused, with the platform's words
+5xx                                            the server failed: it may have done it, or not
+anything else: HTML, no JSON, no body          unclear
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.errors import MalformedError, PlatformBusy, PlatformRefused, PlatformUnclear, ServerFailed
+from lpad.base.outside_number import whole_number
+from lpad.base.redaction import redacted
+from lpad.provisioning import answer_reading as reading
+
+if TYPE_CHECKING:
+    import httpx
+
+    from lpad.provisioning.declaration import Call, Declaration
+
+LONGEST_WAIT = 86400
+"""Seconds: what Retry-After says beyond that is taken for a mistake, and counts as this."""
+
+WHAT_TO_DO = {
+    "credentials": "check the files that 'credentials' names in the settings, and that the account may do"
+    " this",
+    "no-stock": "ask the operator when there are profiles again; lpad goes on when the change is answered",
+    "no-balance": "top up the account",
+    "not-eligible": "ask the operator which cards it accepts; this card's EID is not among them",
+    "unknown-product": "choose another product; 'lpad platform products' lists them",
+    "used-code": "the profile was taken before; only a person can order another one",
+    "wrong-state": "look at the line and the profile in the operator's portal",
+    "settings": "correct the platform's options in the settings",
+    "not-found": "look for it in the operator's portal; it may have been deleted there",
+    "rejected": "the platform's words say why; ask its support with a record of 'lpad platform try --record'",
+}
+"""By cause, for the reader of the sentence."""
+
+_LATER = frozenset({408, 425, 429})
+_MAYBE_LATER = 503
+_NUMBER = re.compile(r"[0-9]+")
+
+
+def judged(
+    response: httpx.Response, call: Call, declaration: Declaration, *, platform: str, attempted: str
+) -> Any:
+    """Return the JSON of a good answer; None if it has no body and nothing is to be read from it.
+
+    Args:
+        response: the whole answer.
+        call: what was asked.
+        declaration: of the platform.
+        platform: its name in the settings.
+        attempted: the verb with its object, such as "order a profile".
+
+    Raises:
+        PlatformRefused, PlatformBusy, PlatformUnclear, ServerFailed: see above.
+    """
+    status = response.status_code
+    subject = f"the platform '{platform}' cannot {attempted}"
+    answer, broken = _content(response)
+    good = response.is_success or status in call.accepts
+    again = declaration.again if call.again is None else call.again
+    if status in _LATER or (again and answer is not None and reading.fits(again, answer)):
+        raise _later(response, subject, platform)
+    if status == _MAYBE_LATER and ("retry-after" in response.headers or call.method == "GET"):
+        raise _later(response, subject, platform)
+    if status >= 500 and not good:
+        raise ServerFailed(
+            f"{subject}: it answers with HTTP {status}; lpad tries again",
+            http_status=status,
+            platform=platform,
+        )
+    if broken is not None:
+        raise PlatformUnclear(
+            f"{subject}: HTTP {status}, and {broken}; something else may answer in its place, such as a"
+            " log-in"
+            " page of the network in between",
+            http_status=status,
+            platform=platform,
+        )
+    wanted = declaration.good if call.good is None else call.good
+    if good and (not wanted or (answer is not None and reading.fits(wanted, answer))):
+        if answer is None and call.read:
+            raise PlatformUnclear(
+                f"{subject}: HTTP {status} without a body", http_status=status, platform=platform
+            )
+        return answer
+    raise _refused(status, answer, declaration, subject=subject, platform=platform)
+
+
+def _content(response: httpx.Response) -> tuple[Any, str | None]:
+    """Return an answer's JSON, or what is wrong with it; neither if it has no body."""
+    if not response.content.strip():
+        return None, None
+    if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":
+        return None, "the answer is a web page"
+    try:
+        return reading.parsed(response.content), None
+    except MalformedError as error:
+        return None, error.sentence
+
+
+def _refused(
+    status: int, answer: Any, declaration: Declaration, *, subject: str, platform: str
+) -> PlatformRefused:
+    told = [text for path in declaration.words if (text := reading.text_at(path, answer)) is not None]
+    words = reading.said(" ".join(dict.fromkeys(told)))
+    codes = [text for path in declaration.cause_at if (text := reading.text_at(path, answer)) is not None]
+    by_status = {401: "credentials", 403: "credentials", 404: "not-found"}.get(status, "rejected")
+    cause: str = next((declaration.causes[code] for code in codes if code in declaration.causes), by_status)
+    shown = (
+        f"'{words}' ({', '.join(codes)})" if codes and words else f"'{words}'" if words else ", ".join(codes)
+    )
+    return PlatformRefused(
+        f"{subject}: {shown or f'HTTP {status}'}; {WHAT_TO_DO[cause]}",
+        platform=platform,
+        cause=cause,
+        words=redacted(words),
+        code=codes[0] if codes else "",
+        http_status=status,
+    )
+
+
+def _later(response: httpx.Response, subject: str, platform: str) -> PlatformBusy:
+    seconds = retry_after(response.headers.get("retry-after"))
+    error = PlatformBusy(f"{subject} now: it asks to come back later", platform=platform)
+    if seconds is not None:
+        error.details["retry_after"] = seconds
+    return error
+
+
+def retry_after(header: str | None, *, wall: float | None = None) -> int | None:
+    """Return the seconds in a Retry-After header (RFC 9110, 10.2.3), at most a day; None: it says none.
+
+    Args:
+        header: seconds or a date.
+        wall: this device's clock, in seconds since 1970; None: as it is now.
+    """
+    if header is None:
+        return None
+    seconds = whole_number(header.strip())
+    if seconds is None:
+        try:
+            seconds = round(
+                parsedate_to_datetime(header).timestamp() - (time.time() if wall is None else wall)
+            )
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return LONGEST_WAIT if _NUMBER.fullmatch(header.strip()) else None
+    return min(max(seconds, 0), LONGEST_WAIT)

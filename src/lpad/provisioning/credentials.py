@@ -1,0 +1,64 @@
+"""Credentials for platforms: each in a file of its own, which only lpad can read.
+
+The settings name the file. A name without a slash is a systemd credential (LoadCredential=), which systemd
+puts into a folder that only this service sees.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import InvalidSettings
+from lpad.base.regular_file import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_LARGEST = 16 * 1024
+_OTHERS = 0o077
+
+
+def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]) -> dict[str, str]:
+    """Return credentials by name.
+
+    Args:
+        files: where each one is.
+        resolve: makes a path of what the settings say.
+
+    Raises:
+        InvalidSettings: a file can't be read, others may read it, or it is empty.
+    """
+    return {name: read_credential(file, resolve=resolve) for name, file in files.items()}
+
+
+def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
+    """Return what a credential's file holds, without the line break at its end.
+
+    Raises:
+        InvalidSettings: as above.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if "/" not in file and folder is not None and (Path(folder) / file).exists():
+        path, systemd = Path(folder) / file, True
+    else:
+        path, systemd = resolve(file), False
+    try:
+        # systemd's own folder may show a group, and lets nobody else in.
+        if not systemd and path.stat().st_mode & _OTHERS:
+            raise InvalidSettings(f"{path} holds a credential and others may read it; run: chmod 600 {path}")
+        content = read_regular(path, most=_LARGEST + 1)
+    except OSError as error:
+        raise InvalidSettings(
+            f"cannot read the credential in {path}: {error.strerror}; a name without a slash can also be"
+            " one of"
+            " systemd's LoadCredential="
+        ) from error
+    try:
+        text = content.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(f"the credential in {path} is not text") from error
+    if not text or len(content) > _LARGEST or "\n" in text or "\r" in text:
+        raise InvalidSettings(f"the credential in {path} must be one line that is not empty")
+    return text

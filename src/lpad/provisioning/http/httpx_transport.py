@@ -1,0 +1,151 @@
+"""httpx's way to the network: a transport over lpad's own HTTPS, so that its limits hold for platforms, too.
+
+Deadlines, cancelling, proxy, interface and the race of addresses are those of `remote/https`. A redirection
+to another place is refused: what answers there is not the platform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+
+from lpad.base.errors import InvalidSettings, InvalidValue, PlatformUnclear
+from lpad.base.server_address import ServerAddress
+from lpad.remote.https.connection import HttpsConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.remote.https.limits import Limits
+    from lpad.remote.https.route import Route
+    from lpad.remote.trust.trust import Trust
+
+LARGEST_ANSWER = 1024 * 1024
+"""Bytes of an answer's body, unpacked; a page of 1000 entries has some hundred kilobytes."""
+DEADLINE = "lpad.deadline"
+"""Under this name a request's extensions have its `Deadline`."""
+_OURS = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})
+"""Headers that the connection writes itself."""
+_UNPACKED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
+"""Headers that no longer hold once the body was read and unpacked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer, as they were on the wire but for the packing of the body; holds secrets."""
+
+    method: str
+    url: str
+    request_headers: tuple[tuple[str, str], ...] = field(repr=False)
+    request_body: bytes = field(repr=False)
+    status: int
+    answer_headers: tuple[tuple[str, str], ...] = field(repr=False)
+    answer_body: bytes = field(repr=False)
+
+
+class HttpsTransport(httpx.BaseTransport):
+    """Keeps one connection for each server that the platform has; not to be shared between threads."""
+
+    def __init__(
+        self,
+        *,
+        trust: Trust,
+        route: Route,
+        limits: Limits | None = None,
+        observe: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        """Prepare; connects to nothing yet.
+
+        Args:
+            trust: public CAs, or those that the settings name for the platform.
+            route: how servers are reached.
+            limits: how patient each request is; None: as by default.
+            observe: told of each exchange.
+        """
+        self._trust = trust
+        self._route = route
+        self._limits = limits
+        self._observe = observe
+        self._connections: dict[ServerAddress, HttpsConnection] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and return the whole answer.
+
+        Raises:
+            InvalidSettings: the address is not https.
+            PlatformUnclear: the answer leads to another place.
+            ServerError: as `HttpsConnection.send` raises it.
+            Cancelled: another thread ends the wait.
+        """
+        deadline: Deadline = request.extensions[DEADLINE]
+        address = server_of(str(request.url))
+        connection = self._connections.get(address)
+        if connection is None:
+            connection = self._connections[address] = HttpsConnection(
+                address, trust=self._trust, route=self._route, limits=self._limits
+            )
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OURS}
+        body = request.read()
+        answer = connection.send(
+            request.method,
+            request.url.raw_path.decode("ascii"),
+            body,
+            headers=headers,
+            limit=LARGEST_ANSWER,
+            deadline=deadline,
+        )
+        if self._observe is not None:
+            self._observe(
+                Exchange(
+                    request.method,
+                    str(request.url),
+                    tuple(headers.items()),
+                    body,
+                    answer.status,
+                    answer.headers,
+                    answer.body,
+                )
+            )
+        if answer.location is not None and 300 <= answer.status < 400:
+            raise PlatformUnclear(
+                f"{address} answers with a redirection (HTTP {answer.status}), which lpad does not follow:"
+                " either"
+                " the address in the platform's file is out of date, or the network in between wants a"
+                " log-in page"
+                " to be visited",
+                http_status=answer.status,
+            )
+        kept = [(name, value) for name, value in answer.headers if name.lower() not in _UNPACKED]
+        return httpx.Response(answer.status, headers=kept, content=answer.body, request=request)
+
+    def close(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+
+def server_of(url: str) -> ServerAddress:
+    """Return the server in an address.
+
+    Raises:
+        InvalidSettings: it is not https, or names no server.
+    """
+    try:
+        parts = httpx.URL(url)
+        if parts.scheme != "https" or parts.userinfo or not parts.host:
+            raise InvalidSettings(
+                f"a platform's address begins with https:// and a name, unlike '{_shown(url)}':"
+                " credentials and"
+                " orders must not cross the network in clear text"
+            )
+        return ServerAddress.parse(parts.host if parts.port is None else f"{parts.host}:{parts.port}")
+    except (httpx.InvalidURL, InvalidValue, UnicodeError) as error:
+        raise InvalidSettings(f"'{_shown(url)}' is not the address of a platform") from error
+
+
+def _shown(url: str) -> str:
+    return url.partition("?")[0][:80]

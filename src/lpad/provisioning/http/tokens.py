@@ -1,0 +1,111 @@
+"""A platform's token, kept until shortly before it expires, even across restarts.
+
+Platforms limit how often a client may log in (emnify: 100 times in 5 minutes for one address), so a daemon
+that is restarted again and again must not get a token each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.regular_file import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+_LARGEST = 64 * 1024
+_EARLY = 60.0
+"""Seconds before its end at which a token is renewed; of a short life a tenth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is sent; `expires_at` is in seconds since 1970 by this device's clock."""
+
+    value: str = field(repr=False)
+    second: str = field(default="", repr=False)
+    expires_at: float = 0.0
+    issued_at: float = 0.0
+    account: str = ""
+    """Names the credentials that it was got with, by a digest: others need another token."""
+
+
+class Tokens:
+    """Keeps one platform's token in memory, and in a file that only lpad can read."""
+
+    def __init__(
+        self, path: Path | None = None, *, account: str = "", wall: Callable[[], float] = time.time
+    ) -> None:
+        """Read the file.
+
+        Args:
+            path: the file; None keeps nothing over a restart.
+            account: a digest of the credentials.
+            wall: this device's clock, in seconds since 1970.
+        """
+        self._path = path
+        self._account = account
+        self._wall = wall
+        self._token = self._read()
+
+    def current(self) -> Token | None:
+        """Return the token; None: there is none, or it ends soon."""
+        token = self._token
+        if token is None:
+            return None
+        early = min(_EARLY, (token.expires_at - token.issued_at) / 10)
+        return token if self._wall() < token.expires_at - early else None
+
+    def keep(self, value: str, second: str, *, seconds: float) -> Token:
+        """Keep a token that was just issued.
+
+        Args:
+            value: what is sent.
+            second: what is sent besides; may be empty.
+            seconds: how long it lives.
+        """
+        now = self._wall()
+        self._token = Token(value, second, now + seconds, now, self._account)
+        self._write(msgspec.json.encode(self._token))
+        return self._token
+
+    def forget(self) -> None:
+        """Drop a token that the platform no longer accepts."""
+        self._token = None
+        if self._path is not None:
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                _LOG.warning("cannot remove %s: %s", self._path, error.strerror)
+
+    def _read(self) -> Token | None:
+        if self._path is None:
+            return None
+        try:
+            token = msgspec.json.decode(read_regular(self._path, most=_LARGEST), type=Token)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            _LOG.info("%s cannot be read; lpad gets another token", self._path)
+            return None
+        return token if token.account == self._account else None
+
+    def _write(self, content: bytes) -> None:
+        if self._path is None:
+            return
+        draft = self._path.with_name(self._path.name + ".new")
+        try:
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content)
+            draft.replace(self._path)  # not synced: a token that is lost is got again
+        except OSError as error:
+            _LOG.warning("cannot keep the token of a platform in %s: %s", self._path, error.strerror)

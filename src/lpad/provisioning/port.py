@@ -1,0 +1,181 @@
+"""The port to an operator's platform: what a device asks it for, and what it says of a reservation.
+
+A reservation has two axes, and neither follows from the other: the profile, as the SM-DP+ knows it, and the
+line, as the network knows it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.base.activation_code import ActivationCode
+    from lpad.base.deadline import Deadline
+
+
+class Stage(enum.StrEnum):
+    """Where a reserved profile is."""
+
+    PENDING = "pending"
+    AVAILABLE = "available"
+    DOWNLOADED = "downloaded"
+    INSTALLED = "installed"
+    FAILED = "failed"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+class Line(enum.StrEnum):
+    """Whether the network serves the subscription."""
+
+    IDLE = "idle"
+    CHANGING = "changing"
+    LIVE = "live"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A profile that is wanted for a card.
+
+    Attributes:
+        reference: lpad's own name of the wish, up to 64 characters that are safe in a URL.
+        eid: the card's EID, 32 digits.
+        product: what to order, in the platform's words; None: the platform's settings say it, or there is
+            one.
+        options: what else the platform's calls need, by name.
+        imei: the device's IMEI, 15 digits; None: unknown.
+    """
+
+    reference: str
+    eid: str
+    product: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    imei: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """What a platform says of a profile that it keeps for a card, at one moment.
+
+    Attributes:
+        platform: the platform's name in the settings.
+        id: the platform's name of the reservation.
+        line_id: the platform's name of the line; None: none is known.
+        profile, line: the two axes.
+        ticket: where the profile waits, and which one; an empty matching ID means that the server finds it
+            by the card's EID. None until the platform tells it. It is a secret.
+        iccid: up to 20 digits, as the platform wrote them without padding.
+        eid: the card that it is reserved for; None: for any, or the platform does not say.
+        imei: the device in which the platform saw the line; None: it does not say.
+        apn: the access point name that belongs to the profile; None: the platform tells none.
+        draft: whether it dies unless the order is confirmed.
+        why: the platform's own words, as on a failure.
+        unknown: states in the platform's words that no table has.
+        created: when it was made, in the platform's words; only good for sorting.
+    """
+
+    platform: str
+    id: str
+    line_id: str | None = None
+    profile: Stage = Stage.UNKNOWN
+    line: Line = Line.UNKNOWN
+    ticket: ActivationCode | None = field(default=None, repr=False)
+    iccid: str | None = None
+    eid: str | None = None
+    imei: str | None = None
+    apn: str | None = None
+    draft: bool = False
+    why: str | None = None
+    unknown: tuple[str, ...] = ()
+    created: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """Something that can be ordered; all but its id is in the platform's words, or None."""
+
+    id: str
+    name: str | None = None
+    price: str | None = None
+    validity: str | None = None
+    coverage: str | None = None
+
+
+class Finds(enum.StrEnum):
+    """What `find` looks by."""
+
+    EID = "eid"
+    REFERENCE = "reference"
+    NOTHING = "nothing"
+
+
+class Activates(enum.StrEnum):
+    """When a line can be activated."""
+
+    BEFORE = "before"  # before the profile is enabled, so that it registers at its first attempt
+    AFTER = "after"  # once the profile is installed
+    NEVER = "never"  # it is live by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a platform can do.
+
+    Attributes:
+        orders: whether it reserves profiles; otherwise it only knows lines.
+        binds: whether a reservation is for one EID, so that a code with an empty matching ID is whole.
+        finds: what a reservation is found by.
+        repeats: whether an order with a reference that is known is the same order (an idempotency key).
+        activates: when a line is activated.
+        releases: whether what was not downloaded can be given back.
+        costs: whether an order costs money.
+        look_every: seconds between two looks, at least.
+        look_for: seconds after which a reservation that is still pending is reported as stalled.
+    """
+
+    orders: bool = True
+    binds: bool = False
+    finds: Finds = Finds.NOTHING
+    repeats: bool = False
+    activates: Activates = Activates.NEVER
+    releases: bool = False
+    costs: bool = True
+    look_every: float = 30.0
+    look_for: float = 3600.0
+
+
+class Platform(Protocol):
+    """An operator's platform; each verb is one conversation under one deadline.
+
+    All verbs raise:
+        PlatformRefused: the platform said no; details hold the `cause`.
+        PlatformBusy: it says "later", and has done nothing.
+        PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it may have done what it was
+            asked, or not; a caller looks or finds before it repeats anything.
+        ServerUntrusted: TLS can't be verified, so nothing was sent.
+        Cancelled: another thread ends the wait.
+    """
+
+    name: str
+    can: Capabilities
+
+    def order(self, wish: Wish, *, draft: Reservation | None = None, deadline: Deadline) -> Reservation:
+        """Order a profile, or confirm the draft of an order that `find` has found."""
+
+    def find(self, wish: Wish, *, deadline: Deadline) -> tuple[Reservation, ...]:
+        """Return what the platform already keeps for a wish, the oldest first."""
+
+    def look(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
+        """Return what the platform says of a reservation now; its stage is GONE if it is no longer known."""
+
+    def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
+        """Make the line live, or begin to."""
+
+    def release(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
+        """Give back what was not downloaded."""

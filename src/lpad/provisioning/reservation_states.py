@@ -1,0 +1,79 @@
+"""What was read of a reservation, as the port's values: two tables for states, and the forms of codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lpad.provisioning import answer_reading as reading
+from lpad.provisioning.port import Line, Reservation, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.provisioning.declaration import Declaration
+
+
+def reservation(
+    fields: Mapping[str, str], declaration: Declaration, *, platform: str, before: Reservation | None = None
+) -> Reservation:
+    """Return a reservation as a platform describes it.
+
+    Args:
+        fields: what was read, by name.
+        declaration: has the tables.
+        platform: its name in the settings.
+        before: what was known; what the platform does not repeat stays, but for the states.
+
+    Raises:
+        MalformedError: what the platform tells is not an activation code.
+    """
+    known = before or Reservation(platform=platform, id="")
+    stage, unknown_stage = _stage(fields, declaration, known)
+    line, unknown_line = _line(fields, declaration, known)
+    number = reading.iccid(fields.get("iccid"))
+    ticket = reading.ticket(
+        code=fields.get("code"),
+        smdp=fields.get("smdp"),
+        matching=fields.get("matching"),
+        bound=declaration.can.binds,
+    )
+    why = fields.get("why")
+    return replace(
+        known,
+        id=fields.get("id", known.id),
+        line_id=fields.get("line_id", known.line_id),
+        profile=stage,
+        line=line,
+        ticket=ticket or known.ticket,
+        iccid=number or known.iccid,
+        eid=fields.get("eid", known.eid),
+        imei=fields.get("imei", known.imei),
+        apn=fields.get("apn", known.apn),
+        draft=fields.get("order") in declaration.drafts if "order" in fields else known.draft,
+        why=reading.said(why) if why is not None else None,
+        unknown=(*unknown_stage, *unknown_line),
+        created=fields.get("created", known.created),
+    )
+
+
+def _stage(
+    fields: Mapping[str, str], declaration: Declaration, known: Reservation
+) -> tuple[Stage, tuple[str, ...]]:
+    """Return where the profile is: as the profile's own word says, else the order's, else as before."""
+    for name, table in (("profile", declaration.profile), ("order", declaration.order)):
+        word = fields.get(name)
+        if word is not None:
+            stage = table.get(word)
+            return (Stage.UNKNOWN, (word,)) if stage is None else (stage, ())
+    return known.profile, ()
+
+
+def _line(
+    fields: Mapping[str, str], declaration: Declaration, known: Reservation
+) -> tuple[Line, tuple[str, ...]]:
+    word = fields.get("line")
+    if word is None:
+        return known.line, ()
+    line = declaration.line.get(word)
+    return (Line.UNKNOWN, (word,)) if line is None else (line, ())

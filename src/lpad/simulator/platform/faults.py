@@ -1,0 +1,160 @@
+"""What can be made to go wrong at a simulated platform: switches, and the list that it works through.
+
+As JSON, for the command line:
+
+    [{"kind": "lost-answer", "call": "order"}, {"kind": "busy", "call": "look", "value": "30", "times": 2}]
+"""
+
+from __future__ import annotations
+
+import threading
+from enum import StrEnum
+
+import msgspec
+
+from lpad.base.errors import InvalidValue
+
+
+class PlatformFault(StrEnum):
+    """What goes wrong, and what `value` means."""
+
+    # the way
+    LOST_ANSWER = "lost-answer"
+    """The request is carried out, and the connection cut in place of an answer."""
+    LOST_REQUEST = "lost-request"
+    """The connection is cut and the request never looked at."""
+    # the HTTP answer
+    STATUS = "status"
+    """The request is not carried out; HTTP status `value`, without a body."""
+    BUSY = "busy"
+    """429, with `value` as Retry-After if there is one: seconds, a date, or nonsense."""
+    UNAVAILABLE = "unavailable"
+    """503, with `value` as Retry-After if there is one."""
+    HTML = "html"
+    """200 with a web page, as captive portals answer; the request is not carried out."""
+    EMPTY = "empty"
+    """The request is carried out, and answered without a body."""
+    TRUNCATED = "truncated"
+    """The request is carried out, and half of the answer's JSON comes, with a length that fits."""
+    HUGE = "huge"
+    """An answer of `value` bytes, by default 8 MiB."""
+    GZIP_BOMB = "gzip-bomb"
+    """An answer of some kilobytes that unpack to hundreds of megabytes."""
+    CHARSET = "charset"
+    """The answer's JSON is in UTF-16."""
+    REDIRECT = "redirect"
+    """302 to the URL `value`."""
+    # who asks
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a word of a list
+    """The token, or other credentials, is refused as on any day."""
+    # the JSON
+    UNKNOWN_STATE = "unknown-state"
+    """The profile's state is a word that no description has: `value`, or `reticulating`."""
+    EXTRA_FIELDS = "extra-fields"
+    MISSING_FIELDS = "missing-fields"
+    """All fields but the id and the state are left out."""
+    NUMBER_ICCID = "number-iccid"
+    """The ICCID is a number."""
+    NEXT_ELSEWHERE = "next-elsewhere"
+    """The list's next page is at another host."""
+    NEXT_LOOP = "next-loop"
+    """The list's next page is this one."""
+    # the platform's business
+    NO_STOCK = "no-stock"
+    NO_BALANCE = "no-balance"
+    NOT_ELIGIBLE = "not-eligible"
+    UNKNOWN_PRODUCT = "unknown-product"
+    NEVER_AVAILABLE = "never-available"
+    """A profile that is ordered stays pending for ever."""
+    FAILS = "fails"
+    """A profile that is ordered fails."""
+    OTHER_ICCID = "other-iccid"
+    """The platform tells another ICCID than the profile has."""
+    BACKWARDS = "backwards"
+    """A profile that was downloaded is reported as available."""
+    VANISHES = "vanishes"
+    """404: the reservation is not known any more."""
+    LINE_STUCK = "line-stuck"
+    """A line that is activated stays scheduled."""
+    LINE_REFUSED = "line-refused"
+    """Activating is refused, as without a Fleet."""
+
+
+_ANY = "any"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: what.
+        call: what it waits for: order, confirm, find, look, activate, line, token, release; or any.
+        value: as `kind` says.
+        times: how often; 0: always.
+        after: how many such calls are answered properly before.
+    """
+
+    kind: PlatformFault
+    call: str = _ANY
+    value: str = ""
+    times: int = 1
+    after: int = 0
+
+
+class _Waiting:
+    """A fault with what is left of its counts."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.before = fault.after
+        self.left = fault.times
+
+
+class Faults:
+    """Faults that are still to come; safe between threads."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self._lock = threading.Lock()
+        self._waiting = [_Waiting(fault) for fault in faults]
+
+    @classmethod
+    def from_json(cls, text: str) -> Faults:
+        """Read the command line's form.
+
+        Raises:
+            InvalidValue: it is not such a list.
+        """
+        try:
+            return cls(*msgspec.json.decode(text, type=list[Fault]))
+        except msgspec.MsgspecError as error:
+            raise InvalidValue(f'faults are a JSON list such as [{{"kind": "busy"}}]: {error}') from error
+
+    def add(
+        self, kind: PlatformFault, *, call: str = _ANY, value: str = "", times: int = 1, after: int = 0
+    ) -> None:
+        """Have one more thing go wrong."""
+        with self._lock:
+            fault = Fault(kind=kind, call=call, value=value, times=times, after=after)
+            self._waiting.append(_Waiting(fault))
+
+    def clear(self) -> None:
+        """Have nothing go wrong any more."""
+        with self._lock:
+            self._waiting.clear()
+
+    def take(self, call: str) -> dict[PlatformFault, str]:
+        """Return what goes wrong in this call, with its value, and count it."""
+        found: dict[PlatformFault, str] = {}
+        with self._lock:
+            for each in list(self._waiting):
+                if each.fault.call not in (_ANY, call) or each.fault.kind in found:
+                    continue
+                if each.before:
+                    each.before -= 1
+                    continue
+                found[each.fault.kind] = each.fault.value
+                if each.fault.times:
+                    each.left -= 1
+                    if not each.left:
+                        self._waiting.remove(each)
+        return found

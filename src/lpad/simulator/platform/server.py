@@ -1,0 +1,149 @@
+"""A simulated platform: HTTPS on loopback, in front of a simulated SM-DP+."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from lpad.simulator.platform.conversation import PlatformConversation, replacement
+from lpad.simulator.platform.faults import Faults
+from lpad.simulator.platform.http_message import Answer
+from lpad.simulator.platform.reservations import Pace, Stock
+from lpad.simulator.platform.vendors import CREDENTIALS, OPTIONS, VENDORS
+from lpad.simulator.smdp.http.listener import HttpsListener, tls_context
+from lpad.simulator.smdp.http.traffic_counters import Counters
+
+if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
+    from lpad.simulator.pki.pki import Pki
+    from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.reservations import Shelf
+    from lpad.simulator.platform.vendor import Faulty
+
+
+class SimulatedPlatform:
+    """A platform; use it as a context manager, or call `start` and `stop`.
+
+    Attributes:
+        faults: what shall go wrong; add to it at any time.
+        stock: its reservations and lines, and how many orders there were.
+        calls: how often each call was made.
+        clock_offset: by how many seconds its clock is ahead.
+        requests: all that came, the oldest first.
+    """
+
+    def __init__(
+        self,
+        like: str,
+        *,
+        pki: Pki,
+        shelf: Shelf,
+        port: int = 0,
+        bind: str = "127.0.0.1",
+        pace: Pace | None = None,
+        faults: Faults | None = None,
+    ) -> None:
+        """Prepare; nothing listens before `start`.
+
+        Args:
+            like: the name of a description that comes with lpad.
+            pki: certificates and keys.
+            shelf: the SM-DP+ behind it.
+            port: TCP port; 0 takes a free one.
+            bind: IP address to listen on.
+            pace: how many looks things take.
+            faults: what shall go wrong from the start.
+        """
+        self.like = like
+        self.faults = faults or Faults()
+        self.calls: Counter[str] = Counter()
+        self.requests: list[Request] = []
+        self.clock_offset = 0.0
+        self.stock = Stock(shelf, self.date, pace or Pace())
+        self.vendor = VENDORS[like](self.stock)
+        self._context = tls_context(pki.dp_tls(*self.vendor.hosts))
+        self._bind = (bind, port)
+        self._lock = threading.Lock()
+        self._listener: HttpsListener | None = None
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What a client needs, by name."""
+        return dict(CREDENTIALS[self.like])
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What a client's settings need besides."""
+        return dict(OPTIONS.get(self.like, {}))
+
+    @property
+    def base(self) -> str:
+        """The address that its settings need if the description has none."""
+        return f"https://{self.vendor.hosts[0]}"
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Where its names lead, for the setting `remote.hosts`."""
+        return dict.fromkeys(self.vendor.hosts, f"{self._bind[0]}:{self.port}")
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        assert self._listener is not None, "start the platform first"
+        return self._listener.port
+
+    @property
+    def orders(self) -> int:
+        """How many orders were made."""
+        return self.stock.orders
+
+    def date(self) -> float:
+        """Return the platform's time, in seconds since 1970."""
+        return time.time() + self.clock_offset
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._listener = HttpsListener(
+            self._bind, context=lambda: self._context, serve=self._converse, counters=Counters()
+        )
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Listen no more and cut the connections; reservations survive until the object goes."""
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
+        """Carry out a request, one at a time; return the answer, and what is to go wrong with it."""
+        with self._lock:
+            self.requests.append(request)
+            found = self.vendor.named(request)
+            if found is None:
+                return Answer(404, {"message": "no such path"}), {}
+            name, named = found
+            self.calls[name] += 1
+            faults = self.faults.take(name)
+            answer = replacement(faults) or self.vendor.answer(name, request, named, faults)
+            return replace(answer, call=name), faults
+
+    def _converse(self, connection: ssl.SSLSocket) -> None:
+        PlatformConversation(connection, self)

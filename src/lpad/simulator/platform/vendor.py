@@ -1,0 +1,114 @@
+"""What all kinds of simulated platforms have in common: a table of calls, credentials, faults of business."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from lpad.simulator.platform.faults import PlatformFault
+from lpad.simulator.platform.http_message import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.reservations import Reserved, Stock
+
+    Handler = Callable[..., Answer]
+
+Faulty = dict[PlatformFault, str]
+"""What goes wrong in a call, with its value."""
+
+BUSINESS = (
+    PlatformFault.NO_STOCK,
+    PlatformFault.NO_BALANCE,
+    PlatformFault.NOT_ELIGIBLE,
+    PlatformFault.UNKNOWN_PRODUCT,
+    PlatformFault.LINE_REFUSED,
+)
+"""Faults that a platform refuses with, in its own words."""
+
+
+class Vendor:
+    """One kind of platform; `calls` has the method, the pattern of the path, and the name of each call."""
+
+    hosts: ClassVar[tuple[str, ...]] = ("platform.example.com",)
+    bound: ClassVar[bool] = True
+    calls: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+
+    def __init__(self, stock: Stock) -> None:
+        self.stock = stock
+        stock.bound = self.bound
+
+    def named(self, request: Request) -> tuple[str, tuple[str, ...]] | None:
+        """Return the name of the call that a request makes, and what its path names; None: it makes none."""
+        for method, pattern, name in self.calls:
+            found = re.fullmatch(pattern, request.path)
+            if found and method == request.method:
+                return name, found.groups()
+        return None
+
+    def answer(self, name: str, request: Request, named: tuple[str, ...], faults: Faulty) -> Answer:
+        """Carry out a call."""
+        if name != "token" and (PlatformFault.TOKEN_EXPIRED in faults or not self.admitted(request)):
+            return self.stranger()
+        refused = next((fault for fault in BUSINESS if fault in faults), None)
+        if refused is not None:
+            return self.refused(refused)
+        handler: Handler = getattr(self, f"do_{name}")
+        return handler(request, *named, faults=faults)
+
+    def admitted(self, request: Request) -> bool:
+        """Whether the credentials of a request are right."""
+        raise NotImplementedError
+
+    def stranger(self) -> Answer:
+        """Answer a request with wrong credentials."""
+        return Answer(401, {"message": "credentials are wrong"})
+
+    def refused(self, fault: PlatformFault) -> Answer:
+        """Refuse in the platform's own words."""
+        raise NotImplementedError
+
+    def missing(self) -> Answer:
+        """Answer that there is no such thing."""
+        return Answer(404, {"message": "not found"})
+
+    def made(self, each: Reserved, faults: Faulty) -> Reserved:
+        """Give a new reservation the faults that last."""
+        each.never = PlatformFault.NEVER_AVAILABLE in faults
+        each.failed = PlatformFault.FAILS in faults
+        return each
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two secrets are equal."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def altered(
+    entry: dict[str, object], faults: Faulty, *, state: str, iccid: str, keep: tuple[str, ...]
+) -> dict[str, object]:
+    """Return a reservation's JSON as faults want it.
+
+    Args:
+        entry: as it should be.
+        faults: what goes wrong.
+        state: the name of the field with the profile's state.
+        iccid: the name of the field with the ICCID.
+        keep: the fields that stay when fields are missing.
+    """
+    entry = dict(entry)
+    if PlatformFault.UNKNOWN_STATE in faults:
+        entry[state] = faults[PlatformFault.UNKNOWN_STATE] or "reticulating"
+    if PlatformFault.EXTRA_FIELDS in faults:
+        entry |= {"flavour": "vanilla", "nested": {"deep": [1, {"deeper": None}]}}
+    number = entry.get(iccid)
+    if PlatformFault.NUMBER_ICCID in faults and isinstance(number, str):
+        entry[iccid] = int(number)
+    if PlatformFault.OTHER_ICCID in faults and isinstance(number, str):
+        entry[iccid] = number[:-2] + ("00" if number[-2:] != "00" else "11")
+    if PlatformFault.MISSING_FIELDS in faults:
+        entry = {name: value for name, value in entry.items() if name in (*keep, state)}
+    return entry

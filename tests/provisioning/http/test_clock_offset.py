@@ -1,0 +1,33 @@
+"""The platform's clock, for signatures only."""
+
+from __future__ import annotations
+
+import logging
+from email.utils import formatdate
+
+import pytest
+
+from lpad.provisioning.http.clock_offset import ClockOffset
+
+
+def test_an_offset_is_learnt_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A Date that differs is added to this device's clock, with one warning."""
+    caplog.set_level(logging.WARNING)
+    offset = ClockOffset("mine", wall=lambda: 1000.0)
+    assert offset.now() == 1000.0
+    assert offset.learn(formatdate(87_400.0, usegmt=True))
+    assert offset.now() == 87_400.0
+    assert not offset.learn(formatdate(87_401.0, usegmt=True))
+    (told,) = caplog.records
+    assert told.getMessage() == (
+        "this device's clock is 86400 seconds behind that of the platform 'mine'; lpad signs with the"
+        " platform's time and does not set the clock"
+    )
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Foo 9999 99:99:99 GMT", "\x00" * 10_000])
+def test_no_date(date: str | None) -> None:
+    """What is not a date changes nothing."""
+    offset = ClockOffset("mine", wall=lambda: 1000.0)
+    assert not offset.learn(date)
+    assert offset.seconds == 0.0

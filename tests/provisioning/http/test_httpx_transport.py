@@ -1,0 +1,68 @@
+"""The way to platforms: https only, lpad's limits, client certificates, and nothing that is loaded early."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from lpad.base.cancellation import Cancellation
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled, InvalidSettings, ServerUntrusted
+from lpad.provisioning.http.httpx_transport import server_of
+from provisioning.bench import WISH, Bench
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://platform.example.com",
+        "https://user:password@platform.example.com",
+        "https://",
+        "platform.example.com",
+        "ftp://platform.example.com",
+        "https://platform.example.com:99999",
+        "https://bad host/",
+    ],
+)
+def test_https_only(url: str) -> None:
+    """An address that is not https, or has credentials in it, is refused, without what follows a `?`."""
+    with pytest.raises(InvalidSettings):
+        server_of(f"{url}?key=s3cret")
+
+
+def test_the_public_cas_do_not_vouch_for_all(bench: Bench) -> None:
+    """A platform whose CA is not named and not public is untrusted, and is sent nothing."""
+    server = bench.platform("desk")
+    with pytest.raises(ServerUntrusted):
+        bench.opened(server, ca_files=()).order(WISH, deadline=Deadline.after(30))
+    assert server.requests == []
+
+
+def test_cancelled(bench: Bench) -> None:
+    """A cancellation ends the wait for an answer at once."""
+    server = bench.platform("desk")
+    cancellation = Cancellation()
+    asked = threading.Event()
+    served = server.carry_out
+
+    def hang(request):  # type: ignore[no-untyped-def]  # as the server's
+        asked.set()
+        cancellation.cancel("taken back")
+        return served(request)
+
+    server.carry_out = hang  # type: ignore[method-assign]
+    with pytest.raises(Cancelled):
+        bench.opened(server).order(WISH, deadline=Deadline.after(30, cancellation=cancellation))
+    assert asked.is_set()
+
+
+def test_httpx_is_loaded_late() -> None:
+    """The daemon's own modules load no HTTP client of platforms."""
+    code = (
+        "import sys, lpad.daemon.daemon, lpad.provisioning.port, lpad.provisioning.platform_file;"
+        " sys.exit('httpx' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

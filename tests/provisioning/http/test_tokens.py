@@ -1,0 +1,54 @@
+"""Tokens: renewed before they expire, and kept over restarts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.provisioning.http.tokens import Tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_renewed_before_it_expires() -> None:
+    """A token is not used in the last minute of its life; of a short life, in the last tenth."""
+    now = [1000.0]
+    tokens = Tokens(wall=lambda: now[0])
+    tokens.keep("a", "b", seconds=3600)
+    now[0] += 3539
+    token = tokens.current()
+    assert token is not None
+    assert (token.value, token.second) == ("a", "b")
+    now[0] += 2
+    assert tokens.current() is None
+    tokens.keep("c", "", seconds=60)
+    now[0] += 53
+    assert tokens.current() is not None
+    now[0] += 2
+    assert tokens.current() is None
+
+
+def test_nothing_shows_it() -> None:
+    """A token's representation does not show it."""
+    assert "s3cret" not in repr(Tokens().keep("s3cret", "s3cret", seconds=60))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"value": 1}'])
+def test_a_spoilt_file(tmp_path: Path, content: bytes) -> None:
+    """A file that a power cut spoilt is as if there were none."""
+    path = tmp_path / "token.json"
+    path.write_bytes(content)
+    assert Tokens(path).current() is None
+
+
+def test_forgotten(tmp_path: Path) -> None:
+    """A token that was refused is gone, after a restart as well."""
+    path = tmp_path / "token.json"
+    tokens = Tokens(path, account="me")
+    tokens.keep("a", "", seconds=3600)
+    assert Tokens(path, account="me").current() is not None
+    assert Tokens(path, account="you").current() is None
+    tokens.forget()
+    assert (tokens.current(), Tokens(path, account="me").current()) == (None, None)
