@@ -17,15 +17,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faults.crew import on_stage, outcomes
-from faults.cut import Cut, every_cut
-from faults.flip_crew import ALL, flip_outcomes, told
-from faults.scenario import SCENARIOS
-from faults.table import table
+from faults.cut_trials.parallel_trials import on_stage, outcomes
+from faults.cut_trials.report_table import table
+from faults.cut_trials.scenario import SCENARIOS
+from faults.flip_trials.parallel_flips import ALL, flip_outcomes, told
+from faults.injected.cut import Cut, every_cut
 
 if TYPE_CHECKING:
-    from faults.flip_trial import FlipOutcome
-    from faults.trial import Outcome
+    from faults.cut_trials.trial import Outcome
+    from faults.flip_trials.flip_trial import FlipOutcome
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 

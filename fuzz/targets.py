@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuzz.conversation import hold_conversation
+from fuzz.whole_download import hold_conversation
 from lpad.api.request import bodies
 from lpad.api.request.decoding import decoded
 from lpad.base.activation_code import ActivationCode

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hil.bench import BenchFile
-from hil.claim import Claim
+from hil.bench_file.bench_file import BenchFile
 from hil.evidence.place_record import PROGRESS
 from hil.evidence.run_folder import RunFolder
-from hil.first_bench import write_bench
-from hil.identity import WrongCard, check_eid, probe
+from hil.new_bench_file import write_bench
+from hil.place.card_identity import WrongCard, check_eid, probe
+from hil.place.place_claim import Claim
+from hil.place.power_switch import power_switch
 from hil.plugin import WRONG_CARD
-from hil.power import power_switch
 from lpad.base.errors import CardUnreachable, InvalidSettings, LpadError
 from lpad.base.identifiers import Eid
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hil.bench import BenchFile
+from hil.bench_file.bench_file import BenchFile
+from hil.bench_file.place_features import KNOWN
 from hil.evidence.place_record import PlaceRecord, case_of
-from hil.features import KNOWN
-from hil.identity import WrongCard
-from hil.place import PATIENCE, Place
-from hil.strategy import PlaceBroken, Stand
+from hil.place.card_identity import WrongCard
+from hil.place.place import PATIENCE, Place
+from hil.place.strategy import PlaceBroken, Stand
 from lpad.base.errors import LpadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hil.order import Order
-    from hil.server import OwnServer
+    from hil.orders.order import Order
+    from hil.orders.own_smdp import OwnServer
 
 WRONG_CARD = 3
 """Exit status: the EID was not the one in the bench file."""

@@ -148,6 +148,9 @@ FACES = frozenset({"client", "settings", "engine/journal", "engine/outbox"})
 
 MOST_MODULES = 16
 
+BESIDE = ("hil", "faults", "bench", "fuzz")
+"""Folders beside the package, which use it. They keep to the rules that need no floors (`BESIDE_RULES`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Import:
@@ -164,18 +167,20 @@ class Import:
 class House:
     """A tree of sources: modules by their path below the package, as in `engine/worker/worker.py`."""
 
-    def __init__(self, sources: Mapping[str, str]) -> None:
-        """Take the sources as they are."""
+    def __init__(self, sources: Mapping[str, str], *, package: str = PACKAGE) -> None:
+        """Take the sources as they are, and the name that their imports begin with."""
         self.sources = dict(sources)
+        self.package = package
 
     @classmethod
     def at(cls, root: Path) -> House:
-        """Read the package in a folder."""
+        """Read the package in a folder that bears its name."""
         return cls(
             {
                 path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
                 for path in root.rglob("*.py")
-            }
+            },
+            package=root.name,
         )
 
     @cached_property
@@ -194,7 +199,7 @@ class House:
             Import(path, other, line)
             for path in sorted(self.sources)
             for name, line in self._names(path)
-            if name.split(".")[0] == PACKAGE and (other := self._path(name)) not in (None, path)
+            if name.split(".")[0] == self.package and (other := self._path(name)) not in (None, path)
         ]
 
     @cached_property
@@ -205,7 +210,7 @@ class House:
             for path in sorted(self.sources)
             for name, line in self._names(path)
             if (library := name.split(".")[0]) in HOMES
-            or (library != PACKAGE and library not in sys.stdlib_module_names)
+            or (library != self.package and library not in sys.stdlib_module_names)
         ]
 
     def _names(self, path: str) -> Iterator[tuple[str, int]]:
@@ -312,7 +317,7 @@ def room_circles(house: House) -> Iterator[str]:
     edges: dict[str, dict[str, Import]] = defaultdict(dict)
     for each in house.imports:
         here, there = room_of(each.importer), room_of(each.imported)
-        if here != there and there:
+        if here != there:
             edges[here].setdefault(there, each)
     yield from _circles(edges)
 
@@ -356,23 +361,26 @@ def mirrored(house: House, tests: Collection[str]) -> Iterator[str]:
 
     Args:
         house: the sources.
-        tests: paths of tests below `tests/`.
+        tests: paths of tests below `tests/`; for a folder beside the package, below its folder in `tests/`.
     """
+    root = "src/lpad" if house.package == PACKAGE else house.package
     rooms = set(house.rooms)
     folders = {"/".join(room.split("/")[:end]) for room in rooms for end in range(1, room.count("/") + 2)}
     for path in sorted(tests):
         folder, _, name = path.rpartition("/")
         module = name.removeprefix("test_")
-        if floor_of(folder) not in {*FLOORS, *APART}:
-            continue  # journeys, benches, system: they mirror no floor
+        if not folder or (house.package == PACKAGE and floor_of(folder) not in {*FLOORS, *APART}):
+            continue  # journeys, system: they mirror no floor
         if folder not in folders:
-            yield f"tests/{path}: there is no src/lpad/{folder} that it could mirror"
+            yield f"tests/{path}: there is no {root}/{folder} that it could mirror"
         elif f"{folder}/{module}" not in house.sources:
             below = [source for source in house.sources if source.startswith(f"{folder}/")]
             for source in below:
                 if source.rpartition("/")[2] == module:
                     yield f"tests/{path}: its module is {source}; move it to tests/{room_of(source)}/"
 
+
+BESIDE_RULES = (room_circles, module_circles, faces, crowded)
 
 RULES = (
     empty_root,

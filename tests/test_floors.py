@@ -17,6 +17,9 @@ TESTS = Path(__file__).parent
 REAL = plan.House.at(Path(lpad.__file__).parent)
 
 
+BESIDE = {name: plan.House.at(TESTS.parent / name) for name in plan.BESIDE}
+
+
 @pytest.mark.parametrize("rule", plan.RULES, ids=lambda rule: rule.__name__)
 def test_the_house_keeps_to_its_plan(rule: Callable[[plan.House], Iterator[str]]) -> None:
     """No import, module or room of lpad breaks a rule of the plan."""
@@ -27,6 +30,23 @@ def test_tests_mirror_the_house() -> None:
     """A test stands in the mirror of its module's room."""
     tests = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
     assert list(plan.mirrored(REAL, tests)) == []
+
+
+@pytest.mark.parametrize("folder", plan.BESIDE)
+@pytest.mark.parametrize("rule", plan.BESIDE_RULES, ids=lambda rule: rule.__name__)
+def test_the_folders_beside_keep_to_the_plan(
+    rule: Callable[[plan.House], Iterator[str]], folder: str
+) -> None:
+    """No import, module or room of a folder beside the package breaks a rule that it keeps to."""
+    assert list(rule(BESIDE[folder])) == []
+
+
+@pytest.mark.parametrize("folder", plan.BESIDE)
+def test_tests_mirror_the_folders_beside(folder: str) -> None:
+    """A test of a folder beside the package stands in the mirror of its module's room."""
+    root = TESTS / folder
+    tests = {path.relative_to(root).as_posix() for path in root.rglob("test_*.py")}
+    assert list(plan.mirrored(BESIDE[folder], tests)) == []
 
 
 def test_the_plan_names_real_places() -> None:

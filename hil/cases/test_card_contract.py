@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hil.place import PATIENCE
+from hil.place.place import PATIENCE
 
 if TYPE_CHECKING:
-    from hil.place import Place
+    from hil.place.place import Place
 
 MORE_THAN_CHANNELS = 20
 """A card has 19 logical channels besides the basic one at most; one that leaks would be used up."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hil.place import PATIENCE
-from hil.server import OwnOrder
+from hil.orders.own_smdp import OwnOrder
+from hil.place.place import PATIENCE
 from lpad.client import ApiError
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
-    from hil.place import Place
-    from hil.server import OwnServer
+    from hil.orders.own_smdp import OwnServer
+    from hil.place.place import Place
     from lpad.client import Change
 
 pytestmark = pytest.mark.needs("server")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hil.place import PATIENCE
+from hil.place.place import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hil.order import Order
-    from hil.place import Place
+    from hil.orders.order import Order
+    from hil.place.place import Place
 
 pytestmark = pytest.mark.endurance
 

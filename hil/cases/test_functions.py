@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hil.place import PATIENCE
+from hil.place.place import PATIENCE
 from lpad.client import ApiError
 from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
 
 if TYPE_CHECKING:
-    from hil.place import Place
-    from hil.server import OwnServer
+    from hil.orders.own_smdp import OwnServer
+    from hil.place.place import Place
     from lpad.client import Change
 
 NOBODYS = "8900000000000000009"

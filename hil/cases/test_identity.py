@@ -9,7 +9,7 @@ import pytest
 from lpad.base.identifiers import Eid
 
 if TYPE_CHECKING:
-    from hil.place import Place
+    from hil.place.place import Place
 
 
 def test_eid(place: Place) -> None:

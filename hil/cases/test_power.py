@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hil.place import PATIENCE
-from hil.strategy import Stand
+from hil.place.place import PATIENCE
+from hil.place.strategy import Stand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hil.order import Order
-    from hil.place import Place
+    from hil.orders.order import Order
+    from hil.place.place import Place
 
 pytestmark = pytest.mark.needs("power")
 

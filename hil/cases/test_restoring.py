@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hil.place import Place
+    from hil.place.place import Place
 
 
 def test_restore_only(place: Place) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from hil.place import Place
+    from hil.place.place import Place
 
 SWITCHES = 10
 LADDER = {"wait", "sim-refresh", "sim-power-cycle", "radio-cycle", "modem-reset"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from hil.place import Place
+    from hil.place.place import Place
     from lpad.client import Change
 
 PROGRESS = "LPAD_HIL_PROGRESS"

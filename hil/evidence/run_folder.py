@@ -17,8 +17,8 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from hil.evidence.page import page
 from hil.evidence.place_record import PlaceFindings
+from hil.evidence.report_page import page
 from lpad.base.redaction import redacted
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from labgrid.driver import Driver
 from labgrid.factory import target_factory
 from labgrid.step import step
 
-from hil.bench import BenchFile
-from hil.claim import Claim
-from hil.place import Place
-from hil.strategy import Stand
+from hil.bench_file.bench_file import BenchFile
+from hil.place.place import Place
+from hil.place.place_claim import Claim
+from hil.place.strategy import Stand
 
 if TYPE_CHECKING:
     from lpad.client import Change, Profile

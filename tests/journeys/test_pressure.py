@@ -31,7 +31,7 @@ def test_memory_is_bounded_and_others_are_answered(profile: Callable[[], bytes])
         assert change.question is not None
         assert gateway.process is not None
         done = subprocess.run(
-            [sys.executable, "-m", "bench.clients", str(gateway.socket), str(change.id), code],
+            [sys.executable, "-m", "bench.load_clients", str(gateway.socket), str(change.id), code],
             check=True,
             capture_output=True,
             cwd=ROOT,

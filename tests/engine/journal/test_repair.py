@@ -16,8 +16,8 @@ import pytest
 from engine.journal_file import sealed
 from engine.test_full_disk import no_space
 from engine.test_sick_journal import as_nobody, filled, public, refuses
-from faults.flip import JOURNAL, Flip
-from faults.worn_journal import CLOSED, EID, KILLED, Contents, make
+from faults.flip_trials.sample_journal import CLOSED, EID, KILLED, Contents, make
+from faults.injected.flip import JOURNAL, Flip
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Kind
 from lpad.engine.journal import SCHEMA_VERSION, Journal, damaged_file, database

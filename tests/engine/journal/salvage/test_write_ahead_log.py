@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.flip import FILES, Flip
-from faults.worn_journal import KILLED, make
+from faults.flip_trials.sample_journal import KILLED, make
+from faults.injected.flip import FILES, Flip
 from lpad.engine.journal.salvage.write_ahead_log import read_log
 
 if TYPE_CHECKING:

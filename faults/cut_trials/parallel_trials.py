@@ -1,0 +1,69 @@
+"""Trials side by side: processes that make them, each on a stage of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TYPE_CHECKING
+
+from faults.cut_trials.trial import Stage
+from faults.injected.cut import Cut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from faults.cut_trials.trial import Outcome
+
+_stage: Stage | None = None
+
+
+def on_stage(root: Path, number: int, port: int) -> Stage:
+    """Return a stage with a folder and a loopback address of its own.
+
+    Args:
+        root: what all stages share.
+        number: its own.
+        port: of all servers.
+    """
+    folder = root / str(number)
+    folder.mkdir(parents=True)
+    (root / "bases").mkdir(exist_ok=True)
+    return Stage(root / "bases", folder, f"127.0.77.{number + 1}", port)
+
+
+def outcomes(
+    cuts: Sequence[tuple[str, Cut]], root: Path, port: int, *, jobs: int, keep: bool
+) -> Iterator[Outcome]:
+    """Make trials, and yield each one's outcome as it ends.
+
+    Args:
+        cuts: each with its scenario's key.
+        root: where the scenarios' devices were prepared.
+        port: of all servers.
+        jobs: how many at a time.
+        keep: whether the devices' folders stay.
+    """
+    context = multiprocessing.get_context("spawn")
+    numbers = context.Queue()
+    for number in range(1, jobs + 1):
+        numbers.put(number)
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_enter, initargs=(numbers, root, port)
+    ) as pool:
+        futures = [pool.submit(_trial, key, str(cut), keep) for key, cut in cuts]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # those under way end as they do, also where somebody ends us
+
+
+def _enter(numbers: multiprocessing.Queue[int], root: Path, port: int) -> None:
+    global _stage  # noqa: PLW0603 - what a process of the pool keeps
+    _stage = on_stage(root, numbers.get(), port)
+
+
+def _trial(key: str, cut: str, keep: bool) -> Outcome:  # noqa: FBT001 - called by a pool
+    assert _stage is not None, "a process of the pool has entered it"
+    return _stage.run(key, Cut.parse(cut), keep=keep)

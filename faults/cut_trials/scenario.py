@@ -1,0 +1,184 @@
+"""The scenarios: what the card holds before, what is asked of lpad, and what the card may hold then."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from faults.device.device import CARD, PATIENCE, Device, Late
+from lpad.base.identifiers import Iccid
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lpad.client import Change
+
+FIRST, SECOND, THIRD, LATER = range(1, 5)
+"""Numbers of profiles; the last one is what is downloaded to see that all works."""
+DENIED = 3
+"""+CEREG's status."""
+_SLOW = "authenticateClient"
+_DELAY = 1.0
+"""Seconds for which a server keeps back its answer."""
+
+
+def iccid(number: int) -> str:
+    """Return the ICCID of the profile with a number."""
+    return str(Iccid.parse(f"89440000000000{number:06}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What a card holds: numbers of profiles."""
+
+    profiles: frozenset[int]
+    enabled: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One row of the table.
+
+    Attributes:
+        title: as it is printed.
+        prepare: brings a new device into the state before.
+        act: asks for the change.
+        before: what the card holds then; also when the change failed.
+        after: what it holds when the change is done.
+        offline: whether the network comes only with the change.
+        may_be_done: whether the change may end as done at all.
+        switched: the profile that is enabled instead if a second change, a switch, is done.
+    """
+
+    title: str
+    prepare: Callable[[Device], None]
+    act: Callable[[Device], Change]
+    before: Holding
+    after: Holding
+    offline: bool = False
+    may_be_done: bool = True
+    switched: int | None = None
+
+
+def _install(device: Device, *numbers: int, both: bool = False) -> None:
+    for number in numbers:
+        code = device.code(device.order(number, both=both))
+        device.client.download(CARD, activation_code=code, wait=PATIENCE).check()
+
+
+def _two(device: Device) -> None:
+    _install(device, FIRST, SECOND)
+    device.client.enable(CARD, iccid(FIRST), wait=PATIENCE).check()
+
+
+def _undelivered(device: Device) -> None:
+    """Leave notifications for two recipients that could not be reached."""
+    _install(device, FIRST, SECOND, both=True)
+    device.until("all is delivered", lambda: not device.card.notifications)
+    device.go_offline()
+    for number in (FIRST, SECOND):
+        device.client.enable(CARD, iccid(number), wait=PATIENCE).check()
+
+
+def _download(device: Device) -> Change:
+    return device.client.download(CARD, activation_code=device.code(device.order(THIRD)))
+
+
+def _overtaken(device: Device) -> Change:
+    """Ask for a download whose server takes its time, and for a switch as soon as it does."""
+    fault = Fault(function=_SLOW, kind=FaultKind.DELAY, value=_DELAY)
+    device.server.faults.add(fault)
+    asked = device.server.counters.requests[_SLOW]
+    change = _download(device)
+    with suppress(Late):
+        device.until("its server was asked", lambda: _asked(device, asked), patience=2 * _DELAY)
+    _enable(device)
+    return change
+
+
+def _asked(device: Device, before: int) -> bool:
+    return device.server.counters.requests[_SLOW] > before or device.hit()
+
+
+def _enable(device: Device) -> Change:
+    return device.client.enable(CARD, iccid(SECOND))
+
+
+def _guarded(device: Device) -> Change:
+    return device.client.enable(CARD, iccid(SECOND), guard=("registered",), within=30)
+
+
+def _doomed(device: Device) -> Change:
+    device.modem.register(iccid(SECOND), DENIED)
+    return device.client.enable(CARD, iccid(SECOND), guard=("registered",), within=1)
+
+
+def _disable(device: Device) -> Change:
+    return device.client.disable(CARD, iccid(FIRST))
+
+
+def _delete(device: Device) -> Change:
+    return device.client.delete(CARD, iccid(SECOND))
+
+
+def _deliver(device: Device) -> Change:
+    device.network.come_back()
+    return device.client.deliver_notifications(CARD)
+
+
+_TWO = Holding(profiles=frozenset({FIRST, SECOND}), enabled=FIRST)
+_SWITCHED = Holding(profiles=_TWO.profiles, enabled=SECOND)
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "download": Scenario(
+        title="download",
+        prepare=_two,
+        act=_download,
+        before=_TWO,
+        after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=FIRST),
+    ),
+    "overtaken": Scenario(
+        title="download, overtaken",
+        prepare=_two,
+        act=_overtaken,
+        before=_TWO,
+        after=Holding(profiles=_TWO.profiles | {THIRD}, enabled=FIRST),
+        switched=SECOND,
+    ),
+    "enable": Scenario(title="enable", prepare=_two, act=_enable, before=_TWO, after=_SWITCHED),
+    "disable": Scenario(
+        title="disable",
+        prepare=_two,
+        act=_disable,
+        before=_TWO,
+        after=Holding(profiles=_TWO.profiles, enabled=None),
+    ),
+    "delete": Scenario(
+        title="delete",
+        prepare=_two,
+        act=_delete,
+        before=_TWO,
+        after=Holding(profiles=frozenset({FIRST}), enabled=FIRST),
+    ),
+    "guarded": Scenario(
+        title="guarded switch, kept", prepare=_two, act=_guarded, before=_TWO, after=_SWITCHED
+    ),
+    "rollback": Scenario(
+        title="guarded switch, taken back",
+        prepare=_two,
+        act=_doomed,
+        before=_TWO,
+        after=_SWITCHED,
+        may_be_done=False,
+    ),
+    "delivery": Scenario(
+        title="notification delivery",
+        prepare=_undelivered,
+        act=_deliver,
+        before=_SWITCHED,
+        after=_SWITCHED,
+        offline=True,
+    ),
+}

@@ -1,0 +1,327 @@
+"""One trial: a device as the scenario wants it, a cut, and what became of it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from faults.cut_trials.scenario import LATER, SCENARIOS
+from faults.cut_trials.verdict import violations
+from faults.device.device import CARD, PATIENCE, Device, Late
+from faults.injected.cut import FILLS, Counted, Kind
+from lpad.client import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from faults.cut_trials.scenario import Scenario
+    from faults.injected.cut import Cut
+    from lpad.client import Change
+
+OUTAGE = 0.6
+"""Seconds for which card, port, disk or server are away."""
+RUNS = 3
+"""How often a scenario is carried out to count its steps, and tried where a cut was not come to."""
+_NOTICING = 5.0
+"""Seconds within which a cut at the very end of a scenario has fallen, or never will."""
+_ENDING = 3.0
+"""Seconds within which a change whose disk is full mostly ends."""
+_LOOKS = 3
+_BETWEEN_LOOKS = 0.05
+_IGNORED = ("port", "lpad.sock", "notify", "log", "writes", "disk", "uevents")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a cut.
+
+    Attributes:
+        scenario: its key.
+        cut: as text.
+        met: whether the scenario came as far as the cut.
+        violations: what is wrong, in sentences.
+        seconds: that it took.
+        log: the daemon's last lines where something is wrong.
+        change: how the change ended, in a word or two.
+    """
+
+    scenario: str
+    cut: str
+    met: bool
+    violations: tuple[str, ...]
+    seconds: float
+    log: tuple[str, ...] = ()
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where trials are made.
+
+    Attributes:
+        bases: a folder with a prepared device for each scenario.
+        folder: for devices that are cut off.
+        host: a loopback address of its own.
+        port: the servers'; part of their addresses.
+    """
+
+    bases: Path
+    folder: Path
+    host: str
+    port: int
+
+    def prepare(self, key: str) -> None:
+        """Make the device that a scenario begins with."""
+        with Device(self.bases / key, host=self.host, port=self.port) as device:
+            device.start()
+            device.ready()
+            scenario = SCENARIOS[key]
+            scenario.prepare(device)
+            if not scenario.offline:
+                device.until("all is quiet", lambda: _quiet(device))
+            device.stop()
+
+    def count(self, key: str) -> Mapping[Counted, int]:
+        """Carry a scenario out with nothing cut off, and return the steps that it takes each time.
+
+        How many there are depends on what comes first: a notification that is accepted while the card is
+        open for another is taken off with that one, in a session less.
+
+        Raises:
+            Late: it does not end.
+            AssertionError: it ends otherwise than it should.
+        """
+        runs = [self._count(key) for _ in range(RUNS)]
+        return {counted: min(run[counted] for run in runs) for counted in runs[0]}
+
+    def _count(self, key: str) -> Mapping[Counted, int]:
+        with self._device(key, "count", small_disk=False) as device:
+            scenario = SCENARIOS[key]
+            _begin(device, scenario)
+            device.arm(None)
+            change = scenario.act(device)
+            device.until("all changes have ended", lambda: _ended(device))
+            device.until("all is quiet", lambda: _quiet(device))
+            device.disarm()
+            counts = device.counts()
+            change = device.client.change(change.id)
+            assert (change.state == "done") is scenario.may_be_done, change
+            assert not (wrong := violations(device, scenario, change)), wrong
+            device.stop()
+        shutil.rmtree(device.folder)
+        return counts
+
+    def run(self, key: str, cut: Cut, *, keep: bool = False) -> Outcome:
+        """Cut a scenario off, and return what came of it; once more where it did not come as far as that.
+
+        Args:
+            key: of the scenario.
+            cut: where.
+            keep: whether the device's folder stays.
+        """
+        for _ in range(RUNS):
+            outcome = self._try(key, cut, keep=keep)
+            if outcome.met or outcome.violations:
+                break
+        return outcome
+
+    def _try(self, key: str, cut: Cut, *, keep: bool) -> Outcome:
+        began = time.perf_counter()
+        scenario = SCENARIOS[key]
+        name = f"{key}-{cut}".replace(":", "-")
+        with self._device(key, name, small_disk=cut.kind in FILLS) as device:
+            trial = _Trial(device, scenario, cut)
+            try:
+                trial.run()
+            except (Late, ApiError) as error:
+                trial.violations.append(str(error))
+            log = tuple(device.log) if trial.violations else ()
+        if not keep:
+            shutil.rmtree(device.folder)
+        return Outcome(
+            scenario=key,
+            cut=str(cut),
+            met=trial.met,
+            violations=tuple(trial.violations),
+            seconds=time.perf_counter() - began,
+            log=log,
+            change=_told(trial.change),
+        )
+
+    def _device(self, key: str, name: str, *, small_disk: bool) -> Device:
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.bases / key, folder, symlinks=True, ignore=shutil.ignore_patterns(*_IGNORED))
+        return Device(folder, host=self.host, port=self.port, small_disk=small_disk)
+
+
+class _Trial:
+    def __init__(self, device: Device, scenario: Scenario, cut: Cut) -> None:
+        self._device = device
+        self._scenario = scenario
+        self._cut = cut
+        self._before = 0
+        self._told: Change | None = None
+        self.change: Change | None = None
+        self.met = False
+        self.flip: str | None = None
+        """The bit that is wrong."""
+        self.violations: list[str] = []
+
+    def run(self) -> None:
+        """Begin, cut, give back what was taken, settle, start anew, look.
+
+        Raises:
+            Late: something did not happen in time.
+            ApiError: the daemon refuses what it must not.
+        """
+        device = self._device
+        _begin(device, self._scenario)
+        self._before = max((each.id for each in device.client.changes()), default=0)
+        device.arm(self._cut)
+        try:
+            self.change = self._scenario.act(device)
+        except ApiError as error:
+            if error.kind != "daemon-unreachable" and not device.hit():
+                raise
+        self._await_cut()
+        device.disarm()
+        if self._cut.kind is Kind.DISK_KILL and self.met:
+            self._await_end()
+            device.kill()
+        if self._cut.kills and self.met:
+            device.buried()
+            if self._cut.kind is Kind.TORN_WRITE:
+                device.disk.tear()
+            elif self._cut.kind is Kind.FLIP:
+                self.flip = str(device.disk.flip(self._cut.place))
+            device.mend()
+            device.start()
+        else:
+            threading.Event().wait(OUTAGE if self.met else 0)
+            device.mend()
+            self._settle()
+            device.stop()
+            device.start()
+        self._settle()
+        lost = self.flip is not None and self.change is None
+        self.violations += violations(device, self._scenario, self.change, lost=lost)
+        if self._told is not None and _told(self._told) != _told(self.change):
+            self.violations.append(
+                f"{_told(self.change)}, though it was told to have ended {_told(self._told)}"
+            )
+        self._download()
+
+    def _await_cut(self) -> None:
+        device = self._device
+
+        def over() -> bool:
+            if device.hit():
+                return True
+            return self.change is not None and device.client.change(self.change.id).ended and _quiet(device)
+
+        try:
+            device.until("the cut has fallen", over)
+            if not device.hit():
+                device.until("the cut has fallen", device.hit, patience=OUTAGE)
+        except Late:
+            pass
+        except ApiError:
+            device.until("the cut has fallen", device.hit, patience=_NOTICING)
+        self.met = device.hit()
+        if self._cut.counted is Counted.LINES:
+            device.tell_of_port()
+
+    def _await_end(self) -> None:
+        """Give the change time to end without a disk, and remember how it did."""
+        device = self._device
+        if self.change is None:
+            return
+        change_id = self.change.id
+        with suppress(Late):
+            device.until("it has ended", lambda: device.client.change(change_id).ended, patience=_ENDING)
+            self._told = device.client.change(change_id)
+
+    def _settle(self) -> None:
+        """Wait until the change has ended and nothing is left to do."""
+        device = self._device
+        device.ready()
+        if self.change is None:  # its answer was lost; or it was never taken on
+            later = [each for each in device.client.changes() if each.id > self._before]
+            self.change = min(later, key=lambda each: each.id, default=None)
+        if self.change is not None:
+            change_id = self.change.id
+            if self._is_lost(change_id):
+                self.change = None
+                return
+            device.until("all changes have ended", lambda: _ended(device))
+            self.change = device.client.change(change_id)
+        try:
+            device.until("all is quiet", lambda: _quiet(device), patience=PATIENCE / 2)
+        except Late:
+            notifications = device.client.notifications(CARD)
+            self.violations.append(
+                f"not quiet: {len(device.card.notifications)} notifications on the card, channels"
+                f" {device.card.open_channels}, outbox {notifications}"
+            )
+
+    def _is_lost(self, change_id: int) -> bool:
+        """Whether a change's record is lost with a wrong bit, and the journal's health names it."""
+        if self.flip is None:
+            return False
+        try:
+            self._device.client.change(change_id)
+        except ApiError as error:
+            repairs = self._device.client.system().health.journal.repairs
+            return error.kind == "not-found" and any(change_id in each.lost_changes for each in repairs)
+        return False
+
+    def _download(self) -> None:
+        """See that the next download works, and that all is told of it."""
+        device = self._device
+        code = device.code(device.order(LATER))
+        change = device.client.download(CARD, activation_code=code, wait=PATIENCE)
+        if change.state != "done":
+            self.violations.append(f"the next download is {change.state}: {change.error}")
+            return
+        device.until("the next download is reported", lambda: _quiet(device))
+
+
+def _begin(device: Device, scenario: Scenario) -> None:
+    if scenario.offline:
+        device.go_offline()
+    device.start()
+    device.ready()
+    if not scenario.offline:
+        device.until("all is quiet", lambda: _quiet(device))
+
+
+def _ended(device: Device) -> bool:
+    return all(each.ended for each in device.client.changes())
+
+
+def _quiet(device: Device) -> bool:
+    """Whether nothing is left to do: nothing on the card, no channel open, nothing in the outbox.
+
+    The outbox opens sessions of its own, so that a single look may fall between two of them.
+    """
+    for _ in range(_LOOKS):
+        if not _idle(device):
+            return False
+        threading.Event().wait(_BETWEEN_LOOKS)
+    return _idle(device)
+
+
+def _idle(device: Device) -> bool:
+    return not (device.card.notifications or device.card.open_channels or device.client.notifications(CARD))
+
+
+def _told(change: Change | None) -> str:
+    if change is None:
+        return "never taken on"
+    return f"{change.state}: {change.error.kind}" if change.error else change.state

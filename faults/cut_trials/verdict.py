@@ -1,0 +1,103 @@
+"""The verdict on one cut: what card and server recorded, held against what lpad promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from faults.cut_trials.scenario import Holding, iccid
+from faults.device.device import CARD, Late
+
+if TYPE_CHECKING:
+    from faults.cut_trials.scenario import Scenario
+    from faults.device.device import Device
+    from lpad.client import Change
+
+_SESSION = 10.0
+"""Seconds within which any session has ended."""
+
+
+def violations(device: Device, scenario: Scenario, change: Change | None, *, lost: bool = False) -> list[str]:
+    """Return what is wrong, each in a sentence; nothing where all is well.
+
+    Args:
+        device: after the cut, settled.
+        scenario: what was asked.
+        change: as lpad ended it; None where it never took it on.
+        lost: whether its record was lost with a damaged journal: the card may have done it, or not.
+    """
+    return [
+        *_profiles(device),
+        *([] if lost and holds(device, scenario.after) else _outcome(device, scenario, change)),
+        *_notifications(device),
+        *_channels(device),
+    ]
+
+
+def holds(device: Device, wanted: Holding) -> bool:
+    """Whether the card holds this."""
+    profiles = device.card.profiles
+    enabled = [str(each.iccid) for each in profiles if each.enabled]
+    return {str(each.iccid) for each in profiles} == set(map(iccid, wanted.profiles)) and enabled == (
+        [] if wanted.enabled is None else [iccid(wanted.enabled)]
+    )
+
+
+def _profiles(device: Device) -> list[str]:
+    profiles = device.card.profiles
+    found = []
+    if sum(each.enabled for each in profiles) > 1:
+        found.append("more than one profile is enabled")
+    if len({each.iccid for each in profiles}) < len(profiles):
+        found.append("a profile is on the card twice")
+    told = {(each.iccid, each.state == "enabled") for each in device.client.profiles(CARD)}
+    if told != {(str(each.iccid), each.enabled) for each in profiles}:
+        found.append("lpad tells of other profiles than the card holds")
+    return found
+
+
+def _outcome(device: Device, scenario: Scenario, change: Change | None) -> list[str]:
+    if change is None:
+        return [] if holds(device, scenario.before) else ["the card was altered, and no change tells of it"]
+    if not change.ended:
+        return [f"the change is still {change.state}"]
+    done = change.state == "done"
+    error = f" ({change.error.kind}: {change.error.sentence})" if change.error else ""
+    if done and not scenario.may_be_done:
+        return ["the change is done, which it can't be"]
+    if not holds(device, _wanted(device, scenario, change)):
+        return [f"the change is {change.state}{error}, and the card tells otherwise"]
+    return []
+
+
+def _wanted(device: Device, scenario: Scenario, change: Change) -> Holding:
+    wanted = scenario.after if change.state == "done" else scenario.before
+    switches = [each for each in device.client.changes() if each.id > change.id and each.kind == "enable"]
+    if scenario.switched is not None and any(each.state == "done" for each in switches):
+        return replace(wanted, enabled=scenario.switched)
+    return wanted
+
+
+def _notifications(device: Device) -> list[str]:
+    received = device.server.received
+    arrived = {digest for queue in received.values() for _, digest in queue}
+    found = [
+        f"notification {number} never reached its server"
+        for digest, number in device.slot.issued.items()
+        if digest not in arrived
+    ]
+    for address, queue in received.items():
+        numbers = [number for number, _ in queue]
+        if any(one > other for one, other in pairwise(numbers)):
+            found.append(f"{address} got its notifications in the order {numbers}")
+    return found
+
+
+def _channels(device: Device) -> list[str]:
+    """A session may just be under way: what counts is what stays open."""
+    try:
+        device.until("no channel is open", lambda: not device.card.open_channels, patience=_SESSION)
+    except Late:
+        return [f"logical channels {device.card.open_channels} stay open"]
+    return []

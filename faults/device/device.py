@@ -1,0 +1,294 @@
+"""A device to be cut off: the daemon as a process, its modem and card, and a server behind a network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Self
+
+from faults.device.forked_daemons import daemon_forks
+from faults.device.network_relay import Network
+from faults.device.step_counter import StepCounter
+from faults.device.watched_daemon import UEVENTS
+from faults.device.watched_disk import COMMITTING, SIZE, Action, Disk
+from faults.device.watched_peers import WatchedCard, WatchedServer
+from faults.injected.cut import Counted, Cut, Kind, Outage
+from lpad.base.identifiers import Iccid
+from lpad.client import Client
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.euicc.chip.faults import CardFaults
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.server import SGP26_NAME
+from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from faults.device.forked_daemons import Daemon
+    from lpad.simulator.smdp.store.order import Order
+
+CARD = "modem"
+PATIENCE = 60.0
+"""Seconds within which lpad has recovered from whatever befell it, also on a busy machine."""
+_DEADLINES = {"open": 10, "read": 10, "switch": 20, "download": 6, "delivery": 2}
+"""In seconds; a stalled connection is waited for so long."""
+_RETRY_FOR = 120.0
+_ACTIONS: Mapping[Kind, Action] = {
+    Kind.KILL_WRITE: Action.KILL,
+    Kind.TORN_WRITE: Action.TEAR,
+    Kind.FLIP: Action.FLIP,
+    Kind.DISK: Action.FILL,
+    Kind.DISK_KILL: Action.FILL_FOR_COMMIT,
+}
+_UEVENT = b"change@/devices/tty\0SUBSYSTEM=tty\0"
+_LAST_LINES = 40
+
+
+class Late(Exception):
+    """What was waited for did not come."""
+
+
+class Device:
+    """All of it in one folder, which may be a copy of another device's; a context manager ends it."""
+
+    def __init__(self, folder: Path, *, host: str, port: int, small_disk: bool = False) -> None:
+        """Switch on everything but the daemon.
+
+        Args:
+            folder: made when missing.
+            host: the loopback address that server and network listen on.
+            port: the server's; part of its address.
+            small_disk: whether the state folder is on a file system of its own that can be filled.
+        """
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.process: Daemon | None = None
+        self.socket = folder / "lpad.sock"
+        self.client = Client(str(self.socket))
+        self._stack = ExitStack()
+        with self._stack as stack:
+            stack.callback(self._kill_what_runs)
+            stack.callback(self.client.close)
+            (folder / "state").mkdir(exist_ok=True)
+            if small_disk:
+                self._mount(folder / "state")
+            self.disk = stack.enter_context(Disk(folder))
+            pki = Pki.open(folder / "pki", minted=folder / "minted")
+            faults = CardFaults()
+            self.card = stack.enter_context(SoftCard(folder / "card", pki=pki, faults=faults))
+            self.step_counter = StepCounter(kill=self.kill, faults=faults)
+            self.slot = WatchedCard(self.card, self.step_counter)
+            self.modem = stack.enter_context(PtyModem(self.slot, path=folder / "port"))
+            self.server = WatchedServer(folder / "smdp", pki=pki, port=port, bind=host)
+            self.server.step_counter = self.step_counter
+            self.step_counter.show = self.server.show
+            stack.enter_context(self.server)
+            self.network = stack.enter_context(Network(host, (host, port)))
+            self.step_counter.network = self.network
+            self._lines = 0
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
+
+    def _mount(self, path: Path) -> None:
+        """Put a small file system where the state folder is, with what was there."""
+        aside = path.with_name("state-before")
+        path.rename(aside)
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=700", "tmpfs", path], check=True)
+        self._stack.callback(lambda: subprocess.run(["umount", "--lazy", path], check=True))
+        shutil.copytree(aside, path, dirs_exist_ok=True)
+
+    # The daemon.
+
+    @property
+    def log(self) -> list[str]:
+        """The last lines that the daemons have logged."""
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+
+    def start(self) -> None:
+        """Start the daemon and wait until it says READY=1.
+
+        Raises:
+            Late: it does not.
+        """
+        notify_at = self.folder / "notify"
+        notify_at.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(notify_at))
+            notify.settimeout(PATIENCE)
+            self.process = daemon_forks().fork(self.folder, self._settings(), notify=notify_at)
+            try:
+                while not notify.recv(4096).startswith(b"READY=1"):
+                    pass
+            except TimeoutError as error:
+                raise Late("the daemon did not start") from error
+
+    def _settings(self) -> Path:
+        to = "{}:{}".format(*self.network.address)
+        settings = {
+            "socket": str(self.socket),
+            "state_folder": str(self.folder / "state"),
+            "euiccs": {CARD: {"port": str(self.folder / "port")}},
+            "remote": {"hosts": dict.fromkeys(self.addresses, to)},
+            "deadlines": _DEADLINES,
+            "downloads": {"retry_for": _RETRY_FOR},
+            "log": "debug",
+        }
+        path = self.folder / "lpad.yaml"
+        path.write_text(json.dumps(settings), encoding="utf-8")
+        return path
+
+    def stop(self) -> None:
+        """Stop the daemon as systemd does.
+
+        Raises:
+            Late: it does not end, or not well.
+        """
+        process, self.process = self.process, None
+        assert process is not None, "it runs"
+        process.terminate()
+        code = process.wait(PATIENCE)
+        if code is None:
+            process.kill()
+            process.wait(PATIENCE)
+            raise Late("the daemon did not end")
+        if code:
+            raise Late(f"the daemon ended with {code}")
+
+    def kill(self) -> None:
+        """Take the daemon's life as a power cut does."""
+        process = self.process
+        if process is not None:
+            process.kill()
+
+    def _kill_what_runs(self) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.wait(PATIENCE)
+
+    def buried(self) -> None:
+        """Wait until the daemon that was killed is gone."""
+        self.until("the daemon is gone", lambda: self.process is None or self.process.poll() is not None)
+        self.process = None
+
+    @property
+    def killed(self) -> bool:
+        """Whether the daemon has ended by itself or was killed."""
+        return self.process is not None and self.process.poll() is not None
+
+    def ready(self) -> None:
+        """Wait until the card is ready.
+
+        Raises:
+            Late: it is not.
+        """
+        self.until("the card is ready", lambda: self.client.euicc(CARD).state == "ready")
+
+    def go_offline(self) -> None:
+        """Take the network away."""
+        self.network.fail(Outage.REFUSED)
+
+    # Orders.
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """The two addresses of the server."""
+        port = self.server.address.partition(":")[2]
+        return self.server.address, f"{SGP26_NAME}:{port}"
+
+    def order(self, number: int, *, both: bool = False) -> Order:
+        """Add an order for the profile with a number.
+
+        Args:
+            number: its ICCID ends with it.
+            both: whether both addresses want to be notified.
+        """
+        iccid = Iccid.parse(f"89440000000000{number:06}")
+        recipients = (Recipient(), Recipient(address=self.addresses[1])) if both else (Recipient(),)
+        metadata = ProfileMetadata(iccid=str(iccid), recipients=recipients)
+        return self.server.orders.add_order(made_up_profile(iccid, size=3000), metadata=metadata)
+
+    def code(self, order: Order) -> str:
+        """Return an order's activation code."""
+        return order.activation_code(self.server.address, self.server.oid)
+
+    # Cuts.
+
+    def arm(self, cut: Cut | None) -> None:
+        """Count each step from now on, and let the cut fall at its place."""
+        self._lines = self.modem.counters.commands
+        action = Action.NOTHING
+        if cut is not None:
+            action = _ACTIONS.get(cut.kind, Action.NOTHING)
+            if cut.counted is Counted.LINES:
+                for _ in range(cut.place - 1):
+                    self.modem.once("")
+                self.modem.once("", vanish=True, executed=cut.kind is Kind.PORT_AFTER)
+        self.disk.arm(action, 0 if cut is None or action is Action.NOTHING else cut.place)
+        self.step_counter.arm(cut)
+
+    def disarm(self) -> None:
+        """Let nothing fall any more."""
+        self.disk.disarm()
+        self.step_counter.disarm()
+        self.modem.forget_faults()
+
+    def hit(self) -> bool:
+        """Whether the cut fell."""
+        return self.step_counter.hit.is_set() or self.disk.hit or not self._port_there()
+
+    def _port_there(self) -> bool:
+        return (self.folder / "port").exists()
+
+    def tell_of_port(self) -> None:
+        """Tell the daemon that a port came or went, as the kernel does."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as kernel, suppress(OSError):
+            kernel.sendto(_UEVENT, str(self.folder / UEVENTS))
+
+    def mend(self) -> None:
+        """Give back whatever was taken away, but for the daemon."""
+        self.disk.make_room()
+        self.step_counter.server_is_back()
+        if not self._port_there():
+            self.modem.come_back()
+            self.tell_of_port()
+        if not self.card.powered:
+            self.card.reset()
+            self.modem.swap_card(self.slot)
+
+    def counts(self) -> dict[Counted, int]:
+        """Return how many steps there were since `arm`."""
+        return {
+            Counted.WRITES: len(self.disk.writes),
+            Counted.COMMITS: self.disk.writes.count(COMMITTING),
+            Counted.APDUS: self.step_counter.counted(Counted.APDUS),
+            Counted.LINES: self.modem.counters.commands - self._lines,
+            Counted.MESSAGES: self.step_counter.counted(Counted.MESSAGES),
+        }
+
+    @staticmethod
+    def until(what: str, holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+        """Wait for what is nobody's event.
+
+        Raises:
+            Late: it did not come.
+        """
+        end = time.monotonic() + patience
+        while not holds():
+            if time.monotonic() > end:
+                raise Late(f"waited in vain until {what}")
+            threading.Event().wait(0.02)

@@ -1,0 +1,128 @@
+"""The step counter: counts the steps of a scenario at card and server, and lets a cut fall at one of them."""
+
+from __future__ import annotations
+
+import threading
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from faults.injected.cut import Counted, Cut, Kind, Outage
+from lpad.simulator.smdp.functions.faults import TlsIdentity
+from lpad.simulator.smdp.functions.functions import HttpAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from faults.device.network_relay import Network
+    from lpad.simulator.euicc.chip.faults import CardFaults
+
+_STATUSES = {
+    Outage.HTTP_500: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Outage.HTTP_503: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_GARBAGE = HttpAnswer(HTTPStatus.OK, b"\x00\xff}garbage{", "application/octet-stream")
+
+
+class StepCounter:
+    """Is told of each APDU and each message, from the threads in which they come."""
+
+    def __init__(self, *, kill: Callable[[], None], faults: CardFaults) -> None:
+        """Prepare.
+
+        Args:
+            kill: takes the daemon's life.
+            faults: the card's.
+        """
+        self.network: Network | None = None
+        self.show: Callable[[TlsIdentity], None] = lambda _identity: None
+        """Has the server show a certificate."""
+        self.hit = threading.Event()
+        """The cut fell, at a card or a server."""
+        self._kill = kill
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._cut: Cut | None = None
+        self._armed = False
+        self._counts = dict.fromkeys(Counted, 0)
+        self._answers: HttpAnswer | None = None
+
+    def arm(self, cut: Cut | None) -> None:
+        """Count from now on, and let the cut fall at its place; None: only count."""
+        self._cut = cut
+        self._armed = True
+
+    def disarm(self) -> None:
+        """Count no more, and let nothing fall any more."""
+        self._armed = False
+
+    def counted(self, what: Counted) -> int:
+        """Return how many steps there were."""
+        return self._counts[what]
+
+    def _here(self, what: Counted) -> Cut | None:
+        """Count a step; return the cut where it falls now."""
+        with self._lock:
+            if not self._armed:
+                return None
+            self._counts[what] += 1
+            cut = self._cut
+            if cut is None or cut.counted is not what or cut.place != self._counts[what]:
+                return None
+        self.hit.set()
+        return cut
+
+    # The card's side.
+
+    def apdu(self) -> None:
+        """An APDU has reached the card."""
+        cut = self._here(Counted.APDUS)
+        if cut is None:
+            return
+        if cut.kind in (Kind.KILL_APDU, Kind.MAINS):
+            self._kill()
+        if cut.kind is not Kind.KILL_APDU:
+            self._faults.lose_power_after(0, executed=cut.kind is Kind.POWER_AFTER)
+
+    # The server's side.
+
+    def message(self, execute: Callable[[], HttpAnswer]) -> HttpAnswer:
+        """A message has reached the server; return its answer.
+
+        Raises:
+            ConnectionResetError: there is none.
+        """
+        cut = self._here(Counted.MESSAGES)
+        if cut is None:
+            return self._answers or execute()
+        if cut.kind is Kind.KILL_SENT:
+            self._kill()
+        elif cut.kind is Kind.KILL_RECEIVED:
+            assert self.network is not None, "the server runs behind it"
+            answer = execute()
+            self.network.when_answered(self._kill)
+            return answer
+        elif cut.outage is not None:
+            return self._fail(cut.outage, execute, executed=cut.kind is Kind.SERVER_AFTER)
+        return execute()
+
+    def _fail(self, outage: Outage, execute: Callable[[], HttpAnswer], *, executed: bool) -> HttpAnswer:
+        if executed:
+            execute()
+        status = _STATUSES.get(outage)
+        if status is not None or outage is Outage.GARBAGE:
+            self._answers = _GARBAGE if status is None else HttpAnswer(status)
+            return self._answers
+        assert self.network is not None, "the server runs behind it"
+        if outage is Outage.UNTRUSTED:
+            self.show(TlsIdentity.UNKNOWN_CA)
+            self.network.cut()
+        else:
+            self.network.fail(outage)
+        raise ConnectionResetError
+
+    def server_is_back(self) -> None:
+        """Answer as servers do."""
+        self._answers = None
+        self.show(TlsIdentity.GOOD)
+        if self.network is not None:
+            self.network.come_back()

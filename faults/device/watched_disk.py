@@ -1,0 +1,204 @@
+"""The daemon's disk: a memory that harness and daemon share tells each write and orders the cut.
+
+The daemon's side runs in the daemon's process (`watched_daemon.py`), the harness's in the harness.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import mmap
+import os
+import signal
+import struct
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from faults.injected.flip import FILES, chosen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faults.injected.flip import Flip
+
+SIZE = "4m"
+"""Of the file system that is filled, as mount takes it."""
+FILLER = "filler"
+COMMITTING = "before COMMIT"
+COMMITTED = "after COMMIT"
+WAL_BEFORE = "wal-before"
+"""The journal's write-ahead log as it was before a COMMIT that is torn, beside the state folder."""
+_FIELDS = ("armed", "count", "commits", "place", "action", "hit")
+_LONGEST_CHUNK = 1 << 20
+_PAGE = 4096
+_SECTOR = 512
+
+
+class Action(enum.IntEnum):
+    """What a cut at a write does."""
+
+    NOTHING = 0
+    KILL = 1
+    FILL = 2
+    TEAR = 3
+    FILL_FOR_COMMIT = 4
+    FLIP = 5
+
+
+_AT_COMMITS = {
+    Action.TEAR: COMMITTED,
+    Action.FLIP: COMMITTED,
+    Action.FILL_FOR_COMMIT: COMMITTING,
+}
+"""Actions whose place is counted in COMMITs, and on which side of it they happen."""
+
+
+class Disk:
+    """The shared memory and the names of the writes, both files beside the state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open it, or make it.
+
+        Args:
+            folder: where the state folder is.
+        """
+        self._state = folder / "state"
+        self._names_path = folder / "writes"
+        path = folder / "disk"
+        if not path.exists():
+            path.write_bytes(bytes(4 * len(_FIELDS)))
+        with path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 4 * len(_FIELDS))
+        # In append mode: a daemon that is started again goes on where the one before was killed.
+        self._names = os.open(self._names_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._lock = threading.RLock()
+        self._busy = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._memory.close()
+        os.close(self._names)
+
+    def _get(self, field: str) -> int:
+        (value,) = struct.unpack_from("<i", self._memory, 4 * _FIELDS.index(field))
+        return int(value)
+
+    def _set(self, field: str, value: int) -> None:
+        struct.pack_into("<i", self._memory, 4 * _FIELDS.index(field), value)
+
+    # The harness's side.
+
+    def arm(self, action: Action = Action.NOTHING, place: int = 0) -> None:
+        """Count writes from now on, and act at one of them."""
+        self._set("place", place)
+        self._set("action", action)
+        self._set("armed", 1)
+
+    def disarm(self) -> None:
+        """Count no more."""
+        self._set("armed", 0)
+
+    @property
+    def hit(self) -> bool:
+        """Whether the place was come to."""
+        return bool(self._get("hit"))
+
+    @property
+    def writes(self) -> list[str]:
+        """What was written so far, by name."""
+        return self._names_path.read_text(encoding="utf-8").splitlines()
+
+    def make_room(self) -> None:
+        """Empty the disk that was filled."""
+        (self._state / FILLER).unlink(missing_ok=True)
+
+    def tear(self) -> None:
+        """Leave of what the last COMMIT wrote the first half; to be called when the daemon is gone."""
+        before, after = self._wal_before.read_bytes(), self._wal.read_bytes()
+        self._wal.write_bytes(torn(before, after))
+
+    def flip(self, seed: int) -> Flip:
+        """Have one bit of the journal be wrong, and return which; to be called when the daemon is gone.
+
+        Args:
+            seed: chooses the bit; the same one if the files are of the same sizes.
+        """
+        files = {name: self._state / name for name in FILES}
+        sizes = {name: path.stat().st_size for name, path in files.items() if path.exists()}
+        (flip,) = chosen(sizes, 1, seed)
+        path = files[flip.file]
+        path.write_bytes(flip.done_to(path.read_bytes()))
+        return flip
+
+    @property
+    def _wal(self) -> Path:
+        return self._state / "journal.db-wal"
+
+    @property
+    def _wal_before(self) -> Path:
+        return self._state.with_name(WAL_BEFORE)
+
+    # The daemon's side.
+
+    def holds(self, path: str) -> bool:
+        """Whether a file is in the state folder."""
+        return path.startswith(f"{self._state}/")
+
+    def write(self, name: str) -> None:
+        """Count a write that is about to happen, or that has just happened; here the cut falls."""
+        with self._lock:
+            if self._busy or not self._get("armed"):
+                return
+            self._busy = True
+            try:
+                self._set("count", self._get("count") + 1)
+                self._set("commits", self._get("commits") + (name == COMMITTING))
+                os.write(self._names, f"{name}\n".encode())
+                action = Action(self._get("action"))
+                count = self._get("commits" if action in _AT_COMMITS else "count")
+                if count == self._get("place"):
+                    self._act(action, name)
+            finally:
+                self._busy = False
+
+    def _act(self, action: Action, name: str) -> None:
+        if action is Action.TEAR and name == COMMITTING:
+            self._wal_before.write_bytes(self._wal.read_bytes() if self._wal.exists() else b"")
+            return
+        if action in _AT_COMMITS and name != _AT_COMMITS[action]:
+            return
+        self._set("hit", 1)
+        if action in (Action.KILL, Action.TEAR, Action.FLIP):
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif action in (Action.FILL, Action.FILL_FOR_COMMIT):
+            fill(self._state / FILLER)
+
+
+def torn(before: bytes, after: bytes) -> bytes:
+    """Return a file of which the first half of what changed has reached the disk, in whole sectors."""
+    same = next((at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), None)
+    first = min(len(before), len(after)) if same is None else same
+    changed = (at for at in range(first, len(after)) if after[at : at + 1] != before[at : at + 1])
+    end = max(changed, default=first - 1) + 1
+    middle = (first + end) // 2 // _SECTOR * _SECTOR
+    return after[:middle] + before[middle:]
+
+
+def fill(path: Path) -> None:
+    """Write a file until not another page has room."""
+    size = _LONGEST_CHUNK
+    with suppress(OSError):
+        filler = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            while size >= _PAGE:
+                try:
+                    os.write(filler, bytes(size))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    size //= 2
+        finally:
+            os.close(filler)

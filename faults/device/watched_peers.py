@@ -1,0 +1,63 @@
+"""What card and server say happened, each by its own records; lpad is not asked."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from lpad.simulator.smdp.server import SmDp
+
+if TYPE_CHECKING:
+    from faults.device.step_counter import StepCounter
+    from lpad.simulator.euicc.card import SoftCard
+    from lpad.simulator.smdp.functions.faults import ActiveFaults
+    from lpad.simulator.smdp.functions.functions import HttpAnswer
+
+
+class WatchedCard:
+    """Between modem and card: tells of each APDU, and remembers each notification that the card issues."""
+
+    def __init__(self, card: SoftCard, step_counter: StepCounter) -> None:
+        self._card = card
+        self._step_counter = step_counter
+        self.issued: dict[str, int] = {}
+        """Sequence numbers by SHA-256 of the signed bytes, in hex."""
+        self._note()
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Pass an APDU on."""
+        self._step_counter.apdu()
+        try:
+            return self._card.transmit(apdu)
+        finally:
+            self._note()
+
+    def reset(self) -> bytes:
+        """Pass a reset on."""
+        answer = self._card.reset()
+        self._note()
+        return answer
+
+    def _note(self) -> None:
+        for each in self._card.notifications:
+            self.issued.setdefault(hashlib.sha256(each.signed).hexdigest(), each.number)
+
+
+class WatchedServer(SmDp):
+    """An SM-DP+ that tells of each message."""
+
+    step_counter: StepCounter
+
+    def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
+        """Carry out one ES9+ function, unless the step counter wants it otherwise."""
+        carry_out = super().carry_out
+        return self.step_counter.message(lambda: carry_out(function, body, faults))
+
+    @property
+    def received(self) -> dict[str, list[tuple[int, str]]]:
+        """Number and digest of what was accepted, by recipient, in the order of its first arrival."""
+        queues: dict[str, list[tuple[int, str]]] = {}
+        for each in self.notifications:
+            if not each.duplicate:
+                queues.setdefault(each.address, []).append((each.sequence_number, each.digest))
+        return queues

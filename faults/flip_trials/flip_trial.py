@@ -1,0 +1,180 @@
+"""One trial of a flip: a journal with a wrong bit in it must say what it said, or name what it has lost."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from faults.flip_trials.sample_journal import CARD, CLOSED, EID, KILLED, LAST, Contents
+from faults.injected.flip import FILES, JOURNAL, Flip
+from lpad.base.errors import LpadError
+from lpad.engine.change.change import Kind
+from lpad.engine.change.idempotency import IdempotencyKey
+from lpad.engine.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from lpad.engine.journal.writability import Repair
+
+_NEW = IdempotencyKey.of(1000, "a new one", request=b"request")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlipOutcome:
+    """What came of a flip.
+
+    Attributes:
+        folder: which journal it was done to: `closed` or `killed`.
+        flip: as text.
+        repaired: whether lpad noticed, and repaired the journal.
+        violations: what is wrong, in sentences.
+        seconds: that it took.
+    """
+
+    folder: str
+    flip: str
+    repaired: bool
+    violations: tuple[str, ...]
+    seconds: float
+
+
+class FlipStage:
+    """Where flips are made: two journals, and a folder to spoil copies of them in."""
+
+    def __init__(self, bases: Path, folder: Path, contents: Mapping[str, Contents]) -> None:
+        self._folder = folder
+        self._contents = contents
+        self._files = {
+            name: {
+                each: (bases / name / each).read_bytes() for each in FILES if (bases / name / each).exists()
+            }
+            for name in (CLOSED, KILLED)
+        }
+
+    @property
+    def sizes(self) -> Mapping[str, Mapping[str, int]]:
+        """Bytes of each file of each journal."""
+        return {
+            name: {each: len(content) for each, content in files.items()}
+            for name, files in self._files.items()
+        }
+
+    def run(self, name: str, flip: Flip) -> FlipOutcome:
+        """Open a copy of a journal with a wrong bit in it, and judge it."""
+        began = time.perf_counter()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir()
+        for file, content in self._files[name].items():
+            (self._folder / file).write_bytes(flip.done_to(content) if file == flip.file else content)
+        trial = _FlipTrial(self._folder / JOURNAL, self._contents[name])
+        try:
+            found = tuple(trial.violations())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it was not handled
+            found = (f"unhandled: {type(error).__name__} {error}",)
+        seconds = time.perf_counter() - began
+        return FlipOutcome(
+            folder=name, flip=str(flip), repaired=trial.repaired, violations=found, seconds=seconds
+        )
+
+
+class _FlipTrial:
+    def __init__(self, path: Path, contents: Contents) -> None:
+        self._path = path
+        self._contents = contents
+        self._lost: tuple[Repair, ...] = ()
+        self.repaired = False
+
+    def violations(self) -> Iterator[str]:
+        """Open, read, write, and open again; yield what is wrong.
+
+        Raises:
+            Exception: something was not handled.
+        """
+        journal = Journal(self._path)
+        try:
+            yield from self._state(journal)
+            yield from self._said(journal)
+            added = self._work(journal)
+        finally:
+            journal.close()
+        if added <= max(self._contents.changes):
+            yield f"change {added} has a number that was given before"
+        journal = Journal(self._path)
+        try:
+            yield from self._state(journal)
+            if len(journal.health.repairs) > self.repaired:
+                yield "it is repaired once more at the next start"
+            if journal.changes.get(added).state != "done" or journal.requests.change_id(_NEW) != added:
+                yield "what was written after the flip is not there"
+        finally:
+            journal.close()
+
+    def _state(self, journal: Journal) -> Iterator[str]:
+        health = journal.health
+        self._lost = health.repairs
+        self.repaired = bool(health.repairs)
+        if not health.ok:
+            yield f"it is {health.state}: {health.error}"
+        if len(health.repairs) > 1:
+            yield "it was repaired more than once"
+        if self.repaired and not health.set_aside:
+            yield "it was repaired, and the damaged file is gone"
+
+    def _said(self, journal: Journal) -> Iterator[str]:
+        """Hold what the journal says against what it said; only what is reported may be missing."""
+        said = self._contents
+        changes = {each.id: each for each in journal.changes.latest()}
+        yield from self._held("change", said.changes, changes)
+        unfinished = {each.id for each in journal.changes.unfinished()}
+        if unfinished != {number for number in changes if not changes[number].state.ended}:
+            yield "the lists of all changes and of unfinished ones don't agree"
+        private = {number: journal.changes.private(number) for number in said.private if number in changes}
+        yield from self._held("private part of change", said.private, private)
+        if said.on_trial not in unfinished:
+            yield "the switch on trial is forgotten"
+        notifications = {each.id: each for each in journal.notifications.all()}
+        yield from self._held("notification", said.notifications, notifications)
+        if journal.notifications.count(eid=EID) != len(notifications):
+            yield "the number of notifications is another than that of those listed"
+        for change, key in said.keys.items():
+            if journal.requests.change_id(key) != change:
+                yield f"the key of change {change} leads to {journal.requests.change_id(key)}"
+        for name, value in said.memos.items():
+            found = journal.memos.get(name, object)
+            if found != value and not (name == LAST and found is None):
+                yield f"memo '{name}' says {found}"
+
+    def _held(self, what: str, said: Mapping[int, Any], found: Mapping[int, Any]) -> Iterator[str]:
+        for number, each in found.items():
+            if each != said.get(number):
+                yield f"{what} {number} says something else: {each}"
+        missing = set(said) - set(found)
+        if what == "change" and missing - {each for one in self._lost for each in one.lost_changes}:
+            yield f"changes {missing} are missing, and not named: {self._lost}"
+        if missing and not self.repaired:
+            yield f"{what} {missing}: missing, and nothing is said of it"
+        if len(missing) > 1 + len(said) // 2:
+            yield f"of {len(said)} one bit has lost {len(missing)}: {what} {missing}"
+
+    @staticmethod
+    def _work(journal: Journal) -> int:
+        """Do what a switch does; return its number."""
+        change = journal.changes.add(CARD, Kind.ENABLE, params={"iccid": "1"}, secrets={}, key=_NEW).run()
+        journal.changes.save(change.at_step("enable-profile"), notes={"iccid": "1"})
+        journal.changes.save(change.done({}))
+        journal.notifications.keep(
+            eid=EID, seq=1000, event="enable", address="a.b", iccid=None, raw=b"0", at=1.0
+        )
+        journal.notifications.make_due(at=2.0)
+        for each in journal.notifications.all():
+            journal.notifications.mark_sending(each.id, at=3.0)
+            journal.notifications.mark_delivered(each.id)
+            journal.notifications.drop(each.id)
+        if journal.notifications.all():
+            raise LpadError("notifications that were dropped are there")
+        journal.memos.put("new", 1)
+        return change.id

@@ -1,0 +1,1 @@
+"""Feeds the parsers with garbage: `script/fuzz`."""

@@ -1,0 +1,307 @@
+"""Make the seeds anew: `python -m fuzz.make_seeds`. All of them come from the simulator or stand here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fuzz.whole_download import SERVER, joined
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.base.identifiers import Iccid, TransactionId
+from lpad.base.server_address import ServerAddress
+from lpad.card.channel.logical_channel import RawLink
+from lpad.card.isdr.isdr import isdr_session
+from lpad.codec.asn1 import tlv
+from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
+from lpad.codec.messages.download import CancelSessionReason
+from lpad.lpa.download import Decision, Download, Order
+from lpad.lpa.euicc import Euicc
+from lpad.remote.es9plus import Es9Plus
+from lpad.remote.https.host_overrides import HostOverrides
+from lpad.remote.https.route import Route
+from lpad.remote.trust.trust import Trust
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.made_up_profile import made_up_profile
+from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.codec.es10 import Intent
+    from lpad.lpa.download import Offer
+    from lpad.protocol.download_session import Step
+    from lpad.remote.https.connection import HttpAnswer
+
+CORPUS = Path(__file__).parent / "corpus"
+ICCID = "8900101000000000017"
+
+_AT = (
+    b'\x00\x40AT+CSIM=18\r\n+CSIM: 4,"9000"\r\n\r\nOK\r\n',
+    b'\x00\x08\r\n+CSIM: 10,"BF2E009000"\r\n\r\nOK\r\n',
+    b"\x00\x10\r\n+CME ERROR: incorrect parameters\r\n",
+    b'\x01\x10\r\n+CGLA: 4,"9000"\r\nOK\r\n',
+    b"\x02\x10\r\n+CCHO: 1\r\n\r\nOK\r\n",
+    b"\x02\x01\r\n1\r\n\r\nOK\r\n",
+    b"\x03\x10\r\n+CREG: 1\r\nOK\r\n",
+    b"\x04\x10\r\n490154203237518\r\n\r\nOK\r\n",
+    b"\x05\x10\r\nQuectel\r\n\r\nOK\r\n",
+    b'\x08\x10\r\n+CRSM: 144,0,"98001001000000000071"\r\n\r\nOK\r\n',
+    b'\x08\x10\r\n+CRSM: 148,4,""\r\n\r\nOK\r\n',
+    b"\x09\x10\r\n^ICCID: 8900101000000000017F\r\n\r\nOK\r\n",
+    b"\x0a\x10\r\n+CEREG: 2,5\r\n\r\nOK\r\n",
+    b"\x0a\x10\r\nRING\r\n+CMTI: 1\r\nNO CARRIER\r\n",
+    b"\x00\x00" + b"A" * 3000,
+    b"\x00\xff" + b"\r\n+X: 1" * 400,
+)
+_APDU = (
+    b"\x02\x90\x00",
+    b"\x02\x61\x10\x12" + bytes(16) + b"\x90\x00",
+    b"\x02\x6c\x05\x07\xbf\x2e\x02\x01\x01\x90\x00",
+    b"\x02\x61\x00" * 300,
+    bytes.fromhex("d009810301010482028182"),
+    bytes.fromhex("d00b8103010125008202818290 00"),
+)
+_CODES = (
+    "LPA:1$smdp.example.com$ABCD-1234",
+    "1$smdp.example.com$ABCD-1234$2.999.10$1",
+    "lpa:1$SMDP.EXAMPLE.COM:8443$",
+    "1$xn--bcher-kva.example$A$$1",
+    "1$bücher.example$A",
+    "$" * 400,
+)
+_IDENTIFIERS = (
+    "8900101000000000017",
+    "89001012012341234012345678901224",
+    "490154203237518",
+    "A0000005591010FFFFFFFF8900000100",
+    "0123456789ABCDEF",
+    "tcp:smdp.example.com:443@wwan0",
+    "https://example.com/health#204@eth0",
+    "dns:example.com@wwan0",
+    "registered",
+)
+_DEEP = 2000
+_REFUSAL = (
+    b'{"header":{"functionExecutionStatus":{"status":"Failed","statusCodeData":{"subjectCode":"8.2.6",'
+    b'"reasonCode":"3.8","message":"no"}}}}'
+)
+_SETTINGS = (
+    Path(__file__).parents[1].joinpath("config", "lpad.yaml").read_bytes()[:4000],
+    b"euiccs: {modem: {port: /dev/ttyUSB0, policy: {classes: [test]}, switching: {per_day: 3}}}\nlog: info\n",
+    b"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n",
+    b"- " * _DEEP,
+    b"{" * _DEEP,
+    b"? a\n: <<: {b: !!python/object:os.system x}\n",
+    b"\xff\xfe",
+    b"answer_within: .nan\nsocket: 0x10\nlog: 2001-01-01\n",
+)
+_BODIES = (
+    b'{"activation_code": "LPA:1$smdp.example.com$X", "confirm": true, "retry_for": 3.5}',
+    b'{"guard": {"conditions": ["registered", "tcp:example.com:443"], "within": 60}}',
+    b'{"decision": "accept"}',
+    b'{"confirmation_code": "1234"}',
+    b'{"default_smdp": "smdp.example.com"}',
+    b'{"nickname": "home"}',
+    b'{"operational_profiles": true, "test_profiles": true, "default_smdp": true}',
+    b'{"address": "smdp.example.com"}',
+    b"[" * _DEEP,
+    b'{"a":' * _DEEP,
+    b"1e999999",
+)
+
+
+class _Caller:
+    def step(self, step: Step) -> None:
+        pass
+
+    def owes_cancellation(self, transaction_id: str, response: bytes) -> None:
+        raise AssertionError(f"nobody interrupts the session {transaction_id}, {len(response)} bytes")
+
+    def bytes_loaded(self, sent: int, total: int) -> None:
+        pass
+
+    def confirm(self, _: Offer) -> Decision:
+        return Decision.ACCEPT
+
+    def confirmation_code(self, *, refused: bool) -> str | None:
+        return None if refused else "1234"
+
+
+class _Ear:
+    """Hears the card's and the server's words between them and lpad."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.card: list[bytes] = []
+        self.server: list[bytes] = []
+
+    def hear_card(self, euicc: Euicc) -> None:
+        command = euicc._isdr.command
+
+        def heard(
+            data: bytes,
+            *,
+            intent: Intent,
+            deadline: Deadline,
+            on_block: Callable[[int], None] | None = None,
+        ) -> bytes:
+            answer = command(data, intent=intent, deadline=deadline, on_block=on_block)
+            self.card.append(answer)
+            self.messages.append(answer)
+            return answer
+
+        euicc._isdr.command = heard  # type: ignore[method-assign]  # the ear
+
+    def hear_server(self, server: Es9Plus) -> None:
+        post = server._connection.post
+
+        def heard(*words: object, **more: object) -> HttpAnswer:
+            answer = post(*words, **more)  # type: ignore[arg-type]  # passed on
+            self.server.append(answer.body)
+            self.messages.append(answer.body)
+            return answer
+
+        server._connection.post = heard  # type: ignore[method-assign]  # the ear
+
+
+def main() -> None:
+    """Write every target's seeds."""
+    for path in CORPUS.glob("*/[0-9]*"):
+        path.unlink()
+    for target, seeds in _seeds().items():
+        folder = CORPUS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(dict.fromkeys(each for each in seeds if each)):
+            (folder / f"{number:02}").write_bytes(seed)
+        sys.stdout.write(f"{target}: {len(list(folder.iterdir()))} seeds\n")
+
+
+def _seeds() -> dict[str, list[bytes]]:
+    ear, others, certificates, packages = _life()
+    huge = [bytes.fromhex("BF2D84FFFFFFFF"), bytes.fromhex("BF2D83FFFFFF00"), bytes.fromhex("3080")]
+    deep = [_nested(0x30), _nested(0xBF2D), _nested(0xA0)]
+    packed = [
+        each
+        for body in ear.server
+        if body and "boundProfilePackage" in (fields := json.loads(body))
+        for each in [_unpacked(fields["boundProfilePackage"])]
+    ]
+    return {
+        "tlv": [*others[:6], *huge, *deep],
+        "der": [each for each in [*others, *huge, *deep] if len(each) <= 1024],
+        "es10": [*others, *huge, *deep],
+        "es9plus": [
+            *ear.server,
+            _REFUSAL,
+            b"",
+            b"[" * _DEEP,
+            b'{"header":' * _DEEP,
+        ],
+        "bound-profile": packed,
+        "certificate": [*certificates, *deep],
+        "at": list(_AT),
+        "apdu": list(_APDU),
+        "activation-code": [each.encode() for each in _CODES],
+        "identifiers": [each.encode() for each in _IDENTIFIERS],
+        "binary-identifiers": [
+            bytes.fromhex("98001001000000000071"),
+            bytes.fromhex("0A941045325763F8"),
+        ],
+        "settings": list(_SETTINGS),
+        "api": list(_BODIES),
+        "saip": packages,
+        "conversation": [joined(ear.messages), joined(ear.messages[:6]), joined(reversed(ear.messages))],
+    }
+
+
+def _unpacked(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+def _nested(tag: int) -> bytes:
+    data = b""
+    while len(data) < 900:
+        data = tlv.encode(tag, data)
+    return data
+
+
+def _life() -> tuple[_Ear, list[bytes], list[bytes], list[bytes]]:
+    """Download, ask the card everything, refuse a session; return what was said."""
+    ear = _Ear()
+    soon = Deadline.after(60)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        pki = Pki.open(place / "pki")
+        package = made_up_profile(Iccid.parse(ICCID), size=800)
+        metadata = ProfileMetadata(iccid=ICCID, owner=Owner("00101"), rules=(ProfilePolicyRule.PPR2,))
+        with (
+            SoftCard(place / "card", pki=pki) as card,
+            SmDp(place / "smdp", pki=pki, aliases=(SERVER,)) as smdp,
+        ):
+            order = smdp.orders.add_order(package, metadata=metadata)
+            hosts = HostOverrides.parse({SERVER: f"127.0.0.1:{smdp.port}"})
+            trust = Trust([ci.der for ci in pki.ci.values()], use_system_roots=False)
+            link = RawLink(_Contacts(card), device=_Contacts(card))
+            with isdr_session(link, deadline=soon) as isdr:
+                euicc = Euicc(isdr)
+                ear.hear_card(euicc)
+                device = DeviceInfo(tac=bytes(4), capabilities=DeviceCapabilities())
+                server = Es9Plus(ServerAddress.parse(SERVER), trust=trust, route=Route(hosts))
+                ear.hear_server(server)
+                with server:
+                    wanted = Order(matching_id=order.matching_id)
+                    Download(euicc, server, wanted, device=device, listener=_Caller()).run(deadline=soon)
+                conversation = list(ear.messages)
+                for ask in (
+                    euicc.get_eid,
+                    euicc.get_euicc_info2,
+                    euicc.get_rat,
+                    euicc.get_euicc_configured_addresses,
+                    euicc.get_profiles_info,
+                    euicc.list_notification,
+                    euicc.retrieve_notifications_list,
+                ):
+                    ask(deadline=soon)
+                euicc.set_nickname(Iccid.parse(ICCID), "home", deadline=soon)
+                euicc.set_default_dp_address("smdp.example.com", deadline=soon)
+                euicc.enable_profile(Iccid.parse(ICCID), refresh=False, deadline=soon)
+                _refuse(euicc, soon)
+        certificates = [ci.der for ci in pki.ci.values()]
+        certificates += [path.read_bytes() for path in sorted((place / "pki").rglob("*.der"))[:12]]
+    ear.messages = conversation
+    return ear, list(dict.fromkeys(ear.card)), certificates, [package]
+
+
+def _refuse(euicc: Euicc, soon: Deadline) -> None:
+    try:
+        euicc.cancel_session(TransactionId(bytes(8)), CancelSessionReason.TIMEOUT, deadline=soon)
+    except CardError:
+        return
+
+
+class _Contacts:
+    """The card's contacts, with no modem in between."""
+
+    def __init__(self, card: SoftCard) -> None:
+        self._card = card
+
+    def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
+        assert not deadline.passed
+        return self._card.transmit(apdu)
+
+    def imei(self, *, deadline: Deadline) -> None:
+        assert not deadline.passed
+
+    def close(self) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""The bench file: which places there are, and what may be done to the card at each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hil.bench_file.place_features import FEATURES
+from lpad.base.errors import InvalidSettings, InvalidValue
+from lpad.base.identifiers import Eid, Iccid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_HUB_PORT = re.compile(r"[0-9.-]+:[0-9]+")
+_USB_DEVICE = re.compile(r"[0-9]+-[0-9]+(\.[0-9]+)*")
+
+
+class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a place's power is switched, in exactly one way; `up_within` are seconds until a device is up."""
+
+    uhubctl: str | None = None
+    """HUB:PORT, such as 1-1:2."""
+    sysfs: str | None = None
+    """The USB device, such as 1-1.4, which is unbound from its driver."""
+    command: list[str] | None = None
+    """The user's own; {state} becomes on or off."""
+    up_within: float = 60.0
+    off_for: float = 2.0
+    """Seconds without power at least, so that supplies run empty and the system sees the device gone."""
+
+
+class PlaceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One place: where its card is, which card it is, and what may be done to it."""
+
+    eid: str
+    port: str | None = None
+    reader: str | int | None = None
+    features: list[str] = []
+    expendable: list[str] = []
+    """ICCIDs that may be deleted."""
+    codes: str | None = None
+    """A pool file."""
+    power: Power | None = None
+    euicc: dict[str, Any] = {}
+    """More of the daemon's settings for this card."""
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bench's own SM-DP+, for places with the feature test-ci."""
+
+    certificates: str
+    """A folder laid out like SGP.26."""
+    profile: str | None = None
+    """A profile package that the cards can install; without it one is made up."""
+
+
+class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    places: dict[str, PlaceSection]
+    server: Server | None = None
+    settings: dict[str, Any] = {}
+    """More of every daemon's settings."""
+    cycles: int = 10
+    """Of the endurance case."""
+    state: str = "state"
+    """A folder for what outlives a run: journals, leases, what was enabled before."""
+    runs: str = "runs"
+    """A folder for the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFile:
+    """A bench with the file that it came from, against whose folder relative paths are read."""
+
+    path: Path
+    bench: Bench
+
+    @classmethod
+    def read(cls, path: Path) -> BenchFile:
+        """Read and check a bench file.
+
+        Raises:
+            InvalidSettings: it can't be read, or something in it can't be; all mistakes are told at once.
+        """
+        try:
+            bench = msgspec.yaml.decode(path.read_bytes(), type=Bench)
+        except OSError as error:
+            raise InvalidSettings(
+                f"can't read the bench file {path}: {error.strerror}; --new writes a first one"
+            ) from error
+        except msgspec.MsgspecError as error:
+            raise InvalidSettings(f"the bench file {path} is wrong: {error}") from error
+        mistakes = list(_mistakes(bench))
+        if mistakes:
+            raise InvalidSettings("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        return cls(path.absolute(), bench)
+
+    def resolve(self, text: str) -> Path:
+        """Return a path from the file, relative ones from the file's own folder."""
+        return self.path.parent / text
+
+    def features(self, name: str) -> frozenset[str]:
+        """Return what a place has, said or derived."""
+        place = self.bench.places[name]
+        server = self.bench.server is not None and "test-ci" in place.features
+        derived = {
+            "reader": place.reader is not None,
+            "modem": place.port is not None,
+            "power": place.power is not None,
+            "codes": place.codes is not None or server,
+            "server": server,
+        }
+        return frozenset(place.features) | {feature for feature, there in derived.items() if there}
+
+
+def _mistakes(bench: Bench) -> Iterator[str]:
+    if not bench.places:
+        yield "it names no place"
+    where: dict[object, str] = {}
+    for name, place in bench.places.items():
+        for mistake in _mistakes_of(name, place):
+            yield f"places.{name}: {mistake}"
+        at = place.port if place.port is not None else place.reader
+        if at in where:
+            yield f"places.{name}: the card at {at} is that of {where[at]} already"
+        where[at] = name
+
+
+def _mistakes_of(name: str, place: PlaceSection) -> Iterator[str]:
+    if not _NAME.fullmatch(name):
+        yield "a place's name has up to 32 lower-case letters, digits, - and _"
+    if (place.port is None) == (place.reader is None):
+        yield "a place has either a port or a reader"
+    for feature in place.features:
+        if feature not in FEATURES:
+            yield f"there is no feature '{feature}', but {', '.join(FEATURES)}"
+    for text, parse in [(place.eid, Eid.parse), *((iccid, Iccid.parse) for iccid in place.expendable)]:
+        try:
+            parse(text)
+        except InvalidValue as error:
+            yield str(error)
+    if place.power is not None:
+        yield from _mistakes_of_power(place.power)
+
+
+def _mistakes_of_power(power: Power) -> Iterator[str]:
+    if sum(way is not None for way in (power.uhubctl, power.sysfs, power.command)) != 1:
+        yield "power is switched by one of uhubctl, sysfs and command"
+    if power.uhubctl is not None and not _HUB_PORT.fullmatch(power.uhubctl):
+        yield "uhubctl wants HUB:PORT, such as 1-1:2"
+    if power.sysfs is not None and not _USB_DEVICE.fullmatch(power.sysfs):
+        yield "sysfs wants a USB device, such as 1-1.4"
+    if power.command is not None and not any("{state}" in part for part in power.command):
+        yield "the command must have {state} in it, which becomes on or off"

@@ -1,0 +1,136 @@
+"""The bench's own SM-DP+, for cards with a test CI: orders without end, and servers that do wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.base.identifiers import Eid, Iccid
+from lpad.cli.simulated.new_order import add_order
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.profile_package.saip import parse
+from lpad.simulator.smdp.functions.faults import TlsIdentity
+from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.smdp.store.metadata import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hil.bench_file.bench_file import BenchFile, Server
+    from lpad.simulator.smdp.functions.faults import Fault
+    from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
+    from lpad.simulator.smdp.store.received_notifications import Notification
+
+_CONFIRMATION_CODE = "0012"
+_TEST_NETWORK = "00101"
+"""Of a made-up profile with policy rules (ITU-T E.212)."""
+
+
+@dataclass(slots=True)
+class OwnOrder:
+    """An order at the own server; as a lease, though there are always more."""
+
+    code: str
+    default_smdp: str | None
+    confirmation_code: str | None
+    expendable: bool = True
+
+    def spend(self) -> str | None:
+        """Return the activation code; None where the order waits at the default SM-DP+."""
+        return None if self.default_smdp is not None else self.code
+
+    def give_back(self) -> None:
+        """Do nothing: there are more."""
+
+
+class OwnServer:
+    """A simulated SM-DP+ on this machine, for as long as a place is worked on."""
+
+    def __init__(self, file: BenchFile, section: Server, *, folder: Path) -> None:
+        """Prepare the server.
+
+        Args:
+            file: the bench, whose folder relative paths are read from.
+            section: its part of the bench file.
+            folder: what the server keeps.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        certificates = file.resolve(section.certificates)
+        self._server = SmDp(folder / "smdp", pki=Pki.open(certificates, minted=folder / "minted"))
+        self._profile = file.resolve(section.profile).read_bytes() if section.profile is not None else None
+
+    @property
+    def address(self) -> str:
+        """The server's, with its port."""
+        return self._server.address
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """What cards have reported."""
+        return self._server.notifications
+
+    def start(self) -> None:
+        """Listen."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.stop()
+
+    def order(
+        self,
+        eid: str,
+        *,
+        confirmation: bool = False,
+        default: bool = False,
+        iccid: str | None = None,
+        policy_rules: Sequence[ProfilePolicyRule] = (),
+    ) -> OwnOrder:
+        """Add an order.
+
+        Args:
+            eid: of the card that may have it, where it waits at the default SM-DP+.
+            confirmation: whether it wants a confirmation code.
+            default: whether it is found by the EID alone.
+            iccid: of the made-up profile; None: any. A profile package of the lab's has its own.
+            policy_rules: of the profile, whose owner is named then.
+        """
+        order = add_order(
+            self._server.orders,
+            upp=self._profile,
+            iccid=Iccid.parse(iccid) if iccid is not None and self._profile is None else None,
+            name="Bench",
+            provider="lpad",
+            matching_id="" if default else None,
+            eid=Eid.parse(eid) if default else None,
+            confirmation_code=_CONFIRMATION_CODE if confirmation else None,
+            metadata={"rules": tuple(policy_rules), "owner": self._owner()} if policy_rules else None,
+        )
+        return OwnOrder(
+            code=order.activation_code(self._server.address, self._server.oid),
+            default_smdp=self._server.address if default else None,
+            confirmation_code=_CONFIRMATION_CODE if confirmation else None,
+        )
+
+    def _owner(self) -> Owner:
+        """Return the owner that the profile's files name: a card refuses any other (SGP.22 v2.5, 5.5.3)."""
+        if self._profile is None:
+            return Owner(_TEST_NETWORK)
+        found = parse(self._profile)
+        groups = (None if group is None else group.hex() for group in (found.gid1, found.gid2))
+        return Owner((found.imsi or _TEST_NETWORK)[:5], *groups)
+
+    def do_wrong(self, *faults: Fault) -> None:
+        """Have the next requests go wrong so."""
+        for fault in faults:
+            self._server.faults.add(fault)
+
+    def do_right(self) -> None:
+        """Take back what was to go wrong."""
+        self._server.faults.clear()
+        self._server.show(TlsIdentity.GOOD)
+
+    def show(self, identity: TlsIdentity) -> None:
+        """Show another certificate to those who connect from now on."""
+        self._server.show(identity)

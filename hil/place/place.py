@@ -1,0 +1,263 @@
+"""A place: its card, its power and a daemon of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from hil.orders.activation_code_pool import CodePool
+from hil.orders.own_smdp import OwnServer
+from hil.place.card_identity import check_eid, probe
+from hil.place.careful_client import CarefulClient
+from hil.place.power_switch import power_switch
+from hil.place.restore_ledger import Before, Ledger
+from hil.place.strategy import Stand, Strategy
+from lpad.base.errors import CardUnreachable
+from lpad.base.identifiers import Eid, Iccid
+from lpad.testing.daemon_process import DaemonProcess
+
+if TYPE_CHECKING:
+    from hil.bench_file.bench_file import BenchFile
+    from hil.orders.order import Order
+    from lpad.client import Change, Euicc
+
+PATIENCE = 300.0
+"""Seconds for a change on a slow modem with a slow card."""
+_PAUSE = 0.2
+_SETTLING = 1.5
+_ORPHANS_END = ("setpriv", "--pdeathsig", "TERM")
+"""A daemon must not keep the card when the bench is killed (util-linux)."""
+
+
+class Place:
+    """What tests get: `client` and `name` for the daemon, and what the bench knows besides.
+
+    Attributes:
+        name: also the card's in the daemon.
+        section: from the bench file.
+        features: said and derived.
+        client: the daemon's, with the bench's rules.
+        ledger: what outlives the run.
+        strategy: where the place stands.
+        power: its switch, or None.
+        evidence: a folder of this run's, for this place.
+        server: the bench's own SM-DP+, or None.
+        profile: bytes that the own server hands out, or None for a made-up one.
+    """
+
+    def __init__(self, file: BenchFile, name: str, *, evidence: Path) -> None:
+        """Prepare a place; nothing is touched before `strategy.to`.
+
+        Args:
+            file: the bench.
+            name: of the place in it.
+            evidence: a folder for what this run leaves; made when missing.
+        """
+        evidence.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.section = file.bench.places[name]
+        self.features = file.features(name)
+        self.eid = str(Eid.parse(self.section.eid))
+        self.evidence = evidence
+        self.cycles = file.bench.cycles
+        self.power = power_switch(self.section.power) if self.section.power is not None else None
+        state = file.resolve(file.bench.state) / name
+        self.ledger = Ledger(state, expendable=[str(Iccid.parse(iccid)) for iccid in self.section.expendable])
+        self.strategy = Strategy(self)
+        self._pool = (
+            CodePool(file.resolve(self.section.codes), place=name) if self.section.codes is not None else None
+        )
+        own = file.bench.server if "server" in self.features else None
+        self.server = OwnServer(file, own, folder=evidence / "private" / "server") if own else None
+        self._bench = file.bench
+        # A Unix socket's path has at most 107 characters, and the evidence's may be longer.
+        self._folder = Path(tempfile.mkdtemp(prefix="lpad-hil-"))
+        self._daemon = DaemonProcess(
+            self._folder / "lpad.yaml", launcher=_ORPHANS_END if shutil.which("setpriv") else ()
+        )
+        self._state = state
+        self._off_since = 0.0
+        self._probed = False
+        self.client = CarefulClient(str(self._folder / "socket"), ledger=self.ledger)
+        self.report: dict[str, Any] = {}
+        """Of the probe before the daemon was started."""
+
+    def __enter__(self) -> Self:
+        if self.server is not None:
+            self.server.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        try:
+            self.client.close()
+            self._daemon.stop()
+        finally:
+            if self.server is not None:
+                self.server.stop()
+            if (self._folder / "log").exists():
+                shutil.copy(self._folder / "log", self.evidence / "daemon.log")
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    # The steps of the strategy.
+
+    def power_on(self) -> None:
+        """Give power, and wait until the right card is there; it is asked nothing that changes anything."""
+        if self.power is not None:
+            self.power.on()
+        within = self.section.power.up_within if self.section.power is not None else 0.0
+        self.report = probe(self.section, within=within)
+        check_eid(self.name, self.eid, self.report.get("eid"))
+
+    def start_daemon(self) -> None:
+        """Start a daemon that has this card and no other."""
+        self._write_settings()
+        self._daemon.start()
+
+    def know_card(self) -> None:
+        """See that the right card is ready, and remember how it is before anything is changed."""
+        euicc = self.until_ready()
+        check_eid(self.name, self.eid, euicc.eid)
+        self.client.recall(self.name)
+        self.ledger.remember(
+            Before(
+                eid=self.eid,
+                enabled=self.enabled(),
+                default_smdp=euicc.addresses.default_smdp if euicc.addresses is not None else None,
+            )
+        )
+
+    def stop_daemon(self) -> None:
+        """Stop the daemon in order."""
+        self._daemon.stop()
+
+    def power_off(self) -> None:
+        """Take the power, where it can be taken."""
+        if self.power is not None:
+            self.power.off()
+
+    # What tests do with it.
+
+    def cut_power(self) -> None:
+        """Take the power from under the running daemon; the card must be known anew afterwards."""
+        assert self.power is not None, "ask for the feature 'power'"
+        self.strategy.lost()
+        self.power.off()
+        self._off_since = time.monotonic()
+
+    def give_power(self) -> None:
+        """Give the power back, and wait until the card has settled."""
+        assert self.power is not None, "ask for the feature 'power'"
+        assert self.section.power is not None, "or there would be no switch"
+        time.sleep(max(0.0, self._off_since + self.section.power.off_for - time.monotonic()))
+        self.power.on()
+        # Contacts bounce, and pcscd was seen to reset a card once more shortly after it had answered.
+        self.until_ready()
+        time.sleep(_SETTLING)
+
+    def until_ready(self, *, within: float | None = None) -> Euicc:
+        """Have the card read until it is ready.
+
+        Raises:
+            CardUnreachable: it was not in time.
+        """
+        power = self.section.power
+        end = time.monotonic() + (within or (power.up_within if power is not None else 0.0) + 30.0)
+        while True:
+            change = self.client.refresh(self.name, wait=PATIENCE)
+            euicc = self.client.euicc(self.name)
+            if euicc.state == "ready" and change.state == "done":
+                return euicc
+            if time.monotonic() >= end:
+                told = change.error or euicc.error
+                raise CardUnreachable(f"the card at {self.name} is not ready: {told and told.sentence}")
+            time.sleep(_PAUSE)
+
+    def enabled(self) -> str | None:
+        """Return the ICCID of the enabled profile."""
+        profiles = self.client.profiles(self.name)
+        return next((profile.iccid for profile in profiles if profile.state == "enabled"), None)
+
+    def enable(self, iccid: str, **options: Any) -> Change:
+        """Enable a profile and wait for the end."""
+        return self.client.enable(self.name, iccid, wait=PATIENCE, **options)
+
+    def deliver(self, *iccids: str) -> None:
+        """Have every server told now, and see that theirs are told of these profiles.
+
+        What an earlier run, cut off, owes to a server of its own is tried, too, and can't be helped.
+        """
+        self.client.deliver_notifications(self.name, wait=PATIENCE)
+        owed = [
+            each
+            for each in self.client.notifications(self.name)
+            if each.iccid in iccids and each.state not in ("delivered", "removing")
+        ]
+        assert not owed, f"their servers are not told of these: {owed}"
+
+    def lease(self, *, confirmation: bool = False, default: bool = False) -> Order | None:
+        """Return an order: from the pool, else from the bench's own server; None where there is none."""
+        found: Order | None = None
+        if self._pool is not None:
+            found = self._pool.lease(confirmation=confirmation, default=default)
+        if found is None and self.server is not None:
+            found = self.server.order(self.eid, confirmation=confirmation, default=default)
+        return found
+
+    def restore(self) -> None:
+        """Make the card as it was before the run, where the run has changed it."""
+        before = self.ledger.before
+        if before is None:
+            return
+        if self.strategy.stand is not Stand.KNOWN_CARD:
+            self.strategy.broken = None
+            if self.power is not None and self.strategy.stand is Stand.DAEMON_UP:
+                self.power.on()
+            self.strategy.to(Stand.KNOWN_CARD)
+        self._end_policy_rules()
+        now = self.enabled()
+        if now != before.enabled:
+            if before.enabled is not None:
+                self.enable(before.enabled).check()
+            elif now is not None:
+                self.client.disable(self.name, now, wait=PATIENCE).check()
+        addresses = self.client.euicc(self.name).addresses
+        if addresses is not None and addresses.default_smdp != before.default_smdp:
+            self.client.set_default_smdp(self.name, before.default_smdp or "", wait=PATIENCE).check()
+        self.ledger.restored()
+
+    def _end_policy_rules(self) -> None:
+        """Reset a card on which a case was cut off that needs it: nothing else ends its profile's rules."""
+        profiles = self.client.profiles(self.name)
+        if any(each.policy_rules and self.ledger.is_own(each.iccid) for each in profiles):
+            self.client.reset(self.name, operational_profiles=True, wait=PATIENCE).check()
+
+    def clean(self) -> None:
+        """Delete what expendable codes have installed, once another profile is enabled or was none."""
+        for profile in self.client.profiles(self.name):
+            if self.ledger.is_own(profile.iccid) and profile.state != "enabled":
+                self.client.delete(self.name, profile.iccid, wait=PATIENCE)
+
+    def _write_settings(self) -> None:
+        self._state.mkdir(parents=True, exist_ok=True)
+        private = self.evidence / "private"
+        private.mkdir(mode=0o700, exist_ok=True)
+        where = (
+            {"port": self.section.port} if self.section.port is not None else {"reader": self.section.reader}
+        )
+        settings: dict[str, Any] = {
+            "socket": str(self._folder / "socket"),
+            "state_folder": str(self._state / "daemon"),
+            "euiccs": {self.name: where | self.section.euicc},
+            "log": {"level": "debug", "apdus": str((private / "apdus.jsonl").absolute())},
+            "downloads": {"retry_for": 0},
+        } | self._bench.settings
+        if self.server is not None:
+            remote = settings.setdefault("remote", {})
+            settings["remote"] = remote | {
+                "hosts": remote.get("hosts", {}) | {self.server.address: "127.0.0.1"}
+            }
+        (self._folder / "lpad.yaml").write_text(json.dumps(settings), encoding="utf-8")

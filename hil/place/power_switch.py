@@ -1,0 +1,139 @@
+"""Power switches: uhubctl, the kernel's own way, and whatever command a user has."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.base.errors import CardUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hil.bench_file.bench_file import Power
+
+_PATIENCE = 60.0
+_USB = Path("/sys/bus/usb/drivers/usb")
+
+
+class PowerSwitch(Protocol):
+    """Switches what is at a place."""
+
+    def on(self) -> None:
+        """Give power.
+
+        Raises:
+            CardUnreachable: it could not be switched.
+        """
+        ...
+
+    def off(self) -> None:
+        """Take power away; see `on`."""
+        ...
+
+
+def power_switch(power: Power) -> PowerSwitch:
+    """Return the switch that a bench file describes."""
+    if power.uhubctl is not None:
+        hub, _, port = power.uhubctl.rpartition(":")
+        return UhubctlSwitch(hub, port)
+    if power.sysfs is not None:
+        return SysfsSwitch(power.sysfs)
+    return CommandSwitch(tuple(power.command or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSwitch:
+    """Runs a command, in which {state} becomes on or off; status 0 means that it is so."""
+
+    command: Sequence[str]
+
+    def on(self) -> None:
+        """Give power."""
+        _run([part.replace("{state}", "on") for part in self.command])
+
+    def off(self) -> None:
+        """Take power away."""
+        _run([part.replace("{state}", "off") for part in self.command])
+
+
+@dataclass(frozen=True, slots=True)
+class UhubctlSwitch:
+    """Switches a port of a hub, and sees that it was: uhubctl ends with 0 also where the hub did nothing.
+
+    What it tells of the port then was seen in mvp/uhubctl#63 and #613: "Port 4: 0000 off", "Port 4: 0100
+    power"; of a USB 3 hub there are two, which it switches one after the other.
+    """
+
+    hub: str
+    port: str
+
+    def on(self) -> None:
+        """Give power."""
+        self._switch("on", seen="power")
+
+    def off(self) -> None:
+        """Take power away."""
+        self._switch("off", seen="off")
+
+    def _switch(self, state: str, *, seen: str) -> None:
+        said = _run(["uhubctl", "--location", self.hub, "--ports", self.port, "--action", state])
+        new = "".join(part.partition("Current status")[0] for part in said.split("New status for hub")[1:])
+        states = re.findall(rf"^ *Port {self.port}: [0-9a-f]{{4}} (\w+)", new, flags=re.MULTILINE)
+        if not states or set(states) != {seen}:
+            raise CardUnreachable(
+                f"switching port {self.port} of the USB hub {self.hub} {state} with uhubctl did nothing: it"
+                f" is {' and '.join(states) or 'not told how it is'}; see which hubs can, or power the device"
+                " through a relay"
+            )
+
+
+def _run(command: Sequence[str]) -> str:
+    """Run a command that switches, and return what it said."""
+    told = f"switching the power with '{' '.join(command)}'"
+    try:
+        done = subprocess.run(  # noqa: S603 - what the bench file says
+            command, capture_output=True, text=True, check=False, timeout=_PATIENCE
+        )
+    except OSError as error:
+        raise CardUnreachable(f"{told} failed: {error.strerror}; install it") from error
+    except subprocess.TimeoutExpired as error:
+        raise CardUnreachable(f"{told} took longer than {_PATIENCE:.0f} s") from error
+    if done.returncode != 0:
+        raise CardUnreachable(f"{told} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class SysfsSwitch:
+    """Unbinds a USB device from its driver and binds it again: for hubs that can't switch their ports.
+
+    The device loses its driver and not its supply, so a card may keep what it had in its memory.
+    """
+
+    device: str
+    drivers: Path = _USB
+
+    def on(self) -> None:
+        """Bind."""
+        self._write("bind")
+
+    def off(self) -> None:
+        """Unbind."""
+        self._write("unbind")
+
+    def _write(self, verb: str) -> None:
+        if os.path.lexists(self.drivers / self.device) == (verb == "bind"):
+            return
+        try:
+            with (self.drivers / verb).open("w", encoding="ascii") as file:
+                file.write(self.device)
+        except OSError as error:
+            raise CardUnreachable(
+                f"telling the kernel to {verb} the USB device {self.device} failed: {error.strerror};"
+                f" root may, and {self.drivers} lists what is there"
+            ) from error

@@ -1,0 +1,26 @@
+"""Switch a place of the stage as a lab's own command would: `python power_command.py SOCKET PLACE on|off`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+_PATIENCE = 60.0
+
+
+def main() -> int:
+    """Ask the stage, and wait until it is so."""
+    where, place, state = sys.argv[1:]
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(_PATIENCE)
+        line.connect(where)
+        line.sendall(f"{place} {state}".encode())
+        answer = line.recv(4096)
+    if answer != b"done":
+        sys.stderr.write(f"{answer.decode()}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""A bench without hardware: two virtual readers and two pty modems, with a bench file like any other.
+
+    python -m hil.simulated.stage FOLDER [--] COMMAND…
+
+makes it, runs a command in which {bench} is the bench file, and takes it down. The bench can't tell it from
+metal: readers are pcscd's, ports are serial lines, the power is switched by a command (power_command.py).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from card.private_pcscd import FIRST, SECOND, PrivatePcscd, wait_for_cards
+from lpad.base.identifiers import Eid
+from lpad.cli.simulated.new_order import add_order
+from lpad.simulator.euicc.card import SoftCard
+from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
+from lpad.simulator.modem.pty_modem import PtyModem
+from lpad.simulator.personalities import find_personality
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.smdp.server import SmDp
+from lpad.simulator.virtual_reader import VirtualReaderCard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.simulator.modem.commands import Card
+
+EIDS = {
+    "first-reader": "89049032000000000000000000000066",
+    "second-reader": "89049032000000000000000000000163",
+    "one-modem": "89049032000000000000000000000260",
+    "other-modem": "89049032000000000000000000000357",
+}
+READERS = {"first-reader": FIRST, "second-reader": SECOND}
+MODEMS = {"one-modem": "cgla-hex64", "other-modem": "notices-radio-power"}
+HABITS = {
+    "first-reader": CardBehaviour(needs_terminal_capability=True),
+    "second-reader": CardBehaviour(answers=Answers.CORRECTED, refresh_qualifier=0x09, first_channel=4),
+}
+FEATURES = {
+    "first-reader": ["pcsc", "t0"],
+    "second-reader": ["pcsc", "t0"],
+    "one-modem": ["cgla", "registers"],
+    "other-modem": ["cgla", "registers"],
+}
+HURRY = {
+    "quirks": {
+        "refresh_ladder": [
+            {"step": "wait", "seconds": 0.3},
+            {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": 0.5},
+            {"step": "modem-reset", "up": ["AT+CFUN=1,1"], "seconds": 20, "port_goes": True},
+        ]
+    }
+}
+"""A ladder for modems that need not be given half a minute."""
+
+
+class Stage:
+    """Start with `with`; `bench` is the bench file."""
+
+    def __init__(self, folder: Path, *, cycles: int = 2) -> None:
+        """Prepare.
+
+        Args:
+            folder: for everything; a short path, since ports and sockets are in it.
+            cycles: of the endurance case.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.bench = folder / "bench.yaml"
+        self.cards: dict[str, SoftCard] = {}
+        self._cycles = cycles
+        self._switches: dict[str, Callable[[bool], None]] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
+
+    def _set_up(self) -> None:
+        stack = self._stack
+        pki = Pki.open(self.folder / "pki")
+        server = stack.enter_context(SmDp(self.folder / "smdp", pki=pki))
+        pcscd = stack.enter_context(PrivatePcscd())
+        for slot, name in enumerate(READERS):
+            card = self._card(name, pki, HABITS[name])
+            reader = stack.enter_context(VirtualReaderCard(card, port=pcscd.port + slot))
+            self._switches[name] = lambda on, reader=reader: reader.insert() if on else reader.pull()  # type: ignore[misc]  # bound at once
+        wait_for_cards(present=set(READERS.values()))
+        for name, personality in MODEMS.items():
+            habits = find_personality(personality)
+            card = self._card(name, pki, habits.card)
+            modem = stack.enter_context(PtyModem(card, path=self._port(name), personality=habits.modem))
+            self._switches[name] = lambda on, modem=modem, card=card: _plug(modem, card, on=on)  # type: ignore[misc]  # likewise
+        self._listen()
+        self._write(server)
+
+    def _card(self, name: str, pki: Pki, behaviour: CardBehaviour) -> SoftCard:
+        card = SoftCard(self.folder / name, pki=pki, eid=Eid.parse(EIDS[name]), behaviour=behaviour)
+        self.cards[name] = self._stack.enter_context(card)
+        return card
+
+    def _port(self, name: str) -> Path:
+        return self.folder / f"tty-{name}"
+
+    def _write(self, server: SmDp) -> None:
+        codes: list[dict[str, Any]] = []
+        for index in range(8):
+            confirmation = "1234" if index < 2 else None
+            order = add_order(
+                server.orders, name=f"Pool {index}", provider="lab", confirmation_code=confirmation
+            )
+            code = {"code": order.activation_code(server.address, server.oid), "expendable": True}
+            codes.append(code | ({"confirmation_code": confirmation} if confirmation else {}))
+        (self.folder / "codes.yaml").write_text(yaml.safe_dump({"codes": codes}), encoding="utf-8")
+        places = {
+            name: {
+                "eid": eid,
+                "features": ["network", "test-ci", *FEATURES[name]],
+                "codes": "codes.yaml",
+                "power": {
+                    "command": [*_switching(self.folder), name, "{state}"],
+                    "up_within": 30,
+                    "off_for": 1,
+                },
+            }
+            | (
+                {"reader": READERS[name]}
+                if name in READERS
+                else {"port": str(self._port(name)), "euicc": HURRY}
+            )
+            for name, eid in EIDS.items()
+        }
+        bench = {
+            "places": places,
+            "server": {"certificates": "pki"},
+            "settings": {"remote": {"hosts": {server.address: "127.0.0.1"}}},
+            "cycles": self._cycles,
+        }
+        self.bench.write_text(yaml.safe_dump(bench), encoding="utf-8")
+
+    def _listen(self) -> None:
+        """Take words such as "one-modem off" at a socket, and answer when it is so."""
+        line = self._stack.enter_context(socket.socket(socket.AF_UNIX))
+        (self.folder / "power").unlink(missing_ok=True)  # of a stage that was here before
+        line.bind(os.fspath(self.folder / "power"))
+        line.listen()
+        threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+        self._stack.callback(line.shutdown, socket.SHUT_RDWR)
+
+    def _serve(self, line: socket.socket) -> None:
+        while True:
+            try:
+                caller, _ = line.accept()
+            except OSError:
+                return
+            with caller:
+                name, _, state = caller.recv(256).decode().partition(" ")
+                try:
+                    self._switches[name](state == "on")
+                    caller.sendall(b"done")
+                except Exception as error:  # noqa: BLE001 - told to whoever switched
+                    caller.sendall(str(error).encode())
+
+
+def _plug(modem: PtyModem, card: Card, *, on: bool) -> None:
+    if on:
+        card.reset()
+        modem.come_back()
+    else:
+        modem.vanish()
+
+
+def _switching(folder: Path) -> list[str]:
+    command = Path(__file__).with_name("power_command.py")
+    return [sys.executable, os.fspath(command), os.fspath(folder / "power")]
+
+
+def main() -> int:
+    """Make a stage, run a command on it, and return what the command returns."""
+    folder, *command = sys.argv[1:]
+    with Stage(Path(folder)) as stage:
+        words = [word.replace("{bench}", os.fspath(stage.bench)) for word in command if word != "--"]
+        return subprocess.run(words, check=False).returncode  # noqa: S603 - what the caller says
+
+
+if __name__ == "__main__":
+    sys.exit(main())

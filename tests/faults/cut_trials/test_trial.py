@@ -1,0 +1,100 @@
+"""Trials: a cut falls where it is to, lpad recovers, and what would be wrong is found."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.cut_trials.trial import Stage
+from faults.device.watched_peers import WatchedServer
+from faults.injected.cut import Counted, Cut
+from lpad.simulator.euicc.card import SoftCard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+STEPS: Mapping[Counted, int] = {
+    Counted.WRITES: 20,
+    Counted.COMMITS: 5,
+    Counted.APDUS: 20,
+    Counted.LINES: 20,
+    Counted.MESSAGES: 2,
+}
+"""Fewer than a switch takes."""
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """A stage for switches."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    root: Path = tmp_path_factory.mktemp("faults")
+    for name in ("bases", "trials"):
+        (root / name).mkdir()
+    stage = Stage(root / "bases", root / "trials", "127.0.78.1", port)
+    stage.prepare("enable")
+    return stage
+
+
+def test_the_steps_are_counted(stage: Stage) -> None:
+    """A switch writes, talks to the card over the port, and tells its server."""
+    counts = stage.count("enable")
+    assert all(counts[counted] >= least for counted, least in STEPS.items()), counts
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "kill-write:9", "torn-write:3", "flip:5", "disk-kill:4", "kill-apdu:12", "kill-sent:1",
+        "kill-received:1", "mains:12", "power-before:12",
+        "power-after:12", "port-before:9", "port-after:9", "server-before:1:reset", "server-after:1:503",
+        "server-before:2:garbage", "server-before:1:untrusted",
+    ],
+)  # fmt: skip
+def test_lpad_recovers(stage: Stage, cut: str) -> None:
+    """From one cut of each kind; all of them are made by script/faults."""
+    outcome = stage.run("enable", Cut.parse(cut))
+    assert outcome.met
+    assert outcome.violations == (), outcome.log
+
+
+def test_a_cut_that_is_never_come_to_is_told(stage: Stage) -> None:
+    """A table must not count what did not happen."""
+    outcome = stage.run("enable", Cut.parse("kill-apdu:5000"))
+    assert not outcome.met
+    assert outcome.violations == ()
+
+
+def test_a_lost_notification_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has no record of the last one that the card issued."""
+    kept = vars(WatchedServer)["received"].fget
+    monkeypatch.setattr(
+        WatchedServer,
+        "received",
+        property(lambda server: {address: queue[:-1] for address, queue in kept(server).items()}),
+    )
+    outcome = stage.run("enable", Cut.parse("kill-sent:1"))
+    assert any("never reached its server" in each for each in outcome.violations), outcome
+
+
+def test_a_wrong_order_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server got the latest one first."""
+    kept = vars(WatchedServer)["received"].fget
+    monkeypatch.setattr(
+        WatchedServer,
+        "received",
+        property(lambda server: {address: queue[::-1] for address, queue in kept(server).items()}),
+    )
+    outcome = stage.run("enable", Cut.parse("kill-sent:1"))
+    assert any("in the order" in each for each in outcome.violations), outcome
+
+
+def test_an_untrue_outcome_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change is done, and the card holds no such profile."""
+    monkeypatch.setattr(SoftCard, "profiles", property(lambda _card: ()))
+    outcome = stage.run("enable", Cut.parse("kill-sent:1"))
+    assert any("the card tells otherwise" in each for each in outcome.violations), outcome
+    assert any("other profiles than the card holds" in each for each in outcome.violations), outcome

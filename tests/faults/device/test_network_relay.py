@@ -1,0 +1,107 @@
+"""The network of the trials: each outage is what its name says."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.device.network_relay import Network
+from faults.injected.cut import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A network in front of a server that says everything twice."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve(connection: socket.socket) -> None:
+            with suppress(OSError), connection:
+                while data := connection.recv(100):
+                    connection.sendall(data * 2)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        with Network("127.0.0.1", listener.getsockname()) as network:
+            yield network
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def connected(network: Network) -> socket.socket:
+    """Return a connection through the network that works."""
+    connection = socket.create_connection(network.address, timeout=10)
+    connection.sendall(b"ha")
+    assert connection.recv(4, socket.MSG_WAITALL) == b"haha"
+    return connection
+
+
+def hear_one(network: Network) -> bytes:
+    """Connect and listen; a reset may come with the connection or right behind it."""
+    with socket.create_connection(network.address, timeout=10) as fresh:
+        return fresh.recv(1)
+
+
+def test_reset(network: Network) -> None:
+    """Connections that stand are reset, and so are new ones."""
+    with closing(connected(network)) as standing:
+        network.fail(Outage.RESET)
+        with pytest.raises(ConnectionResetError):
+            standing.recv(1)
+        with pytest.raises(ConnectionResetError):
+            hear_one(network)
+
+
+def test_refused(network: Network) -> None:
+    """Nobody listens."""
+    network.fail(Outage.REFUSED)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(network.address, timeout=10)
+
+
+def test_stalled(network: Network) -> None:
+    """Connections stand, and nothing comes through any more, also when others work again."""
+    with closing(connected(network)) as standing:
+        network.fail(Outage.STALLED)
+        network.come_back()
+        standing.sendall(b"ha")
+        connected(network).close()
+        standing.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            standing.recv(1)
+
+
+def test_no_tls(network: Network) -> None:
+    """Something else answers."""
+    network.fail(Outage.TLS)
+    with socket.create_connection(network.address, timeout=10) as fresh:
+        assert fresh.recv(5, socket.MSG_WAITALL) == b"HTTP/"
+
+
+@pytest.mark.parametrize("outage", [Outage.REFUSED, Outage.RESET, Outage.STALLED, Outage.TLS])
+def test_it_comes_back(network: Network, outage: Outage) -> None:
+    """New connections work as before."""
+    network.fail(outage)
+    network.come_back()
+    connected(network).close()
+
+
+def test_what_follows_an_answer(network: Network) -> None:
+    """It is done once, when the answer is with whoever asked."""
+    answered = threading.Event()
+    with closing(connected(network)) as standing:
+        network.when_answered(answered.set)
+        assert not answered.is_set()
+        standing.sendall(b"ha")
+        assert answered.wait(10)
+        assert standing.recv(4, socket.MSG_WAITALL) == b"haha"

@@ -1,0 +1,106 @@
+"""Every parser of foreign bytes, fed with what it knows and with what that becomes when it is damaged."""
+
+from __future__ import annotations
+
+import os
+import re
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fuzz.targets import TARGETS
+from fuzz.whole_download import hold_conversation
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT / "fuzz" / "corpus"
+DOCUMENT = ROOT / "docs" / "fuzzing.md"
+MOST_MEMORY = 32 << 20
+"""Bytes that a target may use at once; what a length field promises must not be taken before it has come."""
+
+every_target = pytest.mark.parametrize("name", TARGETS)
+
+
+def seeds(name: str) -> list[bytes]:
+    return [path.read_bytes()[: TARGETS[name].limit] for path in sorted((CORPUS / name).iterdir())]
+
+
+def test_every_target_has_seeds() -> None:
+    """There is a folder of seeds for each target, and none for what is no target."""
+    assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
+    assert sum(path.stat().st_size for path in CORPUS.rglob("*")) < 500_000
+
+
+@every_target
+def test_seeds_are_borne(name: str) -> None:
+    """What the simulator says, what is known to be nasty, and all that was found before."""
+    for seed in seeds(name):
+        TARGETS[name].run(seed)
+
+
+def test_a_good_conversation_ends_well() -> None:
+    """The recorded conversation is a download that works: damage to it is damage to something whole."""
+    hold_conversation((CORPUS / "conversation" / "00").read_bytes())
+
+
+@every_target
+def test_memory_is_bounded(name: str) -> None:
+    """No seed, huge lengths and deep nesting among them, takes more memory than a gateway can spare."""
+    for seed in seeds(name):
+        TARGETS[name].run(seed)  # what is loaded once is not the input's fault
+        tracemalloc.start()
+        try:
+            TARGETS[name].run(seed)
+            assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
+        finally:
+            tracemalloc.stop()
+
+
+@st.composite
+def damaged(draw: Any, known: list[bytes]) -> bytes:
+    """A seed with bytes changed, cut out, doubled, put in, or another seed's end."""
+    data = bytearray(draw(st.sampled_from(known)))
+    for _ in range(draw(st.integers(0, 5))):
+        at = draw(st.integers(0, max(0, len(data) - 1)))
+        end = at + draw(st.integers(0, 40))
+        kind = draw(st.integers(0, 5))
+        if kind == 0:
+            data[at : at + 1] = bytes([draw(st.integers(0, 255))])
+        elif kind == 1:
+            del data[at:end]
+        elif kind == 2:
+            data[at:at] = data[at:end]
+        elif kind == 3:
+            data[at:at] = draw(st.binary(max_size=20))
+        elif kind == 4:
+            data[at : at + 1] = draw(st.sampled_from([b"\xff" * 4, b"\x80", b"\x84\x7f\xff\xff\xff", b"\0"]))
+        else:
+            data[at:] = draw(st.sampled_from(known))[at:]
+    return bytes(data)
+
+
+@every_target
+def test_damage_is_borne(name: str) -> None:
+    """Damaged seeds and plain garbage lead to typed errors or to nothing."""
+    target = TARGETS[name]
+
+    @settings(
+        max_examples=150,
+        deadline=None,
+        derandomize=os.environ.get("CI") == "true",
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.one_of(damaged(seeds(name)), st.binary(max_size=200)))
+    def bear(data: bytes) -> None:
+        target.run(data[: target.limit])
+
+    bear()
+
+
+def test_the_documentation_has_every_target() -> None:
+    """docs/fuzzing.md has a row for each target, with the number of its seeds."""
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name: int(count) for name, count in rows} == {name: len(seeds(name)) for name in TARGETS}

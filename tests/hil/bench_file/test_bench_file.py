@@ -1,0 +1,62 @@
+"""The bench file: all that is wrong with it is told before anything is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hil.bench_file.bench_file import BenchFile
+from lpad.base.errors import InvalidSettings
+
+EXAMPLE = Path(__file__).parents[3] / "hil" / "benches" / "example.yaml"
+EID = "89049032000000000000000000000066"
+RIGHT: dict[str, Any] = {"eid": EID, "port": "/dev/ttyUSB2"}
+
+
+def read(tmp_path: Path, **places: dict[str, Any]) -> BenchFile:
+    path = tmp_path / "bench.yaml"
+    path.write_text(yaml.safe_dump({"places": places}))
+    return BenchFile.read(path)
+
+
+def test_the_example_is_right() -> None:
+    """The example can be read as it is, and what it leaves out stays off."""
+    file = BenchFile.read(EXAMPLE)
+    assert file.features("desk-reader") >= {"reader", "pcsc"}
+    assert "power" in file.features("quectel")
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        (RIGHT | {"port": None}, "either a port or a reader"),
+        (RIGHT | {"reader": "x"}, "either a port or a reader"),
+        (RIGHT | {"features": ["cgla", "cgal"]}, "no feature 'cgal'"),
+        (RIGHT | {"expendable": ["12x"]}, "ICCID"),
+        (RIGHT | {"eid": EID[:-1]}, "EID"),
+        (RIGHT | {"power": {}}, "one of uhubctl, sysfs and command"),
+        (RIGHT | {"power": {"uhubctl": "1-1"}}, "HUB:PORT"),
+        (RIGHT | {"power": {"command": ["relay", "on"]}}, "{state}"),
+        (RIGHT | {"colour": "red"}, "colour"),
+    ],
+)
+def test_mistakes(tmp_path: Path, section: dict[str, Any], told: str) -> None:
+    """Each is told in words that name it; a feature that is misspelt would leave tests out unseen."""
+    with pytest.raises(InvalidSettings, match=told):
+        read(tmp_path, place=section)
+
+
+def test_all_at_once(tmp_path: Path) -> None:
+    """One run tells all mistakes, and two places can't have one card."""
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})
+    assert len(caught.value.sentence.splitlines()) == 3
+
+
+def test_derived_features(tmp_path: Path) -> None:
+    """What follows from the rest need not be said."""
+    file = read(tmp_path, a=RIGHT | {"codes": "codes.yaml", "power": {"sysfs": "1-1.4"}})
+    assert file.features("a") == {"modem", "codes", "power"}

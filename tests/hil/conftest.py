@@ -1,0 +1,26 @@
+"""A stage for bench runs, shared by the tests of a file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hil.simulated.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """Two readers and two modems."""
+    folder = Path(tempfile.mkdtemp(prefix="lpad-stage-", dir="/tmp"))  # short: ports and sockets are in it
+    try:
+        with Stage(folder, cycles=1) as made:
+            yield made
+    finally:
+        shutil.rmtree(folder)

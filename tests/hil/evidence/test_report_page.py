@@ -1,0 +1,78 @@
+"""The page's words: what failed and why, and what turned since the last run."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from hil.evidence.place_record import Outcome, PlaceFindings, Timed
+from hil.evidence.report_page import page
+
+BEGAN = datetime(2026, 11, 21, 22, tzinfo=UTC)
+
+
+def findings(place: str, *outcomes: Outcome, switch: float = 1.0, broken: str | None = None) -> PlaceFindings:
+    return PlaceFindings(
+        place=place,
+        began=BEGAN,
+        ended=BEGAN + timedelta(minutes=3),
+        features=["pcsc"],
+        outcomes=list(outcomes),
+        changes=[
+            Timed(1, "enable", "done", switch, [("enable-profile", switch)]),
+            Timed(2, "enable", "done", 300.0, [("enable-profile", 1.0), ("guard", 299.0)], guarded=True),
+        ],
+        broken=broken,
+    )
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+
+
+def test_a_failure() -> None:
+    """It is told with its place, its case and its reason, which drives no browser."""
+    outcome = Outcome(
+        "switching · ten_switches", "failed", 3.0, "AssertionError: <b>the card & the modem</b>"
+    )
+    html = page(BEGAN, [findings("desk", outcome), findings("shelf")], before=[])
+    assert "2 places, 1 failed" in html
+    assert (
+        "desk switching · ten_switches AssertionError: &lt;b&gt;the card &amp; the modem&lt;/b&gt;"
+        in words(html)
+    )
+    assert "desk 1 failed" in words(html)
+    assert "shelf all well" in words(html)
+
+
+def test_a_place_that_broke() -> None:
+    """Its reason stands at the place, and what was skipped for it has a mark of its own."""
+    reason = "off to powered failed: no card is in the reader"
+    skipped = Outcome("identity · eid", "skipped", 0.0, f"desk: {reason}")
+    html = page(BEGAN, [findings("desk", skipped, broken=reason)], before=[])
+    assert f"desk broken {reason}" in words(html)
+    assert f'title="skipped, 0.0 s: desk: {reason}">○' in html
+
+
+def test_compared_with_the_last_run() -> None:
+    """Cases that turned are listed, slower switches told with both times, guarded ones left out."""
+    good, bad = (Outcome("identity · eid", outcome) for outcome in ("passed", "failed"))
+    html = page(
+        BEGAN,
+        [findings("desk", bad, switch=2.0), findings("shelf", good)],
+        before=[findings("desk", good), findings("shelf", bad), findings("window", good)],
+    )
+    text = words(html)
+    assert "desk: identity · eid failed, was passed" in text
+    assert "shelf: identity · eid passed, was failed" in text
+    assert "2.00 s, was 1.00 s" in text
+    assert "Not in this run: window" in text
+    assert "Every case ended as in the last run." not in text
+
+
+def test_an_empty_run() -> None:
+    """A run in which nothing was done is a page all the same."""
+    text = words(page(BEGAN, [], before=[]))
+    assert "0 places, no case" in text
+    assert "Nothing was downloaded." in text
+    assert "There was none." in text

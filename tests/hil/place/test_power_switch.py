@@ -1,0 +1,128 @@
+"""Power switches, each by what it leaves outside."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from hil.bench_file.bench_file import Power
+from hil.place.power_switch import SysfsSwitch, power_switch
+from lpad.base.errors import CardUnreachable
+from lpad.testing.simulated_gateway import Gateway
+
+
+def test_a_command(tmp_path: Path) -> None:
+    """The user's own command is told on and off, and what it says of a failure is passed on."""
+    switch = power_switch(Power(command=["/bin/sh", "-c", f"echo {{state}} >>{tmp_path}/said"]))
+    switch.off()
+    switch.on()
+    assert (tmp_path / "said").read_text() == "off\non\n"
+    with pytest.raises(CardUnreachable, match="ended with 3: stuck"):
+        power_switch(Power(command=["/bin/sh", "-c", "echo stuck >&2; exit 3 # {state}"])).on()
+    with pytest.raises(CardUnreachable, match="No such file"):
+        power_switch(Power(command=["/nowhere/relay", "{state}"])).on()
+
+
+SAYS = """Current status for hub 2-1.3 [2109:0822 VIA Labs, Inc. USB3.1 Hub, USB 3.20, 4 ports, ppps]
+  Port 3: {before} 5gbps Rx.Detect
+Sent power {state} request
+New status for hub 2-1.3 [2109:0822 VIA Labs, Inc. USB3.1 Hub, USB 3.20, 4 ports, ppps]
+  Port 3: {usb3}
+Current status for hub 1-1.3 [2109:2822 VIA Labs, Inc. USB2.0 Hub, USB 2.10, 4 ports, ppps]
+  Port 3: {before} enable connect [08e6:3437 Gemalto USB SmartCard Reader]
+Sent power {state} request
+New status for hub 1-1.3 [2109:2822 VIA Labs, Inc. USB2.0 Hub, USB 2.10, 4 ports, ppps]
+  Port 3: {usb2}
+"""
+"""As uhubctl 2.5 speaks of a USB 3 hub (mvp/uhubctl#613)."""
+OFF = SAYS.format(before="0103 power", state="off", usb3="00a0 off", usb2="0000 off")
+ON = SAYS.format(
+    before="0000 off", state="on", usb3="02a0 power 5gbps Rx.Detect", usb2="0101 power connect []"
+)
+STUCK = SAYS.format(before="0103 power", state="off", usb3="00a0 off", usb2="0103 power enable connect []")
+
+
+@pytest.fixture
+def uhubctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of that name, which says what stands in the files on and off, and notes its arguments."""
+    program = tmp_path / "uhubctl"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\ncat "{tmp_path}/$6"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    (tmp_path / "on").write_text(ON)
+    (tmp_path / "off").write_text(OFF)
+    return tmp_path
+
+
+def test_uhubctl(uhubctl: Path) -> None:
+    """A port of a hub is switched as uhubctl(8) wants it."""
+    switch = power_switch(Power(uhubctl="1-1.3:3"))
+    switch.off()
+    switch.on()
+    assert (uhubctl / "asked").read_text().splitlines() == [
+        "--location 1-1.3 --ports 3 --action off",
+        "--location 1-1.3 --ports 3 --action on",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(STUCK, "is off and power"), (ON, "is power and power"), ("", "not told how it is")],
+    ids=["half of it", "all of it", "silent"],
+)
+def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
+    """Uhubctl ends well all the same (mvp/uhubctl#146); a power cut that is none would prove nothing."""
+    (uhubctl / "off").write_text(said)
+    with pytest.raises(CardUnreachable, match=told):
+        power_switch(Power(uhubctl="1-1.3:3")).off()
+
+
+@pytest.mark.programs("uhubctl")
+def test_the_real_uhubctl() -> None:
+    """It understands what it is told: there is no hub 9-9, and that is all it has against it."""
+    with pytest.raises(CardUnreachable, match=r"ended with 1: .*(at location 9-9|permission)"):
+        power_switch(Power(uhubctl="9-9:3")).off()
+
+
+class Kernel:
+    """The folder of a USB driver as the kernel has it: a link for each bound device, and two files to write.
+
+    After "Manual driver binding and unbinding" (LWN, 143397): who writes a device's name to one of them finds
+    its link gone or there when the writing is over, and "No such device" for a name that is none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.heard: list[tuple[str, str]] = []
+        for verb in ("bind", "unbind"):
+            os.mkfifo(folder / verb)
+            threading.Thread(target=self._listen, args=(verb,), daemon=True).start()
+        self._link().symlink_to("../../../../devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.4")
+
+    def _link(self) -> Path:
+        return self.folder / "1-1.4"
+
+    def _listen(self, verb: str) -> None:
+        name = (self.folder / verb).read_text()
+        if verb == "bind":
+            self._link().symlink_to("../../../../devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.4")
+        else:
+            self._link().unlink()
+        self.heard.append((verb, name))
+
+
+def test_sysfs(tmp_path: Path) -> None:
+    """The kernel is told to unbind a device that is bound and to bind one that isn't, and nothing else."""
+    kernel = Kernel(tmp_path)
+    switch = SysfsSwitch("1-1.4", drivers=tmp_path)
+    told: list[tuple[str, str]] = []
+    for act, verb in ((switch.on, None), (switch.off, "unbind"), (switch.on, "bind"), (switch.on, None)):
+        act()
+        told += [(verb, "1-1.4")] if verb else []
+        Gateway.until(lambda: kernel.heard == told)  # noqa: B023 - waited for within the turn
+    with pytest.raises(CardUnreachable, match="root may"):
+        SysfsSwitch("1-1.4", drivers=Path("/nowhere")).on()
+    assert isinstance(power_switch(Power(sysfs="1-1.4")), SysfsSwitch)

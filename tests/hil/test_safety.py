@@ -1,0 +1,283 @@
+"""The wrong card is left alone, the enabled profile comes back, what is not expendable stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+import yaml
+
+from hil.bench_file.bench_file import BenchFile
+from hil.evidence.place_record import PlaceFindings
+from hil.place.careful_client import CarefulClient
+from hil.place.place_claim import Claim
+from hil.place.restore_ledger import Ledger
+from hil.plugin import WRONG_CARD
+from hil.simulated.stage import EIDS
+from hil_run import PATIENCE, Run
+from lpad.base.errors import Conflict
+from lpad.codec.asn1 import tlv
+from lpad.testing.simulated_gateway import CARD, Gateway
+
+if TYPE_CHECKING:
+    from hil.simulated.stage import Stage
+    from lpad.simulator.euicc.card import SoftCard
+
+PLACE, OTHER = "one-modem", "other-modem"
+
+
+def bench_with(stage: Stage, name: str, **of_place: Any) -> Path:
+    """A copy of the stage's bench file, its modem's place altered."""
+    content = yaml.safe_load(stage.bench.read_text())
+    content["places"] = {PLACE: content["places"][PLACE] | of_place, OTHER: content["places"][OTHER]}
+    path = stage.folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def state_of(card: SoftCard) -> tuple[Any, ...]:
+    return card.profiles, card.notifications, card.enabled_iccid
+
+
+def test_no_bench_file_no_run() -> None:
+    """Without a bench file nothing runs, and a file with a mistake is told."""
+    done = subprocess.run([sys.executable, "-m", "hil"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--bench" in done.stderr
+
+
+@pytest.mark.parametrize("name", [PLACE, "first-reader"])
+def test_a_first_bench_file(stage: Stage, name: str) -> None:
+    """One is written for the card that is found, and can be run as it is; one that is there is left alone."""
+    section = yaml.safe_load(stage.bench.read_text())["places"][name]
+    where = section.get("port") or section["reader"]
+    path = stage.folder / f"first-{name}.yaml"
+    before = state_of(stage.cards[name])
+    writing = Run(path, "--new", where)
+    assert writing.end() == 0, writing.output
+    assert state_of(stage.cards[name]) == before
+    file = BenchFile.read(path)
+    assert file.bench.places["first"].eid == EIDS[name]
+    assert file.features("first") == ({"modem", "cgla"} if name == PLACE else {"reader", "pcsc", "t0"})
+    again = Run(path, "--new", where)
+    assert again.end() == 2
+    assert "it is there" in again.output
+    run = Run(path, "-k", "test_identity")
+    assert run.end() == 0, run.logs
+    for left in ("runs", "state"):
+        shutil.rmtree(stage.folder / left)
+
+
+def test_wrong_card(stage: Stage) -> None:
+    """One wrong EID stops the run before anything is changed at any place."""
+    before = [state_of(card) for card in stage.cards.values()]
+    run = Run(bench_with(stage, "wrong", eid=EIDS["first-reader"]))
+    assert run.end() == WRONG_CARD
+    assert "nothing was done to it" in run.output
+    assert [state_of(card) for card in stage.cards.values()] == before
+    left = {path.name for path in (stage.folder / "state").rglob("*") if path.is_file()}
+    assert left == {"claim"}, "no daemon was there, and nothing is to be restored"
+    assert not (stage.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [((), 0), (("--complete",), 1)], ids=["as usual", "--complete"]
+)
+def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: int) -> None:
+    """A case that finds no code left is skipped, which is told; who wants every case has the run fail."""
+    (stage.folder / "empty.yaml").write_text(yaml.safe_dump({"codes": []}))
+    bench = bench_with(stage, "spent", codes="empty.yaml")
+    content = yaml.safe_load(bench.read_text())
+    del content["server"]  # whose codes have no end
+    bench.write_text(yaml.safe_dump(content))
+    run = Run(bench, "--place", PLACE, "-k", "test_activation_code", *options)
+    assert run.end() == status, run.output
+    assert "1 skipped" in run.output
+    assert "no code is left in the pool" in (run.folder / "junit.xml").read_text()
+
+
+def test_a_place_that_is_not_there(stage: Stage) -> None:
+    """After the step that failed its other cases are skipped with that reason; the other place goes on."""
+    nowhere = str(stage.folder / "nowhere")
+    run = Run(bench_with(stage, "nowhere", port=nowhere), "-k", "test_identity")
+    assert run.end() == 1
+    findings = {
+        name: msgspec.json.decode((run.folder / name / "findings.json").read_bytes(), type=PlaceFindings)
+        for name in (PLACE, OTHER)
+    }
+    ran = {
+        name: [each for each in found.outcomes if each.outcome != "left-out"]
+        for name, found in findings.items()
+    }
+    first, *others = ran[PLACE]
+    assert (first.outcome, {each.outcome for each in others}) == ("failed", {"skipped"})
+    assert all("off to powered failed" in each.reason and "no such port" in each.reason for each in others)
+    assert "no such port" in first.reason
+    assert {each.outcome for each in ran[OTHER]} == {"passed"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_interrupted(stage: Stage, how: signal.Signals) -> None:
+    """However a run is cut off while it switches, the profile that was enabled before is so again."""
+    card = stage.cards[PLACE]
+    if card.enabled_iccid is None:
+        enabled_before(stage)
+    before = card.enabled_iccid
+    assert before is not None
+    run = Run(stage.bench, "--place", PLACE, "-k", "test_endurance and switching")
+    run.until(lambda: card.enabled_iccid not in (None, before))
+    if how is signal.SIGKILL:  # the place's own pytest dies without a word
+        for pid in children(run.process.pid):
+            os.kill(pid, how)
+    else:
+        run.process.send_signal(how)
+    status = run.end()
+    assert status == (1 if how is signal.SIGKILL else 130), run.output
+    assert card.enabled_iccid == before, run.logs
+    assert not (stage.folder / "state" / PLACE / "before.json").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
+    """The default SM-DP+ that the card had is in it again, also after a run that was cut off with another."""
+    card = stage.cards[PLACE]
+    run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
+    run.until(lambda: bool(card.default_dp_address))
+    if how is signal.SIGKILL:
+        for pid in children(run.process.pid):
+            os.kill(pid, how)
+    else:
+        run.process.send_signal(how)
+    assert run.end() == (1 if how is signal.SIGKILL else 130), run.output
+    assert card.default_dp_address == "", run.logs
+
+
+def test_rules_that_nothing_but_a_reset_ends(stage: Stage) -> None:
+    """A run that is killed while a profile forbids to be disabled and deleted leaves none of it behind."""
+    card = stage.cards[OTHER]
+
+    def bound() -> list[str]:
+        return [str(each.iccid) for each in card.profiles if has_rules(each.metadata)]
+
+    content = yaml.safe_load(stage.bench.read_text())
+    del content["places"][OTHER]["codes"]  # `enabled_before` has used some of the pool
+    bench = stage.folder / "rules.yaml"
+    bench.write_text(yaml.safe_dump(content))
+    run = Run(bench, "--place", OTHER, "-k", "test_policy_rules")
+    run.until(lambda: bool(bound()))
+    for pid in children(run.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    assert run.end() == 1, run.output
+    assert bound() == [], run.logs
+    assert card.enabled_iccid is None
+
+
+def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
+    """A run at a place is refused before it touches anything, while a process of another run lives."""
+    before = state_of(stage.cards[PLACE])
+    claim = Claim(stage.folder / "state" / PLACE, place=PLACE)
+    with subprocess.Popen(["sleep", "600"], pass_fds=(claim.fileno(),)) as orphan:
+        claim.close()
+        run = Run(stage.bench, "--place", PLACE)
+        assert run.end() == 2
+        assert "another run works at it" in run.output
+        assert state_of(stage.cards[PLACE]) == before
+        orphan.kill()
+    following = Run(stage.bench, "--place", PLACE, "--restore")
+    assert following.end() == 0, following.logs
+
+
+def test_codes_of_two_runs(stage: Stage) -> None:
+    """Two runs with one pool, one of them killed in a download, use no code twice; nor does the next one."""
+    pool = stage.folder / "shared.yaml"
+    codes = yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"]
+    pool.write_text(yaml.safe_dump({"codes": codes[4:]}))  # those before are for `enabled_before`
+    bench = bench_with(stage, "two", codes=pool.name)
+    content = yaml.safe_load(bench.read_text())
+    content["places"][OTHER]["codes"] = pool.name
+    del content["server"]
+    bench.write_text(yaml.safe_dump(content))
+    leases = stage.folder / "shared.yaml.leases"
+
+    def spent(place: str) -> list[str]:
+        events = [json.loads(line) for line in leases.read_text().splitlines()] if leases.exists() else []
+        return [each["code"] for each in events if (each["event"], each["place"]) == ("spent", place)]
+
+    runs = [Run(bench, "--place", place, "-k", "downloads and activation_code") for place in (PLACE, OTHER)]
+    runs[0].until(lambda: bool(spent(PLACE)))
+    for pid in children(runs[0].process.pid):
+        os.kill(pid, signal.SIGKILL)
+    for run in runs:
+        run.end()
+    following = Run(bench, "--place", PLACE, "-k", "downloads and activation_code")
+    assert following.end() == 0, following.logs
+    assert len(spent(PLACE)) == 2
+    assert len(spent(OTHER)) == 1
+    assert len({*spent(PLACE), *spent(OTHER)}) == 3
+
+
+def test_cut_off_altogether(stage: Stage) -> None:
+    """A run whose every process was killed is made up for by --restore."""
+    card = stage.cards[PLACE]
+    if card.enabled_iccid is None:
+        enabled_before(stage)
+    before = card.enabled_iccid
+    run = Run(stage.bench, "--place", PLACE, "-k", "test_endurance and switching")
+    run.until(lambda: card.enabled_iccid not in (None, before))
+    own = children(run.process.pid)
+    run.process.kill()
+    for pid in own:
+        os.kill(pid, signal.SIGKILL)
+    run.end()
+    restoring = Run(stage.bench, "--place", PLACE, "--restore")
+    assert restoring.end() == 0, restoring.logs
+    assert card.enabled_iccid == before
+
+
+def has_rules(metadata: bytes) -> bool:
+    return any(each.tag == 0x99 and each.value.strip(b"\0") for each in tlv.parse(metadata).children())
+
+
+def enabled_before(stage: Stage) -> None:
+    """Give the card two profiles of its owner's, and enable one, as a lab finds it."""
+    content = yaml.safe_load(stage.bench.read_text())
+    for code in yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"][2:4]:
+        with Gateway(
+            euicc={"port": content["places"][PLACE]["port"]},
+            settings={"remote": content["settings"]["remote"]},
+        ) as gateway:
+            gateway.ready()
+            gateway.download(code["code"], enable=True).check()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process's threads have started, and that run."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return sorted({int(each) for file in files for each in file.read_text().split()})
+
+
+def test_what_is_not_expendable_stays(tmp_path: Path) -> None:
+    """Whatever a test asks for, the client deletes and burns only what the bench file gives up."""
+    with Gateway() as gateway:
+        gateway.ready()
+        kept, given = gateway.install_profile(), gateway.install_profile()
+        client = CarefulClient(str(gateway.socket), ledger=Ledger(tmp_path, expendable=[given]))
+        with client:
+            with pytest.raises(Conflict, match="isn't listed as expendable"):
+                client.delete(CARD, kept)
+            with pytest.raises(Conflict, match="isn't listed as expendable"):
+                client.reset(CARD, operational_profiles=True)
+            with pytest.raises(Conflict, match="leased codes only"):
+                client.download(CARD, activation_code=gateway.order_profile())
+            with pytest.raises(Conflict, match="MADE-UP"):
+                client.try_code(CARD, gateway.order_profile())
+            client.delete(CARD, given, wait=PATIENCE).check()
+        assert [str(each.iccid) for each in gateway.card.profiles] == [kept]

@@ -1,0 +1,56 @@
+"""`python -m hil` as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 300.0
+
+
+class Run:
+    """A run of the bench, begun."""
+
+    def __init__(self, bench: Path, *arguments: str) -> None:
+        self.bench = bench
+        path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *sys.path])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hil", "--bench", str(bench), *arguments],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.output = ""
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what the run brings about, as long as it lives and a busy machine may need."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert self.process.poll() is None, f"it has ended: {self.end()}\n{self.output}"
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+
+    def end(self) -> int:
+        """Wait for the end; everything that was said is in `output`."""
+        said, _ = self.process.communicate(timeout=PATIENCE)
+        self.output += said
+        return self.process.returncode
+
+    @property
+    def folder(self) -> Path:
+        return max((self.bench.parent / "runs").iterdir())
+
+    @property
+    def logs(self) -> str:
+        """What the places' pytests said, for the message of a test that fails."""
+        return "\n".join(path.read_text() for path in self.folder.glob("*/private/pytest.log"))
