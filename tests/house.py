@@ -148,6 +148,9 @@ FACES = frozenset({"client", "settings", "engine/journal", "engine/outbox"})
 
 MOST_MODULES = 16
 
+HIDDEN = frozenset({"import_module", "__import__"})
+"""Calls that import a module by a name that need not stand in the source."""
+
 BESIDE = ("hil", "faults", "bench", "fuzz")
 """Folders beside the package, which use it. They keep to the rules that need no floors (`BESIDE_RULES`)."""
 
@@ -217,8 +220,7 @@ class House:
         for node in ast.walk(ast.parse(self.sources[path])):
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{path}:{node.lineno}: a relative import hides where it leads"
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
     def _path(self, name: str) -> str | None:
@@ -330,6 +332,16 @@ def module_circles(house: House) -> Iterator[str]:
     yield from _circles(edges)
 
 
+def open_imports(house: House) -> Iterator[str]:
+    """Rule 6: each import is written out, so that the other rules see it."""
+    for path, source in house.sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                yield f"{path}:{node.lineno}: a relative import hides where it leads"
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in HIDDEN:
+                yield f"{path}:{node.lineno}: {ast.unparse(node.func)} hides what is imported"
+
+
 def homes(house: House) -> Iterator[str]:
     """Rule 8: a foreign library is imported in its home only."""
     for each in house.foreign:
@@ -391,6 +403,7 @@ RULES = (
     indoors,
     room_circles,
     module_circles,
+    open_imports,
     homes,
     faces,
     crowded,

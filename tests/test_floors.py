@@ -87,6 +87,11 @@ BROKEN = [
         "card share floor 3 and never see each other",
     ),
     (
+        plan.floors,
+        {"codec/tlv.py": "if TYPE_CHECKING:\n    from lpad.lpa.euicc import Euicc", "lpa/euicc.py": ""},
+        "codec/tlv.py:2 imports lpa/euicc.py: codec is on floor 1, lpa above it on 4",
+    ),
+    (
         plan.apart,
         {"client/client.py": "from lpad.base import errors", "base/errors.py": ""},
         "client stands apart and does not see base",
@@ -103,6 +108,11 @@ BROKEN = [
             "engine/worker/presence.py": "",
         },
         "engine/switch does not see engine/worker",
+    ),
+    (
+        plan.sight,
+        {"card/link/link.py": "def f():\n    from lpad.card import probe", "card/probe.py": ""},
+        "card/link/link.py:2 imports card/probe.py: card/link does not see card in the plan",
     ),
     (
         plan.sight,
@@ -125,10 +135,56 @@ BROKEN = [
         "card/link/b.py:1 imports card/port/c.py; card/port/c.py:2 imports card/at/d.py",
     ),
     (
+        plan.room_circles,
+        {
+            "card/at/a.py": "def f():\n    import lpad.card.link.b",
+            "card/link/b.py": "from lpad.card.at.c import C",
+            "card/at/c.py": "",
+        },
+        "a circle: card/at/a.py:2 imports card/link/b.py; card/link/b.py:1 imports card/at/c.py",
+    ),
+    (
+        plan.room_circles,
+        {
+            "engine/engine.py": "from lpad.engine.journal import j",
+            "engine/journal/j.py": "import lpad.engine.door",
+        }
+        | {"engine/door.py": ""},
+        "engine/engine.py:1 imports engine/journal/j.py; engine/journal/j.py:1 imports engine/door.py",
+    ),
+    (
         plan.module_circles,
         {"base/a.py": "from lpad.base.b import B", "base/b.py": "def f():\n    from lpad.base import a"},
         "a circle: base/a.py:1 imports base/b.py; base/b.py:2 imports base/a.py",
     ),
+    (
+        plan.module_circles,
+        {
+            "base/a.py": "from lpad.base.b import B",
+            "base/b.py": "from lpad.base.c import C",
+            "base/c.py": "if TYPE_CHECKING:\n    from lpad.base.a import A",
+        },
+        "base/b.py:1 imports base/c.py; base/c.py:2 imports base/a.py",
+    ),
+    (
+        plan.module_circles,
+        {
+            "codec/a.py": "if TYPE_CHECKING:\n    from lpad.base.b import B",
+            "base/b.py": "import lpad.codec.a",
+        },
+        "a circle: base/b.py:1 imports codec/a.py; codec/a.py:2 imports base/b.py",
+    ),
+    (
+        plan.open_imports,
+        {"base/a.py": "def f():\n    from . import b", "base/b.py": ""},
+        "base/a.py:2: a relative import hides where it leads",
+    ),
+    (
+        plan.open_imports,
+        {"base/a.py": "import importlib\nEngine = importlib.import_module('lpad.engine.engine')"},
+        "base/a.py:2: importlib.import_module hides what is imported",
+    ),
+    (plan.homes, {"engine/engine.py": "def f():\n    import yaml"}, "its home is card/quirks/quirk_files.py"),
     (plan.homes, {"engine/engine.py": "import serial.tools"}, "its home is card/port/serial_line.py"),
     (plan.homes, {"engine/engine.py": "import numpy"}, "the library has no home in the plan"),
     (plan.faces, {"engine/__init__.py": "X = 1"}, "engine/__init__.py is not empty"),
@@ -145,6 +201,40 @@ def test_each_rule_can_fail(
     """A house that breaks a rule is told with the import and the reason."""
     (breach,) = rule(plan.House(sources))
     assert said in breach
+
+
+def test_each_rule_is_shown_to_fail() -> None:
+    """No rule is without a house that breaks it."""
+    assert {rule for rule, _, _ in BROKEN} == {*plan.RULES, *plan.BESIDE_RULES}
+
+
+@pytest.mark.parametrize("room", sorted(plan.INDOORS))
+def test_what_is_seen_from_within_its_floor_only(room: str) -> None:
+    """Each room of rule 7 is refused to the floor above, in a function and for type checking, too."""
+    for source in ("import {}", "def f():\n    import {}", "if TYPE_CHECKING:\n    import {}"):
+        name = f"lpad.{room}.x".replace("/", ".")
+        (breach,) = plan.indoors(plan.House({"daemon/d.py": source.format(name), f"{room}/x.py": ""}))
+        assert f"{room} is seen from within" in breach
+
+
+@pytest.mark.parametrize(("folder", "plan_of"), plan.APART.items())
+def test_what_stands_apart_sees_what_is_written_and_no_more(
+    folder: str, plan_of: tuple[frozenset[str], frozenset[str]]
+) -> None:
+    """Client and simulator see, and are seen by, the folders that the plan names, and no others."""
+    sees, seen_by = plan_of
+    others = {*plan.FLOORS, *plan.APART} - {folder}
+    refused = {
+        other
+        for other in others
+        if [*plan.apart(plan.House({f"{folder}/a.py": f"import lpad.{other}.b", f"{other}/b.py": ""}))]
+    }
+    shut_out = {
+        other
+        for other in others
+        if [*plan.apart(plan.House({f"{other}/b.py": f"import lpad.{folder}.a", f"{folder}/a.py": ""}))]
+    }
+    assert (refused, shut_out) == (others - sees, others - seen_by)
 
 
 @pytest.mark.parametrize(
