@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,19 +10,17 @@ import msgspec
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Aid
 from lpad.base.redaction import mask
-from lpad.card.at.at_link import open_at_link
 from lpad.card.available_ports import find_ports
 from lpad.card.link.isdr_aids import isdr_aids
-from lpad.card.pcsc.pcsc_link import open_pcsc_link
-from lpad.card.port.modem_manager_loan import PortLoan
+from lpad.card.port.hotplug import PortWatch
+from lpad.card.ports import ModemPort, ReaderPort
 from lpad.card.probe import probe as probe_link
 from lpad.cli.terminal.output import Output
 from lpad.cli.terminal.probe_report import print_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lpad.card.link.link import Link
+    from lpad.card.ports import Port
 
 _PATIENCE = 120.0
 _LISTING = 10.0
@@ -47,20 +44,25 @@ def probe(
     """
     output = Output(as_json=as_json)
     ports: dict[str, Any] = msgspec.to_builtins(find_ports(deadline=Deadline.after(_LISTING)))
-    if not unredacted and (port or reader):
-        for kind in ("serial", "readers"):
-            ports[kind] = [mask(name) for name in ports[kind]]
-    if port is None and reader is None:
+    chosen: list[Port] = []
+    if port is not None:
+        chosen.append(ModemPort(path=port, baud=baud))
+    if reader is not None:
+        chosen.append(ReaderPort(reader=reader))
+    if not chosen:
         _list(output, ports)
         return
-    if port is not None and reader is not None:
+    if len(chosen) > 1:
         raise click.UsageError("a card is behind either a --port or a --reader")
+    if not unredacted:
+        for kind in ("serial", "readers"):
+            ports[kind] = [mask(name) for name in ports[kind]]
     deadline = Deadline.after(_PATIENCE)
     links: list[Link] = []
-    opens, give_back = _opener(port, reader, baud, deadline=deadline)
+    way = chosen[0].way(memory=None, folder=None, watch=PortWatch())
 
     def open_link() -> Link:
-        links.append(opens())
+        links.append(way.open_link(deadline))
         return links[0]
 
     names = [*map(Aid.parse, aids), *isdr_aids()]
@@ -69,19 +71,8 @@ def probe(
     finally:
         for link in links:
             link.close()
-        give_back()
+        way.give_back()
     print_report(output, report.shown(unredacted=unredacted), ports)
-
-
-def _opener(
-    port: str | None, reader: str | None, baud: int, *, deadline: Deadline
-) -> tuple[Callable[[], Link], Callable[[], None]]:
-    """Return what opens the link, and what gives back what was borrowed for it."""
-    if port is None:
-        return lambda: open_pcsc_link(reader or "0", deadline=deadline), lambda: None
-    loan = PortLoan(port, hold=0)
-    open_line = partial(loan.open_line, deadline=deadline)
-    return lambda: open_at_link(port, baud=baud, open_line=open_line), loan.give_back
 
 
 def _list(output: Output, ports: dict[str, Any]) -> None:

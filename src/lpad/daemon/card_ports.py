@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from lpad.base.condition import Condition
 from lpad.base.identifiers import Aid, Imei, Tac, profile_target
 from lpad.base.server_address import ServerAddress
-from lpad.card.at.at_link import open_at_link
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.memory import LinkMemory
 from lpad.card.link.shared_port import SharedPort
-from lpad.card.pcsc.pcsc_link import open_pcsc_link
-from lpad.card.pcsc.reader_watch import watch_reader
 from lpad.card.port.hotplug import PortWatch
-from lpad.card.port.modem_manager_loan import PortLoan
-from lpad.card.port.names import PortNames
+from lpad.card.ports import ModemPort, ReaderPort
 from lpad.daemon.network_policy import network_policy
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.held_card import CardPort
+from lpad.engine.running.held_card import OWN_PORT, CardPort
 from lpad.settings import device_capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lpad.base.deadline import Deadline
-    from lpad.card.link.link import Link
-    from lpad.engine.running.held_card import Watch
+    from lpad.card.ports import Port, Way
     from lpad.settings import EuiccSection, Settings
     from lpad.settings.sections.failover import FailoverSection
     from lpad.settings.sections.modem_manager import ModemManagerSection
@@ -41,15 +33,6 @@ if TYPE_CHECKING:
 
 LINKS = "links"
 """The folder in the state folder where it is kept what worked with which modem."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """What leads to a card: kept as long as the settings say the same of it, so that the card stays open."""
-
-    opens: Callable[[Deadline], Link]
-    watch: Watch
-    loan: PortLoan | None
 
 
 class CardPorts:
@@ -66,25 +49,20 @@ class CardPorts:
         self._memory = LinkMemory(self._links)
         self._port_watch = PortWatch()
         self._observe = observe
-        self._ways: dict[bytes, _Way] = {}
+        self._ways: list[tuple[Port, bool, Way]] = []
 
     def of(self, settings: Settings) -> list[CardPort]:
         """Return the cards in the settings; those in one place share what leads there."""
         sections = settings.euiccs
         places = Counter(section.place for section in sections.values())
-        ways: dict[bytes, _Way] = {}
+        ways: list[tuple[Port, bool, Way]] = []
         ports = []
         network = network_policy(settings.network)
         for name, section in sections.items():
-            shared = places[section.place] > 1
-            key = _key(section, settings.modem_manager, shared=shared)
-            way = (
-                ways.get(key)
-                or self._ways.get(key)
-                or self._made(section, settings.modem_manager, shared=shared)
-            )
-            ways[key] = way
-            port = _card_port(name, section, way)
+            where, shared = _port_of(section, settings.modem_manager), places[section.place] > 1
+            way = self._way(where, [*ways, *self._ways], shared=shared)
+            ways.append((where, shared, way))
+            port = _card_port(name, section, where, way)
             port = replace(port, network=network)
             port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
             if self._observe is not None:
@@ -93,53 +71,30 @@ class CardPorts:
         self._ways = ways
         return ports
 
-    def _made(self, section: EuiccSection, modem_manager: ModemManagerSection, *, shared: bool) -> _Way:
-        loan = None
-        if section.port is not None:
-            names = PortNames(section.port, folder=self._links)
-            if modem_manager.inhibit == "auto":
-                loan = PortLoan(section.port, hold=modem_manager.hold)
-            opens = self._at_opener(section, names, loan)
-            watch: Watch = partial(self._port_watch.watch, names.there)
-        else:
-            assert section.reader is not None
-            opens = self._reader_opener(section.reader, shared=section.shared)
-            watch = partial(watch_reader, section.reader)
-        if shared:
-            opens = SharedPort(opens, name=section.place).open_link
-        return _Way(opens, watch, loan)
-
-    def _reader_opener(self, reader: str | int, *, shared: bool) -> Callable[[Deadline], Link]:
-        return lambda deadline: open_pcsc_link(reader, shared=shared, memory=self._memory, deadline=deadline)
-
-    def _at_opener(
-        self, section: EuiccSection, names: PortNames, loan: PortLoan | None
-    ) -> Callable[[Deadline], Link]:
-        open_link = partial(open_at_link, baud=section.baud, memory=self._memory, overrides=section.quirks)
-        if loan is None:
-            return lambda deadline: names.open(open_link, deadline=deadline)
-        return lambda deadline: names.open(
-            partial(open_link, open_line=partial(loan.open_line, deadline=deadline)), deadline=deadline
-        )
+    def _way(self, port: Port, known: list[tuple[Port, bool, Way]], *, shared: bool) -> Way:
+        """Return the known way to a port, so that the card stays open, or a new one."""
+        for each, was_shared, way in known:
+            if (each, was_shared) == (port, shared):
+                return way
+        way = port.way(memory=self._memory, folder=self._links, watch=self._port_watch)
+        return replace(way, open_link=SharedPort(way.open_link, name=port.name).open_link) if shared else way
 
 
-def _key(section: EuiccSection, modem_manager: ModemManagerSection, *, shared: bool) -> bytes:
-    """Return all in the settings that makes the way to a card what it is."""
-    at_modem = modem_manager if section.port is not None else None
-    quirks = section.quirks
-    return msgspec.json.encode(
-        (section.port, section.reader, section.shared, section.baud, quirks, at_modem, shared), order="sorted"
-    )
+def _port_of(section: EuiccSection, modem_manager: ModemManagerSection) -> Port:
+    if section.reader is not None:
+        return ReaderPort(reader=section.reader, shared=section.shared)
+    assert section.port is not None, "the settings name one of both"
+    hold = modem_manager.hold if modem_manager.inhibit == "auto" else None
+    return ModemPort(path=section.port, baud=section.baud, quirks=section.quirks, hold=hold)
 
 
-def _card_port(name: str, section: EuiccSection, way: _Way) -> CardPort:
+def _card_port(name: str, section: EuiccSection, port: Port, way: Way) -> CardPort:
     only = (Aid.parse(section.aid),) if section.aid else None
-    at_modem = section.port is not None
     return CardPort(
         name=name,
-        transport=f"AT modem on {section.port}" if at_modem else f"card in the {section.place}",
-        open_link=way.opens,
-        loan=way.loan,
+        transport=port.transport,
+        open_link=way.open_link,
+        loan=way.loan or OWN_PORT,
         watch=way.watch,
         aids=only or isdr_aids(map(Aid.parse, section.aids)),
         block_size=section.block_size,

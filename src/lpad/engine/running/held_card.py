@@ -23,17 +23,11 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.card.isdr.isdr import Isdr
     from lpad.card.link.link import Link
+    from lpad.card.ports import Watch
     from lpad.codec.messages.authentication import DeviceCapabilities
     from lpad.engine.policy.health_rules import FailoverPolicy
 
 log = logging.getLogger(__name__)
-
-
-class Watch(Protocol):
-    """Tells of a card's port that comes and goes, from another thread."""
-
-    def __call__(self, notify: Callable[[bool], None]) -> Callable[[], None]:
-        """Begin to tell `notify` whether the port is there, and return what ends it."""
 
 
 class Loan(Protocol):
@@ -49,6 +43,24 @@ class Loan(Protocol):
 
     def give_back(self) -> None:
         """End the loan, once nothing is open any more."""
+
+
+class _OwnPort:
+    """A port that nobody else has a use for."""
+
+    hold: float | None = None
+    was_lent = False
+
+    def give_back(self) -> None:
+        """Do nothing."""
+
+
+OWN_PORT = _OwnPort()
+
+
+def _unwatched(_notify: Callable[[bool], None]) -> Callable[[], None]:
+    """Tell nothing, where the system tells nothing of a port."""
+    return lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +86,11 @@ class CardPort:
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
     provision: bool = False
-    loan: Loan | None = None
+    loan: Loan = OWN_PORT
     policy: SwitchPolicy = NO_POLICY
     failover: FailoverPolicy | None = None
     network: NetworkPolicy = NO_NETWORK_POLICY
-    watch: Watch | None = None
+    watch: Watch = _unwatched
     observe: Callable[[float], None] | None = None
 
     def leads_where(self, other: CardPort) -> bool:
@@ -125,13 +137,12 @@ class Card:
     @property
     def hold(self) -> float | None:
         """Seconds for which the port is kept when idle; None: for good."""
-        return self.port.loan.hold if self.port.loan is not None else None
+        return self.port.loan.hold
 
     def give_back(self) -> None:
         """Close the link, and let those have the port who lent it."""
         self.drop()
-        if self.port.loan is not None:
-            self.port.loan.give_back()
+        self.port.loan.give_back()
 
     @contextmanager
     def session(self, *, deadline: Deadline) -> Iterator[Euicc]:

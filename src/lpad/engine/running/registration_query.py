@@ -92,8 +92,7 @@ class RegistrationQuery:
                 self._answered.set()
 
     def _registrations(self) -> tuple[Registration, ...] | None:
-        loan = self._card.port.loan
-        if loan is not None and loan.was_lent:
+        if self._card.port.loan.was_lent:
             # Borrowing the modem would end the connection that is to be looked at.
             log.warning(
                 "%s: its modem is ModemManager's and can't be asked without ending its connection; name"

@@ -178,7 +178,7 @@ class ConditionWatch:
                     raise UnmetError(*_TIME_LIMIT)
             if source is Source.NETWORK and self._waiting(source):
                 self._rest()
-        if source is Source.MODEM and self._context.card.port.loan is not None:
+        if source is Source.MODEM and self._context.card.port.loan.was_lent:
             self._context.card.give_back()
 
     def _waiting(self, source: Source) -> list[Condition]:

@@ -383,12 +383,11 @@ class Worker:
             self._observer.absent(CardUnreachable(gone))
 
     def _watch(self) -> None:
-        if self._card.port.watch is not None:
-            self._end_watch = self._card.port.watch(self._port_seen)
-            with self._condition:
-                stopping = self._stopping
-            if stopping:  # meanwhile
-                self._end_watch()
+        self._end_watch = self._card.port.watch(self._port_seen)
+        with self._condition:
+            stopping = self._stopping
+        if stopping:  # meanwhile
+            self._end_watch()
 
     def _take_over(self) -> None:
         """Work with a new port from here on; the card is opened anew only where that leads elsewhere."""

@@ -27,6 +27,9 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Provision = Literal["never", "on_empty"]
 """Whether a card without an operational profile gets one from its default SM-DP+, unasked."""
 
+PLACES = ("port", "reader")
+"""The settings that say where a card is: each card has one of them."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -52,17 +55,22 @@ class EuiccSection(Section, frozen=True):
     failover: FailoverSection = FailoverSection()
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Those of `PLACES` that are set: one, unless the settings are wrong."""
+        return tuple(name for name in PLACES if getattr(self, name) is not None)
+
+    @property
     def place(self) -> str:
         """Where the card is; cards in one place share what leads there."""
-        return self.port if self.port is not None else f"reader {self.reader}"
+        return " ".join(f"{name} {getattr(self, name)}" for name in self.places)
 
     def check(self, report: Report) -> None:
         """Note a name, a place, identifiers and quirks that can't be."""
         if not _NAME.fullmatch(str(report.at[-1])):
             report.wrong("a card's name has up to 32 lower-case letters, digits, - and _")
-        if self.port is not None and self.reader is not None:
+        if len(self.places) > 1:
             report.wrong("there is both 'port' and 'reader'; a card is in one place")
-        elif self.port is None and self.reader is None and report.sound("port") and report.sound("reader"):
+        elif not self.places and all(map(report.sound, PLACES)):
             report.wrong("missing; a card in a PC/SC reader has 'reader' instead", "port")
         self._check_device(report)
         if self.default_smdp is not None:
@@ -86,7 +94,7 @@ def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
     """Note places shared by eUICCs that aren't those of one card, each with a name for its ISD-R."""
     seen: list[tuple[str, EuiccSection]] = []
     for name, euicc in euiccs.items():
-        if report.sound(name) and (euicc.port is not None or euicc.reader is not None):
+        if report.sound(name) and euicc.places:
             for other, section in seen:
                 if euicc.place == section.place:
                     _check_neighbours(euicc, other, section, report.below(name))
@@ -94,7 +102,7 @@ def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
 
 
 def _check_neighbours(euicc: EuiccSection, other: str, section: EuiccSection, report: Report) -> None:
-    where = "port" if euicc.port is not None else "reader"
+    where = euicc.places[0]
     if euicc.aid is None or section.aid is None or Aid.parse(euicc.aid) == Aid.parse(section.aid):
         report.wrong(
             f"this is the {where} of '{other}' already; two eUICCs on one card are told apart by 'aid', which"

@@ -1,0 +1,125 @@
+"""The two kinds of port behind which a card may be: the AT port of a modem, and a PC/SC reader.
+
+Each kind says by itself how its link is opened, watched and given back, so nobody else asks which one it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lpad.card.at.at_link import open_at_link
+from lpad.card.pcsc.pcsc_link import open_pcsc_link
+from lpad.card.pcsc.reader_watch import watch_reader
+from lpad.card.port.modem_manager_loan import PortLoan
+from lpad.card.port.names import PortNames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from lpad.base.deadline import Deadline
+    from lpad.card.link.link import Link
+    from lpad.card.link.memory import LinkMemory
+    from lpad.card.port.hotplug import PortWatch
+
+    Watch = Callable[[Callable[[bool], None]], Callable[[], None]]
+    """Begins to tell whether the port is there, from another thread, and returns what ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A port in use: what opens its link, and what watches and lends it."""
+
+    open_link: Callable[[Deadline], Link]
+    watch: Watch
+    loan: PortLoan | None = None
+    """None: it belongs to no other program."""
+
+    def give_back(self) -> None:
+        """End the loan, once nothing is open any more."""
+        if self.loan is not None:
+            self.loan.give_back()
+
+
+class Port(Protocol):
+    """Where a card is; equal ports lead to the same card in the same way."""
+
+    @property
+    def name(self) -> str:
+        """The port's name in errors."""
+
+    @property
+    def transport(self) -> str:
+        """What the port is called in front of people."""
+
+    def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
+        """Return the way to the card; nothing is opened.
+
+        Args:
+            memory: what worked with which modem or reader; None: nothing is remembered.
+            folder: where the names of modems' ports are remembered; None: as long as the process lives.
+            watch: tells of devices that come and go.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModemPort:
+    """The AT port of a modem: a device, and what the settings say of the modem."""
+
+    path: str
+    baud: int = 115200
+    quirks: Mapping[str, Any] = field(default_factory=dict)
+    hold: float | None = 0
+    """Seconds for which an idle port is kept from ModemManager; None: it is not borrowed at all."""
+
+    @property
+    def name(self) -> str:
+        """The port's name in errors."""
+        return self.path
+
+    @property
+    def transport(self) -> str:
+        """What the port is called in front of people."""
+        return f"AT modem on {self.name}"
+
+    def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
+        """Return the way to the card, as `Port` says."""
+        names = PortNames(self.path, folder=folder)
+        loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
+        link = partial(open_at_link, baud=self.baud, memory=memory, overrides=self.quirks)
+
+        def open_link(deadline: Deadline) -> Link:
+            borrowed = {} if loan is None else {"open_line": partial(loan.open_line, deadline=deadline)}
+            return names.open(partial(link, **borrowed), deadline=deadline)
+
+        return Way(open_link, partial(watch.watch, names.there), loan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderPort:
+    """A PC/SC reader: its name, a pattern with *, or its position."""
+
+    reader: str | int
+    shared: bool = False
+    """Whether other programs may use the card between two sessions."""
+
+    @property
+    def name(self) -> str:
+        """The port's name in errors."""
+        return f"reader {self.reader}"
+
+    @property
+    def transport(self) -> str:
+        """What the port is called in front of people."""
+        return f"card in the {self.name}"
+
+    def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
+        """Return the way to the card, as `Port` says; pcscd itself tells of readers that come and go."""
+        del folder, watch
+
+        def open_link(deadline: Deadline) -> Link:
+            return open_pcsc_link(self.reader, shared=self.shared, memory=memory, deadline=deadline)
+
+        return Way(open_link, partial(watch_reader, self.reader))
