@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lpad.network.layer import Cause, Layer
     from lpad.network.settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
+    from lpad.protocol.context_commands import AuthenticationCommand
 
 MOST_MEMORY = 4096
 """Characters of what an applier has the journal remember for `undo`, names and values together."""
@@ -111,12 +112,25 @@ class Dialogue(Protocol):
     """A modem's AT port while lpad holds it."""
 
     @property
-    def manufacturer(self) -> str:
-        """What the modem says to AT+CGMI; empty if it says nothing."""
+    def authentication_command(self) -> AuthenticationCommand:
+        """The command of the modem's family that takes user name and password."""
+        ...
+
+    @property
+    def operator_configuration(self) -> Mapping[str, str]:
+        """What asks whether the card selects an operator configuration, and the answer that says so."""
         ...
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
         """Send a command once; any final result is an answer, a refusal too.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+        """
+        ...
+
+    def attach_anew(self, *, deadline: Deadline) -> bool:
+        """Have the modem detach and attach; return whether it took the commands.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -138,7 +152,7 @@ class Modem(Protocol):
         ...
 
     def dialogue(self, *, deadline: Deadline) -> AbstractContextManager[Dialogue | None]:
-        """Borrow the AT port; None if there is none. Never used after `apply`: the modem is another's then.
+        """Borrow the AT port; None if there is none, or if its user has the modem.
 
         Raises:
             CardError: the port is gone, or held by another program.

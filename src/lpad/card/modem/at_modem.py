@@ -56,11 +56,20 @@ class AtModem:
             CardBusy: the SIM is busy.
             CardMalformed: OK without the information that it should bring.
         """
-        self._introduce(deadline=deadline)
-        answer = self._converse(command, patience=patience, deadline=deadline)
+        answer = self.converse(command, patience=patience, deadline=deadline)
         if not answer.ok:
             raise refusal_of(answer, attempted=f"{_name(command)} at {self._line.name}")
         return answer
+
+    def converse(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
+        """Send a command once and return its answer, whatever its final result is.
+
+        Raises:
+            CardUnreachable: no answer in time, or the port is gone.
+            CardMalformed: OK without the information that it should bring.
+        """
+        self._introduce(deadline=deadline)
+        return self._converse(command, patience=patience, deadline=deadline)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI, or None where it tells none that is valid.

@@ -52,6 +52,9 @@ def _entry(entry: dict[str, Any], file: str) -> str:
         + ", ".join(f"`{command}`" for command in quirks.iccid_commands),
         "announcements": "announcements of a new SIM: "
         + ", ".join(f"`{each}`" for each in quirks.announcements),
+        "authentication_command": f"authentication of a context by: {quirks.authentication_command.value}",
+        "operator_configuration": "operator configuration asked for with: "
+        + ", ".join(f"`{each}`" for each in quirks.operator_configuration),
     }
     changed = [sentence for name, sentence in used.items() if name in changes]
     if changed:

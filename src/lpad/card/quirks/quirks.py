@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from lpad.base.errors import InvalidValue
+from lpad.protocol.context_commands import AuthenticationCommand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,12 @@ class Quirks:
     iccid_commands: tuple[str, ...] = ("AT+CCID", "AT+CRSM=176,12258,0,0,10")
     """What asks the modem for the enabled profile's ICCID; the first that it knows counts."""
 
+    authentication_command: AuthenticationCommand = AuthenticationCommand.CGAUTH
+    """The command that takes a context's user name and password."""
+    operator_configuration: dict[str, str] = field(default_factory=dict)
+    """AT commands that ask whether the card selects an operator configuration, each with the answer, without
+    blanks, that says so: such a configuration overrides the APN."""
+
     def merged(self, overrides: Mapping[str, Any]) -> Quirks:
         """Return these quirks with some replaced, as a settings file names them.
 
@@ -115,7 +122,7 @@ class Quirks:
         Raises:
             InvalidValue: an unknown name, or a value of the wrong type or range.
         """
-        known = [field.name for field in fields(self)]
+        known = [each.name for each in fields(self)]
         unknown = sorted(set(map(str, overrides)) - set(known))
         if unknown:
             raise InvalidValue(f"there is no quirk '{unknown[0]}'; the known ones are {', '.join(known)}")

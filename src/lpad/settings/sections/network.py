@@ -11,7 +11,7 @@ from lpad.settings.parsing.section import Section
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report
 
-ApplierName = Literal["none"]
+ApplierName = Literal["none", "at"]
 
 _ICCID_PREFIX = re.compile(r"[0-9A-E]{1,20}")
 

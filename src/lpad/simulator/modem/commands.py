@@ -11,6 +11,7 @@ from lpad.base.outside_number import matched_number
 from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
+from lpad.simulator.modem.contexts import ModemContexts, split
 from lpad.simulator.modem.personality import Csim, Handles, Notices
 from lpad.simulator.modem.radio_and_sim import RadioAndSim
 from lpad.simulator.modem.registration import ModemRegistration
@@ -47,6 +48,8 @@ _REFRESH = 0x01
 _RESETTING = frozenset({0x04, 0x09})
 """Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
 _MOST_PROACTIVE = 16
+_KINDS = {"1": "IP", "2": "IPV6", "3": "IPV4V6"}
+"""+QICSGP's numbers for PDP types."""
 
 
 class Card(Protocol):
@@ -98,7 +101,11 @@ class CommandSet:
         self.pin_locked = set(personality.pin_locked)
         self.channels = ModemChannels(self._transmit, personality)
         self.radio = RadioAndSim(self._transmit, self._reset_card, personality)
-        self.registration = ModemRegistration(self.radio, personality, locked=self.pin_locked)
+        self.contexts = ModemContexts(dict(personality.subscriptions), personality.autoselected)
+        self.contexts.contexts[1].apn = personality.stored_apn
+        self.registration = ModemRegistration(
+            self.radio, personality, contexts=self.contexts, locked=self.pin_locked
+        )
 
     def swap_card(self, card: Card) -> None:
         """Put another card in."""
@@ -350,8 +357,92 @@ class CommandSet:
         name = match[1].upper()
         if not self.registration.knows(name):
             return self.error(None)
-        self.registration.set_level(name, matched_number(match[2]))
+        level = matched_number(match[2])
+        if level == 3 and not self._habits.tells_reject_cause:
+            return self.error(_INCORRECT)
+        self.registration.set_level(name, level)
         return Reply()
+
+    def _lacks(self, name: str) -> bool:
+        return name not in self._habits.context_commands
+
+    def _define_context(self, match: re.Match[str]) -> Reply:
+        if self._lacks("+CGDCONT"):
+            return self.error(None)
+        return Reply() if self.contexts.define(match[1]) else self.error(_INCORRECT)
+
+    def _tell_contexts(self, _: re.Match[str]) -> Reply:
+        if self._lacks("+CGDCONT"):
+            return self.error(None)
+        self.registration.status()
+        return Reply(tuple(self._prefixed("+CGDCONT", line) for line in self.contexts.lines()))
+
+    def _attach(self, match: re.Match[str]) -> Reply:
+        if self._lacks("+CGATT"):
+            return self.error(None)
+        self.contexts.attached = match[1] == "1"
+        self.contexts.attaches += self.contexts.attached
+        self.registration.status()
+        return Reply()
+
+    def _tell_attach(self, _: re.Match[str]) -> Reply:
+        if self._lacks("+CGATT"):
+            return self.error(None)
+        return Reply((self._prefixed("+CGATT", str(int(self.contexts.attached))),))
+
+    def _tell_active(self, _: re.Match[str]) -> Reply:
+        if self._lacks("+CGACT"):
+            return self.error(None)
+        self.registration.status()
+        active = self.contexts.bearer is not None
+        return Reply(
+            tuple(
+                self._prefixed("+CGACT", f"{cid},{int(cid == 1 and active)}")
+                for cid in self.contexts.contexts
+            )
+        )
+
+    def _tell_address(self, match: re.Match[str]) -> Reply:
+        if self._lacks("+CGPADDR"):
+            return self.error(None)
+        self.registration.status()
+        addresses = self.contexts.addresses if match[1] in (None, "1") else ()
+        told = ",".join(["1", *(f'"{each}"' for each in addresses)])
+        return Reply((self._prefixed("+CGPADDR", told),))
+
+    def _tell_error(self, _: re.Match[str]) -> Reply:
+        if self._lacks("+CEER"):
+            return self.error(None)
+        self.registration.status()
+        cause = self.contexts.esm_cause
+        told = "No cause" if cause is None else self._habits.error_report.format(code=cause)
+        return Reply((self._prefixed("+CEER", told),))
+
+    def _authenticate(self, match: re.Match[str]) -> Reply:
+        """Carry out +CGAUTH, +QICSGP or #PDPAUTH."""
+        name, values = match[1].upper(), split(match[2])
+        if self._lacks(name) or not values[0].isdecimal():
+            return self.error(None)
+        cid = int(values[0])
+        if name == "+QICSGP":
+            if len(values) < 6 or not self.contexts.define(
+                f'{cid},{_KINDS.get(values[1], "x")},"{values[2]}"'
+            ):
+                return self.error(_INCORRECT)
+            _, _, _, username, password, kind = values[:6]
+        else:
+            kind, username, password = (*values[1:], "", "", "")[:3]
+            if name == "+CGAUTH" and self._habits.swaps_credentials:
+                username, password = password, username
+        if not kind.isdecimal():
+            return self.error(_INCORRECT)
+        self.contexts.authenticate(cid, int(kind), username, password)
+        return Reply()
+
+    def _tell_autoselection(self, _: re.Match[str]) -> Reply:
+        if self._lacks("+QMBNCFG"):
+            return self.error(None)
+        return Reply((self._prefixed("+QMBNCFG", f'"AutoSel",{int(bool(self._habits.autoselected))}'),))
 
     def _at_card(self, what: Callable[[], Reply]) -> Reply:
         """Do what needs the card, or say why not."""
@@ -410,8 +501,17 @@ class CommandSet:
                 (r"\+CFUN=([014])(,1)?", _function),
                 (r"\+CFUN\?", _tell_function),
                 (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
-                (r"(\+C(?:E|5G|G)REG)=([012])", _set_registration),
+                (r"(\+C(?:E|5G|G)REG)=([0-3])", _set_registration),
                 (r"#SIMDET=([012])", _sim_power),
+                (r"\+CGDCONT=([^?]*)", _define_context),
+                (r"\+CGDCONT\?", _tell_contexts),
+                (r"\+CGATT=([01])", _attach),
+                (r"\+CGATT\?", _tell_attach),
+                (r"\+CGACT\?", _tell_active),
+                (r"\+CGPADDR(?:=([0-9]+))?", _tell_address),
+                (r"\+CEER", _tell_error),
+                (r"(\+CGAUTH|\+QICSGP|#PDPAUTH)=(.*)", _authenticate),
+                (r'\+QMBNCFG="AutoSel"', _tell_autoselection),
             )
         )
     )

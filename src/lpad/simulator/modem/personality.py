@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from lpad.simulator.modem.contexts import Subscription  # noqa: TC001 - msgspec reads the annotations
+
 NOT_REGISTERED, HOME, SEARCHING, DENIED, ROAMING = 0, 1, 2, 3, 5
 """Status of registration (3GPP TS 27.007, 10.1.22)."""
 
@@ -144,6 +146,31 @@ class ModemPersonality:
     """How it ends, by ICCID: 1 at home, 5 roaming, 2 never, 3 denied; 1 for those that aren't named."""
     tells_registration: bool = True
     """Whether it tells changes of its own accord once it was asked to."""
+
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    """What the network lets each profile do, by ICCID; everything for those that aren't named."""
+    autoselected: dict[str, str] = field(default_factory=dict)
+    """APNs by ICCID that the operator's configuration (MBN) writes into context 1 at each attach."""
+    stored_apn: str = ""
+    """The APN of context 1 at power-on."""
+    context_commands: tuple[str, ...] = (
+        "+CGDCONT",
+        "+CGATT",
+        "+CGACT",
+        "+CGPADDR",
+        "+CEER",
+        "+CGAUTH",
+        "+QICSGP",
+        "#PDPAUTH",
+        "+QMBNCFG",
+    )
+    """Which commands for contexts and their authentication exist."""
+    swaps_credentials: bool = False
+    """Whether +CGAUTH takes the password before the user name, as some firmware does."""
+    tells_reject_cause: bool = True
+    """Whether +CEREG at level 3 tells why the network rejected the attach."""
+    error_report: str = "ESM cause {code}"
+    """What +CEER says after a rejected bearer; {code} is the cause."""
 
     answer_delay: float = 0.0
     """Seconds from a command's last character to the first of its answer."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from lpad.simulator.modem.contexts import Subscription
+
 _log = logging.getLogger(__name__)
 
 _COMMANDS_REMEMBERED = 4096
@@ -171,6 +173,25 @@ class PtyModem:
         """Have a profile want its PIN from now on, as `ModemPersonality.pin_locked` does, or no longer."""
         pins = self._commands.pin_locked
         self._do(lambda: pins.add(iccid) if locked else pins.discard(iccid))
+
+    def subscribe(self, iccid: str, subscription: Subscription) -> None:
+        """Say what the network lets a profile do from its next attach on."""
+        self._do(lambda: self._commands.contexts.subscriptions.update({iccid: subscription}))
+
+    @property
+    def contexts(self) -> dict[int, tuple[str, str]]:
+        """PDP type and APN of each context that the modem has stored."""
+        return {cid: (each.kind, each.apn) for cid, each in self._commands.contexts.contexts.items()}
+
+    @property
+    def credentials(self) -> dict[int, tuple[str, str] | None]:
+        """User name and password of each context."""
+        return {cid: each.credentials for cid, each in self._commands.contexts.contexts.items()}
+
+    @property
+    def attached(self) -> bool:
+        """Whether the modem is, or tries to be, attached."""
+        return self._commands.contexts.attached
 
     def vanish(self, *, wait: bool = True) -> None:
         """Take the port away.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from lpad.simulator.modem.personality import HOME, NOT_REGISTERED, ROAMING, SEARCHING
+from lpad.simulator.modem.personality import DENIED, HOME, NOT_REGISTERED, ROAMING, SEARCHING
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from lpad.simulator.modem.contexts import ModemContexts
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.modem.radio_and_sim import RadioAndSim
 
@@ -17,11 +18,19 @@ _CELL = '"1A2B","01A2B3C4",7'
 """Area, cell and technology, which are told beside the status where level 2 is asked for."""
 
 
+_WITH_CAUSE = 3
+
+
 class ModemRegistration:
     """The status that +CEREG and its like tell, and when it changes (3GPP TS 27.007, 7.2, 10.1.20 to 22)."""
 
     def __init__(
-        self, radio: RadioAndSim, personality: ModemPersonality, *, locked: Container[str] = ()
+        self,
+        radio: RadioAndSim,
+        personality: ModemPersonality,
+        *,
+        contexts: ModemContexts,
+        locked: Container[str] = (),
     ) -> None:
         """Register with whatever profile is read when somebody first asks, but for those that want a PIN."""
         self._locked = locked
@@ -29,7 +38,8 @@ class ModemRegistration:
         self._habits = personality
         self._outcomes = dict(personality.registration)
         self._levels = dict.fromkeys(personality.registration_commands, 0)
-        self._restarts = -1
+        self._contexts = contexts
+        self._restarts = (-1, 0)
         self._iccid: str | None = None
         self._began = 0.0
         self._told = NOT_REGISTERED
@@ -43,7 +53,7 @@ class ModemRegistration:
         return name in self._levels
 
     def set_level(self, name: str, level: int) -> None:
-        """Carry out AT+CEREG=: 0 says nothing of its own accord, 1 changes, 2 the cell too."""
+        """Carry out AT+CEREG=: at 0 it says nothing by itself, at 1 changes, at 2 cells, at 3 causes."""
         self._levels[name] = level
         self._told = self.status()
 
@@ -73,7 +83,7 @@ class ModemRegistration:
         """Return the lines that a modem says of its own accord, once the status has changed."""
         if not self._talks:
             return ()
-        if self._radio.restarts != self._restarts:
+        if self._attempt != self._restarts:
             self._look()
         status = self._at(time.monotonic())
         if status == self._told:
@@ -89,9 +99,15 @@ class ModemRegistration:
     def _look(self) -> None:
         iccid = self._radio.iccid() if self._radio.on else None
         seen = None if iccid is None else str(iccid)
-        if (seen, self._radio.restarts) != (self._iccid, self._restarts):
-            self._iccid, self._restarts = seen, self._radio.restarts
+        if (seen, self._attempt) != (self._iccid, self._restarts):
+            self._iccid, self._restarts = seen, self._attempt
             self._began = time.monotonic()
+            self._contexts.attach(seen)
+
+    @property
+    def _attempt(self) -> tuple[int, int]:
+        """What tells one attempt to register from the next."""
+        return self._radio.restarts, self._contexts.attaches
 
     @property
     def _talks(self) -> bool:
@@ -101,14 +117,19 @@ class ModemRegistration:
     def _outcome(self) -> int:
         if self._iccid is None or self._iccid in self._locked:
             return NOT_REGISTERED
+        if self._contexts.rejected:
+            return DENIED
         return self._outcomes.get(self._iccid, HOME)
 
     def _at(self, moment: float) -> int:
-        if self._iccid is None or not self._radio.on:
+        if self._iccid is None or not self._radio.on or not self._contexts.attached:
             return NOT_REGISTERED
         searches = moment < self._began + self._habits.registers_after
         return SEARCHING if searches else self._outcome
 
     def _status_text(self, name: str, status: int) -> str:
-        cell = self._levels[name] == 2 and status in (HOME, ROAMING)
+        cell = self._levels[name] >= 2 and status in (HOME, ROAMING)
+        cause = self._contexts.emm_cause
+        if self._levels[name] == _WITH_CAUSE and status == DENIED and cause is not None:
+            return f"{status},,,,0,{cause}"
         return f"{status},{_CELL}" if cell else str(status)

@@ -1,0 +1,279 @@
+"""The applier `at`: contexts and authentication on the modem's AT port, which lpad holds during a switch.
+
+Context 1 gets the initial bearer's APN. If that is the connection's own, as is usual, context 1 is all there
+is; else context 2 gets the connection's. A changed context 1 counts from the next attach on, so the modem is
+detached and attached again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardError, InvalidValue
+from lpad.base.outside_number import whole_number
+from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.settings import Authentication, IpType
+from lpad.protocol import context_commands as commands
+from lpad.protocol.at_dialogue import AtCommand
+from lpad.protocol.context_commands import ATTACH_CONTEXT, PdpContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Dialogue, Outcome, Wanted
+    from lpad.network.settings import NetworkSettings
+    from lpad.protocol.at_dialogue import AtAnswer
+
+_log = logging.getLogger(__name__)
+
+_OWN_CONTEXT = 2
+"""The connection's context if the initial bearer has another APN."""
+_KINDS = {IpType.IPV4: "IP", IpType.IPV6: "IPV6", IpType.IPV4V6: "IPV4V6"}
+_AUTHENTICATION = {Authentication.NONE: 0, Authentication.PAP: 1, Authentication.CHAP: 2}
+_MEMORY = "context-"
+_NO_MODEM = Failed(
+    layer=Layer.MODEM,
+    told="the card is in a reader, or its modem belongs to another program, so no AT command can set an APN;"
+    " use another applier",
+)
+
+
+class _Refused(Exception):
+    """The modem said no to a command that is needed."""
+
+    def __init__(self, command: str, final: str) -> None:
+        super().__init__(command)
+        self.outcome = Failed(
+            layer=Layer.MODEM,
+            told=f"the modem refuses {command} ({final}); set the APN in the program that makes the"
+            " connection, and choose another applier",
+        )
+
+
+class AtApplier:
+    """Sets the modem's contexts; whoever dials uses them, or the modem's own network interface does."""
+
+    name = "at"
+
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Remember the contexts as they are."""
+
+        def act(dialogue: Dialogue) -> Outcome:
+            stored = _contexts(dialogue, deadline)
+            memory = {
+                f"{_MEMORY}{cid}": f"{each.kind},{each.apn}"
+                for cid, each in stored.items()
+                if cid <= _OWN_CONTEXT
+            }
+            return Applied(told="the modem's contexts are remembered", memory=memory)
+
+        return _with_modem(wanted, act, deadline=deadline)
+
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Store the contexts, with authentication, and attach anew if that is needed."""
+        return _with_modem(
+            wanted, lambda dialogue: _apply(dialogue, wanted.settings, deadline), deadline=deadline
+        )
+
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing: the modem has attached with the settings, or will."""
+        return Applied(told="the modem connects by itself, or by the program that dials")
+
+    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Compare the modem's contexts with the settings."""
+
+        def act(dialogue: Dialogue) -> Outcome:
+            stored = _contexts(dialogue, deadline)
+            differing = [each for each in _wanted(wanted.settings) if not _same(stored.get(each.cid), each)]
+            if not differing:
+                return Applied(told="the modem's contexts are as the settings have them")
+            overridden = _overridden(dialogue, deadline)
+            return Failed(
+                layer=Layer.MODEM,
+                told=f"the modem's context {differing[0].cid} is not as the settings have it{overridden}",
+            )
+
+        return _with_modem(wanted, act, deadline=deadline)
+
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
+        """Store the contexts again that `prepare` has remembered."""
+        remembered = [found for name, value in memory.items() if (found := _remembered(name, value))]
+        if not remembered:
+            return Applied(told="nothing was remembered of the modem's contexts")
+
+        def act(dialogue: Dialogue) -> Outcome:
+            stored = _contexts(dialogue, deadline)
+            changed = [each for each in remembered if not _same(stored.get(each.cid), each)]
+            for each in changed:
+                _must(dialogue, each.command, deadline, name="AT+CGDCONT")
+            if any(each.cid == ATTACH_CONTEXT for each in changed):
+                _attach_anew(dialogue, deadline)
+            return Applied(told="the modem's contexts are as before the switch")
+
+        return _with_modem(wanted, act, deadline=deadline)
+
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing: the modem keeps no settings by profile."""
+        return Applied(told="the modem keeps nothing for a profile")
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
+        """Ask the modem for the bearer of the first context and for its addresses."""
+        modem = wanted.modem
+        if modem is None or deadline.passed:
+            return Connection()
+        try:
+            with modem.dialogue(deadline=deadline) as dialogue:
+                return Connection() if dialogue is None else _look(dialogue, deadline)
+        except CardError as error:
+            _log.info("looking at the bearer: %s", error)
+            return Connection()
+
+
+def _with_modem(wanted: Wanted, act: Callable[[Dialogue], Outcome], *, deadline: Deadline) -> Outcome:
+    if wanted.modem is None:
+        return _NO_MODEM
+    try:
+        with wanted.modem.dialogue(deadline=deadline) as dialogue:
+            return _NO_MODEM if dialogue is None else act(dialogue)
+    except _Refused as refused:
+        return refused.outcome
+    except InvalidValue as error:
+        return Failed(layer=Layer.MODEM, told=error.sentence)
+    except CardError as error:
+        return TryAgain(told=error.sentence, layer=Layer.MODEM)
+
+
+def _apply(dialogue: Dialogue, settings: NetworkSettings, deadline: Deadline) -> Outcome:
+    stored = _contexts(dialogue, deadline)
+    changed = set()
+    for each in _wanted(settings):
+        if not _same(stored.get(each.cid), each):
+            _must(dialogue, each.command, deadline, name="AT+CGDCONT")
+            changed.add(each.cid)
+        changed |= _authenticate(dialogue, each, settings, deadline)
+    if ATTACH_CONTEXT in changed:
+        _attach_anew(dialogue, deadline)
+    else:
+        _attach_again(dialogue, deadline)
+    after = _contexts(dialogue, deadline)
+    lost = [each for each in _wanted(settings) if not _same(after.get(each.cid), each)]
+    if lost:
+        return Failed(
+            layer=Layer.MODEM,
+            told=f"the modem has taken back context {lost[0].cid}{_overridden(dialogue, deadline)}",
+        )
+    apn = settings.apn or "the network's default APN"
+    return Applied(told=f"the modem's contexts use {apn}" + (", attached anew" if changed else ""))
+
+
+def _wanted(settings: NetworkSettings) -> list[PdpContext]:
+    kind = _KINDS[settings.ip]
+    attach = settings.attach_apn
+    if attach == settings.apn:
+        return [PdpContext(ATTACH_CONTEXT, kind, settings.apn)]
+    first = [] if attach is None else [PdpContext(ATTACH_CONTEXT, kind, attach)]
+    return [*first, PdpContext(_OWN_CONTEXT, kind, settings.apn)]
+
+
+def _same(stored: PdpContext | None, wanted: PdpContext) -> bool:
+    """Whether the modem has a context as wanted; the case of an APN means nothing (TS 23.003, 9.1)."""
+    if stored is None:
+        return False
+    return (stored.kind, stored.apn.casefold()) == (wanted.kind, wanted.apn.casefold())
+
+
+def _contexts(dialogue: Dialogue, deadline: Deadline) -> dict[int, PdpContext]:
+    return commands.contexts_told(_must(dialogue, commands.CONTEXTS, deadline, name="AT+CGDCONT?"))
+
+
+def _must(dialogue: Dialogue, command: AtCommand, deadline: Deadline, *, name: str) -> AtAnswer:
+    answer = dialogue.ask(command, deadline=deadline)
+    if not answer.ok:
+        raise _Refused(name, answer.final)
+    return answer
+
+
+def _authenticate(
+    dialogue: Dialogue, context: PdpContext, settings: NetworkSettings, deadline: Deadline
+) -> set[int]:
+    """Store or clear a context's authentication; return the context if it may have changed.
+
+    No modem tells a stored password, so one that is set counts as changed.
+    """
+    kind = _AUTHENTICATION[settings.authentication]
+    if context.apn != settings.apn:
+        kind = 0  # an initial bearer with an APN of its own
+    command = commands.authentication(
+        dialogue.authentication_command,
+        context,
+        kind=kind,
+        username=settings.username if kind else "",
+        password=settings.password if kind else "",
+    )
+    name = command.text.partition("=")[0]
+    if kind:
+        _must(dialogue, command, deadline, name=name)
+        return {context.cid}
+    if not dialogue.ask(command, deadline=deadline).ok:
+        _log.debug("%s is refused; the modem stores no authentication", name)
+    return set()
+
+
+def _attach_anew(dialogue: Dialogue, deadline: Deadline) -> None:
+    if not dialogue.attach_anew(deadline=deadline):
+        raise _Refused("to detach and attach (AT+CGATT, AT+CFUN)", "ERROR")
+
+
+def _attach_again(dialogue: Dialogue, deadline: Deadline) -> None:
+    """Attach a modem that an earlier attempt was cut off with while it was detached."""
+    answer = dialogue.ask(commands.ATTACHED, deadline=deadline)
+    if answer.ok and commands.is_attached(answer) is False:
+        _attach_anew(dialogue, deadline)
+
+
+def _overridden(dialogue: Dialogue, deadline: Deadline) -> str:
+    """Return what to tell of the operator's configuration, which some modems load by the card and let win."""
+    for text, active in dialogue.operator_configuration.items():
+        prefix = text.removeprefix("AT").partition("=")[0].rstrip("?")
+        answer = dialogue.ask(AtCommand(text, prefix=prefix), deadline=deadline)
+        if answer.ok and any(active in line.replace(" ", "") for line in answer.lines):
+            return (
+                f": its operator configuration is selected by the card ({text} answers {active}) and"
+                " overrides the APN; switch that off in the modem, or leave the APN empty"
+            )
+    return ": an operator configuration in the modem, or another program, may override the APN"
+
+
+def _remembered(name: str, value: str) -> PdpContext | None:
+    cid = whole_number(name.removeprefix(_MEMORY), least=1, most=_OWN_CONTEXT)
+    kind, comma, apn = value.partition(",")
+    if not name.startswith(_MEMORY) or cid is None or not comma or kind not in _KINDS.values():
+        return None
+    return PdpContext(cid, kind, apn)
+
+
+def _look(dialogue: Dialogue, deadline: Deadline) -> Connection:
+    cid = ATTACH_CONTEXT
+    active = dialogue.ask(commands.ACTIVE, deadline=deadline)
+    up = commands.is_active(active, cid) if active.ok else None
+    if up is None:
+        return Connection()
+    if not up:
+        report = dialogue.ask(commands.ERROR_REPORT, deadline=deadline)
+        code = commands.esm_cause_told(report) if report.ok else None
+        cause = None if code is None else Cause(Procedure.ESM, code)
+        told = "context 1 is not active" + ("" if cause is None else f": {cause}")
+        return Connection(bearer=Sight(state=State.DOWN, told=told, cause=cause))
+    bearer = Sight(state=State.UP, told="context 1 is active")
+    answer = dialogue.ask(commands.addresses_of(cid), deadline=deadline)
+    if not answer.ok:
+        return Connection(bearer=bearer)
+    addresses = commands.addresses_told(answer)
+    sight = Sight(
+        state=State.UP if addresses else State.DOWN,
+        told=", ".join(addresses) or "the modem reports no address",
+    )
+    return Connection(bearer=bearer, address=sight, addresses=addresses)

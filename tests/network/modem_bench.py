@@ -1,0 +1,67 @@
+"""A simulated modem with a card that has nothing but an ICCID, for appliers that speak AT."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.identifiers import Iccid
+from lpad.card.at.at_link import open_at_link
+from lpad.engine.running.held_card import Card, CardPort
+from lpad.engine.running.modem_at_hand import ModemAtHand
+from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.pty_modem import PtyModem
+from network.applier_contract import NEW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_READ_BINARY = 0xB0
+
+
+class IccidCard:
+    """Answers every command with 9000, and reading a file with its ICCID."""
+
+    def __init__(self, iccid: str) -> None:
+        self.iccid = iccid
+
+    def transmit(self, apdu: bytes) -> bytes:
+        data = bytes(Iccid.parse(self.iccid)) if apdu[1] == _READ_BINARY else b""
+        return data + b"\x90\x00"
+
+    def reset(self) -> bytes:
+        return b"\x3b\x00"
+
+
+@dataclass
+class Rig:
+    """The modem, and how an applier reaches it."""
+
+    modem: PtyModem
+    card: IccidCard
+    at_hand: ModemAtHand
+    held: Card
+
+    @property
+    def apn(self) -> str:
+        """The APN of the context that the modem attaches with."""
+        return self.modem.contexts[1][1]
+
+    def sent(self, beginning: str) -> list[str]:
+        """The commands that came so far and begin like this."""
+        return [each for each in self.modem.received if each.upper().startswith(beginning.upper())]
+
+
+@contextmanager
+def rig(folder: Path, **habits: Any) -> Iterator[Rig]:
+    """Switch on a modem with these habits."""
+    card = IccidCard(NEW)
+    with PtyModem(card, path=folder / "tty", personality=ModemPersonality(**habits)) as modem:
+        path = str(folder / "tty")
+        held = Card(CardPort(name="modem", transport="AT", open_link=lambda _deadline: open_at_link(path)))
+        try:
+            yield Rig(modem, card, ModemAtHand(held, path), held)
+        finally:
+            held.drop()
