@@ -1,0 +1,112 @@
+"""Has an installed lpad write a journal, and notes what it tells of it; `test_released.py` opens it today.
+
+    PYTHONPATH=tests .venv/bin/python -m journeys.released.make /path/to/lpad tests/journeys/released/VERSION
+
+`journal.db` is the file. `told.json` holds what the API has told of changes and notifications; the schema and
+columns, which are the latest that this lpad opens; and what it answers if a file's schema is later.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+from lpad.testing.daemon_process import DaemonProcess
+from lpad.testing.simulated_gateway import CARD, Gateway
+
+KEY = "a-key-of-the-callers"
+REQUEST = {"nickname": "Renamed"}
+
+
+def make(program: Path, folder: Path) -> None:
+    """Make the two files.
+
+    Args:
+        program: the installed `lpad`.
+        folder: where they go; its name is the version.
+    """
+    with Gateway() as gateway:
+        gateway.stop()
+        # what follows the launcher is today's interpreter, -m and a module's name
+        launcher = ["/bin/sh", "-c", 'shift 3; exec "$0" "$@"', str(program)]
+        gateway._daemon = DaemonProcess(gateway.folder / "lpad.yaml", launcher=launcher)
+        shutil.rmtree(gateway.folder / "state")
+        gateway.start()
+        told = _fill(gateway)
+        gateway.stop()
+        journal = gateway.folder / "state" / "journal.db"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(journal, folder / "journal.db")
+        with closing(sqlite3.connect(journal)) as db:
+            told["schema"], told["columns"] = schema_of(db)
+            db.execute(f"PRAGMA user_version = {told['schema'] + 1}")
+        gateway.start()
+        with api(gateway) as asked:
+            told["of a later file"] = asked.patch(f"/v1/euiccs/{CARD}/profiles/8900", json=REQUEST).json()
+    (folder / "told.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def schema_of(db: sqlite3.Connection) -> tuple[int, dict[str, list[str]]]:
+    """Return a file's version, and the columns of each of its tables."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    columns = {table: [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for table in tables}
+    return version, {table: columns[table] for table in sorted(columns) if not table.startswith("sqlite_")}
+
+
+def api(gateway: Gateway) -> httpx.Client:
+    """Return a client that shows the API's own words."""
+    return httpx.Client(transport=httpx.HTTPTransport(uds=str(gateway.socket)), base_url="http://lpad")
+
+
+def _fill(gateway: Gateway) -> dict[str, Any]:
+    """Bring about one of each kind of row, and return what is told of them."""
+    gateway.ready()
+    home = gateway.install_profile(enable=True, name="Home")
+    work = gateway.install_profile(name="Work")
+    with api(gateway) as client:
+        profile = f"/v1/euiccs/{CARD}/profiles/{home}"
+        named = client.patch(profile, json=REQUEST, headers={"Idempotency-Key": KEY}).json()
+        client.post(f"/v1/euiccs/{CARD}/profiles/8900000000000000001/enable")  # fails
+        gateway.server.faults.add(
+            Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1000)
+        )
+        client.post(f"/v1/euiccs/{CARD}/profiles/{work}/enable")
+        notifications = f"/v1/euiccs/{CARD}/notifications"
+        _until(lambda: any(each["attempts"] for each in listed(client, notifications)))
+        code = gateway.order_profile(name="Third", confirmation_code="4711")
+        asked = client.post(f"/v1/euiccs/{CARD}/downloads", json={"activation_code": code}).json()
+        _until(lambda: client.get(f"/v1/changes/{asked['id']}").json()["question"])
+        return {
+            "version": client.get("/v1/system").json()["version"],
+            "changes": listed(client, "/v1/changes"),
+            "notifications": listed(client, notifications),
+            "key": {"profile": home, "change": named["id"]},
+        }
+
+
+def listed(client: httpx.Client, path: str) -> list[dict[str, Any]]:
+    """Return the list that an answer holds."""
+    answer = client.get(path).json()
+    (name,) = (key for key in answer if isinstance(answer[key], list))
+    return list(answer[name])
+
+
+def _until(holds: Any) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), Path(sys.argv[2]))

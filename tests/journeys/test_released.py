@@ -1,0 +1,96 @@
+"""Journals of earlier releases, each written by it: both directions of docs/compatibility.md's promise.
+
+`journeys/released/make.py` has an installed release write the files in `journeys/released/VERSION/`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from journeys.gateway import CARD, Gateway
+from journeys.released.make import KEY, REQUEST, api, listed, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("released/*/told.json"))
+
+
+@pytest.fixture(params=RELEASES, ids=lambda folder: folder.name)
+def release(request: pytest.FixtureRequest) -> Path:
+    """The folder of a release."""
+    folder = request.param
+    assert isinstance(folder, Path)
+    return folder
+
+
+@pytest.fixture
+def told(release: Path) -> dict[str, Any]:
+    """What the release has told of its journal."""
+    return dict(json.loads((release / "told.json").read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def gateway(release: Path) -> Iterator[Gateway]:
+    """A gateway that was upgraded from the release, in front of a card with the same EID."""
+    made = Gateway()
+    (made.folder / "state").mkdir(mode=0o700)
+    shutil.copyfile(release / "journal.db", made.folder / "state" / "journal.db")
+    with made:
+        made.ready()
+        yield made
+
+
+def holds(now: Any, then: Any) -> bool:
+    """Return whether an answer says all that an earlier one said; it may say more."""
+    if isinstance(then, dict):
+        return isinstance(now, dict) and all(key in now and holds(now[key], then[key]) for key in then)
+    if isinstance(then, list):
+        return len(now) == len(then) and all(map(holds, now, then))
+    return bool(now == then)
+
+
+def test_an_upgrade_loses_nothing(gateway: Gateway, told: dict[str, Any]) -> None:
+    """Every change, notification and idempotency key of an earlier release is there after an upgrade."""
+    health = gateway.client.system().health
+    assert (health.journal.state, health.journal.repairs, health.journal.set_aside) == ("ok", (), ())
+    with api(gateway) as asked:
+        changes = {change["id"]: change for change in listed(asked, "/v1/changes")}
+        for change in told["changes"]:
+            now = changes.pop(change["id"])
+            ended = change["ended_at"] is not None
+            assert holds(now, change if ended else {key: change[key] for key in ("euicc", "kind", "params")})
+            assert now["ended_at"] is not None or now["state"] == change["state"], (
+                "it goes on, or says why not"
+            )
+        assert not changes, "lpad began none"
+        kept = ("seq", "event", "address", "iccid")
+        owed = [[each[key] for key in kept] for each in listed(asked, f"/v1/euiccs/{CARD}/notifications")]
+        assert owed == [[each[key] for key in kept] for each in told["notifications"]]
+        profile = f"/v1/euiccs/{CARD}/profiles/{told['key']['profile']}"
+        again = asked.patch(profile, json=REQUEST, headers={"Idempotency-Key": KEY}).json()
+        assert again["id"] == told["key"]["change"], "nothing is done twice"
+    assert gateway.install_profile(name="New")
+
+
+def test_a_release_refuses_a_later_journal(gateway: Gateway, told: dict[str, Any]) -> None:
+    """A release can open today's journal, or tells that it is newer and leaves it alone."""
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.folder / "state" / "journal.db")) as db:
+        (verdict,) = db.execute("PRAGMA quick_check").fetchone()
+        version, columns = schema_of(db)
+    assert verdict == "ok", (
+        "SQLite alone must be content: a release may ask it before it looks at the version"
+    )
+    if version > told["schema"]:
+        assert told["of a later file"]["details"]["reason"] == "journal-newer"
+        assert "install that lpad again" in told["of a later file"]["detail"]
+    else:
+        assert all(set(names) <= set(columns[table]) for table, names in told["columns"].items())
