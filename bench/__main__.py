@@ -36,7 +36,7 @@ IMPORTS = (
     "asn1tools, click, cryptography.x509, httpcore, msgspec, rich.console, serial, starlette.applications,"
     " uvicorn, yaml"
 )
-"""The run-time dependencies, as pyproject.toml lists them."""
+"""The libraries of lpad and its simulators, as pyproject.toml lists them: what all figures refer to."""
 
 
 def main() -> int:

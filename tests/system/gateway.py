@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 CARD = "modem"
 SIM = "/srv/sim"
+LPAD_SIM = f"{SIM}/environment/bin/python3 -I -m lpad.cli.lpad sim"
+"""The simulators, in an environment that script/system-test makes: the package lacks their libraries."""
 SERVER = "localhost:8443"
 BAUD = 115_200
 
@@ -29,14 +32,14 @@ USERS = {
 
 _CARD_UNIT = f"""\
 [Service]
-ExecStart=/usr/bin/lpad sim euicc {SIM}/card --pty {SIM}/modem --pki {SIM}/pki --baud %BAUD%
+ExecStart={LPAD_SIM} euicc {SIM}/card --pty {SIM}/modem --pki {SIM}/pki --baud %BAUD%
 # as udev does for a serial port
 ExecStartPost=/bin/sh -c 'until [ -e {SIM}/modem ]; do sleep 0.1; done; \\
     port=$(readlink -f {SIM}/modem); chgrp dialout $port; chmod 660 $port'
 """
 _SERVER_UNIT = f"""\
 [Service]
-ExecStart=/usr/bin/lpad sim smdp {SIM}/smdp --port 8443 --pki {SIM}/pki
+ExecStart={LPAD_SIM} smdp {SIM}/smdp --port 8443 --pki {SIM}/pki
 ExecStartPost=/bin/sh -c 'until curl --silent --insecure --output /dev/null https://{SERVER}; do \\
     sleep 0.1; done'
 """
@@ -63,7 +66,8 @@ class Gateway(Container):
                 self.run("useradd", "--create-home", "--groups", ",".join(groups), user)
         self.write("/etc/systemd/system/sim-card.service", _CARD_UNIT.replace("%BAUD%", str(baud)))
         self.write("/etc/systemd/system/sim-server.service", _SERVER_UNIT)
-        (self.root / SIM.lstrip("/")).mkdir(parents=True)
+        environment = self.root / SIM.lstrip("/") / "environment"
+        shutil.copytree(os.environ["LPAD_SYSTEM_SIM"], environment, symlinks=True)
         self.run("systemctl", "daemon-reload")
         self.run("systemctl", "start", "sim-card.service", "sim-server.service")
         # the operator's CA goes where the package has a folder for it
@@ -87,7 +91,7 @@ class Gateway(Container):
 
     def order(self) -> str:
         """Have the server prepare a profile, and return the activation code."""
-        return self.run("lpad", "sim", "order", f"{SIM}/smdp").strip()
+        return self.run(*LPAD_SIM.split(), "order", f"{SIM}/smdp").strip()
 
     def lpactl(self, *arguments: str, user: str = "ada", code: int = 0) -> Any:
         """Run lpactl as a user of the gateway and return what it says, as Python has it."""

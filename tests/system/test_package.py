@@ -66,6 +66,11 @@ def test_installed(bare: Gateway, package: Path) -> None:
     assert bare.run("systemctl", "--failed", "--plain", "--no-legend") == ""
 
 
+def test_the_demo_says_what_the_package_lacks(bare: Gateway) -> None:
+    """A gateway's package does without the simulators' libraries, and says how to get them."""
+    assert "pip install 'lpad[sim]'" in bare.run("lpad", "demo", code=2)
+
+
 def test_nothing_is_compiled_on_the_gateway(bare: Gateway) -> None:
     """After running, the daemon's folder holds what the package brought and nothing else."""
     there = set(bare.run("find", "/usr/lib/lpad", "-type", "f").split())

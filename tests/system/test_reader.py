@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from system.gateway import SIM
+from system.gateway import LPAD_SIM, SIM
 
 if TYPE_CHECKING:
     from system.gateway import Gateway
@@ -18,7 +18,7 @@ After=pcscd.service
 [Service]
 Restart=on-failure
 RestartSec=200ms
-ExecStart=/usr/bin/lpad sim euicc {SIM}/reader-card --vpcd localhost:35963 --pki {SIM}/pki
+ExecStart={LPAD_SIM} euicc {SIM}/reader-card --vpcd localhost:35963 --pki {SIM}/pki
 """
 
 

@@ -21,6 +21,11 @@ class _LazyGroup(click.Group):
         return sorted([*super().list_commands(ctx), "sim", "demo", "probe"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in ("sim", "demo"):
+            from lpad.cli.simulated.libraries import missing, unavailable  # noqa: PLC0415 - see above
+
+            if (sentence := missing()) is not None:
+                return unavailable(cmd_name, sentence)
         if cmd_name == "sim":
             from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - see above
 

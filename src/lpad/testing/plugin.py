@@ -29,6 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def lpad_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     """A running daemon with its card ready, the modem that holds the card, and an SM-DP+; the test's own."""
+    from lpad.cli.simulated.libraries import missing  # noqa: PLC0415 - see above
+
+    if (sentence := missing()) is not None:
+        pytest.fail(sentence, pytrace=False)
     from lpad.testing.simulated_gateway import Gateway  # noqa: PLC0415 - see above
 
     with Gateway(**_differences(request)) as gateway:

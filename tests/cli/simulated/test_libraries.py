@@ -1,0 +1,73 @@
+"""lpad without the extra `sim`, as on a gateway."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import lpad
+
+EXTRA = ("asn1tools", "cryptography")
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all libraries but those of the extra."""
+    folder = tmp_path_factory.mktemp("libraries")
+    for each in Path(sysconfig.get_path("purelib")).iterdir():
+        if not each.name.startswith((*EXTRA, "lpad")) and each.suffix != ".pth":
+            (folder / each.name).symlink_to(each)
+    return folder
+
+
+def run(gateway: Path, *arguments: str, module: str = "lpad.cli.lpad") -> subprocess.CompletedProcess[str]:
+    paths = [str(Path(lpad.__file__).parents[1]), str(gateway)]
+    code = (
+        f"import runpy, sys; sys.path += {paths!r};"
+        f" sys.argv = ['lpad', *{arguments!r}]; runpy.run_module({module!r}, run_name='__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("demo",),
+        ("demo", "--keep"),
+        ("demo", "--help"),
+        ("sim",),
+        ("sim", "euicc", "/tmp/x", "--pty", "/tmp/y"),
+    ],
+)
+def test_the_simulators_commands_say_what_to_install(gateway: Path, arguments: tuple[str, ...]) -> None:
+    """One sentence with the remedy, and the exit code of a command line that can't be."""
+    done = run(gateway, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "Error: the simulators need asn1tools and cryptography: install lpad in a virtual environment with"
+        " \"pip install 'lpad[sim]'\" (the Debian package does not contain the simulators' libraries)\n"
+    )
+
+
+def test_the_help_lists_them_all_the_same(gateway: Path) -> None:
+    """A command that is not there is known, with what it needs."""
+    done = run(gateway, "--help")
+    assert done.returncode == 0
+    assert done.stdout.count("pip install 'lpad[sim]'") == 2
+
+
+def test_a_gateway_needs_none_of_them(gateway: Path, tmp_path: Path) -> None:
+    """The daemon's modules, its settings' check and lpactl do without the extra."""
+    path = tmp_path / "lpad.yaml"
+    path.write_text("euiccs: {modem: {port: /dev/null}, reader: {reader: 0}}\n", encoding="utf-8")
+    assert run(gateway, "check-config", str(path)).stdout.endswith("is right\n")
+    assert run(gateway, "--help", module="lpad.cli.lpactl").returncode == 0
+    assert run(gateway, module="lpad.daemon.daemon").returncode == 0
+    assert "not a serial port" in run(gateway, "probe", "--port", str(path)).stdout
