@@ -60,6 +60,8 @@ SEES: dict[str, frozenset[str]] = {
         "card/channel": "card/link",
         "card/link": "card/modem card/quirks",
         "card/modem": "card/port card/quirks",
+        "network/modemmanager": "network",
+        "network/networkmanager": "network network/modemmanager",
         "remote": "remote/https remote/trust",
         "remote/https": "remote/trust",
         "provisioning": "provisioning/http",

@@ -53,6 +53,8 @@ class ModemFront:
         """Command lines, oldest first."""
         self.answers: dict[str, tuple[str, ...]] = dict(_ANSWERS)
         """What is answered before OK, by the command without AT; a test may add to it."""
+        self._dialled: list[str] = []
+        self._refused: dict[str, str] = {}
         self._connections: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(f"\0{self.name}")
@@ -68,11 +70,14 @@ class ModemFront:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
 
-    def apns(self) -> list[str]:
-        """Return every APN that was written with +CGDCONT, oldest first."""
+    def dialled(self) -> list[str]:
+        """Return the APN of every dialled context, oldest first; ModemManager keeps a context that fits."""
         with self._changed:
-            found = [re.match(r'AT\+CGDCONT=\d+,"[^"]*","([^"]*)"', line) for line in self.received]
-        return [match[1] for match in found if match]
+            return list(self._dialled)
+
+    def refuse(self, apn: str, answer: str) -> None:
+        """Have the network refuse an APN: what dialling a context with it is answered."""
+        self._refused[apn] = answer
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds that a command brings about."""
@@ -111,7 +116,11 @@ class ModemFront:
             said = list(self.answers[command])
             return said if said[-1:] == ["ERROR"] else [*said, "OK"]
         if command == "+CGDCONT?":
-            return [*(f"+CGDCONT: {cid},{rest}" for cid, rest in sorted(self.contexts.items())), "OK"]
+            return [*(f'+CGDCONT: {cid},{rest},"",0,0' for cid, rest in sorted(self.contexts.items())), "OK"]
+        if (match := re.fullmatch(r"D\*99\*\*\*(\d+)#", command)) is not None:
+            apn = self.contexts[match[1]].split(",")[1].strip('"')
+            self._dialled.append(apn)
+            return [self._refused.get(apn, "CONNECT")]
         if (match := re.fullmatch(r"\+CGDCONT=(\d+)(?:,(.*))?", command)) is not None:
             if match[2]:
                 self.contexts[match[1]] = match[2]

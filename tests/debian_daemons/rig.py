@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import subprocess
 import tempfile
 import threading
@@ -127,7 +128,7 @@ class Rig:
     def _start(self) -> None:
         (self.folder / "bus.conf").write_text(_BUS.format(folder=self.folder), encoding="ascii")
         self._run("dbus-daemon", f"--config-file={self.folder}/bus.conf", "--nofork", "--nopidfile")
-        until((self.folder / "bus").exists, "the bus")
+        until(self._bus_listens, "the bus")
         (self.folder / "bus").chmod(0o777)
         self.modem = self._ends.enter_context(PtyModem(self.card))
         name = f"lpad-{os.getpid()}-{secrets.token_hex(4)}"
@@ -137,6 +138,10 @@ class Rig:
         self.bus = self._ends.enter_context(Bus(deadline=soon()))
         self._wait_for_name(MODEM_MANAGER)
         self._call(f"{MODEM_MANAGER}.Test", "SetProfile", "ssas", "rig", self._plugin, [self.front.name])
+
+    def _bus_listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.folder / "bus")) == 0
 
     def start_network_manager(self) -> None:
         """Start NetworkManager; connections are written before, or added over D-Bus later."""

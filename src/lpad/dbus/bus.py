@@ -66,7 +66,7 @@ class Bus:
             Cancelled: as the deadline says.
         """
         if importlib.util.find_spec("dbus_fast") is None:
-            raise BusUnreachable("dbus-fast is missing (pip install 'lpad[modemmanager]')")
+            raise BusUnreachable("dbus-fast is missing (pip install 'lpad[modemmanager]')", for_good=True)
         self._bus: MessageBus | None = None
         self._listeners: list[tuple[Rule, Callable[[Signal], None]]] = []
         self._begun: set[asyncio.Task[None]] = set()

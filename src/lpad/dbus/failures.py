@@ -49,6 +49,16 @@ class BusError(Exception):
 class BusUnreachable(BusError):
     """There is no bus, or the connection to it is gone."""
 
+    def __init__(self, text: str, *, for_good: bool = False) -> None:
+        """Say why.
+
+        Args:
+            text: for people.
+            for_good: whether it stays so until something is installed.
+        """
+        super().__init__(text)
+        self.for_good = for_good
+
 
 class BusUnanswered(BusError):
     """Nobody answered before the deadline."""

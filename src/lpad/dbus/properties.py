@@ -60,6 +60,10 @@ class Properties:
         """Return the paths of a list of objects."""
         return tuple(each for each in self.texts(name) if each.startswith("/") and each != NO_OBJECT)
 
+    def record(self, name: str) -> tuple[object, ...]:
+        """Return a record as a tuple of plain values; empty if it is missing."""
+        return tuple(self._list(name))
+
     def records(self, name: str) -> tuple[tuple[object, ...], ...]:
         """Return the records of a list, such as a modem's ports: each a tuple of plain values."""
         return tuple(tuple(each) for each in self._list(name) if isinstance(each, list))

@@ -1,0 +1,41 @@
+"""A bell that signals ring, so that a wait for another program's state ends as soon as something changed."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+
+_LONGEST = 2.0
+"""Seconds until the state is read again although no signal came: one may have been lost with a restart."""
+
+
+class Bell:
+    """Rung by a listener; a wait that it ends says nothing of what changed, so the state is read anew."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def ring(self, *_: object) -> None:
+        """End the present wait, or the next one; takes a signal, to be a listener itself."""
+        self._rung.set()
+
+    def wait(self, *, deadline: Deadline) -> bool:
+        """Wait until something may have changed, two seconds at most.
+
+        Returns:
+            Whether there is time left to look.
+
+        Raises:
+            Cancelled: as the deadline says.
+        """
+        with ExitStack() as stack:
+            if deadline.cancellation is not None:
+                stack.enter_context(deadline.cancellation.waking(self._rung.set))
+            self._rung.wait(min(_LONGEST, deadline.remaining()))
+            self._rung.clear()
+        deadline.check()
+        return not deadline.passed

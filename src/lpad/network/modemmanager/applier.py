@@ -1,0 +1,300 @@
+"""The applier `modemmanager`: the initial EPS bearer's settings, and the connection if it is to make one."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.dbus.bell import Bell
+from lpad.dbus.bus import Bus
+from lpad.dbus.failures import BusError, BusRefused
+from lpad.dbus.message import Call
+from lpad.network.applier import UNKNOWN_CONNECTION, Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.network.bus_outcome import failed_question, not_running
+from lpad.network.layer import Layer
+from lpad.network.modemmanager.bearers import (
+    connect_settings,
+    differs,
+    initial_settings,
+    read_bearers,
+    sight,
+)
+from lpad.network.modemmanager.causes import cause_of, layer_of, short
+from lpad.network.modemmanager.modem import (
+    CONNECTED,
+    CONNECTING,
+    CONTROL,
+    MODEM_3GPP,
+    NAME,
+    PROGRAM,
+    ROOT,
+    SIMPLE,
+    find_modem,
+    same_iccid,
+    watch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Outcome, Wanted
+    from lpad.network.modemmanager.modem import ManagedModem
+
+_log = logging.getLogger(__name__)
+
+_ALL = "/"
+"""Simple.Disconnect: every bearer."""
+
+
+class ModemManagerApplier:
+    """Hands settings to ModemManager once it has the modem again, which may be under a new path."""
+
+    name = "modemmanager"
+
+    def __init__(self, *, connects: bool) -> None:
+        """Prepare.
+
+        Args:
+            connects: whether ModemManager is to make the connection (Simple.Connect). It is not if another
+                program makes it, or if the initial bearer carries the data.
+        """
+        self._connects = connects
+
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing: ModemManager makes no connection of its own accord."""
+        return Applied(told="ModemManager makes no connection by itself, so nothing is prepared")
+
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """See whether ModemManager is there; it does not have the modem yet."""
+        try:
+            with Bus(deadline=deadline) as bus:
+                if not bus.has_owner(NAME, deadline=deadline):
+                    return not_running(PROGRAM, attempted="apply network settings", layer=Layer.MODEM)
+                bus.properties(NAME, ROOT, NAME, deadline=deadline)  # it answers
+        except BusError as error:
+            return _failed(error, "apply network settings", Layer.MODEM)
+        return Applied(told="ModemManager gets the settings once it has the modem again")
+
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Set the initial EPS bearer, and connect if that was asked for."""
+        attempted = "hand network settings to ModemManager"
+        try:
+            with Bus(deadline=deadline) as bus:
+                modem = wait_for_card(bus, wanted, attempted=attempted, deadline=deadline)
+                if isinstance(modem, Failed | TryAgain):
+                    return modem
+                initial = set_initial_bearer(bus, modem, wanted, deadline=deadline)
+                if not self._connects:
+                    return initial
+                return self._connect(bus, modem, wanted, said=initial.told, deadline=deadline)
+        except BusError as error:
+            return _failed(error, attempted, Layer.BEARER)
+
+    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Compare what ModemManager shows with what is wanted."""
+        attempted = "verify network settings"
+        try:
+            with Bus(deadline=deadline) as bus:
+                modem = present(bus, wanted, attempted=attempted, deadline=deadline)
+                if isinstance(modem, Failed | TryAgain):
+                    return modem
+                return self._in_force(bus, modem, wanted, deadline=deadline)
+        except BusError as error:
+            return _failed(error, attempted, Layer.BEARER)
+
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """End the connection; the previous profile's settings replace those of the initial bearer later."""
+        if not self._connects:
+            return Applied(told="the previous profile's settings replace these")
+        attempted = "end the connection with the new profile's settings"
+        try:
+            with Bus(deadline=deadline) as bus:
+                if not bus.has_owner(NAME, deadline=deadline):
+                    return not_running(PROGRAM, attempted=attempted, layer=Layer.BEARER)
+                modem = find_modem(bus, imei=_imei(wanted), iccid=wanted.iccid, deadline=deadline)
+                if modem is not None and modem.state in (CONNECTING, CONNECTED):
+                    _disconnect(bus, modem, deadline=deadline)
+        except BusError as error:
+            return _failed(error, attempted, Layer.BEARER)
+        return Applied(told="ModemManager has no connection with the new profile's settings")
+
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Do nothing: ModemManager stores nothing by profile."""
+        return Applied(told="ModemManager stores nothing by profile")
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
+        """Return what ModemManager shows of its bearers."""
+        try:
+            with Bus(deadline=deadline) as bus:
+                modem = present(bus, wanted, attempted="look at the connection", deadline=deadline)
+                if isinstance(modem, TryAgain):
+                    down = modem.layer is Layer.MODEM and bus.has_owner(NAME, deadline=deadline)
+                    return _unseen(modem.told, down=down)
+                if isinstance(modem, Failed):
+                    return _unseen(modem.told, down=False)
+                seen = sight(read_bearers(bus, modem, deadline=deadline))
+        except BusError as error:
+            return _unseen(str(error), down=False)
+        if seen.bearer.state is State.DOWN and not self._connects and seen.bearer.cause is None:
+            return _unseen("another program may have connected", down=False)
+        return seen
+
+    def _connect(
+        self, bus: Bus, modem: ManagedModem, wanted: Wanted, *, said: str, deadline: Deadline
+    ) -> Outcome:
+        up = [each for each in read_bearers(bus, modem, deadline=deadline) if each.connected]
+        if modem.state == CONNECTED and not any(each.apn == (wanted.settings.apn or None) for each in up):
+            _disconnect(bus, modem, deadline=deadline)
+        call = Call(
+            to=NAME,
+            path=modem.path,
+            interface=SIMPLE,
+            member="Connect",
+            signature="a{sv}",
+            body=(connect_settings(wanted.settings),),
+        )
+        try:
+            bus.call(call, deadline=deadline)
+        except BusRefused as refusal:
+            if refusal.not_permitted or refusal.nobody_there or refusal.no_such_object:
+                raise
+            return _not_connected(refusal, modem)
+        found = sight(read_bearers(bus, _again(bus, wanted, modem, deadline=deadline), deadline=deadline))
+        return Applied(told=f"ModemManager has connected; {said}", interface=found.interface)
+
+    def _in_force(self, bus: Bus, modem: ManagedModem, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        if self._connects:
+            up = [each for each in read_bearers(bus, modem, deadline=deadline) if each.connected]
+            fitting = [each for each in up if each.apn == (wanted.settings.apn or None)]
+            if not fitting:
+                return TryAgain(
+                    layer=Layer.BEARER,
+                    told="ModemManager is connected with another APN"
+                    if up
+                    else "ModemManager is not connected",
+                )
+            return Applied(told="ModemManager is connected with this APN", interface=fitting[-1].interface)
+        initial = initial_settings(wanted.settings)
+        if initial is not None and differs(initial, modem.initial_bearer):
+            return Failed(
+                layer=Layer.MODEM,
+                told="the initial EPS bearer has other settings in ModemManager; look there whether the modem"
+                " supports them, or choose the applier 'at'",
+            )
+        return Applied(told="the initial EPS bearer has these settings")
+
+
+def wait_for_card(
+    bus: Bus, wanted: Wanted, *, attempted: str, deadline: Deadline
+) -> ManagedModem | Failed | TryAgain:
+    """Wait until ModemManager shows the modem with the wanted profile; it probes the modem first.
+
+    Raises:
+        BusError: as `Bus.call` says.
+        Cancelled: as the deadline says.
+    """
+    bell = Bell()
+    watch(bus, bell, deadline=deadline)
+    while True:
+        modem = present(bus, wanted, attempted=attempted, deadline=deadline)
+        if not isinstance(modem, TryAgain) or not bell.wait(deadline=deadline):
+            return modem
+
+
+def set_initial_bearer(
+    bus: Bus, modem: ManagedModem, wanted: Wanted, *, deadline: Deadline
+) -> Applied | Failed:
+    """Have the modem attach with the profile's APN.
+
+    Returns:
+        `Failed` if ModemManager cannot set it in this modem.
+
+    Raises:
+        BusError: as `Bus.call` says.
+    """
+    initial = initial_settings(wanted.settings)
+    if initial is None:
+        return Applied(told="the initial EPS bearer is left as it is")
+    if not differs(initial, modem.initial_bearer) and not wanted.settings.password:
+        return Applied(told="the initial EPS bearer has these settings")
+    call = Call(
+        to=NAME,
+        path=modem.path,
+        interface=MODEM_3GPP,
+        member="SetInitialEpsBearerSettings",
+        signature="a{sv}",
+        body=(initial,),
+    )
+    try:
+        bus.call(call, deadline=deadline)
+    except BusRefused as refusal:
+        if refusal.not_permitted or refusal.nobody_there or refusal.no_such_object:
+            raise
+        return Failed(
+            layer=Layer.MODEM,
+            told=f"ModemManager cannot set the initial EPS bearer of this modem"
+            f" ({short(refusal.name)}); choose the applier 'at', or set initial_bearer to 'leave'",
+            cause=cause_of(refusal.name),
+        )
+    return Applied(told="the initial EPS bearer was set")
+
+
+def present(
+    bus: Bus, wanted: Wanted, *, attempted: str, deadline: Deadline
+) -> ManagedModem | Failed | TryAgain:
+    """Return the modem if ModemManager has read the wanted profile, and else what it lacks.
+
+    Raises:
+        BusError: as `Bus.call` says.
+    """
+    if not bus.has_owner(NAME, deadline=deadline):
+        return not_running(PROGRAM, attempted=attempted, layer=Layer.MODEM)
+    modem = find_modem(bus, imei=_imei(wanted), iccid=wanted.iccid, deadline=deadline)
+    if modem is None:
+        return TryAgain(
+            layer=Layer.MODEM,
+            told=f"cannot {attempted}: ModemManager does not show the modem yet; 'mmcli -L' lists those"
+            " that it has",
+        )
+    if not same_iccid(modem.iccid, wanted.iccid):
+        why = modem.trouble or "it still has the previous profile"
+        return TryAgain(
+            layer=Layer.MODEM,
+            told=f"cannot {attempted}: ModemManager has not read the profile from the modem ({why})",
+        )
+    return modem
+
+
+def _again(bus: Bus, wanted: Wanted, modem: ManagedModem, *, deadline: Deadline) -> ManagedModem:
+    return find_modem(bus, imei=_imei(wanted), iccid=wanted.iccid, deadline=deadline) or modem
+
+
+def _disconnect(bus: Bus, modem: ManagedModem, *, deadline: Deadline) -> None:
+    call = Call(to=NAME, path=modem.path, interface=SIMPLE, member="Disconnect", signature="o", body=(_ALL,))
+    bus.call(call, deadline=deadline)
+
+
+def _not_connected(refusal: BusRefused, modem: ManagedModem) -> Outcome:
+    cause, layer = cause_of(refusal.name), layer_of(refusal.name)
+    if cause is None and layer is Layer.BEARER and modem.registered is False:
+        layer = Layer.REGISTERED
+    told = f"ModemManager cannot connect ({short(refusal.name)}); {modem.registration_told}"
+    if layer is not Layer.BEARER and cause is None:
+        return TryAgain(layer=layer, told=told)
+    return Failed(layer=layer, told=told, cause=cause)
+
+
+def _imei(wanted: Wanted) -> str | None:
+    return None if wanted.modem is None else wanted.modem.imei
+
+
+def _unseen(told: str, *, down: bool) -> Connection:
+    if not told:
+        return UNKNOWN_CONNECTION
+    return Connection(bearer=Sight(state=State.DOWN if down else State.UNKNOWN, told=told))
+
+
+def _failed(error: BusError, attempted: str, layer: Layer) -> Outcome:
+    _log.debug("cannot %s: %s", attempted, error)
+    return failed_question(error, attempted=attempted, program=PROGRAM, action=CONTROL, layer=layer)

@@ -1,0 +1,165 @@
+"""A modem as ModemManager shows it, found by its IMEI.
+
+Each time that ModemManager probes a modem it makes a new object with a new path (/Modem/0, /Modem/1, …), for
+instance after lpad has borrowed the port. So a path is good for one look, and the IMEI is what stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.dbus.failures import BusRefused
+from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Rule
+from lpad.dbus.properties import Properties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lpad.base.deadline import Deadline
+    from lpad.dbus.bell import Bell
+    from lpad.dbus.bus import Bus
+
+PROGRAM = "ModemManager"
+NAME = "org.freedesktop.ModemManager1"
+ROOT = "/org/freedesktop/ModemManager1"
+MODEM = f"{NAME}.Modem"
+MODEM_3GPP = f"{NAME}.Modem.Modem3gpp"
+SIMPLE = f"{NAME}.Modem.Simple"
+SIM = f"{NAME}.Sim"
+BEARER = f"{NAME}.Bearer"
+CONTROL = "org.freedesktop.ModemManager1.Device.Control"
+"""The polkit action for connecting, and for a modem's settings."""
+
+FAILED, LOCKED, CONNECTING, CONNECTED = -1, 2, 10, 11
+"""MMModemState."""
+_MOST_STATE = 32
+_FAILURES = {
+    1: "unknown",
+    2: "it finds no SIM",
+    3: "the SIM does not work",
+    4: "it lacks capabilities",
+    5: "the eUICC has no enabled profile",
+}
+"""MMModemStateFailedReason."""
+_REGISTRATION = {
+    0: "not registered",
+    1: "registered at home",
+    2: "searching",
+    3: "denied",
+    5: "registered, roaming",
+    6: "registered at home for SMS only",
+    7: "registered for SMS only, roaming",
+}
+"""MMModem3gppRegistrationState."""
+_REGISTERED = frozenset({1, 5})
+
+
+def same_iccid(one: str | None, other: str) -> bool:
+    """Tell whether two ICCIDs are equal, apart from padding and the case of letters."""
+    return one is not None and one.rstrip("Ff").upper() == other.rstrip("Ff").upper()
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedModem:
+    """One look at a modem."""
+
+    path: str
+    uid: str | None
+    """ModemManager's name of the device, which outlasts its path."""
+    imei: str | None
+    iccid: str | None
+    """Of the profile that ModemManager has read; None: it has read none."""
+    state: int | None
+    """MMModemState: -1 failed, 2 locked, 8 registered, 10 connecting, 11 connected; None: unknown."""
+    trouble: str | None
+    """What keeps it from being used, in words."""
+    registration: int | None
+    """MMModem3gppRegistrationState."""
+    bearers: tuple[str, ...]
+    initial_bearer: Properties
+    """The settings of the initial EPS bearer; without entries if they are unknown."""
+
+    @property
+    def registered(self) -> bool | None:
+        """Whether it is registered, at home or roaming; None: unknown."""
+        return None if self.registration in (None, 4) else self.registration in _REGISTERED
+
+    @property
+    def registration_told(self) -> str:
+        """The registration in words."""
+        return _REGISTRATION.get(-1 if self.registration is None else self.registration, "unknown")
+
+
+def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:
+    """Have a bell rung whenever ModemManager shows something new of a modem.
+
+    Raises:
+        BusError: as `Bus.listen` says.
+    """
+    for rule in (
+        Rule(sender=NAME, interface=OBJECT_MANAGER),
+        Rule(sender=NAME, interface=PROPERTIES, member="PropertiesChanged"),
+        Rule(sender=NAME, interface=MODEM, member="StateChanged"),
+    ):
+        bus.listen(rule, bell.ring, deadline=deadline)
+
+
+def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) -> ManagedModem | None:
+    """Look for a modem.
+
+    Args:
+        bus: a connection.
+        imei: 15 digits; None: unknown, then it is the one with the card, or the only one.
+        iccid: of the enabled profile.
+        deadline: when to give up.
+
+    Returns:
+        The modem; None if ModemManager shows it not, or not yet.
+
+    Raises:
+        BusError: as `Bus.call` says.
+    """
+    modems = list(_modems(bus, deadline=deadline))
+    if imei is not None:
+        return next((each for each in modems if each.imei == imei), None)
+    with_card = next((each for each in modems if same_iccid(each.iccid, iccid)), None)
+    return with_card or (modems[0] if len(modems) == 1 else None)
+
+
+def _modems(bus: Bus, *, deadline: Deadline) -> Iterator[ManagedModem]:
+    for path, interfaces in bus.objects(NAME, ROOT, deadline=deadline).items():
+        modem = interfaces.get(MODEM)
+        if modem is None:
+            continue
+        gpp = interfaces.get(MODEM_3GPP, Properties())
+        state = modem.number("State", least=-1, most=_MOST_STATE)
+        yield ManagedModem(
+            path=path,
+            uid=modem.text("Device"),
+            imei=modem.text("EquipmentIdentifier") or gpp.text("Imei"),
+            iccid=_iccid_of(bus, modem.path("Sim"), deadline=deadline),
+            state=state,
+            trouble=_trouble(state, modem),
+            registration=gpp.number("RegistrationState", most=_MOST_STATE),
+            bearers=modem.paths("Bearers"),
+            initial_bearer=gpp.table("InitialEpsBearerSettings"),
+        )
+
+
+def _iccid_of(bus: Bus, sim: str | None, *, deadline: Deadline) -> str | None:
+    if sim is None:
+        return None
+    try:
+        return bus.properties(NAME, sim, SIM, deadline=deadline).text("SimIdentifier")
+    except BusRefused as refusal:
+        if refusal.not_permitted:
+            raise
+        return None  # gone since: the modem is being probed again
+
+
+def _trouble(state: int | None, modem: Properties) -> str | None:
+    if state == FAILED:
+        reason = modem.number("StateFailedReason", most=_MOST_STATE)
+        return _FAILURES.get(reason or 1, "unknown")
+    return "its SIM wants a PIN or PUK" if state == LOCKED else None

@@ -1,0 +1,110 @@
+"""One activation of a connection, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.network.applier import Applied, Failed, TryAgain
+from lpad.network.layer import Layer
+from lpad.network.networkmanager import reasons
+from lpad.network.networkmanager.connection import differences
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.dbus.bell import Bell
+    from lpad.network.applier import Outcome
+    from lpad.network.networkmanager.connection import StoredConnection, Tree
+    from lpad.network.networkmanager.daemon import Daemon, ModemDevice
+
+
+_LOST = "NetworkManager has lost the modem's device; ModemManager may be probing the modem again"
+_UNMANAGED = (
+    "NetworkManager does not manage the modem's device; look at unmanaged-devices in its configuration"
+)
+
+
+class Activation:
+    """Has NetworkManager activate a connection on a modem's device, unless it does so already."""
+
+    def __init__(
+        self, daemon: Daemon, bell: Bell, udi: str, target: StoredConnection, tree: Tree | None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            daemon: asked until its own deadline.
+            bell: rung when something changes.
+            udi: the path of ModemManager's object of the modem.
+            target: what to activate.
+            tree: the settings that must be in force; None: those that the connection has.
+        """
+        self._daemon = daemon
+        self._bell = bell
+        self._udi = udi
+        self._target = target
+        self._tree = tree
+        self._asked: str | None = None
+
+    def run(self, deadline: Deadline) -> Outcome:
+        """Return how it ended; `Applied` also if NetworkManager is still at it when the time is over.
+
+        Raises:
+            BusError: as `Bus.call` says.
+            Cancelled: as the deadline says.
+        """
+        while True:
+            device = self._daemon.modem_device(self._udi)
+            ended = self._judged(device)
+            if ended is not None:
+                return ended
+            if not self._bell.wait(deadline=deadline):
+                return self._out_of_time(device)
+
+    def _judged(self, device: ModemDevice | None) -> Outcome | None:
+        """Return how it ended; None: not yet."""
+        if device is None:
+            return None if self._asked is None else TryAgain(layer=Layer.MODEM, told=_LOST)
+        if device.state == reasons.UNMANAGED:
+            return Failed(layer=Layer.BEARER, told=_UNMANAGED)
+        if self._asked is None:
+            return self._begin(device)
+        if device.connection == self._target.path and device.state == reasons.ACTIVATED:
+            return self._active(device)
+        return None if self._daemon.is_active(self._asked) else self._failed(device)
+
+    def _begin(self, device: ModemDevice) -> Outcome | None:
+        """Activate it, unless it is active, or becomes so."""
+        if device.state == reasons.UNAVAILABLE:
+            return None  # ModemManager is still busy with it
+        under_way = reasons.PREPARE <= device.state <= reasons.ACTIVATED
+        if device.connection == self._target.path and under_way and self._in_force(device):
+            if device.state == reasons.ACTIVATED:
+                return self._active(device)
+            self._asked = device.active
+            return None
+        self._asked = self._daemon.activate(self._target.path, device.path)
+        return None
+
+    def _in_force(self, device: ModemDevice) -> bool:
+        return self._tree is None or not differences(self._tree, self._daemon.applied(device.path))
+
+    def _active(self, device: ModemDevice) -> Outcome:
+        return Applied(
+            told="NetworkManager has activated the profile's connection", interface=device.interface
+        )
+
+    def _failed(self, device: ModemDevice) -> Outcome:
+        reason = self._daemon.last_failure(device.path) or device.reason
+        return Failed(
+            layer=reasons.layer_of(reason),
+            told=f"NetworkManager cannot activate the profile's connection: {reasons.told(reason)}",
+            cause=reasons.cause_of(reason),
+        )
+
+    def _out_of_time(self, device: ModemDevice | None) -> Outcome:
+        if self._asked is not None:
+            return Applied(told="NetworkManager is still activating the profile's connection")
+        if device is None:
+            return TryAgain(layer=Layer.MODEM, told="NetworkManager has no device for the modem yet")
+        told = f"the modem's device is not available: {reasons.told(device.reason)}"
+        return TryAgain(layer=reasons.layer_of(device.reason), told=told)

@@ -1,0 +1,31 @@
+"""What the tests of appliers over D-Bus share."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dbus.private_bus import private_bus
+from network.applier_contract import OLD
+from network.gateway_double import GatewayDouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A system bus of the test's own."""
+    with tempfile.TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        yield address
+
+
+@pytest.fixture
+def gateway(address: str) -> Iterator[GatewayDouble]:
+    """NetworkManager and ModemManager with a modem, and a card with the old profile."""
+    with GatewayDouble(address, iccid=OLD) as made:
+        yield made

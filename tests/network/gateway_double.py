@@ -1,0 +1,354 @@
+"""NetworkManager and ModemManager as far as appliers see them, with a modem that connects, on a private bus.
+
+The real ones run in tests/debian_daemons, but no bearer comes up there: their port carries no PPP.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from dbus_fast import Message, Variant
+
+from dbus.private_bus import ScriptedService
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Applier, Connection, Outcome, Wanted
+
+MM = "org.freedesktop.ModemManager1"
+MM_ROOT = "/org/freedesktop/ModemManager1"
+NM = "org.freedesktop.NetworkManager"
+NM_ROOT = "/org/freedesktop/NetworkManager"
+DEVICE = f"{NM_ROOT}/Devices/7"
+ETHERNET = f"{NM_ROOT}/Devices/2"
+ACTIVE = f"{NM_ROOT}/ActiveConnection/1"
+IP4 = f"{NM_ROOT}/IP4Config/1"
+IMEI = "490154203237518"
+ADDRESS = "10.64.0.2"
+OBJECTS = "org.freedesktop.DBus.ObjectManager"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+CHANGES = {"AddConnection2", "Update2", "Delete", "ActivateConnection"}
+
+Tree = dict[str, dict[str, Variant]]
+
+
+class ModemInSlot:
+    """The modem as who switches hands it in; appliers over D-Bus need its IMEI only."""
+
+    imei: str | None = IMEI
+    port: str | None = "/dev/ttyUSB2"
+
+    def dialogue(self, *, deadline: Deadline) -> Any:
+        raise AssertionError("an applier over D-Bus has no business at the port")
+
+
+class GatewayDouble:
+    """Both daemons and their modem; start with `with`."""
+
+    def __init__(self, address: str, *, iccid: str, version: str = "1.42.4") -> None:
+        self.address = address
+        self.version = version
+        self.iccid: str | None = iccid
+        """What ModemManager has read from the card."""
+        self.state = 8
+        self.failed_reason = 0
+        self.index = 0
+        """Of the modem's object: another after each probing."""
+        self.initial: dict[str, Variant] = {}
+        self.initial_error: str | None = None
+        """What SetInitialEpsBearerSettings is refused with."""
+        self.bearer: dict[str, Variant] | None = None
+        """The settings of the bearer; None: there is none."""
+        self.connected = False
+        self.connect_error: str | None = None
+        """What a connection attempt ends with."""
+        self.reason: int | None = None
+        """What an activation fails with (NMDeviceStateReason); None: it succeeds."""
+        self.hold = False
+        """Whether an activation stays under way."""
+        self.refuse: str | None = None
+        """What every change in NetworkManager is refused with."""
+        self.stored: dict[str, Tree] = {}
+        self.edited: list[str] = []
+        """The UUIDs of connections that were changed or deleted."""
+        self.flags: list[int] = []
+        self.mute = False
+        self.device_state = (30, 0)
+        self.active: str | None = None
+        """The path of the connection that is active."""
+        self.applied: Tree = {}
+        self.activations: list[str] = []
+        self._made = 0
+        self._services = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.mm = self._services.enter_context(ScriptedService(self.address, MM, self._modem_manager))
+        self.nm = self._services.enter_context(ScriptedService(self.address, NM, self._network_manager))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Leave the bus."""
+        self.mute = True
+        self._services.close()
+
+    def fall_silent(self) -> None:
+        """Answer nothing more."""
+        self.mute = True
+
+    def probe(self, iccid: str | None) -> None:
+        """Have ModemManager probe the modem anew: another object, and what was connected is not."""
+
+        def probed() -> None:
+            self.iccid = iccid
+            self.index += 1
+            self.connected, self.bearer, self.state = False, None, 8
+            self._device_to(30, 36)
+            self.active = None
+            self.mm._bus.send(
+                Message.new_signal(MM_ROOT, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [self.modem, {}])
+            )
+
+        self.mm.do(probed)
+
+    def add(self, name: str, *, gsm: dict[str, str], connection: dict[str, Variant] | None = None) -> str:
+        """Store a connection as the gateway's owner does; return its path."""
+        tree = {
+            "connection": {
+                "id": Variant("s", name),
+                "uuid": Variant("s", f"{name}-uuid"),
+                "type": Variant("s", "gsm"),
+                **(connection or {}),
+            },
+            "gsm": {key: Variant("s", value) for key, value in gsm.items()},
+        }
+        return self._store(tree)
+
+    def named(self, iccid: str) -> Tree | None:
+        """Return lpad's connection for a profile."""
+        for tree in self.stored.values():
+            data = tree.get("user", {}).get("data")
+            if data is not None and data.value.get("org.lpad.iccid") == iccid:
+                return tree
+        return None
+
+    def apn(self) -> str:
+        """Return the APN in force with NetworkManager."""
+        if self.active is None or self.device_state[0] != 100:
+            return "not connected"
+        apn = self.applied["gsm"].get("apn")
+        return "" if apn is None else str(apn.value)
+
+    def bearer_apn(self) -> str:
+        """Return the APN that ModemManager is connected with."""
+        return (
+            str(self.bearer["apn"].value) if self.bearer is not None and self.connected else "not connected"
+        )
+
+    @property
+    def modem(self) -> str:
+        """The path of the modem's present object."""
+        return f"{MM_ROOT}/Modem/{self.index}"
+
+    # ModemManager
+
+    def _modem_manager(self, message: Message) -> Message | None:
+        if self.mute:
+            return None
+        match message.member:
+            case "GetManagedObjects":
+                return Message.new_method_return(message, "a{oa{sa{sv}}}", [{self.modem: self._shown()}])
+            case "GetAll":
+                return Message.new_method_return(message, "a{sv}", [self._modem_properties(message)])
+            case "SetInitialEpsBearerSettings":
+                if self.initial_error is not None:
+                    return Message.new_error(message, self.initial_error, "no")
+                self.initial = message.body[0]
+            case "Connect":
+                self.bearer = message.body[0]
+                self.connected = self.connect_error is None
+                self.state = 11 if self.connected else 8
+                if self.connect_error is not None:
+                    return Message.new_error(message, self.connect_error, "no")
+                return Message.new_method_return(message, "o", [f"{MM_ROOT}/Bearer/1"])
+            case "Disconnect":
+                self.connected, self.state = False, 8
+        return Message.new_method_return(message)
+
+    def _shown(self) -> dict[str, dict[str, Variant]]:
+        return {
+            f"{MM}.Modem": {
+                "EquipmentIdentifier": Variant("s", IMEI),
+                "Device": Variant("s", "/sys/1-1"),
+                "State": Variant("i", self.state),
+                "StateFailedReason": Variant("u", self.failed_reason),
+                "Sim": Variant("o", "/" if self.iccid is None else f"{MM_ROOT}/SIM/{self.index}"),
+                "Bearers": Variant("ao", [] if self.bearer is None else [f"{MM_ROOT}/Bearer/1"]),
+            },
+            f"{MM}.Modem.Modem3gpp": {
+                "RegistrationState": Variant("u", 5),
+                "InitialEpsBearerSettings": Variant("a{sv}", self.initial),
+            },
+        }
+
+    def _modem_properties(self, message: Message) -> dict[str, Variant]:
+        if message.path == f"{MM_ROOT}/SIM/{self.index}":
+            return {"SimIdentifier": Variant("s", self.iccid or "")}
+        if message.path == f"{MM_ROOT}/Bearer/1":
+            ip = {"method": Variant("u", 2), "address": Variant("s", ADDRESS), "prefix": Variant("u", 30)}
+            return {
+                "Connected": Variant("b", self.connected),
+                "Interface": Variant("s", "wwan0" if self.connected else ""),
+                "Properties": Variant("a{sv}", self.bearer or {}),
+                "Ip4Config": Variant("a{sv}", ip if self.connected else {}),
+                "ConnectionError": Variant("(ss)", [self.connect_error or "", ""]),
+            }
+        return {"Version": Variant("s", "1.20.4")}
+
+    # NetworkManager
+
+    def _network_manager(self, message: Message) -> Message | None:
+        if self.mute:
+            return None
+        if message.interface == PROPERTIES:
+            return Message.new_method_return(message, "a{sv}", [self._nm_properties(message)])
+        if self.refuse is not None and message.member in CHANGES:
+            return Message.new_error(message, self.refuse, "Insufficient privileges")
+        match message.member:
+            case "ListConnections":
+                return Message.new_method_return(message, "ao", [list(self.stored)])
+            case "AddConnection2":
+                return Message.new_method_return(message, "oa{sv}", [self._store(message.body[0]), {}])
+            case "GetAppliedConnection":
+                applied = _without_secrets(self.applied)
+                return Message.new_method_return(message, "a{sa{sv}}t", [applied, 1])
+            case "ActivateConnection":
+                return self._activate(message)
+        return self._stored(message)
+
+    def _stored(self, message: Message) -> Message:
+        path = message.path or ""
+        match message.member:
+            case "GetSettings":
+                found = _without_secrets(self.stored[path])
+                return Message.new_method_return(message, "a{sa{sv}}", [found])
+            case "Update2":
+                self._edit(path, message.body[0], message.body[1])
+                return Message.new_method_return(message, "a{sv}", [{}])
+            case "Delete":
+                self.edited.append(_uuid(self.stored.pop(path)))
+                if self.active == path:
+                    self._device_to(30, 38)
+                    self.active = None
+        return Message.new_method_return(message)
+
+    def _nm_properties(self, message: Message) -> dict[str, Variant]:
+        shown: dict[str, dict[str, Variant]] = {
+            NM_ROOT: {
+                "Version": Variant("s", self.version),
+                "AllDevices": Variant("ao", [ETHERNET, DEVICE]),
+            },
+            ETHERNET: {"DeviceType": Variant("u", 1), "Udi": Variant("s", "/sys/eth0")},
+            DEVICE: {
+                "DeviceType": Variant("u", 8),
+                "Udi": Variant("s", self.modem),
+                "State": Variant("u", self.device_state[0]),
+                "StateReason": Variant("(uu)", list(self.device_state)),
+                "IpInterface": Variant("s", "wwan0" if self.device_state[0] == 100 else ""),
+                "ActiveConnection": Variant("o", "/" if self.active is None else ACTIVE),
+                "Ip4Config": Variant("o", IP4 if self.device_state[0] == 100 else "/"),
+                "Ip6Config": Variant("o", "/"),
+            },
+            ACTIVE: {
+                "Connection": Variant("o", self.active or "/"),
+                "State": Variant("u", {100: 2, 30: 4, 120: 4}.get(self.device_state[0], 1)),
+            },
+            IP4: {
+                "AddressData": Variant(
+                    "aa{sv}", [{"address": Variant("s", ADDRESS), "prefix": Variant("u", 30)}]
+                )
+            },
+        }
+        return shown.get(message.path or "", {})
+
+    def _store(self, tree: Tree) -> str:
+        self._made += 1
+        path = f"{NM_ROOT}/Settings/{self._made}"
+        self.stored[path] = tree
+        return path
+
+    def _edit(self, path: str, tree: Tree, flags: int) -> None:
+        password = self.stored[path].get("gsm", {}).get("password")
+        self.edited.append(_uuid(tree))
+        self.flags.append(flags)
+        self.stored[path] = tree
+        if password is not None and "password" not in tree["gsm"]:
+            tree["gsm"]["password"] = password  # as the real one: without any secret, the stored ones stay
+
+    def _activate(self, message: Message) -> Message:
+        path, device, _ = message.body
+        tree = self.stored[path]
+        sim = tree["gsm"].get("sim-id")
+        if device != DEVICE or (sim is not None and sim.value != self.iccid):
+            return Message.new_error(message, f"{NM}.UnknownDevice", "No suitable device found")
+        self.activations.append(_uuid(tree))
+        self.active, self.applied = path, tree
+        self._device_to(40, 0)
+        if self.reason is not None:
+            self._signal_error()
+            self._device_to(120, self.reason)
+            self._device_to(30, 0)
+        elif not self.hold:
+            self._device_to(100, 0)
+        return Message.new_method_return(message, "o", [ACTIVE])
+
+    def _signal_error(self) -> None:
+        """Signal the error of an attempt; NetworkManager deletes the bearer at once, as the real one does."""
+        if self.connect_error is None:
+            return
+        changed = {"ConnectionError": Variant("(ss)", [self.connect_error, ""])}
+        body = [f"{MM}.Bearer", changed, []]
+        path = f"{MM_ROOT}/Bearer/1"
+        self.mm.send(Message.new_signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body))
+        self.bearer = None
+
+    def _device_to(self, state: int, reason: int) -> None:
+        before, self.device_state = self.device_state[0], (state, reason)
+        signal = Message.new_signal(DEVICE, f"{NM}.Device", "StateChanged", "uuu", [state, before, reason])
+        self.nm._bus.send(signal)
+
+
+class CardFollows:
+    """An applier whose card has the wanted profile from `apply` on, when the modem is probed anew."""
+
+    def __init__(self, applier: Applier, gateway: GatewayDouble) -> None:
+        self._applier = applier
+        self._gateway = gateway
+        self.name = applier.name
+        self.prepare = applier.prepare
+        self.connect = applier.connect
+        self.verify = applier.verify
+        self.undo = applier.undo
+        self.forget = applier.forget
+
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        outcome = self._applier.apply(wanted, deadline=deadline)
+        if not self._gateway.mute:
+            self._gateway.probe(wanted.iccid)
+        return outcome
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
+        return self._applier.look(wanted, deadline=deadline)
+
+
+def _uuid(tree: Tree) -> str:
+    return str(tree["connection"]["uuid"].value)
+
+
+def _without_secrets(tree: Tree) -> Tree:
+    return {
+        name: {key: value for key, value in each.items() if key != "password"} for name, each in tree.items()
+    }

@@ -1,0 +1,211 @@
+"""The applier `modemmanager` against ModemManager's D-Bus interface, with a modem that connects."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.base.deadline import Deadline
+from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
+from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.modemmanager.applier import ModemManagerApplier
+from lpad.network.settings import InitialBearer, NetworkSettings
+from network.applier_contract import (
+    EID,
+    EVERYTHING,
+    NEW,
+    NEW_SETTINGS,
+    OLD,
+    PASSWORD,
+    ApplierContract,
+    Bench,
+    soon,
+)
+from network.gateway_double import ADDRESS, MM, CardFollows, GatewayDouble, ModemInSlot
+
+if TYPE_CHECKING:
+    from dbus_fast import Variant
+
+    from lpad.network.applier import Modem
+
+EQUIPMENT = f"{MM}.Error.MobileEquipment"
+
+
+class TestContract(ApplierContract):
+    """The applier `modemmanager` keeps the contract, if it connects."""
+
+    @pytest.fixture
+    def bench(self, gateway: GatewayDouble) -> Bench:
+        return Bench(
+            applier=CardFollows(ModemManagerApplier(connects=True), gateway),
+            apn=gateway.bearer_apn,
+            modem=ModemInSlot(),
+            disturb=gateway.end,
+            silence=gateway.fall_silent,
+            bearer_seen=State.UP,
+        )
+
+
+class TestInitialBearerOnly(ApplierContract):
+    """It keeps the contract if another program connects; then the initial bearer's APN is what it sets."""
+
+    @pytest.fixture
+    def bench(self, gateway: GatewayDouble) -> Bench:
+        def apn() -> str | None:
+            set_to = gateway.initial.get("apn")
+            # one of the contract's settings attaches with another APN than it connects with
+            return None if set_to is None or set_to.value == "first.example" else str(set_to.value)
+
+        return Bench(
+            applier=CardFollows(ModemManagerApplier(connects=False), gateway),
+            apn=apn,
+            modem=ModemInSlot(),
+            disturb=gateway.end,
+            silence=gateway.fall_silent,
+            bearer_seen=State.UNKNOWN,
+        )
+
+
+def wanted(
+    settings: NetworkSettings = NEW_SETTINGS, *, modem: Modem | None = None, iccid: str = NEW
+) -> Wanted:
+    return Wanted(eid=EID, iccid=iccid, settings=settings, previous_iccid=OLD, modem=modem or ModemInSlot())
+
+
+def plain(values: dict[str, Variant] | None) -> dict[str, Any]:
+    return {} if values is None else {name: each.value for name, each in values.items()}
+
+
+def test_what_modem_manager_gets(gateway: GatewayDouble) -> None:
+    """ModemManager gets APN, authentication, IP type and roaming in its own numbers."""
+    gateway.probe(NEW)
+    ModemManagerApplier(connects=True).connect(wanted(EVERYTHING), deadline=soon())
+    secrets = {"user": "user", "password": PASSWORD, "allowed-auth": 2, "ip-type": 2}
+    assert plain(gateway.initial) == {"apn": "first.example", **secrets}
+    assert plain(gateway.bearer) == {"apn": "all.example", "allow-roaming": False, **secrets}
+
+
+def test_initial_bearer_is_left(gateway: GatewayDouble) -> None:
+    """With `leave` the modem keeps its initial bearer, and without `connect` nothing else is touched."""
+    gateway.probe(NEW)
+    settings = NetworkSettings(apn="x", initial_bearer=InitialBearer.LEAVE)
+    outcome = ModemManagerApplier(connects=False).connect(wanted(settings), deadline=soon())
+    assert isinstance(outcome, Applied)
+    assert (gateway.initial, gateway.bearer) == ({}, None)
+
+
+def test_initial_bearer_cannot_be_set(gateway: GatewayDouble) -> None:
+    """An initial bearer that cannot be set is a failure, unless the connection is made anyway."""
+    gateway.probe(NEW)
+    gateway.initial_error = f"{MM}.Error.Core.Unsupported"
+    outcome = ModemManagerApplier(connects=False).connect(wanted(), deadline=soon())
+    assert isinstance(outcome, Failed)
+    assert "Unsupported" in outcome.told
+    assert "'at'" in outcome.told
+    assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)
+
+
+@pytest.mark.parametrize(
+    ("error", "layer", "cause"),
+    [
+        (f"{EQUIPMENT}.MissingOrUnknownApn", Layer.BEARER, Cause(Procedure.ESM, 27)),
+        (f"{EQUIPMENT}.UserAuthenticationFailed", Layer.BEARER, Cause(Procedure.ESM, 29)),
+        (f"{EQUIPMENT}.ServiceOptionNotSubscribed", Layer.BEARER, Cause(Procedure.ESM, 33)),
+        (f"{EQUIPMENT}.Ipv4OnlyAllowed", Layer.BEARER, Cause(Procedure.ESM, 50)),
+        (f"{EQUIPMENT}.Ipv6OnlyAllowed", Layer.BEARER, Cause(Procedure.ESM, 51)),
+        (f"{EQUIPMENT}.PlmnNotAllowed", Layer.REGISTERED, Cause(Procedure.EMM, 11)),
+        (f"{MM}.Error.Core.Failed", Layer.BEARER, None),
+    ],
+)
+def test_failures_name_their_layer(
+    gateway: GatewayDouble, error: str, layer: Layer, cause: Cause | None
+) -> None:
+    """A refused connection names its layer and the network's cause, and `look` still does afterwards."""
+    gateway.probe(NEW)
+    gateway.connect_error = error
+    applier = ModemManagerApplier(connects=True)
+    outcome = applier.connect(wanted(), deadline=soon())
+    assert isinstance(outcome, Failed)
+    assert (outcome.layer, outcome.cause) == (layer, cause)
+    seen = applier.look(wanted(), deadline=soon()).bearer
+    assert (seen.state, seen.cause) == (State.DOWN, cause)
+
+
+def test_no_network_yet(gateway: GatewayDouble) -> None:
+    """Without a registration another attempt makes sense."""
+    gateway.probe(NEW)
+    gateway.connect_error = f"{EQUIPMENT}.NoNetwork"
+    outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=soon())
+    assert isinstance(outcome, TryAgain)
+    assert outcome.layer is Layer.REGISTERED
+
+
+def test_another_apn_is_disconnected(gateway: GatewayDouble) -> None:
+    """A connection with another APN ends first; the same settings again end as the first time."""
+    gateway.probe(NEW)
+    applier = ModemManagerApplier(connects=True)
+    for settings in (NEW_SETTINGS, NEW_SETTINGS, NetworkSettings(apn="b.example")):
+        assert isinstance(applier.connect(wanted(settings), deadline=soon()), Applied)
+        assert gateway.bearer_apn() == settings.apn
+    asked = [call.member for call in gateway.mm.calls if call.member in {"Connect", "Disconnect"}]
+    assert asked == ["Connect", "Connect", "Disconnect", "Connect"]
+
+
+def test_sees_bearer_and_address(gateway: GatewayDouble) -> None:
+    """A connected bearer is seen with its interface, and its address if ModemManager knows it."""
+    gateway.probe(NEW)
+    applier = ModemManagerApplier(connects=True)
+    assert applier.look(wanted(), deadline=soon()).bearer.state is State.DOWN
+    outcome = applier.connect(wanted(), deadline=soon())
+    assert isinstance(outcome, Applied)
+    assert outcome.interface == "wwan0"
+    seen = applier.look(wanted(), deadline=soon())
+    assert (seen.bearer.state, seen.address.state) == (State.UP, State.UP)
+    assert (seen.addresses, seen.interface) == ((ADDRESS,), "wwan0")
+
+
+class AnyModem(ModemInSlot):
+    """A modem that tells no IMEI."""
+
+    imei = None
+
+
+def test_follows_the_modem(gateway: GatewayDouble) -> None:
+    """The modem is found by its IMEI, under whatever path; without one, it is the one with the card."""
+    applier = ModemManagerApplier(connects=True)
+    later = threading.Timer(0.3, gateway.probe, (NEW,))
+    later.start()
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+    later.join()
+    gateway.probe(NEW)
+    assert gateway.modem.endswith("/2")
+    assert isinstance(applier.connect(wanted(modem=AnyModem()), deadline=soon()), Applied)
+
+
+@pytest.mark.parametrize(
+    ("iccid", "state", "reason", "told"),
+    [
+        (OLD, 8, 0, "the previous profile"),
+        (None, -1, 2, "it finds no SIM"),
+        (None, -1, 5, "no enabled profile"),
+        (None, 2, 0, "PIN"),
+    ],
+)
+def test_the_modem_does_not_read_the_profile(
+    gateway: GatewayDouble, iccid: str | None, state: int, reason: int, told: str
+) -> None:
+    """A modem that has not read the profile is waited for, and the sentence says what is wrong with it."""
+    gateway.probe(iccid)
+    gateway.state, gateway.failed_reason = state, reason
+    outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(0.2))
+    assert isinstance(outcome, TryAgain)
+    assert outcome.layer is Layer.MODEM
+    assert told in outcome.told
+
+
+def test_padded_iccid(gateway: GatewayDouble) -> None:
+    """ModemManager may show an ICCID with the padding that it has in the file."""
+    gateway.probe(f"{NEW}F")
+    assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)

@@ -1,0 +1,419 @@
+"""The applier `networkmanager` against NetworkManager's D-Bus interface, with a modem that connects."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dbus_fast import Variant
+
+from lpad.base.cancellation import Cancellation
+from lpad.base.deadline import Deadline
+from lpad.base.errors import Cancelled
+from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
+from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.networkmanager.applier import NetworkManagerApplier
+from lpad.network.settings import EMPTY, NetworkSettings
+from network.applier_contract import (
+    EID,
+    EVERYTHING,
+    NEW,
+    NEW_SETTINGS,
+    OLD,
+    OLD_SETTINGS,
+    PASSWORD,
+    WITH_SECRET,
+    ApplierContract,
+    Bench,
+    soon,
+)
+from network.gateway_double import ADDRESS, MM, NM, CardFollows, GatewayDouble, ModemInSlot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IN_MEMORY, TO_DISK = 2, 1
+PIN = f"{MM}.Error.MobileEquipment.SimPin"
+
+
+class TestContract(ApplierContract):
+    """The applier `networkmanager` keeps the contract."""
+
+    @pytest.fixture
+    def bench(self, gateway: GatewayDouble) -> Bench:
+        return Bench(
+            applier=CardFollows(NetworkManagerApplier(), gateway),
+            apn=gateway.apn,
+            modem=ModemInSlot(),
+            disturb=gateway.end,
+            silence=gateway.fall_silent,
+            bearer_seen=State.UP,
+        )
+
+
+@pytest.fixture
+def applier() -> NetworkManagerApplier:
+    """The applier by itself; the test has the card follow."""
+    return NetworkManagerApplier()
+
+
+def wanted(
+    settings: NetworkSettings = NEW_SETTINGS, *, iccid: str = NEW, previous: str | None = OLD, eid: str = EID
+) -> Wanted:
+    return Wanted(eid=eid, iccid=iccid, settings=settings, previous_iccid=previous, modem=ModemInSlot())
+
+
+def old(settings: NetworkSettings = OLD_SETTINGS) -> Wanted:
+    return wanted(settings, iccid=OLD, previous=None)
+
+
+def is_on(gateway: GatewayDouble, iccid: str) -> bool:
+    tree = gateway.named(iccid)
+    assert tree is not None
+    autoconnect = tree["connection"].get("autoconnect")
+    return autoconnect is None or bool(autoconnect.value)
+
+
+def values(gateway: GatewayDouble, iccid: str, section: str) -> dict[str, Any]:
+    tree = gateway.named(iccid)
+    assert tree is not None
+    return {name: each.value for name, each in tree[section].items()}
+
+
+def test_the_old_connection_does_not_come_back(
+    gateway: GatewayDouble, applier: NetworkManagerApplier
+) -> None:
+    """Before a switch the old profile's connection stops autoconnecting, in memory; undo turns it back on."""
+    applier.apply(old(), deadline=soon())
+    gateway.flags.clear()
+    prepared = applier.prepare(wanted(), deadline=soon())
+    assert not is_on(gateway, OLD)
+    assert gateway.flags == [IN_MEMORY]
+    applier.apply(wanted(), deadline=soon())
+    assert is_on(gateway, NEW)
+    assert isinstance(prepared, Applied)
+    applier.undo(wanted(), prepared.memory, deadline=soon())
+    assert is_on(gateway, OLD)
+    assert not is_on(gateway, NEW)
+    assert gateway.flags == [IN_MEMORY, TO_DISK, IN_MEMORY]
+
+
+def test_another_euiccs_connections_stay(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """A gateway with two modems keeps the other one's connection as it is."""
+    other = wanted(
+        OLD_SETTINGS, iccid="8988211000000000007", previous=None, eid="89049032000000000000000000000777"
+    )
+    applier.apply(other, deadline=soon())
+    applier.prepare(wanted(), deadline=soon())
+    applier.apply(wanted(), deadline=soon())
+    assert is_on(gateway, other.iccid)
+
+
+def test_settings_of_the_connection(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """Every network setting is in the connection, marked as lpad's; no agent is asked for secrets."""
+    applier.apply(wanted(EVERYTHING), deadline=soon())
+    assert values(gateway, NEW, "gsm") == {
+        "apn": "all.example",
+        "username": "user",
+        "password": PASSWORD,
+        "password-flags": 0,
+        "pin-flags": 4,
+        "home-only": True,
+        "auto-config": False,
+        "sim-id": NEW,
+        "mtu": 1400,
+    }
+    assert values(gateway, NEW, "ipv4")["method"] == "disabled"
+    assert values(gateway, NEW, "ipv6")["method"] == "auto"
+    assert values(gateway, NEW, "user")["data"] == {"org.lpad.iccid": NEW, "org.lpad.eid": EID}
+    assert values(gateway, NEW, "ppp")["refuse-chap"]
+    assert values(gateway, NEW, "connection")["autoconnect-priority"] == 10
+    assert NEW not in values(gateway, NEW, "connection")["id"]
+
+
+def test_without_a_password_none_is_asked_for(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """A connection without a password requires none, or the activation would wait for an agent."""
+    applier.apply(wanted(NetworkSettings()), deadline=soon())
+    gsm = values(gateway, NEW, "gsm")
+    assert (gsm["password-flags"], gsm["pin-flags"]) == (4, 4)
+    assert "apn" not in gsm
+
+
+def test_newer_versions_get_the_initial_bearer(address: str, applier: NetworkManagerApplier) -> None:
+    """NetworkManager 1.44 sets the initial EPS bearer itself; an older one would refuse the setting."""
+    with GatewayDouble(address, iccid=NEW, version="1.46.0") as gateway:
+        applier.apply(wanted(EVERYTHING), deadline=soon())
+        gsm = values(gateway, NEW, "gsm")
+        assert (gsm["initial-eps-bearer-configure"], gsm["initial-eps-bearer-apn"]) == (True, "first.example")
+        applier.connect(wanted(EVERYTHING), deadline=soon())
+        assert gateway.initial == {}
+
+
+def test_older_versions_have_modem_manager_set_it(
+    gateway: GatewayDouble, applier: NetworkManagerApplier
+) -> None:
+    """Below NetworkManager 1.44 ModemManager sets the initial EPS bearer, and need not be able to."""
+    gateway.probe(NEW)
+    applier.apply(wanted(), deadline=soon())
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+    assert gateway.initial["apn"].value == NEW_SETTINGS.apn
+    gateway.initial.clear()
+    gateway.initial_error = f"{MM}.Error.Core.Unsupported"
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+
+
+def test_what_the_owner_added_stays(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """A change of lpad's own connection keeps what the owner has set in it, such as a route metric."""
+    applier.apply(wanted(EVERYTHING), deadline=soon())
+    tree = gateway.named(NEW)
+    assert tree is not None
+    tree["ipv4"]["route-metric"] = Variant("x", 300)
+    tree["connection"]["metered"] = Variant("i", 1)
+    applier.apply(wanted(), deadline=soon())
+    assert values(gateway, NEW, "ipv4") == {"method": "auto", "route-metric": 300}
+    assert values(gateway, NEW, "connection")["metered"] == 1
+    assert "username" not in values(gateway, NEW, "gsm")
+    assert "refuse-chap" not in values(gateway, NEW, "ppp")
+
+
+def test_foreign_connections_are_reported_and_left_alone(
+    gateway: GatewayDouble, applier: NetworkManagerApplier, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection without sim-id that could win is named, once in the log, and no foreign one is edited."""
+    gateway.add("any-sim", gsm={"apn": "x"})
+    gateway.add("bound", gsm={"apn": "y", "sim-id": OLD})
+    gateway.add("manual", gsm={"apn": "z"}, connection={"autoconnect": Variant("b", False)})
+    for _ in range(2):
+        told = applier.apply(wanted(), deadline=soon()).told
+        assert "'any-sim'" in told
+        assert "'bound'" not in told
+        assert "'manual'" not in told
+    applier.prepare(wanted(), deadline=soon())
+    applier.undo(wanted(), {}, deadline=soon())
+    applier.forget(NEW, deadline=soon())
+    assert not {"any-sim-uuid", "bound-uuid", "manual-uuid"} & set(gateway.edited)
+    assert len([each for each in caplog.records if "any-sim" in each.getMessage()]) == 1
+
+
+def test_the_active_connection_is_compared(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """If NetworkManager dials a foreign connection first, lpad sees it and activates the profile's own."""
+    foreign = gateway.add("any-sim", gsm={"apn": "x"})
+    gateway.probe(NEW)
+    gateway.active, gateway.applied, gateway.device_state = foreign, gateway.stored[foreign], (100, 0)
+    applier.apply(wanted(), deadline=soon())
+    found = applier.verify(wanted(), deadline=soon())
+    assert isinstance(found, TryAgain)
+    assert "'any-sim'" in found.told
+    assert "'any-sim'" in applier.look(wanted(), deadline=soon()).bearer.told
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+    assert gateway.apn() == NEW_SETTINGS.apn
+    assert isinstance(applier.verify(wanted(), deadline=soon()), Applied)
+
+
+def test_changed_settings_are_activated_anew(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """An active connection whose settings were changed since is activated again; an unchanged one is left."""
+    gateway.probe(NEW)
+    for settings, activations in ((NEW_SETTINGS, 1), (NEW_SETTINGS, 1), (NetworkSettings(apn="b"), 2)):
+        applier.apply(wanted(settings), deadline=soon())
+        assert isinstance(applier.connect(wanted(settings), deadline=soon()), Applied)
+        assert len(gateway.activations) == activations
+    assert isinstance(applier.verify(wanted(), deadline=soon()), TryAgain)
+
+
+def test_waits_for_the_modem(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """A modem that ModemManager is still probing is waited for, and found under its new path by its IMEI."""
+    applier.apply(wanted(), deadline=soon())
+    later = threading.Timer(0.3, gateway.probe, (NEW,))
+    later.start()
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+    later.join()
+    assert gateway.modem.endswith("/1")
+
+
+def test_a_stale_card_is_told(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """Until the modem has read the profile nothing is activated, and the layer is the modem."""
+    applier.apply(wanted(), deadline=soon())
+    outcome = applier.connect(wanted(), deadline=Deadline.after(0.2))
+    assert isinstance(outcome, TryAgain)
+    assert outcome.layer is Layer.MODEM
+    assert gateway.activations == []
+
+
+def test_the_owners_connection_serves_a_profile_without_settings(
+    gateway: GatewayDouble, applier: NetworkManagerApplier
+) -> None:
+    """If lpad has no settings, the owner's connection with the sim-id is activated, and not copied."""
+    gateway.add("mine", gsm={"apn": "own.example", "sim-id": NEW})
+    gateway.probe(NEW)
+    applier.apply(wanted(EMPTY), deadline=soon())
+    assert isinstance(applier.connect(wanted(EMPTY), deadline=soon()), Applied)
+    assert gateway.apn() == "own.example"
+    assert isinstance(applier.verify(wanted(EMPTY), deadline=soon()), Applied)
+    assert gateway.named(NEW) is None
+    assert gateway.edited == []
+
+
+def test_goes_back_to_the_owners_connection(gateway: GatewayDouble) -> None:
+    """A connection of the owner's that was active before the switch is active again after a rollback."""
+    foreign = gateway.add("any-sim", gsm={"apn": "own.example"})
+    gateway.active, gateway.applied, gateway.device_state = foreign, gateway.stored[foreign], (100, 0)
+    first = NetworkManagerApplier()
+    prepared = first.prepare(wanted(), deadline=soon())
+    assert isinstance(prepared, Applied)
+    first.apply(wanted(), deadline=soon())
+    gateway.probe(NEW)
+    first.connect(wanted(), deadline=soon())
+    restarted = NetworkManagerApplier()
+    restarted.undo(wanted(), prepared.memory, deadline=soon())
+    gateway.probe(OLD)
+    back = wanted(EMPTY, iccid=OLD, previous=NEW)
+    restarted.apply(back, deadline=soon())
+    assert isinstance(restarted.connect(back, deadline=soon()), Applied)
+    assert gateway.apn() == "own.example"
+    assert gateway.named(OLD) is None
+    assert "any-sim-uuid" not in gateway.edited
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "layer", "cause"),
+    [
+        (29, None, Layer.BEARER, Cause(Procedure.ESM, 27)),
+        (25, f"{MM}.Error.MobileEquipment.UserAuthenticationFailed", Layer.BEARER, Cause(Procedure.ESM, 29)),
+        (25, f"{MM}.Error.MobileEquipment.Ipv4OnlyAllowed", Layer.BEARER, Cause(Procedure.ESM, 50)),
+        (31, f"{MM}.Error.MobileEquipment.PlmnNotAllowed", Layer.REGISTERED, Cause(Procedure.EMM, 11)),
+        (32, None, Layer.REGISTERED, None),
+        (46, PIN, Layer.MODEM, None),
+        (14, None, Layer.BEARER, None),
+        (17, None, Layer.ADDRESS, None),
+        (999, None, Layer.BEARER, None),
+    ],
+)
+def test_failures_name_their_layer(
+    gateway: GatewayDouble,
+    applier: NetworkManagerApplier,
+    reason: int,
+    error: str | None,
+    layer: Layer,
+    cause: Cause | None,
+) -> None:
+    """A failed activation names the layer, and the network's cause if ModemManager or the reason has it."""
+    gateway.probe(NEW)
+    gateway.reason = reason
+    gateway.connect_error = error
+    gateway.bearer = {}
+    applier.apply(wanted(), deadline=soon())
+    outcome = applier.connect(wanted(), deadline=soon())
+    assert isinstance(outcome, Failed)
+    assert (outcome.layer, outcome.cause) == (layer, cause)
+    seen = applier.look(wanted(), deadline=soon())
+    if layer is Layer.ADDRESS:
+        assert (seen.bearer.state, seen.address.state) == (State.UP, State.DOWN)
+    else:
+        assert (seen.bearer.state, seen.bearer.cause) == (State.DOWN, cause)
+    gateway.reason = None
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+    assert applier.look(wanted(), deadline=soon()).bearer.cause is None
+
+
+def test_sees_bearer_and_address(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """While NetworkManager connects the bearer is down; then bearer, address and interface are seen."""
+    gateway.probe(NEW)
+    gateway.hold = True
+    applier.apply(wanted(), deadline=soon())
+    began = time.monotonic()
+    outcome = applier.connect(wanted(), deadline=Deadline.after(0.2))
+    assert isinstance(outcome, Applied)
+    assert "still" in outcome.told
+    assert time.monotonic() - began < 30
+    assert applier.look(wanted(), deadline=soon()).bearer.state is State.DOWN
+    gateway.nm.do(lambda: gateway._device_to(100, 0))
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+    seen = applier.look(wanted(), deadline=soon())
+    assert (seen.bearer.state, seen.address.state) == (State.UP, State.UP)
+    assert (seen.addresses, seen.interface) == ((ADDRESS,), "wwan0")
+    assert len(gateway.activations) == 1
+
+
+def test_deletes_the_connection_with_the_profile(
+    gateway: GatewayDouble, applier: NetworkManagerApplier
+) -> None:
+    """Deleting a profile deletes lpad's connection for it, and no other."""
+    for each in (old(), wanted()):
+        applier.apply(each, deadline=soon())
+    foreign = gateway.add("same-sim", gsm={"apn": "x", "sim-id": NEW})
+    assert applier.forget(NEW, deadline=soon()).told == "the profile's connection was deleted"
+    assert gateway.named(NEW) is None
+    assert gateway.named(OLD) is not None
+    assert foreign in gateway.stored
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "told"),
+    [
+        (f"{NM}.Settings.PermissionDenied", Failed, "polkit action"),
+        (f"{NM}.Settings.InvalidConnection", Failed, "InvalidConnection"),
+        ("org.freedesktop.DBus.Error.NoReply", TryAgain, "see whether its service runs"),
+    ],
+)
+def test_refusals(
+    gateway: GatewayDouble, applier: NetworkManagerApplier, refusal: str, kind: type, told: str
+) -> None:
+    """A refusal says what the owner can do, and whether another attempt makes sense."""
+    gateway.refuse = refusal
+    outcome = applier.apply(wanted(WITH_SECRET), deadline=soon())
+    assert isinstance(outcome, kind)
+    assert told in outcome.told
+
+
+def test_an_apn_too_long(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """An APN that NetworkManager would refuse is refused before, with the limit."""
+    outcome = applier.apply(wanted(NetworkSettings(apn="a" * 65)), deadline=soon())
+    assert isinstance(outcome, Failed)
+    assert "64 characters" in outcome.told
+
+
+def test_an_unmanaged_device(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """A device that NetworkManager was told to leave alone is a failure with that reason."""
+    applier.apply(wanted(), deadline=soon())
+    gateway.probe(NEW)
+    gateway.device_state = (10, 3)
+    outcome = applier.connect(wanted(), deadline=soon())
+    assert isinstance(outcome, Failed)
+    assert "unmanaged" in outcome.told
+
+
+def _odd_version(gateway: GatewayDouble) -> None:
+    gateway.version = "git"
+
+
+def _odd_settings(gateway: GatewayDouble) -> None:
+    gateway._store({"connection": {"id": Variant("u", 1)}, "gsm": {"sim-id": Variant("b", True)}, "user": {}})
+
+
+def _odd_modem(gateway: GatewayDouble) -> None:
+    gateway.initial = {"apn": Variant("u", 1), "ip-type": Variant("s", "x")}
+    gateway.failed_reason = 77
+
+
+@pytest.mark.parametrize("disturb", [_odd_version, _odd_settings, _odd_modem])
+def test_odd_answers(
+    gateway: GatewayDouble, applier: NetworkManagerApplier, disturb: Callable[[GatewayDouble], None]
+) -> None:
+    """A version, connection or property that makes no sense does not hide the rest."""
+    gateway.probe(NEW)
+    disturb(gateway)
+    applier.prepare(wanted(), deadline=soon())
+    applier.apply(wanted(), deadline=soon())
+    assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
+    assert gateway.apn() == NEW_SETTINGS.apn
+
+
+def test_cancelled(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """A wait for the modem ends as soon as the change is cancelled."""
+    cancellation = Cancellation()
+    applier.apply(wanted(), deadline=soon())
+    threading.Timer(0.2, cancellation.cancel, ("stop",)).start()
+    with pytest.raises(Cancelled, match="stop"):
+        applier.connect(wanted(), deadline=Deadline.after(60, cancellation=cancellation))
