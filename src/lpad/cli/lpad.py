@@ -67,6 +67,34 @@ def serve(config: Path) -> None:
     daemon.run(SettingsFile.read(config))
 
 
+@cli.command("hook-runner")
+@click.option(
+    "--socket",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Socket to listen on; without this option, the one that systemd passes.",
+)
+@click.option(
+    "--command",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/lpad/network-command"),
+    show_default=True,
+    help="Program of the applier 'command'.",
+)
+@click.option(
+    "--hooks",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/lpad/hooks.d"),
+    show_default=True,
+    help="Folder of hooks.",
+)
+def hook_runner(path: Path | None, command: Path, hooks: Path) -> None:
+    """Run the owner's network command and hooks for the daemon, as the user that runs this."""
+    from lpad.daemon.hook_running import run  # noqa: PLC0415 - the other commands need none of it
+
+    run(path, command=command, hooks=hooks)
+
+
 @cli.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("/etc/lpad/lpad.yaml"))
 def check_config(file: Path) -> None:

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.networking import NetworkPolicy, OnFailure
 from lpad.network.at_applier import AtApplier
+from lpad.network.command_applier import CommandApplier
+from lpad.network.hooks import NO_HOOKS, Hooks
 from lpad.network.no_applier import NO_APPLIER
 from lpad.network.precedence import Pattern
+from lpad.network.runner_client import RunnerClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lpad.network.applier import Applier
-    from lpad.settings.sections.network import ApplierName, NetworkSection
-
-
-_APPLIERS: Mapping[ApplierName, Applier] = {"none": NO_APPLIER, "at": AtApplier()}
+    from lpad.settings.sections.network import NetworkSection
 
 
 def network_policy(section: NetworkSection) -> NetworkPolicy:
     """Return who makes the data connection, and with which settings."""
     return NetworkPolicy(
-        applier=_APPLIERS[section.applier],
+        applier=_applier(section),
+        hooks=Hooks(RunnerClient(section.runner)) if section.hooks else NO_HOOKS,
         patterns=tuple(
             Pattern(iccid=each.iccid, provider=each.provider, settings=each.settings())
             for each in section.patterns
         ),
+        on_failure=OnFailure(section.on_failure),
+        limit=section.step_limit,
     )
+
+
+def _applier(section: NetworkSection) -> Applier:
+    if section.applier == "at":
+        return AtApplier()
+    if section.applier == "command":
+        return CommandApplier(RunnerClient(section.runner))
+    return NO_APPLIER

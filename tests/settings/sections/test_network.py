@@ -62,7 +62,7 @@ def test_a_table_of_patterns(tmp_path: Path) -> None:
         ("  patterns: [{iccid: '89', username: x}]", "'pap' or 'chap'"),
         ("  patterns: [{iccid: '89', ip: ipv9}]", "one of ipv4, ipv6, ipv4v6"),
         ("  patterns: [{iccid: '89', mtu: 5}]", "576 to 9000"),
-        ("  applier: uci", "one of none, at"),
+        ("  applier: uci", "one of none, at, command"),
     ],
 )
 def test_mistakes(tmp_path: Path, section: str, told: str) -> None:

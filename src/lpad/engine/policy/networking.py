@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lpad.network.hooks import NO_HOOKS, Hooks
 from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ class NetworkPolicy:
     """For one card."""
 
     applier: Applier = NO_APPLIER
+    hooks: Hooks = NO_HOOKS
     patterns: tuple[Pattern, ...] = ()
     on_failure: OnFailure = OnFailure.STOP
     limit: float = STEP_LIMIT
-    """Seconds for one step of the applier."""
+    """Seconds for one step of the applier, or one run of the hooks."""
 
 
 NO_NETWORK_POLICY = NetworkPolicy()

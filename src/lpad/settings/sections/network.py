@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
+
+from lpad.engine.policy.networking import STEP_LIMIT
+from lpad.network.runner_client import SOCKET
 from lpad.network.settings import Authentication, InitialBearer, IpType, NetworkSettings
+from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report
 
-ApplierName = Literal["none", "at"]
+ApplierName = Literal["none", "at", "command"]
 
 _ICCID_PREFIX = re.compile(r"[0-9A-E]{1,20}")
 
@@ -62,4 +67,8 @@ class NetworkSection(Section, frozen=True):
     """The applier, and the table of patterns."""
 
     applier: ApplierName = "none"
+    hooks: bool = False
+    runner: Text = SOCKET
+    on_failure: Literal["stop", "ignore"] = "stop"
+    step_limit: Annotated[float, msgspec.Meta(ge=1, le=600)] = STEP_LIMIT
     patterns: list[PatternSection] = []

@@ -1,0 +1,57 @@
+"""The applier `command`: a program of the owner's makes the connection, as on OpenWrt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.network.applier import UNKNOWN_CONNECTION
+from lpad.network.runner_client import RunnerClient, environment
+from lpad.network.runner_messages import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Connection, Outcome, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class CommandApplier:
+    """Has the runner run the command; LPAD_EVENT names the step, by the port's own verbs."""
+
+    runner: RunnerClient
+    name = "command"
+
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Run it before the switch."""
+        return self._run("prepare", wanted, deadline)
+
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Run it once card and modem agree on the profile."""
+        return self._run("apply", wanted, deadline)
+
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Run it once the modem has been returned."""
+        return self._run("connect", wanted, deadline)
+
+    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Run it to see whether the settings are in force."""
+        return self._run("verify", wanted, deadline)
+
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
+        """Run it when the switch is taken back."""
+        return self._run("undo", wanted, deadline)
+
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:
+        """Run it when the profile is deleted."""
+        variables = {"LPAD_EVENT": "forget", "LPAD_ICCID": iccid}
+        return self.runner.run(Task.COMMAND, variables, deadline=deadline)
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the port's
+        """Return that nothing is known: a probe of the guard sees whether the connection works."""
+        return UNKNOWN_CONNECTION
+
+    def _run(self, event: str, wanted: Wanted, deadline: Deadline) -> Outcome:
+        variables = environment(event, wanted)
+        return self.runner.run(Task.COMMAND, variables, password=wanted.settings.password, deadline=deadline)

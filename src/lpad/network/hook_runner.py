@@ -1,0 +1,102 @@
+"""The runner: runs the owner's command and hooks for the daemon, as a user whom the owner names.
+
+It is a process of its own, so that the daemon's sandbox stays as tight as it is. It runs nothing but what its
+own arguments name: the daemon says when, and with which variables.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.errors import MalformedError
+from lpad.network.owner_program import run_program
+from lpad.network.runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 10.0
+"""Seconds for a request to arrive."""
+LONGEST_LIMIT = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRunner:
+    """What may be run."""
+
+    command: Path | None
+    """The program of the applier `command`; None: there is none."""
+    hooks: Path | None
+    """The folder of hooks; None, or a folder that is missing: there are none."""
+
+    def serve(self, listening: socket.socket) -> None:
+        """Serve one connection after the other, until the process is ended."""
+        while True:
+            connection, _ = listening.accept()
+            with connection:
+                try:
+                    self.serve_one(connection)
+                except (OSError, MalformedError, msgspec.DecodeError) as error:
+                    log.warning("a request is dropped: %s", error)
+
+    def serve_one(self, connection: socket.socket) -> None:
+        """Take a request, run what it names, and answer.
+
+        Raises:
+            OSError: the connection ended, or is too slow.
+            MalformedError: what came is not a frame.
+            msgspec.DecodeError: what came is not a request.
+        """
+        connection.settimeout(_PATIENCE)
+        body = _received(connection, length_of(_received(connection, HEADER.size)))
+        request = msgspec.json.decode(body, type=RunRequest)
+        answer = self._run(request, connection)
+        connection.sendall(framed(answer))
+
+    def _run(self, request: RunRequest, connection: socket.socket) -> RunAnswer:
+        programs = self._programs(request.task)
+        if programs is None:
+            return RunAnswer(
+                ended=Ended.FAILED, told="the runner has no command; name one with its option --command"
+            )
+        event = request.environment.get("LPAD_EVENT", "")
+        for each in programs:
+            answer = run_program(
+                each,
+                environment=request.environment,
+                password=request.password,
+                limit=max(0.0, min(request.limit, LONGEST_LIMIT)),
+                client=connection.fileno(),
+            )
+            log.info("%s: %s", event, answer.told)
+            if answer.ended is not Ended.DONE:
+                return answer
+        return RunAnswer(ended=Ended.DONE, told=f"{len(programs)} programs are done")
+
+    def _programs(self, task: Task) -> list[Path] | None:
+        if task is Task.COMMAND:
+            return None if self.command is None else [self.command]
+        if self.hooks is None:
+            return []
+        try:
+            found = [each for each in self.hooks.iterdir() if not each.name.startswith(".")]
+        except OSError:
+            return []
+        return sorted(found, key=lambda each: each.name)
+
+
+def _received(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        piece = connection.recv(length - len(data))
+        if not piece:
+            raise MalformedError("the connection ended within a frame")
+        data += piece
+    return data

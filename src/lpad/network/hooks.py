@@ -1,0 +1,49 @@
+"""The owner's hooks: executables in the runner's folder, run in order of name when something has happened."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lpad.network.applier import Applied
+from lpad.network.runner_client import environment
+from lpad.network.runner_messages import Task
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Outcome, Wanted
+    from lpad.network.runner_client import RunnerClient
+
+
+class HookEvent(enum.StrEnum):
+    """What has happened, or is about to."""
+
+    PRE_SWITCH = "pre-switch"
+    POST_SWITCH = "post-switch"
+    ROLLED_BACK = "rolled-back"
+    CONFIRMED = "confirmed"
+    DOWNLOADED = "downloaded"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Has the runner run them; the first that is not done ends the run."""
+
+    runner: RunnerClient | None = None
+    """None: the settings ask for no hooks."""
+
+    def run(self, event: HookEvent, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        """Run the hooks for an event and return what came of them."""
+        if self.runner is None:
+            return Applied(told="no hooks are set up")
+        return self.runner.run(
+            Task.HOOKS,
+            environment(event.value, wanted),
+            password=wanted.settings.password,
+            deadline=deadline,
+        )
+
+
+NO_HOOKS = Hooks()

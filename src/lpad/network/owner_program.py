@@ -1,0 +1,143 @@
+"""One program of the owner's, run once: its own process group, a time limit, bounded output, exit codes.
+
+0              done
+75             try again later (EX_TEMPFAIL of sysexits.h)
+anything else  failed
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lpad.network.runner_messages import Ended, RunAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TRY_AGAIN = 75
+MOST_OUTPUT = 65_536
+"""Bytes of what a program prints that are passed on; the rest is read and dropped."""
+_LOOKING = 0.2
+"""Seconds after which a program that says nothing is looked at again."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def refusal(path: Path) -> str | None:
+    """Return why a program is not run; None: nothing is wrong with it.
+
+    A file that others can write, or in a folder that they can write, would let them act as this user.
+    """
+    try:
+        real = path.resolve(strict=True)
+        found = real.stat()
+        folder = real.parent.stat()
+    except OSError as error:
+        return f"{path.name} cannot be read: {error.strerror}"
+    if not stat.S_ISREG(found.st_mode):
+        return f"{path.name} is not a file"
+    for what, each in ((path.name, found), (f"the folder of {path.name}", folder)):
+        if each.st_uid not in (0, os.geteuid()):
+            return f"{what} belongs to another user; it must belong to root or to the runner's user"
+        if each.st_mode & _WRITABLE_BY_OTHERS:
+            return f"{what} can be written by others; remove that with chmod go-w"
+    if not os.access(real, os.X_OK):
+        return f"{path.name} is not executable; make it so with chmod +x, or remove it"
+    return None
+
+
+def run_program(
+    path: Path, *, environment: Mapping[str, str], password: str, limit: float, client: int | None = None
+) -> RunAnswer:
+    """Run a program to its end, or to its limit: then its process group is killed.
+
+    Args:
+        path: the program.
+        environment: its variables, in addition to PATH; nothing is inherited.
+        password: handed over in a file in memory, which LPAD_PASSWORD_FILE names; empty: there is none.
+        limit: seconds.
+        client: the descriptor of who asked; if that goes away, the program is killed. None: nobody is
+        watched.
+    """
+    why = refusal(path)
+    if why is not None:
+        return RunAnswer(ended=Ended.FAILED, told=f"{why}; it was not run")
+    secret = _in_memory(password) if password else None
+    variables = {"PATH": _PATH, **environment}
+    if secret is not None:
+        variables["LPAD_PASSWORD_FILE"] = f"/proc/self/fd/{secret}"
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the owner's own program, which is what this is for
+            [str(path.resolve())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=variables,
+            pass_fds=() if secret is None else (secret,),
+            start_new_session=True,
+        )
+    except OSError as error:
+        return RunAnswer(ended=Ended.FAILED, told=f"{path.name} cannot be run: {error.strerror}")
+    finally:
+        if secret is not None:
+            os.close(secret)
+    with process:
+        return _watched(process, path.name, limit=limit, client=client)
+
+
+def _watched(process: subprocess.Popen[bytes], name: str, *, limit: float, client: int | None) -> RunAnswer:
+    assert process.stdout is not None
+    end = time.monotonic() + limit
+    output, left = process.stdout.fileno(), MOST_OUTPUT
+    watched = [each for each in (output, client) if each is not None]
+    try:
+        while process.poll() is None:
+            seconds = end - time.monotonic()
+            if seconds <= 0:
+                return RunAnswer(
+                    ended=Ended.FAILED, told=f"{name} took longer than {limit:g} seconds and was killed"
+                )
+            ready, _, _ = select.select(watched, [], [], min(seconds, _LOOKING))
+            if client is not None and client in ready:
+                return RunAnswer(ended=Ended.FAILED, told=f"{name} was killed: lpad went away")
+            if output in ready:
+                data = os.read(output, 65_536)
+                left -= _passed_on(name, data[:left])
+                if not data:
+                    watched.remove(output)
+    finally:
+        with suppress(ProcessLookupError):  # its children too: they would keep the modem or the output
+            os.killpg(process.pid, signal.SIGKILL)
+    return _answer(name, process.returncode)
+
+
+def _answer(name: str, code: int) -> RunAnswer:
+    if code == 0:
+        return RunAnswer(ended=Ended.DONE, told=f"{name} is done")
+    if code == TRY_AGAIN:
+        return RunAnswer(ended=Ended.TRY_AGAIN, told=f"{name} asks to be run again later")
+    how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return RunAnswer(ended=Ended.FAILED, told=f"{name} {how}; the log of the runner has its output")
+
+
+def _passed_on(name: str, data: bytes) -> int:
+    """Print what a program has printed, line by line, for the runner's log; return its length."""
+    for line in data.decode("utf-8", "replace").splitlines():
+        sys.stderr.write(f"{name}: {line}\n")
+    return len(data)
+
+
+def _in_memory(text: str) -> int:
+    file = os.memfd_create("password", 0)
+    os.write(file, text.encode())
+    return file

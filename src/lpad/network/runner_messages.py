@@ -1,0 +1,78 @@
+"""What the daemon and the runner of the owner's programs say to each other: one request, one answer.
+
+A frame is four bytes, the length of what follows in network order, and a JSON object of at most 65,536 bytes.
+The runner is another user's process, so neither side believes the other's lengths.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+
+import msgspec
+
+from lpad.base.errors import MalformedError
+
+LONGEST_FRAME = 65_536
+HEADER = struct.Struct("!I")
+
+
+class Task(enum.StrEnum):
+    """What is to be run: the command of the applier, or the hooks in the folder."""
+
+    COMMAND = "command"
+    HOOKS = "hooks"
+
+
+class Ended(enum.StrEnum):
+    """How it ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    TRY_AGAIN = "try-again"
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to run, with which variables, and for how many seconds at most."""
+
+    task: Task
+    environment: dict[str, str]
+    password: str = ""
+    """Handed over in a file that exists in memory only; empty: there is no such file."""
+    limit: float
+
+    def __repr__(self) -> str:
+        return f"RunRequest(task={self.task})"
+
+
+class RunAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How it ended, and why in words; nothing that a program printed is in it."""
+
+    ended: Ended
+    told: str
+
+
+def framed(message: msgspec.Struct) -> bytes:
+    """Return a message as it goes over the socket.
+
+    Raises:
+        MalformedError: it is too long.
+    """
+    body = msgspec.json.encode(message)
+    if len(body) > LONGEST_FRAME:
+        raise MalformedError(f"a message to or from the runner has at most {LONGEST_FRAME} bytes")
+    return HEADER.pack(len(body)) + body
+
+
+def length_of(header: bytes) -> int:
+    """Return the length of the frame that a header announces.
+
+    Raises:
+        MalformedError: it is cut off, or too long.
+    """
+    if len(header) != HEADER.size:
+        raise MalformedError("the connection ended within a frame's header")
+    length: int = HEADER.unpack(header)[0]
+    if not 0 < length <= LONGEST_FRAME:
+        raise MalformedError(f"a frame has 1 to {LONGEST_FRAME} bytes")
+    return length
