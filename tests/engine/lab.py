@@ -19,6 +19,7 @@ from lpad.engine.policy.installing import Policies
 from lpad.engine.running.context import Timeouts
 from lpad.engine.running.held_card import CardPort
 from lpad.engine.running.metric_counters import Counters
+from lpad.engine.wishes.platforms import Platforms
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
@@ -75,6 +76,7 @@ class Lab:
         self.trust = Trust([credential.der for credential in pki.ci.values()], use_system_roots=False)
         self.environment = Environment()
         self.policies = Policies()
+        self.platforms = Platforms()
         self.clocks: Clocks | None = None
         """The device's, where a test sets them."""
         self._engine: Engine | None = None
@@ -120,6 +122,7 @@ class Lab:
             counters=self.counters,
             environment=self.environment,
             policies=self.policies,
+            platforms=self.platforms,
         )
         self._engine.start()
         return self._engine

@@ -20,11 +20,14 @@ from lpad.engine.networks.store import NetworkStore
 from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
 from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.provisioning import RETRY_FOR
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.metric_gauges import Gauges
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.engine.unattended.failovers import Failovers
+from lpad.engine.wishes.platforms import Platforms
+from lpad.engine.wishes.wish_store import WishStore
 from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.unattended.rescue import RescueState
+    from lpad.engine.wishes.wish_record import WishRecord
     from lpad.network.precedence import Chosen
     from lpad.network.settings import NetworkSettings
     from lpad.remote.es9plus import Es9Plus
@@ -82,6 +86,7 @@ class Engine:
         counters: Counters | None = None,
         environment: Environment | None = None,
         policies: Policies | None = None,
+        platforms: Platforms | None = None,
     ) -> None:
         """Wire the parts; nothing is opened before `start`.
 
@@ -93,6 +98,7 @@ class Engine:
             counters: counts and durations, to which the edges add theirs.
             environment: the device's clock and network.
             policies: what may be installed; they may become others at any time.
+            platforms: operators' platforms; likewise.
         """
         self.counters = counters or Counters()
         self._journal = journal
@@ -114,6 +120,8 @@ class Engine:
         )
         self._owed = OwedCancellations(journal, self._connect)
         self._networks = NetworkStore(journal.memos)
+        self._wishes = WishStore(journal.memos)
+        self.platforms = platforms or Platforms()
         self._workers = Workers(
             ports,
             partial(
@@ -129,6 +137,8 @@ class Engine:
                 policies=policies or Policies(),
                 ownership=CardOwnership(),
                 networks=self._networks,
+                wishes=self._wishes,
+                platforms=self.platforms,
             ),
         )
         self._failovers = Failovers(
@@ -319,8 +329,10 @@ class Engine:
             private = shown | (secrets or {})
             if kind is Kind.DOWNLOAD and self._timeouts.retry:
                 params = {"retry_for": self._timeouts.retry, **params}
-            if kind is Kind.DOWNLOAD:
-                for same in self._store.under_way(euicc, kind, params=params, secrets=private):
+            if kind is Kind.PROVISION:
+                params = {"enable": True, "when_online": True, "retry_for": RETRY_FOR, **params}
+            if kind.downloads:
+                for same in self._same(euicc, kind, params=params, secrets=private):
                     if not worker.queue.taken_back(same.id):
                         if key is not None:
                             self._store.note(key, same.id)
@@ -333,6 +345,23 @@ class Engine:
             )
             worker.queue.submit(change)
         return Submission(change)
+
+    def _same(
+        self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]
+    ) -> list[Change]:
+        """Return the changes under way that a request would repeat; a card has one wish at a time."""
+        if kind is not Kind.PROVISION:
+            return self._store.under_way(euicc, kind, params=params, secrets=secrets)
+        return [each for each in self._store.unended() if (each.euicc, each.kind) == (euicc, kind)]
+
+    def wish(self, euicc: str) -> WishRecord | None:
+        """Return what was asked of a platform for a card, and is not fulfilled.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        eid = self._workers.of(euicc).snapshot.eid
+        return self._wishes.get(eid) if eid is not None else None
 
     def change(self, change_id: int) -> Change:
         """Return a change.

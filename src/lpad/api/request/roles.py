@@ -34,6 +34,7 @@ ROLE_FOR: Mapping[Kind, Role] = {
     Kind.DELIVER_NOTIFICATIONS: Role.SWITCH,
     Kind.DROP_NOTIFICATION: Role.ADMIN,
     Kind.DOWNLOAD: Role.INSTALL,
+    Kind.PROVISION: Role.INSTALL,
     Kind.CHECK_TRUST: Role.INSTALL,
     Kind.RENAME: Role.INSTALL,
     Kind.DELETE: Role.ADMIN,

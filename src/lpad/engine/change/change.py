@@ -57,6 +57,12 @@ class Kind(enum.StrEnum):
     PROBE = "probe"
     CHECK_TRUST = "check-trust"
     RESTART_MODEM = "restart-modem"
+    PROVISION = "provision"
+
+    @property
+    def downloads(self) -> bool:
+        """Whether it is a download, whoever says where the profile waits."""
+        return self in (Kind.DOWNLOAD, Kind.PROVISION)
 
 
 DUE = "due"
@@ -98,16 +104,19 @@ class QuestionKind(enum.StrEnum):
     CONFIRMATION_CODE = "confirmation-code"
     CONSENT = "consent"
     CONFIRMATION = "confirmation"
+    SECOND_ORDER = "second-order"  # whether to pay once more
+    ADOPT = "adopt"  # whether to take the oldest of several profiles that wait for this card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What the caller is asked, and until when; `profile` is what the server offers."""
+    """What the caller is asked, until when, and why (`reason`); `profile` is what the server offers."""
 
     kind: QuestionKind
     until: datetime
     code_refused: bool = False
     profile: dict[str, Json] | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,7 @@ class PauseReason(enum.StrEnum):
 
     NETWORK = "network"  # the server can't be reached
     SERVER = "server"  # the server is out of order, or says "later"
+    PLATFORM = "platform"  # an operator's platform has not got the profile ready, or says "later"
     CARD = "card"  # the card went away, or is busy
     JOURNAL = "journal"  # the journal can't be written
     TIME = "time"  # the device's clock is not set: TLS can't be verified

@@ -14,10 +14,10 @@ from lpad.protocol.download_session import Step
 SWITCHES = frozenset({Kind.ENABLE, Kind.DISABLE})
 """The kinds that overtake: a person's switch, and failover's and the rescue's."""
 
-SWITCHING = SWITCHES | {Kind.DOWNLOAD, Kind.RESET}
+SWITCHING = SWITCHES | {Kind.DOWNLOAD, Kind.PROVISION, Kind.RESET}
 """The kinds after which another profile may be enabled, or none."""
 
-OVERTAKEN = frozenset({Kind.DOWNLOAD, Kind.CHECK_TRUST, Kind.DELIVER_NOTIFICATIONS})
+OVERTAKEN = frozenset({Kind.DOWNLOAD, Kind.PROVISION, Kind.CHECK_TRUST, Kind.DELIVER_NOTIFICATIONS})
 """The kinds that are overtaken while they run: those that wait for servers. The others end soon."""
 
 PATIENCE = 3
@@ -29,7 +29,7 @@ QUIET = 600.0
 
 def switches(change: Change) -> bool:
     """Whether a change that has not ended may enable another profile before a switch could overtake it."""
-    if change.kind is not Kind.DOWNLOAD:
+    if not change.kind.downloads:
         return change.kind in SWITCHING
     began = any(step.name == Step.LOAD_BOUND_PROFILE_PACKAGE for step in change.steps)
     return change.guard is not None or (began and bool(change.params.get("enable")))
@@ -38,7 +38,7 @@ def switches(change: Change) -> bool:
 def after_overtaking(change: Change) -> Change:
     """Return the record of a running change that a switch has just overtaken."""
     counted = replace(change, overtaken=change.overtaken + 1)
-    if change.kind is Kind.DOWNLOAD and counted.overtaken >= PATIENCE:
+    if change.kind.downloads and counted.overtaken >= PATIENCE:
         return counted.put_off(until_quiet(counted))
     return counted.requeued()
 

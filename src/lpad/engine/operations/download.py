@@ -26,6 +26,8 @@ from lpad.network.settings import GivenBy
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.engine.change.change import Json
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.context import Context
@@ -39,8 +41,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def download(run: Run, context: Context) -> dict[str, Json]:
+def download(
+    run: Run, context: Context, *, installed: Callable[[str], None] = lambda _: None
+) -> dict[str, Json]:
     """Download and install the profile that an activation code, or the default SM-DP+, offers.
+
+    Args:
+        run: the change.
+        context: what it works with.
+        installed: called with the ICCID once the profile is installed, before it is enabled; may raise.
 
     Raises:
         Conflict: the default SM-DP+ is asked for and neither the settings nor the card name one; or the guard
@@ -58,6 +67,7 @@ def download(run: Run, context: Context) -> dict[str, Json]:
     loaded = str(run.notes.get("iccid"))
     result = _told(found, loaded) if found is not None else _install(run, context, deadline)
     result |= _keep_network(run, context, str(result["iccid"]))
+    installed(str(result["iccid"]))
     return _enable(run, context, result) if run.params.get("enable") else result
 
 

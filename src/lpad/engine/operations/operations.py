@@ -14,6 +14,7 @@ from lpad.base.identifiers import Iccid
 from lpad.engine.change.change import RESCUE, Kind
 from lpad.engine.operations.download import download
 from lpad.engine.operations.probe import probe
+from lpad.engine.operations.provision import provision, take_back
 from lpad.engine.operations.restart_modem import restart_modem
 from lpad.engine.operations.trust_check import check_trust
 from lpad.engine.running.same_card import check_same_card
@@ -248,4 +249,8 @@ OPERATIONS: Mapping[Kind, Operation] = {
     Kind.PROBE: probe,
     Kind.CHECK_TRUST: check_trust,
     Kind.RESTART_MODEM: restart_modem,
+    Kind.PROVISION: provision,
 }
+
+TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}
+"""What is done elsewhere when a change was taken back; it returns what is left there, as a sentence."""

@@ -72,7 +72,7 @@ def is_found_out(change: Change, notes: Mapping[str, Json]) -> bool:
 
     That is so of one command; of a download once its loading was begun, for the last segment may be there.
     """
-    loading = change.kind is Kind.DOWNLOAD and bool(notes.get("iccid"))
+    loading = change.kind.downloads and bool(notes.get("iccid"))
     return change.guard is None and (loading or change.kind in _ONE_COMMAND)
 
 
@@ -83,7 +83,7 @@ def is_left_to_card(notes: Mapping[str, Json]) -> bool:
 
 def concerns_modem(change: Change) -> bool:
     """Whether the modem may not have noticed what a change has done."""
-    if change.kind is Kind.DOWNLOAD:
+    if change.kind.downloads:
         return bool(change.params.get("enable"))
     return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
 
@@ -96,7 +96,7 @@ def is_tried_again(change: Change, private: Private) -> bool:
     wanted = bool(change.params.get("retry_for") or change.params.get("when_online"))
     restarts = private.notes.get("restarts")
     spent = is_left_to_card(private.notes) or (isinstance(restarts, int) and restarts >= RESTARTS)
-    return change.kind is Kind.DOWNLOAD and wanted and not spent
+    return change.kind.downloads and wanted and not spent
 
 
 def _switched(
@@ -248,6 +248,7 @@ _ONE_COMMAND = frozenset(
 
 JUDGES: Mapping[Kind, Judge] = {
     Kind.DOWNLOAD: _downloaded,
+    Kind.PROVISION: _downloaded,
     Kind.ENABLE: _switched,
     Kind.DISABLE: _switched,
     Kind.DELETE: _deleted,

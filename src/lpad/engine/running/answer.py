@@ -28,6 +28,19 @@ CODE_DECLINED = "code_declined"
 CODE_REFUSED = "code_refused"
 """The note that says that the code given last is the one that the server has refused before."""
 
+SECOND_ORDER = "second_order"
+"""The note that says whether another profile may be ordered."""
+
+ADOPT = "adopt"
+"""The note that says whether the oldest of several profiles is taken."""
+
+_YES_OR_NO = {
+    QuestionKind.CONFIRMATION: "confirmed",
+    QuestionKind.SECOND_ORDER: SECOND_ORDER,
+    QuestionKind.ADOPT: ADOPT,
+}
+"""The questions that are answered by yes or no, and the notes that keep the answers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -39,7 +52,7 @@ class Answer:
 
     def fits(self, question: Question) -> bool:
         """Whether this is an answer to the question."""
-        if question.kind is QuestionKind.CONFIRMATION:
+        if question.kind in _YES_OR_NO:
             return self.confirm is not None
         if question.kind is QuestionKind.CONFIRMATION_CODE:
             # A caller who is asked for the code may also give up.
@@ -53,8 +66,8 @@ class Answer:
             question: what was asked.
             code: the confirmation code that was given before.
         """
-        if question.kind is QuestionKind.CONFIRMATION:
-            return {"confirmed": self.confirm}
+        if question.kind in _YES_OR_NO:
+            return {_YES_OR_NO[question.kind]: self.confirm}
         if question.kind is QuestionKind.CONFIRMATION_CODE:
             given = self.confirmation_code
             return {CODE_DECLINED: not given, CODE_REFUSED: question.code_refused and given == code}

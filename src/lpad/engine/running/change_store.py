@@ -193,6 +193,10 @@ class ChangeStore:
         data: dict[str, Json] = {"id": change.id, **msgspec.to_builtins(change.guard)}
         self._hub.publish("guard", data, euicc=change.euicc, change=change.id)
 
+    def tell(self, change: Change, type_: str, data: dict[str, Json]) -> None:
+        """Tell the hub what happened to a change, as an event of its own."""
+        self._hub.publish(type_, {"id": change.id, **data}, euicc=change.euicc, change=change.id)
+
     def tell_decision(self, change: Change, *, decision: str, rule: str, sentence: str) -> None:
         """Log a decision on what is to be installed, with fields, and tell the hub."""
         with logged_with(decision=decision, rule=rule):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lpad.engine.running.held_card import Card
     from lpad.engine.running.modem_restart_limit import ModemRestartLimit
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
+    from lpad.engine.wishes.platforms import Platforms
+    from lpad.engine.wishes.wish_store import WishStore
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.install_policy import InstallPolicy
 
@@ -86,3 +88,5 @@ class Context:
     environment: Environment
     modem_resets: ModemRestartLimit
     networks: NetworkStore
+    wishes: WishStore
+    platforms: Platforms

@@ -11,6 +11,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
+from lpad.engine.policy.provisioning import NO_PROVISIONING, ProvisioningPolicy
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
 from lpad.lpa.euicc import Euicc
 
@@ -90,6 +91,7 @@ class CardPort:
     policy: SwitchPolicy = NO_POLICY
     failover: FailoverPolicy | None = None
     network: NetworkPolicy = NO_NETWORK_POLICY
+    provisioning: ProvisioningPolicy = NO_PROVISIONING
     watch: Watch = _unwatched
     observe: Callable[[float], None] | None = None
 

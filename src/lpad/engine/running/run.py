@@ -15,7 +15,7 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, Conflict, InternalError, LpadError
 from lpad.engine.change import overtaking
-from lpad.engine.change.change import DUE, Progress, Question, State, now
+from lpad.engine.change.change import DUE, Progress, Question, QuestionKind, State, now
 from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.answer import ANSWER_BY, ASKED, CODE
@@ -25,7 +25,7 @@ from lpad.engine.running.tried_time import TriedTime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Change, Json, Pause, QuestionKind
+    from lpad.engine.change.change import Change, Json, Pause
     from lpad.engine.change.guard import Guard
     from lpad.engine.change.moment import Moment
     from lpad.engine.running.answer import Answer
@@ -49,6 +49,23 @@ class Suspended(Exception):
         """
         super().__init__(sentence)
         self.cause = cause
+
+
+class Postponed(Exception):
+    """A change goes on later, from its beginning; it has not ended, and what it waits for is not the card."""
+
+    def __init__(self, pause: Pause, *, failed: bool, notes: dict[str, Json]) -> None:
+        """Say until when.
+
+        Args:
+            pause: why, and until when.
+            failed: whether this was an attempt that failed.
+            notes: for after a restart, when it goes on among them.
+        """
+        super().__init__(pause.error.sentence)
+        self.pause = pause
+        self.failed = failed
+        self.notes = notes
 
 
 class Run:
@@ -206,6 +223,33 @@ class Run:
         """Tell what was decided on an offered profile, or its server, and by which rule."""
         self._store.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
 
+    def put_off(self, pause: Pause, **notes: Json) -> None:
+        """Have the change wait as `postpone` does, for a reason that is no failed attempt."""
+        with self._condition:
+            self._write(self._change.put_off(pause), notes, needed=False)
+
+    def note(self, **notes: Json) -> None:
+        """Write something down that the change needs after a restart.
+
+        Raises:
+            InternalError: it can't be written.
+        """
+        with self._condition:
+            self._write(self._change, notes, needed=True)
+
+    def keep_secret(self, name: str, value: str) -> None:
+        """Write down a secret parameter that was found out only now.
+
+        Raises:
+            InternalError: it can't be written.
+        """
+        with self._condition:
+            self._write(self._change, {}, needed=True, secrets={name: value})
+
+    def tell(self, type_: str, **data: Json) -> None:
+        """Tell the hub what happened, as an event of its own."""
+        self._store.tell(self._change, type_, data)
+
     def postpone(self, pause: Pause, **notes: Json) -> None:
         """Have the change wait for another attempt: on disk, with what that needs, or else until it is.
 
@@ -270,6 +314,7 @@ class Run:
         *,
         profile: dict[str, Json] | None,
         code_refused: bool = False,
+        reason: str | None = None,
         within: float,
         held: float = HELD,
     ) -> Answer | None:
@@ -281,6 +326,7 @@ class Run:
             kind: what is asked.
             profile: what the server offers, as the caller is shown it.
             code_refused: whether a code was given before and the server refused it.
+            reason: why it is asked, in words.
             within: seconds to wait.
             held: seconds for which the card may be kept meanwhile.
 
@@ -292,7 +338,7 @@ class Run:
         """
         deadline = Deadline.after(within)
         until = now() + timedelta(seconds=within)
-        question = Question(kind=kind, until=until, code_refused=code_refused, profile=profile)
+        question = Question(kind=kind, until=until, code_refused=code_refused, profile=profile, reason=reason)
         notes: dict[str, Json] = {
             ANSWER_BY: TimeLimit.starting(within, at=self.now()).noted(),
             ASKED: kind.value,
@@ -448,7 +494,7 @@ class Run:
             notes = answer.notes(question, code=self.secret(CODE))
             self._answer = answer
             self._go_on(notes, answer.secrets)
-            if answer.confirm is False:
+            if answer.confirm is False and question.kind is QuestionKind.CONFIRMATION:
                 self.cancellation.cancel("the program that was asked said no")
             self._condition.notify_all()
 

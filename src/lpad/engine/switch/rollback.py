@@ -21,7 +21,6 @@ from lpad.base.errors import (
     internal_error,
 )
 from lpad.base.outside_number import noted_number
-from lpad.engine.change.change import Kind
 from lpad.engine.change.guard import Phase, Turn
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.switch import Purpose, switch
@@ -177,7 +176,7 @@ class Rollback:
     def _told(self) -> str:
         seen = self._guard.told()
         switch = f"the guarded switch to profile {self._iccid}"
-        if self._run.change.kind is Kind.DOWNLOAD:
+        if self._run.change.kind.downloads:
             switch = f"profile {self._iccid} is installed, but the guarded switch to it"
         return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "")
 

@@ -9,6 +9,7 @@ from lpad.base.errors import Cancelled, Conflict
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.overtaking import SWITCHES, until_quiet
 from lpad.engine.operations import download_answers
+from lpad.engine.operations.operations import TAKEN_BACK
 from lpad.engine.running.change_store import no_card
 from lpad.engine.running.run import Run
 from lpad.engine.worker.awaiting_answer import AwaitingAnswer
@@ -272,6 +273,12 @@ class ChangeQueue:
                 self._queue.remove(queued)
             else:
                 queued = self._paused.take(change_id) or self._asked.take(change_id)
+            if queued is not None and queued.change.kind in TAKEN_BACK:
+                # What it has begun elsewhere is undone in the worker's thread.
+                queued.cancel(sentence)
+                self._again(queued)
+                self._lock.notify_all()
+                return
         if queued is not None:
             queued.fail(Cancelled(sentence))
             return

@@ -22,9 +22,9 @@ from lpad.engine.change.change import Failure, Kind, Pause, PauseReason, State, 
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.operations import download_answers
-from lpad.engine.operations.operations import OPERATIONS
+from lpad.engine.operations.operations import OPERATIONS, TAKEN_BACK
 from lpad.engine.recovery import reconcile
-from lpad.engine.running.run import Suspended
+from lpad.engine.running.run import Postponed, Suspended
 from lpad.engine.switch.switch import see_through
 from lpad.engine.worker.retry_rules import doubted, is_of_dates, retry_after, retry_after_stop
 
@@ -83,7 +83,7 @@ class Executor:
         """End a run that can't be carried out as things are; a download that may be tried again waits."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
-                if run.change.kind is Kind.DOWNLOAD:
+                if run.change.kind.downloads:
                     run.begin()
             except LpadError as instead:
                 error = instead
@@ -103,7 +103,7 @@ class Executor:
             if _makes_way(run, error):
                 self._make_way(run)
             elif not self._tried_again(run, error):
-                run.fail(error)
+                run.fail(self._taken_back(run, error) if isinstance(error, Cancelled) else error)
         else:
             self._act(run)
         # Whatever the change was, the card may have been read and notifications copied from it.
@@ -131,6 +131,8 @@ class Executor:
             self._interrupted.put_back(run.change)
             if suspended.cause is not None:
                 self._observer.absent(suspended.cause)
+        except Postponed as postponed:
+            self._postponed(run, postponed)
         except LpadError as error:
             self._failed(run, error)
         except Exception as error:
@@ -138,8 +140,20 @@ class Executor:
             self._failed(run, internal_error(kind, error))
         else:
             run.done(result)
-            if kind is Kind.DOWNLOAD:
+            if kind.downloads:
                 self._context.environment.connectivity.reached()
+
+    def _postponed(self, run: Run, postponed: Postponed) -> None:
+        (run.postpone if postponed.failed else run.put_off)(postponed.pause, **postponed.notes)
+        if postponed.pause.reason is PauseReason.NETWORK:
+            self._context.environment.connectivity.missed()
+        self._pause(run)
+
+    def _taken_back(self, run: Run, error: Cancelled) -> Cancelled:
+        """Do what being taken back asks for elsewhere; return the error with what is left there."""
+        undo = TAKEN_BACK.get(run.change.kind)
+        left = undo(run, self._context) if undo is not None and not run.stopped else None
+        return error if left is None else Cancelled(f"{error.sentence}; {left}")
 
     def _open_first(self) -> None:
         """Look for an absent card now; a card that comes back may bring changes to settle."""
@@ -165,6 +179,8 @@ class Executor:
             self._observer.look(seconds=self._context.timeouts.read)
             self._context.outbox.wake()
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):
+            if isinstance(error, Cancelled):
+                error = self._taken_back(run, error)
             run.fail(download_answers.error_to_tell(run, error))
 
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
@@ -205,7 +221,7 @@ class Executor:
 
     def _tried_again(self, run: Run, error: LpadError) -> bool:
         """Have a download wait for another attempt, where one can help."""
-        if run.change.kind is not Kind.DOWNLOAD or run.change.guard is not None:
+        if not run.change.kind.downloads or run.change.guard is not None:
             return False  # what was on trial has had its end
         if reconcile.is_left_to_card(run.notes):
             return False  # it has had its attempts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from lpad.engine.change.change import Kind
 from lpad.engine.change.overtaking import SWITCHES
 from lpad.engine.snapshot.snapshot import CardState
 
@@ -47,4 +46,4 @@ def _is_expected(switch: Change, card: Snapshot, others: Iterable[Change]) -> bo
     """
     if card.state is not CardState.READY or not card.listed.lacks_name(str(switch.params.get("iccid"))):
         return False
-    return any(other.kind is Kind.DOWNLOAD and other.id < switch.id for other in others)
+    return any(other.kind.downloads and other.id < switch.id for other in others)

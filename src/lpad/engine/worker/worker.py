@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.first_profile import ProvisioningState
+    from lpad.engine.wishes.platforms import Platforms
+    from lpad.engine.wishes.wish_store import WishStore
     from lpad.engine.worker.card_ownership import CardOwnership
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ class Worker:
         policies: Policies,
         ownership: CardOwnership,
         networks: NetworkStore,
+        wishes: WishStore,
+        platforms: Platforms,
         port_free: Callable[[], None],
     ) -> None:
         """Prepare; nothing is opened before `start`.
@@ -86,6 +90,8 @@ class Worker:
             policies: what may be installed.
             ownership: which card is served under which name.
             networks: keeps the network settings of profiles.
+            wishes: keeps what was asked of operators' platforms.
+            platforms: those that the settings name.
             port_free: called from this worker's thread when it has let go a port that another may wait for.
         """
         self._name = port.name
@@ -134,6 +140,8 @@ class Worker:
             stuck=self.rescue.stuck,
             modem_resets=self.modem_resets,
             networks=networks,
+            wishes=wishes,
+            platforms=platforms,
         )
         self._provisioning = Provisioning(
             self._card, store=store, journal=journal, timeouts=timeouts, submit=self._queue.submit

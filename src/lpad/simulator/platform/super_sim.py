@@ -96,7 +96,7 @@ class TwilioSuperSim(Vendor):
         """List SIMs."""
         iccid, status, fleet = (request.query.get(name) for name in ("Iccid", "Status", "Fleet"))
         found = [
-            self._sim(each)
+            self._sim(each, faults)
             for each in self.stock.reserved
             if each.placed is not None
             and (iccid is None or each.placed.iccid == iccid)
@@ -110,7 +110,7 @@ class TwilioSuperSim(Vendor):
         each = self.stock.find(sid.removeprefix("HS"))
         if each is None or PlatformFault.VANISHES in faults:
             return self.missing()
-        return Answer(200, self._sim(self.stock.look_at_line(each)))
+        return Answer(200, self._sim(self.stock.look_at_line(each), faults))
 
     def do_activate(self, request: Request, sid: str, *, faults: Faulty) -> Answer:
         """Update a SIM: its Fleet, and its status, which the network takes a while for."""
@@ -132,7 +132,7 @@ class TwilioSuperSim(Vendor):
             self.stock.activate(each)
         elif wanted == "inactive":
             each.line = Line.ENDED
-        return Answer(202 if wanted else 200, self._sim(each))
+        return Answer(202 if wanted else 200, self._sim(each, faults))
 
     def _profile(self, each: Reserved, faults: Faulty) -> dict[str, Any]:
         there = each.placed
@@ -166,10 +166,10 @@ class TwilioSuperSim(Vendor):
             keep=("sid",),
         )
 
-    def _sim(self, each: Reserved) -> dict[str, Any]:
+    def _sim(self, each: Reserved, faults: Faulty) -> dict[str, Any]:
         sid = f"HS{each.line_id}"
         url = f"{self.origin}/v1/Sims/{sid}"
-        return {
+        sim = {
             "sid": sid,
             "account_sid": ACCOUNT,
             "unique_name": None,
@@ -181,6 +181,8 @@ class TwilioSuperSim(Vendor):
             "url": url,
             "links": {"billing_periods": f"{url}/BillingPeriods", "sim_ip_addresses": f"{url}/IpAddresses"},
         }
+        only: Faulty = {fault: value for fault, value in faults.items() if fault is PlatformFault.OTHER_ICCID}
+        return altered(sim, only, state="status", iccid="iccid", keep=())
 
     def _line(self, each: Reserved) -> str:
         return _LINES[each.line]

@@ -10,7 +10,7 @@ from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.http_message import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lpad.simulator.platform.http_message import Request
     from lpad.simulator.platform.reservations import Reserved, Stock
@@ -88,7 +88,12 @@ def same(one: str, other: str) -> bool:
 
 
 def altered(
-    entry: dict[str, object], faults: Faulty, *, state: str, iccid: str, keep: tuple[str, ...]
+    entry: Mapping[str, object],
+    faults: Mapping[PlatformFault, str],
+    *,
+    state: str,
+    iccid: str,
+    keep: tuple[str, ...],
 ) -> dict[str, object]:
     """Return a reservation's JSON as faults want it.
 
@@ -99,16 +104,16 @@ def altered(
         iccid: the name of the field with the ICCID.
         keep: the fields that stay when fields are missing.
     """
-    entry = dict(entry)
+    result = dict(entry)
     if PlatformFault.UNKNOWN_STATE in faults:
-        entry[state] = faults[PlatformFault.UNKNOWN_STATE] or "reticulating"
+        result[state] = faults[PlatformFault.UNKNOWN_STATE] or "reticulating"
     if PlatformFault.EXTRA_FIELDS in faults:
-        entry |= {"flavour": "vanilla", "nested": {"deep": [1, {"deeper": None}]}}
-    number = entry.get(iccid)
+        result |= {"flavour": "vanilla", "nested": {"deep": [1, {"deeper": None}]}}
+    number = result.get(iccid)
     if PlatformFault.NUMBER_ICCID in faults and isinstance(number, str):
-        entry[iccid] = int(number)
+        result[iccid] = int(number)
     if PlatformFault.OTHER_ICCID in faults and isinstance(number, str):
-        entry[iccid] = number[:-2] + ("00" if number[-2:] != "00" else "11")
+        result[iccid] = number[:-2] + ("00" if number[-2:] != "00" else "11")
     if PlatformFault.MISSING_FIELDS in faults:
-        entry = {name: value for name, value in entry.items() if name in (*keep, state)}
-    return entry
+        result = {name: value for name, value in result.items() if name in (*keep, state)}
+    return result

@@ -1,0 +1,550 @@
+"""A profile from an operator's platform: found or ordered, waited for, downloaded and enabled.
+
+    wished ─► find ─► ordered ─► waiting ─► activating ─► downloading ─► enabling ─► reported
+                 └─ adopted ─────────▲
+
+What was begun at the platform is in the journal before it is begun. After an interruption, or an answer that
+leaves the outcome open, lpad looks or finds before it repeats anything: never two orders for one wish. The
+platform is the truth of what exists, the card of what is installed, the journal of what was wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec.structs import replace
+
+from lpad.base.backoff import JITTER, Backoff
+from lpad.base.deadline import Deadline
+from lpad.base.errors import (
+    CardRefused,
+    Conflict,
+    Declined,
+    JournalUnavailable,
+    LpadError,
+    PlatformBusy,
+    PlatformRefused,
+    PlatformUnclear,
+    ServerFailed,
+    ServerMalformed,
+    ServerRefused,
+    ServerUnreachable,
+)
+from lpad.codec.status_codes import Remedy
+from lpad.engine.change.change import DUE, EID, Failure, Pause, PauseReason, QuestionKind, now
+from lpad.engine.operations.download import download
+from lpad.engine.recovery.download_leftovers import INTERRUPTED
+from lpad.engine.running.answer import ADOPT, SECOND_ORDER
+from lpad.engine.running.run import Postponed
+from lpad.engine.running.same_card import check_same_eid
+from lpad.engine.wishes.wish_record import KeptReservation, WishRecord
+from lpad.provisioning.answer_reading import same_iccid
+from lpad.provisioning.port import Activates, Finds, Line, Stage, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.change import Json
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
+    from lpad.engine.wishes.platforms import NamedPlatform, OpenPlatform
+    from lpad.provisioning.port import Reservation
+
+log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
+
+CONVERSATION = 120.0
+"""Seconds for one verb."""
+BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
+"""Between looks, and between attempts that met trouble."""
+UNWRITTEN = 300.0
+"""Seconds until it is tried again while the journal can't be written; it is tried at once when it can."""
+DAY = 86_400.0
+ENDLESS = 10 * 365 * DAY
+"""Seconds: as long as no person answers whether to pay once more."""
+CODE = "activation_code"
+"""The secret under which a download looks for its code."""
+_OPEN = (Stage.PENDING, Stage.AVAILABLE, Stage.UNKNOWN)
+"""Stages from which a profile may still be downloaded."""
+_DOUBTFUL = (PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed)
+"""Errors that leave open whether the platform did what it was asked."""
+
+
+def provision(run: Run, context: Context) -> dict[str, Json]:
+    """Get a profile from a platform, as the change's parameters say.
+
+    Raises:
+        Postponed: the platform is to be looked at again later.
+        Conflict: another card is there, or the settings allow no more orders today.
+        Declined: a person said no to another order.
+        PlatformRefused: the platform said no.
+        LpadError: as `download` raises it.
+    """
+    fulfilment = _Fulfilment(run, context)
+    try:
+        if run.change.guard is None and not run.notes.get("iccid"):
+            fulfilment.reach_ticket()
+        return fulfilment.install()
+    except JournalUnavailable as error:
+        present = now()
+        pause = Pause(
+            reason=PauseReason.JOURNAL,
+            since=present,
+            retry_at=present + timedelta(seconds=UNWRITTEN),
+            error=Failure.of(error),
+        )
+        raise Postponed(pause, failed=True, notes={DUE: run.now().steady + UNWRITTEN}) from error
+
+
+def take_back(run: Run, context: Context) -> str | None:
+    """Give back at the platform what can be given back, since the change was taken back.
+
+    Returns:
+        What is left, as a sentence for whoever took the change back; None: nothing is.
+    """
+    return _Fulfilment(run, context).release()
+
+
+class _Fulfilment:
+    """One turn of a change with its wish."""
+
+    def __init__(self, run: Run, context: Context) -> None:
+        self._run = run
+        self._context = context
+        self._eid = run.secret(EID) or context.snapshot().eid or ""
+        known = context.wishes.get(self._eid)
+        resumed = known is not None and (known.paid or bool(known.intent) or known.change == run.change.id)
+        self._record = known if known is not None and resumed else _new_wish(run)
+
+    # what is wanted of the platform
+
+    def reach_ticket(self) -> None:
+        """Come to the activation code, over as many turns as that takes."""
+        self._check_card()
+        self._context.environment.clock.check()
+        if self._is_fulfilled():
+            return
+        platform = self._platform()
+        self._keep(change=self._run.change.id)
+        self._answered()
+        if not platform.can.orders:
+            return
+        with platform.opened() as open_platform:
+            reservation = self._reserved(open_platform)
+            reservation = self._available(open_platform, reservation)
+            if platform.can.activates is Activates.BEFORE:
+                self._activate(open_platform, reservation)
+            assert reservation.ticket is not None, "an available one has it"
+            self._run.keep_secret(CODE, str(reservation.ticket))
+
+    def install(self) -> dict[str, Json]:
+        """Download and enable the profile, and close the wish."""
+        try:
+            result = download(self._run, self._context, installed=self._installed)
+        except (ServerRefused, CardRefused) as error:
+            if _is_spent(error):
+                self._keep(spent=error.sentence)
+                if isinstance(error, ServerRefused) and self._record.reservation is not None:
+                    self._ask_second_order(error.sentence)
+            raise
+        self._context.wishes.close(self._eid)
+        self._tell("fulfilled", iccid=str(result.get("iccid", "")))
+        return {"platform": self._record.platform, **result}
+
+    def release(self) -> str | None:
+        """See `take_back`."""
+        record = self._context.wishes.get(self._eid)
+        if record is None:
+            return None
+        if not record.paid and not record.intent:
+            self._context.wishes.close(self._eid)
+            return None
+        left = f"the order at the platform '{record.platform}' stays, and the next request goes on with it"
+        platform = self._context.platforms.get(record.platform)
+        if platform is None or not platform.can.releases:
+            return f"{left}: the platform takes no order back"
+        try:
+            with platform.opened() as open_platform:
+                return self._released(open_platform, left)
+        except LpadError as error:
+            log.warning("change %d: its order is not released: %s", self._run.change.id, error)
+            return f"{left}: {error.sentence}"
+
+    def _released(self, platform: OpenPlatform, left: str) -> str | None:
+        if self._record.reservation is None:
+            found = platform.find(self._wish(), deadline=Deadline.after(CONVERSATION))
+            if not found:
+                self._context.wishes.close(self._eid)
+                return None
+            self._keep(reservation=KeptReservation.of(found[0]))
+        reservation = platform.look(self._kept(), deadline=Deadline.after(CONVERSATION))
+        if reservation.profile in (Stage.DOWNLOADED, Stage.INSTALLED):
+            return f"{left}: its profile was downloaded"
+        if reservation.profile is not Stage.GONE:
+            self._keep(intent="release")
+            platform.release(reservation, deadline=Deadline.after(CONVERSATION))
+        self._context.wishes.close(self._eid)
+        self._tell("released")
+        return None
+
+    # one phase each
+
+    def _reserved(self, platform: OpenPlatform) -> Reservation:
+        """Return the reservation: the known one, one that is found, or a new one."""
+        if self._record.spent:
+            self._ask_second_order(self._record.spent)
+        if self._record.reservation is not None and not self._record.reservation.draft:
+            return self._kept()
+        doubtful = self._record.intent in ("order", "confirm")
+        found = self._found(platform)
+        draft = next((each for each in found if each.draft), None)
+        if found and draft is None:
+            adopted = self._chosen(found)
+            self._keep(reservation=KeptReservation.of(adopted), intent="", looks=0, since=self._steady())
+            self._tell("found", reservation=adopted)
+            return adopted
+        if doubtful and draft is None and not self._may_repeat(platform):
+            self._ask_second_order(
+                "it is not known whether the platform took the order, and it offers no way to find out"
+            )
+        return self._ordered(platform, draft)
+
+    def _found(self, platform: OpenPlatform) -> list[Reservation]:
+        if platform.can.finds is Finds.NOTHING:
+            return []
+        self._run.step("find-order")
+        found = self._asked(lambda: platform.find(self._wish(), deadline=self._deadline()))
+        return [each for each in found if each.profile in _OPEN]
+
+    def _chosen(self, found: list[Reservation]) -> Reservation:
+        """Return the oldest; of several that are available, none without a person."""
+        available = [each for each in found if each.profile is Stage.AVAILABLE]
+        if len(available) > 1 and self._run.notes.get(ADOPT) is not True:
+            self._tell("several", number=len(available))
+            self._ask(
+                QuestionKind.ADOPT,
+                f"the platform '{self._record.platform}' keeps {len(available)} profiles for this card;"
+                " lpad takes"
+                " the oldest one if the answer is yes",
+            )
+        return (available or found)[0]
+
+    def _may_repeat(self, platform: OpenPlatform) -> bool:
+        return platform.can.repeats or platform.can.finds is not Finds.NOTHING
+
+    def _ordered(self, platform: OpenPlatform, draft: Reservation | None) -> Reservation:
+        before = self._record
+        moments = before.ordered_at
+        if draft is not None:
+            self._keep(intent="confirm", reservation=KeptReservation.of(draft))
+        else:
+            if before.intent != "order":
+                self._check_most_orders()
+                moments = (*moments, self._steady())
+            self._keep(intent="order", ordered_at=moments)
+        self._run.step("order-profile")
+        try:
+            made = self._asked(
+                lambda: platform.order(self._wish(), draft=draft, deadline=self._deadline()), doubt=True
+            )
+        except (PlatformRefused, Postponed) as error:
+            if isinstance(error, Postponed) and self._record.intent:
+                raise  # it is not known whether it was taken
+            # It has done nothing: what was counted for this turn was no order.
+            self._keep(intent="", ordered_at=before.ordered_at if before.intent != "order" else moments)
+            raise
+        self._keep(
+            reservation=KeptReservation.of(made), intent="", looks=0, since=self._steady(), stalled=False
+        )
+        self._tell("ordered", reservation=made)
+        return made
+
+    def _check_most_orders(self) -> None:
+        most = self._context.card.port.provisioning.most_orders
+        recent = [each for each in self._record.ordered_at if self._steady() - each < DAY]
+        if len(recent) >= most:
+            raise Conflict(
+                f"the settings allow {most} orders a day for a card ('provisioning.most_orders'), and"
+                " there were"
+                f" {len(recent)}; ask again tomorrow, or raise the number",
+                limit=most,
+            )
+
+    def _available(self, platform: OpenPlatform, reservation: Reservation) -> Reservation:
+        """Return the reservation once its profile can be downloaded.
+
+        Raises:
+            Postponed: it can't yet.
+        """
+        if reservation.ticket is None or reservation.profile is not Stage.AVAILABLE:
+            self._run.step("look-at-order")
+            reservation = self._asked(lambda: platform.look(reservation, deadline=self._deadline()))
+            self._keep(reservation=KeptReservation.of(reservation))
+        self._tell_unknown(reservation)
+        if reservation.profile is Stage.AVAILABLE and reservation.ticket is not None:
+            self._keep(looks=0, next_look_at=None)
+            return reservation
+        if reservation.profile in (Stage.FAILED, Stage.GONE, Stage.DOWNLOADED, Stage.INSTALLED):
+            words = f", in its words: {reservation.why}" if reservation.why else ""
+            where = f"the platform '{self._record.platform}'"
+            spent = f"{where} says that the profile is {reservation.profile}{words}"
+            self._keep(spent=spent)
+            self._tell("spent", reservation=reservation)
+            self._ask_second_order(spent)
+        self._tell_stalled(platform, reservation)
+        raise self._later(
+            f"the profile is {reservation.profile} at the platform '{self._record.platform}'; lpad looks"
+            " again",
+            least=platform.can.look_every,
+        )
+
+    def _activate(self, platform: OpenPlatform, reservation: Reservation) -> None:
+        """Begin to make the line live; whether it serves is for the guard of the switch to see."""
+        if reservation.line in (Line.LIVE, Line.CHANGING) and self._record.intent != "activate":
+            return
+        self._keep(intent="activate")
+        self._run.step("activate-line")
+        active = self._asked(
+            lambda: platform.activate(reservation, self._wish(), deadline=self._deadline()), doubt=True
+        )
+        self._keep(reservation=KeptReservation.of(active), intent="")
+        self._tell("activated", reservation=active)
+
+    def _installed(self, iccid: str) -> None:
+        """See, before the profile is enabled, that it is the reserved one, and that its line is activated."""
+        reserved = self._record.reservation.iccid if self._record.reservation is not None else None
+        if reserved is not None and not same_iccid(reserved, iccid):
+            self._keep(spent="the platform and the server name different profiles")
+            raise Conflict(
+                f"the profile that was downloaded ({iccid}) is not the one that the platform"
+                f" '{self._record.platform}' reserved ({reserved}); it is installed and not enabled: ask the"
+                " operator, then enable or delete it",
+                installed=iccid,
+                reserved=reserved,
+            )
+        platform = self._context.platforms.get(self._record.platform)
+        if platform is None or (platform.can.orders and platform.can.activates is not Activates.AFTER):
+            return
+        if platform.can.activates is Activates.NEVER:
+            return
+        self._run.follow("activate-line")
+        try:
+            with platform.opened() as open_platform:
+                self._activate_installed(open_platform, iccid)
+        except LpadError as error:
+            # The profile is there; whether it serves is for the guard to see.
+            log.warning("change %d: the line is not activated: %s", self._run.change.id, error)
+            self._tell("line-not-activated", sentence=error.sentence)
+
+    def _activate_installed(self, platform: OpenPlatform, iccid: str) -> None:
+        line = self._kept() if self._record.reservation is not None else None
+        if line is None:
+            line = platform.line_of(iccid, deadline=Deadline.after(CONVERSATION))
+        if line is None or line.line is Line.LIVE:
+            return
+        platform.activate(line, self._wish(), deadline=Deadline.after(CONVERSATION))
+        self._tell("activated", reservation=line)
+
+    # what persons are asked
+
+    def _ask_second_order(self, why: str) -> None:
+        """Have a person say whether to order once more; the wish waits for that without limit.
+
+        Raises:
+            Declined: the answer is no, and the wish is closed.
+            Cancelled: the change leaves the card to others while it waits.
+        """
+        said = self._run.notes.get(SECOND_ORDER)
+        if said is True:
+            self._run.note(**{SECOND_ORDER: None, ADOPT: None})
+            self._keep(
+                allowed=self._record.allowed + 1, reservation=None, spent="", intent="", looks=0, told=()
+            )
+            return
+        self._ask(
+            QuestionKind.SECOND_ORDER,
+            f"{why}; if the answer is yes, lpad orders another profile at '{self._record.platform}', which"
+            " may"
+            " cost money",
+        )
+
+    def _ask(self, kind: QuestionKind, reason: str) -> None:
+        self._run.ask(kind, profile=None, reason=reason, within=ENDLESS, held=0.0)
+        self._answered()  # in the very moment
+
+    def _answered(self) -> None:
+        """Go on as a person said.
+
+        Raises:
+            Declined: the answer was no, and the wish is closed.
+        """
+        if self._run.notes.get(SECOND_ORDER) is False or self._run.notes.get(ADOPT) is False:
+            self._context.wishes.close(self._eid)
+            self._tell("closed")
+            raise Declined(
+                f"no other profile is ordered at the platform '{self._record.platform}': the question was"
+                " answered"
+                " with no, and the wish is closed"
+            )
+        if self._run.notes.get(SECOND_ORDER) is True:
+            self._ask_second_order("")
+
+    # the rest
+
+    def _check_card(self) -> None:
+        try:
+            check_same_eid(self._run, self._context.snapshot().eid)
+        except Conflict as error:
+            left = self.release()
+            raise Conflict(f"{error.sentence}{f'; {left}' if left else ''}") from error
+
+    def _is_fulfilled(self) -> bool:
+        """Whether the card holds the reserved profile already, as after an end that nobody saw."""
+        reserved = self._record.reservation.iccid if self._record.reservation is not None else None
+        profiles = self._context.snapshot().listed
+        found = None if reserved is None else profiles.named(reserved)
+        if found is None or reserved is None:
+            return False
+        self._run.note(iccid=reserved)
+        return True
+
+    def _platform(self) -> NamedPlatform:
+        platform = self._context.platforms.get(self._record.platform)
+        if platform is not None:
+            return platform
+        if not self._record.paid:
+            raise Conflict(
+                f"the settings name no platform '{self._record.platform}'; 'lpad platform list' shows the"
+                " names"
+            )
+        raise self._later(
+            f"the settings no longer name the platform '{self._record.platform}', which keeps a profile"
+            " for this"
+            " card; lpad waits until they do again, or until this change is cancelled",
+            least=BACKOFF.seconds[-1],
+        )
+
+    def _asked(self, ask: Callable[[], _Answer], *, doubt: bool = False) -> _Answer:
+        """Return what the platform answers; trouble that passes postpones the change.
+
+        Args:
+            ask: one verb.
+            doubt: whether the verb changes something, so that its intent stays until the outcome is known.
+
+        Raises:
+            Postponed: the platform can't be reached, is busy or out of order.
+            PlatformRefused, ServerUntrusted, Cancelled: as the port says.
+        """
+        try:
+            return ask()
+        except PlatformBusy as error:
+            if doubt:
+                self._keep(intent="")
+            told = error.details.get("retry_after")
+            raise self._troubled(error, least=float(told) if isinstance(told, int) else 0.0) from error
+        except _DOUBTFUL as error:
+            raise self._troubled(error, least=0.0) from error
+
+    def _troubled(self, error: LpadError, *, least: float) -> Postponed:
+        reason = PauseReason.NETWORK if isinstance(error, ServerUnreachable) else PauseReason.PLATFORM
+        return self._later(error.sentence, least=least, error=error, reason=reason)
+
+    def _later(
+        self,
+        sentence: str,
+        *,
+        least: float,
+        error: LpadError | None = None,
+        reason: PauseReason = PauseReason.PLATFORM,
+    ) -> Postponed:
+        """Return the pause until the next look: longer each time, and never at the moment of all others."""
+        looks = self._record.looks + 1
+        wait = max(BACKOFF.after(looks), least * random.uniform(1, 1 + JITTER))  # noqa: S311 - no secret
+        due = self._steady() + wait
+        self._keep(looks=looks, next_look_at=due)
+        present = now()
+        failure = (
+            Failure.of(error)
+            if error is not None
+            else Failure(kind="platform-waiting", sentence=sentence, retryable=True)
+        )
+        pause = Pause(reason=reason, since=present, retry_at=present + timedelta(seconds=wait), error=failure)
+        return Postponed(pause, failed=error is not None, notes={DUE: due})
+
+    def _tell_unknown(self, reservation: Reservation) -> None:
+        for word in reservation.unknown:
+            if word not in self._record.told:
+                self._keep(told=(*self._record.told, word))
+                log.warning(
+                    "the platform '%s' says '%s', which its file does not know; lpad goes on looking",
+                    self._record.platform,
+                    word,
+                )
+                self._tell("unknown-state", reservation=reservation, word=word)
+
+    def _tell_stalled(self, platform: OpenPlatform, reservation: Reservation) -> None:
+        waited = self._steady() - self._record.since
+        if not self._record.stalled and waited > platform.can.look_for:
+            self._keep(stalled=True)
+            log.warning(
+                "the platform '%s' has kept a profile pending for %.0f seconds; lpad goes on looking",
+                self._record.platform,
+                waited,
+            )
+            self._tell("stalled", reservation=reservation)
+
+    def _tell(self, phase: str, *, reservation: Reservation | None = None, **more: Json) -> None:
+        data: dict[str, Json] = {"phase": phase, "platform": self._record.platform, **more}
+        if reservation is not None:
+            data |= {"profile": reservation.profile.value, "line": reservation.line.value}
+        self._run.tell("provisioning", **data)
+
+    def _keep(self, **changes: object) -> None:
+        """Write down how far the wish has come, before anything follows from it."""
+        self._record = replace(self._record, **changes)
+        self._context.wishes.put(self._eid, self._record)
+
+    def _kept(self) -> Reservation:
+        assert self._record.reservation is not None, "the caller has looked"
+        return self._record.reservation.reservation(self._record.platform)
+
+    def _wish(self) -> Wish:
+        imei = self._context.card.imei()
+        return Wish(
+            reference=self._record.reference(self._eid),
+            eid=self._eid,
+            product=self._record.product,
+            options=self._record.options,
+            imei=None if imei is None else str(imei),
+        )
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(CONVERSATION, cancellation=self._run.interruption)
+
+    def _steady(self) -> float:
+        return self._run.now().steady
+
+
+def _new_wish(run: Run) -> WishRecord:
+    options = run.params.get("options")
+    product = run.params.get("product")
+    return WishRecord(
+        platform=str(run.params["platform"]),
+        product=product if isinstance(product, str) else None,
+        options={str(name): str(value) for name, value in options.items()}
+        if isinstance(options, dict)
+        else {},
+    )
+
+
+def _is_spent(error: ServerRefused | CardRefused) -> bool:
+    """Whether the code can't be used again, so that only another order would help."""
+    if isinstance(error, ServerRefused):
+        return error.details.get("remedy") == Remedy.PERMANENT
+    return (
+        error.details.get("reason") != INTERRUPTED
+        and "installation" in str(error.details.get("function")).lower()
+    )

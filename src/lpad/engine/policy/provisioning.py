@@ -1,0 +1,31 @@
+"""What the settings say about getting a profile without a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_SMDP = "default-smdp"
+"""The source that is the card's, or the settings', default SM-DP+; every other name is a platform's."""
+
+RETRY_FOR = 7 * 86_400.0
+"""Seconds for which a profile that a platform has reserved is downloaded again after trouble that passes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisioningPolicy:
+    """How an empty card is provided for.
+
+    Attributes:
+        on_empty: where an empty card asks for a profile, in this order; empty: nowhere.
+        most_orders: orders for one card in a day, those among them that a person has allowed.
+        until: the conditions of the guard under which a profile is enabled; empty: without a guard.
+        within: the guard's time limit in seconds.
+    """
+
+    on_empty: tuple[str, ...] = ()
+    most_orders: int = 1
+    until: tuple[str, ...] = ()
+    within: float = 180.0
+
+
+NO_PROVISIONING = ProvisioningPolicy()

@@ -1,0 +1,88 @@
+"""A lab with an operator's platform in front of its SM-DP+, and an engine that knows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.lab import CARD, Lab
+from lpad.base.backoff import Backoff
+from lpad.engine.change.change import Kind
+from lpad.engine.operations import provision as operation
+from lpad.engine.policy.provisioning import ProvisioningPolicy
+from lpad.engine.wishes.platforms import Platforms
+from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
+from lpad.remote.https.host_overrides import HostOverrides
+from lpad.remote.https.route import Route
+from lpad.simulator.platform.server import SimulatedPlatform
+from lpad.simulator.platform.smdp_shelf import SmdpShelf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from lpad.engine.change.change import Change
+    from lpad.engine.running.held_card import CardPort
+    from lpad.simulator.pki.pki import Pki
+
+PLATFORM = "mine"
+
+
+class PlatformLab(Lab):
+    """Everything between an empty card and the platform that provides for it."""
+
+    def __init__(self, folder: Path, pki: Pki, *, like: str = "desk", **options: Any) -> None:
+        super().__init__(folder, pki)
+        shelf = SmdpShelf(self.server.orders, address=lambda: self.server.address)
+        self.platform = self._stack.enter_context(SimulatedPlatform(like, pki=pki, shelf=shelf, **options))
+        self.provisioning = ProvisioningPolicy()
+        self.platforms = Platforms([self.openable()])
+
+    def openable(self, **changes: Any) -> OpenablePlatform:
+        """Return the platform as the daemon makes it of settings; between two looks nothing is waited."""
+        ca = self.folder / "ca.der"
+        ca.write_bytes(next(iter(self.pki.ci.values())).der)
+        settings: dict[str, Any] = {
+            "name": PLATFORM,
+            "like": self.platform.like,
+            "base": self.platform.base,
+            "credentials": self.platform.credentials,
+            "options": self.platform.options,
+            "ca_files": (ca,),
+        }
+        route = Route(HostOverrides.parse(self.platform.hosts))
+        made = OpenablePlatform(PlatformSettings(**{**settings, **changes}), route=route)
+        can = msgspec.structs.replace(made.declaration.can, look_every=0.0)
+        made.declaration = msgspec.structs.replace(made.declaration, can=can)
+        made.can = can.capabilities()
+        return made
+
+    @property
+    def port(self) -> CardPort:
+        """The card's port, with what the settings say about provisioning."""
+        return replace(super().port, provisioning=self.provisioning)
+
+    def provision(self, **params: object) -> Change:
+        """Ask for a profile; return the change as it was queued."""
+        self.until(lambda: self.engine.snapshot(CARD), lambda seen: seen.eid is not None)
+        return self.submit(Kind.PROVISION, secrets=None, **{"platform": PLATFORM, **params})
+
+    def asked_or_paused(self, change_id: int) -> Change:
+        """Return a change once it waits for an answer, for the platform, or has ended."""
+        return self.until(
+            lambda: self.engine.change(change_id),
+            lambda change: change.state.ended or change.question is not None or change.pause is not None,
+        )
+
+    @property
+    def enabled(self) -> list[str]:
+        """The ICCIDs of the profiles that are enabled on the card."""
+        return [str(each.iccid) for each in self.card.profiles if each.enabled]
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have lpad look again at once, where it would wait for seconds or hours."""
+    monkeypatch.setattr(operation, "BACKOFF", Backoff((0.01,)))

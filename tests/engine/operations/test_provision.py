@@ -1,0 +1,334 @@
+"""A profile from a platform: from an empty card to an enabled profile, and never two orders for one wish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import CARD
+from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
+from lpad.base.errors import JournalUnavailable
+from lpad.engine.change.change import QuestionKind, State
+from lpad.engine.policy.provisioning import ProvisioningPolicy
+from lpad.engine.running.answer import Answer
+from lpad.engine.wishes.wish_record import WishRecord
+from lpad.simulator.platform.faults import PlatformFault
+from lpad.simulator.smdp.store.order import OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+LIKES = ("desk", "kore", "twilio")
+
+
+@pytest.fixture(params=LIKES)
+def lab(
+    request: pytest.FixtureRequest, tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PlatformLab]:
+    """A lab for each kind of platform, in which nothing waits for long."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like=request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def desk(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
+    """A lab with a desk."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like="desk") as made:
+        yield made
+
+
+@pytest.fixture
+def kore(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
+    """A lab with a platform that takes nothing back, and finds by EID."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like="kore") as made:
+        yield made
+
+
+def test_from_an_empty_card_to_an_enabled_profile(lab: PlatformLab) -> None:
+    """The profile is ordered once, waited for, activated, downloaded and enabled, and the wish is closed."""
+    change = lab.ended(lab.provision().id)
+    assert change.error is None, change.error
+    assert change.result is not None
+    assert lab.enabled == [change.result["iccid"]]
+    assert change.result["platform"] == PLATFORM
+    assert (lab.platform.orders, lab.platform.calls["activate"]) == (1, 1)
+    assert lab.engine.wish(CARD) is None
+    assert lab.server.orders.all()[0].state is OrderState.INSTALLED
+
+
+def test_nothing_is_ordered_twice_after_a_lost_answer(lab: PlatformLab) -> None:
+    """An order whose answer is lost is looked for, and found, before anything is ordered again."""
+    lab.platform.faults.add(PlatformFault.LOST_ANSWER, call="order")
+    change = lab.ended(lab.provision().id)
+    assert (change.state, lab.platform.orders, lab.platform.calls["order"]) == (State.DONE, 1, 1)
+
+
+def test_an_order_that_never_arrived_is_made(lab: PlatformLab) -> None:
+    """A request that was lost on the way is sent again, once it is known that it led to nothing."""
+    lab.platform.faults.add(PlatformFault.LOST_REQUEST, call="order")
+    change = lab.ended(lab.provision().id)
+    assert (change.state, lab.platform.orders, lab.platform.calls["order"]) == (State.DONE, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        PlatformFault.HTML,
+        PlatformFault.EMPTY,
+        PlatformFault.TRUNCATED,
+        PlatformFault.STATUS,
+        PlatformFault.BUSY,
+        PlatformFault.UNAVAILABLE,
+        PlatformFault.REDIRECT,
+        PlatformFault.UNKNOWN_STATE,
+        PlatformFault.LOST_ANSWER,
+    ],
+)
+@pytest.mark.parametrize("call", ["find", "order", "look", "activate"])
+def test_trouble_that_passes(desk: PlatformLab, fault: PlatformFault, call: str) -> None:
+    """Whatever a platform answers in place of an answer, at any call: one order, one enabled profile."""
+    desk.platform.faults.add(fault, call=call)
+    change = desk.ended(desk.provision().id)
+    assert change.error is None, change.error
+    assert (desk.platform.orders, len(desk.enabled)) == (1, 1)
+
+
+def test_a_reservation_that_is_there_is_adopted(lab: PlatformLab) -> None:
+    """What the platform keeps for this card already is taken, and nothing is ordered."""
+    eid = str(lab.card.eid)
+    lab.platform.stock.order(eid=eid, reference=WishRecord(platform=PLATFORM).reference(eid))
+    change = lab.ended(lab.provision().id)
+    assert (change.error, lab.platform.calls["order"]) == (None, 0)
+
+
+def test_two_available_at_once(kore: PlatformLab) -> None:
+    """Of two profiles that are available for this card lpad takes none without a person, then the oldest."""
+    made = [kore.platform.stock.order(eid=str(kore.card.eid)) for _ in range(2)]
+    for each in made * 2:
+        kore.platform.stock.look(each)
+    change = kore.asked(kore.provision().id)
+    assert change.question is not None
+    assert change.question.kind is QuestionKind.ADOPT
+    assert "keeps 2 profiles" in str(change.question.reason)
+    kore.engine.answer(change.id, Answer(confirm=True))
+    assert kore.ended(change.id).state is State.DONE
+    assert kore.platform.calls["order"] == 0
+
+
+def test_a_profile_that_fails_needs_a_person(lab: PlatformLab) -> None:
+    """A second order is made only once a person has said yes, and the day's limit allows it."""
+    lab.provisioning = ProvisioningPolicy(most_orders=2)
+    lab.platform.faults.add(PlatformFault.FAILS, call="order")
+    change = lab.asked(lab.provision().id)
+    assert change.question is not None
+    assert change.question.kind is QuestionKind.SECOND_ORDER
+    assert "the profile failed" in str(change.question.reason)
+    assert lab.platform.orders == 1
+    lab.engine.answer(change.id, Answer(confirm=True))
+    ended = lab.ended(change.id)
+    assert (ended.error, lab.platform.orders, len(lab.enabled)) == (None, 2, 1)
+
+
+def test_a_question_outlives_a_restart(desk: PlatformLab) -> None:
+    """A question about money is still asked after a restart, and nothing was ordered meanwhile."""
+    desk.provisioning = ProvisioningPolicy(most_orders=2)
+    desk.platform.faults.add(PlatformFault.FAILS, call="order")
+    change = desk.asked(desk.provision().id)
+    desk.stop()
+    desk.start()
+    asked = desk.asked(change.id)
+    assert asked.question is not None
+    assert (asked.question.kind, desk.platform.orders) == (QuestionKind.SECOND_ORDER, 1)
+    desk.engine.answer(change.id, Answer(confirm=True))
+    assert (desk.ended(change.id).error, desk.platform.orders) == (None, 2)
+
+
+def test_a_person_says_no(desk: PlatformLab) -> None:
+    """No closes the wish; the next request begins another one."""
+    desk.platform.faults.add(PlatformFault.FAILS, call="order")
+    change = desk.asked(desk.provision().id)
+    desk.engine.answer(change.id, Answer(confirm=False))
+    ended = desk.ended(change.id)
+    assert ended.error is not None
+    assert (ended.error.kind, desk.platform.orders) == ("declined", 1)
+    assert desk.engine.wish(CARD) is None
+
+
+def test_the_days_limit_holds_for_answered_orders(desk: PlatformLab) -> None:
+    """A yes does not lead beyond `most_orders`; the wish stays open."""
+    desk.platform.faults.add(PlatformFault.FAILS, call="order")
+    change = desk.asked(desk.provision().id)
+    desk.engine.answer(change.id, Answer(confirm=True))
+    ended = desk.ended(change.id)
+    assert ended.error is not None
+    assert (ended.error.kind, desk.platform.orders) == ("conflict", 1)
+    assert "most_orders" in ended.error.sentence
+    assert desk.engine.wish(CARD) is not None
+
+
+def test_a_code_that_was_spent(lab: PlatformLab) -> None:
+    """An SM-DP+ that refuses the code for good leads to a question, and never to an order by itself."""
+    lab.platform.faults.add(PlatformFault.BUSY, call="activate", value="0", times=0)
+    change = lab.provision()
+    lab.until_true(lambda: len(lab.server.orders.all()) == 1)
+    lab.server.orders.cancel(lab.server.orders.all()[0].id)
+    lab.platform.stock.shelf.progress = lambda _: lab.platform.stock.reserved[0].profile  # type: ignore[method-assign, assignment]
+    lab.platform.faults.clear()
+    asked = lab.asked(change.id)
+    assert asked.question is not None, asked.error
+    assert asked.question.kind is QuestionKind.SECOND_ORDER
+    assert lab.platform.orders == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (PlatformFault.NO_STOCK, "no-stock"),
+        (PlatformFault.NO_BALANCE, "no-balance"),
+        (PlatformFault.NOT_ELIGIBLE, "not-eligible"),
+    ],
+)
+def test_refusals_end_the_change(desk: PlatformLab, fault: PlatformFault, cause: str) -> None:
+    """A refusal ends the change with cause and words; nothing was ordered, and the next request may."""
+    desk.platform.faults.add(fault, call="order")
+    ended = desk.ended(desk.provision().id)
+    assert ended.error is not None
+    assert (ended.error.kind, ended.error.details["cause"]) == ("platform-refused", cause)
+    assert desk.platform.orders == 0
+    assert desk.ended(desk.provision().id).error is None
+
+
+def test_another_iccid(lab: PlatformLab) -> None:
+    """A profile that is not the reserved one is installed, reported and not enabled."""
+    lab.platform.faults.add(PlatformFault.OTHER_ICCID, times=0)
+    ended = lab.ended(lab.provision().id)
+    assert ended.error is not None
+    assert ended.error.kind == "conflict"
+    assert "is not the one" in ended.error.sentence
+    assert (len(lab.card.profiles), lab.enabled) == (1, [])
+
+
+def test_a_status_that_goes_backwards(lab: PlatformLab) -> None:
+    """A platform that calls a downloaded profile available does not have it downloaded again."""
+    lab.platform.faults.add(PlatformFault.BACKWARDS, times=0)
+    assert lab.ended(lab.provision().id).error is None
+    assert len(lab.card.profiles) == 1
+
+
+def test_one_wish_at_a_time(desk: PlatformLab) -> None:
+    """A second request while one is under way is the same change."""
+    desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    first = desk.provision()
+    desk.asked_or_paused(first.id)
+    assert desk.provision().id == first.id
+    assert desk.platform.orders == 1
+
+
+def test_cancelling_releases(desk: PlatformLab) -> None:
+    """A change that is taken back while it waits gives its reservation back."""
+    desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = desk.asked_or_paused(desk.provision().id)
+    desk.engine.cancel(change.id)
+    ended = desk.ended(change.id)
+    assert (ended.state, desk.platform.calls["release"]) == (State.CANCELLED, 1)
+    assert desk.platform.stock.reserved == []
+    assert desk.engine.wish(CARD) is None
+
+
+def test_what_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
+    """A platform that takes nothing back keeps the order, and the next request goes on with it."""
+    kore.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = kore.asked_or_paused(kore.provision().id)
+    kore.engine.cancel(change.id)
+    ended = kore.ended(change.id)
+    assert ended.error is not None
+    assert "takes no order back" in ended.error.sentence
+    kore.platform.stock.reserved[0].never = False
+    assert kore.ended(kore.provision().id).error is None
+    assert kore.platform.orders == 1
+
+
+def test_a_restart_while_waiting(lab: PlatformLab) -> None:
+    """A wish outlives a restart, and the order is not made again."""
+    lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = lab.asked_or_paused(lab.provision().id)
+    lab.stop()
+    lab.platform.stock.reserved[0].never = False
+    lab.start()
+    ended = lab.ended(change.id)
+    assert (ended.error, ended.state, lab.platform.orders) == (None, State.DONE, 1)
+
+
+def test_a_lost_journal(lab: PlatformLab) -> None:
+    """A device that has lost its journal finds the order that it made before."""
+    lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    lab.asked_or_paused(lab.provision().id)
+    lab.stop()
+    for path in lab.folder.glob("journal.db*"):
+        path.unlink()
+    lab.platform.stock.reserved[0].never = False
+    lab.start()
+    ended = lab.ended(lab.provision().id)
+    assert (ended.error, ended.state, lab.platform.orders) == (None, State.DONE, 1)
+
+
+def test_a_platform_that_is_no_longer_named(desk: PlatformLab) -> None:
+    """A reservation keeps its platform's name, and waits until the settings name it again."""
+    desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    change = desk.asked_or_paused(desk.provision().id)
+    known = desk.platforms.get(PLATFORM)
+    assert known is not None
+    desk.platforms.become([])
+    waiting = desk.until(
+        lambda: desk.engine.change(change.id),
+        lambda each: each.pause is not None and "no longer name" in each.pause.error.sentence,
+    )
+    assert not waiting.state.ended
+    desk.platform.stock.reserved[0].never = False
+    desk.platforms.become([known])
+    assert desk.ended(change.id).state is State.DONE
+
+
+def test_an_unknown_platform(desk: PlatformLab) -> None:
+    """A platform that the settings do not name is refused."""
+    ended = desk.ended(desk.provision(platform="other").id)
+    assert ended.error is not None
+    assert "name no platform 'other'" in ended.error.sentence
+
+
+def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the intent can't be written, nothing is ordered."""
+    store = desk.engine._wishes
+    put = store.put
+    refused: list[int] = []
+
+    def full(eid: str, record: WishRecord) -> None:
+        if record.intent == "order" and not refused:
+            refused.append(desk.platform.calls["order"])
+            raise JournalUnavailable("the disk is full", reason="full")
+        put(eid, record)
+
+    monkeypatch.setattr(store, "put", full)
+    change = desk.provision()
+    paused = desk.until(
+        lambda: desk.engine.change(change.id), lambda each: each.pause is not None or each.state.ended
+    )
+    assert paused.pause is not None, paused.error
+    assert (paused.pause.reason.value, refused, desk.platform.calls["order"]) == ("journal", [0], 0)
+
+
+def test_events_tell_the_phases_and_no_secret(desk: PlatformLab) -> None:
+    """Each phase is an event; the activation code is in none of them, nor in the change."""
+    subscription = desk.engine.subscribe(lambda: None)
+    change = desk.ended(desk.provision().id)
+    events = subscription.take()
+    phases = [each.data["phase"] for each in events if each.type == "provisioning"]
+    assert phases == ["ordered", "activated", "fulfilled"]
+    assert f"1${desk.server.address}$" not in str(events) + str(change)
