@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.daemon import PATIENCE, Daemon
+from engine.guarding import ENABLE
 from engine.lab import CARD, FIRST, Lab
 from lpad.client import ApiError, DaemonUnreachable
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -73,24 +75,35 @@ def test_killed_while_loading(lab: Lab) -> None:
             settled = client.wait(change.id, seconds=PATIENCE)
             assert settled.state == "done"
             assert client.wait(queued.id, seconds=PATIENCE).state == "done"
+            ready(client)
             assert len(client.profiles(CARD)) == 1
         assert lab.server.counters.requests["initiateAuthentication"] == 2 - installed
 
 
 def test_killed_between_act_and_answer(lab: Lab) -> None:
     """A switch that the card carried out while the daemon was killed is done after the restart."""
+    acted, killed = threading.Event(), threading.Event()
+
+    def hold(answer: bytes) -> bytes:
+        acted.set()
+        assert killed.wait(PATIENCE)
+        return answer
+
     daemon = Daemon(lab)
     daemon.start()
     with daemon.client() as client:
         client.download(CARD, activation_code=lab.code(lab.order()), wait=PATIENCE).check()
         ready(client)
+        lab.card.faults.corrupt(ENABLE, hold)
         change = client.enable(CARD, FIRST)
-        until_step(client, change, "enable-profile")
+        assert acted.wait(PATIENCE)
         daemon.kill()
+        killed.set()
     with daemon, daemon.client() as client:
         settled = client.wait(change.id, seconds=PATIENCE)
-        state = client.profiles(CARD)[0].state
-        assert (settled.state == "done") is (state == "enabled")
+        assert settled.state == "done"
+        ready(client)
+        assert client.profiles(CARD)[0].state == "enabled"
 
 
 def test_stopping_with_listeners_and_a_waiting_change(lab: Lab) -> None:
