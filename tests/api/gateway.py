@@ -15,7 +15,7 @@ from lpad.api.server.server import ApiServer, listen, serve
 if TYPE_CHECKING:
     from engine.lab import Lab
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class Gateway:

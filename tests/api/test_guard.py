@@ -18,9 +18,9 @@ def switch(gateway: Gateway, guard: Any) -> dict[str, Any]:
     """Switch to the second profile, and return the change once it has ended or asks something."""
     gateway.lab.install()
     gateway.lab.install(iccid=SECOND, name="Second")
-    assert gateway.http.post(f"{PROFILES}/{FIRST}/enable?wait=30").json()["state"] == "done"
+    assert gateway.http.post(f"{PROFILES}/{FIRST}/enable?wait=120").json()["state"] == "done"
     found: dict[str, Any] = gateway.http.post(
-        f"{PROFILES}/{SECOND}/enable?wait=30", json={"guard": guard}
+        f"{PROFILES}/{SECOND}/enable?wait=120", json={"guard": guard}
     ).json()
     return found
 
@@ -36,7 +36,7 @@ def test_a_switch_waits_for_its_confirmation(gateway: Gateway) -> None:
     assert change["guard"]["requirements"] == [
         {"condition": "confirm", "met": False, "seen": "nobody has confirmed"}
     ]
-    kept = gateway.http.post(f"/v1/changes/{change['id']}/confirm?wait=30").json()
+    kept = gateway.http.post(f"/v1/changes/{change['id']}/confirm?wait=120").json()
     assert (kept["state"], kept["guard"]["phase"]) == ("done", "kept")
     assert gateway.http.post(f"/v1/changes/{change['id']}/confirm").status_code == 409
 
@@ -44,7 +44,7 @@ def test_a_switch_waits_for_its_confirmation(gateway: Gateway) -> None:
 def test_a_switch_that_is_not_confirmed_is_taken_back(gateway: Gateway) -> None:
     """With the answer that says no, and with a kind and details that a program can act upon."""
     change = switch(gateway, {"until": ["confirm"], "within": 60})
-    back = gateway.http.post(f"/v1/changes/{change['id']}/answer?wait=30", json={"confirm": False}).json()
+    back = gateway.http.post(f"/v1/changes/{change['id']}/answer?wait=120", json={"confirm": False}).json()
     assert (back["state"], back["error"]["kind"]) == ("failed", "switch-rolled-back")
     assert back["error"]["details"]["enabled"] == FIRST
     assert gateway.get(f"{PROFILES}/{FIRST}")["state"] == "enabled"
@@ -85,11 +85,11 @@ def test_a_download_takes_a_guard_for_its_switch(gateway: Gateway) -> None:
         assert (answer.status_code, answer.json()["kind"]) == (400, "invalid-value")
     assert gateway.get("/v1/changes")["changes"] == []
     asked = gateway.http.post(
-        f"{downloads}?wait=30",
+        f"{downloads}?wait=120",
         json={"activation_code": code, "enable": True, "guard": {"until": ["confirm"]}},
     ).json()
     assert asked["params"]["guard"] == {"until": ["confirm"], "within": 180.0}
-    kept = gateway.http.post(f"/v1/changes/{asked['id']}/confirm?wait=30").json()
+    kept = gateway.http.post(f"/v1/changes/{asked['id']}/confirm?wait=120").json()
     assert (kept["state"], kept["guard"]["phase"]) == ("done", "kept")
     assert (kept["result"]["iccid"], kept["result"]["enabled"]) == (FIRST, True)
 

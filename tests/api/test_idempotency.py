@@ -26,7 +26,7 @@ def test_a_repeated_post_starts_nothing_twice(gateway: Gateway) -> None:
     first = gateway.http.post(f"{EUICC}/downloads", json=body, headers=headers)
     assert first.status_code == 202
     assert "idempotent-replayed" not in first.headers
-    again = gateway.http.post(f"{EUICC}/downloads?wait=30", json=body, headers=headers)
+    again = gateway.http.post(f"{EUICC}/downloads?wait=120", json=body, headers=headers)
     assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
     assert again.json()["id"] == first.json()["id"]
     other = gateway.http.post(f"{EUICC}/downloads", json=body | {"confirm": True}, headers=headers)

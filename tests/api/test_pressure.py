@@ -202,7 +202,7 @@ def test_reading_never_waits_for_the_card(gateway: Gateway) -> None:
     first = gateway.lab.install()
     order = gateway.lab.order(iccid=SECOND)
     body = {"activation_code": gateway.lab.code(order), "confirm": True}
-    change = gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json=body).json()
+    change = gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=120", json=body).json()
     assert change["state"] == "waiting"
     assert gateway.lab.card.open_channels != ()
     before = gateway.lab.modem.counters
@@ -210,7 +210,7 @@ def test_reading_never_waits_for_the_card(gateway: Gateway) -> None:
     assert [each["iccid"] for each in listed["profiles"]] == [first]
     assert gateway.get(f"/v1/euiccs/{CARD}")["read_at"] == listed["read_at"]
     assert gateway.lab.modem.counters == before
-    gateway.http.delete(f"/v1/changes/{change['id']}?wait=30")
+    gateway.http.delete(f"/v1/changes/{change['id']}?wait=120")
 
 
 def test_a_full_queue_is_429_and_others_are_answered(gateway: Gateway) -> None:
@@ -234,7 +234,7 @@ def test_a_full_queue_is_429_and_others_are_answered(gateway: Gateway) -> None:
         assert again.headers["idempotent-replayed"] == "true"
         assert gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{SECOND}/disable").status_code == 202
         assert len(gateway.get("/v1/changes")["changes"]) == PLACES // 2 + 2
-    gateway.http.delete(f"/v1/changes/{change['id']}?wait=30")
+    gateway.http.delete(f"/v1/changes/{change['id']}?wait=120")
 
 
 def test_ports_are_listed_once_for_all_who_ask(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

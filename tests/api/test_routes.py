@@ -40,7 +40,7 @@ def done(response: httpx.Response) -> dict[str, Any]:
 def download(gateway: Gateway, **fields: Any) -> httpx.Response:
     order = gateway.lab.order(**fields.pop("order", {}))
     body = {"activation_code": gateway.lab.code(order)} | fields
-    return gateway.http.post(f"{EUICC}/downloads?wait=30", json=body)
+    return gateway.http.post(f"{EUICC}/downloads?wait=120", json=body)
 
 
 def test_the_system(gateway: Gateway) -> None:
@@ -77,17 +77,17 @@ def test_the_whole_life_of_a_profile(gateway: Gateway) -> None:
     (listed,) = gateway.get(f"{EUICC}/profiles")["profiles"]
     assert listed == gateway.get(profile)
     assert (listed["name"], listed["state"], listed["profile_class"]) == ("First", "disabled", "operational")
-    done(gateway.http.patch(f"{profile}?wait=30", json={"nickname": "home"}))
+    done(gateway.http.patch(f"{profile}?wait=120", json={"nickname": "home"}))
     assert gateway.get(profile)["nickname"] == "home"
-    done(gateway.http.post(f"{profile}/enable?wait=30"))
+    done(gateway.http.post(f"{profile}/enable?wait=120"))
     assert gateway.get(profile)["state"] == "enabled"
-    change = gateway.http.delete(f"{profile}?wait=30").json()
+    change = gateway.http.delete(f"{profile}?wait=120").json()
     assert (change["state"], change["error"]["kind"]) == ("failed", "conflict")
-    done(gateway.http.post(f"{profile}/disable?wait=30"))
-    done(gateway.http.delete(f"{profile}?wait=30"))
+    done(gateway.http.post(f"{profile}/disable?wait=120"))
+    done(gateway.http.delete(f"{profile}?wait=120"))
     assert gateway.get(f"{EUICC}/profiles")["profiles"] == []
     problem(gateway.http.get(profile), 404, "not-found")
-    done(gateway.http.delete(f"{profile}?wait=30&missing=ok"))
+    done(gateway.http.delete(f"{profile}?wait=120&missing=ok"))
 
 
 def test_an_iccid_may_be_written_as_modems_do(gateway: Gateway) -> None:
@@ -104,7 +104,7 @@ def test_a_change_is_accepted_at_once(gateway: Gateway) -> None:
     change = response.json()
     assert response.headers["location"] == f"/v1/changes/{change['id']}"
     assert change["state"] in ("queued", "running")
-    found = gateway.http.get(f"{response.headers['location']}?wait=30").json()
+    found = gateway.http.get(f"{response.headers['location']}?wait=120").json()
     assert found["state"] == "done"
     assert [step["name"] for step in found["steps"]] == ["read-card"]
     assert gateway.get("/v1/changes")["changes"][0]["id"] == change["id"]
@@ -123,7 +123,7 @@ def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
     problem(gateway.http.post(answer, json={"decision": "accept"}), 409, "conflict")
     problem(gateway.http.post(answer, json={"decision": "perhaps"}), 400, "invalid-value")
     problem(gateway.http.post(answer, json={}), 400, "invalid-value")
-    done(gateway.http.post(f"{answer}?wait=30", json={"confirmation_code": "code-1234"}))
+    done(gateway.http.post(f"{answer}?wait=120", json={"confirmation_code": "code-1234"}))
     problem(gateway.http.post(answer, json={"confirmation_code": "code-1234"}), 409, "conflict")
 
 
@@ -132,7 +132,7 @@ def test_a_change_is_taken_back(gateway: Gateway) -> None:
     change = download(gateway, confirm=True).json()
     assert change["question"]["kind"] == "consent"
     path = f"/v1/changes/{change['id']}"
-    assert gateway.http.delete(f"{path}?wait=30").json()["state"] == "cancelled"
+    assert gateway.http.delete(f"{path}?wait=120").json()["state"] == "cancelled"
     problem(gateway.http.delete(path), 409, "conflict")
     problem(gateway.http.get("/v1/changes/99"), 404, "not-found")
     problem(gateway.http.get("/v1/changes/x"), 400, "invalid-value")
@@ -142,7 +142,7 @@ def test_secrets_are_redacted(gateway: Gateway) -> None:
     """The change shows the server and the last characters of the matching ID, never the whole."""
     order = gateway.lab.order(confirmation_code="code-1234")
     body = {"activation_code": gateway.lab.code(order), "confirmation_code": "code-1234"}
-    response = gateway.http.post(f"{EUICC}/downloads?wait=30", json=body)
+    response = gateway.http.post(f"{EUICC}/downloads?wait=120", json=body)
     params = done(response)["params"]
     assert params["server"] == gateway.lab.server.address
     assert params["matching_id"] == f"…{order.matching_id[-4:]}"
@@ -175,10 +175,10 @@ def test_a_wrong_activation_code_is_told_at_once(gateway: Gateway) -> None:
 
 def test_the_default_address(gateway: Gateway) -> None:
     """PATCH writes the address into the card, tidied; an impossible one is refused."""
-    done(gateway.http.patch(f"{EUICC}?wait=30", json={"default_smdp": " SMDP.Example.com "}))
+    done(gateway.http.patch(f"{EUICC}?wait=120", json={"default_smdp": " SMDP.Example.com "}))
     assert gateway.get(EUICC)["addresses"]["default_smdp"] == "smdp.example.com"
     problem(gateway.http.patch(EUICC, json={"default_smdp": "https://x"}), 400, "invalid-value")
-    done(gateway.http.patch(f"{EUICC}?wait=30", json={"default_smdp": ""}))
+    done(gateway.http.patch(f"{EUICC}?wait=120", json={"default_smdp": ""}))
     assert gateway.get(EUICC)["addresses"]["default_smdp"] is None
 
 
@@ -186,7 +186,7 @@ def test_a_reset_names_what_it_takes(gateway: Gateway) -> None:
     """An empty reset is refused; one with a class deletes its profiles."""
     done(download(gateway))
     problem(gateway.http.post(f"{EUICC}/reset"), 400, "invalid-value")
-    done(gateway.http.post(f"{EUICC}/reset?wait=30", json={"operational_profiles": True}))
+    done(gateway.http.post(f"{EUICC}/reset?wait=120", json={"operational_profiles": True}))
     assert gateway.get(f"{EUICC}/profiles")["profiles"] == []
 
 
@@ -195,9 +195,9 @@ def test_notifications(gateway: Gateway) -> None:
     done(download(gateway))
     empty = {"euicc": CARD, "pending": 0, "oldest_seconds": None, "notifications": [], "unreadable": 0}
     assert gateway.get(f"{EUICC}/notifications") == empty
-    assert done(gateway.http.post(f"{EUICC}/notifications/deliver?wait=30"))["result"] == {"delivered": 0}
+    assert done(gateway.http.post(f"{EUICC}/notifications/deliver?wait=120"))["result"] == {"delivered": 0}
     gateway.lab.server.stop()
-    done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=30"))
+    done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=120"))
     gateway.lab.until(lambda: gateway.lab.engine.notifications(CARD), lambda left: bool(left[0].attempts))
     found = gateway.get(f"{EUICC}/notifications")
     assert found["pending"] == 1
@@ -212,13 +212,13 @@ def test_one_notification(gateway: Gateway) -> None:
     done(download(gateway))
     gateway.lab.until_true(lambda: gateway.lab.card.notifications == ())
     gateway.lab.server.stop()
-    done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=30"))
+    done(gateway.http.post(f"{EUICC}/profiles/{FIRST}/enable?wait=120"))
     found = gateway.get(f"{EUICC}/notifications")["notifications"]
     assert [entry["event"] for entry in found] == ["enable"]
     one = f"{EUICC}/notifications/{found[0]['seq']}"
-    failed = gateway.http.post(f"{one}/retry?wait=30").json()
+    failed = gateway.http.post(f"{one}/retry?wait=120").json()
     assert failed["error"]["kind"] == "server-unreachable"
-    assert done(gateway.http.delete(f"{one}?wait=30"))["result"]["event"] == "enable"
+    assert done(gateway.http.delete(f"{one}?wait=120"))["result"]["event"] == "enable"
     assert gateway.get(f"{EUICC}/notifications")["notifications"] == []
     assert gateway.http.delete(one).status_code == 404
     assert gateway.http.delete(f"{EUICC}/notifications/first").status_code == 400

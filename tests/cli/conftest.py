@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.pki.pki import Pki
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from secret_hunt import HUNT
 if TYPE_CHECKING:
     from engine.lab import Lab
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class Daemon:

@@ -31,10 +31,8 @@ REGISTERED = "registered"
 ENABLE = 0xBF31
 DISALLOWED = 3
 
-LADDER: list[dict[str, Any]] = [
-    {"step": "wait", "seconds": 1},
-    {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": 1},
-]
+UNHURRIED = 20.0
+"""Seconds for each step of the modem's ladder: one that reads what the card holds ends a step at once."""
 
 
 @contextmanager
@@ -44,11 +42,15 @@ def guarding(
     *,
     policy: SwitchPolicy = NO_POLICY,
     behaviour: CardBehaviour | None = None,
+    patience: float = UNHURRIED,
     **habits: Any,
 ) -> Iterator[Lab]:
-    """Make a lab with two profiles, the first of them enabled; its modem has these habits."""
+    """Make a lab with two profiles, the first of them enabled; its modem has these habits.
+
+    `patience` is less where a step has to be in vain.
+    """
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
-        lab.start(port(lab, policy=policy))
+        lab.start(port(lab, policy=policy, steps=ladder(patience)))
         lab.install()
         lab.install(iccid=SECOND, name="Second")
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -57,14 +59,25 @@ def guarding(
         yield lab
 
 
-def port(lab: Lab, *, policy: SwitchPolicy = NO_POLICY) -> CardPort:
-    """The lab's modem with a short ladder."""
+def ladder(patience: float = UNHURRIED) -> list[dict[str, Any]]:
+    """Return two steps that help a modem, of so many seconds each."""
+    return [
+        {"step": "wait", "seconds": patience},
+        {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": patience},
+    ]
+
+
+def port(
+    lab: Lab, *, policy: SwitchPolicy = NO_POLICY, steps: list[dict[str, Any]] | None = None
+) -> CardPort:
+    """The lab's modem, with a short ladder."""
     memory = LinkMemory(lab.folder / "links")
     path = str(lab.folder / "tty")
+    overrides = {"refresh_ladder": steps or ladder()}
     return CardPort(
         name=CARD,
         transport="AT",
-        open_link=lambda _deadline: open_at_link(path, memory=memory, overrides={"refresh_ladder": LADDER}),
+        open_link=lambda _deadline: open_at_link(path, memory=memory, overrides=overrides),
         policy=policy,
     )
 

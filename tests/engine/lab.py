@@ -47,7 +47,7 @@ _T = TypeVar("_T")
 CARD = "modem"
 FIRST = "8900101000000000017"
 SECOND = "8900101000000000025"
-LONG = 30.0
+LONG = 120.0
 """Seconds that no test should need."""
 
 

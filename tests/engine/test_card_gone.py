@@ -307,13 +307,10 @@ def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
     assert again.result == {"iccid": SECOND, "already": True}
 
 
-def test_a_port_that_goes_once_more_while_the_modem_is_looked_after(
-    both: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_that_goes_once_more_while_the_modem_is_looked_after(both: Lab) -> None:
     """What the card has done stays done: the change waits again, and within the same limit."""
-    monkeypatch.setattr(guarding, "LADDER", [{"step": "wait", "seconds": 0.3}])
     both.stop()
-    both.start(guarding.port(both))
+    both.start(guarding.port(both, steps=[{"step": "wait", "seconds": 0.3}]))
     both.until(lambda: both.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     change = gone(both, "enable", executed=True)
     both.modem.received.clear()

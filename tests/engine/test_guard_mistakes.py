@@ -55,7 +55,7 @@ def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., A
 
 def test_a_card_that_has_switched_and_refuses_to_tell_is_taken_back(tmp_path: Path, pki: Pki) -> None:
     """That it refuses its list is no refusal to switch: the new profile must not stay unguarded."""
-    with guarding(tmp_path, pki) as lab:
+    with guarding(tmp_path, pki, patience=2) as lab:
 
         def refuse(answer: bytes) -> bytes:
             change = lab.engine.changes()[0]

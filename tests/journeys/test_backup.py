@@ -34,8 +34,8 @@ def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
     gateway.start()
     gateway.ready()
     known = [change.id for change in gateway.client.changes()]
-    gateway.client.enable(CARD, work, wait=30).check()
-    gateway.client.delete(CARD, home, wait=30).check()
+    gateway.client.enable(CARD, work, wait=120).check()
+    gateway.client.delete(CARD, home, wait=120).check()
     gateway.stop()
     shutil.rmtree(state)
     shutil.copytree(backup, state)
@@ -44,7 +44,7 @@ def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
     assert [(each.iccid, each.state) for each in gateway.client.profiles(CARD)] == [(work, "enabled")]
     assert [change.id for change in gateway.client.changes()] == known
     third = gateway.install_profile(name="Third")
-    gateway.client.enable(CARD, third, wait=30).check()
+    gateway.client.enable(CARD, third, wait=120).check()
     Gateway.until(lambda: not gateway.client.notifications(CARD))
     assert gateway.card.notifications == ()
     assert str(gateway.card.enabled_iccid) == third
@@ -66,5 +66,5 @@ def test_a_newer_journal_moved_away_gives_way_to_a_new_one(gateway: Gateway) -> 
         path.rename(gateway.folder / path.name)
     gateway.start()
     gateway.ready()
-    gateway.client.enable(CARD, work, wait=30).check()
+    gateway.client.enable(CARD, work, wait=120).check()
     assert str(gateway.card.enabled_iccid) == work

@@ -46,7 +46,7 @@ def parsed(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def refresh(gateway: Gateway) -> int:
-    response = gateway.http.post(f"/v1/euiccs/{CARD}/refresh?wait=30")
+    response = gateway.http.post(f"/v1/euiccs/{CARD}/refresh?wait=120")
     return int(response.json()["id"])
 
 

@@ -53,10 +53,10 @@ def test_figures_follow_what_happens(gateway: Gateway) -> None:
     assert before[sample("lpad_profiles", euicc=CARD, state="disabled")] == 0
     code = gateway.lab.code(gateway.lab.order(size=3000))
     body = {"activation_code": code}
-    assert gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json=body).json()["state"] == "done"
-    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/8900101000000000025/enable?wait=30")
+    assert gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=120", json=body).json()["state"] == "done"
+    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/8900101000000000025/enable?wait=120")
     gateway.lab.server.stop()
-    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=30")
+    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=120")
     after = scraped(gateway)
     free = sample("lpad_card_free_memory_bytes", euicc=CARD, memory="non-volatile")
     assert after[free] < before[free]
@@ -75,7 +75,7 @@ def test_figures_follow_what_happens(gateway: Gateway) -> None:
 
 def test_every_name_is_documented(gateway: Gateway) -> None:
     """The table in docs/metrics.md and what is scraped are one: names, types and labels."""
-    gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json={"activation_code": code_of(gateway)})
+    gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=120", json={"activation_code": code_of(gateway)})
     text = DOCUMENT.read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(lpad_\w+)` \| (\w+) \| ([^|]*) \|", text, re.MULTILINE)
     documented = {(name, type_, tuple(re.findall(r"`(\w+)`", labels))) for name, type_, labels in rows}
@@ -103,12 +103,12 @@ def test_guarded_switches_are_counted(gateway: Gateway) -> None:
     """By how they ended; a card without failover has it off."""
     assert (
         gateway.http.post(
-            f"/v1/euiccs/{CARD}/downloads?wait=30", json={"activation_code": code_of(gateway)}
+            f"/v1/euiccs/{CARD}/downloads?wait=120", json={"activation_code": code_of(gateway)}
         ).json()["state"]
         == "done"
     )
     guard = {"until": ["tcp:127.0.0.1:1"], "within": 1}
-    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=30", json={"guard": guard})
+    gateway.http.post(f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable?wait=120", json={"guard": guard})
     gauges = scraped(gateway)
     assert gauges[sample("lpad_guarded_switches_total", outcome="back")] == 1
     assert gauges[sample("lpad_guarded_switches_total", outcome="kept")] == 0

@@ -43,7 +43,7 @@ def test_something_has_changed(gateway: Gateway, path: str) -> None:
     """After a change the old ETag gets the new content."""
     gateway.lab.install()
     tag = gateway.http.get(path).headers["etag"]
-    gateway.http.patch(f"{EUICC}/profiles/{FIRST}?wait=30", json={"nickname": "home"})
+    gateway.http.patch(f"{EUICC}/profiles/{FIRST}?wait=120", json={"nickname": "home"})
     again = gateway.http.get(path, headers={"If-None-Match": tag})
     assert again.status_code == 200
     assert again.headers["etag"] != tag

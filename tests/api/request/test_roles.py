@@ -173,7 +173,7 @@ def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
     with Gateway(lab, rules=rules) as gateway:
         order = lab.order()
         body = {"activation_code": lab.code(order), "confirm": True}
-        change = gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json=body).json()
+        change = gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=120", json=body).json()
         path = f"/v1/changes/{change['id']}"
         if os.geteuid() == 0:
             assert call(gateway, OTHER, "", f"DELETE {path}") == (403, "not-permitted", "install")
@@ -196,4 +196,4 @@ def test_enabling_what_is_downloaded_needs_both_roles(lab: Lab) -> None:
         body = {"activation_code": lab.code(lab.order())}
         answer = gateway.http.post(f"/v1/euiccs/{CARD}/downloads", json=body | {"enable": True})
         assert (answer.status_code, answer.json()["details"]) == (403, {"role": "switch"})
-        assert gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=30", json=body).status_code == 200
+        assert gateway.http.post(f"/v1/euiccs/{CARD}/downloads?wait=120", json=body).status_code == 200

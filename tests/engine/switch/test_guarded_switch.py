@@ -124,7 +124,7 @@ def test_where_nothing_was_enabled_nothing_is_afterwards(tmp_path: Path, pki: Pk
 
 def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki: Pki) -> None:
     """The way back has the whole ladder, as the way there."""
-    with guarding(tmp_path, pki, registration={SECOND: 2}, notices=Notices.RADIO_CYCLE) as lab:
+    with guarding(tmp_path, pki, patience=2, registration={SECOND: 2}, notices=Notices.RADIO_CYCLE) as lab:
         change = ended(lab, REGISTERED, within=8)
         rolled_back(change)
         assert steps(change).count("radio-cycle") == 2
@@ -133,7 +133,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki
 
 def test_a_switch_that_does_not_come_up_is_taken_back_at_once(tmp_path: Path, pki: Pki) -> None:
     """Such as by a card that says yes and stays as it was: no guard is awaited."""
-    with guarding(tmp_path, pki) as lab:
+    with guarding(tmp_path, pki, patience=2) as lab:
         lab.card.faults.refuse(ENABLE, 0)
         details = rolled_back(ended(lab, REGISTERED, within=300))
         assert details["reason"] == "not-enabled"
