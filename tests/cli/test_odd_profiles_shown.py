@@ -15,6 +15,8 @@ from engine.test_odd_profiles import AID, BROKEN, NO_ICCID, STATE, aid, read
 from lpad.base.identifiers import Iccid
 from lpad.cli.terminal import exit_codes
 from lpad.client import Client
+from lpad.engine.change.change import Kind
+from lpad.engine.worker import worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,8 +108,40 @@ def test_an_ambiguous_iccid_names_its_candidates(two: tuple[Terminal, Gateway]) 
     assert refused.code == exit_codes.STATE
     assert aid(lab, SECOND) in refused.err
     assert terminal.lpactl("enable", "Second").ok().out == f"{aid(lab, SECOND)} is enabled\n"
-    answer = gateway.http.post(f"{PROFILES}/{aid(lab, FIRST)}/enable?wait=30")
+    answer = gateway.http.post(f"{PROFILES}/{aid(lab, FIRST)}/enable?wait=120")
     assert answer.json()["result"] == {"iccid": aid(lab, FIRST), "already": False}
+
+
+def test_an_iccid_is_ambiguous_no_longer_than_it_is(two: tuple[Terminal, Gateway]) -> None:
+    """After a 409 lpad reads the card again, which another program may have changed."""
+    terminal, gateway = two
+    lab = terminal.lab
+    lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
+    read(lab)
+    lab.card.distort(SECOND)
+    disable = f"{PROFILES}/{FIRST}/disable?wait=120"
+    assert gateway.http.post(disable).status_code == 409
+    lab.until_true(lambda: len({each.iccid for each in lab.engine.snapshot(CARD).listed.profiles}) == 2)
+    assert gateway.http.post(disable).json()["state"] == "done"
+
+
+def test_requests_for_an_ambiguous_iccid_do_not_keep_the_card_busy(
+    two: tuple[Terminal, Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are refused, lpad reads the card again at long intervals only."""
+    monkeypatch.setattr(worker, "READ_AGAIN", 3600.0)
+    terminal, gateway = two
+    lab = terminal.lab
+    lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
+    read(lab)
+    before = lab.engine.snapshot(CARD).read_at
+    assert gateway.http.post(f"{PROFILES}/{FIRST}/enable").status_code == 409
+    lab.until_true(lambda: lab.engine.snapshot(CARD).read_at != before)
+    lab.modem.received.clear()
+    for _ in range(5):
+        assert gateway.http.post(f"{PROFILES}/{FIRST}/enable").status_code == 409
+    assert lab.carry_out(Kind.REFRESH).error is None
+    assert sum("BF2D" in line for line in lab.modem.received) == 1
 
 
 def test_what_cannot_be_told_is_unknown(two: tuple[Terminal, Gateway]) -> None:

@@ -207,6 +207,14 @@ class Engine:
         """
         return self._workers.of(euicc).snapshot
 
+    def read_again(self, euicc: str) -> None:
+        """Have a card read when there is time, since what was read of it does not fit what is asked for.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        self._workers.of(euicc).read_again()
+
     def provisioning(self, euicc: str) -> ProvisioningState | None:
         """Return how far an empty card is provided with a profile; None where the settings don't say so.
 

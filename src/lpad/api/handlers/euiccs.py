@@ -23,7 +23,7 @@ from lpad.api.request.bodies import (
 from lpad.api.request.call import json_response, submission_response
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.activation_code import ActivationCode
-from lpad.base.errors import CardUnreachable, InvalidValue, NotFound
+from lpad.base.errors import CardUnreachable, Conflict, InvalidValue, NotFound
 from lpad.base.identifiers import profile_target
 from lpad.base.outside_number import LARGEST, whole_number
 from lpad.base.server_address import ServerAddress
@@ -153,7 +153,7 @@ async def patch_profile(call: Call) -> Response:
             f"a nickname has at most {MAX_NICKNAME_BYTES} bytes in UTF-8, and this one has"
             f" {length}; give a shorter one"
         )
-    return await _submit(call, Kind.RENAME, {"iccid": _iccid(call), "nickname": nickname})
+    return await _submit(call, Kind.RENAME, {"iccid": _target(call), "nickname": nickname})
 
 
 async def delete_profile(call: Call) -> Response:
@@ -161,19 +161,19 @@ async def delete_profile(call: Call) -> Response:
     missing = call.query.get("missing", "error")
     if missing not in ("ok", "error"):
         raise InvalidValue("'missing' is 'ok' or 'error'")
-    return await _submit(call, Kind.DELETE, {"iccid": _iccid(call), "missing_ok": missing == "ok"})
+    return await _submit(call, Kind.DELETE, {"iccid": _target(call), "missing_ok": missing == "ok"})
 
 
 async def enable_profile(call: Call) -> Response:
     """Enable a profile, under a guard where one is given; the one that was enabled is disabled."""
-    params: dict[str, Json] = {"iccid": _iccid(call)}
+    params: dict[str, Json] = {"iccid": _target(call)}
     params |= _guard(call.body.guard)
     return await _submit(call, Kind.ENABLE, params)
 
 
 async def disable_profile(call: Call) -> Response:
     """Disable a profile."""
-    return await _submit(call, Kind.DISABLE, {"iccid": _iccid(call)})
+    return await _submit(call, Kind.DISABLE, {"iccid": _target(call)})
 
 
 async def download(call: Call) -> Response:
@@ -300,6 +300,22 @@ def _iccid(call: Call) -> str:
     name = str(profile_target(call.path["iccid"]))
     call.engine.snapshot(call.path["name"]).listed.find(name)
     return name
+
+
+def _target(call: Call) -> str:
+    """Return the ICCID or AID in the path of a change.
+
+    Another program may have deleted one of two profiles with this ICCID since the card was read, so lpad
+    reads the card again when it has refused the name.
+
+    Raises:
+        InvalidValue, Conflict: see `_iccid`.
+    """
+    try:
+        return _iccid(call)
+    except Conflict:
+        call.engine.read_again(call.path["name"])
+        raise
 
 
 def _profile(call: Call) -> tuple[Listed, str | None]:

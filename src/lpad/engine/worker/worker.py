@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+READ_AGAIN = 10.0
+"""Seconds between two readings because of requests that do not fit what was read of the card."""
+
 
 class Worker:
     """Everything that happens to one card happens in this thread."""
@@ -164,6 +167,8 @@ class Worker:
         self._tidy_at: float | None = None
         self._adopt_at: float | None = None
         self._review_at: float | None = None
+        self._reads_at: float | None = None
+        self._read_until = 0.0
         self._idle_since = 0.0
         self._due_tasks = DueTasks(
             DueTask(lambda: self._presence.looks_at, self._look),
@@ -181,6 +186,7 @@ class Worker:
                 self._registration_query.run,
             ),
             DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
+            DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
             DueTask(self._gives_back_at, self._card.give_back),
         )
         self._end_watch: Callable[[], None] | None = None
@@ -252,6 +258,12 @@ class Worker:
     def look_now(self) -> None:
         """Look for the card at once, where it can't be worked with: somebody has let its port go, perhaps."""
         self._observer.look_now()
+
+    def read_again(self) -> None:
+        """Have the card read when there is time: another program may have changed what is known of it."""
+        with self._condition:
+            self._reads_at = max(time.monotonic(), self._read_until)
+            self._condition.notify_all()
 
     def leave(self) -> None:
         """Begin to end, since the settings name the card no more: no change of it is kept for later."""
@@ -419,6 +431,12 @@ class Worker:
         if self._observer.look(seconds=self._timeouts.open + self._timeouts.read):
             self._settle()
             self._outbox.wake()
+
+    def _read_again(self) -> None:
+        with self._condition:
+            self._reads_at = None
+            self._read_until = time.monotonic() + READ_AGAIN
+        self._look()
 
     def _help_modem(self) -> None:
         """Take a step of the modem's ladder, and see whether the card can be read then."""
