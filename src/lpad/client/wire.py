@@ -22,7 +22,7 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
     """
     try:
         return msgspec.json.decode(content, type=type_)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise ApiError(f"lpad's answer can't be understood: {error}", kind="malformed") from error
 
 
@@ -30,7 +30,7 @@ def problem(content: bytes, *, status: int) -> ApiError:
     """Return an answer that is none as the error that it tells."""
     try:
         told = msgspec.json.decode(content, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except ValueError:
         told = {}
     return ApiError(
         str(told.get("detail") or f"lpad answered with HTTP status {status}"),

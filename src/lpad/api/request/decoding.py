@@ -22,6 +22,8 @@ _NAMES = {
     "null": "null",
 }
 # The grammar of msgspec's sentences; one that fits none of these is passed on as it is.
+_NOT_TEXT = re.compile("utf-8", re.IGNORECASE)
+"""msgspec's words: until 0.22 a UnicodeDecodeError, later a DecodeError."""
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")
 _LENGTH = re.compile(r" of length (?P<bound><=|>=) (?P<number>[0-9]+)")
 _LIMIT = re.compile(r" (?P<bound><=|>=) (?P<number>[-0-9.e+]+)")
@@ -40,9 +42,9 @@ def decoded(body: bytes, type_: type[_B]) -> _B:
         return msgspec.json.decode(body.strip() or b"{}", type=type_)
     except msgspec.ValidationError as error:
         raise InvalidValue(f"the request's body can't be used: {_sentence(str(error), type_)}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidValue("the request's body can't be read: it is no UTF-8") from error
-    except msgspec.DecodeError as error:
+    except ValueError as error:
+        if _NOT_TEXT.search(str(error)):
+            raise InvalidValue("the request's body can't be read: it is no UTF-8") from error
         why = str(error).removeprefix("JSON is malformed: ").removeprefix("Input data was ")
         raise InvalidValue(f"the request's body can't be read: it is no JSON ({why})") from error
 

@@ -71,7 +71,7 @@ class LinkMemory:
             remembered = msgspec.json.decode(read_regular(path), type=Remembered)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError) as error:
             _log.warning("cannot read %s (%s): lpad treats the modem as a new one", path, error)
             return None
         self._known[key] = remembered
@@ -152,7 +152,7 @@ class OpenChannel:
             return msgspec.json.decode(read_regular(self._path), type=Leftover)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError) as error:
             _log.warning("%s can't be read: %s", self._path, error)
             self.clear()
             return None
@@ -186,7 +186,7 @@ def _writing(path: Path) -> int:
     """Return which writing made a file; 0, the oldest, for one without or that can't be read."""
     try:
         return msgspec.json.decode(read_regular(path), type=_Writing).written
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError):
         return 0
 
 

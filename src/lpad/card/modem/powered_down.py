@@ -78,7 +78,7 @@ class PoweredDown:
             return msgspec.json.decode(read_regular(self._path), type=tuple[str, ...])
         except FileNotFoundError:
             return ()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError) as error:
             _log.warning("%s can't be read: %s", self._path, error)
             return ()
 

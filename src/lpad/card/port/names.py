@@ -138,7 +138,7 @@ class PortNames:
                     self._memory = msgspec.json.decode(read_regular(self._file), type=_Known)
                 except FileNotFoundError:
                     pass
-                except (OSError, msgspec.MsgspecError) as error:
+                except (OSError, ValueError) as error:
                     _log.warning("%s can't be read: %s", self._file, error)
         return self._memory
 

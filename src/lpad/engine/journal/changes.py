@@ -233,7 +233,7 @@ def _bytes(value: Value) -> bytes:
 def _read(body: bytes) -> Change | None:
     try:
         return msgspec.json.decode(body, type=Change)
-    except msgspec.DecodeError:
+    except ValueError:
         return None
 
 

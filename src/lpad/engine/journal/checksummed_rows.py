@@ -44,7 +44,7 @@ def unpacked(packed: Value) -> tuple[Value, ...]:
     """Return the row that a second copy holds; an empty one if it can't be read."""
     try:
         return tuple(msgspec.msgpack.decode(packed, type=list)) if isinstance(packed, bytes) else ()
-    except msgspec.DecodeError:
+    except ValueError:
         return ()
 
 

@@ -35,7 +35,7 @@ class NamedValues:
         row = self._database.row("SELECT value FROM sound_memos WHERE name = ?", name)
         try:
             return None if row is None else msgspec.json.decode(row[0], type=type_)
-        except msgspec.DecodeError:
+        except ValueError:
             return None
 
     def names(self, prefix: str) -> list[str]:

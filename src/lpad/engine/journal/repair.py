@@ -366,7 +366,7 @@ def read_reports(kept: Value) -> tuple[Repair, ...]:
     """Return the reports that a file holds."""
     try:
         return tuple(msgspec.json.decode(kept, type=list[Repair])) if isinstance(kept, bytes) else ()
-    except msgspec.MsgspecError:
+    except ValueError:
         return ()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lpad.engine.journal.layout import Layout, described, layouts
 from lpad.engine.journal.migration import layouts_of, noted_version, version_of
 from lpad.engine.journal.salvage.row_checksum import row_checksum
@@ -117,7 +115,7 @@ def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | Non
     try:
         if check is not None:
             check(dict(zip(layout.names, row, strict=True)))
-    except (msgspec.MsgspecError, ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         return type(error).__name__
     return None
 

@@ -93,7 +93,7 @@ class Tokens:
             token = msgspec.json.decode(read_regular(self._path, most=_LARGEST), type=Token)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (OSError, ValueError):
             _LOG.info("%s cannot be read; lpad gets another token", self._path)
             return None
         return token if token.account == self._account else None

@@ -126,7 +126,7 @@ class Faults:
         """
         try:
             return cls(*msgspec.json.decode(text, type=list[Fault]))
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             raise InvalidValue(f'faults are a JSON list such as [{{"kind": "busy"}}]: {error}') from error
 
     def add(

@@ -72,7 +72,7 @@ class CardFolder:
             state = msgspec.json.decode((self.path / _STATE).read_bytes(), type=CardState)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError) as error:
             raise InvalidValue(f"{self.path / _STATE} is no simulated card's state: {error}") from error
         self._sweep(state)
         return state

@@ -158,7 +158,7 @@ class FaultPlan:
         """
         try:
             faults = msgspec.json.decode(text, type=tuple[Fault, ...])
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             raise InvalidValue(f"can't read the list of faults: {error}") from error
         return cls(faults)
 

@@ -193,7 +193,7 @@ def write_whole(path: Path, data: bytes) -> None:
 def _read(path: Path, kind: type[_Kind]) -> _Kind:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise InvalidValue(f"{path} is no {kind.__name__.lower()}: {error}; remove it") from error
 
 
