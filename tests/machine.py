@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import shutil
@@ -19,6 +20,13 @@ ROOM = 500_000_000
 """Bytes: journals, package trees and captures of a whole run, with some to spare."""
 LONGEST_FOLDER = 40
 """Characters of the temporary folder's path: a socket's path holds 107, and tests make folders in it."""
+LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+"""Addresses at which tests listen."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES = {
+    socket.AF_INET: "run 'ip link set lo up'",
+    socket.AF_INET6: "run 'ip link set lo up' and 'sysctl net.ipv6.conf.lo.disable_ipv6=0'",
+}
 PROGRAMS = {
     "curl": "curl",
     "dbus-daemon": "dbus-daemon",
@@ -61,6 +69,16 @@ def _lacks_loopback() -> Iterator[str]:
         found = set()
     if not found & {"127.0.0.1", "::1"}:
         yield 'The name localhost leads nowhere: add the line "127.0.0.1 localhost" to /etc/hosts.'
+    for family, address in LOOPBACK:
+        try:
+            with (
+                socket.create_server((address, 0), family=family) as server,
+                socket.socket(family) as client,
+            ):
+                client.settimeout(5)
+                client.connect(server.getsockname())
+        except OSError as error:
+            yield f"No connection to {address} on this machine ({_reason(error)}): {_REMEDIES[family]}."
 
 
 def _lacks_temporary(folder: Path, room: int) -> Iterator[str]:
@@ -79,7 +97,8 @@ def _lacks_temporary(folder: Path, room: int) -> Iterator[str]:
     except PermissionError:
         yield f"Programs in {folder} cannot be started (it is mounted noexec?): set TMPDIR to another folder."
     except OSError as error:
-        yield f"{folder} cannot be used ({error}): free some room there, or set TMPDIR to another folder."
+        remedy = "free some room there" if error.errno in FULL else "make it a folder that can be written to"
+        yield f"{folder} cannot be used ({_reason(error)}): {remedy}, or set TMPDIR to another folder."
     else:
         if free < room:
             yield (
@@ -88,8 +107,14 @@ def _lacks_temporary(folder: Path, room: int) -> Iterator[str]:
             )
 
 
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
 if __name__ == "__main__":
-    sentences = list(lacks(temporary=Path(tempfile.gettempdir()), programs=PROGRAMS))
+    # what is asked for, and not what Python falls back to without a word
+    wanted = Path(os.environ.get("TMPDIR") or "/tmp")
+    sentences = list(lacks(temporary=wanted, programs=PROGRAMS))
     for sentence in sentences:
         print(sentence, file=sys.stderr)
     sys.exit(bool(sentences))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
 
 import machine
-
-if TYPE_CHECKING:
-    import pytest
 
 TEMPORARY = Path(tempfile.gettempdir())
 
@@ -37,6 +40,22 @@ def test_a_missing_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert '"127.0.0.1 localhost" to /etc/hosts' in sentence
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_loopback_that_is_down(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """A loopback address that takes no connection is named, with the command that helps."""
+    listen = socket.create_server
+
+    def refuse(where: tuple[str, int], **options: Any) -> socket.socket:
+        if where[0] == address:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return listen(where, **options)
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    (sentence,) = said()
+    assert sentence.startswith(f"No connection to {address} on this machine")
+    assert "ip link set lo up" in sentence
+
+
 def test_a_full_disk() -> None:
     """Too little room is said in megabytes, with what is needed."""
     (sentence,) = said(room=10**18)
@@ -59,6 +78,18 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """A temporary folder that cannot be used is named with the cause."""
     (sentence,) = [each for each in said(temporary=tmp_path / "gone") if "too long" not in each]
     assert "No such file or directory" in sentence
+
+
+def test_the_folder_that_was_asked_for_is_looked_at() -> None:
+    """A TMPDIR that cannot be used is named, though Python would take another folder without a word."""
+    done = subprocess.run(
+        [sys.executable, machine.__file__],
+        env=os.environ | {"TMPDIR": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "/nowhere cannot be used" in done.stderr) == (1, True)
 
 
 def test_a_long_path() -> None:
