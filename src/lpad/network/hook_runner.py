@@ -43,7 +43,7 @@ class HookRunner:
             with connection:
                 try:
                     self.serve_one(connection)
-                except (OSError, MalformedError, msgspec.DecodeError) as error:
+                except (OSError, MalformedError, ValueError) as error:
                     log.warning("a request is dropped: %s", error)
 
     def serve_one(self, connection: socket.socket) -> None:
@@ -52,7 +52,7 @@ class HookRunner:
         Raises:
             OSError: the connection ended, or is too slow.
             MalformedError: what came is not a frame.
-            msgspec.DecodeError: what came is not a request.
+            ValueError: what came is not a request.
         """
         connection.settimeout(_PATIENCE)
         body = _received(connection, length_of(_received(connection, HEADER.size)))

@@ -57,7 +57,7 @@ class RunnerClient:
         except OSError as error:
             told = _UNREACHABLE.format(path=self.path, why=error.strerror or type(error).__name__)
             return Failed(layer=Layer.MODEM, told=told)
-        except (MalformedError, msgspec.DecodeError):
+        except (MalformedError, ValueError):
             return Failed(
                 layer=Layer.MODEM,
                 told=f"what answers at {self.path} is not the runner of the owner's programs",
