@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import pytest
 
 from lpad.api.request.call import Call
@@ -18,7 +19,10 @@ from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.pcsc.reader_choice import choose_reader
 from lpad.codec.es9plus import Answer
 from lpad.daemon.systemd import inherited_sockets, watchdog_interval
+from lpad.engine.change.change import Kind
+from lpad.engine.change.kinds import read_notes
 from lpad.engine.change.moment import Moment
+from lpad.engine.change.notes import NotedLimit, SwitchNotes
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.protocol.at_commands import response_apdu
 from lpad.protocol.at_dialogue import AtAnswer
@@ -55,11 +59,7 @@ KNOWN = {
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
     ("codec/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
     ("engine/environment/clock.py", "timer"): "a file descriptor",
-    (
-        "engine/switch/rollback.py",
-        "noted_number(self._run.notes.get(name), default=0, most=_MOST_CANDIDATES)",
-    ): OURS,
-    ("engine/worker/retry_rules.py", "_number(notes.get(f'tries_{course}'))"): OURS,
+    ("engine/switch/rollback.py", "noted_number(each, default=0, most=_MOST_CANDIDATES)"): OURS,
 }
 """Calls by file and argument, each with the reason why its argument is not text from outside."""
 DIGITS = {
@@ -199,11 +199,13 @@ def test_processes(tmp_path: Path) -> None:
 def test_damaged_time_limit(name: str, odd: Any) -> None:
     """A limit whose record was damaged has passed, and raises nothing."""
     moment = Moment(wall=1_800_000_000.0, boot=50.0, boot_id="a")
-    noted = TimeLimit.starting(60.0, at=moment).noted()
-    limit = TimeLimit.read({**noted, name: odd, "boot_id": "b" if name == "wall" else "a"})
-    assert 0.0 <= limit.left(moment) <= 60.0
+    noted = msgspec.to_builtins(TimeLimit.starting(60.0, at=moment).noted())
+    whole = {**noted, name: odd, "boot_id": "b" if name == "wall" else "a"}
     del noted[name]
-    assert 0.0 <= TimeLimit.read(noted).left(moment) <= 60.0
+    for found in (whole, noted):
+        notes = read_notes(Kind.ENABLE, {"limit": found})
+        assert isinstance(notes, SwitchNotes)
+        assert 0.0 <= TimeLimit.read(notes.limit or NotedLimit()).left(moment) <= 60.0
 
 
 def test_announced_registration() -> None:

@@ -16,6 +16,7 @@ from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Iccid, Imei
 from lpad.codec.messages.authentication import CtxParams1, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import Kind
+from lpad.engine.change.params import DownloadParams
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
@@ -93,7 +94,7 @@ def test_what_is_learned(tmp_path: Path, pki: Pki) -> None:
         package = made_up_profile(Iccid.parse(ICCID), imsi=IMSI, size=3000)
         order = lab.server.orders.add_order(package, confirmation_code="hunted-code")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "other-code"}
-        lab.engine.submit(CARD, Kind.DOWNLOAD, params={}, secrets=secrets)
+        lab.engine.submit(CARD, DownloadParams(), secrets=secrets)
         eid = str(lab.card.eid)
     learned = [HUNT.secrets.get(each) for each in (eid, IMEI, IMSI, ICCID, order.matching_id)]
     assert learned == ["EID", "IMEI", "IMSI", "ICCID", "matching ID"]

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from faults.flip_trials.sample_journal import CARD, CLOSED, EID, KILLED, LAST, Contents
 from faults.injected.flip import FILES, JOURNAL, Flip
 from lpad.base.errors import LpadError
-from lpad.engine.change.change import Kind
 from lpad.engine.change.idempotency import IdempotencyKey
+from lpad.engine.change.notes import ProfileNotes, noting
+from lpad.engine.change.params import EnableParams
+from lpad.engine.change.results import SwitchResult
 from lpad.engine.journal import Journal
 
 if TYPE_CHECKING:
@@ -132,7 +134,9 @@ class _FlipTrial:
         unfinished = {each.id for each in journal.changes.unfinished()}
         if unfinished != {number for number in changes if not changes[number].state.ended}:
             yield "the lists of all changes and of unfinished ones don't agree"
-        private = {number: journal.changes.private(number) for number in said.private if number in changes}
+        private = {
+            number: journal.changes.private(changes[number]) for number in said.private if number in changes
+        }
         yield from self._held("private part of change", said.private, private)
         if said.on_trial not in unfinished:
             yield "the switch on trial is forgotten"
@@ -163,9 +167,9 @@ class _FlipTrial:
     @staticmethod
     def _work(journal: Journal) -> int:
         """Do what a switch does; return its number."""
-        change = journal.changes.add(CARD, Kind.ENABLE, params={"iccid": "1"}, secrets={}, key=_NEW).run()
-        journal.changes.save(change.at_step("enable-profile"), notes={"iccid": "1"})
-        journal.changes.save(change.done({}))
+        change = journal.changes.add(CARD, EnableParams(iccid="1"), secrets={}, key=_NEW).run()
+        journal.changes.save(change.at_step("enable-profile"), notes=noting(ProfileNotes, iccid="1"))
+        journal.changes.save(change.done(SwitchResult(iccid="1")))
         journal.notifications.keep(
             eid=EID, seq=1000, event="enable", address="a.b", iccid=None, raw=b"0", at=1.0
         )

@@ -7,11 +7,23 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from faults.injected.flip import FILES, JOURNAL
 from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason
 from lpad.engine.change.guard import Guard, Requirement, Turn
 from lpad.engine.change.idempotency import IdempotencyKey
+from lpad.engine.change.kinds import KINDS
+from lpad.engine.change.notes import (
+    DownloadNotes,
+    NotedLimit,
+    Notes,
+    ProfileNotes,
+    SwitchNotes,
+    noting,
+)
+from lpad.engine.change.results import SwitchResult
 from lpad.engine.journal import Journal
 
 if TYPE_CHECKING:
@@ -79,7 +91,7 @@ class _Writer:
         journal = self.journal
         return Contents(
             changes={each.id: each for each in journal.changes.latest()},
-            private={each.id: journal.changes.private(each.id) for each in journal.changes.unfinished()},
+            private={each.id: journal.changes.private(each) for each in journal.changes.unfinished()},
             notifications={each.id: each for each in journal.notifications.all()},
             keys=self._keys,
             memos=self._memos,
@@ -92,8 +104,10 @@ class _Writer:
             change = self._add(list(Kind)[number % len(Kind)], number).run()
             for step in _STEPS:
                 change = change.at_step(step)
-            self.journal.changes.save(change, notes={"iccid": ICCID, "held_before": False})
-            self.journal.changes.save(change.done({"iccid": ICCID}) if number % 3 else change.failed(_GONE))
+            self.journal.changes.save(change, notes=noting(Notes, sessions=number))
+            self.journal.changes.save(
+                change.done(SwitchResult(iccid=ICCID)) if number % 3 else change.failed(_GONE)
+            )
         self._write_unfinished()
         self._write_notifications()
         for name in (f"rescue {EID}", f"provision {EID}"):
@@ -103,14 +117,16 @@ class _Writer:
         """Write a few things more, and a memo as the last of them."""
         for number in range(_ENDED, _ENDED + _LATER):
             change = self._add(Kind.RENAME, number).run().at_step("set-nickname")
-            self.journal.changes.save(change, notes={"eid": EID})
+            self.journal.changes.save(change, notes=noting(ProfileNotes, iccid=ICCID))
         self._note(LAST, "written last")
 
     def _write_unfinished(self) -> None:
         self._add(Kind.DELETE, 100)
         waiting = self._add(Kind.DOWNLOAD, 101)
         pause = Pause(reason=PauseReason.NETWORK, since=_NOON, retry_at=None, error=Failure.of(_GONE))
-        self.journal.changes.save(waiting.run().at_step("open").paused(pause), notes={"waited": 12.5})
+        self.journal.changes.save(
+            waiting.run().at_step("open").paused(pause), notes=noting(DownloadNotes, waited=12.5)
+        )
         guard = Guard(
             requirements=(Requirement(condition="registered"), Requirement(condition="confirm")),
             until=_NOON + timedelta(hours=1),
@@ -119,7 +135,8 @@ class _Writer:
         trial = self._add(Kind.ENABLE, 102)
         trial = replace(trial.run().at_step("enable-profile"), guard=guard.after(Turn.READ))
         self._on_trial = trial.id
-        self.journal.changes.save(trial, notes={"limit": {"seconds": 3600.0, "boot_id": "0" * 36}})
+        limit = NotedLimit(seconds=3600.0, boot_id="0" * 36)
+        self.journal.changes.save(trial, notes=noting(SwitchNotes, limit=limit))
 
     def _write_notifications(self) -> None:
         kept = self.journal.notifications
@@ -140,11 +157,19 @@ class _Writer:
 
     def _add(self, kind: Kind, number: int) -> Change:
         key = IdempotencyKey.of(1000, f"key {number}", request=b"request")
-        guard: Json = {"until": ["registered", "confirm"], "within": 3600} if kind is Kind.ENABLE else None
+        asked = {
+            "iccid": ICCID,
+            "nickname": "name " * (number % 9),
+            "guard": {"until": ["registered", "confirm"], "within": 3600},
+            "default_smdp": "name " * (number % 9),
+            "address": "smdp0.example.com",
+            "seq": number,
+        }
+        if kind is Kind.RESET:
+            asked.pop("default_smdp")
         change = self.journal.changes.add(
             CARD,
-            kind,
-            params={"iccid": ICCID, "nickname": "name " * (number % 9), "guard": guard},
+            msgspec.convert(asked, KINDS[kind].params),
             secrets={"eid": EID, "activation_code": "LPA:1$smdp0.example.com$ABCD-1234"},
             key=key,
         )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from card.isdr.test_found_isdrs import TwoElements
@@ -19,7 +20,7 @@ from lpad.card.at.at_link import AtLink, open_at_link
 from lpad.card.available_ports import find_ports
 from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
 from lpad.card.link.memory import LinkMemory
-from lpad.card.probe import ProbeReport, probe
+from lpad.card.probe import ProbeReport, ShownError, ShownEuicc, probe
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.personalities import find_personality, personality_names
@@ -77,8 +78,8 @@ def test_every_personality(name: str) -> None:
         ("cgla-hex64", {"link": "cgla", "handle": "16 hexadecimal digits", "model": "MC7455"}),
         ("cgla-number", {"link": "cgla", "handle": "number", "firmware": "EG25GGBR07A08M2G"}),
         ("cgla-channel-in-class", {"link": "cgla-channel-in-class"}),
-        ("data-by-61xx", {"answers": ["61xx, fetched with GET RESPONSE"]}),
-        ("wrong-length-first", {"answers": ["6Cxx, asked again with the length"]}),
+        ("data-by-61xx", {"answers": ("61xx, fetched with GET RESPONSE",)}),
+        ("wrong-length-first", {"answers": ("6Cxx, asked again with the length",)}),
         ("well-mannered", {"block_size": 255, "block_size_learned": False, "channels_closed": 0}),
     ],
 )
@@ -88,7 +89,7 @@ def test_what_is_found(name: str, found: dict[str, Any]) -> None:
     card = card_of(personality)
     card.answers[GET_EID] = EID
     with PtyModem(card, personality=personality.modem) as modem:
-        shown = probed(modem).shown()
+        shown = msgspec.to_builtins(probed(modem).shown())
     assert {key: shown[key] for key in found} == found
 
 
@@ -102,12 +103,12 @@ def test_both_euiccs_of_a_card_are_shown(tmp_path: Path, name: str, aids: tuple[
             link = open_at_link(modem.path, memory=LinkMemory(tmp_path))
             shown = probe(lambda: link, port="", aids=aids, deadline=soon()).shown()  # noqa: B023 - called at once
             link.close()
-            both = [
-                {"isdr_aid": str(ESTK_SE0), "eid": "89049032…00"},
-                {"isdr_aid": str(ESTK_SE1), "eid": "89044045…11"},
-            ]
-            assert shown["euiccs"] == (both if len(aids) > 1 else both[::-1])
-            assert shown["error"] is None
+            both = (
+                ShownEuicc(isdr_aid=str(ESTK_SE0), eid="89049032…00"),
+                ShownEuicc(isdr_aid=str(ESTK_SE1), eid="89044045…11"),
+            )
+            assert shown.euiccs == (both if len(aids) > 1 else both[::-1])
+            assert shown.error is None
     assert card.open == set()
 
 
@@ -130,7 +131,7 @@ def test_failure_is_part_of_the_report() -> None:
         report = probed(modem)
     assert report.error is not None
     assert report.link.model == "PtyModem"
-    assert report.shown()["error"] == {"kind": "card-status", "sentence": mask(report.error.sentence)}
+    assert report.shown().error == ShownError(kind="card-status", sentence=mask(report.error.sentence))
 
 
 def test_no_such_port() -> None:
@@ -141,7 +142,7 @@ def test_no_such_port() -> None:
         aids=isdr_aids(),
         deadline=soon(),
     )
-    text = json.dumps(report.shown(), ensure_ascii=False)
+    text = json.dumps(msgspec.to_builtins(report.shown()), ensure_ascii=False)
     assert "there is no such port" in text
     assert "0123456789ABCDEF" not in text
     assert "usb-Maker_…EF-if02" in text
@@ -152,12 +153,12 @@ def test_redaction() -> None:
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=ModemPersonality(imei=IMEI)) as modem:
         report = probed(modem)
-    text = json.dumps(report.shown(), ensure_ascii=False)
+    text = json.dumps(msgspec.to_builtins(report.shown()), ensure_ascii=False)
     assert IMEI not in text
     assert WHOLE_EID not in text
-    assert report.shown()["eid"] == f"{WHOLE_EID[:8]}…{WHOLE_EID[-2:]}"
-    assert report.shown()["imei"] == f"{IMEI[:8]}…{IMEI[-2:]}"
-    whole = json.dumps(report.shown(unredacted=True))
+    assert report.shown().eid == f"{WHOLE_EID[:8]}…{WHOLE_EID[-2:]}"
+    assert report.shown().imei == f"{IMEI[:8]}…{IMEI[-2:]}"
+    whole = json.dumps(msgspec.to_builtins(report.shown(unredacted=True)))
     assert IMEI in whole
     assert WHOLE_EID in whole
 
@@ -198,4 +199,4 @@ def test_the_report_is_documented() -> None:
     }
     card = card_of(find_personality("plain"))
     with PtyModem(card) as modem:
-        assert named == set(probed(modem).shown(unredacted=False))
+        assert named == set(msgspec.to_builtins(probed(modem).shown(unredacted=False)))

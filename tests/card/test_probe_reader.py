@@ -45,7 +45,7 @@ def test_reader(atr: bytes, kind: str) -> None:
     assert found.readers == (FIRST, SECOND)
     assert report.error is None
     assert (report.link.kind, report.link.reader) == (kind, FIRST)
-    assert report.shown()["reader"] == mask(FIRST)
+    assert report.shown().reader == mask(FIRST)
     assert str(report.eid) == EID[5:].hex()
     assert not slot.card.open
     assert empty.error is not None

@@ -17,7 +17,7 @@ from cli.conftest import PATIENCE, Terminal, run
 from engine.lab import CARD, FIRST, SECOND
 from lpad.base.backoff import Backoff
 from lpad.cli.terminal import exit_codes
-from lpad.engine.change.change import Kind
+from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.worker import retry_rules
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata
@@ -25,7 +25,6 @@ from lpad.simulator.smdp.store.metadata import ProfileMetadata
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.engine.change.change import Json
 
 HEX = "898600B5000000E00015"
 
@@ -132,9 +131,8 @@ def test_questions_are_told_where_nobody_can_be_asked(terminal: Terminal) -> Non
 def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
     """A change behind a switch whose confirmation is awaited says so, and begins when it has come."""
     iccid = terminal.lab.install()
-    guard: dict[str, Json] = {"until": ["confirm"], "within": 60}
-    params: dict[str, Json] = {"iccid": iccid, "guard": guard}
-    asking = terminal.lab.engine.submit(CARD, Kind.ENABLE, params=params).change.id
+    params = EnableParams(iccid=iccid, guard=GuardParams(until=("confirm",), within=60))
+    asking = terminal.lab.engine.submit(CARD, params).change.id
     terminal.lab.until(lambda: terminal.lab.engine.change(asking), lambda seen: seen.question is not None)
     with subprocess.Popen(
         [*terminal.command, "info", "--refresh"],

@@ -6,12 +6,15 @@ import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import msgspec
 
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Iccid
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind
+from lpad.engine.change.kinds import KINDS
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from engine.clocks import Clocks
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.change import Change
+    from lpad.engine.change.params import Params
     from lpad.remote.trust.card_anchor import CardTrust
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.modem.personality import ModemPersonality
@@ -49,6 +53,17 @@ FIRST = "8900101000000000017"
 SECOND = "8900101000000000025"
 LONG = 120.0
 """Seconds that no test should need."""
+
+
+def params_of(kind: Kind, **fields: object) -> Params:
+    """What is asked for, of a kind that a test is given."""
+    return msgspec.convert(fields, KINDS[kind].params)
+
+
+def result_of(change: Change) -> dict[str, Any]:
+    """What a change has led to, as the API shows it; empty where it has led to nothing."""
+    shown: dict[str, Any] | None = msgspec.json.decode(msgspec.json.encode(change.result))
+    return shown or {}
 
 
 class Lab:
@@ -155,7 +170,7 @@ class Lab:
         return order.activation_code(self.server.address, self.server.oid)
 
     def submit(self, kind: Kind, *, secrets: dict[str, str] | None = None, **params: object) -> Change:
-        return self.engine.submit(CARD, kind, params=params, secrets=secrets).change  # type: ignore[arg-type]  # JSON
+        return self.engine.submit(CARD, params_of(kind, **params), secrets=secrets).change
 
     def carry_out(self, kind: Kind, *, secrets: dict[str, str] | None = None, **params: object) -> Change:
         """Submit a change and return it once it has ended."""
@@ -166,7 +181,7 @@ class Lab:
         made = self.order(**order)  # type: ignore[arg-type]  # passed on
         change = self.carry_out(Kind.DOWNLOAD, secrets={"activation_code": self.code(made)})
         assert change.error is None, change.error
-        return str((change.result or {})["iccid"])
+        return str(result_of(change)["iccid"])
 
     def ended(self, change_id: int) -> Change:
         return self.until(lambda: self.engine.change(change_id), lambda change: change.state.ended)

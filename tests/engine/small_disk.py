@@ -13,7 +13,8 @@ from pathlib import Path
 from lpad.base.errors import CardUnreachable, JournalUnavailable
 from lpad.card.link.memory import LinkMemory
 from lpad.card.quirks.quirks import LinkKind
-from lpad.engine.change.change import Kind
+from lpad.engine.change.params import EnableParams, RefreshParams
+from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import Journal
 
 
@@ -31,7 +32,7 @@ def fill(path: Path) -> None:
 def refused(journal: Journal) -> str | None:
     """Return why nothing new is taken on."""
     try:
-        journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+        journal.changes.add("modem", RefreshParams(), secrets={})
     except JournalUnavailable as error:
         return str(error.details["reason"])
     return None
@@ -43,7 +44,8 @@ def main(folder: Path) -> dict[str, object]:
     subprocess.run(mount, check=True)
     journal = Journal(folder / "journal.db")
     kept, other = (
-        journal.changes.add("modem", Kind.ENABLE, params={}, secrets={"code": "secret"}) for _ in range(2)
+        journal.changes.add("modem", EnableParams(iccid="8900101000000000017"), secrets={"code": "secret"})
+        for _ in range(2)
     )
     kept, other = kept.run(), other.run()
     journal.changes.save(kept)
@@ -55,7 +57,7 @@ def main(folder: Path) -> dict[str, object]:
     channel.note(LinkKind.CGLA, "12")
     left = LinkMemory(folder / "links").open_channel("modem").left_over()
     seen: dict[str, object] = {"channel": left and left.handle, "full": refused(journal)}
-    journal.changes.save(kept.done({}))
+    journal.changes.save(kept.done(RefreshResult()))
     journal.changes.save(other.failed(CardUnreachable("gone")))
     seen["after last words"] = refused(journal)
     fill(folder / "filler")

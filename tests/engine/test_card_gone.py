@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import guarding
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.lab import CARD, FIRST, SECOND, Lab, result_of
 from engine.test_full_disk import no_space
 from lpad.base.errors import Conflict
 from lpad.base.identifiers import Eid
@@ -109,7 +109,7 @@ def test_what_the_card_did_is_done(both: Lab, case: str) -> None:
     change = both.ended(change.id)
     assert change.state is State.DONE, change.error
     assert change.result is not None
-    assert change.result["settled"] is True
+    assert result_of(change)["settled"] is True
     assert change.pause is None
     assert "verify" in [step.name for step in change.steps] or case in ("rename", "address")
 
@@ -142,8 +142,8 @@ def test_a_profile_whose_last_answer_was_lost(lab: Lab, *, restarted: bool) -> N
     ended = lab.ended(change.id)
     assert ended.state is State.DONE, ended.error
     assert ended.result is not None
-    assert ended.result["iccid"] == FIRST
-    assert ended.result["settled"] is True
+    assert result_of(ended)["iccid"] == FIRST
+    assert result_of(ended)["settled"] is True
     lab.until_true(lambda: lab.card.notifications == ())
 
 
@@ -207,7 +207,7 @@ def test_it_waits_for_the_card_alone(both: Lab) -> None:
     back(both)
     after = both.carry_out(Kind.DISABLE, iccid=SECOND)
     assert after.error is None
-    assert after.result == {"iccid": SECOND, "already": False}
+    assert result_of(after) == {"iccid": SECOND, "already": False}
     settled = both.engine.change(change.id)
     assert settled.state is State.DONE
     assert settled.ended_at is not None
@@ -235,7 +235,7 @@ def test_a_card_that_is_there_again_is_asked_at_once(both: Lab) -> None:
     both.modem.once(NICKNAME, instead=("ERROR",))
     change = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="home")
     assert change.error is None, change.error
-    assert change.result == {"iccid": FIRST, "nickname": "home", "already": False, "settled": True}
+    assert result_of(change) == {"iccid": FIRST, "nickname": "home", "already": False, "settled": True}
     both.modem.once(NICKNAME, instead=("ERROR",), executed=False)
     change = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="away")
     assert change.error is not None
@@ -304,7 +304,7 @@ def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
     assert ended.error.details["outcome"] == "unknown"
     back(both)
     again = both.carry_out(Kind.ENABLE, iccid=SECOND)
-    assert again.result == {"iccid": SECOND, "already": True}
+    assert result_of(again) == {"iccid": SECOND, "already": True}
 
 
 def test_a_port_that_goes_once_more_while_the_modem_is_looked_after(both: Lab) -> None:

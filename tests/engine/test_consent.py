@@ -10,6 +10,7 @@ import pytest
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.daemon.journald import JournalHandler
 from lpad.engine.change.change import Kind, QuestionKind, State
+from lpad.engine.change.results import ShownOwner
 from lpad.engine.policy.installing import Policies
 from lpad.engine.running.answer import Answer
 from lpad.lpa.install_policy import Asking, InstallPolicy
@@ -122,9 +123,9 @@ def test_a_local_program_confirms(
     assert asked.question.kind is QuestionKind.CONSENT
     shown = asked.question.profile
     assert shown is not None
-    assert (shown["iccid"], shown["name"], shown["provider"]) == (FIRST, "Locked", "Example Mobile")
-    assert (shown["profile_class"], shown["policy_rules"]) == ("operational", ["ppr1"])
-    assert shown["owner"] == {"mcc_mnc": "001-01", "gid1": None, "gid2": None}
+    assert (shown.iccid, shown.name, shown.provider) == (FIRST, "Locked", "Example Mobile")
+    assert (shown.profile_class, shown.policy_rules) == ("operational", ("ppr1",))
+    assert shown.owner == ShownOwner(mcc_mnc="001-01")
     lab.engine.answer(asked.id, Answer(decision=decision))
     assert lab.ended(asked.id).state is state
     if reason is not None:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.lab import CARD, FIRST, LONG, SECOND, Lab
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab, result_of
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable, Conflict, NotFound
 from lpad.base.identifiers import Eid
 from lpad.base.server_address import ServerAddress
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, QuestionKind, State
+from lpad.engine.change.params import RefreshParams
+from lpad.engine.operations.operations import OPERATIONS
 from lpad.engine.running.answer import Answer
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot.snapshot import CardState
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
     from lpad.card.link.link import Link
     from lpad.engine.change.change import Change
+    from lpad.engine.change.results import Outcome
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.simulator.pki.pki import Pki
 
@@ -68,7 +73,7 @@ def test_a_profile_is_downloaded_and_enabled(lab: Lab) -> None:
     order = lab.order()
     change = good(lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, enable=True))
     assert change.result is not None
-    assert (change.result["iccid"], change.result["enabled"]) == (FIRST, True)
+    assert (result_of(change)["iccid"], result_of(change)["enabled"]) == (FIRST, True)
     assert states(lab) == {FIRST: "enabled"}
     assert lab.card.profiles[0].package == lab.server.orders.profile(order)
     lab.until(lambda: lab.engine.notifications(CARD), lambda left: not left)
@@ -107,7 +112,7 @@ def test_verbs_are_idempotent(lab: Lab) -> None:
     for kind, params in verbs:
         first = good(lab.carry_out(kind, iccid=iccid, **params))
         again = good(lab.carry_out(kind, iccid=iccid, **params))
-        assert [each.result and each.result["already"] for each in (first, again)] == [False, True]
+        assert [each.result and result_of(each)["already"] for each in (first, again)] == [False, True]
 
 
 def test_switching_disables_the_other_profile(lab: Lab) -> None:
@@ -139,7 +144,7 @@ def test_an_answer_lost_on_the_way_is_no_failure(lab: Lab) -> None:
     iccid = lab.install()
     lab.card.faults.corrupt(0xBF31, lambda _answer: 0x6F00)
     change = good(lab.carry_out(Kind.ENABLE, iccid=iccid))
-    assert change.result == {"iccid": iccid, "already": False}
+    assert result_of(change) == {"iccid": iccid, "already": False}
     assert states(lab) == {iccid: "enabled"}
 
 
@@ -180,7 +185,7 @@ def test_what_is_not_there(lab: Lab) -> None:
         assert failure(lab.carry_out(kind, iccid=FIRST)) == "not-found"
     assert failure(lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="x")) == "not-found"
     change = good(lab.carry_out(Kind.DELETE, iccid=FIRST, missing_ok=True))
-    assert change.result == {"iccid": FIRST, "already": True}
+    assert result_of(change) == {"iccid": FIRST, "already": True}
 
 
 def test_a_memory_reset_takes_enabled_profiles_too(lab: Lab) -> None:
@@ -188,9 +193,9 @@ def test_a_memory_reset_takes_enabled_profiles_too(lab: Lab) -> None:
     iccid = lab.install()
     good(lab.carry_out(Kind.ENABLE, iccid=iccid))
     what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
-    assert good(lab.carry_out(Kind.RESET, **what)).result == {"already": False}
+    assert result_of(good(lab.carry_out(Kind.RESET, **what))) == {"already": False}
     assert states(lab) == {}
-    assert good(lab.carry_out(Kind.RESET, **what)).result == {"already": True}
+    assert result_of(good(lab.carry_out(Kind.RESET, **what))) == {"already": True}
 
 
 def test_the_default_smdp_of_the_card_is_used(lab: Lab) -> None:
@@ -200,7 +205,7 @@ def test_the_default_smdp_of_the_card_is_used(lab: Lab) -> None:
     good(lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp=lab.server.address))
     change = good(lab.carry_out(Kind.DOWNLOAD, default=True))
     assert change.result is not None
-    assert change.result["iccid"] == FIRST
+    assert result_of(change)["iccid"] == FIRST
 
 
 def test_the_settings_default_smdp_comes_first(lab: Lab) -> None:
@@ -250,7 +255,7 @@ class TestQuestions:
         )
         assert change.question is not None
         assert change.question.profile is not None
-        assert (change.question.profile["iccid"], change.question.profile["name"]) == (FIRST, "First")
+        assert (change.question.profile.iccid, change.question.profile.name) == (FIRST, "First")
         lab.engine.answer(change.id, Answer(decision="accept"))
         good(lab.ended(change.id))
 
@@ -278,7 +283,7 @@ class TestQuestions:
         assert change.question is not None
         assert change.question.kind is QuestionKind.CONSENT
         assert change.question.profile is not None
-        assert change.question.profile["policy_rules"] == ["ppr1"]
+        assert change.question.profile.policy_rules == ("ppr1",)
         lab.engine.answer(change.id, Answer(decision="accept"))
         good(lab.ended(change.id))
 
@@ -435,11 +440,18 @@ class TestAbsence:
         lab.modem.come_back()
         good(lab.carry_out(Kind.ENABLE, iccid=iccid))
 
-    def test_the_worker_outlives_errors_that_nobody_thought_of(self, lab: Lab) -> None:
+    def test_the_worker_outlives_errors_that_nobody_thought_of(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """An exception that is none of ours is an internal error of the change, and the next one works."""
+
+        def enable(_run: Run, _context: Context) -> Outcome:
+            raise KeyError("iccid")
+
+        monkeypatch.setitem(OPERATIONS, Kind.ENABLE, enable)
         lab.engine  # noqa: B018 - starts it
         ready(lab)
-        change = lab.carry_out(Kind.ENABLE)  # no ICCID: the API would never let that pass
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
         assert failure(change) == "internal-error"
         good(lab.carry_out(Kind.REFRESH))
         assert lab.engine.healthy
@@ -477,7 +489,7 @@ def test_two_cards_work_in_parallel(lab: Lab, tmp_path: Path) -> None:
         waiting = lab.asked(
             lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True).id
         )
-        good(lab.ended(lab.engine.submit("other", Kind.REFRESH, params={}).change.id))
+        good(lab.ended(lab.engine.submit("other", RefreshParams()).change.id))
         lab.engine.answer(waiting.id, Answer(decision="accept"))
         good(lab.ended(waiting.id))
         assert [each.name for each in lab.engine.snapshots()] == [CARD, "other"]
@@ -489,7 +501,7 @@ def test_an_unknown_card(lab: Lab) -> None:
     with pytest.raises(NotFound, match=CARD):
         lab.engine.snapshot("nix")
     with pytest.raises(NotFound):
-        lab.engine.submit("nix", Kind.REFRESH, params={})
+        lab.engine.submit("nix", RefreshParams())
 
 
 def test_icons_are_kept(lab: Lab) -> None:

@@ -12,6 +12,7 @@ from engine.lab import CARD, FIRST, Lab
 from lpad.base.backoff import Backoff
 from lpad.base.errors import InternalError
 from lpad.engine.change.change import Kind, PauseReason, QuestionKind, State
+from lpad.engine.change.params import RefreshParams, RenameParams
 from lpad.engine.journal import Journal, write_retry
 from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.snapshot import CardState
@@ -49,10 +50,12 @@ def no_space(beyond: Path | int = 0) -> Iterator[None]:
 def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) -> None:
     """A transaction that fails halfway, or at its end, leaves nothing behind that bars the next."""
     journal = Journal(tmp_path / "journal.db")
-    change = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    change = journal.changes.add("modem", RefreshParams(), secrets={})
     for _ in range(3):
         with no_space(), pytest.raises(InternalError) as caught:
-            journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 20000}, secrets={})
+            journal.changes.add(
+                "modem", RenameParams(iccid="8900101000000000017", nickname="y" * 20000), secrets={}
+            )
         assert caught.value.details["reason"] == "journal-unwritable"
     journal.changes.save(change.run())
     assert [each.state for each in journal.changes.latest()] == [State.RUNNING]
@@ -75,7 +78,7 @@ def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
     journal = lab.journal()
     assert journal.changes.unfinished() == []
     assert journal.changes.get(asked.id).state is State.CANCELLED
-    assert journal.changes.private(asked.id).secrets == {}
+    assert journal.changes.private(asked).secrets == {}
     journal.close()
 
 

@@ -21,13 +21,14 @@ from engine.guarding import (
     watched,
 )
 from engine.journal_file import sealed
-from engine.lab import FIRST, SECOND
+from engine.lab import FIRST, SECOND, result_of
 from engine.test_full_disk import no_space
 from lpad.base.errors import Cancelled
 from lpad.base.identifiers import Eid
-from lpad.engine.change.change import Kind, State, now
+from lpad.engine.change.change import State, now
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.guard import Guard
+from lpad.engine.change.params import EnableParams
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running import condition_check
@@ -96,7 +97,7 @@ def test_stopped_under_the_guard_it_goes_on_with_the_next_start(tmp_path: Path, 
         change = lab.asked(change.id)
         assert change.question is not None
         lab.engine.answer(change.id, Answer(confirm=True))
-        assert lab.ended(change.id).result == {
+        assert result_of(lab.ended(change.id)) == {
             "iccid": SECOND,
             "already": False,
             "guard": "met",
@@ -237,7 +238,7 @@ def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
     """A switch on trial can't end where it stands; any other change can."""
     journal = Journal(tmp_path / "journal.db")
     store = ChangeStore(journal, Hub(), Counters())
-    plain = store.save(store.add("modem", Kind.ENABLE, params={}, secrets={}).run())
+    plain = store.save(store.add("modem", EnableParams(iccid="8900101000000000017"), secrets={}).run())
     trial = store.save(replace(plain, guard=Guard(requirements=(), until=now(), previous=None)))
     for change in (plain, trial):
         run = Run(change, store)

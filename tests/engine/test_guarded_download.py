@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.guarding import REGISTERED, THIRD, enabled, guarding, port, rolled_back, watched
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.lab import CARD, FIRST, SECOND, Lab, result_of
 from engine.switch.test_guarded_switch import PERMITS_PPR1
 from lpad.engine.change.change import Kind, State
 from lpad.engine.policy.installing import Policies
@@ -46,9 +46,9 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
         change = lab.ended(download(lab, REGISTERED).id)
         assert change.error is None, change.error
         assert change.result is not None
-        assert change.result["iccid"] == THIRD
-        assert change.result["enabled"] is True
-        assert (change.result["guard"], change.result["previous"]) == ("met", FIRST)
+        assert result_of(change)["iccid"] == THIRD
+        assert result_of(change)["enabled"] is True
+        assert (result_of(change)["guard"], result_of(change)["previous"]) == ("met", FIRST)
         assert enabled(lab) == THIRD
 
 
@@ -108,8 +108,8 @@ def test_stopped_under_the_guard_it_goes_on_with_the_next_start(
         change = lab.ended(change.id)
         assert change.error is None, change.error
         assert change.result is not None
-        assert (change.result["iccid"], change.result["guard"]) == (THIRD, "met")
-        assert change.result["settled"] is True
+        assert (result_of(change)["iccid"], result_of(change)["guard"]) == (THIRD, "met")
+        assert result_of(change)["settled"] is True
         lab.until_true(lambda: lab.engine.notifications(CARD) == [])
         functions = [each.event for each in lab.server.notifications]
         assert functions.count("install") == 6  # two of each profile

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lpad.engine.change.change import Kind, State
+from lpad.engine.change.change import State
+from lpad.engine.change.params import RefreshParams
+from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import Journal
 from lpad.engine.journal.disk_reserve import SIZE
 
@@ -55,8 +57,8 @@ def test_a_disk_without_room_for_a_reserve(tmp_path: Path) -> None:
     (tmp_path / "journal.reserve").mkdir()
     journal = Journal(tmp_path / "journal.db")
     assert journal.health.ok
-    change = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}).run()
+    change = journal.changes.add("modem", RefreshParams(), secrets={}).run()
     journal.changes.save(change)
-    journal.changes.save(change.done({}))
+    journal.changes.save(change.done(RefreshResult()))
     assert journal.changes.get(change.id).state is State.DONE
     journal.close()

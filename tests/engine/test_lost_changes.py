@@ -9,8 +9,9 @@ import pytest
 
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.base.errors import Conflict
-from lpad.engine.change.change import Kind, State
+from lpad.engine.change.change import State
 from lpad.engine.change.idempotency import IdempotencyKey
+from lpad.engine.change.params import DeleteParams, RefreshParams
 
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import Submission
@@ -23,7 +24,7 @@ def test_a_key_of_a_lost_change_asks_for_nothing(lab: Lab) -> None:
     lab.install(iccid=FIRST)
 
     def delete() -> Submission:
-        return lab.engine.submit(CARD, Kind.DELETE, params={"iccid": FIRST}, key=KEY)
+        return lab.engine.submit(CARD, DeleteParams(iccid=FIRST), key=KEY)
 
     change = delete().change
     assert lab.ended(change.id).state is State.DONE
@@ -40,4 +41,4 @@ def test_a_key_of_a_lost_change_asks_for_nothing(lab: Lab) -> None:
     assert lab.engine.journal.repairs[-1].lost_changes == (change.id,)
     assert {str(each.iccid) for each in lab.card.profiles} == {FIRST, SECOND}
     new = IdempotencyKey.of(1000, "new", request=b"delete it")
-    assert lab.engine.submit(CARD, Kind.REFRESH, params={}, key=new).change.id > change.id
+    assert lab.engine.submit(CARD, RefreshParams(), key=new).change.id > change.id

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.lab import FIRST, SECOND
+from engine.lab import FIRST, SECOND, result_of
 from engine.test_refresh import RADIO, RESET, SWITCHED, WAIT, bench, both, power, steps
 from lpad.base.backoff import Backoff
 from lpad.card import modem_power
@@ -40,7 +40,7 @@ LIES = {
 
 def hint(change: Change) -> str:
     """What the result says of the modem beside that it is done."""
-    return str((change.result or {}).get("remark", ""))
+    return str(result_of(change).get("remark", ""))
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)

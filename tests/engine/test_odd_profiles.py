@@ -20,7 +20,7 @@ from engine.guarding import (
     watched,
 )
 from engine.guarding import guarded as guarded_change
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.lab import CARD, FIRST, SECOND, Lab, result_of
 from lpad.base.condition import Condition
 from lpad.base.identifiers import Iccid
 from lpad.base.server_address import ServerAddress
@@ -76,7 +76,7 @@ def test_two_profiles_with_one_iccid_are_told_apart_by_aid(tmp_path: Path, pki: 
         assert refused.error.details["candidates"] == f"{first}, {second}"
         assert not sent(lab, ENABLE)
         done = lab.carry_out(Kind.ENABLE, iccid=second)
-        assert (done.error, done.result) == (None, {"iccid": second, "already": False})
+        assert (done.error, result_of(done)) == (None, {"iccid": second, "already": False})
         assert [each.enabled for each in lab.card.profiles] == [False, True]
         again = lab.carry_out(Kind.DISABLE, iccid=second)
         assert again.error is None
@@ -85,7 +85,7 @@ def test_two_profiles_with_one_iccid_are_told_apart_by_aid(tmp_path: Path, pki: 
         assert gone.error is None
         assert [str(each.aid) for each in lab.card.profiles] == [second]
         # Now the ICCID is one profile's alone.
-        assert (lab.carry_out(Kind.ENABLE, iccid=second).result or {})["iccid"] == FIRST
+        assert result_of(lab.carry_out(Kind.ENABLE, iccid=second))["iccid"] == FIRST
 
 
 def test_a_guarded_switch_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
@@ -220,7 +220,7 @@ def test_what_cannot_be_read_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None
         change = lab.carry_out(Kind.DELETE, iccid=aid(lab, SECOND))
         assert change.error is None
         assert [str(each.iccid) for each in lab.card.profiles] == [FIRST]
-        assert lab.carry_out(Kind.DELETE, iccid=SECOND, missing_ok=True).result == {
+        assert result_of(lab.carry_out(Kind.DELETE, iccid=SECOND, missing_ok=True)) == {
             "iccid": SECOND,
             "already": True,
         }

@@ -14,6 +14,7 @@ from lpad.base.errors import CardBusy, Conflict, NotFound
 from lpad.base.identifiers import Eid, Imei
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, State
+from lpad.engine.change.params import RefreshParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.snapshot import CardState
@@ -92,7 +93,7 @@ def test_a_card_comes(lab: Lab, port: CardPort, way: Counted, other: CardPort) -
     events.close()
     assert lab.engine.change(asks).state is State.WAITING
     assert way.times == 1
-    assert lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id).state is State.DONE
+    assert lab.ended(lab.engine.submit(OTHER, RefreshParams()).change.id).state is State.DONE
 
 
 def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.clocks import DAY, TODAY, YEAR, Clocks
-from engine.lab import FIRST, Lab
+from engine.lab import FIRST, Lab, result_of
 from engine.outbox.test_outbox import NOTIFY, failed_once, pending
 from engine.test_full_disk import no_space
 from engine.test_hotplug import OTHER_EID
@@ -110,7 +110,7 @@ def test_one_that_is_refused_for_good_is_set_aside(lab: Lab) -> None:
     assert (stored.stage, stored.attempts) == (Stage.REFUSED, delivery.REFUSALS)
     assert stored.last_error is not None
     assert stored.last_error.startswith("server-refused")
-    assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS).result == {"delivered": 0}
+    assert result_of(lab.carry_out(Kind.DELIVER_NOTIFICATIONS)) == {"delivered": 0}
     assert [each.number for each in lab.card.notifications] == [stored.seq]
     assert lab.server.notifications == ()
 
@@ -120,7 +120,7 @@ def test_one_that_was_set_aside_is_retried_by_hand(lab: Lab) -> None:
     set_aside(lab)
     (stored,) = pending(lab)
     change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS, seq=stored.seq)
-    assert change.result == {"delivered": 1}
+    assert result_of(change) == {"delivered": 1}
     assert pending(lab) == []
     assert lab.card.notifications == ()
 
@@ -131,7 +131,7 @@ def test_one_that_was_set_aside_is_dropped_by_hand(lab: Lab) -> None:
     (stored,) = pending(lab)
     change = lab.carry_out(Kind.DROP_NOTIFICATION, seq=stored.seq)
     assert change.result is not None
-    assert change.result["event"] == "install"
+    assert result_of(change)["event"] == "install"
     assert pending(lab) == []
     assert lab.card.notifications == ()
     assert lab.server.notifications == ()
@@ -217,7 +217,7 @@ def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bo
         lab.stop()
         lab.card.transmit(bytes.fromhex("00A4040010A0000005591010FFFFFFFF8900000100"))
         lab.card.transmit(bytes.fromhex("80E2910006BF3003800100"))
-        assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS).result == {"delivered": 2}
+        assert result_of(lab.carry_out(Kind.DELIVER_NOTIFICATIONS)) == {"delivered": 2}
         assert [each.sequence_number for each in lab.server.notifications] == [0, 1]
         assert lab.card.notifications == ()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from card.link_contract import soon
-from engine.lab import FIRST, SECOND, Lab
+from engine.lab import FIRST, SECOND, Lab, result_of
 from lpa.bench import Contacts
 from lpad.base.identifiers import Iccid
 from lpad.card import modem_power
@@ -162,7 +162,7 @@ def test_a_modem_that_is_behind_is_helped_where_nothing_is_to_be_switched(
         wanted = SECOND if kind is Kind.ENABLE else FIRST
         change = lab.carry_out(kind, iccid=wanted)
         assert change.error is None, change.error
-        assert change.result == {"iccid": wanted, "already": True}
+        assert result_of(change) == {"iccid": wanted, "already": True}
         assert steps(change) == ["ask-modem", "read-profiles", "verify", "sim-power-cycle", "radio-cycle"]
         again = lab.carry_out(kind, iccid=wanted)
         assert steps(again) == ["ask-modem", "read-profiles"], "the modem reads it now"
@@ -173,7 +173,7 @@ def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path
     with bench(tmp_path, pki) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
-        assert change.result == {"iccid": FIRST, "already": True}
+        assert result_of(change) == {"iccid": FIRST, "already": True}
         assert steps(change) == ["ask-modem", "read-profiles"]
         assert power(lab) == []
 

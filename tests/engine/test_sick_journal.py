@@ -16,6 +16,8 @@ from engine.lab import CARD, Lab
 from engine.test_full_disk import no_space
 from lpad.base.errors import JournalUnavailable, NotFound
 from lpad.engine.change.change import Kind, State
+from lpad.engine.change.params import EnableParams, RefreshParams, RenameParams
+from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import SCHEMA_VERSION, Journal, write_retry
 from lpad.engine.journal.damaged_file import KEPT
 from lpad.engine.journal.writability import JournalState
@@ -61,7 +63,7 @@ def filled(path: Path) -> None:
     """Make a journal with some changes and one notification."""
     journal = Journal(path)
     for _ in range(50):
-        journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 500}, secrets={})
+        journal.changes.add("modem", RenameParams(iccid="8", nickname="y" * 500), secrets={})
     journal.notifications.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"x", at=1.0)
     journal.close()
 
@@ -71,7 +73,7 @@ def refuses(journal: Journal, state: JournalState) -> None:
     assert journal.health.state is state
     assert journal.health.error is not None
     with pytest.raises(JournalUnavailable) as caught:
-        journal.changes.add("modem", Kind.ENABLE, params={}, secrets={})
+        journal.changes.add("modem", EnableParams(iccid="8900101000000000017"), secrets={})
     assert caught.value.details["reason"] == f"journal-{state}"
     assert caught.value.kind == "journal-unavailable"
 
@@ -84,7 +86,7 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
     (kept,) = journal.health.set_aside
     assert journal.health.state is JournalState.OK
     assert Path(kept).read_bytes() == RUBBISH
-    assert journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}).id > 1000
+    assert journal.changes.add("modem", RefreshParams(), secrets={}).id > 1000
     journal.close()
     again = Journal(path)
     assert again.health.set_aside == (kept,)
@@ -103,7 +105,7 @@ def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
     assert len(journal.health.set_aside) == 1
     assert 25 < len(journal.changes.latest()) < 50
     assert len(journal.notifications.all()) == 1
-    assert journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}).id > 50
+    assert journal.changes.add("modem", RefreshParams(), secrets={}).id > 50
     journal.close()
 
 
@@ -150,8 +152,8 @@ def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
 ) -> None:
     """Such as one that an older bug has written: its checksum is right, and it is set aside with the file."""
     journal = lab.journal()
-    unreadable = journal.changes.add(CARD, Kind.ENABLE, params={}, secrets={})
-    other = journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={})
+    unreadable = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
+    other = journal.changes.add(CARD, RefreshParams(), secrets={})
     journal.close()
     with sealed(lab.folder / "journal.db") as db:
         db.execute(
@@ -173,7 +175,7 @@ def test_a_journal_in_use_elsewhere_is_not_touched(tmp_path: Path) -> None:
     first = Journal(tmp_path / "journal.db")
     second = Journal(tmp_path / "journal.db")
     refuses(second, JournalState.LOCKED)
-    first.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    first.changes.add("modem", RefreshParams(), secrets={})
     first.close()
     assert second.try_again()
     assert len(second.changes.latest()) == 1
@@ -212,16 +214,16 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     journal = Journal(path)
     for _ in range(50):
-        journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 2000}, secrets={})
+        journal.changes.add("modem", RenameParams(iccid="8", nickname="y" * 2000), secrets={})
     change = journal.changes.latest(limit=1)[0]
-    journal.changes.save(change.run().done({}))  # empties the write-ahead log into the file
+    journal.changes.save(change.run().done(RefreshResult()))  # empties the write-ahead log into the file
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(size - 4096))
 
     for _ in range(200):
-        added = journal.changes.add("modem", Kind.REFRESH, params={"x": "y" * 2000}, secrets={})
+        added = journal.changes.add("modem", RenameParams(iccid="8", nickname="y" * 2000), secrets={})
         journal.changes.latest()
     assert added.id > change.id
     assert journal.health.ok
@@ -250,7 +252,7 @@ def test_what_a_locked_journal_holds_is_taken_up_later(lab: Lab) -> None:
     iccid = lab.install()
     lab.stop()
     other = lab.journal()
-    change = other.changes.add(CARD, Kind.ENABLE, params={"iccid": iccid}, secrets={})
+    change = other.changes.add(CARD, EnableParams(iccid=iccid), secrets={})
     lab.start()
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     assert lab.engine.journal.state is JournalState.LOCKED

@@ -9,6 +9,7 @@ from engine.lab import CARD, Lab
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import Kind, State
+from lpad.engine.change.params import RefreshParams
 from lpad.engine.running.held_card import CardPort
 from lpad.engine.snapshot.snapshot import CardState
 
@@ -40,7 +41,7 @@ def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
     try:
         assert swallowing.opened.wait(30)
         lab.until(lambda: engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
-        waits = engine.submit("stuck", Kind.REFRESH, params={}).change
+        waits = engine.submit("stuck", RefreshParams()).change
         lab.install()
         secrets = {"activation_code": lab.code(lab.order(iccid="8900101000000000025"))}
         asked = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True).id)
@@ -62,7 +63,7 @@ def test_a_stuck_worker_keeps_no_change_of_a_card_that_goes(lab: Lab) -> None:
     engine = lab.start(stuck, lab.port)
     try:
         assert swallowing.opened.wait(30)
-        waits = engine.submit("stuck", Kind.REFRESH, params={}).change
+        waits = engine.submit("stuck", RefreshParams()).change
         worker = engine._workers.by_name["stuck"]
         engine.become([lab.port])
         ended = lab.ended(waits.id)

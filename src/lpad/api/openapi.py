@@ -14,6 +14,7 @@ from lpad.api.request.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.outside_number import LARGEST
 from lpad.engine.change.change import Change
+from lpad.engine.change.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ _PATH: dict[str, tuple[dict[str, Any], str]] = {
         "the notification's number on its card",
     ),
 }
+_SCHEMAS = "#/components/schemas/"
 _TEXT = {"type": "string"}
 _LOCATION = {"description": "the change's path", "schema": {"type": "string", "pattern": "^/v1/changes/"}}
 _REPLAYED = {
@@ -89,9 +91,11 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes."""
     types = {route.answer for route in routes if not isinstance(route.answer, str)}
     types |= {route.body for route in routes if route.body is not NoBody}
-    ordered = sorted([*types, Problem], key=lambda type_: type_.__name__)
-    schemas, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
+    types |= {Problem, *(type_ for row in KINDS.values() for type_ in (row.params, row.result))}
+    ordered = sorted(types, key=lambda type_: type_.__name__)
+    schemas, components = msgspec.json.schema_components(ordered, ref_template=f"{_SCHEMAS}{{name}}")
     refs = dict(zip(ordered, schemas, strict=True))
+    components |= _changes(components.pop("Change"), refs)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs)
@@ -107,6 +111,25 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components},
     }
+
+
+def _changes(record: dict[str, Any], refs: dict[type, Any]) -> dict[str, Any]:
+    """Return the schema of a change: one for each kind, with what is asked for and what it leads to."""
+    told: dict[str, Any] = {"ChangeRecord": record}
+    mapping = {}
+    for kind, row in KINDS.items():
+        name = f"{''.join(map(str.title, kind.split('-')))}Change"
+        result = {"anyOf": [refs[row.result], {"type": "null"}]}
+        properties = {"kind": {"const": kind}, "params": refs[row.params], "result": result}
+        own = {"type": "object", "properties": properties}
+        told[name] = {"allOf": [{"$ref": f"{_SCHEMAS}ChangeRecord"}, own]}
+        mapping[kind.value] = f"{_SCHEMAS}{name}"
+    told["Change"] = {
+        "description": record["description"],
+        "oneOf": [{"$ref": ref} for ref in mapping.values()],
+        "discriminator": {"propertyName": "kind", "mapping": mapping},
+    }
+    return told
 
 
 def _operation(route: Route, refs: dict[type, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lpad.base.errors import CardError, CardMalformed, CardStatus, MalformedError
 from lpad.base.redaction import mask
 from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from lpad.card.link.link import Channel, Link
     from lpad.protocol.apdu import Apdu
 
-    Shown = str | int | float | bool | None | list["Shown"] | dict[str, "Shown"]
 
 _QUESTIONS = {
     "GetEID": (GET_EID, es10.GET_EID),
@@ -55,14 +56,54 @@ _ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, asked again wi
 _AT_ONCE = "data with 9000"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True, kw_only=True, rename={"size": "bytes"}):
     """One question: how many milliseconds it took, and how many bytes came, or what in their place."""
 
     what: str
     milliseconds: float
     size: int | None = None
     refused: str | None = None
+
+
+class ShownEuicc(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the eUICCs that were found on the card."""
+
+    isdr_aid: str
+    eid: str | None = None
+
+
+class ShownError(msgspec.Struct, frozen=True, kw_only=True):
+    """What ended the probe."""
+
+    kind: str
+    sentence: str
+
+
+class ShownReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as others are shown it; the section Probe in docs/api.md tells each field."""
+
+    port: str
+    redacted: bool
+    link: str | None = None
+    doubted: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    reader: str | None = None
+    quirks: tuple[str, ...] = ()
+    imei: str | None = None
+    handle: str | None = None
+    isdr_aid: str | None = None
+    block_size: int | None = None
+    block_size_learned: bool = False
+    answers: tuple[str, ...] = ()
+    channels_closed: int = 0
+    eid: str | None = None
+    euiccs: tuple[ShownEuicc, ...] = ()
+    svn: str | None = None
+    card_firmware: str | None = None
+    timings: tuple[Timing, ...] = ()
+    error: ShownError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +127,8 @@ class ProbeReport:
     timings: tuple[Timing, ...] = ()
     error: CardError | None = None
 
-    def shown(self, *, unredacted: bool = False) -> dict[str, Shown]:
-        """Return the report as JSON may hold it.
+    def shown(self, *, unredacted: bool = False) -> ShownReport:
+        """Return the report as others are shown it.
 
         Args:
             unredacted: whether EID, IMEI and serial numbers stand there whole; of the first two what
@@ -95,43 +136,35 @@ class ProbeReport:
         """
         hide = str if unredacted else mask
         link = self.link
-        return {
-            "port": hide(self.port),
-            "link": link.kind,
-            "doubted": link.doubted,
-            "manufacturer": link.manufacturer,
-            "model": link.model,
-            "firmware": link.firmware,
-            "reader": None if link.reader is None else hide(link.reader),
-            "quirks": list(link.quirks),
-            "imei": _identifier(self.imei, whole=unredacted),
-            "handle": link.handle,
-            "isdr_aid": None if self.isdr_aid is None else str(self.isdr_aid),
-            "block_size": self.block_size,
-            "block_size_learned": self.block_size_learned,
-            "answers": list(self.answers),
-            "channels_closed": link.channels_closed,
-            "eid": _identifier(self.eid, whole=unredacted),
-            "euiccs": [
-                {"isdr_aid": str(each.aid), "eid": _identifier(each.eid, whole=unredacted)}
+        return ShownReport(
+            port=hide(self.port),
+            link=link.kind,
+            doubted=link.doubted,
+            manufacturer=link.manufacturer,
+            model=link.model,
+            firmware=link.firmware,
+            reader=None if link.reader is None else hide(link.reader),
+            quirks=tuple(link.quirks),
+            imei=_identifier(self.imei, whole=unredacted),
+            handle=link.handle,
+            isdr_aid=None if self.isdr_aid is None else str(self.isdr_aid),
+            block_size=self.block_size,
+            block_size_learned=self.block_size_learned,
+            answers=self.answers,
+            channels_closed=link.channels_closed,
+            eid=_identifier(self.eid, whole=unredacted),
+            euiccs=tuple(
+                ShownEuicc(isdr_aid=str(each.aid), eid=_identifier(each.eid, whole=unredacted))
                 for each in self.euiccs
-            ],
-            "svn": self.svn,
-            "card_firmware": self.card_firmware,
-            "timings": [
-                {
-                    "what": each.what,
-                    "milliseconds": each.milliseconds,
-                    "bytes": each.size,
-                    "refused": each.refused,
-                }
-                for each in self.timings
-            ],
-            "error": None
+            ),
+            svn=self.svn,
+            card_firmware=self.card_firmware,
+            timings=self.timings,
+            error=None
             if self.error is None
-            else {"kind": self.error.kind, "sentence": hide(self.error.sentence)},
-            "redacted": not unredacted,
-        }
+            else ShownError(kind=self.error.kind, sentence=hide(self.error.sentence)),
+            redacted=not unredacted,
+        )
 
 
 def probe(

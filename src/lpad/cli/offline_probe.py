@@ -72,7 +72,7 @@ def probe(
         for link in links:
             link.close()
         way.give_back()
-    print_report(output, report.shown(unredacted=unredacted), ports)
+    print_report(output, msgspec.to_builtins(report.shown(unredacted=unredacted)), ports)
 
 
 def _list(output: Output, ports: dict[str, Any]) -> None:

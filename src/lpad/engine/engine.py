@@ -7,6 +7,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Conflict, LpadError, NotFound
 from lpad.base.liveness import stuck
@@ -14,6 +16,8 @@ from lpad.card.available_ports import find_ports
 from lpad.engine.change.change import CALLER, EID, Kind, PauseReason
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.idempotency import Submission
+from lpad.engine.change.kinds import kind_of
+from lpad.engine.change.params import DownloadParams, ProvisionParams
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.write_retry import Recovery
 from lpad.engine.networks.store import NetworkStore
@@ -40,10 +44,11 @@ if TYPE_CHECKING:
 
     from lpad.base.server_address import ServerAddress
     from lpad.card.available_ports import Ports
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
     from lpad.engine.change.event_hub import Subscription
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.moment import Moment
+    from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.writability import JournalHealth
     from lpad.engine.outbox import UncopiedNotification
@@ -299,9 +304,8 @@ class Engine:
     def submit(
         self,
         euicc: str,
-        kind: Kind,
+        params: Params,
         *,
-        params: dict[str, Json],
         secrets: dict[str, str] | None = None,
         key: IdempotencyKey | None = None,
         origin: str = CALLER,
@@ -311,8 +315,7 @@ class Engine:
 
         Args:
             euicc: the card.
-            kind: what to do.
-            params: with what, as everybody may see it.
+            params: what to do, as everybody may see it.
             secrets: with what, as nobody may.
             key: of the request, where its caller gave one; the same one leads to the same change.
             origin: who asks.
@@ -335,12 +338,14 @@ class Engine:
             # The change is meant for the card that the caller was shown, and for no other.
             shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
             private = shown | (secrets or {})
-            if kind is Kind.DOWNLOAD and self._timeouts.retry:
-                params = {"retry_for": self._timeouts.retry, **params}
-            if kind is Kind.PROVISION:
-                params = {"enable": True, "when_online": True, "retry_for": RETRY_FOR, **params}
+            if isinstance(params, ProvisionParams):
+                if params.retry_for is None:
+                    params = msgspec.structs.replace(params, retry_for=RETRY_FOR)
+            elif isinstance(params, DownloadParams) and params.retry_for is None and self._timeouts.retry:
+                params = msgspec.structs.replace(params, retry_for=self._timeouts.retry)
+            kind = kind_of(params)
             if kind.downloads:
-                for same in self._same(euicc, kind, params=params, secrets=private):
+                for same in self._same(euicc, params, secrets=private):
                     if not worker.queue.taken_back(same.id):
                         if key is not None:
                             self._store.note(key, same.id)
@@ -349,18 +354,17 @@ class Engine:
                 self._workers.check_idle(euicc)
             worker.queue.check_place(kind, asked_by=asked_by, origin=origin)
             change = self._store.add(
-                euicc, kind, params=params, secrets=private, key=key, origin=origin, asked_by=asked_by
+                euicc, params, secrets=private, key=key, origin=origin, asked_by=asked_by
             )
             worker.queue.submit(change)
         return Submission(change)
 
-    def _same(
-        self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]
-    ) -> list[Change]:
+    def _same(self, euicc: str, params: Params, *, secrets: dict[str, str]) -> list[Change]:
         """Return the changes under way that a request would repeat; a card has one wish at a time."""
-        if kind is not Kind.PROVISION:
-            return self._store.under_way(euicc, kind, params=params, secrets=secrets)
-        return [each for each in self._store.unended() if (each.euicc, each.kind) == (euicc, kind)]
+        if not isinstance(params, ProvisionParams):
+            return self._store.under_way(euicc, params, secrets=secrets)
+        wishes = (each for each in self._store.unended() if each.kind is Kind.PROVISION)
+        return [each for each in wishes if each.euicc == euicc]
 
     def wish(self, euicc: str) -> WishRecord | None:
         """Return what was asked of a platform for a card, and is not fulfilled.

@@ -9,11 +9,14 @@ import pytest
 
 from lpad.base.errors import CardRefused, InternalError
 from lpad.engine.change.change import TRANSITIONS, Change, Kind, Question, QuestionKind, State, now
+from lpad.engine.change.params import EnableParams
+from lpad.engine.change.results import RefreshResult
 
 
 def make(**fields: object) -> Change:
+    params = EnableParams(iccid="8900101000000000017")
     values: dict[str, object] = {
-        "id": 1, "euicc": "modem", "kind": Kind.ENABLE, "params": {}, "created_at": now(),
+        "id": 1, "euicc": "modem", "kind": Kind.ENABLE, "params": params, "created_at": now(),
     }  # fmt: skip
     return Change(**(values | fields))  # type: ignore[arg-type]  # a test's own fields
 
@@ -35,13 +38,13 @@ def test_an_end_is_an_end(state: State) -> None:
     with pytest.raises(InternalError):
         ended.run()
     with pytest.raises(InternalError):
-        ended.done({})
+        ended.done(RefreshResult())
 
 
 def test_a_queued_change_cannot_be_done() -> None:
     """A change is done only after it ran."""
     with pytest.raises(InternalError, match="queued to done"):
-        make().done({})
+        make().done(RefreshResult())
 
 
 def test_waiting_shows_the_question_until_it_runs_again() -> None:
@@ -58,7 +61,7 @@ def test_steps_are_closed_with_their_duration() -> None:
     change = make().run().at_step("read").at_step("write")
     assert [step.seconds is None for step in change.steps] == [False, True]
     assert change.step == "write"
-    assert all(step.seconds is not None for step in change.done({}).steps)
+    assert all(step.seconds is not None for step in change.done(RefreshResult()).steps)
 
 
 def test_steps_last_as_long_as_the_steady_clock_says() -> None:
@@ -67,7 +70,7 @@ def test_steps_last_as_long_as_the_steady_clock_says() -> None:
     long_ago = replace(first, steps=(replace(first.steps[0], at=datetime.fromtimestamp(0, UTC)),))
     second = long_ago.at_step("write").timed(1002.5, before=long_ago)
     assert [step.seconds for step in second.steps] == [2.5, None]
-    ended = second.done({}).timed(1003.0, before=second)
+    ended = second.done(RefreshResult()).timed(1003.0, before=second)
     again = ended.timed(2000.0, before=ended)
     assert [step.seconds for step in again.steps] == [2.5, 0.5]
 

@@ -12,13 +12,13 @@ from engine.lab import CARD
 from lpad.base.errors import KeyReused, TooManyChanges
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.idempotency import IdempotencyKey
+from lpad.engine.change.params import DownloadParams, RefreshParams
 from lpad.engine.journal.keyed_requests import MOST_KEYS
 from lpad.engine.running.answer import Answer
 from lpad.engine.worker.queue_shares import PLACES
 
 if TYPE_CHECKING:
     from engine.lab import Lab
-    from lpad.engine.change.change import Json
 
 
 def key(name: str, *, uid: int = 0, request: bytes = b"r") -> IdempotencyKey:
@@ -27,25 +27,25 @@ def key(name: str, *, uid: int = 0, request: bytes = b"r") -> IdempotencyKey:
 
 def test_the_same_key_leads_to_the_same_change(lab: Lab) -> None:
     """Whether the change is under way or ended, and for its caller alone."""
-    first = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
-    again = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    first = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
+    again = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     assert (first.repeated, again.repeated, again.change.id) == (False, True, first.change.id)
     lab.ended(first.change.id)
-    again = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    again = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     assert (again.change.id, again.change.state) == (first.change.id, State.DONE)
-    others = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a", uid=1))
+    others = lab.engine.submit(CARD, RefreshParams(), key=key("a", uid=1))
     assert not others.repeated
     with pytest.raises(KeyReused) as caught:
-        lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a", request=b"other"))
+        lab.engine.submit(CARD, RefreshParams(), key=key("a", request=b"other"))
     assert caught.value.details == {"change": first.change.id}
 
 
 def test_a_key_survives_a_restart(lab: Lab) -> None:
     """The journal remembers it with the change."""
-    first = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    first = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     lab.ended(first.change.id)
     lab.stop()
-    again = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a"))
+    again = lab.engine.submit(CARD, RefreshParams(), key=key("a"))
     assert (again.repeated, again.change.id) == (True, first.change.id)
 
 
@@ -54,7 +54,7 @@ def test_one_key_from_many_threads_is_one_change(lab: Lab) -> None:
     found: list[int] = []
 
     def submit() -> None:
-        found.append(lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("a")).change.id)
+        found.append(lab.engine.submit(CARD, RefreshParams(), key=key("a")).change.id)
 
     threads = [threading.Thread(target=submit) for _ in range(20)]
     lab.engine  # noqa: B018 - started before the race
@@ -117,17 +117,17 @@ def test_the_queue_and_the_keys_have_an_end(lab: Lab) -> None:
     secrets = {"activation_code": lab.code(lab.order())}
     with held(lab):
         first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
-        kept = lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change
+        kept = lab.engine.submit(CARD, RefreshParams(), key=key("kept")).change
         for _ in range(PLACES // 2 - 2):
             lab.submit(Kind.REFRESH)
         with pytest.raises(TooManyChanges):
             lab.submit(Kind.REFRESH)
-        assert lab.engine.submit(CARD, Kind.REFRESH, params={}, key=key("kept")).change.id == kept.id
+        assert lab.engine.submit(CARD, RefreshParams(), key=key("kept")).change.id == kept.id
     lab.asked(first.id)
-    params: dict[str, Json] = {"confirm": True}
+    params = DownloadParams(confirm=True)
     for number in range(MOST_KEYS):
-        asked = lab.engine.submit(CARD, Kind.DOWNLOAD, params=params, secrets=secrets, key=key(str(number)))
+        asked = lab.engine.submit(CARD, params, secrets=secrets, key=key(str(number)))
         assert asked.change.id == first.id
     with pytest.raises(TooManyChanges):
-        lab.engine.submit(CARD, Kind.DOWNLOAD, params=params, secrets=secrets, key=key("beyond"))
+        lab.engine.submit(CARD, params, secrets=secrets, key=key("beyond"))
     lab.engine.cancel(first.id)

@@ -15,6 +15,9 @@ import pytest
 from lpad.base.errors import CardUnreachable, NotFound
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.idempotency import IdempotencyKey
+from lpad.engine.change.notes import DownloadNotes
+from lpad.engine.change.params import DownloadParams, RefreshParams
+from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import Journal, Retention
 from lpad.engine.journal.notifications import Stage
 
@@ -27,12 +30,13 @@ CODE = "LPA:1$smdp.example.com$SECRET-MATCHING-ID"
 WRITER = """
 import sys
 from pathlib import Path
-from lpad.engine.change.change import Kind
+from lpad.engine.change.notes import ProfileNotes, noting
+from lpad.engine.change.params import DownloadParams
 from lpad.engine.journal import Journal
 journal = Journal(Path(sys.argv[1]))
-change = journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": "LPA:1$a.b$C"})
+change = journal.changes.add("modem", DownloadParams(), secrets={"activation_code": "LPA:1$a.b$C"})
 change = change.run().at_step("load-bound-profile-package")
-journal.changes.save(change, notes={"iccid": "8900101000000000017"})
+journal.changes.save(change, notes=noting(ProfileNotes, iccid="8900101000000000017"))
 outbox = journal.notifications
 outbox.keep(eid="89", seq=0, event="install", address="a.b", iccid=None, raw=b"\\x30\\x00", at=1.0)
 print("written", flush=True)
@@ -63,8 +67,8 @@ def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
     journal = Journal(path)
     (change,) = journal.changes.unfinished("modem")
     assert (change.state, change.step) == (State.RUNNING, "load-bound-profile-package")
-    private = journal.changes.private(change.id)
-    assert private.notes == {"iccid": "8900101000000000017"}
+    private = journal.changes.private(change)
+    assert private.notes == DownloadNotes(iccid="8900101000000000017")
     assert private.secrets == {"activation_code": "LPA:1$a.b$C"}
     (stored,) = journal.notifications.all()
     assert (stored.seq, stored.raw, stored.stage) == (0, b"\x30\x00", Stage.PENDING)
@@ -74,12 +78,12 @@ def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
 def test_secrets_are_gone_from_the_disk_when_a_change_ends(tmp_path: Path) -> None:
     """Neither the file nor its write-ahead log holds a code once the change has ended."""
     journal = Journal(tmp_path / "journal.db")
-    change = journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={"activation_code": CODE})
+    change = journal.changes.add("modem", DownloadParams(), secrets={"activation_code": CODE})
     assert CODE.encode() in files(tmp_path)
     journal.changes.save(change.run())
     journal.changes.save(change.run().failed(CardUnreachable("gone")))
     assert b"SECRET-MATCHING-ID" not in files(tmp_path)
-    assert journal.changes.private(change.id).secrets == {}
+    assert journal.changes.private(change).secrets == {}
     journal.close()
 
 
@@ -91,11 +95,11 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
     """The journal doesn't grow for ever, and never drops a change that has not ended."""
-    first = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
-    ended = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
-    journal.changes.save(ended.run().done({}))
+    first = journal.changes.add("modem", RefreshParams(), secrets={})
+    ended = journal.changes.add("modem", RefreshParams(), secrets={})
+    journal.changes.save(ended.run().done(RefreshResult()))
     for _ in range(Retention().number + 1):
-        last = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+        last = journal.changes.add("modem", RefreshParams(), secrets={})
     with pytest.raises(NotFound):
         journal.changes.get(ended.id)
     assert journal.changes.get(first.id).state is State.QUEUED
@@ -105,7 +109,7 @@ def test_ended_changes_give_way_to_new_ones(journal: Journal) -> None:
 def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Journal) -> None:
     """What is kept of a request's key tells neither the key nor, to one who guesses, the request."""
     key = IdempotencyKey.of(7, "0c6c3b1e-KEY", request=b'"confirmation_code":"1234"')
-    journal.changes.add("modem", Kind.DOWNLOAD, params={}, secrets={}, key=key)
+    journal.changes.add("modem", DownloadParams(), secrets={}, key=key)
     kept = files(tmp_path)
     assert b"0c6c3b1e-KEY" not in kept
     assert hashlib.sha256(b'"confirmation_code":"1234"').digest() not in kept

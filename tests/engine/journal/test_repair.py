@@ -19,7 +19,9 @@ from engine.test_sick_journal import as_nobody, filled, public, refuses
 from faults.flip_trials.sample_journal import CLOSED, EID, KILLED, Contents, make
 from faults.injected.flip import JOURNAL, Flip
 from lpad.base.errors import JournalUnavailable
-from lpad.engine.change.change import Kind
+from lpad.engine.change.notes import NotedLimit, SwitchNotes, noting
+from lpad.engine.change.params import EnableParams, GuardParams, RefreshParams
+from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import SCHEMA_VERSION, Journal, damaged_file, database
 from lpad.engine.journal.checksummed_rows import keep_sealed
 from lpad.engine.journal.migration import migrate
@@ -79,9 +81,7 @@ def spoil(path: Path, pattern: bytes, *, which: int = 0, behind: int = 0, bit: i
 def holds_all(journal: Journal, said: Contents) -> None:
     """See that nothing is missing."""
     assert {each.id: each for each in journal.changes.latest()} == said.changes
-    assert {
-        each.id: journal.changes.private(each.id) for each in journal.changes.unfinished()
-    } == said.private
+    assert {each.id: journal.changes.private(each) for each in journal.changes.unfinished()} == said.private
     assert {each.id: each for each in journal.notifications.all()} == said.notifications
     assert {number: journal.requests.change_id(key) for number, key in said.keys.items()} == {
         number: number for number in said.keys
@@ -179,13 +179,13 @@ def test_what_a_device_cant_do_without_has_a_second_copy(
 def test_second_copies_go_with_what_they_are_of(tmp_path: Path) -> None:
     """A switch that has ended leaves no secrets behind, and a memo that was dropped does not come back."""
     journal = Journal(tmp_path / JOURNAL)
-    params: dict[str, object] = {"guard": {"until": ["confirm"]}}
-    change = journal.changes.add("modem", Kind.ENABLE, params=params, secrets={"code": "SECRET-ONE"})  # type: ignore[arg-type]  # JSON
-    journal.changes.save(change.run(), notes={"limit": 1})
+    params = EnableParams(iccid="8900101000000000017", guard=GuardParams(until=("confirm",)))
+    change = journal.changes.add("modem", params, secrets={"code": "SECRET-ONE"})
+    journal.changes.save(change.run(), notes=noting(SwitchNotes, limit=NotedLimit(seconds=1)))
     journal.memos.put("rescue", 1)
     assert b"SECRET-ONE" in b"".join(each.read_bytes() for each in tmp_path.glob("journal.db*"))
     journal.memos.drop("rescue")
-    journal.changes.save(change.run().done({}))
+    journal.changes.save(change.run().done(RefreshResult()))
     assert b"SECRET-ONE" not in b"".join(each.read_bytes() for each in tmp_path.glob("journal.db*"))
     journal.close()
     spoil(tmp_path / JOURNAL, b"SQLite format 3", behind=60)
@@ -329,7 +329,7 @@ def test_something_else_in_a_files_place(
     assert place.name == f"{JOURNAL}-shm" or place.is_file() or not os.path.lexists(place)
     if part:
         holds_all(journal, made[1][CLOSED])
-    journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+    journal.changes.add("modem", RefreshParams(), secrets={})
     journal.close()
     again = Journal(worn)
     assert len(again.health.repairs) == 1
@@ -441,7 +441,7 @@ def test_what_cant_be_written_for_long_is_damage(others: Path, monkeypatch: pyte
         assert len(journal.changes.latest()) == 50
         assert len(journal.notifications.all()) == 1
         assert len(journal.health.set_aside) == 1
-        journal.changes.add("modem", Kind.REFRESH, params={}, secrets={})
+        journal.changes.add("modem", RefreshParams(), secrets={})
         journal.close()
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from engine.clocks import DAY, TODAY, YEAR, Clocks
 from lpad.base.errors import NotFound
-from lpad.engine.change.change import Kind
 from lpad.engine.change.idempotency import IdempotencyKey
 from lpad.engine.change.moment import EARLIEST
+from lpad.engine.change.params import RefreshParams
+from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import Journal, Retention
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def opened(folder: Path, clocks: Clocks) -> Journal:
 
 def ended(journal: Journal, key: IdempotencyKey | None = None) -> int:
     """Return a change that has ended."""
-    change = journal.changes.add("modem", Kind.REFRESH, params={}, secrets={}, key=key)
-    journal.changes.save(change.run().done({}))
+    change = journal.changes.add("modem", RefreshParams(), secrets={}, key=key)
+    journal.changes.save(change.run().done(RefreshResult()))
     return change.id
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.lab import CARD
+from engine.lab import CARD, result_of
 from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import QuestionKind, State
@@ -56,8 +56,8 @@ def test_from_an_empty_card_to_an_enabled_profile(lab: PlatformLab) -> None:
     change = lab.ended(lab.provision().id)
     assert change.error is None, change.error
     assert change.result is not None
-    assert lab.enabled == [change.result["iccid"]]
-    assert change.result["platform"] == PLATFORM
+    assert lab.enabled == [result_of(change)["iccid"]]
+    assert result_of(change)["platform"] == PLATFORM
     assert (lab.platform.orders, lab.platform.calls["activate"]) == (1, 1)
     assert lab.engine.wish(CARD) is None
     assert lab.server.orders.all()[0].state is OrderState.INSTALLED

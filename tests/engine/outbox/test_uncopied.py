@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.lab import CARD, FIRST, SECOND, Lab, result_of
 from engine.outbox.test_outbox import NOTIFY, pending
 from lpad.codec.asn1 import tlv
 from lpad.engine.change.change import Kind, State
@@ -90,7 +90,7 @@ def test_card_that_does_not_give_one(lab: Lab, act: Callable[[bytes], bytes | in
     retried = lab.carry_out(Kind.DELIVER_NOTIFICATIONS, seq=odd)
     assert retried.error is not None
     assert retried.error.kind == "conflict"
-    assert lab.carry_out(Kind.DROP_NOTIFICATION, seq=odd).result == {
+    assert result_of(lab.carry_out(Kind.DROP_NOTIFICATION, seq=odd)) == {
         "seq": odd,
         "event": "enable",
         "address": lab.server.address,
@@ -106,7 +106,7 @@ def test_one_that_can_be_copied_again(lab: Lab) -> None:
     lab.card.faults.status(RETRIEVE, 0x6F00)
     lab.carry_out(Kind.ENABLE, iccid=FIRST)
     (odd,) = uncopied(lab)
-    assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS, seq=odd.seq).result == {"delivered": 1}
+    assert result_of(lab.carry_out(Kind.DELIVER_NOTIFICATIONS, seq=odd.seq)) == {"delivered": 1}
     assert uncopied(lab) == []
     assert lab.card.notifications == ()
 

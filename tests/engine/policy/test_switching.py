@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.guarding import REGISTERED, enabled, ended, guarding, port
-from engine.lab import FIRST, SECOND, Lab
+from engine.lab import FIRST, SECOND, Lab, result_of
 from lpad.base.errors import Protected, SwitchLimit
 from lpad.engine.change.change import Change, Kind, Step
 from lpad.engine.change.moment import Moment
+from lpad.engine.change.params import EnableParams
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.switch import condition_watch
@@ -65,7 +66,7 @@ def test_a_protected_profile_is_disabled_by_enabling_another_only(tmp_path: Path
         assert enabled(lab) == FIRST
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         assert lab.carry_out(Kind.DISABLE, iccid=SECOND).error is None
-        assert lab.carry_out(Kind.DISABLE, iccid=FIRST).result == {"iccid": FIRST, "already": True}
+        assert result_of(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == {"iccid": FIRST, "already": True}
 
 
 def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path, pki: Pki) -> None:
@@ -90,7 +91,7 @@ def test_the_limit_of_a_day(tmp_path: Path, pki: Pki) -> None:
         following = datetime.fromisoformat(str(change.error.details["next_at"]))
         assert timedelta(hours=23) < following - change.created_at <= A_DAY
         assert enabled(lab) == SECOND
-        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).result == {"iccid": SECOND, "already": True}
+        assert result_of(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == {"iccid": SECOND, "already": True}
 
 
 def test_the_limit_is_kept_over_restarts(tmp_path: Path, pki: Pki) -> None:
@@ -126,7 +127,8 @@ def test_a_download_that_enables_counts(tmp_path: Path, pki: Pki) -> None:
 
 def made(at: datetime, step: str = "enable-profile") -> Change:
     """A change that took a step at that moment."""
-    change = Change(id=1, euicc="modem", kind=Kind.ENABLE, params={}, created_at=at)
+    params = EnableParams(iccid="8900101000000000017")
+    change = Change(id=1, euicc="modem", kind=Kind.ENABLE, params=params, created_at=at)
     return replace(change, steps=(Step(name="read-profiles", at=at), Step(name=step, at=at)))
 
 

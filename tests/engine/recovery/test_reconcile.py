@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.lab import CARD, FIRST, Lab
+from engine.lab import CARD, FIRST, Lab, params_of, result_of
 from lpad.engine.change.change import Change, Kind, Question, QuestionKind, State, now
 from lpad.engine.change.moment import Moment
+from lpad.engine.change.notes import (
+    NOTHING,
+    DownloadNotes,
+    NotedLimit,
+    Notes,
+    Noting,
+    ProfileNotes,
+    ResetNotes,
+    noting,
+)
+from lpad.engine.change.params import DisableParams, DownloadParams
 from lpad.engine.change.time_limit import TimeLimit
-from lpad.engine.recovery import interrupted, reconcile
+from lpad.engine.recovery import interrupted
 from lpad.engine.running.answer import Answer
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
@@ -23,14 +34,14 @@ def cut_off(
     lab: Lab,
     kind: Kind,
     *,
-    notes: dict[str, Any] | None = None,
+    notes: Noting = NOTHING,
     at: Callable[[Change], Change] = Change.run,
     **params: Any,
 ) -> Change:
     """Write down a change as a daemon leaves it that is killed, start again, and return it settled."""
     lab.stop()
     journal = lab.journal()
-    change = journal.changes.add(CARD, kind, params=params, secrets={})
+    change = journal.changes.add(CARD, params_of(kind, **params), secrets={})
     journal.changes.save(at(change), notes=notes)
     journal.close()
     lab.start()
@@ -60,7 +71,7 @@ def test_a_switch(lab: Lab, wanted: Kind, found: Kind | None, *, done: bool) -> 
     iccid = lab.install()
     if found is not None:
         lab.carry_out(found, iccid=iccid)
-    change = cut_off(lab, wanted, iccid=iccid, notes={"iccid": iccid})
+    change = cut_off(lab, wanted, iccid=iccid, notes=noting(ProfileNotes, iccid=iccid))
     assert (change.state is State.DONE) is done
     assert was_interrupted(change) is not done
 
@@ -90,26 +101,28 @@ def test_an_address(lab: Lab) -> None:
 def test_a_reset(lab: Lab) -> None:
     """A reset is done when none of the profiles it takes is left and it had begun."""
     what: dict[str, Any] = {"operational_profiles": True, "test_profiles": False, "default_smdp": False}
-    assert cut_off(lab, Kind.RESET, notes={"reset": True}, **what).state is State.DONE
+    assert cut_off(lab, Kind.RESET, notes=noting(ResetNotes, reset=True), **what).state is State.DONE
     assert was_interrupted(cut_off(lab, Kind.RESET, **what))
     lab.install()
-    assert was_interrupted(cut_off(lab, Kind.RESET, notes={"reset": True}, **what))
+    assert was_interrupted(cut_off(lab, Kind.RESET, notes=noting(ResetNotes, reset=True), **what))
 
 
 def test_a_download_that_arrived(lab: Lab) -> None:
     """A profile that was not there before and is there now was installed, whoever saw the result."""
     iccid = lab.install()
-    notes = {"iccid": iccid, "held_before": False}
+    notes = noting(DownloadNotes, iccid=iccid, held_before=False)
     change = cut_off(lab, Kind.DOWNLOAD, notes=notes, enable=False)
     assert change.state is State.DONE
     assert change.result is not None
-    assert (change.result["iccid"], change.result["settled"]) == (iccid, True)
+    assert (result_of(change)["iccid"], result_of(change)["settled"]) == (iccid, True)
 
 
 def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
     """Half of what was wanted is not done: the error says what is left to do."""
     iccid = lab.install()
-    change = cut_off(lab, Kind.DOWNLOAD, notes={"iccid": iccid, "held_before": False}, enable=True)
+    change = cut_off(
+        lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=iccid, held_before=False), enable=True
+    )
     assert change.state is State.FAILED
     assert change.error is not None
     assert change.error.details == {"interrupted": True, "installed": iccid}
@@ -118,7 +131,9 @@ def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
 
 def test_a_download_that_did_not_arrive(lab: Lab) -> None:
     """Without the profile on the card the change failed and can be asked for again."""
-    assert was_interrupted(cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False}))
+    assert was_interrupted(
+        cut_off(lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=FIRST, held_before=False))
+    )
     assert was_interrupted(cut_off(lab, Kind.DOWNLOAD))
 
 
@@ -130,7 +145,7 @@ def test_a_download_that_the_card_refused(lab: Lab) -> None:
     lab.server.faults.add(Fault(function="getBoundProfilePackage", kind=FaultKind.BPP_BIT_FLIP, value=3))
     order = lab.order()
     lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
-    change = cut_off(lab, Kind.DOWNLOAD, notes={"iccid": FIRST, "held_before": False})
+    change = cut_off(lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=FIRST, held_before=False))
     assert change.error is not None
     assert change.error.kind == "card-refused"
 
@@ -151,8 +166,8 @@ def test_a_question_of_an_earlier_release(lab: Lab) -> None:
     journal = lab.journal()
     with journal.changes._database.writing() as db:  # it noted nothing more
         db.execute("DELETE FROM changes")
-    before = journal.changes.add(CARD, Kind.DOWNLOAD, params={"confirm": True}, secrets=secrets)
-    journal.changes.save(replace(asked, id=before.id), notes={"sessions": 1})
+    before = journal.changes.add(CARD, DownloadParams(confirm=True), secrets=secrets)
+    journal.changes.save(replace(asked, id=before.id), notes=noting(Notes, sessions=1))
     journal.close()
     lab.start()
     assert lab.carry_out(Kind.REFRESH).state is State.DONE  # the card is free
@@ -168,8 +183,8 @@ def test_settling_waits_for_the_card(lab: Lab) -> None:
     lab.stop()
     lab.modem.vanish()
     journal = lab.journal()
-    change = journal.changes.add(CARD, Kind.DISABLE, params={"iccid": iccid}, secrets={})
-    journal.changes.save(change.run(), notes={"iccid": iccid})
+    change = journal.changes.add(CARD, DisableParams(iccid=iccid), secrets={})
+    journal.changes.save(change.run(), notes=noting(ProfileNotes, iccid=iccid))
     journal.close()
     lab.start()
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
@@ -184,8 +199,8 @@ def killed_without_card(lab: Lab, kind: Kind, **params: Any) -> Change:
     lab.stop()
     lab.modem.vanish()
     journal = lab.journal()
-    change = journal.changes.add(CARD, kind, params=params, secrets={})
-    journal.changes.save(change.run(), notes={"iccid": params.get("iccid")})
+    change = journal.changes.add(CARD, params_of(kind, **params), secrets={})
+    journal.changes.save(change.run(), notes=NOTHING)
     journal.close()
     lab.start()
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)
@@ -233,10 +248,9 @@ def test_a_download_is_waited_for_as_long_as_it_is_tried(lab: Lab) -> None:
     code = lab.code(lab.order())
     lab.modem.vanish()
     journal = lab.journal()
-    tried: tuple[dict[str, Any], ...] = ({"retry_for": 3600}, {"when_online": True})
     changes = [
-        journal.changes.add(CARD, Kind.DOWNLOAD, params=params, secrets={"activation_code": code})
-        for params in tried
+        journal.changes.add(CARD, params, secrets={"activation_code": code})
+        for params in (DownloadParams(retry_for=3600), DownloadParams(when_online=True))
     ]
     for change in changes:
         journal.changes.save(change.run())
@@ -251,11 +265,11 @@ def test_a_download_is_waited_for_as_long_as_it_is_tried(lab: Lab) -> None:
     assert lab.ended(changes[0].id).state is State.DONE
 
 
-def _noted(lab: Lab, change: Change) -> dict[str, Any]:
+def _noted(lab: Lab, change: Change) -> NotedLimit:
     journal = lab.journal()
-    noted = journal.changes.private(change.id).notes[reconcile.RESTARTED]
+    noted = journal.changes.private(change).notes.absence_at_start
     journal.close()
-    assert isinstance(noted, dict)
+    assert noted is not None
     return noted
 
 
@@ -264,4 +278,4 @@ def test_reading_and_delivering_need_no_settling(lab: Lab) -> None:
     assert cut_off(lab, Kind.REFRESH).state is State.DONE
     assert was_interrupted(cut_off(lab, Kind.DELIVER_NOTIFICATIONS))
     assert was_interrupted(cut_off(lab, Kind.PROBE))
-    assert was_interrupted(cut_off(lab, Kind.CHECK_TRUST))
+    assert was_interrupted(cut_off(lab, Kind.CHECK_TRUST, address="smdp.example.com"))

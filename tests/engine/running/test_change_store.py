@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.test_full_disk import no_space
-from lpad.engine.change.change import Kind, Progress, State
+from lpad.engine.change.change import Progress, State
 from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.params import DisableParams, EnableParams, Params
+from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import Journal
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.metric_counters import Counters
@@ -27,12 +29,15 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield made
 
 
+ASKED = EnableParams(iccid="8900101000000000017")
+
+
 def store_on(journal: Journal) -> ChangeStore:
     return ChangeStore(journal, Hub(), Counters())
 
 
-def add(store: ChangeStore, euicc: str = "modem", kind: Kind = Kind.ENABLE) -> Change:
-    return store.add(euicc, kind, params={"iccid": "8900101000000000017"}, secrets={})
+def add(store: ChangeStore, euicc: str = "modem", params: Params = ASKED) -> Change:
+    return store.add(euicc, params, secrets={})
 
 
 def test_what_an_earlier_run_left_is_adopted_once(journal: Journal) -> None:
@@ -77,14 +82,13 @@ def test_the_same_is_under_way_only_if_all_of_it_is_the_same(journal: Journal) -
     """Card, kind, what is asked, secrets; and it must not have ended."""
     store = store_on(journal)
     change = add(store)
-    alike = {"params": change.params, "secrets": {}}
-    assert store.under_way("modem", Kind.ENABLE, params=change.params, secrets={}) == [change]
-    assert store.under_way("reader", Kind.ENABLE, params=change.params, secrets={}) == []
-    assert store.under_way("modem", Kind.DISABLE, params=change.params, secrets={}) == []
-    assert store.under_way("modem", Kind.ENABLE, params={}, secrets={}) == []
-    assert store.under_way("modem", Kind.ENABLE, params=change.params, secrets={"matching_id": "1"}) == []
-    store.save(change.run().done({}))
-    assert store.under_way("modem", Kind.ENABLE, **alike) == []  # type: ignore[arg-type]  # the same as above
+    assert store.under_way("modem", ASKED, secrets={}) == [change]
+    assert store.under_way("reader", ASKED, secrets={}) == []
+    assert store.under_way("modem", DisableParams(iccid=ASKED.iccid), secrets={}) == []
+    assert store.under_way("modem", EnableParams(iccid="8900101000000000025"), secrets={}) == []
+    assert store.under_way("modem", ASKED, secrets={"matching_id": "1"}) == []
+    store.save(change.run().done(RefreshResult()))
+    assert store.under_way("modem", ASKED, secrets={}) == []
 
 
 def test_progress_is_seen_and_not_written(journal: Journal) -> None:

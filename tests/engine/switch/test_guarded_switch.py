@@ -20,7 +20,7 @@ from engine.guarding import (
     steps,
     unused_port,
 )
-from engine.lab import FIRST, SECOND
+from engine.lab import FIRST, SECOND, result_of
 from lpad.base.errors import Conflict, InternalError, InvalidValue
 from lpad.engine.change.change import Kind, QuestionKind, State, now
 from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
@@ -85,7 +85,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
     with guarding(tmp_path, pki, registers_after=1.0) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is None, change.error
-        assert change.result == {"iccid": SECOND, "already": False, "guard": "met", "previous": FIRST}
+        assert result_of(change) == {"iccid": SECOND, "already": False, "guard": "met", "previous": FIRST}
         assert steps(change) == ["ask-modem", "read-profiles", "enable-profile", "verify", "watch"]
         assert change.guard is not None
         assert change.guard.phase is Phase.KEPT
@@ -168,7 +168,7 @@ def test_enabling_the_enabled_profile_puts_nothing_on_trial(tmp_path: Path, pki:
     """It is done, whatever the guard."""
     with guarding(tmp_path, pki, registration={FIRST: 2}) as lab:
         change = ended(lab, REGISTERED, iccid=FIRST)
-        assert change.result == {"iccid": FIRST, "already": True}
+        assert result_of(change) == {"iccid": FIRST, "already": True}
 
 
 def test_a_modem_that_tells_no_registration_takes_no_such_guard(tmp_path: Path, pki: Pki) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.guarding import REGISTERED, enabled, ended, guarding, rolled_back
-from engine.lab import FIRST, SECOND
+from engine.lab import FIRST, SECOND, result_of
 from lpad.engine.change.change import Kind, State
 from lpad.engine.switch import condition_watch
 
@@ -38,7 +38,7 @@ def test_a_guarded_switch_is_kept(tmp_path: Path, pki: Pki) -> None:
         change = ended(lab, REGISTERED)
         assert change.error is None, change
         assert change.result is not None
-        assert change.result["guard"] == "met"
+        assert result_of(change)["guard"] == "met"
         assert "AT+CFUN=0" not in lab.modem.received
         assert enabled(lab) == SECOND
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from engine.guarding import (
@@ -20,16 +21,17 @@ from engine.guarding import (
 from engine.lab import FIRST, SECOND
 from lpad.engine.change.change import State
 from lpad.engine.change.guard import Phase
+from lpad.engine.change.notes import NOTHING, Noting, SwitchNotes, noting
 from lpad.engine.journal.changes import Changes
 from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch, standstill
-from lpad.engine.switch.condition_watch import LOOKED_AGAIN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.lab import Lab
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
+    from lpad.engine.journal import Journal
     from lpad.simulator.pki.pki import Pki
 
 LIMIT = 1.0
@@ -53,7 +55,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         self: Changes,
         change: Change,
         *,
-        notes: dict[str, Json] | None = None,
+        notes: Noting = NOTHING,
         secrets: dict[str, str] | None = None,
     ) -> None:
         if change.guard is not None and change.guard.phase is Phase.WATCHING and not change.state.ended:
@@ -131,7 +133,7 @@ def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pyte
         watched(lab, change.id)
         _away_over_the_limit(lab, change, boot_id="another")  # the modem may have started, too: it is awaited
         lab.start()
-        lab.until_true(lambda: bool(_notes(lab, change).get(LOOKED_AGAIN)))
+        lab.until_true(lambda: _notes(lab, change).looked_again)
         lab.stop()
         lab.modem.register(SECOND, 1)
         lab.start()
@@ -147,7 +149,7 @@ def test_no_ends_the_last_look(tmp_path: Path, pki: Pki, monkeypatch: pytest.Mon
         watched(lab, change.id)
         _away_over_the_limit(lab, change, boot_id="another")
         lab.start()
-        lab.until_true(lambda: bool(_notes(lab, change).get(LOOKED_AGAIN)))
+        lab.until_true(lambda: _notes(lab, change).looked_again)
         lab.engine.cancel(change.id)
         assert lab.ended(change.id).state is State.CANCELLED
         assert enabled(lab) == FIRST
@@ -171,12 +173,14 @@ def _away_over_the_limit(lab: Lab, change: Change, **limit: str) -> None:
     """Stop the engine, and let its journal say that the limit began an hour ago."""
     lab.stop()
     journal = lab.journal()
-    noted = journal.changes.private(change.id).notes["limit"]
-    assert isinstance(noted, dict)
-    began = {"boot": float(str(noted["boot"])) - 3600, "wall": float(str(noted["wall"])) - 3600}
-    journal.changes.save(journal.changes.get(change.id), notes={"limit": {**noted, **began, **limit}})
+    noted = _notes(lab, change, journal).limit
+    assert noted is not None
+    began = msgspec.structs.replace(noted, boot=noted.boot - 3600, wall=noted.wall - 3600, **limit)
+    journal.changes.save(journal.changes.get(change.id), notes=noting(SwitchNotes, limit=began))
     journal.close()
 
 
-def _notes(lab: Lab, change: Change) -> dict[str, Json]:
-    return lab.engine._journal.changes.private(change.id).notes
+def _notes(lab: Lab, change: Change, journal: Journal | None = None) -> SwitchNotes:
+    notes = (journal or lab.engine._journal).changes.private(change).notes
+    assert isinstance(notes, SwitchNotes)
+    return notes

@@ -18,6 +18,7 @@ from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.base.condition import Condition
 from lpad.base.deadline import Deadline
 from lpad.engine.change.change import FAILOVER, Kind, now
+from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.profile import Profile
@@ -142,7 +143,7 @@ def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> N
         lab.stands(Standing.RESTING)
         (change,) = asked_for(lab)
         assert change.error is None
-        assert change.params["guard"] == {"until": [REGISTERED], "within": LONG}
+        assert change.params_of(EnableParams).guard == GuardParams(until=(REGISTERED,), within=LONG)
         assert enabled(lab) == SECOND
         assert lab.stands(Standing.WELL).profile == SECOND
 
@@ -204,7 +205,7 @@ def test_where_the_next_one_is_no_better_the_one_after_it_is_tried(tmp_path: Pat
         lab.stop()
         lab.start(replace(port(lab), failover=replace(in_vain, within=LONG, cooldown=0.0)))
         lab.until(lambda: asked_for(lab), lambda found: len(found) == 2 and found[0].state.ended)
-        tried = [str(change.params["iccid"]) for change in reversed(asked_for(lab))]
+        tried = [change.params_of(EnableParams).iccid for change in reversed(asked_for(lab))]
         assert tried == [SECOND, THIRD]
         assert enabled(lab) == THIRD
 

@@ -22,6 +22,7 @@ from engine.test_full_disk import no_space
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import RESCUE, Kind, State
 from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.params import ProfileParams
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.answer import Answer
@@ -87,7 +88,7 @@ def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
         lab.install(iccid=THIRD, name="Third")
         stuck(lab)
         seen = tried(lab, 3)
-        assert [each.params["iccid"] for each in seen[:3]] == [FIRST, THIRD, FIRST]
+        assert [each.params_of(ProfileParams).iccid for each in seen[:3]] == [FIRST, THIRD, FIRST]
         assert {each.error.kind for each in seen[:3] if each.error} == {"card-refused"}
 
 

@@ -11,6 +11,7 @@ from engine.lab import CARD, Lab
 from lpad.base.errors import CardServed
 from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, State
+from lpad.engine.change.params import RefreshParams
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.worker.card_ownership import CardOwnership, Claimant
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -126,14 +127,14 @@ def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None
     served(lab)
     lab.engine.become([first, other])
     refused_as_served(lab)
-    refused = lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id)
+    refused = lab.ended(lab.engine.submit(OTHER, RefreshParams()).change.id)
     assert refused.error is not None
     assert refused.error.kind == "card-served"
     lab.install()
     lab.until_true(lambda: lab.engine.notifications(CARD) == [])
     assert [each.duplicate for each in lab.server.notifications] == [False, False]
     served(lab)
-    refused = lab.ended(lab.engine.submit(OTHER, Kind.REFRESH, params={}).change.id)
+    refused = lab.ended(lab.engine.submit(OTHER, RefreshParams()).change.id)
     assert refused.error is not None
     assert refused.error.kind == "card-served"
     refused_as_served(lab)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.lab import CARD, FIRST, SECOND
+from engine.lab import CARD, FIRST, SECOND, result_of
 from engine.test_refresh import RADIO, WAIT, bench, both, power
 from lpad.base.errors import Conflict
 from lpad.card import modem_power
@@ -114,7 +114,7 @@ def test_a_person_has_the_modem_restarted(tmp_path: Path, pki: Pki) -> None:
         assert [step.name for step in change.steps] == ["ask-modem", "restart-modem", "radio-cycle"]
         assert power(lab) == ["AT+CFUN=0", "AT+CFUN=1"]
         assert lab.engine.modem_restarts(CARD).times == 0
-        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).result == {"iccid": SECOND, "already": True}
+        assert result_of(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == {"iccid": SECOND, "already": True}
 
 
 def both_behind(lab: Lab) -> None:

@@ -11,13 +11,15 @@ import pytest
 from engine.holding import held, silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.engine.change import overtaking
-from lpad.engine.change.change import DUE, Kind, PauseReason, State
+from lpad.engine.change.change import Kind, PauseReason, State
+from lpad.engine.change.notes import Notes, noting
 from lpad.engine.operations.operations import OPERATIONS
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.order import OrderState
 
 if TYPE_CHECKING:
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
+    from lpad.engine.change.results import Outcome
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
 
@@ -125,7 +127,7 @@ def test_three_times_and_then_a_quiet_time(lab: Lab, monkeypatch: pytest.MonkeyP
 
 def _wait_no_longer(lab: Lab, change_id: int) -> None:
     journal = lab.journal()
-    journal.changes.save(journal.changes.get(change_id), notes={DUE: 0.0})
+    journal.changes.save(journal.changes.get(change_id), notes=noting(Notes, due=0.0))
     journal.close()
 
 
@@ -135,7 +137,7 @@ def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
     found: list[Change] = []
     enable = OPERATIONS[Kind.ENABLE]
 
-    def look(run: Run, context: Context) -> dict[str, Json]:
+    def look(run: Run, context: Context) -> Outcome:
         found.append(lab.engine._journal.changes.get(change.id))
         return enable(run, context)
 

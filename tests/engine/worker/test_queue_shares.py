@@ -11,6 +11,7 @@ from engine.holding import held
 from engine.lab import CARD, FIRST, Lab
 from lpad.base.errors import TooManyChanges
 from lpad.engine.change.change import CALLER, FAILOVER, RESCUE, Change, Kind, now
+from lpad.engine.change.params import DisableParams, RefreshParams
 from lpad.engine.worker.queue_shares import PLACES, ROOT, ROOT_RESERVE, SWITCH_RESERVE, check_place
 
 if TYPE_CHECKING:
@@ -89,15 +90,13 @@ def test_recovery_is_always_taken(origin: str) -> None:
 def test_a_card_s_queue(lab: Lab) -> None:
     """What waits for a card counts for the user who asked for it, and counts no more once it has ended."""
     with held(lab):
-        changes = [
-            lab.engine.submit(CARD, Kind.REFRESH, params={}, asked_by=1000).change for _ in range(PLACES // 2)
-        ]
+        changes = [lab.engine.submit(CARD, RefreshParams(), asked_by=1000).change for _ in range(PLACES // 2)]
         assert changes[0].asked_by == 1000
         with pytest.raises(TooManyChanges):
-            lab.engine.submit(CARD, Kind.REFRESH, params={}, asked_by=1000)
-        lab.engine.submit(CARD, Kind.REFRESH, params={}, asked_by=1001)
-        lab.engine.submit(CARD, Kind.DISABLE, params={"iccid": FIRST}, asked_by=1000)
+            lab.engine.submit(CARD, RefreshParams(), asked_by=1000)
+        lab.engine.submit(CARD, RefreshParams(), asked_by=1001)
+        lab.engine.submit(CARD, DisableParams(iccid=FIRST), asked_by=1000)
         lab.engine.cancel(changes[0].id)
         lab.engine.cancel(changes[1].id)
         lab.engine.cancel(changes[2].id)
-        lab.engine.submit(CARD, Kind.REFRESH, params={}, asked_by=1000)
+        lab.engine.submit(CARD, RefreshParams(), asked_by=1000)

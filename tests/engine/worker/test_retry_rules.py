@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.clocks import TODAY, YEAR, Clocks
-from engine.lab import CARD, FIRST, Lab
+from engine.lab import CARD, FIRST, Lab, result_of
 from lpad.base.backoff import Backoff
 from lpad.base.errors import (
     CardMalformed,
@@ -24,6 +24,8 @@ from lpad.base.errors import (
     ServerUntrusted,
 )
 from lpad.engine.change.change import Change, Kind, PauseReason, Question, QuestionKind, State, now
+from lpad.engine.change.notes import NOTHING, DownloadNotes, Notes, Noting, noting
+from lpad.engine.change.params import DownloadParams
 from lpad.engine.environment.clock import Clock
 from lpad.engine.environment.environment import Environment
 from lpad.engine.running.tried_time import TriedTime, UncountedTime
@@ -34,7 +36,6 @@ from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.engine.change.change import Json
     from lpad.engine.journal import StoredNotification
 
 AUTHENTICATE_STEP = "authenticate-client"
@@ -149,11 +150,14 @@ def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
 class Tried:
     """A download that fails, pauses and fails again on a device of the test's own."""
 
-    def __init__(self, *, wall: float = TODAY, **params: Json) -> None:
+    def __init__(
+        self, *, wall: float = TODAY, when_online: bool = False, retry_for: float | None = None
+    ) -> None:
         self.clocks = Clocks(wall=wall)
         self.clock = self.clocks.clock()
         self.waits = UncountedTime(self.clock)
-        self.notes: dict[str, Json] = {}
+        self.notes = DownloadNotes()
+        params = DownloadParams(when_online=when_online, retry_for=retry_for)
         self.change = Change(
             id=1, euicc=CARD, kind=Kind.DOWNLOAD, params=params, created_at=now(), state=State.RUNNING
         )
@@ -172,7 +176,7 @@ class Tried:
             synchronised=synchronised,
         )
         if retry is not None:
-            self.notes |= retry.notes
+            self.notes = retry.notes.on(self.notes)
         return retry
 
     def restarted(self) -> None:
@@ -287,7 +291,7 @@ def test_a_wait_for_the_clock_is_none_of_the_attempts() -> None:
 def test_what_an_earlier_lpad_noted_counts() -> None:
     """The pauses that it had added up are taken for time."""
     tried = Tried(retry_for=300)
-    tried.notes = {"waited": 290.0}
+    tried.notes = DownloadNotes(waited=290.0)
     assert wait_of(tried.fails(NO_ROUTE)) <= 10
 
 
@@ -406,13 +410,13 @@ def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
     assert [str(profile.iccid) for profile in patient.card.profiles] == [FIRST]
 
 
-def cut_off(lab: Lab, notes: dict[str, Any], **params: Any) -> Change:
+def cut_off(lab: Lab, notes: Noting, **params: Any) -> Change:
     """Write down a download as a daemon leaves it that is killed, start again, and return it settled."""
     order = lab.order()
     lab.stop()
     journal = lab.journal()
     secrets = {"activation_code": lab.code(order)}
-    change = journal.changes.add(CARD, Kind.DOWNLOAD, params={"retry_for": 3600, **params}, secrets=secrets)
+    change = journal.changes.add(CARD, DownloadParams(retry_for=3600, **params), secrets=secrets)
     journal.changes.save(change.run(), notes=notes)
     journal.close()
     lab.start()
@@ -421,9 +425,14 @@ def cut_off(lab: Lab, notes: dict[str, Any], **params: Any) -> Change:
 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize(
-    "notes", [{}, {"sessions": 1}, {"sessions": 1, "iccid": FIRST, "held_before": False, "last_number": -1}]
+    "notes",
+    [
+        NOTHING,
+        noting(Notes, sessions=1),
+        noting(DownloadNotes, sessions=1, iccid=FIRST, held_before=False, last_number=-1),
+    ],
 )
-def test_cut_off_before_the_card_answered(patient: Lab, notes: dict[str, Any]) -> None:
+def test_cut_off_before_the_card_answered(patient: Lab, notes: Noting) -> None:
     """A download that was cut off without a trace on the card is carried out with a new session."""
     change = cut_off(patient, notes)
     assert change.state is State.DONE, change.error
@@ -433,13 +442,12 @@ def test_cut_off_before_the_card_answered(patient: Lab, notes: dict[str, Any]) -
 def test_cut_off_after_the_card_installed(patient: Lab) -> None:
     """A profile that is there was installed: no server is asked again, and what was wanted of it is done."""
     patient.install()
-    change = cut_off(
-        patient, {"iccid": FIRST, "held_before": False, "last_number": -1, "sessions": 1}, enable=True
-    )
+    notes = noting(DownloadNotes, iccid=FIRST, held_before=False, last_number=-1, sessions=1)
+    change = cut_off(patient, notes, enable=True)
     assert change.state is State.DONE
     assert change.result is not None
-    assert change.result["settled"] is True
-    assert change.result["enabled"] is True
+    assert result_of(change)["settled"] is True
+    assert result_of(change)["enabled"] is True
     assert [profile.enabled for profile in patient.card.profiles] == [True]
 
 
@@ -454,7 +462,7 @@ def test_cut_off_after_the_card_refused(patient: Lab) -> None:
     assert refused.error is not None
     assert refused.error.kind == "card-refused"
     last = max(each.seq for each in installations(patient)) - 1
-    notes = {"iccid": FIRST, "held_before": False, "last_number": last, "sessions": 1}
+    notes = noting(DownloadNotes, iccid=FIRST, held_before=False, last_number=last, sessions=1)
     change = cut_off(patient, notes)
     assert change.error is not None
     assert change.error.kind == "card-refused"
@@ -468,13 +476,14 @@ def test_what_the_card_said_of_an_earlier_attempt_counts_no_more(patient: Lab) -
     order = patient.order()
     patient.carry_out(Kind.DOWNLOAD, secrets={"activation_code": patient.code(order)})
     last = max(each.seq for each in installations(patient))
-    change = cut_off(patient, {"iccid": FIRST, "held_before": False, "last_number": last})
+    notes = noting(DownloadNotes, iccid=FIRST, held_before=False, last_number=last)
+    change = cut_off(patient, notes)
     assert change.state is State.DONE, change.error
 
 
 def test_one_that_ends_the_daemon_each_time_is_judged_in_the_end(patient: Lab) -> None:
     """A download is not taken up for ever: after some restarts it fails, and says so."""
-    change = cut_off(patient, {"restarts": 10, "sessions": 1})
+    change = cut_off(patient, noting(Notes, restarts=10, sessions=1))
     assert change.state is State.FAILED
     assert change.error is not None
     assert change.error.details == {"interrupted": True}

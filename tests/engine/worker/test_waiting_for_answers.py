@@ -94,7 +94,7 @@ def test_another_profile_is_shown_again(lab: Lab) -> None:
     again = lab.asked(change.id)
     assert again.question is not None
     assert again.question.profile is not None
-    assert again.question.profile["name"] == "Other"
+    assert again.question.profile.name == "Other"
     lab.engine.answer(change.id, Answer(decision="accept"))
     good(lab.asked(change.id))
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from engine.lab import CARD, Lab
 from lpad.base.errors import JournalUnavailable
-from lpad.engine.change.change import Kind, State
+from lpad.engine.change.change import Change, Kind, State
+from lpad.engine.change.params import DownloadParams, EnableParams, RefreshParams
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.snapshot import CardState
@@ -47,7 +48,7 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
     """They would stay for ever, their secrets with them, or be carried out when nobody expects it."""
     journal = lab.journal()
-    change = journal.changes.add("gone", Kind.DOWNLOAD, params={}, secrets={"activation_code": "x"})
+    change = journal.changes.add("gone", DownloadParams(), secrets={"activation_code": "x"})
     journal.close()
     _ready(lab)
     ended = lab.engine.change(change.id)
@@ -59,8 +60,10 @@ def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) ->
 def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
     """Of two changes that were cut off, both end, though settling the first meets a mistake in lpad."""
     journal = lab.journal()
-    first = journal.changes.add(CARD, Kind.ENABLE, params={}, secrets={})  # without its ICCID
-    second = journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={})
+    first = journal.changes.add(
+        CARD, EnableParams(iccid="8900101000000000017"), secrets={}
+    )  # without its ICCID
+    second = journal.changes.add(CARD, RefreshParams(), secrets={})
     for change in (first, second):
         journal.changes.save(change.run())
     journal.close()
@@ -72,17 +75,17 @@ def test_what_cant_be_judged_keeps_nothing_else_from_its_end(lab: Lab) -> None:
 def test_what_cant_be_read_just_now_is_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails for a while, on one change, loses neither that one nor those behind it."""
     journal = lab.journal()
-    first, second = (journal.changes.add(CARD, Kind.REFRESH, params={}, secrets={}) for _ in range(2))
+    first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))
     for change in (first, second):
         journal.changes.save(change.run())
     journal.close()
     whole = ChangeStore.private
     troubles = [JournalUnavailable("a bad sector")]
 
-    def private(store: ChangeStore, change_id: int) -> Private:
-        if change_id == first.id and troubles:
+    def private(store: ChangeStore, change: Change) -> Private:
+        if change.id == first.id and troubles:
             raise troubles[0]
-        return whole(store, change_id)
+        return whole(store, change)
 
     monkeypatch.setattr(ChangeStore, "private", private)
     assert lab.ended(second.id).state is State.DONE

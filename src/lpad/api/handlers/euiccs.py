@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 from starlette.responses import Response
 
 from lpad.api.request.bodies import (
@@ -28,6 +29,23 @@ from lpad.base.identifiers import profile_target
 from lpad.base.outside_number import LARGEST, whole_number
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
+from lpad.engine.change.kinds import kind_of
+from lpad.engine.change.params import (
+    CheckTrustParams,
+    DeleteParams,
+    DeliverNotificationsParams,
+    DisableParams,
+    DownloadParams,
+    DropNotificationParams,
+    EnableParams,
+    GuardParams,
+    ProbeParams,
+    RefreshParams,
+    RenameParams,
+    ResetParams,
+    RestartModemParams,
+    SetDefaultSmdpParams,
+)
 from lpad.engine.networks.note import PASSWORD, noted
 from lpad.engine.snapshot.known_risks import known_risks
 from lpad.engine.switch.guarded_switch import check_guard
@@ -35,8 +53,8 @@ from lpad.engine.switch.guarded_switch import check_guard
 if TYPE_CHECKING:
     from lpad.api.request.bodies import GuardRequest
     from lpad.api.request.call import Call
-    from lpad.engine.change.change import Json
     from lpad.engine.change.moment import Moment
+    from lpad.engine.change.params import Params
     from lpad.engine.journal import StoredNotification
     from lpad.engine.running.modem_restart_limit import ModemRestarts
     from lpad.engine.snapshot.profile_list import Listed
@@ -83,39 +101,40 @@ async def patch_euicc(call: Call) -> Response:
     if len(text.split()) > 1:  # passed over in what cards and codes hold; here it is somebody's slip
         raise InvalidValue("a server address has no blank inside")
     address = str(ServerAddress.parse(text)) if text else ""
-    return await _submit(call, Kind.SET_DEFAULT_SMDP, {"default_smdp": address})
+    return await _submit(call, SetDefaultSmdpParams(default_smdp=address))
 
 
 async def refresh_euicc(call: Call) -> Response:
     """Read the card anew, looking for it if it is absent."""
-    return await _submit(call, Kind.REFRESH, {})
+    return await _submit(call, RefreshParams())
 
 
 async def probe_euicc(call: Call) -> Response:
     """Try out the card and the way to it; the change's result is the report."""
-    return await _submit(call, Kind.PROBE, {"unredacted": call.body.unredacted})
+    return await _submit(call, ProbeParams(unredacted=call.body.unredacted))
 
 
 async def restart_modem(call: Call) -> Response:
     """Restart the modem, whether its card can be read or not; refused while a change runs."""
-    return await _submit(call, Kind.RESTART_MODEM, {})
+    return await _submit(call, RestartModemParams())
 
 
 async def check_trust(call: Call) -> Response:
     """Shake hands with a server, send nothing; the change's result tells who vouches for it, or why not."""
-    return await _submit(call, Kind.CHECK_TRUST, {"address": str(ServerAddress.parse(call.body.address))})
+    return await _submit(call, CheckTrustParams(address=str(ServerAddress.parse(call.body.address))))
 
 
 async def reset_euicc(call: Call) -> Response:
     """Delete profiles by class, and the default SM-DP+ address."""
-    params: dict[str, Json] = {
-        "operational_profiles": call.body.operational_profiles,
-        "test_profiles": call.body.test_profiles,
-        "default_smdp": call.body.default_smdp,
-    }
-    if not any(params.values()):
-        raise InvalidValue(f"a reset names what it takes: at least one of {', '.join(params)} is true")
-    return await _submit(call, Kind.RESET, params)
+    asked = ResetParams(
+        operational_profiles=call.body.operational_profiles,
+        test_profiles=call.body.test_profiles,
+        default_smdp=call.body.default_smdp,
+    )
+    if asked == ResetParams():
+        names = ", ".join(asked.__struct_fields__)
+        raise InvalidValue(f"a reset names what it takes: at least one of {names} is true")
+    return await _submit(call, asked)
 
 
 async def list_profiles(call: Call) -> Response:
@@ -153,7 +172,7 @@ async def patch_profile(call: Call) -> Response:
             f"a nickname has at most {MAX_NICKNAME_BYTES} bytes in UTF-8, and this one has"
             f" {length}; give a shorter one"
         )
-    return await _submit(call, Kind.RENAME, {"iccid": _target(call), "nickname": nickname})
+    return await _submit(call, RenameParams(iccid=_target(call), nickname=nickname))
 
 
 async def delete_profile(call: Call) -> Response:
@@ -161,19 +180,17 @@ async def delete_profile(call: Call) -> Response:
     missing = call.query.get("missing", "error")
     if missing not in ("ok", "error"):
         raise InvalidValue("'missing' is 'ok' or 'error'")
-    return await _submit(call, Kind.DELETE, {"iccid": _target(call), "missing_ok": missing == "ok"})
+    return await _submit(call, DeleteParams(iccid=_target(call), missing_ok=missing == "ok"))
 
 
 async def enable_profile(call: Call) -> Response:
     """Enable a profile, under a guard where one is given; the one that was enabled is disabled."""
-    params: dict[str, Json] = {"iccid": _target(call)}
-    params |= _guard(call.body.guard)
-    return await _submit(call, Kind.ENABLE, params)
+    return await _submit(call, EnableParams(iccid=_target(call), guard=_guard(call.body.guard)))
 
 
 async def disable_profile(call: Call) -> Response:
     """Disable a profile."""
-    return await _submit(call, Kind.DISABLE, {"iccid": _target(call)})
+    return await _submit(call, DisableParams(iccid=_target(call)))
 
 
 async def download(call: Call) -> Response:
@@ -185,26 +202,29 @@ async def download(call: Call) -> Response:
         call.check(ROLE_FOR[Kind.ENABLE])
     elif body.guard is not None:
         raise InvalidValue("a 'guard' is for the profile that 'enable': true enables; give both or neither")
+    asked = DownloadParams(
+        confirm=body.confirm,
+        enable=body.enable,
+        guard=_guard(body.guard),
+        when_online=body.when_online,
+        retry_for=body.retry_for,
+        default=body.default,
+    )
     secrets: dict[str, str] = {}
-    params: dict[str, Json] = {"confirm": body.confirm, "enable": body.enable, **_guard(body.guard)}
-    if body.when_online:
-        params["when_online"] = True
-    if body.retry_for is not None:
-        params["retry_for"] = body.retry_for
     if body.activation_code is not None:
         code = ActivationCode.parse(body.activation_code)
         secrets["activation_code"] = body.activation_code
-        params |= {"server": str(code.address), "matching_id": redacted(code.matching_id)}
-    else:
-        params["default"] = True
+        asked = msgspec.structs.replace(
+            asked, server=str(code.address), matching_id=redacted(code.matching_id)
+        )
     if body.network is not None:
         shown, password = noted(body.network.settings())
-        params["network"] = shown
+        asked = msgspec.structs.replace(asked, network=shown)
         if password:
             secrets[PASSWORD] = password
     if body.confirmation_code is not None:
         secrets["confirmation_code"] = body.confirmation_code
-    return await _submit(call, Kind.DOWNLOAD, params, secrets)
+    return await _submit(call, asked, secrets)
 
 
 async def list_notifications(call: Call) -> Response:
@@ -240,25 +260,24 @@ async def list_notifications(call: Call) -> Response:
 
 async def deliver_notifications(call: Call) -> Response:
     """Try to deliver everything that is pending."""
-    return await _submit(call, Kind.DELIVER_NOTIFICATIONS, {})
+    return await _submit(call, DeliverNotificationsParams())
 
 
 async def retry_notification(call: Call) -> Response:
     """Try one notification now, also one that was set aside."""
-    return await _submit(call, Kind.DELIVER_NOTIFICATIONS, {"seq": await _seq(call)})
+    return await _submit(call, DeliverNotificationsParams(seq=await _seq(call)))
 
 
 async def drop_notification(call: Call) -> Response:
     """Give a notification up, and take it off the card: its server will never know."""
-    return await _submit(call, Kind.DROP_NOTIFICATION, {"seq": await _seq(call)})
+    return await _submit(call, DropNotificationParams(seq=await _seq(call)))
 
 
-def _guard(guard: GuardRequest | None) -> dict[str, Json]:
-    """Return a switch's guard as the change keeps it; nothing where there is none."""
+def _guard(guard: GuardRequest | None) -> GuardParams | None:
+    """Return a switch's guard as the change keeps it."""
     if guard is None:
-        return {}
-    until = check_guard(guard.until, guard.within)
-    return {"guard": {"until": list(until), "within": guard.within}}
+        return None
+    return GuardParams(until=check_guard(guard.until, guard.within), within=guard.within)
 
 
 def redacted(matching_id: str) -> str:
@@ -266,14 +285,12 @@ def redacted(matching_id: str) -> str:
     return f"…{matching_id[-4:]}" if len(matching_id) > 8 else "…" if matching_id else ""
 
 
-async def _submit(
-    call: Call, kind: Kind, params: dict[str, Json], secrets: dict[str, str] | None = None
-) -> Response:
+async def _submit(call: Call, asked: Params, secrets: dict[str, str] | None = None) -> Response:
     _ = call.wait  # a wrong number is refused before the change is made
     name = call.path["name"]
-    key = call.key(name, kind, params, secrets)
+    key = call.key(name, kind_of(asked), asked, secrets)
     submission = await asyncio.to_thread(
-        call.engine.submit, name, kind, params=params, secrets=secrets, key=key, asked_by=call.peer.uid
+        call.engine.submit, name, asked, secrets=secrets, key=key, asked_by=call.peer.uid
     )
     return await submission_response(call, submission)
 

@@ -60,7 +60,7 @@ def _print(output: Output, report: dict[str, Any], ports: dict[str, Any], system
     ]
     for key, name in _NAMES.items():
         value = report.get(key)
-        rows.append((name, joined(value) if isinstance(value, list) else value))
+        rows.append((name, joined(value) if isinstance(value, list | tuple) else value))
     euiccs = report.get("euiccs") or []
     if len(euiccs) > 1:
         rows += [(f"eUICC {each['eid']}", f"aid: {each['isdr_aid']}") for each in euiccs]

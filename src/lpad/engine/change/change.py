@@ -17,17 +17,26 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lpad.base.errors import Detail, InternalError
 from lpad.engine.change.guard import Guard  # noqa: TC001 - msgspec reads the annotations when it runs
+from lpad.engine.change.results import ShownProfile  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
+    from lpad.engine.change.params import Params
+    from lpad.engine.change.results import Outcome
 
     Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+    Odd = dict[str, Json]
+    AnyParams = Params | Odd
+    AnyOutcome = Outcome | Odd
 else:
-    Json = Any  # msgspec reads the annotations when it runs, and knows no type that holds itself
+    # msgspec reads the annotations when it runs: which type these have is in the table of kinds.
+    Json = AnyParams = AnyOutcome = Any
+
+P = TypeVar("P", bound="Params")
 
 EID = "eid"
 """The name under which a change keeps, among its secrets, the EID that was shown when it was queued."""
@@ -64,9 +73,6 @@ class Kind(enum.StrEnum):
         """Whether it is a download, whoever says where the profile waits."""
         return self in (Kind.DOWNLOAD, Kind.PROVISION)
 
-
-DUE = "due"
-"""The note of when a change that is paused goes on, on the steady clock."""
 
 CALLER = "caller"
 """The origin of a change that somebody asked for through the API."""
@@ -115,7 +121,7 @@ class Question:
     kind: QuestionKind
     until: datetime
     code_refused: bool = False
-    profile: dict[str, Json] | None = None
+    profile: ShownProfile | None = None
     reason: str | None = None
 
 
@@ -185,18 +191,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The record of a change, free of secrets: `params` holds them redacted."""
+    """The record of a change, free of secrets: `params` holds them redacted.
+
+    `params` and `result` have the types of the kind, or are what the journal holds if that does not fit them.
+    """
 
     id: int
     euicc: str
     kind: Kind
-    params: dict[str, Json]
+    params: AnyParams
     created_at: datetime
     state: State = State.QUEUED
     progress: Progress | None = None
     question: Question | None = None
     error: Failure | None = None
-    result: dict[str, Json] | None = None
+    result: AnyOutcome | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     steps: tuple[Step, ...] = ()
@@ -212,6 +221,19 @@ class Change:
     """How many times a switch has overtaken it while it ran."""
     asked_by: int | None = None
     """The user ID of the caller who asked for it; None: lpad itself, or a release that did not note it."""
+
+    def params_of(self, type_: type[P]) -> P:
+        """Return what is asked for, typed.
+
+        Raises:
+            InternalError: it is of another type, or what the journal holds does not fit the kind.
+        """
+        if not isinstance(self.params, type_):
+            raise InternalError(
+                f"change {self.id} ({self.kind}) is not carried out: lpad cannot read what it asks for; look"
+                " at the change, and ask again for what is still wanted"
+            )
+        return self.params
 
     @property
     def step(self) -> str | None:
@@ -254,7 +276,7 @@ class Change:
             steps=_closed(self.steps),
         )
 
-    def done(self, result: dict[str, Json]) -> Change:
+    def done(self, result: Outcome) -> Change:
         """End well."""
         return replace(self._ended(State.DONE), result=result)
 

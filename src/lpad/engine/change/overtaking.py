@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lpad.engine.change.change import Change, Failure, Kind, Pause, PauseReason, now
+from lpad.engine.change.params import DownloadParams
 from lpad.protocol.download_session import Step
 
 SWITCHES = frozenset({Kind.ENABLE, Kind.DISABLE})
@@ -29,10 +30,10 @@ QUIET = 600.0
 
 def switches(change: Change) -> bool:
     """Whether a change that has not ended may enable another profile before a switch could overtake it."""
-    if not change.kind.downloads:
+    if not isinstance(change.params, DownloadParams):
         return change.kind in SWITCHING
     began = any(step.name == Step.LOAD_BOUND_PROFILE_PACKAGE for step in change.steps)
-    return change.guard is not None or (began and bool(change.params.get("enable")))
+    return change.guard is not None or (began and change.params.enable)
 
 
 def after_overtaking(change: Change) -> Change:

@@ -10,14 +10,12 @@ back to the old one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from lpad.base.outside_number import noted_number
 from lpad.engine.change.moment import LATEST, Moment
+from lpad.engine.change.notes import NotedLimit
 from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
-
-if TYPE_CHECKING:
-    from lpad.engine.change.change import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +52,22 @@ class TimeLimit:
         """Whether the wall clock may tell how long it is: it was set, and was not set back."""
         return CLOCK_UNSET_BEFORE <= self.began.wall <= at.wall
 
-    def noted(self) -> dict[str, Json]:
+    def noted(self) -> NotedLimit:
         """Return the limit as the journal keeps it."""
-        return {
-            "seconds": self.seconds,
-            "wall": self.began.wall,
-            "boot": self.began.boot,
-            "boot_id": self.began.boot_id,
-            "renewed": self.renewed,
-        }
+        began = self.began
+        return NotedLimit(
+            seconds=self.seconds,
+            wall=began.wall,
+            boot=began.boot,
+            boot_id=began.boot_id,
+            renewed=self.renewed,
+        )
 
     @classmethod
-    def read(cls, noted: dict[str, Json]) -> Self:
+    def read(cls, noted: NotedLimit) -> Self:
         """Return the limit that was noted; one that was damaged on the disk has passed."""
         seconds, wall, boot = (
-            noted_number(noted.get(name), default=0.0, most=LATEST) for name in ("seconds", "wall", "boot")
+            noted_number(each, default=0.0, most=LATEST) for each in (noted.seconds, noted.wall, noted.boot)
         )
-        began = Moment(wall=wall, boot=boot, boot_id=str(noted.get("boot_id", "")))
-        return cls(seconds=seconds, began=began, renewed=bool(noted.get("renewed")))
+        began = Moment(wall=wall, boot=boot, boot_id=noted.boot_id)
+        return cls(seconds=seconds, began=began, renewed=noted.renewed)

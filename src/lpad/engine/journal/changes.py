@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import JournalUnavailable, NotFound
-from lpad.engine.change.change import CALLER, Change, Json, Kind, State, now
+from lpad.engine.change.change import CALLER, Change, Json, State, now
+from lpad.engine.change.kinds import kind_of, read_change, read_notes
 from lpad.engine.change.moment import EARLIEST
+from lpad.engine.change.notes import NOTHING, Notes, Noting
 from lpad.engine.change.steady_clock_marks import MARK
 from lpad.engine.journal.database import again_if_repaired
 from lpad.engine.journal.keyed_requests import insert
@@ -19,6 +21,7 @@ from lpad.engine.journal.named_values import put_within
 if TYPE_CHECKING:
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.moment import SteadyClock
+    from lpad.engine.change.params import Params
     from lpad.engine.change.steady_clock_marks import SteadyClockMarks
     from lpad.engine.journal.database import Database, Transaction
     from lpad.engine.journal.salvage.row_checksum import Value
@@ -40,7 +43,19 @@ class Private:
     """What a change needs to be carried out or settled and nobody is shown; gone when it ends."""
 
     secrets: dict[str, str]
+    notes: Notes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """The private part as it lies in the journal: notes that this lpad does not know stay."""
+
+    secrets: dict[str, str]
     notes: dict[str, Json]
+
+    def noted(self, noting: Noting, secrets: dict[str, str] | None) -> _Stored:
+        anew = {**self.notes, **msgspec.to_builtins(noting.fields)}
+        return _Stored(secrets={**self.secrets, **(secrets or {})}, notes=anew)
 
 
 class Changes:
@@ -59,9 +74,8 @@ class Changes:
     def add(
         self,
         euicc: str,
-        kind: Kind,
+        params: Params,
         *,
-        params: dict[str, Json],
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
         origin: str = CALLER,
@@ -71,12 +85,12 @@ class Changes:
         with self._database.writing() as db:
             cursor = db.execute(
                 "INSERT INTO changes (euicc, state, body, private) VALUES (?, ?, ?, ?)",
-                (euicc, State.QUEUED.value, b"", _encode(Private(secrets=secrets, notes={}))),
+                (euicc, State.QUEUED.value, b"", _encode(_Stored(secrets=secrets, notes={}))),
             )
             change = Change(
                 id=cursor.lastrowid or 0,
                 euicc=euicc,
-                kind=kind,
+                kind=kind_of(params),
                 params=params,
                 created_at=now(),
                 origin=origin,
@@ -103,7 +117,7 @@ class Changes:
         self,
         change: Change,
         *,
-        notes: dict[str, Json] | None = None,
+        notes: Noting = NOTHING,
         secrets: dict[str, str] | None = None,
     ) -> None:
         """Write down a change's present record; an ended change loses its secrets and notes.
@@ -127,7 +141,7 @@ class Changes:
     def _save(
         self,
         change: Change,
-        notes: dict[str, Json] | None,
+        notes: Noting,
         secrets: dict[str, str] | None,
         *,
         last_words: bool = False,
@@ -138,12 +152,7 @@ class Changes:
                 ended_at = self._clock.now().steady
             else:
                 ended_at = None
-                known = self.private(change.id)
-                private = _encode(
-                    Private(
-                        secrets={**known.secrets, **(secrets or {})}, notes={**known.notes, **(notes or {})}
-                    )
-                )
+                private = _encode(self._stored(change.id).noted(notes, secrets))
             # The row may be missing: the journal is a new one where the old one was damaged meanwhile.
             db.execute(
                 "INSERT INTO changes (id, euicc, state, body, private, ended_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -154,12 +163,16 @@ class Changes:
             if (mark := self._marks.due()) is not None:
                 put_within(db, MARK, mark)
 
-    def private(self, change_id: int) -> Private:
+    def private(self, change: Change) -> Private:
         """Return the secrets and notes of a change that has not ended."""
+        stored = self._stored(change.id)
+        return Private(secrets=stored.secrets, notes=read_notes(change.kind, stored.notes))
+
+    def _stored(self, change_id: int) -> _Stored:
         row = self._database.row("SELECT private FROM sound_changes WHERE id = ?", change_id)
         if row is None or row[0] is None:
-            return Private(secrets={}, notes={})
-        return msgspec.json.decode(row[0], type=Private)
+            return _Stored(secrets={}, notes={})
+        return msgspec.json.decode(row[0], type=_Stored)
 
     def get(self, change_id: int) -> Change:
         """Return one change.
@@ -219,11 +232,11 @@ def check_change(row: Row) -> None:
     Raises:
         ValueError: they can't, or don't.
     """
-    change = msgspec.json.decode(_bytes(row["body"]), type=Change)
+    change = read_change(_bytes(row["body"]))
     if (change.id, change.euicc, change.state) != (row["id"], row["euicc"], row["state"]):
         raise ValueError("the record is another's")
     if row["private"] is not None:
-        msgspec.json.decode(_bytes(row["private"]), type=Private)
+        msgspec.json.decode(_bytes(row["private"]), type=_Stored)
 
 
 def _bytes(value: Value) -> bytes:
@@ -232,10 +245,10 @@ def _bytes(value: Value) -> bytes:
 
 def _read(body: bytes) -> Change | None:
     try:
-        return msgspec.json.decode(body, type=Change)
+        return read_change(body)
     except ValueError:
         return None
 
 
-def _encode(value: Change | Private) -> bytes:
+def _encode(value: Change | _Stored) -> bytes:
     return msgspec.json.encode(value)

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from lpad.base.errors import LpadError
+from lpad.engine.change.params import NetworkParams
 from lpad.network.settings import NetworkSettings
-
-if TYPE_CHECKING:
-    from lpad.engine.change.change import Json
 
 PASSWORD = "network_password"  # noqa: S105 - the name of a secret
 """The name under which a change keeps the password among its secrets."""
 
 
-def noted(settings: NetworkSettings) -> tuple[dict[str, Json], str]:
+def noted(settings: NetworkSettings) -> tuple[NetworkParams, str]:
     """Return settings as everybody may see them, and the password."""
-    shown = asdict(settings)
-    password = str(shown.pop("password"))
-    return {**msgspec.to_builtins(shown), "password_set": bool(password)}, password
+    shown = msgspec.convert(settings, NetworkParams, from_attributes=True)
+    return msgspec.structs.replace(shown, password_set=bool(settings.password)), settings.password
 
 
-def read_back(shown: Json, password: str | None) -> NetworkSettings | None:
+def read_back(shown: NetworkParams | None, password: str | None) -> NetworkSettings | None:
     """Return the settings that `noted` has noted; None if there are none, or a damaged disk changed them."""
-    if not isinstance(shown, dict):
+    if shown is None:
         return None
+    values = msgspec.structs.asdict(shown)
+    values.pop("password_set")
     try:
-        values = {**shown, "password": password or ""}
-        values.pop("password_set", None)
-        return msgspec.convert(values, NetworkSettings)
-    except (LpadError, msgspec.ValidationError):
+        return NetworkSettings(**values, password=password or "")
+    except LpadError:
         return None

@@ -5,19 +5,24 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lpad.base.activation_code import ActivationCode
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, Conflict, LpadError, PolicyRefused
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo
 from lpad.engine.change.change import EID, PROVISION, QuestionKind
+from lpad.engine.change.notes import DownloadNotes, Notes, noting
+from lpad.engine.change.params import DownloadParams, NetworkParams
+from lpad.engine.change.results import DownloadResult
 from lpad.engine.networks.note import PASSWORD, read_back
 from lpad.engine.operations import download_answers
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.condition_watch import check_possible
-from lpad.engine.switch.guarded_switch import asked_of, guarded_switch
+from lpad.engine.switch.guarded_switch import conditions_of, guarded_switch
 from lpad.engine.switch.switch import switch
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
@@ -28,7 +33,7 @@ from lpad.protocol.download_session import Step
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Json
+    from lpad.engine.change.results import ShownProfile
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
@@ -43,7 +48,7 @@ log = logging.getLogger(__name__)
 
 def download(
     run: Run, context: Context, *, installed: Callable[[str], None] = lambda _: None
-) -> dict[str, Json]:
+) -> DownloadResult:
     """Download and install the profile that an activation code, or the default SM-DP+, offers.
 
     Args:
@@ -58,70 +63,78 @@ def download(
         Suspended: as in `guarded_switch`.
         Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
     """
+    asked = run.change.params_of(DownloadParams)
+    loaded = run.notes_of(DownloadNotes).iccid or ""
     if run.change.guard is not None:  # the profile is on trial, and was when lpad or the card went
-        return _enable(run, context, _held(run, context))
+        return _enable(run, context, asked, _held(context, loaded))
     # What can't be guarded is not downloaded either.
-    check_possible(context, asked_of(run), deadline=Deadline.after(context.timeouts.switch))
+    deadline = Deadline.after(context.timeouts.switch)
+    check_possible(context, conditions_of(asked.guard), deadline=deadline)
     deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
     found = left_behind(run, context, deadline=deadline)
-    loaded = str(run.notes.get("iccid"))
     result = _told(found, loaded) if found is not None else _install(run, context, deadline)
-    result |= _keep_network(run, context, str(result["iccid"]))
-    installed(str(result["iccid"]))
-    return _enable(run, context, result) if run.params.get("enable") else result
+    result = _keep_network(run, context, asked.network, result)
+    installed(result.iccid)
+    return _enable(run, context, asked, result) if asked.enable else result
 
 
-def _keep_network(run: Run, context: Context, iccid: str) -> dict[str, Json]:
+def _keep_network(
+    run: Run, context: Context, asked: NetworkParams | None, result: DownloadResult
+) -> DownloadResult:
     """Keep the network settings that came with the order; a full disk makes them a remark."""
-    settings = read_back(run.params.get("network"), run.secret(PASSWORD))
+    settings = read_back(asked, run.secret(PASSWORD))
     if settings is None:
-        return {}
+        return result
     try:
-        context.networks.put(iccid, settings, given_by=GivenBy.ORDER)
+        context.networks.put(result.iccid, settings, given_by=GivenBy.ORDER)
     except LpadError as error:
         log.warning("change %d: its network settings are not kept: %s", run.change.id, error)
-        return {"remark": f"the profile's network settings could not be kept: {error.sentence}"}
-    return {}
+        remark = f"the profile's network settings could not be kept: {error.sentence}"
+        return msgspec.structs.replace(result, remark=remark)
+    return result
 
 
-def _held(run: Run, context: Context) -> dict[str, Json]:
-    iccid = str(run.notes["iccid"])
+def _held(context: Context, iccid: str) -> DownloadResult:
     profile = context.snapshot().listed.named(iccid)
-    return _told(profile, iccid) if profile is not None else {"iccid": iccid}
+    return _told(profile, iccid) if profile is not None else DownloadResult(iccid=iccid)
 
 
-def _told(profile: Listed, iccid: str) -> dict[str, Json]:
-    return {
-        "iccid": iccid,
-        "isdp_aid": profile.isdp_aid,
-        "profile": reading.shown(profile),
-        "enabled": profile.enabled,
-        "settled": True,
-    }
+def _told(profile: Listed, iccid: str) -> DownloadResult:
+    return DownloadResult(
+        iccid=iccid,
+        isdp_aid=profile.isdp_aid,
+        profile=reading.shown(profile),
+        enabled=profile.enabled,
+        settled=True,
+    )
 
 
-def _enable(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Json]:
+def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadResult) -> DownloadResult:
     """Enable what was installed; whatever error that ends with, it tells that the profile is there."""
-    iccid = _name(context.snapshot().listed, str(result["iccid"]), result.get("isdp_aid"))
+    iccid = _name(context.snapshot().listed, result.iccid, result.isdp_aid)
     try:
-        if run.params.get("guard") is None:
+        if asked.guard is None:
             switched = switch(run, context, iccid=iccid, enabled=True)
         else:
-            switched = guarded_switch(run, context, iccid=iccid)
-        switched.pop("already")  # which a download doesn't tell
+            switched = guarded_switch(run, context, asked.guard, iccid=iccid)
     except LpadError as error:
         error.details["installed"] = iccid
         raise
-    return {**switched, **result, "enabled": True}
+    return msgspec.structs.replace(
+        result,
+        enabled=True,
+        remark=result.remark or switched.remark,
+        guard=switched.guard,
+        previous=switched.previous,
+    )
 
 
-def _name(profiles: ProfileList, iccid: str, aid: Json) -> str:
+def _name(profiles: ProfileList, iccid: str, aid: str | None) -> str:
     """Return the ICCID of what was installed, or its AID if the card gives the ICCID to several or none."""
-    by_aid = profiles.named(aid) if isinstance(aid, str) else None
-    return str(aid) if by_aid is not None and profiles.named(iccid) is None else iccid
+    return aid if aid and profiles.named(aid) is not None and profiles.named(iccid) is None else iccid
 
 
-def _install(run: Run, context: Context, deadline: Deadline) -> dict[str, Json]:
+def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
     context.environment.clock.check()
     with context.card.session(deadline=deadline) as euicc:
         if run.change.origin == PROVISION:
@@ -149,14 +162,14 @@ def _install(run: Run, context: Context, deadline: Deadline) -> dict[str, Json]:
                 raise
             run.follow("deliver-notifications")
             delivered = _notify(run, context, euicc, installed, server, eid=eid or "")
-    return {
-        "iccid": str(installed.iccid),
-        "isdp_aid": str(installed.isdp_aid) if installed.isdp_aid else None,
-        "profile": reading.shown(listener.offered),
-        "server": str(address),
-        "notifications_delivered": delivered,
-        "enabled": False,
-    }
+    return DownloadResult(
+        iccid=str(installed.iccid),
+        isdp_aid=str(installed.isdp_aid) if installed.isdp_aid else None,
+        profile=reading.shown(listener.offered),
+        server=str(address),
+        notifications_delivered=delivered,
+        enabled=False,
+    )
 
 
 def _check_empty(profiles: ProfileList) -> None:
@@ -254,15 +267,15 @@ class _Listener:
     def step(self, step: Step) -> None:
         if step is Step.AUTHENTICATE_CLIENT:
             # From here on the server knows which order is meant, and counts.
-            sessions = self._run.notes.get("sessions")
-            self._run.on_record(step.value, sessions=(sessions if isinstance(sessions, int) else 0) + 1)
+            self._run.on_record(step.value, noting(Notes, sessions=(self._run.notes.sessions or 0) + 1))
         elif step is Step.GET_BOUND_PROFILE_PACKAGE:
             self._run.on_record(step.value)
         elif step is Step.LOAD_BOUND_PROFILE_PACKAGE:
             iccid = self.offered.iccid if self.offered else ""
             held = not self._context.snapshot().listed.lacks_name(iccid)
             last = self._context.outbox.last_number(self._eid)
-            self._run.irreversible(step.value, iccid=iccid, held_before=held, last_number=last)
+            notes = noting(DownloadNotes, iccid=iccid, held_before=held, last_number=last)
+            self._run.irreversible(step.value, notes)
         elif step is Step.CANCEL_SESSION:
             self._run.give_way()
             self._run.follow(step.value)
@@ -281,7 +294,7 @@ class _Listener:
         icon = reading.offered_icon(offer)
         if icon is not None:
             self._context.keep_icon(self.offered.iccid, icon)
-        if not (self._run.params.get("confirm") or self.policy.demands_consent(offer)):
+        if not (self._run.change.params_of(DownloadParams).confirm or self.policy.demands_consent(offer)):
             return Decision.ACCEPT
         shown = reading.shown(self.offered)
         before = download_answers.decided_before(self._run, shown)
@@ -302,7 +315,7 @@ class _Listener:
         return answer.confirmation_code if answer is not None else None
 
     def _ask(
-        self, kind: QuestionKind, shown: dict[str, Json] | None, *, code_refused: bool = False
+        self, kind: QuestionKind, shown: ShownProfile | None, *, code_refused: bool = False
     ) -> Answer | None:
         # A borrowed modem has no connection while lpad keeps it.
         hold = self._context.card.hold

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import Cancelled, ConfirmationCodeRequired
 from lpad.engine.change.change import QuestionKind
-from lpad.engine.running.answer import ASKED, CODE_DECLINED, CODE_REFUSED, CONSENT
+from lpad.engine.change.notes import DownloadNotes
 from lpad.lpa.download_interface import Decision
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.offered_profile import code_required, declined
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
-    from lpad.engine.change.change import Json
+    from lpad.engine.change.results import ShownProfile
     from lpad.engine.running.run import Run
 
 DECISIONS = {
@@ -31,15 +31,15 @@ SENTENCES = {
 """What is logged of each decision."""
 
 
-def decided_before(run: Run, shown: dict[str, Json] | None) -> Decision | None:
+def decided_before(run: Run, shown: ShownProfile | None) -> Decision | None:
     """Return what was decided on an offered profile in an earlier session; None: on this one, nothing.
 
     Args:
         run: the download.
         shown: the profile, as the caller is shown it.
     """
-    noted = run.notes.get(CONSENT)
-    return _noted(run) if isinstance(noted, dict) and noted.get("profile") == shown else None
+    consent = run.notes_of(DownloadNotes).consent
+    return _noted(run) if consent is not None and consent.profile == shown else None
 
 
 def end_of(run: Run) -> LpadError | None:
@@ -47,9 +47,10 @@ def end_of(run: Run) -> LpadError | None:
 
     A rejection goes on, too: only in another session can the server be told that the order is not wanted.
     """
-    if run.notes.get(CODE_DECLINED):
+    notes = run.notes_of(DownloadNotes)
+    if notes.code_declined:
         return code_required()
-    if run.notes.get(CODE_REFUSED):
+    if notes.code_refused:
         return ConfirmationCodeRequired(
             "the server has refused this confirmation code before, and counts the attempts; start the"
             " download again with the right code"
@@ -79,10 +80,10 @@ def unanswered(run: Run) -> LpadError:
 def tell(run: Run) -> None:
     """Tell what was decided on an offered profile, where that was asked last."""
     decision = _noted(run)
-    if decision is not None and run.notes.get(ASKED) == QuestionKind.CONSENT:
+    if decision is not None and run.notes.asked == QuestionKind.CONSENT:
         run.decided(decision.value, rule=CONFIRM, sentence=SENTENCES[decision])
 
 
 def _noted(run: Run) -> Decision | None:
-    noted = run.notes.get(CONSENT)
-    return DECISIONS.get(str(noted.get("decision"))) if isinstance(noted, dict) else None
+    consent = run.notes.consent if isinstance(run.notes, DownloadNotes) else None
+    return DECISIONS.get(consent.decision or "") if consent is not None else None

@@ -12,6 +12,26 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardRefused, Conflict, LpadError
 from lpad.base.identifiers import Iccid
 from lpad.engine.change.change import RESCUE, Kind
+from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
+from lpad.engine.change.params import (
+    DeleteParams,
+    DeliverNotificationsParams,
+    DisableParams,
+    DropNotificationParams,
+    EnableParams,
+    RenameParams,
+    ResetParams,
+    SetDefaultSmdpParams,
+)
+from lpad.engine.change.results import (
+    DeleteResult,
+    DeliverNotificationsResult,
+    DropNotificationResult,
+    RefreshResult,
+    RenameResult,
+    ResetResult,
+    SetDefaultSmdpResult,
+)
 from lpad.engine.operations.download import download
 from lpad.engine.operations.probe import probe
 from lpad.engine.operations.provision import provision, take_back
@@ -26,23 +46,25 @@ from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch,
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lpad.engine.change.change import Json
+    from lpad.engine.change.results import Outcome, SwitchResult
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
 
-    Operation = Callable[[Run, Context], dict[str, Json]]
+    Operation = Callable[[Run, Context], Outcome]
 
 
-def enable(run: Run, context: Context) -> dict[str, Json]:
+def enable(run: Run, context: Context) -> SwitchResult:
     """Enable a profile; the one enabled before is disabled by the card."""
-    if run.params.get("guard") is not None:
-        return guarded_switch(run, context, iccid=str(run.params["iccid"]))
-    return switch(run, context, iccid=str(run.params["iccid"]), enabled=True, purpose=_purpose(run))
+    asked = run.change.params_of(EnableParams)
+    if asked.guard is not None:
+        return guarded_switch(run, context, asked.guard, iccid=asked.iccid)
+    return switch(run, context, iccid=asked.iccid, enabled=True, purpose=_purpose(run))
 
 
-def disable(run: Run, context: Context) -> dict[str, Json]:
+def disable(run: Run, context: Context) -> SwitchResult:
     """Disable a profile."""
-    return switch(run, context, iccid=str(run.params["iccid"]), enabled=False, purpose=_purpose(run))
+    asked = run.change.params_of(DisableParams)
+    return switch(run, context, iccid=asked.iccid, enabled=False, purpose=_purpose(run))
 
 
 def _purpose(run: Run) -> Purpose:
@@ -50,9 +72,10 @@ def _purpose(run: Run) -> Purpose:
     return Purpose(step="go-back") if run.change.origin == RESCUE else PLAIN
 
 
-def delete(run: Run, context: Context) -> dict[str, Json]:
+def delete(run: Run, context: Context) -> DeleteResult:
     """Delete a profile that is not enabled; with `missing_ok` one that isn't there is done."""
-    iccid = str(run.params["iccid"])
+    asked = run.change.params_of(DeleteParams)
+    iccid = asked.iccid
     deadline = Deadline.after(context.timeouts.switch)
     run.step("read-profiles")
     with context.card.session(deadline=deadline) as euicc:
@@ -60,8 +83,8 @@ def delete(run: Run, context: Context) -> dict[str, Json]:
         profiles = reading.read_profiles(euicc, deadline=deadline)
         profile = profiles.find(iccid)
         if profile is None:
-            if run.params.get("missing_ok") and profiles.lacks_name(iccid):
-                return {"iccid": iccid, "already": True}
+            if asked.missing_ok and profiles.lacks_name(iccid):
+                return DeleteResult(iccid=iccid, already=True)
             raise profiles.missing(iccid, attempted="delete")
         context.card.port.policy.check_delete(profile)
         if profile.enabled:
@@ -71,7 +94,7 @@ def delete(run: Run, context: Context) -> dict[str, Json]:
             raise unaddressable(iccid, attempted="delete")
         # What earlier events of this profile have to tell must not go with it.
         context.outbox.collect(euicc, context.observe(euicc, deadline).eid or "", deadline=deadline)
-        run.irreversible("delete-profile", iccid=iccid, aid=profile.isdp_aid)
+        run.irreversible("delete-profile", noting(ProfileNotes, iccid=iccid, aid=profile.isdp_aid))
         lost = attempt(lambda: euicc.delete_profile(way.target, deadline=deadline))
     verify(
         run,
@@ -82,12 +105,13 @@ def delete(run: Run, context: Context) -> dict[str, Json]:
         wanted=f"profile {iccid} is deleted",
         deadline=deadline,
     )
-    return {"iccid": iccid, "already": False}
+    return DeleteResult(iccid=iccid, already=False)
 
 
-def rename(run: Run, context: Context) -> dict[str, Json]:
+def rename(run: Run, context: Context) -> RenameResult:
     """Give a profile a nickname; an empty one takes it away."""
-    iccid, nickname = str(run.params["iccid"]), str(run.params["nickname"])
+    asked = run.change.params_of(RenameParams)
+    iccid, nickname = asked.iccid, asked.nickname
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-profiles")
     with context.card.session(deadline=deadline) as euicc:
@@ -104,15 +128,15 @@ def rename(run: Run, context: Context) -> dict[str, Json]:
                     f"cannot rename profile {iccid}: a card gives a nickname by ICCID only, and this profile"
                     " has none that is its alone"
                 )
-            run.irreversible("set-nickname", iccid=iccid)
+            run.irreversible("set-nickname", noting(ProfileNotes, iccid=iccid))
             euicc.set_nickname(Iccid.parse(profile.iccid), nickname, deadline=deadline)
         context.observe(euicc, deadline)
-    return {"iccid": iccid, "nickname": nickname, "already": already}
+    return RenameResult(iccid=iccid, nickname=nickname, already=already)
 
 
-def set_default_smdp(run: Run, context: Context) -> dict[str, Json]:
+def set_default_smdp(run: Run, context: Context) -> SetDefaultSmdpResult:
     """Write the default SM-DP+ address into the card; an empty one takes it away."""
-    address = str(run.params["default_smdp"])
+    address = run.change.params_of(SetDefaultSmdpParams).default_smdp
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-addresses")
     with context.card.session(deadline=deadline) as euicc:
@@ -122,14 +146,13 @@ def set_default_smdp(run: Run, context: Context) -> dict[str, Json]:
             run.irreversible("set-default-dp-address")
             euicc.set_default_dp_address(address, deadline=deadline)
         context.observe(euicc, deadline, whole=True)
-    return {"default_smdp": address, "already": already}
+    return SetDefaultSmdpResult(default_smdp=address, already=already)
 
 
-def reset(run: Run, context: Context) -> dict[str, Json]:
+def reset(run: Run, context: Context) -> ResetResult:
     """Delete profiles by class, enabled ones too, and the default SM-DP+ address, as asked."""
-    operational = bool(run.params["operational_profiles"])
-    test = bool(run.params["test_profiles"])
-    address = bool(run.params["default_smdp"])
+    asked = run.change.params_of(ResetParams)
+    operational, test = asked.operational_profiles, asked.test_profiles
     deadline = Deadline.after(context.timeouts.switch)
     doomed = reading.classes(operational=operational, test=test)
     refresh = prepared(run, context, deadline=deadline)
@@ -141,13 +164,13 @@ def reset(run: Run, context: Context) -> dict[str, Json]:
             check_same_card(run, euicc, deadline=deadline)
             seen = context.observe(euicc, deadline)
             context.card.port.policy.check_reset(seen.listed, doomed=doomed)
-            run.irreversible("euicc-memory-reset", reset=True)
+            run.irreversible("euicc-memory-reset", noting(ResetNotes, reset=True))
             try:
                 return False, attempt(
                     lambda: euicc.euicc_memory_reset(
                         operational_profiles=operational,
                         test_profiles=test,
-                        default_smdp_address=address,
+                        default_smdp_address=asked.default_smdp,
                         deadline=deadline,
                     )
                 )
@@ -157,7 +180,7 @@ def reset(run: Run, context: Context) -> dict[str, Json]:
                 return True, None
 
     already, lost = when_not_busy(ask, run=run, refresh=refresh, deadline=deadline)
-    seen = verify(
+    remark = verify(
         run,
         context,
         lambda seen: (
@@ -170,10 +193,10 @@ def reset(run: Run, context: Context) -> dict[str, Json]:
         refreshing=True,
         deadline=deadline,
     )
-    return {"already": already, **seen}
+    return ResetResult(already=already, remark=remark)
 
 
-def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
+def deliver_notifications(run: Run, context: Context) -> DeliverNotificationsResult:
     """Try to deliver every pending notification now; with `seq` that one's recipient, set aside or not."""
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
@@ -181,9 +204,8 @@ def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
         context.outbox.ask_again(str(euicc.get_eid(deadline=deadline)))
         eid = context.observe(euicc, deadline).eid or ""
     run.step("deliver-notifications")
-    seq = run.params.get("seq")
+    seq = run.change.params_of(DeliverNotificationsParams).seq
     if seq is not None:
-        assert isinstance(seq, int)
         context.outbox.make_due(eid, address=context.outbox.retry(eid, seq).address)
     else:
         context.outbox.make_due(eid)
@@ -196,31 +218,30 @@ def deliver_notifications(run: Run, context: Context) -> dict[str, Json]:
     if delivery.errors:
         address, error = next(iter(delivery.errors.items()))
         raise _undelivered(delivery.delivered, address, error)
-    return {"delivered": delivery.delivered}
+    return DeliverNotificationsResult(delivered=delivery.delivered)
 
 
-def drop_notification(run: Run, context: Context) -> dict[str, Json]:
+def drop_notification(run: Run, context: Context) -> DropNotificationResult:
     """Give a notification up that was not delivered, and take it off the card."""
-    seq = run.params["seq"]
-    assert isinstance(seq, int)
+    seq = run.change.params_of(DropNotificationParams).seq
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
         eid = context.observe(euicc, deadline).eid or ""
         stored = context.outbox.find(eid, seq)
-        run.irreversible("drop-notification", eid=eid)
+        run.irreversible("drop-notification", noting(DropNotes, eid=eid))
         context.outbox.drop(euicc, eid, seq, deadline=deadline)
-    return {"seq": seq, "event": stored.event, "address": stored.address}
+    return DropNotificationResult(seq=seq, event=stored.event, address=stored.address)
 
 
-def refresh(run: Run, context: Context) -> dict[str, Json]:
+def refresh(run: Run, context: Context) -> RefreshResult:
     """Read the whole card anew."""
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-card")
     with context.card.session(deadline=deadline) as euicc:
         context.observe(euicc, deadline, whole=True)
-    return {}
+    return RefreshResult()
 
 
 def _undelivered(delivered: int, address: str, error: LpadError) -> LpadError:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.card.probe import probe as probe_link
+from lpad.engine.change.params import ProbeParams
 
 if TYPE_CHECKING:
-    from lpad.engine.change.change import Json
+    from lpad.card.probe import ShownReport
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
 
 
-def probe(run: Run, context: Context) -> dict[str, Json]:
+def probe(run: Run, context: Context) -> ShownReport:
     """Open the port anew, try the card out with questions that change nothing, and report."""
     card = context.card
     deadline = Deadline.after(context.timeouts.open + context.timeouts.read)
@@ -28,4 +29,4 @@ def probe(run: Run, context: Context) -> dict[str, Json]:
     )
     if report.error is not None:
         card.drop()
-    return report.shown(unredacted=bool(run.params["unredacted"]))
+    return report.shown(unredacted=run.change.params_of(ProbeParams).unredacted)

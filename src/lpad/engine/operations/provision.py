@@ -15,7 +15,7 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from lpad.base.backoff import JITTER, Backoff
 from lpad.base.deadline import Deadline
@@ -34,10 +34,12 @@ from lpad.base.errors import (
     ServerUnreachable,
 )
 from lpad.codec.status_codes import Remedy
-from lpad.engine.change.change import DUE, EID, Failure, Pause, PauseReason, QuestionKind, now
+from lpad.engine.change.change import EID, Failure, Pause, PauseReason, QuestionKind, now
+from lpad.engine.change.notes import Notes, ProfileNotes, ProvisionNotes, noting
+from lpad.engine.change.params import ProvisionParams
+from lpad.engine.change.results import ProvisionResult
 from lpad.engine.operations.download import download
 from lpad.engine.recovery.download_leftovers import INTERRUPTED
-from lpad.engine.running.answer import ADOPT, SECOND_ORDER
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.wishes.wish_record import KeptReservation, WishRecord
@@ -73,7 +75,7 @@ _DOUBTFUL = (PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed)
 """Errors that leave open whether the platform did what it was asked."""
 
 
-def provision(run: Run, context: Context) -> dict[str, Json]:
+def provision(run: Run, context: Context) -> ProvisionResult:
     """Get a profile from a platform, as the change's parameters say.
 
     Raises:
@@ -85,7 +87,7 @@ def provision(run: Run, context: Context) -> dict[str, Json]:
     """
     fulfilment = _Fulfilment(run, context)
     try:
-        if run.change.guard is None and not run.notes.get("iccid"):
+        if run.change.guard is None and not run.notes_of(ProvisionNotes).iccid:
             fulfilment.reach_ticket()
         return fulfilment.install()
     except JournalUnavailable as error:
@@ -96,7 +98,7 @@ def provision(run: Run, context: Context) -> dict[str, Json]:
             retry_at=present + timedelta(seconds=UNWRITTEN),
             error=Failure.of(error),
         )
-        raise Postponed(pause, failed=True, notes={DUE: run.now().steady + UNWRITTEN}) from error
+        raise Postponed(pause, failed=True, notes=noting(Notes, due=run.now().steady + UNWRITTEN)) from error
 
 
 def take_back(run: Run, context: Context) -> str | None:
@@ -140,7 +142,7 @@ class _Fulfilment:
             assert reservation.ticket is not None, "an available one has it"
             self._run.keep_secret(CODE, str(reservation.ticket))
 
-    def install(self) -> dict[str, Json]:
+    def install(self) -> ProvisionResult:
         """Download and enable the profile, and close the wish."""
         try:
             result = download(self._run, self._context, installed=self._installed)
@@ -151,8 +153,8 @@ class _Fulfilment:
                     self._ask_second_order(error.sentence)
             raise
         self._context.wishes.close(self._eid)
-        self._tell("fulfilled", iccid=str(result.get("iccid", "")))
-        return {"platform": self._record.platform, **result}
+        self._tell("fulfilled", iccid=result.iccid)
+        return ProvisionResult(platform=self._record.platform, **asdict(result))
 
     def release(self) -> str | None:
         """See `take_back`."""
@@ -222,7 +224,7 @@ class _Fulfilment:
     def _chosen(self, found: list[Reservation]) -> Reservation:
         """Return the oldest; of several that are available, none without a person."""
         available = [each for each in found if each.profile is Stage.AVAILABLE]
-        if len(available) > 1 and self._run.notes.get(ADOPT) is not True:
+        if len(available) > 1 and self._notes.adopt is not True:
             self._tell("several", number=len(available))
             self._ask(
                 QuestionKind.ADOPT,
@@ -357,9 +359,8 @@ class _Fulfilment:
             Declined: the answer is no, and the wish is closed.
             Cancelled: the change leaves the card to others while it waits.
         """
-        said = self._run.notes.get(SECOND_ORDER)
-        if said is True:
-            self._run.note(**{SECOND_ORDER: None, ADOPT: None})
+        if self._notes.second_order:
+            self._run.note(noting(ProvisionNotes, second_order=None, adopt=None))
             self._keep(
                 allowed=self._record.allowed + 1, reservation=None, spent="", intent="", looks=0, told=()
             )
@@ -381,7 +382,7 @@ class _Fulfilment:
         Raises:
             Declined: the answer was no, and the wish is closed.
         """
-        if self._run.notes.get(SECOND_ORDER) is False or self._run.notes.get(ADOPT) is False:
+        if self._notes.second_order is False or self._notes.adopt is False:
             self._context.wishes.close(self._eid)
             self._tell("closed")
             raise Declined(
@@ -389,7 +390,7 @@ class _Fulfilment:
                 " answered"
                 " with no, and the wish is closed"
             )
-        if self._run.notes.get(SECOND_ORDER) is True:
+        if self._notes.second_order:
             self._ask_second_order("")
 
     # the rest
@@ -408,7 +409,7 @@ class _Fulfilment:
         found = None if reserved is None else profiles.named(reserved)
         if found is None or reserved is None:
             return False
-        self._run.note(iccid=reserved)
+        self._run.note(noting(ProfileNotes, iccid=reserved))
         return True
 
     def _platform(self) -> NamedPlatform:
@@ -472,7 +473,7 @@ class _Fulfilment:
             else Failure(kind="platform-waiting", sentence=sentence, retryable=True)
         )
         pause = Pause(reason=reason, since=present, retry_at=present + timedelta(seconds=wait), error=failure)
-        return Postponed(pause, failed=error is not None, notes={DUE: due})
+        return Postponed(pause, failed=error is not None, notes=noting(Notes, due=due))
 
     def _tell_unknown(self, reservation: Reservation) -> None:
         for word in reservation.unknown:
@@ -521,6 +522,10 @@ class _Fulfilment:
             imei=None if imei is None else str(imei),
         )
 
+    @property
+    def _notes(self) -> ProvisionNotes:
+        return self._run.notes_of(ProvisionNotes)
+
     def _deadline(self) -> Deadline:
         return Deadline.after(CONVERSATION, cancellation=self._run.interruption)
 
@@ -529,15 +534,8 @@ class _Fulfilment:
 
 
 def _new_wish(run: Run) -> WishRecord:
-    options = run.params.get("options")
-    product = run.params.get("product")
-    return WishRecord(
-        platform=str(run.params["platform"]),
-        product=product if isinstance(product, str) else None,
-        options={str(name): str(value) for name, value in options.items()}
-        if isinstance(options, dict)
-        else {},
-    )
+    asked = run.change.params_of(ProvisionParams)
+    return WishRecord(platform=asked.platform, product=asked.product, options=asked.options)
 
 
 def _is_spent(error: ServerRefused | CardRefused) -> bool:

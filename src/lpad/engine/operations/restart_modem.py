@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, Conflict
 from lpad.card.modem_refresh import Refresh
+from lpad.engine.change.results import RestartModemResult
 from lpad.engine.switch.switch import holding_of
 
 if TYPE_CHECKING:
     from lpad.card.modem_refresh import Holding
-    from lpad.engine.change.change import Json
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
 
 
-def restart_modem(run: Run, context: Context) -> dict[str, Json]:
+def restart_modem(run: Run, context: Context) -> RestartModemResult:
     """Take the last step of the modem's ladder, mostly a reset, whether the card can be read or not.
 
     Raises:
@@ -50,4 +50,4 @@ def restart_modem(run: Run, context: Context) -> dict[str, Json]:
             retryable=True,
             **({} if error is None else error.details),
         )
-    return {} if outcome.remark is None else {"remark": outcome.remark}
+    return RestartModemResult(remark=outcome.remark)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.engine.change.notes import DownloadNotes
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from lpad.base.deadline import Deadline
     from lpad.base.errors import CardRefused
-    from lpad.engine.change.change import Json
     from lpad.engine.journal import StoredNotification
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
@@ -30,28 +30,28 @@ def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | N
         Conflict: the card was swapped.
         CardError: it can't be read.
     """
-    if not run.notes.get("iccid"):
+    notes = run.notes_of(DownloadNotes)
+    if not notes.iccid:
         return None  # no segment ever went to the card
     run.step("look-what-is-there")
     with context.card.session(deadline=deadline) as euicc:
         check_same_card(run, euicc, deadline=deadline)
         seen = context.observe(euicc, deadline)
-    profile = seen.listed.named(str(run.notes["iccid"]))
-    if profile is not None and not run.notes.get("held_before"):
+    profile = seen.listed.named(notes.iccid)
+    if profile is not None and not notes.held_before:
         return profile
-    refusal = refusal_of(run.notes, context.outbox.copies(seen.eid or ""))
+    refusal = refusal_of(notes, context.outbox.copies(seen.eid or ""))
     if refusal is not None and refusal.details["reason"] != INTERRUPTED:
         raise refusal
     return None
 
 
-def refusal_of(notes: Mapping[str, Json], notifications: Iterable[StoredNotification]) -> CardRefused | None:
+def refusal_of(notes: DownloadNotes, notifications: Iterable[StoredNotification]) -> CardRefused | None:
     """Return what the card said of the attempt that the notes are about, where it said no."""
-    last = notes.get("last_number")
     for stored in sorted(notifications, key=lambda each: each.seq, reverse=True):
-        if isinstance(last, int) and stored.seq <= last:
+        if notes.last_number is not None and stored.seq <= notes.last_number:
             break  # of an attempt before
-        if stored.iccid == notes.get("iccid") and stored.event == "install":
+        if stored.iccid == notes.iccid and stored.event == "install":
             refusal = reading.installation_error(stored.raw)
             if refusal is not None:
                 return refusal

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 from lpad.base.errors import Cancelled, LpadError, internal_error
 from lpad.engine.change.change import State, now
 from lpad.engine.change.moment import Moment
+from lpad.engine.change.notes import Notes, noting
+from lpad.engine.change.params import DownloadParams
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.recovery import reconcile
-from lpad.engine.recovery.reconcile import LIMIT, RESTARTED
-from lpad.engine.running.answer import ANSWER_BY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
+    from lpad.engine.change.notes import NotedLimit, Noting
+    from lpad.engine.change.results import Result
     from lpad.engine.journal import Journal
     from lpad.engine.recovery.reconcile import Verdict
     from lpad.engine.running.change_store import ChangeStore
@@ -35,7 +37,7 @@ STARTING = 120.0
 class TakeUp(Protocol):
     """Has a change go on that was cut off, before all others."""
 
-    def __call__(self, change: Change, *, result: dict[str, Json] | None = None) -> None:
+    def __call__(self, change: Change, *, result: Result | None = None) -> None:
         """Queue it; with its result where only the modem is still to be looked after."""
 
 
@@ -90,47 +92,48 @@ class Interrupted:
         pause: Callable[[Change], None],
         await_answer: Callable[[Change, float], None],
     ) -> None:
-        if change.pause is not None and reconcile.is_left_to_card(self._store.private(change.id).notes):
-            self._await_start(change, self._limit(change, LIMIT))
+        notes = self._store.private(change).notes
+        if change.pause is not None and reconcile.is_left_to_card(notes):
+            limit = self._limit(change, notes.absence)
+            self._note(change, noting(Notes, absence=limit.noted()))
+            self._await_start(change, limit)
         elif change.pause is not None:
             pause(change)
         elif change.state is State.WAITING and not reconcile.goes_on(change):
             await_answer(change, self._seconds_to_answer(change))
         elif change.state is State.RUNNING and not reconcile.is_endless(change):
-            self._await_start(change, self._limit(change, RESTARTED))
+            limit = self._limit(change, notes.absence_at_start)
+            self._note(change, noting(Notes, absence_at_start=limit.noted()))
+            self._await_start(change, limit)
         else:
             self._changes.append(change)
 
     def _seconds_to_answer(self, change: Change) -> float:
         """Return how long an answer is awaited; earlier releases noted the wall clock's time only."""
-        noted = self._store.private(change.id).notes.get(ANSWER_BY)
+        noted = self._store.private(change).notes.answer_by
         moment = Moment.now()
-        if isinstance(noted, dict):
+        if noted is not None:
             limit = TimeLimit.read(noted).carried_on(moment)
         else:
             left = (change.question.until - now()).total_seconds() if change.question is not None else 0.0
             limit = TimeLimit.starting(min(max(0.0, left), self._timeouts.answer), at=moment)
-        self._note(change, ANSWER_BY, limit.noted())
+        self._note(change, noting(Notes, answer_by=limit.noted()))
         return limit.left(moment)
 
-    def _limit(self, change: Change, name: str) -> TimeLimit:
+    def _limit(self, change: Change, noted: NotedLimit | None) -> TimeLimit:
         """Return for how long an absent card is waited for; another restart does not begin anew."""
-        noted = self._store.private(change.id).notes.get(name)
         moment = Moment.now()
-        if isinstance(noted, dict):
-            limit = TimeLimit.read(noted).carried_on(moment)
-        else:
-            tried_for = change.params.get("retry_for")
-            seconds = max(self._timeouts.absence, tried_for if isinstance(tried_for, int | float) else 0)
-            limit = TimeLimit.starting(seconds, at=moment)
-        self._note(change, name, limit.noted())
-        return limit
+        if noted is not None:
+            return TimeLimit.read(noted).carried_on(moment)
+        tried_for = change.params.retry_for if isinstance(change.params, DownloadParams) else None
+        return TimeLimit.starting(max(self._timeouts.absence, tried_for or 0), at=moment)
 
-    def _note(self, change: Change, name: str, value: Json) -> None:
+    def _note(self, change: Change, notes: Noting) -> None:
         try:
-            self._store.save(change, notes={name: value})
+            self._store.save(change, notes=notes)
         except LpadError as error:  # at worst the next start begins a wait anew
-            log.warning("change %d: '%s' is not noted: %s (%s)", change.id, name, error, error.kind)
+            names = ", ".join(notes.fields)
+            log.warning("change %d: '%s' is not noted: %s (%s)", change.id, names, error, error.kind)
 
     def _await_start(self, change: Change, limit: TimeLimit) -> None:
         with self._lock:
@@ -187,7 +190,7 @@ class Interrupted:
         """Return what became of a change that was cut off, by what the card holds: a result, or an error."""
         copies = self._journal.notifications.all(eid=card.eid)
         try:
-            return reconcile.judge(change, self._store.private(change.id), card, copies)
+            return reconcile.judge(change, self._store.private(change), card, copies)
         except Exception as error:  # one that can't be judged must not keep the others from their end
             log.exception("change %d: internal-error", change.id)
             return internal_error(f"settling {change.kind}", error)
@@ -229,9 +232,9 @@ class Interrupted:
             log.info("%s: taken up again", what)
             take_up(change)
             return
-        if reconcile.is_tried_again(change, self._store.private(change.id)):
+        if reconcile.is_tried_again(change, self._store.private(change)):
             log.info("%s: tried again", what)
-            self._note(change, RESTARTED, None)
+            self._note(change, noting(Notes, absence_at_start=None))
             submit(change)
             return
         verdict = self.verdict(change, card)

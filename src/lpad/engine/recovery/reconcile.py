@@ -11,6 +11,25 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardUnreachable, Conflict, LpadError
 from lpad.engine.change.change import EID, Kind, State
+from lpad.engine.change.notes import DownloadNotes, DropNotes, ProfileNotes, ResetNotes
+from lpad.engine.change.params import (
+    DownloadParams,
+    DropNotificationParams,
+    ProfileParams,
+    RenameParams,
+    ResetParams,
+    SetDefaultSmdpParams,
+)
+from lpad.engine.change.results import (
+    DeleteResult,
+    DownloadResult,
+    DropNotificationResult,
+    RefreshResult,
+    RenameResult,
+    ResetResult,
+    SetDefaultSmdpResult,
+    SwitchResult,
+)
 from lpad.engine.recovery.download_leftovers import refusal_of
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
@@ -18,19 +37,15 @@ from lpad.engine.snapshot.profile_list import SURE_STATES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
+    from lpad.engine.change.notes import Notes
+    from lpad.engine.change.results import Result
     from lpad.engine.journal import Private, StoredNotification
     from lpad.engine.snapshot.snapshot import Snapshot
 
-    Verdict = dict[str, Json] | LpadError
+    Verdict = Result | LpadError
     Judge = Callable[[Change, Private, Snapshot, list[StoredNotification]], Verdict]
 
-
-LIMIT = "absence"
-"""The note that says how long a card is waited for that holds the outcome."""
-
-RESTARTED = "absence_at_start"
-"""The note that says how long a card is waited for that was absent when lpad was started again."""
 
 RESTARTS = 10
 """How often a download is taken up again that was cut off by an end of the daemon."""
@@ -38,7 +53,7 @@ RESTARTS = 10
 
 def judge(
     change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
-) -> dict[str, Json] | LpadError:
+) -> Verdict:
     """Return the result of a change that was cut off and came true, or the error to end it with.
 
     Args:
@@ -64,27 +79,28 @@ def goes_on(change: Change) -> bool:
 
 def is_endless(change: Change) -> bool:
     """Whether an absent card is waited for however long that takes."""
-    return goes_on(change) or bool(change.params.get("when_online"))
+    patient = isinstance(change.params, DownloadParams) and change.params.when_online
+    return goes_on(change) or patient
 
 
-def is_found_out(change: Change, notes: Mapping[str, Json]) -> bool:
+def is_found_out(change: Change, notes: Notes) -> bool:
     """Whether the card tells what became of a change that it went away under: it has no guard.
 
     That is so of one command; of a download once its loading was begun, for the last segment may be there.
     """
-    loading = change.kind.downloads and bool(notes.get("iccid"))
+    loading = isinstance(notes, DownloadNotes) and bool(notes.iccid)
     return change.guard is None and (loading or change.kind in _ONE_COMMAND)
 
 
-def is_left_to_card(notes: Mapping[str, Json]) -> bool:
+def is_left_to_card(notes: Notes) -> bool:
     """Whether nothing is waited for any more but what the card tells of the change."""
-    return LIMIT in notes
+    return notes.absence is not None
 
 
 def concerns_modem(change: Change) -> bool:
     """Whether the modem may not have noticed what a change has done."""
-    if change.kind.downloads:
-        return bool(change.params.get("enable"))
+    if isinstance(change.params, DownloadParams):
+        return change.params.enable
     return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
 
 
@@ -93,10 +109,9 @@ def is_tried_again(change: Change, private: Private) -> bool:
 
     It looks first at what it has left behind. One that ends the daemon each time is judged in the end.
     """
-    wanted = bool(change.params.get("retry_for") or change.params.get("when_online"))
-    restarts = private.notes.get("restarts")
-    spent = is_left_to_card(private.notes) or (isinstance(restarts, int) and restarts >= RESTARTS)
-    return change.kind.downloads and wanted and not spent
+    asked = change.params
+    wanted = isinstance(asked, DownloadParams) and (bool(asked.retry_for) or asked.when_online)
+    return wanted and not is_left_to_card(private.notes) and private.notes.restarts < RESTARTS
 
 
 def _switched(
@@ -105,7 +120,7 @@ def _switched(
     iccid, aid = _names(change, private)
     profile = card.listed.named(iccid) or card.listed.named(aid)
     if profile is not None and profile.state == ("enabled" if change.kind is Kind.ENABLE else "disabled"):
-        return {"iccid": card.listed.address(profile) or iccid, "already": False, "settled": True}
+        return SwitchResult(iccid=card.listed.address(profile) or iccid, settled=True)
     if profile is None:
         return _cut_off(change, _absent(card, iccid, aid))
     state = profile.state if profile.state in SURE_STATES else "in a state that cannot be read"
@@ -117,7 +132,7 @@ def _deleted(
 ) -> Verdict:
     iccid, aid = _names(change, private)
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
-        return {"iccid": iccid, "already": False, "settled": True}
+        return DeleteResult(iccid=iccid, settled=True)
     if (card.listed.named(iccid) or card.listed.named(aid)) is None:
         return _cut_off(change, _absent(card, iccid, aid))
     return _cut_off(change, f"profile {iccid} is still there")
@@ -126,32 +141,33 @@ def _deleted(
 def _renamed(
     change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    iccid, nickname = str(change.params["iccid"]), str(change.params["nickname"])
+    asked = change.params_of(RenameParams)
+    iccid, nickname = asked.iccid, asked.nickname
     profile = card.listed.named(iccid)
     if profile is not None and (profile.nickname or "") == nickname:
-        return {"iccid": iccid, "nickname": nickname, "already": False, "settled": True}
+        return RenameResult(iccid=iccid, nickname=nickname, settled=True)
     return _cut_off(change, f"profile {iccid} has its old name")
 
 
 def _addressed(
     change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    wanted = str(change.params["default_smdp"])
+    wanted = change.params_of(SetDefaultSmdpParams).default_smdp
     if card.addresses is not None and (card.addresses.default_smdp or "") == wanted:
-        return {"default_smdp": wanted, "already": False, "settled": True}
+        return SetDefaultSmdpResult(default_smdp=wanted, settled=True)
     return _cut_off(change, "the card has its old address")
 
 
 def _reset(
     change: Change, private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    doomed = reading.classes(
-        operational=bool(change.params["operational_profiles"]), test=bool(change.params["test_profiles"])
-    )
+    asked = change.params_of(ResetParams)
+    doomed = reading.classes(operational=asked.operational_profiles, test=asked.test_profiles)
     left = [profile for profile in card.profiles if profile.profile_class in doomed]
     unreadable = len(card.unreadable) if doomed else 0
-    if "reset" in private.notes and not left and not unreadable:
-        return {"already": False, "settled": True}
+    begun = isinstance(private.notes, ResetNotes) and private.notes.reset
+    if begun and not left and not unreadable:
+        return ResetResult(settled=True)
     others = f", and {unreadable} that cannot be read" if unreadable else ""
     return _cut_off(change, f"{len(left)} of the profiles to be deleted are there{others}")
 
@@ -159,22 +175,24 @@ def _reset(
 def _downloaded(
     change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
-    iccid = str(private.notes.get("iccid") or "")
-    if not iccid:
+    asked, notes = change.params_of(DownloadParams), private.notes
+    iccid = notes.iccid if isinstance(notes, DownloadNotes) else None
+    if not iccid or not isinstance(notes, DownloadNotes):
         return _cut_off(change, "the card had not begun to load the profile")
     profile = card.listed.named(iccid)
-    if profile is not None and not private.notes.get("held_before"):
-        if change.params.get("enable") and not profile.enabled:
+    if profile is not None and not notes.held_before:
+        if asked.enable and not profile.enabled:
             error = _cut_off(change, f"profile {iccid} is installed, but not enabled", remedy="enable it")
             error.details["installed"] = iccid
             return error
-        return {
-            "iccid": card.listed.address(profile) or iccid,
-            "profile": reading.shown(profile),
-            "enabled": profile.enabled,
-            "settled": True,
-        }
-    refusal = refusal_of(private.notes, notifications)
+        return DownloadResult(
+            iccid=card.listed.address(profile) or iccid,
+            isdp_aid=profile.isdp_aid,
+            profile=reading.shown(profile),
+            enabled=profile.enabled,
+            settled=True,
+        )
+    refusal = refusal_of(notes, notifications)
     if refusal is not None:
         return refusal
     if not card.listed.lacks_name(iccid):
@@ -185,10 +203,11 @@ def _downloaded(
 def _dropped(
     change: Change, private: Private, _card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
-    seq = change.params["seq"]
+    seq = change.params_of(DropNotificationParams).seq
     left = any(stored.seq == seq and not stored.removable for stored in notifications)
-    if "eid" in private.notes and not left:
-        return {"seq": seq, "settled": True}
+    begun = isinstance(private.notes, DropNotes) and private.notes.eid is not None
+    if begun and not left:
+        return DropNotificationResult(seq=seq, settled=True)
     return _cut_off(change, f"notification {seq} is still in the outbox")
 
 
@@ -196,7 +215,7 @@ def _harmless(
     change: Change, _private: Private, _card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
     if change.kind is Kind.REFRESH:
-        return {"settled": True}
+        return RefreshResult(settled=True)
     if change.kind is Kind.RESTART_MODEM:
         return _cut_off(change, "what was powered down in the modem is powered up")
     if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
@@ -206,8 +225,8 @@ def _harmless(
 
 def _names(change: Change, private: Private) -> tuple[str, str | None]:
     """Return the name by which a profile was asked for, and the AID that it had then."""
-    aid = private.notes.get("aid")
-    return str(change.params["iccid"]), aid if isinstance(aid, str) else None
+    aid = private.notes.aid if isinstance(private.notes, ProfileNotes) else None
+    return change.params_of(ProfileParams).iccid, aid
 
 
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:

@@ -12,15 +12,18 @@ import msgspec
 from lpad.base.errors import Conflict, InternalError, LpadError, NotFound
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
+from lpad.engine.change.notes import NOTHING
 from lpad.engine.running.tried_time import UncountedTime
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from lpad.engine.change.change import Change, Json, Kind, Progress
+    from lpad.engine.change.change import Change, Json, Progress
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.moment import Moment
+    from lpad.engine.change.notes import Noting
+    from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Private
     from lpad.engine.running.metric_counters import Counters
 
@@ -37,7 +40,7 @@ class ChangeStore:
         self._lock = threading.Lock()
         self._live: dict[int, Change] = {}
         self._unwritten: dict[int, Change] = {}
-        self._unwritten_notes: dict[int, dict[str, Json]] = {}
+        self._unwritten_notes: dict[int, Noting] = {}
         self.uncounted_time = UncountedTime(journal.clock)
         """How long changes wait for what `retry_for` does not count."""
 
@@ -48,9 +51,8 @@ class ChangeStore:
     def add(
         self,
         euicc: str,
-        kind: Kind,
+        params: Params,
         *,
-        params: dict[str, Json],
         secrets: dict[str, str],
         key: IdempotencyKey | None = None,
         origin: str = CALLER,
@@ -58,7 +60,7 @@ class ChangeStore:
     ) -> Change:
         """Write down a new change."""
         change = self._journal.changes.add(
-            euicc, kind, params=params, secrets=secrets, key=key, origin=origin, asked_by=asked_by
+            euicc, params, secrets=secrets, key=key, origin=origin, asked_by=asked_by
         )
         self._keep(change)
         self.catch_up()
@@ -88,14 +90,12 @@ class ChangeStore:
         """Remember that a request is another way to ask for a change that is there."""
         self._journal.requests.add(key, change_id)
 
-    def under_way(
-        self, euicc: str, kind: Kind, *, params: dict[str, Json], secrets: dict[str, str]
-    ) -> list[Change]:
+    def under_way(self, euicc: str, params: Params, *, secrets: dict[str, str]) -> list[Change]:
         """Return the changes that have not ended and in which the same is asked of the same card."""
         with self._lock:
-            live = [change for change in self._live.values() if (change.euicc, change.kind) == (euicc, kind)]
+            live = [change for change in self._live.values() if change.euicc == euicc]
         alike = [change for change in live if change.params == params and not change.state.ended]
-        return [change for change in alike if _alike(self.private(change.id).secrets, secrets)]
+        return [change for change in alike if _alike(self.private(change).secrets, secrets)]
 
     @property
     def writable(self) -> bool:
@@ -134,7 +134,7 @@ class ChangeStore:
         self,
         change: Change,
         *,
-        notes: dict[str, Json] | None = None,
+        notes: Noting = NOTHING,
         secrets: dict[str, str] | None = None,
     ) -> Change:
         """Write down a record, on disk before this returns, and tell the hub.
@@ -147,9 +147,9 @@ class ChangeStore:
         """
         change = self._timed(change)
         with self._lock:
-            before = self._unwritten_notes.get(change.id, {})
+            before = self._unwritten_notes.get(change.id, NOTHING)
         try:
-            self._journal.changes.save(change, notes={**before, **(notes or {})}, secrets=secrets)
+            self._journal.changes.save(change, notes=before | notes, secrets=secrets)
         except InternalError as error:
             if not change.state.ended:
                 raise
@@ -165,7 +165,7 @@ class ChangeStore:
         self.catch_up()
         return change
 
-    def show(self, change: Change, *, notes: dict[str, Json] | None = None) -> Change:
+    def show(self, change: Change, *, notes: Noting = NOTHING) -> Change:
         """Publish a record that needs no place on disk, such as a step that can simply be taken again.
 
         Args:
@@ -173,9 +173,10 @@ class ChangeStore:
             notes: what should have been written down and could not be; it is with the next record.
         """
         change = self._timed(change)
-        if notes:
+        if notes.fields:
             with self._lock:
-                self._unwritten_notes.setdefault(change.id, {}).update(notes)
+                before = self._unwritten_notes.get(change.id, NOTHING)
+                self._unwritten_notes[change.id] = before | notes
         self._keep(change)
         return change
 
@@ -207,12 +208,12 @@ class ChangeStore:
         data: dict[str, Json] = {"id": change.id, "decision": decision, "rule": rule, "sentence": sentence}
         self._hub.publish("decision", data, euicc=change.euicc, change=change.id)
 
-    def private(self, change_id: int) -> Private:
+    def private(self, change: Change) -> Private:
         """Return the secrets and notes of a change that has not ended."""
-        known = self._journal.changes.private(change_id)
+        known = self._journal.changes.private(change)
         with self._lock:
-            unwritten = self._unwritten_notes.get(change_id, {})
-            return replace(known, notes={**known.notes, **unwritten}) if unwritten else known
+            unwritten = self._unwritten_notes.get(change.id, NOTHING)
+        return replace(known, notes=unwritten.on(known.notes))
 
     def change(self, change_id: int) -> Change:
         """Return one change.

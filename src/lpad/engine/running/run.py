@@ -15,10 +15,11 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, Conflict, InternalError, LpadError
 from lpad.engine.change import overtaking
-from lpad.engine.change.change import DUE, Progress, Question, QuestionKind, State, now
+from lpad.engine.change.change import Progress, Question, QuestionKind, State, now
+from lpad.engine.change.notes import NOTHING, DownloadNotes, N, Notes, noting
 from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
 from lpad.engine.change.time_limit import TimeLimit
-from lpad.engine.running.answer import ANSWER_BY, ASKED, CODE
+from lpad.engine.running.answer import CODE
 from lpad.engine.running.hold import Hold, Wish, after
 from lpad.engine.running.tried_time import TriedTime
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Pause
     from lpad.engine.change.guard import Guard
     from lpad.engine.change.moment import Moment
+    from lpad.engine.change.notes import Noting
+    from lpad.engine.change.results import Outcome, Result, ShownProfile
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.change_store import ChangeStore
 
@@ -54,7 +57,7 @@ class Suspended(Exception):
 class Postponed(Exception):
     """A change goes on later, from its beginning; it has not ended, and what it waits for is not the card."""
 
-    def __init__(self, pause: Pause, *, failed: bool, notes: dict[str, Json]) -> None:
+    def __init__(self, pause: Pause, *, failed: bool, notes: Noting) -> None:
         """Say until when.
 
         Args:
@@ -79,7 +82,7 @@ class Run:
         change: Change,
         store: ChangeStore,
         *,
-        settled: dict[str, Json] | None = None,
+        settled: Result | None = None,
         others_wait: Callable[[], bool] = lambda: False,
         released: bool = False,
     ) -> None:
@@ -109,8 +112,8 @@ class Run:
         self._stopped = False
         self._bound = False
         self._sent = False
-        self._sessions: Json = None
-        self._private = store.private(change.id)
+        self._sessions: int | None = None
+        self._private = store.private(change)
 
     @property
     def change(self) -> Change:
@@ -123,14 +126,19 @@ class Run:
         return self._change.state is not State.QUEUED
 
     @property
-    def params(self) -> dict[str, Json]:
-        """What was asked for, secrets redacted."""
-        return self._change.params
-
-    @property
-    def notes(self) -> dict[str, Json]:
+    def notes(self) -> Notes:
         """What was noted, by this run of the daemon or an earlier one."""
         return self._private.notes
+
+    def notes_of(self, type_: type[N]) -> N:
+        """Return what was noted, typed.
+
+        Raises:
+            InternalError: the notes of this kind of change are of another type.
+        """
+        if not isinstance(self.notes, type_):
+            raise InternalError(f"a change of the kind {self._change.kind} has no {type_.__name__}")
+        return self.notes
 
     def secret(self, name: str) -> str | None:
         """Return a secret parameter."""
@@ -149,11 +157,9 @@ class Run:
         on_trial = self._change.guard is not None
         if not on_trial and self.settled is None:
             self.check()
-        self._sessions = self.notes.get("sessions")
-        notes: dict[str, Json] = {}
-        if self._change.state is State.RUNNING:
-            restarts = self.notes.get("restarts")
-            notes["restarts"] = (restarts if isinstance(restarts, int) else 0) + 1
+        self._sessions = self.notes.sessions
+        restarting = self._change.state is State.RUNNING
+        notes = noting(Notes, restarts=self.notes.restarts + 1) if restarting else NOTHING
         queued = self._change.state is State.QUEUED
         record = self._change.run() if queued else self._change.taken_up()
         self._write(record, notes, needed=not on_trial)
@@ -162,7 +168,7 @@ class Run:
         """Wait for a quiet time anew, since a switch was made."""
         with self._condition:
             if self._change.pause is not None:
-                notes: dict[str, Json] = {DUE: self.now().steady + overtaking.QUIET}
+                notes = noting(Notes, due=self.now().steady + overtaking.QUIET)
                 self._write(replace(self._change, pause=pause), notes, needed=False)
 
     def step(self, name: str) -> None:
@@ -175,7 +181,7 @@ class Run:
         with self._condition:  # a caller may answer just now
             self._change = self._store.show(self._change.at_step(name))
 
-    def irreversible(self, name: str, **notes: Json) -> None:
+    def irreversible(self, name: str, notes: Noting = NOTHING) -> None:
         """Begin a step that can't be taken back: it is on disk, with what settling needs, before it is taken.
 
         Raises:
@@ -187,7 +193,7 @@ class Run:
             self._hold = after(self._hold, Wish.ALTER)
         self._take(name, notes)
 
-    def on_record(self, name: str, **notes: Json) -> None:
+    def on_record(self, name: str, notes: Noting = NOTHING) -> None:
         """Begin a step that is on disk before it is taken, and may still be overtaken.
 
         Raises:
@@ -197,7 +203,7 @@ class Run:
         self.check()
         self._take(name, notes)
 
-    def _take(self, name: str, notes: dict[str, Json]) -> None:
+    def _take(self, name: str, notes: Noting) -> None:
         with self._condition:
             self._write(self._change.at_step(name), notes, needed=not self._bound)
         self._sent = True
@@ -211,7 +217,7 @@ class Run:
         """Whether only the card can tell what became of the change."""
         return self._sent or self.settled is not None
 
-    def await_card(self, pause: Pause, **notes: Json) -> None:
+    def await_card(self, pause: Pause, notes: Noting) -> None:
         """Wait for the card, which tells what became of the change; where it can't be written, all the same.
 
         In the journal it runs then, and is settled after a restart as well.
@@ -223,12 +229,12 @@ class Run:
         """Tell what was decided on an offered profile, or its server, and by which rule."""
         self._store.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
 
-    def put_off(self, pause: Pause, **notes: Json) -> None:
+    def put_off(self, pause: Pause, notes: Noting) -> None:
         """Have the change wait as `postpone` does, for a reason that is no failed attempt."""
         with self._condition:
             self._write(self._change.put_off(pause), notes, needed=False)
 
-    def note(self, **notes: Json) -> None:
+    def note(self, notes: Noting) -> None:
         """Write something down that the change needs after a restart.
 
         Raises:
@@ -244,13 +250,13 @@ class Run:
             InternalError: it can't be written.
         """
         with self._condition:
-            self._write(self._change, {}, needed=True, secrets={name: value})
+            self._write(self._change, NOTHING, needed=True, secrets={name: value})
 
     def tell(self, type_: str, **data: Json) -> None:
         """Tell the hub what happened, as an event of its own."""
         self._store.tell(self._change, type_, data)
 
-    def postpone(self, pause: Pause, **notes: Json) -> None:
+    def postpone(self, pause: Pause, notes: Noting) -> None:
         """Have the change wait for another attempt: on disk, with what that needs, or else until it is.
 
         What was written last is settled after a restart, which leads to another attempt as well.
@@ -258,13 +264,13 @@ class Run:
         with self._condition:
             self._write(self._change.paused(pause), notes, needed=False)
 
-    def guarded(self, guard: Guard, *, needed: bool = True, **notes: Json) -> None:
+    def guarded(self, guard: Guard, notes: Noting = NOTHING, *, needed: bool = True) -> None:
         """Show the guard as it is now: on disk, with what taking the change up again needs.
 
         Args:
             guard: how far it has got.
-            needed: whether the change can't go on where this can't be written.
             notes: for after a restart.
+            needed: whether the change can't go on where this can't be written.
 
         Raises:
             InternalError: it can't be written.
@@ -312,7 +318,7 @@ class Run:
         self,
         kind: QuestionKind,
         *,
-        profile: dict[str, Json] | None,
+        profile: ShownProfile | None,
         code_refused: bool = False,
         reason: str | None = None,
         within: float,
@@ -339,15 +345,13 @@ class Run:
         deadline = Deadline.after(within)
         until = now() + timedelta(seconds=within)
         question = Question(kind=kind, until=until, code_refused=code_refused, profile=profile, reason=reason)
-        notes: dict[str, Json] = {
-            ANSWER_BY: TimeLimit.starting(within, at=self.now()).noted(),
-            ASKED: kind.value,
-        }
+        limit = TimeLimit.starting(within, at=self.now()).noted()
+        notes = noting(Notes, answer_by=limit, asked=kind.value)
         with self._condition:
             self.check()
             self._answer = None
             self._change = self._store.save(self._change.wait(question), notes=notes)
-            self._private.notes.update(notes)
+            self._noted(notes)
             self._answer_by = deadline.at
             self._hold = after(self._hold, Wish.ASK)
             if self._others_wait():
@@ -399,7 +403,7 @@ class Run:
             if question is not None:
                 until = now() + timedelta(seconds=seconds)
                 asked = replace(self._change, question=replace(question, until=until))
-                self._write(asked, {}, needed=False)
+                self._write(asked, NOTHING, needed=False)
 
     def overtake(self, by: str) -> bool:
         """Have something else go first; return whether it can, which it does at the next safe point.
@@ -436,7 +440,8 @@ class Run:
                 return
             self._gave_way = True
             record = after_overtaking(self._change) if self.overtaken else self._change
-            notes: dict[str, Json] = {"sessions": self._sessions, DUE: self.now().steady + overtaking.QUIET}
+            due = self.now().steady + overtaking.QUIET
+            notes = noting(Notes, sessions=self._sessions, due=due)
             self._write(record, notes, needed=False)
 
     @property
@@ -532,7 +537,7 @@ class Run:
     def _write(
         self,
         record: Change,
-        notes: dict[str, Json],
+        notes: Noting,
         *,
         needed: bool,
         secrets: dict[str, str] | None = None,
@@ -543,15 +548,18 @@ class Run:
             if needed:
                 raise
             self._change = self._store.show(record, notes=notes)
-        self._private.notes.update(notes)
+        self._noted(notes)
         self._private.secrets.update(secrets or {})
 
-    def _go_on(self, notes: dict[str, Json] | None = None, secrets: dict[str, str] | None = None) -> None:
+    def _noted(self, notes: Noting) -> None:
+        self._private = replace(self._private, notes=notes.on(self._private.notes))
+
+    def _go_on(self, notes: Noting = NOTHING, secrets: dict[str, str] | None = None) -> None:
         """Take the question back, in the thread of whoever answered: nobody must see it any more."""
         if self._change.question is not None:
             # A full disk must not keep the worker from getting the answer.
             going_on = self._change.requeued() if self.released else self._change.run()
-            self._write(going_on, notes or {}, needed=False, secrets=secrets)
+            self._write(going_on, notes, needed=False, secrets=secrets)
 
     def now(self) -> Moment:
         """Return the present moment on all clocks."""
@@ -560,13 +568,13 @@ class Run:
     def tried_time(self) -> TriedTime:
         """Return for how long the change has been tried, now that an attempt has failed."""
         uncounted = self._store.uncounted_time.take(self._change)
-        return TriedTime.until(self.now().ran, notes=self.notes, uncounted=uncounted)
+        return TriedTime.until(self.now().ran, notes=self.notes_of(DownloadNotes), uncounted=uncounted)
 
     def awaits_turn(self) -> None:
         """Say that its pause is over, and that it waits for the card."""
         self._store.uncounted_time.awaits_turn(self._change)
 
-    def done(self, result: dict[str, Json]) -> None:
+    def done(self, result: Outcome) -> None:
         """End well."""
         with self._condition:
             self._change = self._store.save(self._change.done(result))

@@ -13,17 +13,12 @@ from typing import TYPE_CHECKING
 from lpad.base.outside_number import noted_number
 from lpad.engine.change.change import PauseReason, State
 from lpad.engine.change.moment import LATEST
+from lpad.engine.change.notes import DownloadNotes, noting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
     from lpad.engine.change.moment import SteadyClock
-
-_SPENT = "spent"
-_SINCE = "spent_since"
-_BEFORE = "waited"
-"""The note of an lpad that added up the pauses it had planned."""
+    from lpad.engine.change.notes import Noting
 
 
 class UncountedTime:
@@ -76,23 +71,24 @@ class TriedTime:
     begun: bool
 
     @classmethod
-    def until(cls, ran: float, *, notes: Mapping[str, Json], uncounted: float) -> TriedTime:
-        """Return for how long a change has been tried by now.
+    def until(cls, ran: float, *, notes: DownloadNotes, uncounted: float) -> TriedTime:
+        """Return for how long a download has been tried by now.
 
         Args:
             ran: for how long lpad has run, in seconds.
             notes: of the change.
             uncounted: seconds since the last failed attempt that do not count.
         """
-        spent = noted_number(notes.get(_SPENT, notes.get(_BEFORE)), default=0.0, most=LATEST)
-        since = noted_number(notes.get(_SINCE), default=ran, most=LATEST)
-        return cls(spent=spent + max(0.0, ran - since - uncounted), begun=_SPENT in notes or _BEFORE in notes)
+        before = notes.waited if notes.spent is None else notes.spent
+        spent = noted_number(before, default=0.0, most=LATEST)
+        since = noted_number(notes.spent_since, default=ran, most=LATEST)
+        return cls(spent=spent + max(0.0, ran - since - uncounted), begun=before is not None)
 
-    def noted(self, ran: float, *, counts: bool) -> dict[str, Json]:
+    def noted(self, ran: float, *, counts: bool) -> Noting:
         """Return the notes from which it goes on.
 
         Args:
             ran: for how long lpad has run, in seconds.
             counts: whether the pause that begins now counts.
         """
-        return {_SPENT: self.spent, _SINCE: ran if counts else None}
+        return noting(DownloadNotes, spent=self.spent, spent_since=ran if counts else None)

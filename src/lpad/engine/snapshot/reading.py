@@ -14,6 +14,7 @@ from lpad.base.identifiers import profile_target
 from lpad.codec.messages.installation import InstallationError, ProfileInstallationResult
 from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
 from lpad.codec.x509.certificate_issuers import issuer_named
+from lpad.engine.change.results import ShownProfile
 from lpad.engine.snapshot.profile import NotificationAddress, Owner, Profile, UnreadableProfile
 from lpad.engine.snapshot.profile_list import Listed, ProfileList
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo, CertificateIssuer, Icon, Memory
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.metadata import NotificationTarget, OperatorId
     from lpad.codec.messages.profile_info import ProfileInfo
-    from lpad.engine.change.change import Json
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.lpa.download import Offer
     from lpad.lpa.euicc import Euicc
@@ -153,10 +153,9 @@ def offered_icon(offer: Offer) -> Icon | None:
     return _icon(offer.icon)
 
 
-def shown(profile: Listed | None) -> dict[str, Json] | None:
+def shown(profile: Listed | None) -> ShownProfile | None:
     """Return a profile as it stands in a change's question or result."""
-    # By way of JSON, so that it is the same before and after the journal: tuples become lists.
-    return None if profile is None else msgspec.json.decode(msgspec.json.encode(profile))
+    return None if profile is None else msgspec.convert(profile, ShownProfile, from_attributes=True)
 
 
 def installation_error(raw: bytes) -> CardRefused | None:

@@ -23,6 +23,7 @@ from lpad.base.errors import Cancelled, CardError, Conflict, InvalidValue
 from lpad.card.modem.refusals import how_to_unlock
 from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch, registrations
 from lpad.engine.change.change import QuestionKind
+from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import (
     NOT_EVALUATED,
     SOURCES,
@@ -51,8 +52,6 @@ _LISTENING = 1.0
 _PROBE = 15.0
 """Seconds for one attempt of a probe."""
 _CLOSING = 5.0
-LOOKED_AGAIN = "looked_again"
-"""The note that says that the last look was taken."""
 LAST_LOOK = 60.0
 """Seconds for the last look, after time ran out over a standstill or a restart."""
 _LAST_LISTENING = 5.0
@@ -136,6 +135,10 @@ class ConditionWatch:
         self.guard = guard
         """What was seen so far."""
 
+    @property
+    def _notes(self) -> SwitchNotes:
+        return self._run.notes_of(SwitchNotes)
+
     def run(self) -> None:
         """Return once all conditions were met.
 
@@ -212,7 +215,7 @@ class ConditionWatch:
         """
         confirmed = self._run.given is not None and self._run.given.confirm
         missing = bool(self._waiting(Source.CALLER)) and not confirmed
-        looked_again = self._last_look < math.inf or bool(self._run.notes.get(LOOKED_AGAIN))
+        looked_again = self._last_look < math.inf or self._notes.looked_again
         if missing or looked_again or not self._hardly_seen():
             raise UnmetError(*_TIME_LIMIT)
         log.info("change %d: the time ran out over a standstill; one more look", self._run.change.id)
@@ -230,9 +233,9 @@ class ConditionWatch:
     def _looks(self, condition: Condition) -> None:
         """Take note of a look that begins, on disk where it is the last one."""
         self._looked_at[str(condition)] = time.monotonic()
-        if self._last_look < math.inf and not self._run.notes.get(LOOKED_AGAIN):
+        if self._last_look < math.inf and not self._notes.looked_again:
             # A device that dies under the new profile again and again must get back to the old one.
-            self._run.guarded(self.guard, needed=False, **{LOOKED_AGAIN: True})
+            self._run.guarded(self.guard, noting(SwitchNotes, looked_again=True), needed=False)
 
     def _seen_at(self, condition: Condition) -> float:
         return self._looked_at.get(str(condition), -math.inf)
@@ -243,9 +246,9 @@ class ConditionWatch:
 
     def _pose(self) -> None:
         for condition in self._waiting(Source.CALLER):
-            if self._run.notes.get("confirmed") is True:
+            if self._notes.confirmed is True:
                 self._saw(condition, "confirmed", met=True)
-            elif self._run.notes.get("confirmed") is False:
+            elif self._notes.confirmed is False:
                 raise UnmetError("refused", "the program that was asked said no")
             else:
                 self._saw(condition, _NOBODY)

@@ -21,19 +21,21 @@ from lpad.codec.messages.metadata import PPR1, UNREADABLE_RULES
 from lpad.engine.change.change import now
 from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
 from lpad.engine.change.moment import Moment
+from lpad.engine.change.notes import NotedLimit, SwitchNotes, noting
+from lpad.engine.change.results import SwitchResult
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.snapshot.profile import UnreadableProfile
-from lpad.engine.switch.condition_watch import LOOKED_AGAIN, ConditionWatch, UnmetError, check_possible
-from lpad.engine.switch.rollback import Reason, Rollback, text_of
+from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError, check_possible
+from lpad.engine.switch.rollback import Reason, Rollback
 from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.switch import Purpose, switch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lpad.engine.change.change import Json
+    from lpad.engine.change.params import GuardParams
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
@@ -65,20 +67,18 @@ def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
     return texts
 
 
-def asked_of(run: Run) -> tuple[Condition, ...]:
-    """Return the conditions that a change asks for; none where it has no guard."""
-    asked = run.params.get("guard")
-    texts = asked["until"] if isinstance(asked, dict) else []
-    assert isinstance(texts, list)
-    return tuple(Condition.parse(str(text)) for text in texts)
+def conditions_of(asked: GuardParams | None) -> tuple[Condition, ...]:
+    """Return the conditions that are asked for; none where there is no guard."""
+    return () if asked is None else tuple(map(Condition.parse, asked.until))
 
 
-def guarded_switch(run: Run, context: Context, *, iccid: str) -> dict[str, Json]:
+def guarded_switch(run: Run, context: Context, asked: GuardParams, *, iccid: str) -> SwitchResult:
     """Enable a profile, await its guard, and go back where it is not met; or go on with that after a restart.
 
     Args:
-        run: its params hold the guard.
+        run: the change.
         context: to reach the card.
+        asked: the guard.
         iccid: the profile.
 
     Raises:
@@ -88,27 +88,28 @@ def guarded_switch(run: Run, context: Context, *, iccid: str) -> dict[str, Json]
         Cancelled: the change was taken back, and so was the switch.
         Suspended: the card went away, or lpad is stopped; the change is taken up again.
     """
-    return _GuardedSwitch(run, context, iccid).run()
+    return _GuardedSwitch(run, context, asked, iccid).run()
 
 
 class _GuardedSwitch:
-    def __init__(self, run: Run, context: Context, iccid: str) -> None:
+    def __init__(self, run: Run, context: Context, asked: GuardParams, iccid: str) -> None:
         self._run = run
         self._context = context
+        self._asked = asked
         self._iccid = iccid
-        asked = run.params["guard"]
-        assert isinstance(asked, dict)
-        self._within = noted_number(asked["within"], default=_WITHIN, least=1.0, most=LONGEST)
+        self._within = noted_number(asked.within, default=_WITHIN, least=1.0, most=LONGEST)
         self._standstill = Standstill()
 
-    def run(self) -> dict[str, Json]:
+    def run(self) -> SwitchResult:
         with self._standstill:
             return self._begin()
 
-    def _begin(self) -> dict[str, Json]:
+    def _begin(self) -> SwitchResult:
         guard = self._run.change.guard
         if guard is None:
-            self._conditions = asked_of(self._run)  # not after a restart: another lpad may have accepted them
+            self._conditions = conditions_of(
+                self._asked
+            )  # not after a restart: another lpad may have accepted them
             check_possible(
                 self._context, self._conditions, deadline=Deadline.after(self._context.timeouts.switch)
             )
@@ -164,30 +165,29 @@ class _GuardedSwitch:
     def _note(self, guard: Guard, limit: TimeLimit, *, wanted: Listed, enabled: Listed | None) -> None:
         self._run.check()
         with self._standstill.writing():
-            self._run.guarded(
-                guard,
+            notes = noting(
+                SwitchNotes,
                 limit=limit.noted(),
                 aid=wanted.isdp_aid,
                 previous_aid=enabled.isdp_aid if enabled is not None else None,
             )
+            self._run.guarded(guard, notes)
 
-    def _take_up(self, guard: Guard) -> dict[str, Json]:
+    def _take_up(self, guard: Guard) -> SwitchResult:
         """Go on where an earlier run was cut off, with what remains of the time."""
         check_same_eid(self._run, self._context.snapshot().eid)
+        notes = self._run.notes_of(SwitchNotes)
         if guard.phase is Phase.GOING_BACK:
-            notes = self._run.notes
-            self._go_back(guard, Reason(kind=str(notes["reason"]), sentence=str(notes["why"])))
+            self._go_back(guard, Reason(kind=str(notes.reason), sentence=str(notes.why)))
         moment = Moment.now()
-        noted = self._run.notes["limit"]
-        assert isinstance(noted, dict)
-        before = TimeLimit.read(noted)
+        before = TimeLimit.read(notes.limit or NotedLimit())
         limit = before.carried_on(moment)
         left = limit.left(moment)
         self._standstill.restarted()
         guard = replace(guard, until=now() + timedelta(seconds=left))
-        self._run.guarded(guard, needed=False, limit=limit.noted())
+        self._run.guarded(guard, noting(SwitchNotes, limit=limit.noted()), needed=False)
         listed = self._context.snapshot().listed
-        profile = listed.named(self._iccid) or listed.named(text_of(self._run.notes.get("aid")))
+        profile = listed.named(self._iccid) or listed.named(notes.aid)
         if profile is None or not profile.enabled:
             self._go_back(
                 guard, Reason(kind="cut-off", sentence="lpad or the device was restarted before it was done")
@@ -201,9 +201,10 @@ class _GuardedSwitch:
     def _is_lost(self, guard: Guard) -> bool:
         """Whether another look can't help once the time is over: it was taken, or nobody has confirmed."""
         missing = any(each.condition == ConditionKind.CONFIRM for each in guard.unmet)
-        return bool(self._run.notes.get(LOOKED_AGAIN)) or (missing and not self._run.notes.get("confirmed"))
+        notes = self._run.notes_of(SwitchNotes)
+        return notes.looked_again or (missing and not notes.confirmed)
 
-    def _switch(self, purpose: Purpose, *, seconds: float) -> dict[str, Json]:
+    def _switch(self, purpose: Purpose, *, seconds: float) -> SwitchResult:
         """Have card and modem take the new profile; the time counts from the intent on."""
         deadline = Deadline.after(seconds)
         self._began = time.monotonic()
@@ -242,7 +243,7 @@ class _GuardedSwitch:
             self._run.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
         raise error
 
-    def _watch(self, guard: Guard, *, seconds: float, started_anew: bool) -> dict[str, Json]:
+    def _watch(self, guard: Guard, *, seconds: float, started_anew: bool) -> SwitchResult:
         deadline = Deadline.after(seconds)
         self._run.follow("watch")
         with self._standstill.writing():
@@ -266,7 +267,7 @@ class _GuardedSwitch:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(condition_watch.guard, _MISTAKE)
         self._run.show_guard(kept)
-        return {"iccid": self._iccid, "already": False, "guard": "met", "previous": guard.previous}
+        return SwitchResult(iccid=self._iccid, already=False, guard="met", previous=guard.previous)
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
         raise Rollback(self._run, self._context, guard, reason, iccid=self._iccid).run()

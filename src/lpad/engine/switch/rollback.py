@@ -22,12 +22,12 @@ from lpad.base.errors import (
 )
 from lpad.base.outside_number import noted_number
 from lpad.engine.change.guard import Phase, Turn
+from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.switch import Purpose, switch
 
 if TYPE_CHECKING:
     from lpad.base.errors import Detail
-    from lpad.engine.change.change import Json
     from lpad.engine.change.guard import Guard
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
@@ -81,9 +81,10 @@ class Rollback:
         """
         self._run.bind()
         # Numbers that a damaged disk has changed begin the order anew.
+        notes = self._run.notes_of(SwitchNotes)
         number, tries = (
-            int(noted_number(self._run.notes.get(name), default=0, most=_MOST_CANDIDATES))
-            for name in ("candidate", "tries")
+            int(noted_number(each, default=0, most=_MOST_CANDIDATES))
+            for each in (notes.candidate, notes.tries)
         )
         while number < len(self._order):
             if tries < TRIES and not self._is_unwanted(number):
@@ -114,23 +115,23 @@ class Rollback:
 
     def _note(self, *, candidate: int, tries: int) -> None:
         # What was journalled before leads here too: a full disk must not keep the device from its way home.
-        self._run.guarded(
-            self._guard,
-            needed=False,
+        notes = noting(
+            SwitchNotes,
             candidate=candidate,
             tries=tries,
             reason=self._reason.kind,
             why=self._reason.sentence,
         )
+        self._run.guarded(self._guard, notes, needed=False)
 
     def _enable(self, iccid: str | None, *, first: bool) -> None:
         step = "go-back" if first else "fall-back"
-        notes = self._run.notes
+        notes = self._run.notes_of(SwitchNotes)
         if iccid is None:
-            purpose = Purpose(step=step, aid=text_of(notes.get("aid")))
+            purpose = Purpose(step=step, aid=notes.aid)
             switch(self._run, self._context, iccid=self._iccid, enabled=False, purpose=purpose)
         else:
-            aid = text_of(notes.get("previous_aid")) if iccid == self._guard.previous else None
+            aid = notes.previous_aid if iccid == self._guard.previous else None
             purpose = Purpose(step=step, aid=aid)
             switch(self._run, self._context, iccid=iccid, enabled=True, purpose=purpose)
 
@@ -189,8 +190,3 @@ class Rollback:
             "unmet": ", ".join(each.condition for each in self._guard.unmet),
             "failed": "; ".join(self._failures),
         }
-
-
-def text_of(note: Json) -> str | None:
-    """Return a note that is a text; None if it is not."""
-    return note if isinstance(note, str) else None

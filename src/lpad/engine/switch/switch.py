@@ -6,10 +6,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardRefused, CardUnreachable, Conflict, LpadError
 from lpad.base.identifiers import Iccid
 from lpad.card.modem_refresh import Holding, Refresh
+from lpad.engine.change.notes import ProfileNotes, noting
+from lpad.engine.change.results import RemarkResult, SwitchResult
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
@@ -18,7 +22,7 @@ from lpad.engine.switch.asking_again import did_nothing, ways, when_not_busy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Json
+    from lpad.engine.change.results import Result
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
@@ -48,7 +52,7 @@ PLAIN = Purpose()
 
 def switch(
     run: Run, context: Context, *, iccid: str, enabled: bool, purpose: Purpose = PLAIN
-) -> dict[str, Json]:
+) -> SwitchResult:
     """Enable or disable a profile, and see that the card reports it so and the modem reads it so.
 
     Args:
@@ -71,9 +75,9 @@ def switch(
     asked = _Switch(run, context, refresh, iccid=iccid, enabled=enabled, purpose=purpose)
     sent = when_not_busy(lambda: asked.ask(deadline=deadline), run=run, refresh=refresh, deadline=deadline)
     if not sent and refresh.agreed(holding_of(context.snapshot().listed)):
-        return {"iccid": asked.address, "already": True}
+        return SwitchResult(iccid=asked.address, already=True)
 
-    seen = verify(
+    remark = verify(
         run,
         context,
         asked.holds,
@@ -84,10 +88,10 @@ def switch(
         refreshing=sent and asked.refreshing,
         deadline=deadline,
     )
-    return {"iccid": asked.address, "already": not sent, **seen}
+    return SwitchResult(iccid=asked.address, already=not sent, remark=remark)
 
 
-def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str, Json]:
+def see_through(run: Run, context: Context, result: Result) -> Result:
     """End a switch that was cut off and that the card has made: see that the modem reads it so.
 
     Nothing is asked of the card but what it holds.
@@ -98,17 +102,20 @@ def see_through(run: Run, context: Context, result: dict[str, Json]) -> dict[str
     deadline = Deadline.after(context.timeouts.switch)
     run.follow("resume")
     refresh = _acquainted(run, context, deadline=deadline)
-    if not refresh.agreed(holding_of(context.snapshot().listed)):
-        result = result | verify(
-            run,
-            context,
-            lambda _seen: True,
-            lost=None,
-            wanted=f"the {run.change.kind} is done",
-            refresh=refresh,
-            deadline=deadline,
-        )
-    return result
+    if refresh.agreed(holding_of(context.snapshot().listed)):
+        return result
+    remark = verify(
+        run,
+        context,
+        lambda _seen: True,
+        lost=None,
+        wanted=f"the {run.change.kind} is done",
+        refresh=refresh,
+        deadline=deadline,
+    )
+    if remark is None or not isinstance(result, RemarkResult):
+        return result
+    return msgspec.structs.replace(result, remark=remark)
 
 
 def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
@@ -170,7 +177,8 @@ class _Switch:
             if self._purpose.before is not None:
                 self._purpose.before(profiles, profile)
             self._run.irreversible(
-                self._purpose.step or f"{self._verb}-profile", iccid=self.address, aid=profile.isdp_aid
+                self._purpose.step or f"{self._verb}-profile",
+                noting(ProfileNotes, iccid=self.address, aid=profile.isdp_aid),
             )
             try:
                 self._insist(euicc, profiles, profile, deadline=deadline)
@@ -311,7 +319,7 @@ def verify(
     refresh: Refresh | None = None,
     refreshing: bool = False,
     deadline: Deadline,
-) -> dict[str, Json]:
+) -> str | None:
     """Read the card until what was wanted holds, publish it, and see that the modem reads it too.
 
     After a REFRESH the modem resets the card: for some seconds channels are refused, and some cards
@@ -329,7 +337,7 @@ def verify(
         deadline: for the card, where there is no modem.
 
     Returns:
-        What belongs into the change's result: `remark`, what a person should know of the modem.
+        What a person should know of the modem: the `remark` of the change's result.
 
     Raises:
         CardError: it doesn't hold when the time is over, or the card did not come back.
@@ -351,7 +359,7 @@ def verify(
     refresh = refresh or _refresh(run, context)
     outcome = refresh.settle(look, asked=refreshing, answered=lost is None, deadline=deadline)
     if outcome.good:
-        return {} if outcome.remark is None else {"remark": outcome.remark}
+        return outcome.remark
     if outcome.holding is not None:
         tried = "whatever was tried (the change's steps say what)"
         done = tried if outcome.held_back is None else f"and {outcome.held_back}"

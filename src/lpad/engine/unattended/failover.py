@@ -22,6 +22,7 @@ from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, State, now
 from lpad.engine.change.overtaking import SWITCHING, switches
+from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
 
@@ -103,7 +104,7 @@ class Failover:
         changes: Callable[[], list[Change]],
         since_end: Callable[[Change], float],
         registration_query: RegistrationQuery,
-        switch: Callable[[str, dict[str, Json]], Change],
+        switch: Callable[[str, GuardParams], Change],
     ) -> None:
         """Prepare; nothing is looked at before `start`.
 
@@ -183,7 +184,7 @@ class Failover:
         if last is None:
             return
         if not last.state.ended:
-            self._goes(Standing.SWITCHING, profile=str(last.params["iccid"]))
+            self._goes(Standing.SWITCHING, profile=_asked(last))
             self._await_end(last)
             self._rest()
             return
@@ -263,8 +264,8 @@ class Failover:
         self._sign(Sign.LASTED, profile=wanted.iccid if wanted else rule.iccid, seen=seen)
         if wanted is not None:
             log.warning("%s: failover from profile %s to %s: %s", self._euicc, rule.iccid, wanted.iccid, seen)
-            until: list[Json] = [str(condition) for condition in wanted.conditions]
-            self._await_end(self._switch(wanted.iccid, {"until": until, "within": self._policy.within}))
+            until = tuple(map(str, wanted.conditions))
+            self._await_end(self._switch(wanted.iccid, GuardParams(until=until, within=self._policy.within)))
         self._rest()
 
     def _rest(self) -> None:
@@ -291,7 +292,7 @@ class Failover:
         if last is not None and in_vain and last.guard is not None:
             previous = last.guard.previous
             if previous == enabled or listed.means(previous, listed.named(enabled)):
-                return str(last.params["iccid"])
+                return _asked(last) or enabled
         return enabled
 
     def _latest(self) -> Change | None:
@@ -349,3 +350,8 @@ class Failover:
             ended = data["state"] in (State.DONE, State.FAILED, State.CANCELLED)
             return ended and data["euicc"] == self._euicc and data["kind"] in SWITCHING
         return type_ == "lost" or (type_ == "euicc" and data["name"] == self._euicc)
+
+
+def _asked(change: Change) -> str | None:
+    """Return the profile that a switch is to."""
+    return change.params.iccid if isinstance(change.params, ProfileParams) else None

@@ -5,16 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.engine.change.change import FAILOVER, Kind
+from lpad.engine.change.change import FAILOVER
+from lpad.engine.change.params import EnableParams
 from lpad.engine.unattended.failover import Failover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lpad.base.deadline import Deadline
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import Submission
+    from lpad.engine.change.params import GuardParams, Params
     from lpad.engine.policy.health_rules import FailoverPolicy
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.held_card import CardPort
@@ -38,7 +40,7 @@ class Looked(Protocol):
 class Submit(Protocol):
     """Queues a change, as `Engine.submit` does."""
 
-    def __call__(self, euicc: str, kind: Kind, *, params: dict[str, Json], origin: str) -> Submission:
+    def __call__(self, euicc: str, params: Params, *, origin: str) -> Submission:
         """Return it."""
 
 
@@ -134,9 +136,8 @@ class Failovers:
             switch=partial(self._switch, name),
         )
 
-    def _switch(self, name: str, iccid: str, guard: dict[str, Json]) -> Change:
-        params: dict[str, Json] = {"iccid": iccid, "guard": guard}
-        return self._submit(name, Kind.ENABLE, params=params, origin=FAILOVER).change
+    def _switch(self, name: str, iccid: str, guard: GuardParams) -> Change:
+        return self._submit(name, EnableParams(iccid=iccid, guard=guard), origin=FAILOVER).change
 
 
 def _policies(ports: Sequence[CardPort]) -> dict[str, FailoverPolicy]:

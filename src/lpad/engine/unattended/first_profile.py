@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from lpad.base.backoff import Backoff
 from lpad.base.errors import LpadError
 from lpad.engine.change.change import EID, PROVISION, Kind
+from lpad.engine.change.params import DownloadParams
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
     from lpad.engine.journal import Journal
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.context import Timeouts
@@ -110,18 +111,10 @@ class Provisioning:
         attempts = state.attempts + 1
         next_at = self._journal.clock.now().steady + BACKOFF.after(attempts)
         following = ProvisioningState(attempts=attempts, next_at=next_at)
-        params: dict[str, Json] = {
-            "default": True,
-            "confirm": False,
-            "enable": True,
-            "when_online": True,
-            "retry_for": self._timeouts.retry,
-        }
+        params = DownloadParams(default=True, enable=True, when_online=True, retry_for=self._timeouts.retry)
         try:
             self._journal.memos.put(_name(card.eid), following)
-            change = self._store.add(
-                card.name, Kind.DOWNLOAD, params=params, secrets={EID: card.eid}, origin=PROVISION
-            )
+            change = self._store.add(card.name, params, secrets={EID: card.eid}, origin=PROVISION)
         except LpadError as error:
             log.warning("%s: can't be provided with a profile now: %s (%s)", card.name, error, error.kind)
             self._due_at = time.monotonic() + _TROUBLED

@@ -21,6 +21,7 @@ import msgspec
 from lpad.base.backoff import Backoff
 from lpad.base.errors import LpadError
 from lpad.engine.change.change import EID, RESCUE, Kind, State
+from lpad.engine.change.params import DisableParams, EnableParams
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -172,17 +173,16 @@ class Rescue:
         attempts = state.attempts + 1
         rounds, rest = divmod(attempts, len(candidates))
         wait = 0.0 if rest else BACKOFF.after(rounds + 1)
-        kind, wanted = (Kind.DISABLE, state.unwanted) if iccid is None else (Kind.ENABLE, iccid)
-        params: dict[str, Json] = {"iccid": wanted}
+        params = DisableParams(iccid=state.unwanted) if iccid is None else EnableParams(iccid=iccid)
         try:
-            change = self._store.add(self._euicc, kind, params=params, secrets={EID: card.eid}, origin=RESCUE)
+            change = self._store.add(self._euicc, params, secrets={EID: card.eid}, origin=RESCUE)
         except LpadError as error:
             log.warning("%s: can't be rescued now: %s (%s)", self._euicc, error, error.kind)
             self._due_at = time.monotonic() + _TROUBLED
             return
         log.warning(
             "%s: attempt %d to get out of what change %d left: %s profile %s",
-            self._euicc, attempts, state.change, kind, wanted,
+            self._euicc, attempts, state.change, change.kind, params.iccid,
         )  # fmt: skip
         self._away = False
         self._rests_until = time.monotonic() + (0.0 if rest else REST)

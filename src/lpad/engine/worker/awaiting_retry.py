@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.outside_number import noted_number
 from lpad.engine.change import overtaking
-from lpad.engine.change.change import DUE, PauseReason
+from lpad.engine.change.change import PauseReason
 from lpad.engine.change.moment import LATEST
 from lpad.engine.worker import retry_rules
 
@@ -87,7 +87,7 @@ class AwaitingRetry:
 
 def _seconds_until(pause: Pause, run: Run) -> float:
     """Return how long it is until the next attempt; at once where an earlier lpad did not note that."""
-    due = noted_number(run.notes.get(DUE), default=0.0, most=LATEST)
+    due = noted_number(run.notes.due, default=0.0, most=LATEST)
     assert pause.retry_at is not None
     longest = max(retry_rules.LONGEST, (pause.retry_at - pause.since).total_seconds())
     return run.now().until(due, longest=longest)

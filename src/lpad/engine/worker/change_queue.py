@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
-    from lpad.engine.change.change import Change, Json, Kind
+    from lpad.engine.change.change import Change, Kind
+    from lpad.engine.change.results import Result
     from lpad.engine.recovery.interrupted import Interrupted
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.change_store import ChangeStore
@@ -67,14 +68,12 @@ class ChangeQueue:
             self._precede(run)
             self._lock.notify_all()
 
-    def take_up(self, change: Change, *, result: dict[str, Json] | None = None) -> None:
+    def take_up(self, change: Change, *, result: Result | None = None) -> None:
         """Have a change go on that was cut off, before all that is queued."""
         with self._lock:
             self._queue.appendleft(self._run_of(change, settled=result))
 
-    def _run_of(
-        self, change: Change, *, settled: dict[str, Json] | None = None, released: bool = False
-    ) -> Run:
+    def _run_of(self, change: Change, *, settled: Result | None = None, released: bool = False) -> Run:
         return Run(
             change, self._store, settled=settled, others_wait=lambda: bool(self._queue), released=released
         )

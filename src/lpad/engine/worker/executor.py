@@ -20,6 +20,7 @@ from lpad.base.errors import (
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason, State, now
 from lpad.engine.change.moment import Moment
+from lpad.engine.change.notes import DownloadNotes, Notes, noting
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.operations import download_answers
 from lpad.engine.operations.operations import OPERATIONS, TAKEN_BACK
@@ -122,10 +123,10 @@ class Executor:
         try:
             if kind not in _WITHOUT_CARD:
                 self._open_first()
-            if run.settled is not None:
-                result = see_through(run, self._context, run.settled)
-            else:
-                result = OPERATIONS[kind](run, self._context)
+            settled = run.settled
+            result = (
+                see_through(run, self._context, settled) if settled else OPERATIONS[kind](run, self._context)
+            )
         except Suspended as suspended:
             log.info("change %d: %s", run.change.id, suspended)
             self._interrupted.put_back(run.change)
@@ -144,7 +145,7 @@ class Executor:
                 self._context.environment.connectivity.reached()
 
     def _postponed(self, run: Run, postponed: Postponed) -> None:
-        (run.postpone if postponed.failed else run.put_off)(postponed.pause, **postponed.notes)
+        (run.postpone if postponed.failed else run.put_off)(postponed.pause, postponed.notes)
         if postponed.pause.reason is PauseReason.NETWORK:
             self._context.environment.connectivity.missed()
         self._pause(run)
@@ -207,16 +208,16 @@ class Executor:
         return True
 
     def _await_card(self, run: Run, error: LpadError) -> None:
-        noted = run.notes.get(reconcile.LIMIT)
+        noted = run.notes.absence
         moment = Moment.now()
         # One that goes away again and again is not waited for anew each time.
         limit = (
             TimeLimit.read(noted).carried_on(moment)
-            if isinstance(noted, dict)
+            if noted is not None
             else TimeLimit.starting(self._context.timeouts.absence, at=moment)
         )
         pause = Pause(reason=PauseReason.CARD, since=now(), retry_at=None, error=Failure.of(error))
-        run.await_card(pause, **{reconcile.LIMIT: limit.noted()})
+        run.await_card(pause, noting(Notes, absence=limit.noted()))
         self._interrupted.keep_open(run.change, limit)
 
     def _tried_again(self, run: Run, error: LpadError) -> bool:
@@ -232,7 +233,7 @@ class Executor:
             retry = retry_after(
                 run.change,
                 error,
-                notes=run.notes,
+                notes=run.notes_of(DownloadNotes),
                 tried=run.tried_time(),
                 moment=run.now(),
                 card_there=self._observer.ready,
@@ -241,7 +242,7 @@ class Executor:
             )
         if retry is None:
             return False
-        run.postpone(retry.pause, **retry.notes)
+        run.postpone(retry.pause, retry.notes)
         if retry.pause.reason is PauseReason.NETWORK:
             around.connectivity.missed()
         self._pause(run)

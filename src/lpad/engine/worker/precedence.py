@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from lpad.engine.change.overtaking import SWITCHES
+from lpad.engine.change.params import ProfileParams
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _is_expected(switch: Change, card: Snapshot, others: Iterable[Change]) -> bo
 
     A card that could not be read holds whatever is asked for: a switch is not made to wait on a guess.
     """
-    if card.state is not CardState.READY or not card.listed.lacks_name(str(switch.params.get("iccid"))):
+    wanted = switch.params.iccid if isinstance(switch.params, ProfileParams) else None
+    if card.state is not CardState.READY or wanted is None or not card.listed.lacks_name(wanted):
         return False
     return any(other.kind.downloads and other.id < switch.id for other in others)

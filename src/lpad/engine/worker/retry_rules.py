@@ -24,16 +24,18 @@ from lpad.base.errors import (
     ServerUnreachable,
     ServerUntrusted,
 )
-from lpad.base.outside_number import LARGEST, noted_number
 from lpad.codec.status_codes import Remedy
-from lpad.engine.change.change import DUE, Failure, Pause, PauseReason, now
+from lpad.engine.change.change import Failure, Pause, PauseReason, now
+from lpad.engine.change.notes import DownloadNotes, Notes, noting
+from lpad.engine.change.params import DownloadParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.base.errors import LpadError
-    from lpad.engine.change.change import Change, Json
+    from lpad.engine.change.change import Change
     from lpad.engine.change.moment import Moment
+    from lpad.engine.change.notes import Noting
     from lpad.engine.running.tried_time import TriedTime
 
 
@@ -103,7 +105,7 @@ class Retry:
     """Another attempt: the pause before it, and what is to be remembered for the next decision."""
 
     pause: Pause
-    notes: dict[str, Json]
+    notes: Noting
 
 
 def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa: PLR0911 - one line a class
@@ -140,7 +142,7 @@ def retry_after(
     change: Change,
     error: LpadError,
     *,
-    notes: Mapping[str, Json],
+    notes: DownloadNotes,
     tried: TriedTime,
     moment: Moment,
     card_there: bool = True,
@@ -159,15 +161,15 @@ def retry_after(
         synchronised: whether the device's clock was set by a time server.
     """
     course = course_of(error, synchronised=synchronised)
-    patient = bool(change.params.get("when_online"))
-    limit = _number(change.params.get("retry_for"))
+    asked = change.params_of(DownloadParams)
+    patient, limit = asked.when_online, asked.retry_for or 0.0
     if change.overtaken and course is Course.NETWORK:
         limit = max(limit, AFTER_SWITCH)
     if course is Course.STOP or not (patient or limit):
         return None
     absent = course is Course.CARD and not card_there
-    taken = int(_number(notes.get(f"tries_{course}"))) + (0 if absent else 1)
-    if taken > TRIES.get(course, taken) or _number(notes.get("sessions")) >= SESSIONS:
+    taken = notes.tried.get(course, 0) + (0 if absent else 1)
+    if taken > TRIES.get(course, taken) or (notes.sessions or 0) >= SESSIONS:
         return None
     unset = is_clock_unset(error)
     endless = unset or (patient and (absent or course is Course.NETWORK))
@@ -181,6 +183,13 @@ def retry_after(
     # Without any time at all no moment can be named.
     at_once_when_it_comes = isinstance(error, ClockNotSet) or (absent and patient)
     present = now()
+    noted = noting(
+        DownloadNotes,
+        tried={**notes.tried, course.value: taken},
+        due=None if at_once_when_it_comes else moment.steady + wait,
+    )
+    if tried.begun or not unset:  # a board that did not know the time has not tried yet
+        noted |= tried.noted(moment.ran, counts=not (patient and course is Course.NETWORK))
     return Retry(
         pause=Pause(
             reason=_REASONS.get(course, PauseReason.SERVER),
@@ -188,16 +197,7 @@ def retry_after(
             retry_at=None if at_once_when_it_comes else present + timedelta(seconds=wait),
             error=Failure.of(error),
         ),
-        notes={
-            f"tries_{course}": taken,
-            DUE: None if at_once_when_it_comes else moment.steady + wait,
-            # A board that did not know the time has not tried yet.
-            **(
-                {}
-                if unset and not tried.begun
-                else tried.noted(moment.ran, counts=not (patient and course is Course.NETWORK))
-            ),
-        },
+        notes=noted,
     )
 
 
@@ -236,12 +236,9 @@ def is_clock_unset(error: LpadError) -> bool:
 
 def retry_after_stop(change: Change, error: LpadError) -> Retry | None:
     """Return the next attempt of a change that was under way when lpad was stopped: at the next start."""
-    if not (change.params.get("when_online") or change.params.get("retry_for")):
+    asked = change.params_of(DownloadParams)
+    if not (asked.when_online or asked.retry_for):
         return None
     present = now()
     pause = Pause(reason=PauseReason.RESTART, since=present, retry_at=present, error=Failure.of(error))
-    return Retry(pause=pause, notes={DUE: None})
-
-
-def _number(value: Json) -> float:
-    return noted_number(value, default=0.0, most=LARGEST)
+    return Retry(pause=pause, notes=noting(Notes, due=None))

@@ -1,0 +1,148 @@
+"""What is asked for, one type for each kind of change; secrets are redacted.
+
+A field that was not given does not appear in the JSON text, unless it is `always` there: so a request keeps
+the form that its Idempotency-Key stands for when a field is added.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from lpad.network.settings import Authentication, InitialBearer, IpType
+
+T = TypeVar("T")
+
+
+def always(default: T) -> T:
+    """Return the default of a field that appears in the JSON text in any case."""
+    field: T = msgspec.field(default_factory=lambda: default)
+    return field
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a change is asked for."""
+
+
+class GuardParams(msgspec.Struct, frozen=True, kw_only=True):
+    """The conditions that a switch must meet within so many seconds, or it is taken back."""
+
+    until: tuple[str, ...]
+    within: float = 180.0
+
+
+class NetworkParams(msgspec.Struct, frozen=True, kw_only=True):
+    """The network settings that come with an order; `password_set` says whether there is a password."""
+
+    apn: str = ""
+    username: str = ""
+    authentication: Authentication = Authentication.NONE
+    ip: IpType = IpType.IPV4V6
+    roaming: bool = True
+    initial_bearer: InitialBearer = InitialBearer.SAME
+    initial_bearer_apn: str = ""
+    mtu: int | None = None
+    password_set: bool = False
+
+
+class DownloadParams(Params, frozen=True, kw_only=True):
+    """A download from `server`, or from the default SM-DP+.
+
+    `confirm` asks for consent once the profile is known. `retry_for` is in seconds; with `when_online` the
+    download waits for a network without limit. `guard` is that of the switch which `enable` asks for.
+    """
+
+    confirm: bool = always(False)
+    enable: bool = always(False)
+    guard: GuardParams | None = None
+    network: NetworkParams | None = None
+    when_online: bool = False
+    retry_for: float | None = None
+    default: bool = False
+    server: str | None = None
+    matching_id: str | None = None
+
+
+class ProvisionParams(DownloadParams, frozen=True, kw_only=True, omit_defaults=True):
+    """A download through an operator's platform, with `product` and `options` as the platform names them."""
+
+    platform: str
+    product: str | None = None
+    options: dict[str, str] = {}
+    enable: bool = always(True)
+    when_online: bool = always(True)
+
+
+class ProfileParams(Params, frozen=True, kw_only=True):
+    """A profile, by ICCID or AID."""
+
+    iccid: str
+
+
+class EnableParams(ProfileParams, frozen=True, kw_only=True):
+    """The profile to enable."""
+
+    guard: GuardParams | None = None
+
+
+class DisableParams(ProfileParams, frozen=True, kw_only=True):
+    """The profile to disable."""
+
+
+class DeleteParams(ProfileParams, frozen=True, kw_only=True):
+    """The profile to delete; with `missing_ok` one that is not there is no error."""
+
+    missing_ok: bool = always(False)
+
+
+class RenameParams(ProfileParams, frozen=True, kw_only=True):
+    """A profile and its new nickname; an empty one takes the nickname away."""
+
+    nickname: str
+
+
+class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
+    """The default SM-DP+ address; an empty one takes it away."""
+
+    default_smdp: str
+
+
+class ResetParams(Params, frozen=True, kw_only=True):
+    """What the eUICC memory reset takes."""
+
+    operational_profiles: bool = always(False)
+    test_profiles: bool = always(False)
+    default_smdp: bool = always(False)
+
+
+class DeliverNotificationsParams(Params, frozen=True, kw_only=True):
+    """The number of the notification whose recipient is tried; without it all pending ones are."""
+
+    seq: int | None = None
+
+
+class DropNotificationParams(Params, frozen=True, kw_only=True):
+    """The number of the notification to give up."""
+
+    seq: int
+
+
+class RefreshParams(Params, frozen=True, kw_only=True):
+    """Nothing more: the whole card is read."""
+
+
+class ProbeParams(Params, frozen=True, kw_only=True):
+    """Whether the report shows EID, IMEI and serial numbers whole."""
+
+    unredacted: bool = always(False)
+
+
+class CheckTrustParams(Params, frozen=True, kw_only=True):
+    """The server to shake hands with: name, or name:port."""
+
+    address: str
+
+
+class RestartModemParams(Params, frozen=True, kw_only=True):
+    """Nothing more: the card's modem is restarted."""

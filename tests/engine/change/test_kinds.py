@@ -1,0 +1,215 @@
+"""The table of kinds: every kind has its types, and records of other versions are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from engine.journal_file import sealed
+from engine.lab import CARD, FIRST, params_of
+from lpad.api.openapi import document
+from lpad.api.routes import ROUTES
+from lpad.base.errors import InternalError
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.kinds import KINDS, kind_of, read_change, read_notes
+from lpad.engine.change.notes import DownloadNotes, Notes, ProfileNotes, ResetNotes, SwitchNotes, noting
+from lpad.engine.change.params import DownloadParams, EnableParams, RefreshParams
+from lpad.engine.change.results import DownloadResult, SwitchResult
+from lpad.engine.journal import Journal
+from lpad.engine.operations.operations import OPERATIONS
+from lpad.engine.recovery.reconcile import JUDGES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.lab import Lab
+
+PROFILE: dict[str, Any] = {
+    "iccid": FIRST, "state": None, "profile_class": "operational", "name": "First", "provider": None,
+    "nickname": None, "isdp_aid": None, "icon_type": None,
+    "owner": {"mcc_mnc": "001-01", "gid1": None, "gid2": None}, "policy_rules": ["ppr1"],
+    "notification_addresses": [],
+}  # fmt: skip
+BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "download",
+        {"confirm": False, "enable": False, "server": "a.b", "matching_id": "…ABCD", "retry_for": 3600.0},
+        {"iccid": FIRST, "isdp_aid": None, "profile": PROFILE, "server": "a.b", "notifications_delivered": 1,
+         "enabled": False},
+    ),
+    (
+        "download",
+        {"confirm": False, "enable": True, "guard": {"until": ["confirm"], "within": 60.0}, "default": True},
+        {"iccid": FIRST, "isdp_aid": None, "profile": None, "enabled": True, "guard": "met", "previous": None,
+         "settled": True},
+    ),
+    ("enable", {"iccid": FIRST}, {"iccid": FIRST, "already": False, "remark": "restart the modem"}),
+    ("disable", {"iccid": FIRST}, {"iccid": FIRST, "already": True}),
+    ("delete", {"iccid": FIRST, "missing_ok": False}, {"iccid": FIRST, "already": False, "settled": True}),
+    ("rename", {"iccid": FIRST, "nickname": ""}, {"iccid": FIRST, "nickname": "", "already": False}),
+    ("set-default-smdp", {"default_smdp": "a.b"}, {"default_smdp": "a.b", "already": False}),
+    (
+        "reset",
+        {"operational_profiles": True, "test_profiles": False, "default_smdp": False},
+        {"already": False},
+    ),
+    ("deliver-notifications", {}, {"delivered": 0}),
+    ("deliver-notifications", {"seq": 0}, {"delivered": 1}),
+    ("drop-notification", {"seq": -1}, {"seq": -1, "event": "install", "address": "a.b"}),
+    ("refresh", {}, {}),
+    ("probe", {"unredacted": False}, {
+        "port": "", "link": None, "doubted": None, "manufacturer": None, "model": None, "firmware": None,
+        "reader": None, "quirks": [], "imei": None, "handle": None, "isdr_aid": None, "block_size": 255,
+        "block_size_learned": False, "answers": ["data with 9000"], "channels_closed": 0, "eid": None,
+        "euiccs": [{"isdr_aid": "A0", "eid": None}], "svn": None, "card_firmware": None,
+        "timings": [{"what": "GetEID", "milliseconds": 1.5, "bytes": 21, "refused": None}],
+        "error": {"kind": "card-status", "sentence": "…"}, "redacted": True,
+    }),
+    ("check-trust", {"address": "a.b"}, {
+        "server": "a.b", "trusted": True, "anchor": "card", "anchor_subject": "CI", "issuer_key_id": "ab",
+        "why": "…", "advice": None, "cause": None, "handshakes": 1, "tls": "TLSv1.2", "brainpool": False,
+        "chain": [{"subject": "a", "issuer": "b", "not_before": "c", "not_after": "d", "key": "P-256",
+                   "key_id": "ef", "roles": [], "on_path": True, "signed_by": []}],
+        "card": [{"key_id": "ab", "name": None, "test": False, "counts": True}],
+    }),
+    ("restart-modem", {}, {"remark": "…"}),
+    (
+        "provision",
+        {"platform": "desk", "confirm": False, "enable": True, "when_online": True, "retry_for": 604800.0},
+        {"platform": "desk", "iccid": FIRST, "isdp_aid": None, "profile": None, "enabled": True},
+    ),
+]  # fmt: skip
+"""Params and result of each kind as lpad 0.2 writes and shows them."""
+
+
+def record(kind: str, params: object, result: object = None) -> bytes:
+    """A change as it lies in the journal."""
+    return msgspec.json.encode(
+        {
+            "id": 1, "euicc": CARD, "kind": kind, "params": params, "created_at": "2026-11-01T00:00:00Z",
+            "result": result,
+        }
+    )  # fmt: skip
+
+
+def test_every_kind_has_its_types_an_operation_and_a_judge() -> None:
+    """The operation's result is what the table says, and each kind is asked for in its own way."""
+    assert KINDS.keys() == OPERATIONS.keys() == JUDGES.keys() == set(Kind)
+    for kind, row in KINDS.items():
+        assert OPERATIONS[kind].__annotations__["return"] == row.result.__name__
+        assert kind_of(params_like(row.params)) is kind
+
+
+def params_like(type_: type[msgspec.Struct]) -> Any:
+    """Params of a type, whatever they ask for."""
+    return type_(**dict.fromkeys((each.name for each in msgspec.structs.fields(type_) if each.required), ""))
+
+
+@pytest.mark.parametrize(("kind", "params", "result"), BEFORE)
+def test_records_stay_as_they_were(kind: str, params: dict[str, Any], result: dict[str, Any]) -> None:
+    """What an earlier lpad wrote is typed, and shown and written again with the same fields."""
+    change = read_change(record(kind, params, result))
+    row = KINDS[Kind(kind)]
+    assert (type(change.params), type(change.result)) == (row.params, row.result)
+    shown = msgspec.json.decode(msgspec.json.encode(change))
+    assert (shown["params"], shown["result"]) == (params, result)
+
+
+@pytest.mark.parametrize(("kind", "params", "_result"), BEFORE)
+def test_a_request_keeps_the_form_that_its_key_stands_for(
+    kind: str, params: dict[str, Any], _result: object
+) -> None:
+    """An Idempotency-Key that was used before an upgrade stands for the same request after it."""
+    asked = params_of(Kind(kind), **params)
+    before = msgspec.json.encode((CARD, kind, params, {"code": "x"}), order="sorted")
+    assert msgspec.json.encode((CARD, kind_of(asked), asked, {"code": "x"}), order="sorted") == before
+
+
+def test_what_a_later_lpad_adds_is_passed_over() -> None:
+    """A record with fields that are not known here is read like any other."""
+    later = {"iccid": FIRST, "already": False, "registered": True}
+    change = read_change(record("enable", {"iccid": FIRST, "accept_offline": True}, later))
+    assert (change.params, change.result) == (EnableParams(iccid=FIRST), SwitchResult(iccid=FIRST))
+
+
+@pytest.mark.parametrize("params", [{}, {"iccid": 7}, {"iccid": FIRST, "guard": "default"}])
+def test_what_does_not_fit_is_kept(params: dict[str, Any]) -> None:
+    """A record whose params have another form is shown and written as it is, and cannot be carried out."""
+    change = read_change(record("enable", params))
+    assert change.params == params
+    assert msgspec.json.decode(msgspec.json.encode(change))["params"] == params
+    with pytest.raises(InternalError, match="cannot read what it asks for"):
+        change.params_of(EnableParams)
+
+
+def test_what_does_not_fit_keeps_nothing_else_from_its_end(lab: Lab) -> None:
+    """Of two changes, the one that can be read is done, and the other fails with a sentence."""
+    journal = lab.journal()
+    odd = journal.changes.add(CARD, EnableParams(iccid=FIRST), secrets={})
+    other = journal.changes.add(CARD, RefreshParams(), secrets={})
+    journal.close()
+    with sealed(lab.folder / "journal.db") as db:
+        body = f'CAST(replace(body, \'{{"iccid":"{FIRST}"}}\', \'{{"profile":7}}\') AS BLOB)'
+        db.execute(f"UPDATE changes SET body = {body} WHERE id = ?", (odd.id,))
+    assert lab.ended(other.id).state is State.DONE
+    failed = lab.ended(odd.id)
+    assert (failed.state, failed.params) == (State.FAILED, {"profile": 7})
+    assert lab.engine.journal.repairs == ()
+
+
+def test_notes_of_another_version_stay(tmp_path: Path) -> None:
+    """What this lpad does not know of notes is there for the one that wrote it, also after a write."""
+    journal = Journal(tmp_path / "journal.db")
+    change = journal.changes.add(CARD, DownloadParams(), secrets={})
+    journal.changes.save(change, notes=noting(DownloadNotes, iccid=FIRST, sessions=2))
+    journal.close()
+    with sealed(tmp_path / "journal.db") as db:
+        db.execute(
+            "UPDATE changes SET private = CAST(replace(private, '\"sessions\":2', '\"stage\":7') AS BLOB)"
+        )
+    journal = Journal(tmp_path / "journal.db")
+    journal.changes.save(change, notes=noting(ProfileNotes, aid="A0"))
+    assert journal.changes.private(change).notes == DownloadNotes(iccid=FIRST, aid="A0")
+    journal.close()
+    with sealed(tmp_path / "journal.db") as db:
+        (private,) = db.execute("SELECT private FROM changes").fetchone()
+    assert msgspec.json.decode(private)["notes"] == {"iccid": FIRST, "stage": 7, "aid": "A0"}
+
+
+def test_a_note_that_does_not_fit_hides_no_other() -> None:
+    """It counts as none."""
+    notes = read_notes(Kind.ENABLE, {"aid": 7, "previous_aid": "A0", "candidate": "x", "confirmed": True})
+    assert notes == SwitchNotes(previous_aid="A0", confirmed=True)
+
+
+def test_notes_belong_to_their_kind() -> None:
+    """A note that the kind has no place for is a mistake that shows at once."""
+    assert noting(Notes, restarts=1).on(ResetNotes(reset=True)) == ResetNotes(reset=True, restarts=1)
+    with pytest.raises(InternalError, match="ResetNotes"):
+        noting(SwitchNotes, confirmed=True).on(ResetNotes())
+    both = noting(Notes, restarts=1, sessions=1) | noting(DownloadNotes, sessions=2, code_declined=True)
+    assert both.on(DownloadNotes()) == DownloadNotes(restarts=1, sessions=2, code_declined=True)
+
+
+def test_a_result_without_a_value_differs_from_one_that_has_none() -> None:
+    """A guarded switch tells that no profile was enabled before; a plain one tells nothing of it."""
+    assert b"previous" not in msgspec.json.encode(DownloadResult(iccid=FIRST))
+    assert b'"previous":null' in msgspec.json.encode(SwitchResult(iccid=FIRST, guard="met", previous=None))
+
+
+def test_the_document_tells_what_each_kind_holds() -> None:
+    """A change is one of the kinds, told apart by `kind`, with the types of the table."""
+    schemas = document(ROUTES)["components"]["schemas"]
+    change = schemas["Change"]
+    mapping = change["discriminator"]["mapping"]
+    assert mapping.keys() == set(Kind)
+    assert [each["$ref"] for each in change["oneOf"]] == list(mapping.values())
+    for kind, ref in mapping.items():
+        base, own = schemas[ref.rpartition("/")[2]]["allOf"]
+        assert base == {"$ref": "#/components/schemas/ChangeRecord"}
+        properties = own["properties"]
+        assert properties["kind"] == {"const": kind}
+        assert properties["params"]["$ref"].endswith(f"/{KINDS[Kind(kind)].params.__name__}")
+        assert properties["result"]["anyOf"][0]["$ref"].endswith(f"/{KINDS[Kind(kind)].result.__name__}")
