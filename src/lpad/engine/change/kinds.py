@@ -79,7 +79,7 @@ def read_change(text: bytes) -> Change:
     """Return the record that a JSON text holds.
 
     Raises:
-        msgspec.DecodeError: it holds none, or one of a kind that this lpad does not know.
+        ValueError: it holds none, or one of a kind that this lpad does not know.
     """
     found = msgspec.json.decode(text, type=Change)
     row = KINDS[found.kind]
