@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from card.csim_line import open_csim_link
 from card.link_contract import LinkContract, Rig
 from card.scripted_card import ScriptedCard
-from lpad.card.at.csim import open_csim_link
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 

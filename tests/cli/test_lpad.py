@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lpad
+from card.csim_line import open_csim_link
 from cli.conftest import PATIENCE, run
 from lpad.base.activation_code import ActivationCode
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import ISD_R
 from lpad.card.at.at_link import open_at_link
-from lpad.card.at.csim import open_csim_link
 from lpad.card.quirks.quirks import LinkKind
 from lpad.simulator.smdp.store.orders import Orders
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
+from card.csim_line import open_csim_link
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Iccid
-from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind
 from lpad.engine.change.kinds import KINDS
 from lpad.engine.engine import Engine

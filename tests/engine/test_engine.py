@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from card.csim_line import open_csim_link
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab, result_of
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable, Conflict, NotFound
 from lpad.base.identifiers import Eid
 from lpad.base.server_address import ServerAddress
-from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.change.params import RefreshParams
 from lpad.engine.operations.operations import OPERATIONS

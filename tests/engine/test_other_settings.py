@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from card.csim_line import open_csim_link
 from engine.lab import CARD, FIRST, Lab
 from lpad.base.condition import Condition
 from lpad.base.errors import CardBusy, Conflict, NotFound
 from lpad.base.identifiers import Eid, Imei
-from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import RefreshParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule

@@ -14,8 +14,6 @@ from lpad.base.errors import InvalidValue
 from lpad.base.server_address import ServerAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Iccid
     from lpad.lpa.euicc import Euicc
@@ -109,20 +107,3 @@ def remove(euicc: Euicc, sequence_number: int, *, deadline: Deadline) -> None:
     """
     if not euicc.remove_notification_from_list(sequence_number, deadline=deadline):
         _LOG.info("notification %d had already been removed from the card", sequence_number)
-
-
-def by_recipient(
-    notifications: Iterable[PendingNotification],
-) -> dict[str, tuple[PendingNotification, ...]]:
-    """Sort into one ascending queue per recipient: order matters within one, not between two.
-
-    The keys are tidied addresses, or the card's own text where it is no address.
-    """
-    queues: dict[str, list[PendingNotification]] = {}
-    for notification in sorted(notifications, key=lambda each: each.sequence_number):
-        try:
-            key = str(notification.recipient)
-        except InvalidValue:
-            key = notification.address
-        queues.setdefault(key, []).append(notification)
-    return {key: tuple(queue) for key, queue in queues.items()}

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from card.csim_line import open_csim_link
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import IMEI, ScriptedCard
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable
 from lpad.card.at.at_link import open_at_link
-from lpad.card.at.csim import open_csim_link
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.port.link_refused import LinkRefused

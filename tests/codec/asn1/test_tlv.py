@@ -54,10 +54,8 @@ def test_longer_length_forms_survive() -> None:
 def test_finding_children() -> None:
     """A child is found by its tag; asking for one that is missing names both tags."""
     element = tlv.parse(bytes.fromhex("BF2D07A005E303950102"))
-    assert element.constructed
     profile = element.get(0xA0).get(0xE3)
     assert profile.get(0x95).value == b"\x02"
-    assert not profile.get(0x95).constructed
     assert profile.find(0x5A) is None
     with pytest.raises(MalformedError, match="E3 lacks the mandatory element 5A"):
         profile.get(0x5A)

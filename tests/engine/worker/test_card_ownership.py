@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from card.csim_line import open_csim_link
 from engine.lab import CARD, Lab
 from lpad.base.errors import CardServed
-from lpad.card.at.csim import open_csim_link
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import RefreshParams
 from lpad.engine.snapshot.snapshot import CardState

@@ -8,14 +8,11 @@ from lpad.base.errors import CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import RawLink
-from lpad.card.modem.at_modem import AtModem
-from lpad.card.port.serial_line import SerialLine
 from lpad.protocol import at_commands
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.card.link.link import Link
-    from lpad.card.quirks.quirks import AtTimeouts
+    from lpad.card.modem.at_modem import AtModem
     from lpad.protocol.apdu import Apdu
 
 
@@ -51,28 +48,3 @@ def csim_link(
     """
     card = BareHeader(TracedCard(AtCsim(modem), name=name, unredacted=unredacted))
     return RawLink(card, device=modem, terminal_capability=terminal_capability, basic_channel=False)
-
-
-def open_csim_link(
-    port: str,
-    *,
-    baud: int = 115200,
-    patience: AtTimeouts | None = None,
-    terminal_capability: bytes | None = None,
-    unredacted: bool = False,
-) -> Link:
-    """Open the link to the card in a modem, through +CSIM.
-
-    Args:
-        port: the modem's AT port, locked until the link is closed.
-        baud: bits per second; USB modems take any.
-        patience: how long to wait for the modem's answers.
-        terminal_capability: value for cards that want TERMINAL CAPABILITY first, see `RawLink`.
-        unredacted: whether the APDU trace shows payloads.
-
-    Raises:
-        CardUnreachable: no such port, or no permission.
-        CardBusy: another program holds the port.
-    """
-    modem = AtModem(SerialLine(port, baud=baud), patience=patience)
-    return csim_link(modem, name=port, terminal_capability=terminal_capability, unredacted=unredacted)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MORE_TAG_BYTES = 0x1F
-_CONSTRUCTED = 0x20
 _LONGEST_TAG = 4
 _LONGEST_LENGTH = 4
 _LONGEST_HEADER = _LONGEST_TAG + 1 + _LONGEST_LENGTH
@@ -28,11 +27,6 @@ class Tlv:
     tag: int
     value: bytes
     raw: bytes
-
-    @property
-    def constructed(self) -> bool:
-        """Whether the tag says that the value is made of elements."""
-        return bool(self.raw[0] & _CONSTRUCTED)
 
     @property
     def header(self) -> bytes:

@@ -69,7 +69,6 @@ class Provisioning:
         self._timeouts = timeouts
         self._submit = submit
         self._due_at: float | None = None
-        self._change_id: int | None = None
 
     @property
     def due_at(self) -> float | None:
@@ -120,7 +119,6 @@ class Provisioning:
             self._due_at = time.monotonic() + _TROUBLED
             return
         log.info("%s: no operational profile; asking %s for one", card.name, self._address(card))
-        self._change_id = change.id
         self._submit(change)
 
     def _address(self, card: Snapshot) -> str | None:
