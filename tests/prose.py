@@ -63,10 +63,10 @@ def _habit(pattern: str, instead: str) -> Habit:
 
 HABITS = (
     _habit(
-        r"\b(is|are|was|were) no (?!longer\b|more\b|less\b)[A-Za-z-]+",
+        r"(?<!here )\b(is|are|was|were) no (?!longer\b|more\b|less\b)[A-Za-z-]+",
         "'is not a', 'is not valid', 'unknown'",
     ),
-    _habit(r"\b(is|are|was|were) none\b", "'there is none', 'is missing', 'is empty'"),
+    _habit(r"(?<!here )\b(is|are|was|were) none\b", "'there is none', 'is missing', 'is empty'"),
     _habit(r"(?:^|[.;:,(] )[Ww]here (it|lpad|the|a|an|there|nothing|no|one) ", "'if' or 'when'"),
     _habit(
         r"\b(profile|version|state|step|name|value|owner|address|one) before\b(?! [a-z])", "'the previous …'"

@@ -117,7 +117,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "record").touch()
     owner = (tmp_path / "record").stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    with pytest.raises(InvalidSettings, match=f"it belongs to user {owner}"):
+    with pytest.raises(InvalidSettings, match=f"the file belongs to user {owner}"):
         record_apdus(tmp_path / "record")
     assert not recording()
 

@@ -45,7 +45,7 @@ def test_a_guard_that_is_not_met(two: Terminal) -> None:
     failed = two.lpactl("enable", "Second", "--guard", "tcp:127.0.0.1:1@lo", "--within", "2")
     assert failed.code == exit_codes.TAKEN_BACK
     assert "connection refused" in failed.err
-    assert f"went back to profile …{FIRST[-4:]}" in failed.err
+    assert f"the previous profile …{FIRST[-4:]}" in failed.err
     assert "switch-rolled-back" in failed.err
 
 
@@ -58,7 +58,7 @@ def test_a_confirmation(two: Terminal) -> None:
     assert f"change {number} has profile {SECOND} on trial (watching)" in status.err
     shown = two.lpactl("changes", str(number)).out
     assert "previous profile" in shown
-    assert "nobody has confirmed" in shown
+    assert "no program has confirmed it" in shown
     assert two.lpactl("confirm", str(number)).code == 0
     assert two.lab.ended(number).error is None
     assert two.lpactl("confirm", str(number)).code == exit_codes.STATE
@@ -82,7 +82,7 @@ def test_a_download_under_a_guard(two: Terminal) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(("--guard", "confirm"), "give both"), (("--enable", "--within", "60"), "give one")],
+    [(("--guard", "confirm"), "give both"), (("--enable", "--within", "60"), "needs --guard")],
 )
 def test_a_guard_of_nothing(two: Terminal, arguments: tuple[str, ...], says: str) -> None:
     """A guard needs a switch, and a limit a guard."""
@@ -105,10 +105,10 @@ def test_a_refusal(two: Terminal) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--guard", "registred"), "is no condition"),
+        (("--guard", "registred"), "not a known condition"),
         (("--guard", "confirm", "--within", "0"), "at least 1"),
         (("--guard", "confirm", "--guard", "confirm"), "named once"),
-        (("--within", "60"), "give one"),
+        (("--within", "60"), "needs --guard"),
     ],
 )
 def test_a_guard_that_can_t_be(two: Terminal, arguments: tuple[str, ...], says: str) -> None:

@@ -50,9 +50,9 @@ def test_the_life_of_a_profile(terminal: Terminal) -> None:
     assert terminal.lpactl("rename", FIRST, "home").ok().out == f"{FIRST} is renamed\n"
     refused = terminal.lpactl("rename", FIRST, "ü" * 33)
     assert refused.code == exit_codes.USAGE
-    assert "a nickname has at most 64 bytes in UTF-8, and this one has 66" in refused.err
+    assert "a nickname must have at most 64 bytes in UTF-8, but this one has 66" in refused.err
     assert terminal.lpactl("enable", "home").ok().out == f"{FIRST} is enabled\n"
-    assert "was so before" in terminal.lpactl("enable", FIRST[-6:]).ok().out
+    assert "as before" in terminal.lpactl("enable", FIRST[-6:]).ok().out
     listed = terminal.lpactl("profiles").ok().out.splitlines()
     assert listed[0].split() == ["ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"]
     assert listed[1].split()[:2] == [FIRST, "enabled"]
@@ -140,7 +140,7 @@ def test_what_a_change_is_behind_is_told(terminal: Terminal) -> None:
     ) as process:  # fmt: skip
         assert process.stderr is not None
         line = process.stderr.readline()
-        assert f"comes after change {asking} (enable), which waits for confirmation" in line
+        assert f"is queued behind change {asking} (enable), which waits for confirmation" in line
         terminal.lpactl("confirm", str(asking))
         assert process.wait(PATIENCE) == 0
         process.communicate()
@@ -155,7 +155,7 @@ def test_a_change_that_waits_for_an_answer_holds_nobody_up(terminal: Terminal) -
     ) as process:  # fmt: skip
         assert process.stderr is not None
         next(line for line in process.stderr if "waits for consent" in line)
-        assert "comes after" not in terminal.lpactl("info", "--refresh").ok().err
+        assert "is queued behind" not in terminal.lpactl("info", "--refresh").ok().err
         status = terminal.lpactl("status").ok().err
         assert re.search(
             r"modem: change 1 \(download\) waits for consent until \S+ UTC: lpactl answer 1", status
@@ -298,7 +298,7 @@ class TestOnATerminal:
     def test_a_deletion_is_asked_about(self, terminal: Terminal) -> None:
         """'n' leaves the profile where it is."""
         terminal.lab.install()
-        code, shown = self.converse([*terminal.command, "delete", "First"], [("for ever?", "n")])
+        code, shown = self.converse([*terminal.command, "delete", "First"], [("permanently?", "n")])
         assert code == exit_codes.NEEDS_PEOPLE
         assert FIRST in shown
         assert len(terminal.lab.card.profiles) == 1

@@ -60,12 +60,12 @@ def test_check_config(tmp_path: Path) -> None:
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs: {modem: {port: /dev/nothing}}\n", encoding="utf-8")
     done = run([*LPAD, "check-config", str(path)]).ok()
-    assert "is right" in done.out
+    assert "is valid" in done.out
     assert "/dev/nothing" in done.err
     path.write_text("soket: x\n", encoding="utf-8")
     done = run([*LPAD, "check-config", str(path)])
     assert done.code == 2
-    assert "'socket' was perhaps meant" in done.err
+    assert "did you mean 'socket'?" in done.err
     path.write_text("trust: {extra_ca_files: [missing.pem]}\n", encoding="utf-8")
     assert run([*LPAD, "check-config", str(path)]).code == 2
     assert run([*LPAD, "serve", "--config", str(tmp_path / "none.yaml")]).code == 2

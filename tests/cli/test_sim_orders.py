@@ -118,8 +118,8 @@ def refused(folder: Path, *options: str) -> str:
         (["--confirmation-limit", "1"], "needs --confirmation-code"),
         (["--confirmation-code", "1", "--confirmation-limit", "0"], "x>=1"),
         (["--attempts", "0"], "x>=1"),
-        (["--expires", "tomorrow"], "like 90s, 10m, 2h or 7d"),
-        (["--expires", "0001-01-01"], "like 90s, 10m, 2h or 7d"),
+        (["--expires", "tomorrow"], "such as 90s, 10m, 2h or 7d"),
+        (["--expires", "0001-01-01"], "such as 90s, 10m, 2h or 7d"),
         (["--owner", "262"], "three digits of MCC"),
         (["--tac", "1234"], "first 8 digits"),
         (["--class", "private"], "is not one of"),
@@ -158,7 +158,7 @@ def test_a_server_with_other_names(tmp_path: Path, playing: list[subprocess.Pope
     socket.create_connection(("127.0.0.2", port), 10).close()
     again = run([*LPAD, "sim", "smdp", str(tmp_path / "b"), "--bind", "127.0.0.2", "--port", str(port)])
     assert again.code == 3
-    assert "nothing can listen on 127.0.0.2" in again.err
+    assert "cannot listen on 127.0.0.2" in again.err
     assert run([*LPAD, "sim", "smdp", str(tmp_path / "b"), "--bind", "nowhere.invalid"]).code == 3
     assert run([*LPAD, "sim", "smdp", str(tmp_path / "b"), "--alias", "other.example.com:80"]).code == 2
 

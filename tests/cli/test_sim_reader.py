@@ -52,4 +52,4 @@ def test_a_reader_is_no_modem(tmp_path: Path, other: list[str]) -> None:
     """A modem's options say nothing about a reader, so they are refused beside it."""
     result = CliRunner().invoke(sim, ["euicc", str(tmp_path), "--vpcd", "localhost", *other])
     assert result.exit_code == 2
-    assert re.search("a modem's", result.output)
+    assert re.search("only for a modem", result.output)

@@ -25,10 +25,10 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
         with Gateway(lab) as gateway:
             lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
             terminal = Terminal(lab, gateway.path)
-            assert "asked its default SM-DP+ for a first profile 1 times; again at" in (
+            assert "lpad asked the card's default SM-DP+ for a first profile 1 times; next at" in (
                 terminal.lpactl("status").ok().err
             )
-            assert "asked for a profile" in terminal.lpactl("info").ok().out
+            assert "requests for a first profile" in terminal.lpactl("info").ok().out
 
 
 def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
@@ -37,5 +37,5 @@ def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
         change = stuck(lab)
         terminal = Terminal(lab, gateway.path)
         told = terminal.lpactl("status").ok().err
-        assert f"the guarded switch of change {change.id} ended stuck; lpad goes on trying to enable" in told
+        assert f"the guarded switch of change {change.id} ended stuck; lpad keeps trying to enable" in told
         assert FIRST in told

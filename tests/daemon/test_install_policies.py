@@ -56,17 +56,17 @@ def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("servers: [https://smdp.example.com]", "'policy.servers[0]': a server is a name"),
-        ("servers: [SMDP.example.com]", "'policy.servers[0]': a server is a name in lower case"),
-        ("server_oids: [one.two]", "'policy.server_oids[0]': an OID has"),
-        ("operators: ['26201']", "'policy.operators[0]': an operator is MCC-MNC"),
-        ("operators: [262-01x]", "'policy.operators[0]': an operator is MCC-MNC"),
-        ("operators: ['2*-01', 26-01]", "'policy.operators[1]': an operator is MCC-MNC"),
-        ("operators: ['262-*', 262-1]", "'policy.operators[1]': an operator is MCC-MNC"),
-        ("servers: ['smdp.example.com:443']", "'policy.servers[0]': a server is a name"),
-        ("classes: [live]", "'policy.classes[0]': one of operational, provisioning, test, unknown"),
-        ("forbidden_rules: [ppr3]", "'policy.forbidden_rules[0]': one of ppr1, ppr2"),
-        ("confirm: never", "'policy.confirm': one of card, rules, always"),
+        ("servers: [https://smdp.example.com]", "'policy.servers[0]': a server must be a name"),
+        ("servers: [SMDP.example.com]", "'policy.servers[0]': a server must be a name in lower case"),
+        ("server_oids: [one.two]", "'policy.server_oids[0]': an OID must consist"),
+        ("operators: ['26201']", "'policy.operators[0]': an operator must be MCC-MNC"),
+        ("operators: [262-01x]", "'policy.operators[0]': an operator must be MCC-MNC"),
+        ("operators: ['2*-01', 26-01]", "'policy.operators[1]': an operator must be MCC-MNC"),
+        ("operators: ['262-*', 262-1]", "'policy.operators[1]': an operator must be MCC-MNC"),
+        ("servers: ['smdp.example.com:443']", "'policy.servers[0]': a server must be a name"),
+        ("classes: [live]", "'policy.classes[0]': expected one of operational, provisioning, test, unknown"),
+        ("forbidden_rules: [ppr3]", "'policy.forbidden_rules[0]': expected one of ppr1, ppr2"),
+        ("confirm: never", "'policy.confirm': expected one of card, rules, always"),
     ],
 )
 def test_what_fits_nothing_is_a_mistake(tmp_path: Path, line: str, told: str) -> None:

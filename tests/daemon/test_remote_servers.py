@@ -51,7 +51,7 @@ def test_what_is_trusted_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         (tmp_path / "trust.d").mkdir()
         (tmp_path / "trust.d" / "ci.pem").write_bytes(CI.certificate.public_bytes(Encoding.PEM))
         load_trust(read(tmp_path, ""))
-    assert caplog.messages == ["of the operator's own: 1 CA certificate"]
+    assert caplog.messages == ["the operator's own certificates: 1 CA certificate"]
 
 
 def test_a_bad_file_in_trust_d(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki)
         change = guarded(lab, REGISTERED, f"tcp:127.0.0.1:{number}", "confirm")
         lab.until(
             lambda: lab.engine.change(change.id),
-            lambda seen: seen.guard is not None and seen.guard.told()[9:] == "nobody has confirmed",
+            lambda seen: seen.guard is not None and seen.guard.told()[9:] == "no program has confirmed it",
         )
         assert lender.given_back == 1
         lab.engine.answer(change.id, Answer(confirm=True))

@@ -163,7 +163,7 @@ def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).error is None
         lab.card.distort(FIRST, without=(0x5A, STATE))
         read(lab)
-        assert "go back to" in error_of(ended(lab, "confirm"))
+        assert "return" in error_of(ended(lab, "confirm"))
         assert enabled(lab) is None
 
 

@@ -105,7 +105,7 @@ def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
     events = lab.engine.subscribe(lambda: None)
     lab.engine.become([other])
     assert [each.name for each in lab.engine.snapshots()] == [OTHER]
-    with pytest.raises(NotFound, match="the settings name: other"):
+    with pytest.raises(NotFound, match="the settings list: other"):
         lab.submit(Kind.REFRESH)
     taken_back, ended = lab.ended(asks), lab.ended(queued)
     assert (taken_back.state, ended.state) == (State.CANCELLED, State.FAILED)

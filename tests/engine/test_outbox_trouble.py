@@ -203,7 +203,7 @@ def test_a_notification_beyond_all_reason(
     lab.carry_out(Kind.ENABLE, iccid=FIRST)
     assert [each.seq for each in pending(lab)] == copied
     assert [each.number for each in lab.card.notifications] == [*copied, copied[-1] + 1]
-    assert "as no notification has, and stays on the card" in caplog.text
+    assert "more than lpad accepts, and stays on the card" in caplog.text
 
 
 @pytest.mark.parametrize("error", [True, False])

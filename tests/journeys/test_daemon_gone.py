@@ -21,7 +21,7 @@ def test_a_change_that_was_followed(
 ) -> None:
     """A change that has not ended is not told as done: lpad is gone, and will say what came of it."""
     done = lpactl(own_gateway, end, "download", own_gateway.order(profile()), "--confirm", until="consent")
-    assert "what came of change 1 is told once lpad runs again (daemon-unreachable)" in done
+    assert "once lpad runs again, it reports the outcome of change 1 (daemon-unreachable)" in done
     assert "Error(" not in done
 
 

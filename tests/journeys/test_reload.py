@@ -94,7 +94,7 @@ def test_what_counts_at_once(gateway: Gateway, managed: Managed, profile: Callab
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
     )
     gateway.until(lambda: gateway.client.change(given_up.id).state == "failed")
-    assert "settings read anew; changed: " in gateway.log
+    assert "settings reloaded; changed: " in gateway.log
 
 
 def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> None:
@@ -108,7 +108,7 @@ def test_what_needs_a_restart_is_named(gateway: Gateway, managed: Managed) -> No
     assert settings is not None
     assert settings.restart_needed == ("socket", "state_folder")
     assert "restart needed for socket, state_folder" in managed.status
-    assert "only from the next start on: socket, state_folder" in gateway.log
+    assert "effective only after a restart: socket, state_folder" in gateway.log
     gateway._settings = {}
     managed.reload()
     settings = gateway.client.system().settings
@@ -126,7 +126,7 @@ def test_what_is_no_file_is_refused_at_once(gateway: Gateway, managed: Managed) 
     managed.hangup()
     told = gateway.client.system().settings
     assert told is not None
-    assert "no regular file" in (told.error or "")
+    assert "not a regular file" in (told.error or "")
     settings.unlink()
     folder = gateway.folder / "cas"
     folder.mkdir()
@@ -136,7 +136,7 @@ def test_what_is_no_file_is_refused_at_once(gateway: Gateway, managed: Managed) 
     managed.reload()
     told = gateway.client.system().settings
     assert told is not None
-    assert "ca.pem: it is no regular file" in (told.error or "")
+    assert "ca.pem: it is not a regular file" in (told.error or "")
     gateway._settings = {}
     managed.reload()
     told = gateway.client.system().settings
@@ -176,7 +176,7 @@ def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> No
     assert settings is not None
     assert settings.error is not None
     assert [line.split(":")[1] for line in settings.error.splitlines()] == ["1", "2"]
-    assert f"{path}:1: 'log': one of error" in gateway.log
+    assert f"{path}:1: 'log': expected one of error" in gateway.log
     assert f"{path}:2: 'soket': there is no such setting" in gateway.log
     assert gateway.client.refresh(CARD, wait=PATIENCE).check().state == "done"
     managed.reload()

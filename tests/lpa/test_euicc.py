@@ -88,7 +88,7 @@ def cancel(euicc: Euicc) -> Any:
 
 REFUSALS = [
     (enable, "BF3103800101", "ES10c.EnableProfile", 1, "iccidOrAidNotFound", "lpactl profiles"),
-    (enable, "BF3103800102", "ES10c.EnableProfile", 2, "profileNotInDisabledState", "enabled already"),
+    (enable, "BF3103800102", "ES10c.EnableProfile", 2, "profileNotInDisabledState", "already enabled"),
     (enable, "BF3103800103", "ES10c.EnableProfile", 3, "disallowedByPolicy", "PPR1"),
     (enable, "BF3103800104", "ES10c.EnableProfile", 4, "wrongProfileReenabling", "test profile"),
     (enable, "BF3103800105", "ES10c.EnableProfile", 5, "catBusy", "try again"),
@@ -327,7 +327,7 @@ def test_an_early_result_ends_the_loading() -> None:
         "reason": "installFailedDueToIccidAlreadyExistsOnEuicc",
         "command": "storeMetadata",
     }
-    assert "this ICCID already" in error.sentence
+    assert "with this ICCID" in error.sentence
 
 
 @pytest.mark.parametrize(

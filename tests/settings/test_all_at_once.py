@@ -67,7 +67,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_a_missing_key_has_its_parents_line(tmp_path: Path) -> None:
     """Where nothing stands, the line is that of the mapping in which it should."""
     assert told(tmp_path, "socket: x\neuiccs:\n  a:\n    baud: 9600\n") == [
-        "3: 'euiccs.a.port': missing; a card in a PC/SC reader has 'reader' instead"
+        "3: 'euiccs.a.port': missing; for a card in a PC/SC reader, give 'reader' instead"
     ]
 
 
@@ -80,7 +80,7 @@ def test_no_yaml_has_a_line(tmp_path: Path) -> None:
 def test_other_encodings_have_a_line(tmp_path: Path) -> None:
     """The first byte that is no UTF-8 is shown by its line; so is a character that YAML forbids."""
     assert told(tmp_path, b"socket: x\n\n# \xe4\n") == ["3: not UTF-8 text; save the file in that encoding"]
-    assert told(tmp_path, "socket: x\n# \x07\n") == ["2: not YAML: the character U+0007 may not stand here"]
+    assert told(tmp_path, "socket: x\n# \x07\n") == ["2: not YAML: the character U+0007 is not allowed"]
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -100,12 +100,12 @@ MERGES = "a: &a {k: v}\n" + "".join(
 )
 def test_alias_bombs_are_bounded(tmp_path: Path, text: str) -> None:
     """A few lines that would unfold to gigabytes, or without end, are refused without trying."""
-    assert "aliases (*name) unfold to more than settings can be" in told(tmp_path, text)[0]
+    assert "aliases (*name) expand to more than settings may contain" in told(tmp_path, text)[0]
 
 
 def test_deep_nesting_is_bounded(tmp_path: Path) -> None:
     """Brackets without end end in an error, not in the parser's own depth."""
-    assert "too deep" in told(tmp_path, "[" * 5000)[0]
+    assert "too deeply" in told(tmp_path, "[" * 5000)[0]
 
 
 def test_large_files_are_bounded(tmp_path: Path) -> None:
@@ -119,14 +119,14 @@ def test_large_files_are_bounded(tmp_path: Path) -> None:
         ("socket: 2026-99-99", "1: 'socket': '2026-99-99' can't be read"),
         ("answer_within: " + "1" * 5000, "1: 'answer_within': '1111"),
         ("answer_within: 1e999", "1: 'answer_within': "),
-        ("log: !!python/name:os.system x", "1: 'log': not YAML that is allowed here"),
-        ("? [a, b]\n: c", "1: '?': a key is one word"),
-        ('socket: "a\\0b"', "1: 'socket': a control character"),
-        ("socket: ''", "1: 'socket': text of length >= 1 is wanted"),
+        ("log: !!python/name:os.system x", "1: 'log': the YAML tag"),
+        ("? [a, b]\n: c", "1: '?': a key must be a single word"),
+        ('socket: "a\\0b"', "1: 'socket': control characters"),
+        ("socket: ''", "1: 'socket': expected text of length >= 1"),
         ("socket: ~nobody-of-this-name/x", "1: 'socket': "),
-        ("socket: " + "x" * 200, "1: 'socket': the path of a socket has at most 107 bytes"),
+        ("socket: " + "x" * 200, "1: 'socket': the path of a socket must have at most 107 bytes"),
         ("access: {switch: {users: [-1]}}", "1: 'access.switch.users[0]'"),
-        ("log: no", "1: 'log': one of error, warning"),
+        ("log: no", "1: 'log': expected one of error, warning"),
     ],
 )
 def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:
@@ -153,5 +153,5 @@ def test_merged_keys(tmp_path: Path) -> None:
 def test_what_is_nested_without_end_is_refused_at_once(tmp_path: Path, opening: str) -> None:
     """PyYAML would look at all the open brackets again for each further word."""
     (tmp_path / "lpad.yaml").write_text(opening * 20_000, encoding="utf-8")
-    with pytest.raises(InvalidSettings, match="stand too deep"):
+    with pytest.raises(InvalidSettings, match="nested too deeply"):
         SettingsFile.read(tmp_path / "lpad.yaml")

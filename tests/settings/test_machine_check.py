@@ -29,9 +29,9 @@ access:
     groups: [no-such-group]
 """
     assert noted(tmp_path, text) == [
-        "2: 'euiccs.gone.port': there is no /dev/no-such-port now; lpad waits for it",
-        "6: 'access.switch.users[2]': this system has no user 'no-such-user'; whom it means has no access",
-        "7: 'access.switch.groups[0]': this system has no group 'no-such-group'; whom it means has no access",
+        "2: 'euiccs.gone.port': /dev/no-such-port does not exist now; lpad waits for it",
+        "6: 'access.switch.users[2]': this system has no user 'no-such-user'; the entry grants no access",
+        "7: 'access.switch.groups[0]': this system has no group 'no-such-group'; the entry grants no access",
     ]
 
 
@@ -39,7 +39,7 @@ def test_a_record_without_a_folder(tmp_path: Path) -> None:
     """Where APDUs can't be recorded the settings would be refused; check-config says so before."""
     text = "euiccs: {a: {port: /dev/null}}\nlog:\n  apdus: there/apdus\n"
     assert noted(tmp_path, text) == [
-        f"3: 'log.apdus': there is no folder {tmp_path}/there; lpad refuses the settings until there is"
+        f"3: 'log.apdus': the folder {tmp_path}/there does not exist; lpad refuses the settings until it does"
     ]
     (tmp_path / "there").mkdir()
     assert noted(tmp_path, text) == []
@@ -49,13 +49,13 @@ def test_an_interface_that_is_not_there(tmp_path: Path) -> None:
     """A modem's interface may come later, so it is noted only; one that is there is not."""
     card = "euiccs: {there: {port: /dev/null}}\n"
     (note,) = noted(tmp_path, card + "remote: {interface: lpad-none0}")
-    assert note.startswith("2: 'remote.interface': there is no network interface 'lpad-none0' now; ")
+    assert note.startswith("2: 'remote.interface': the network interface 'lpad-none0' does not exist now; ")
     assert noted(tmp_path, card + "remote: {interface: lo}") == []
 
 
 def test_no_card_and_no_folder(tmp_path: Path) -> None:
     """A file without cards, and a state folder that is a file, are noted; default groups are not."""
     assert noted(tmp_path, "state_folder: lpad.yaml\n") == [
-        "1: 'euiccs': no card is named; lpad has nothing to work with",
-        f"1: 'state_folder': {tmp_path}/lpad.yaml is no folder; lpad can't start",
+        "1: 'euiccs': no card is listed; lpad has nothing to work with",
+        f"1: 'state_folder': {tmp_path}/lpad.yaml is not a folder; lpad cannot start",
     ]

@@ -83,7 +83,10 @@ def _endpoint(answer: Endpoint) -> Endpoint:
         except Exception as error:
             log.exception("%s %s: internal-error", request.method, request.url.path)
             # Not what the exception says: that may hold a secret.
-            sentence = f"lpad itself failed on this request ({type(error).__name__}); its log says where"
+            sentence = (
+                f"lpad failed on this request because of a fault of its own ({type(error).__name__});"
+                " see its log"
+            )
             return problem_response(InternalError(sentence))
 
     return endpoint
@@ -113,8 +116,8 @@ async def _serve(
         raise
     unknown = set(request.query_params) - set(route.query)
     if unknown:
-        known = f"it takes {', '.join(route.query)}" if route.query else "it takes none"
-        raise InvalidValue(f"{route.path} has no parameter '{min(unknown)}'; {known}")
+        known = f"it accepts {', '.join(route.query)}" if route.query else "it accepts none"
+        raise InvalidValue(f"{route.path} accepts no parameter '{min(unknown)}'; {known}")
     call = replace(call, body=decoded(await _body(request), route.body))
     if role is not Role.READ:
         log.info("%s %s by uid %d, pid %d", request.method, route.path, call.peer.uid, call.peer.pid)
@@ -140,7 +143,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise InvalidValue(f"a request's body has at most {LARGEST_BODY} bytes")
+            raise InvalidValue(f"a request's body must have at most {LARGEST_BODY} bytes")
     return bytes(body)
 
 
@@ -150,10 +153,10 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         return problem_response(
-            Conflict(f"{path} has no method {request.method}; it has {allowed}"),
+            Conflict(f"{path} does not support the method {request.method}; it supports {allowed}"),
             status=405,
             headers={"Allow": allowed},
         )
     return problem_response(
-        NotFound(f"there is no {path}; GET /v1/openapi.json lists what there is"), status=error.status_code
+        NotFound(f"there is no path {path}; GET /v1/openapi.json lists the paths"), status=error.status_code
     )

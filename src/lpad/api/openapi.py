@@ -25,14 +25,14 @@ _NUMBER = {"type": "integer", "minimum": 0, "maximum": MOST_CHANGES}
 _QUERY: dict[str, tuple[dict[str, Any], str]] = {
     "wait": (
         {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
-        "seconds to wait for the change to end or to ask something",
+        "seconds to wait for the change to end or to ask a question",
     ),
     "missing": (
         {"type": "string", "enum": ["ok", "error"], "default": "error"},
-        "'ok': a profile that isn't there is no error",
+        "'ok': a missing profile is not an error",
     ),
-    "euicc": ({"type": "string"}, "only this card's"),
-    "change": (_NUMBER, "only this change's"),
+    "euicc": ({"type": "string"}, "only for this card"),
+    "change": (_NUMBER, "only for this change"),
     "after": ({"type": "string"}, "the ID of the last event seen, as in the header Last-Event-ID"),
 }
 _PATH: dict[str, tuple[dict[str, Any], str]] = {
@@ -44,7 +44,7 @@ _PATH: dict[str, tuple[dict[str, Any], str]] = {
     "id": (_NUMBER, "the change's number"),
     "seq": (
         {"type": "integer", "minimum": -LARGEST - 1, "maximum": LARGEST},
-        "the notification's number on its card",
+        "the notification's sequence number on its card",
     ),
 }
 _SCHEMAS = "#/components/schemas/"
@@ -55,24 +55,24 @@ _REPLAYED = {
     "schema": {"type": "string", "enum": ["true"]},
 }
 _RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer", "enum": [*RETRY_AFTER.values()]}}
-_ETAG = {"description": "stands for this answer's content, see If-None-Match", "schema": _TEXT}
+_ETAG = {"description": "identifies this answer's content, see If-None-Match", "schema": _TEXT}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "pattern": f"^[!-~]{{1,{LONGEST_KEY}}}$"},
-    "description": "long and random: the same request with the same key starts nothing twice",
+    "description": "a long random string: a repeated request with the same key starts nothing a second time",
 }
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "schema": _TEXT,
-    "description": "the ETag of an earlier answer: 304 where nothing has changed",
+    "description": "the ETag of an earlier answer: lpad answers 304 if nothing has changed",
 }
 _LAST_EVENT_ID = {
     "name": "Last-Event-ID",
     "in": "header",
     "schema": _TEXT,
-    "description": "the ID of the last event seen: the stream goes on behind it",
+    "description": "the ID of the last event seen: the stream continues after it",
 }
 STREAM = "text/event-stream"
 _EVENT = {
@@ -107,7 +107,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "description": "Local Profile Assistant. HTTP/1.1 over a Unix socket; see docs/api.md.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "http://lpad", "description": "the socket; the host's name means nothing"}],
+        "servers": [{"url": "http://lpad", "description": "the socket; the host name has no meaning"}],
         "paths": paths,
         "components": {"schemas": components},
     }
@@ -188,7 +188,7 @@ def _good(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
         responses["202"] = {**responses["200"], "description": "the change is under way; Location names it"}
     elif route.method == "GET" and route.answer != STREAM:
         tag = {"ETag": _ETAG}
-        responses["304"] = {"description": "nothing has changed since the ETag was given", "headers": tag}
+        responses["304"] = {"description": "nothing has changed since that ETag", "headers": tag}
     return responses
 
 

@@ -1,4 +1,4 @@
-"""The activation code: where a profile waits, and which one (SGP.22 v2.5, 4.1)."""
+"""The activation code: the server that offers a profile, and which profile (SGP.22 v2.5, 4.1)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ LONGEST = 255  # characters
 _PREFIX = "LPA:"
 _FORMAT = "1"
 _MATCHING_ID = re.compile(r"[!#-&(-_a-~]*")
-"""SGP.22 has letters, digits and "-". Operators use more, such as "_"; the server judges all but quotes."""
+"""SGP.22 allows letters, digits and "-". Operators use more, such as "_"; only quotes are refused here, the
+rest is up to the server."""
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _EXAMPLE = "it should look like LPA:1$smdp.example.com$MATCHING-ID"
-_FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; those that v3 adds are passed over
+_FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; fields that v3 adds are ignored
 
 
 @dataclass(frozen=True, slots=True)
 class ActivationCode:
-    """What a code says.
+    """The fields of an activation code.
 
     `matching_id` may be empty: the server then finds the order by the card's EID. `smdp_oid` is the dotted
     object identifier that the server's certificate must contain; None: any.
@@ -34,7 +35,7 @@ class ActivationCode:
 
     @classmethod
     def parse(cls, text: str) -> ActivationCode:
-        """Read a code as people have it: printed, copied, scanned, or in a set-up link (`bare_code`).
+        """Read a code in any form that users have: printed, copied, scanned or in a setup link (`bare_code`).
 
         Prefix and address may come in any case; the matching ID keeps its case. Fields may be empty, and
         those that version 3 adds after the flag are ignored.
@@ -70,7 +71,7 @@ class ActivationCode:
         return "$".join(fields)
 
     def redacted(self) -> str:
-        """Return a form for logs: the server, without the matching ID, with which others could download."""
+        """Return a form for logs: the server, without the matching ID, which would let others download."""
         return f"LPA:1${self.address}$…"
 
 

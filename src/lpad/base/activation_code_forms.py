@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from lpad.base.errors import InvalidActivationCode
 
 LONGEST_TEXT = 4096
-"""Characters of what is read at all."""
+"""Characters; a longer text is not read."""
 
 _SETUP_HOSTS = frozenset({"esimsetup.apple.com", "esimsetup.android.com"})
 _SETUP_PATH = "/esim_qrcode_provisioning"
@@ -17,15 +17,16 @@ _SETUP_FIELD = "carddata"
 _LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\uff02\uff07"
 _SHELL_LEFT = re.compile(r"(?i)lpa:1.*|1|1[.-].*")
-"""What a shell leaves of a code that is not in single quotes: every $ and the word after it are gone."""
+"""The rest of a code that a shell has expanded because it was not in single quotes: every $ and the word
+after it are missing."""
 
 
 def bare_code(text: str) -> str:
-    """Return the activation code within a text, without blanks, quotes or the link around it.
+    """Return the activation code in a text, without spaces, quotes or a surrounding link.
 
     Args:
-        text: a code as printed, copied or scanned: `LPA:1$…` or `1$…`, also in quotes, wrapped or with
-            invisible characters, or a set-up link of Apple or Android. At most 4096 characters.
+        text: a code as printed, copied or scanned: `LPA:1$…` or `1$…`, possibly in quotes, wrapped or with
+            invisible characters, or a setup link of Apple or Android. At most 4096 characters.
 
     Returns:
         The code, not yet parsed.
@@ -52,7 +53,7 @@ def bare_code(text: str) -> str:
 
 
 def _compact(text: str) -> str:
-    """Leave out blanks, line breaks, characters that nobody sees, and quotes around the rest."""
+    """Remove spaces, line breaks, invisible characters and surrounding quotes."""
     seen = "".join(
         each for each in text if not each.isspace() and unicodedata.category(each) not in ("Cc", "Cf")
     )
@@ -60,7 +61,7 @@ def _compact(text: str) -> str:
 
 
 def _within_link(link: str) -> str:
-    """Return the code in a set-up link; only https, and only the two hosts that define the link."""
+    """Return the code in a setup link; only https, and only the two hosts that define such links."""
     try:
         parts = urlsplit(link)
         known = (parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path)
@@ -70,7 +71,7 @@ def _within_link(link: str) -> str:
         for field in parts.query.split("&"):
             name, _, value = field.partition("=")
             if name.lower() == _SETUP_FIELD and value:
-                return unquote(value)  # a '+' stays one: it may begin a matching ID
+                return unquote(value)  # keep '+', which may begin a matching ID
     raise InvalidActivationCode(
         "the link contains no activation code: open it and copy the text that begins with LPA:1$, or save the"
         " picture of the QR code and pass it to lpactl download --qr"

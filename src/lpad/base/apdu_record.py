@@ -3,7 +3,7 @@
     {"at": 1795244400.123456, "where": "/dev/ttyUSB2", "command": "81E2910003BF2000", "answer": "BF20…9000",
      "milliseconds": 42.1, "euicc": "modem", "change_id": "7"}
 
-`answer` is null where none came. The log keeps its secrets; this file has them all.
+`answer` is null if none came. The log hides secrets; this file contains them all.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Record:
             try:
                 os.write(self._file, line)
             except OSError as error:
-                # What is recorded must never be a reason for a change to fail.
+                # A change must never fail because of the record.
                 _log.warning("no more APDUs are recorded in %s: %s", self._path, error.strerror)
                 self._close()
 
@@ -66,11 +66,11 @@ _record = _Record()
 
 
 def record_apdus(path: Path | None) -> None:
-    """Append all APDUs to a file from now on, which has mode 0600; with None, record no more.
+    """Append all further APDUs to a file of mode 0600; None stops recording.
 
     Raises:
-        InvalidSettings: the file can't be written, is a link or no regular file, belongs to another user, or
-            has several links.
+        InvalidSettings: the file can't be written, is a link or not a regular file, belongs to another user,
+            or has several links.
     """
     _record.to(path)
 
@@ -85,9 +85,9 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
     Args:
         where: the port or reader.
-        command: as the link was given it.
-        answer: data and status word; None: there was none.
-        seconds: it took.
+        command: as it was handed to the link.
+        answer: data and status word; None if none came.
+        seconds: duration of the exchange.
     """
     if not _record.open:
         return
@@ -105,9 +105,9 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
 
 def _opened(path: Path) -> int:
-    """Open the file; one that is there must be lpad's own, and have no other name that leads to it.
+    """Open the file; an existing one must belong to lpad's user and have only one name.
 
-    Everything a card says goes into it, so nobody may have prepared the place.
+    All of a card's answers go into it, so no other user may have prepared the place.
     """
     attempted = f"can't record APDUs in {path}"
     try:
@@ -116,7 +116,7 @@ def _opened(path: Path) -> int:
         raise InvalidSettings(f"{attempted}: {error.strerror}; name another file in 'log.apdus'") from error
     found = os.fstat(descriptor)
     if found.st_uid != os.geteuid():
-        why = f"it belongs to user {found.st_uid}, not to lpad's user {os.geteuid()}"
+        why = f"the file belongs to user {found.st_uid}, not to lpad's user {os.geteuid()}"
     elif found.st_nlink != 1:
         why = f"the file has {found.st_nlink} links"
     else:

@@ -1,4 +1,4 @@
-"""Waiting longer and longer between attempts, and never at the same moment as everybody else."""
+"""Growing waits between attempts, randomly spread so that devices do not act at the same moment."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import random
 from dataclasses import dataclass
 
 JITTER = 0.2
-"""By how much of itself a wait is shortened or prolonged, so that a fleet that lost its network at one moment
-does not come back at one moment."""
+"""The fraction by which a wait is randomly shortened or prolonged, so that a fleet that lost its network at
+one moment does not return at one moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds to wait by the number of attempts that failed; the last one stays."""
+    """Seconds to wait after each failed attempt; the last value applies to all further ones."""
 
     seconds: tuple[float, ...]
 
     def after(self, failures: int) -> float:
-        """Return the seconds to wait, spread, after so many attempts that failed, from 1."""
+        """Return the seconds to wait, randomly spread, after `failed` failed attempts (1 or more)."""
         wait = self.seconds[min(max(failures, 1), len(self.seconds)) - 1]
         return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
 
     @property
     def longest(self) -> float:
-        """The most that is ever waited, in seconds."""
+        """The longest possible wait, in seconds."""
         return self.seconds[-1] * (1 + JITTER)

@@ -1,7 +1,7 @@
-"""A cancellation: what one thread uses to end another thread's wait, immediately and at one place only.
+"""A cancellation, with which one thread ends another thread's wait immediately.
 
-A `Deadline` carries it to whatever blocks. Waits for a server heed it. Commands to a card do not: a chain of
-blocks that is cut in the middle leaves the card in doubt.
+A `Deadline` carries it to every blocking call. Waits for a server obey it. Commands to a card do not, because
+a chain of blocks that is cut in the middle leaves the card in an unclear state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Cancellation:
-    """Set once, by any thread; from then on every wait that heeds it ends.
+    """Set once, by any thread; from then on every wait that obeys it ends.
 
     A wait for sockets adds this object to its `select` or `poll`: `fileno` becomes readable when it is
     cancelled. A wait for anything else registers a call with `waking`.
@@ -32,7 +32,7 @@ class Cancellation:
 
     @property
     def cancelled(self) -> bool:
-        """Whether waits are to end."""
+        """Whether waits must end."""
         return self._sentence is not None
 
     def cancel(self, sentence: str) -> None:

@@ -1,7 +1,7 @@
 """A condition that a guard or a health rule waits for, as text.
 
     registered                              the modem is registered, at home or roaming
-    confirm                                 a local program says so
+    confirm                                 a local program confirms
     tcp:HOST:PORT@INTERFACE                 a TCP connection is made
     http://HOST:PORT/PATH#STATUS@INTERFACE  the answer has this status, or any from 200 to 299; also https
     dns:NAME/SERVER@INTERFACE               a name server knows the name
@@ -25,7 +25,7 @@ LONGEST = 255
 
 
 class ConditionKind(enum.StrEnum):
-    """What is looked at."""
+    """What the condition checks."""
 
     REGISTERED = "registered"
     CONFIRM = "confirm"
@@ -59,15 +59,15 @@ class Condition:
     kind: ConditionKind
     text: str
     host: str = ""
-    """Whom to connect to; of a DNS server an IP address, empty for those of the system."""
+    """The host to connect to; for DNS the IP address of a name server, empty for the system's own."""
     port: int = 0
     path: str = "/"
     status: int | None = None
-    """The HTTP status that is wanted; None: any from 200 to 299."""
+    """The required HTTP status; None: any from 200 to 299."""
     name: str = ""
-    """What to ask a DNS server for."""
+    """The name to look up at a DNS server."""
     interface: str | None = None
-    """The network interface to go through; None: whichever leads there."""
+    """The network interface to use; None: the system's choice."""
 
     def __str__(self) -> str:
         return self.text
@@ -77,7 +77,7 @@ class Condition:
         """Read a condition.
 
         Raises:
-            InvalidValue: it has none of the forms above.
+            InvalidValue: it has none of the forms in the module's docstring.
         """
         text = text.strip()
         match = next((found for form in _FORMS if (found := form.fullmatch(text))), None)

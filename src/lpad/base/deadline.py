@@ -1,9 +1,9 @@
 """A moment in time that a blocking call must not outlast.
 
-A deadline is made once, where the patience is known, and passed along: every step that it covers
-draws from the same time, so a chain of ten reads can't wait ten times as long as was meant.
+A deadline is created once and passed along: all steps that it covers share the same time, so a chain
+of ten reads can't wait ten times as long as intended.
 
-It may carry a `Cancellation` as well: every part of it then ends when another thread says so.
+It may also carry a `Cancellation`, with which another thread ends all of these steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Deadline:
 
     at: float
     cancellation: Cancellation | None = field(default=None, compare=False, repr=False)
-    """Ends waits for servers before the time is over; None: nothing does."""
+    """Ends waits for servers before the time is over; None: nothing ends them early."""
 
     @classmethod
     def after(cls, seconds: float, *, cancellation: Cancellation | None = None) -> Deadline:
@@ -45,18 +45,18 @@ class Deadline:
         return time.monotonic() >= self.at
 
     def within(self, seconds: float) -> Deadline:
-        """Return the earlier of this deadline and `seconds` from now: a part of the time for one step."""
+        """Return the earlier of this deadline and `seconds` from now, to limit one step."""
         return replace(self, at=min(self.at, time.monotonic() + seconds))
 
     def later(self, seconds: float) -> Deadline:
-        """Return this deadline put off by `seconds`."""
+        """Return a deadline that is `seconds` later."""
         return replace(self, at=self.at + seconds)
 
     def check(self) -> None:
-        """Pass if nothing was cancelled; whoever waits for a server does this before each wait, and after it.
+        """Raise an error if cancelled; code that waits for a server calls this before and after each wait.
 
         Raises:
-            Cancelled: another thread ends what this deadline covers.
+            Cancelled: another thread has cancelled the work that this deadline covers.
         """
         if self.cancellation is not None:
             self.cancellation.check()

@@ -1,32 +1,32 @@
 """Everything that can go wrong, as one tree.
 
     LpadError
-    ├── RequestError             the caller asked for something that can't be
+    ├── RequestError             the request cannot be carried out
     │   ├── InvalidValue             an argument, setting or identifier breaks its grammar
     │   │   ├── InvalidActivationCode
     │   │   └── InvalidSettings
     │   ├── NotFound                 no such card, profile, change or notification
-    │   ├── Conflict                 right in itself, but not in the present state
-    │   │   ├── Protected                the settings keep the profile, or one enabled
-    │   │   └── SwitchLimit              enough switches for a day             (retryable)
+    │   ├── Conflict                 valid, but impossible in the present state
+    │   │   ├── Protected                the settings protect the profile, or require one to be enabled
+    │   │   └── SwitchLimit              the day's switches are used up         (retryable)
     │   ├── NotPermitted             the caller's user or group may not do this
-    │   ├── KeyReused                an idempotency key stands for another request already
+    │   ├── KeyReused                an idempotency key already belongs to another request
     │   ├── TooManyChanges           the card's queue is full                   (retryable)
     │   ├── TooManyConnections       the caller's user has too many open        (retryable)
-    │   ├── ConfirmationCodeRequired the operator wants a confirmation code, none was given
-    │   ├── Declined                 the caller said no to the profile, or nobody said yes
-    │   │   └── PolicyRefused            the settings' policy, or the card's, said no to it
-    │   └── Cancelled                the caller took the change back
+    │   ├── ConfirmationCodeRequired the operator requires a confirmation code, none was given
+    │   ├── Declined                 the caller rejected the profile, or did not answer
+    │   │   └── PolicyRefused            a policy, of the settings or the card, forbids it
+    │   └── Cancelled                the caller cancelled the change
     ├── CardError                the eUICC, or the way to it
-    │   ├── CardUnreachable          port gone, card mute, deadline passed      (retryable)
-    │   ├── CardBusy                 held by another program, or card says busy (retryable)
-    │   ├── CardServed               the settings name this card twice
+    │   ├── CardUnreachable          no port, no answer, or out of time         (retryable)
+    │   ├── CardBusy                 held by another program, or card busy      (retryable)
+    │   ├── CardServed               the settings list this card twice
     │   ├── CardStatus               status word other than success
     │   ├── CardRefused              an ES10 function answered with its error code
     │   └── CardMalformed            the answer breaks its grammar
     ├── ServerError              the SM-DP+, or the way to it
     │   ├── ServerUnreachable        no connection, or no answer in time       (retryable)
-    │   ├── ServerFailed             it is there and answers HTTP 5xx           (retryable)
+    │   ├── ServerFailed             the server answers HTTP 5xx                (retryable)
     │   ├── ServerUntrusted          TLS, or the server's identity, can't be verified
     │   ├── ClockNotSet              this device does not know the time, so TLS can't be verified (retryable)
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
@@ -34,16 +34,16 @@
     │   ├── PlatformRefused          an operator's platform refused a request, with its own words
     │   ├── PlatformBusy             an operator's platform says "later"         (retryable)
     │   └── PlatformUnclear          no answer says whether the platform did it  (retryable)
-    ├── SwitchRolledBack         a guard was not met; the profile before is enabled again
+    ├── SwitchRolledBack         a guard was not met; the previous profile is enabled again
     ├── SwitchStuck              a guard was not met, and no other profile could be enabled
     ├── MalformedError           bytes break their grammar; the edge that got them turns this
     │                            into CardMalformed or ServerMalformed
-    └── InternalError            lpad itself is wrong
-        └── JournalUnavailable       the journal can't be written, so nothing is done that it must hold
+    └── InternalError            a fault in lpad itself
+        └── JournalUnavailable       the journal can't be written, so lpad changes no card
 
-`kind` is stable and appears unchanged in the log, the journal and the API. `details` holds what a
-program wants to act upon (status word, error code's name, subject code). The sentence says what was
-attempted, what came of it, and what the reader can do.
+`kind` is stable and appears unchanged in the log, the journal and the API. `details` holds the facts that a
+program needs (status word, error code's name, subject code). The sentence says what was attempted, what
+happened, and what the reader can do.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ Detail = str | int | bool
 
 
 class LpadError(Exception):
-    """The root: a sentence, a `kind`, whether a later try can succeed unchanged, and details."""
+    """The root of all errors: a sentence, a `kind`, whether a retry may succeed, and details."""
 
     kind: ClassVar[str] = "error"
     retryable: bool = False
 
     def __init__(self, sentence: str, *, retryable: bool | None = None, **details: Detail) -> None:
-        """Say what happened.
+        """Describe what happened.
 
         Args:
-            sentence: what was attempted, what came of it, what the reader can do; free of secrets.
-                Identifiers in it keep their last four digits; whole ones are for `details`.
-            retryable: overrides the class's own answer.
+            sentence: what was attempted, what happened, what the reader can do; without secrets.
+                Identifiers in it are reduced to their last four digits; put complete ones into `details`.
+            retryable: overrides the class's value.
             details: JSON-ready facts, named in lower_snake_case.
         """
         self.sentence = redacted(sentence)
@@ -82,7 +82,7 @@ class LpadError(Exception):
 
 
 class RequestError(LpadError):
-    """The caller asked for something that can't be."""
+    """The request cannot be carried out."""
 
     kind = "bad-request"
 
@@ -112,13 +112,13 @@ class NotFound(RequestError):
 
 
 class Conflict(RequestError):
-    """Right in itself, but not in the present state."""
+    """The request is valid, but impossible in the present state."""
 
     kind = "conflict"
 
 
 class Protected(Conflict):
-    """The settings say that the profile is to stay, or that one is to stay enabled."""
+    """The settings protect the profile, or require that a profile stays enabled."""
 
     kind = "protected"
 
@@ -137,7 +137,7 @@ class NotPermitted(RequestError):
 
 
 class KeyReused(RequestError):
-    """An idempotency key stands for another request already."""
+    """An idempotency key already belongs to another request."""
 
     kind = "idempotency-key-reused"
 
@@ -163,45 +163,45 @@ class ConfirmationCodeRequired(RequestError):
 
 
 class Declined(RequestError):
-    """The caller said no to the profile that was offered, or nobody answered."""
+    """The caller rejected the offered profile, or did not answer in time."""
 
     kind = "declined"
 
 
 class PolicyRefused(Declined):
-    """A policy said no to a server or a profile; details hold the `rule`, by the name of its setting."""
+    """A policy forbids a server or a profile; details hold the `rule`, by the name of its setting."""
 
     kind = "policy-refused"
 
 
 class Cancelled(RequestError):
-    """The caller took the change back before it was done."""
+    """The caller cancelled the change before it was done."""
 
     kind = "cancelled"
 
 
 class CardError(LpadError):
-    """The eUICC, or the way to it."""
+    """A failure of the eUICC, or of the connection to it."""
 
     kind = "card-error"
 
 
 class CardUnreachable(CardError):
-    """Port gone, card mute, or deadline passed."""
+    """The port is missing, the card does not answer, or the deadline has passed."""
 
     kind = "card-unreachable"
     retryable = True
 
 
 class CardBusy(CardError):
-    """The port is held by another program, or the card says that it is busy."""
+    """Another program holds the port, or the card reports that it is busy."""
 
     kind = "card-busy"
     retryable = True
 
 
 class CardServed(CardError):
-    """The settings lead to this card twice; details hold the name that it is `served_as`."""
+    """The settings list this card twice; details hold `served_as`, the name under which lpad serves it."""
 
     kind = "card-served"
 
@@ -225,20 +225,20 @@ class CardMalformed(CardError):
 
 
 class ServerError(LpadError):
-    """The SM-DP+, or the way to it."""
+    """A failure of the SM-DP+, or of the connection to it."""
 
     kind = "server-error"
 
 
 class ServerUnreachable(ServerError):
-    """No connection, no answer in time, or somebody else answers in the server's place."""
+    """No connection, no answer in time, or another host answers in the server's place."""
 
     kind = "server-unreachable"
     retryable = True
 
 
 class ServerFailed(ServerError):
-    """The server is there and out of order; details hold `http_status`, 500 or above."""
+    """The server answers, but with a failure of its own; details hold `http_status`, 500 or above."""
 
     kind = "server-failed"
     retryable = True
@@ -276,14 +276,14 @@ class PlatformRefused(ServerError):
 
 
 class PlatformBusy(ServerError):
-    """An operator's platform asks to come back later; details may hold `retry_after` in seconds."""
+    """An operator's platform asks to try again later; details may hold `retry_after` in seconds."""
 
     kind = "platform-busy"
     retryable = True
 
 
 class PlatformUnclear(ServerError):
-    """The answer, or its absence, leaves open whether an operator's platform did what it was asked."""
+    """The answer, or its absence, leaves open whether an operator's platform carried out the request."""
 
     kind = "platform-unclear"
     retryable = True
@@ -296,25 +296,25 @@ class SwitchRolledBack(LpadError):
 
 
 class SwitchStuck(LpadError):
-    """A guard was not met, and neither the profile before nor another of the order could be enabled."""
+    """A guard was not met, and neither the previous profile nor a fallback could be enabled."""
 
     kind = "switch-stuck"
 
 
 class MalformedError(LpadError):
-    """Bytes break their grammar, whoever sent them."""
+    """Bytes break their grammar; the class does not say who sent them."""
 
     kind = "malformed"
 
 
 class InternalError(LpadError):
-    """lpad itself is wrong; the log holds the traceback."""
+    """A fault in lpad itself; the log contains the traceback."""
 
     kind = "internal-error"
 
 
 class JournalUnavailable(InternalError):
-    """The journal can't be written, so nothing is done that it must hold; details hold `reason`."""
+    """The journal can't be written, so lpad does nothing that must be journalled; details hold `reason`."""
 
     kind = "journal-unavailable"
     retryable = True
@@ -326,7 +326,7 @@ def blamed_on(blame: type[CardMalformed | ServerMalformed], attempted: str) -> I
 
     Args:
         blame: CardMalformed or ServerMalformed.
-        attempted: the function under way, such as "ES10c.GetEID".
+        attempted: the function in progress, such as "ES10c.GetEID".
     """
     try:
         yield
@@ -335,5 +335,5 @@ def blamed_on(blame: type[CardMalformed | ServerMalformed], attempted: str) -> I
 
 
 def internal_error(what: str, error: Exception) -> InternalError:
-    """Return what journal and API show of a mistake in lpad; what an exception says may hold secrets."""
-    return InternalError(f"{what} failed inside lpad ({type(error).__name__}); its log says where")
+    """Return the error for a fault in lpad; it omits the exception's text, which may contain secrets."""
+    return InternalError(f"{what} failed because of a fault in lpad ({type(error).__name__}); see its log")

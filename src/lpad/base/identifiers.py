@@ -1,4 +1,4 @@
-"""The identifiers of the field: types that parse, check, print and redact themselves."""
+"""The standard identifiers (EID, ICCID, AID, IMEI, …): types that parse, print and redact themselves."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ _ICCID_BYTES = 10
 
 
 def swap_nibbles(data: bytes) -> bytes:
-    """Return each byte with its two halves exchanged: telephony BCD to reading order and back."""
+    """Return the bytes with the halves of each exchanged: telephony BCD to reading order and back."""
     return bytes((byte << 4 & 0xF0) | byte >> 4 for byte in data)
 
 
 def _redacted(text: str, shown: int) -> str:
-    """Keep the last digits, which suffice to tell two cards apart on a bench; none of a short number."""
+    """Keep the last four digits, which suffice to distinguish two cards on a bench.
+
+    Hide a short number completely.
+    """
     return "…" + text[-shown:] if len(text) > 2 * shown else "…"
 
 
@@ -30,10 +33,10 @@ class Eid:
 
     @classmethod
     def parse(cls, text: str) -> Eid:
-        """Read 32 digits; blanks and dashes between them are passed over.
+        """Read 32 digits; spaces and dashes between them are ignored.
 
         Raises:
-            InvalidValue: not 32 decimal digits. Wrong check digits are no error: see `check_digits_right`.
+            InvalidValue: not 32 decimal digits. Wrong check digits are accepted: see `check_digits_right`.
         """
         digits = re.sub(r"[\s-]", "", text)
         if not re.fullmatch(r"[0-9]{32}", digits):
@@ -53,7 +56,7 @@ class Eid:
 
     @property
     def check_digits_right(self) -> bool:
-        """Whether the number is 1 modulo 97; some test cards in the field are not."""
+        """Whether the number is 1 modulo 97; this is false for some test cards."""
         return int(self.digits) % 97 == 1
 
     @classmethod
@@ -68,23 +71,23 @@ class Eid:
         return self.digits
 
     def redacted(self) -> str:
-        """Return a form fit for logs."""
+        """Return a form for logs, with only the last digits."""
         return _redacted(self.digits, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Iccid:
-    """A profile's number as the card says it: 1 to 20 digits from 0 to E, in capitals.
+    """A profile's number as the card reports it: 1 to 20 digits from 0 to E, in capitals.
 
-    ITU-T E.118 promises up to 19 decimal digits with a check digit. Many operators' ICCIDs hold hexadecimal
-    digits or lack the check digit (898600B5…), so both go unchecked. F is padding, not a digit.
+    ITU-T E.118 promises up to 19 decimal digits with a check digit. Many operators' ICCIDs contain
+    hexadecimal digits or lack the check digit (898600B5…), so neither is checked. F is padding, not a digit.
     """
 
     digits: str
 
     @classmethod
     def parse(cls, text: str) -> Iccid:
-        """Read 1 to 20 digits of either case; skip blanks and dashes between them and F at the end.
+        """Read 1 to 20 digits of either case; skip spaces and dashes between them and F at the end.
 
         Modems report the ICCID with its padding F, so 19 digits and an F are the same ICCID as the
         19 digits alone.
@@ -104,7 +107,7 @@ class Iccid:
         """Read the 10 bytes of tag 5A in a profile: nibbles swapped, padded with F (TS 102 221, 13.2).
 
         Raises:
-            MalformedError: not 10 bytes, nothing but padding, or a digit behind the padding.
+            MalformedError: not 10 bytes, only padding, or a digit after the padding.
         """
         digits = swap_nibbles(data).hex().upper().rstrip("F")
         if len(data) != _ICCID_BYTES or not _ICCID.fullmatch(digits):
@@ -120,7 +123,7 @@ class Iccid:
         return self.digits
 
     def redacted(self) -> str:
-        """Return a form fit for logs."""
+        """Return a form for logs, with only the last digits."""
         return _redacted(self.digits, 4)
 
 
@@ -153,9 +156,9 @@ class Aid:
 
 
 def profile_target(text: str) -> Iccid | Aid:
-    """Read what a profile is named by: its ICCID, or the AID of its security domain (ISD-P).
+    """Read the name of a profile: its ICCID, or the AID of its security domain (ISD-P).
 
-    Up to 20 digits are an ICCID, unless F stands between them.
+    Up to 20 digits are an ICCID, unless there is an F between them.
 
     Raises:
         InvalidValue: it is neither.
@@ -188,7 +191,7 @@ class Imei:
         """Read 15 digits, or 14 to which the check digit is added; 16 (IMEISV) lose the version.
 
         Raises:
-            InvalidValue: another number of digits, or 15 whose check digit is wrong.
+            InvalidValue: another number of digits, or 15 digits with a wrong check digit.
         """
         digits = re.sub(r"[\s-]", "", text)
         if not re.fullmatch(r"[0-9]{14,16}", digits):
@@ -212,7 +215,7 @@ class Imei:
 
         Args:
             rsp_version: 2 puts the check digit into the high half of the last byte, F into the low
-                half; 3 swaps all nibbles alike (SGP.22 v3.1, 4.2 warns of the difference).
+                half; 3 swaps all nibbles (SGP.22 v3.1, 4.2 warns of the difference).
         """
         first = swap_nibbles(bytes.fromhex(self.digits[:14]))
         last = int(self.digits[14])
@@ -236,13 +239,13 @@ class Imei:
         return self.digits
 
     def redacted(self) -> str:
-        """Return a form fit for logs."""
+        """Return a form for logs, with only the last digits."""
         return _redacted(self.digits, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Tac:
-    """A Type Allocation Code: the first 8 digits of an IMEI, which name the device's type."""
+    """A Type Allocation Code: the first 8 digits of an IMEI, which identify the device model."""
 
     digits: str
 

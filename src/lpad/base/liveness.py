@@ -1,9 +1,9 @@
-"""Whether threads get on with their work: what the watchdog asks before it says that all is well.
+"""Whether threads make progress; the watchdog checks this before it reports that lpad is alive.
 
-A thread that is watched works until some deadline, or rests. Whatever blocks looks at its deadline just
-before, so `Deadline` tells here what the thread will wait for next, and no code in between need know. A
-thread that is far beyond the deadline which it looked at last sits in a call that ignores it: a port's driver
-that doesn't return, a file of a dying memory card. No code can end such a call; a new process can.
+A watched thread works until some deadline, or rests. Every blocking call reads its deadline just before it
+blocks, so `Deadline` records here how long the thread will wait, and the code in between need not do it. A
+thread that is far beyond the deadline that it read last is in a call that ignores deadlines: a driver that
+does not return, or a file on a failing memory card. No code can end such a call; only a new process can.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Pace:
-    """One thread: until when it may be busy, on the monotonic clock; None while it rests."""
+    """The time on the monotonic clock until which one thread may be busy; None while it rests."""
 
     name: str
     until: float | None
@@ -31,7 +31,7 @@ class _Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """A thread that is beyond its deadline, by how many seconds, and where in the code it is."""
+    """A thread that is beyond its deadline: by how many seconds, and where in the code."""
 
     name: str
     seconds: float
@@ -39,12 +39,12 @@ class Stuck:
 
 
 _paces: dict[int, _Pace] = {}
-"""By the thread's identifier; each thread changes its own only."""
+"""By thread identifier; each thread changes only its own entry."""
 
 
 @contextmanager
 def watched(name: str) -> Iterator[None]:
-    """Watch the calling thread while it is inside; from here on it is busy."""
+    """Watch the calling thread inside the block; it counts as busy from the start."""
     _paces[threading.get_ident()] = _Pace(name, time.monotonic())
     try:
         yield
@@ -54,7 +54,7 @@ def watched(name: str) -> Iterator[None]:
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Let the calling thread wait without end: for work, or for another thread that is watched."""
+    """Let the calling thread wait without limit inside the block, for work or for another watched thread."""
     pace = _paces.get(threading.get_ident())
     if pace is None:
         yield
@@ -67,14 +67,14 @@ def resting() -> Iterator[None]:
 
 
 def busy_until(moment: float) -> None:
-    """Note the deadline that the calling thread has looked at; a thread that isn't watched notes nothing."""
+    """Record the deadline that the calling thread has read; does nothing for an unwatched thread."""
     pace = _paces.get(threading.get_ident())
     if pace is not None:
         pace.until = moment
 
 
 def stuck(*, grace: float) -> list[Stuck]:
-    """Return the threads that are more than `grace` seconds beyond what they last looked at."""
+    """Return the threads that are more than `grace` seconds beyond the deadline that they read last."""
     now = time.monotonic()
     frames = sys._current_frames()  # noqa: SLF001 - the one way to see where another thread is
     return [

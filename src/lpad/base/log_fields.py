@@ -1,7 +1,7 @@
-"""What the log knows of each entry beside its text: which card, which change, which kind of error.
+"""Fields of a log entry in addition to its text: the card, the change, the kind of error.
 
-A worker's thread says once what it works on; everything that is logged in it carries that along, down to the
-modem's floor, which knows nothing of cards' names and changes.
+A worker's thread states once what it works on, and all entries logged in that thread carry it, even those of
+lower floors, which do not know cards' names or changes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _context: ContextVar[Mapping[str, str]] = ContextVar("log_fields")
 
 @contextmanager
 def logged_with(**fields: str | int) -> Iterator[None]:
-    """Attach fields to all that this thread logs inside.
+    """Attach fields to all entries that this thread logs inside the block.
 
     Args:
-        fields: `euicc`, `change_id`, `change_kind`; those of the places around stay.
+        fields: `euicc`, `change_id`, `change_kind`; fields of enclosing blocks stay.
     """
     known = _context.get({})
     token = _context.set({**known, **{name.upper(): str(value) for name, value in fields.items()}})
@@ -35,15 +35,14 @@ def logged_with(**fields: str | int) -> Iterator[None]:
 
 
 def current_fields() -> Mapping[str, str]:
-    """Return what is attached to all that this thread logs now."""
+    """Return the fields that are attached to this thread's entries now."""
     return _context.get({})
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, str]:
     """Return the fields of an entry; call it in the thread that logs.
 
-    KIND is that of the error among the message's arguments, of the exception that is logged, or what `extra`
-    says.
+    KIND comes from an error among the message's arguments, from the logged exception, or from `extra`.
     """
     fields = dict(_context.get({}))
     arguments = record.args if isinstance(record.args, tuple) else ()

@@ -1,9 +1,9 @@
 """Numbers in text from outside: a modem's answer, an address, a setting, a query string, a file in /proc.
 
-`int()` takes blanks, underscores and the digits of every script, and raises ValueError from 4,301 digits on;
-`float()` takes 'nan' and 'inf' as well. A caller that has checked "only digits" expects none of that, so all
-text from outside is read here: the grammar is ASCII, and the range is the caller's.
-`tests/test_outside_numbers.py` finds the calls that bypass this module.
+`int()` accepts spaces, underscores and the digits of every script, and raises ValueError from 4,301 digits
+on; `float()` also accepts 'nan' and 'inf'. Callers do not expect that, so all text from outside is read here:
+only ASCII digits, and only the range that the caller gives. `tests/test_outside_numbers.py` finds the calls
+that bypass this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lpad.base.errors import MalformedError
 LONGEST = 20
 """Characters of a number: 64 bits need 19 digits and a sign."""
 LARGEST = (1 << 63) - 1
-"""SQLite and most readers of JSON hold no larger number."""
+"""The largest number that SQLite and most JSON readers can represent."""
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}")
@@ -28,7 +28,7 @@ def whole_number(text: str, *, least: int = 0, most: int = LARGEST) -> int | Non
 
     Args:
         text: from outside, of any length.
-        least: the smallest number that is taken; a minus sign is taken only if it is negative.
+        least: the smallest accepted number; a minus sign is accepted only if this is negative.
         most: the largest one.
 
     Returns:
@@ -44,7 +44,7 @@ def matched_number(digits: str | bytes) -> int:
     """Return the number in digits that a pattern has matched.
 
     Raises:
-        MalformedError: the pattern lets through more than 20 digits, or others than ASCII digits.
+        MalformedError: the pattern matched more than 20 digits, or non-ASCII digits.
     """
     value = whole_number(digits.decode("ascii", "replace") if isinstance(digits, bytes) else digits)
     if value is None:
@@ -55,7 +55,10 @@ def matched_number(digits: str | bytes) -> int:
 
 
 def hexadecimal_number(text: str, *, most: int = LARGEST) -> int | None:
-    """Return a number in 1 to 16 hexadecimal digits; None if it is anything else, or larger than `most`."""
+    """Return a number of 1 to 16 hexadecimal digits.
+
+    None for anything else, or if it is larger than `most`.
+    """
     if _HEXADECIMAL.fullmatch(text) is None:
         return None
     value = int(text, 16)
@@ -73,19 +76,19 @@ def decimal_number(text: str, *, least: float = 0.0, most: float) -> float | Non
 def json_number(text: str) -> int | float:
     """Return a whole number of a JSON text, for `json.loads(parse_int=...)`; infinity if it is too long.
 
-    One odd number in a place that nobody reads must not make the whole text unreadable.
+    One odd number in an unused field must not make the whole text unreadable.
     """
     value = whole_number(text, least=-LARGEST - 1)
     return math.inf if value is None else value
 
 
 def noted_number(value: object, *, default: float, least: float = 0.0, most: float) -> float:
-    """Return a number that lpad wrote down earlier, and that a damaged disk may have turned into anything.
+    """Return a number that lpad stored earlier, in case a damaged disk has changed it.
 
     Args:
         value: as it was read from the journal.
-        default: what counts if it is not a number from `least` to `most`.
-        least: the smallest number that can have been written.
+        default: the result if it is not a number from `least` to `most`.
+        least: the smallest number that lpad can have stored.
         most: the largest one.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):

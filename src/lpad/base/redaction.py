@@ -1,4 +1,4 @@
-"""What names the subscriber, or is worth money, taken out of text that people read."""
+"""Removal of identifiers and secrets from text that people read."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _IDENTIFIER = re.compile(
 _ACTIVATION_CODE = re.compile(
     r"(?<![0-9A-Za-z])((?:LPA(?::|%3A))?1(\$|%24)[A-Za-z0-9.:-]*(?:\$|%24))[!#-&(-_a-~]*", re.IGNORECASE
 )
-"""As text, and percent-encoded in a link."""
+"""Also percent-encoded, as in a link."""
 
 
 def redacted(text: str) -> str:
-    """Return a text without identifiers: long numbers keep their last four digits, codes their address.
+    """Return a text without identifiers.
+
+    Long numbers keep the last four digits, activation codes their address.
 
     Numbers are masked from 15 digits: decimal ones up to 32, those with hexadecimal digits up to 20.
     """
@@ -26,7 +28,7 @@ def redacted(text: str) -> str:
 
 
 def mask(text: str) -> str:
-    """Return a text without the long numbers in it: names of ports and readers hold serial numbers."""
+    """Return a text without its long numbers, because names of ports and readers contain serial numbers."""
     return _SERIAL_NUMBER.sub(lambda found: f"…{found[0][-2:]}", text)
 
 

@@ -1,7 +1,7 @@
-"""Files under names where somebody may have put something else: a FIFO, a device, a socket.
+"""Opening of files whose path may lead to something else: a FIFO, a device, a socket.
 
-Opening a FIFO waits until somebody opens its other end, which may be never, and reading a device may never
-end. So such a name is opened without waiting, and used only where a regular file stands behind it.
+Opening a FIFO waits until its other end is opened, which may never happen, and reading a device may never
+end. So such a path is opened without waiting, and used only if it leads to a regular file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _NEVER_WAIT = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 REWRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-"""Flags for a file that is written from its beginning, and made where there is none."""
-NOT_REGULAR = "it is no regular file"
+"""Flags to write a file from its beginning, and to create it if it does not exist."""
+NOT_REGULAR = "it is not a regular file"
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
@@ -26,10 +26,10 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int
     Args:
         path: the file.
         flags: as for `os.open`.
-        mode: of a file that is made.
+        mode: permissions of a new file.
 
     Raises:
-        OSError: it can't be opened, or is something else than a regular file.
+        OSError: it can't be opened, or is not a regular file.
     """
     descriptor = os.open(path, flags | _NEVER_WAIT, mode)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -39,14 +39,14 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int
 
 
 def read_regular(path: Path, *, most: int = -1) -> bytes:
-    """Return what a regular file holds.
+    """Return the content of a regular file.
 
     Args:
         path: the file.
-        most: bytes that are read; -1: all.
+        most: the largest number of bytes to read; -1: all.
 
     Raises:
-        OSError: it can't be read, or is something else than a regular file.
+        OSError: it can't be read, or is not a regular file.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most)

@@ -12,15 +12,15 @@ _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 HTTPS_PORT = 443
 LONGEST = 255
-"""Characters: a name has 253 at most. What is longer is not looked at any closer, whoever sent it."""
+"""Characters; a name has at most 253. A longer text is refused unread."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
     """A host in lower case, and a TCP port.
 
-    Real activation codes come in capitals, with blanks, and now and then with a scheme in front;
-    some servers refuse their own name unless it is in lower case.
+    Real activation codes contain capitals, spaces and sometimes a scheme; some servers refuse their
+    own name unless it is in lower case.
     """
 
     host: str
@@ -28,7 +28,7 @@ class ServerAddress:
 
     @classmethod
     def parse(cls, text: str) -> ServerAddress:
-        """Read `name` or `name:port` in any case; blanks around or inside are passed over.
+        """Read `name` or `name:port` in any case; spaces around or inside are ignored.
 
         Raises:
             InvalidValue: a scheme, a path, an empty or impossible name, a port outside 1 to 65535.

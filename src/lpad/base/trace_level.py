@@ -1,4 +1,4 @@
-"""The trace level: what is exchanged with cards and servers, below DEBUG, redacted unless told otherwise."""
+"""The trace level: the exchange with cards and servers, below DEBUG, redacted by default."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ logging.addLevelName(TRACE, "TRACE")
 
 
 def show_payloads(shown: bool) -> None:  # noqa: FBT001 - its one argument
-    """Say whether traces show what is carried, which names the subscriber, or only how long it is."""
+    """Choose whether traces show the payloads, which identify the subscriber, or only their length."""
     _PAYLOADS.setLevel(TRACE if shown else logging.CRITICAL)
 
 
 def payloads_shown() -> bool:
-    """Return whether traces show what is carried."""
+    """Return whether traces show the payloads."""
     return _PAYLOADS.level == TRACE

@@ -1,4 +1,4 @@
-"""The ports and readers that are there, to choose from."""
+"""The ports and readers that exist now, to choose from."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Ports:
     """Serial ports by their paths, PC/SC readers by their names."""
 
     serial: tuple[str, ...]
-    """A name that stays the same is given in the place of one that doesn't."""
+    """A lasting name replaces one that may change."""
     readers: tuple[str, ...]
     no_readers: str | None = None
-    """Why no readers are listed, where that can be known."""
+    """Why no readers are listed, if that is known."""
 
 
 def find_ports(*, deadline: Deadline, devices: Path = Path("/dev")) -> Ports:
     """Look for ports and readers; no port is opened.
 
     Args:
-        deadline: for pcscd, without which there are no readers.
-        devices: where the kernel's names are.
+        deadline: for the answer of pcscd, which lists the readers.
+        devices: the folder with the kernel's names.
     """
     stable = {str(path): str(path.resolve()) for pattern in _STABLE for path in devices.glob(pattern)}
     others = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}

@@ -1,4 +1,4 @@
-"""Steps that take a modem, its radio or its SIM down and up again, and that end with all of it up."""
+"""Steps that power a modem, its radio or its SIM down and up, and always end with all powered up."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 4.0
 LOOKING = 5.0
-"""Seconds for one look at least, also where a step's time is nearly over."""
+"""The least number of seconds for one check, even if a step's time is nearly over."""
 _GOING = 10.0
-"""Seconds until a port goes, after the command that makes it go was answered."""
+"""Seconds until a port disappears after the answer to the command that makes it disappear."""
 _BRINGING_UP = 120.0
 _REBOOTED = ("RDY", "^SYSSTART", "+CFUN")
-"""How lines begin that modems say when they have started."""
+"""The beginnings of lines that modems send when they have started."""
 
 
 class Access(Protocol):
-    """The card, as whoever switched it holds it."""
+    """Access to the card for the code that switches it."""
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -47,14 +47,14 @@ class Access(Protocol):
 
 
 def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]) -> None:
-    """Take a step of the ladder. What it takes down it brings up, whatever happens in between.
+    """Take a step of the ladder. Whatever it powers down is powered up again in any case.
 
-    What goes wrong is logged: whether the step has helped shows when the card is looked at.
+    Failures are only logged, because reading the card shows whether the step has helped.
 
     Args:
         access: the card in the modem.
-        rung: what is sent.
-        announcements: how lines begin by which this modem tells of a SIM that it has read anew.
+        rung: the step with its commands.
+        announcements: the beginnings of lines with which this modem announces that it has read the SIM again.
     """
     refused = False
     try:
@@ -71,7 +71,8 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
                 for text in rung.instead:
                     send(lent.modem, text, deadline=within)
             if rung.port_goes:
-                # Nothing is asked until it has gone: it would be answered from before the restart.
+                # Ask nothing until the port has disappeared, because the answer would come from before
+                # the restart.
                 lent.modem.wait_for((*_REBOOTED, *announcements), deadline=Deadline.after(_GOING))
     except CardError as error:
         _log.info("%s: %s", rung.step.value, error)
@@ -84,17 +85,17 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
 
 
 def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
-    """Power up, on a new port if need be; what can't be done now is done when the card is next opened.
+    """Power up, on a new port if necessary; a failed attempt is repeated when the card is next opened.
 
     Args:
         access: the card in the modem.
         rung: the step that was taken.
-        refused: whether the modem refused to power down, so that only its own word says that it is down.
+        refused: whether the modem refused to power down, so that only its own report says that it is down.
     """
     until = Deadline.after(_BRINGING_UP)
     pause = FIRST_PAUSE
     while True:
-        why: object = "the modem refuses, and its radio is off"
+        why: object = "the modem refuses, and its radio is still off"
         try:
             with access.open(deadline=until).lend_modem(deadline=until) as lent:
                 if lent is None:
@@ -117,5 +118,5 @@ def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
 
 
 def soon() -> Deadline:
-    """Return a deadline for one look, or for what only takes a moment."""
+    """Return a deadline for one check, or another short action."""
     return Deadline(time.monotonic() + LOOKING)

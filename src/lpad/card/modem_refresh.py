@@ -1,9 +1,9 @@
-"""After a switch: see that the modem reads the new profile, and make it where it doesn't by itself.
+"""After a switch: check that the modem reads the new profile, and make it do so if necessary.
 
-The card is asked first, since a modem may not have carried out its REFRESH yet; then the modem, which
-ICCID it reads. As long as that is another one, the ladder of the modem's quirks is climbed: wait, power
-the SIM, the radio, the modem itself down and up. Where nothing but lpad reads the card, as in a reader,
-and where a modem tells no ICCID, the card's own word is what counts.
+lpad reads the card first, because a modem may not have carried out its REFRESH yet, and then asks the modem
+for the ICCID that it reads. While that is another one, lpad climbs the ladder of the modem's quirks: wait,
+then power the SIM, the radio and finally the modem down and up. If only lpad reads the card, as in a reader,
+or if a modem reports no ICCID, lpad relies on the card's report.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RESTART = 45.0
-"""Seconds that a card may take for its REFRESH where no quirks say how long the modem may take."""
+"""Seconds that a card may take for its REFRESH if no quirks set the modem's time."""
 _HEARD = 2.0
-"""Seconds in which a modem that announces what it reads mostly has: asking earlier would disturb it."""
+"""Seconds in which most modems announce the SIM that they read; an earlier query would disturb them."""
 _UNCLEAR = (
-    "what the modem reports as ICCID is no profile of this card, so that the card has switched is all that is"
-    " known; see whether it registers"
+    "the card has switched, but the modem reports an ICCID that no profile of this card has; check whether"
+    " the modem registers"
 )
 _PORT_AWAY = 90.0
-"""Seconds for which a port may be gone, on top of a step's own."""
+"""Seconds for which a port may be gone, in addition to a step's time."""
 
 
 class Resets(Protocol):
-    """Says how often a modem may be restarted, and is told of each time."""
+    """Limits how often a modem may be restarted, and counts the restarts."""
 
     def ascend(self) -> bool:
-        """Return whether the steps that take something down may be taken now; it is noted that they are."""
+        """Return whether steps that power something down are allowed now, and count them."""
         ...
 
     def taken(self, step: str) -> None:
@@ -55,26 +55,26 @@ class Resets(Protocol):
         ...
 
     def helped(self) -> None:
-        """Note that the modem reads what the card holds: what was noted before counts no more."""
+        """Note that the modem reads the enabled profile, which resets the count."""
         ...
 
     @property
     def sentence(self) -> str:
-        """Why they may not be taken, and what a person can do."""
+        """Why the steps are not allowed, and what the user can do."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What the card holds now that the switch is done."""
+    """The state of the card after the switch."""
 
     enabled: Iccid | None
-    """None: no profile is."""
+    """None: no profile is enabled."""
     others: frozenset[Iccid] = frozenset()
-    """Profiles that are not enabled, or no longer there: a modem that reads one of them is behind."""
+    """Profiles that are not enabled or no longer on the card; a modem that reads one of them is outdated."""
 
     def noticed(self, report: IccidReport | None) -> Noticed:
-        """Return what a modem has noticed that reports this; None: that it reads no ICCID."""
+        """Return whether a modem with this report has noticed the switch; None: it reads no ICCID."""
         if report is None:
             return Noticed.YES if self.enabled is None else Noticed.NO
         if self.enabled is not None and report.names(self.enabled):
@@ -85,34 +85,35 @@ class Holding:
 
 
 class Noticed(Enum):
-    """What the modem reads, compared with the card."""
+    """The modem's reading, compared with the card."""
 
     YES = auto()
     NO = auto()
-    """It reads another profile of this card, or none."""
+    """The modem reads another profile of this card, or none."""
     UNCLEAR = auto()
-    """What it reports is no profile of this card: garbage, another card's, or spelled in an unknown way."""
+    """Its report matches no profile of this card: garbage, another card's ICCID, or an unknown spelling."""
     UNKNOWN = auto()
-    """It tells no ICCID, or nothing that can be understood, or there is no modem: the card's word counts."""
+    """The modem reports no intelligible ICCID, or there is no modem: the card's report counts."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it."""
+    """The result of waiting for the modem."""
 
     holding: Holding | None = None
-    """What the card holds; None: not what was wanted, or it could not be read."""
+    """The state of the card; None: not the wanted one, or unreadable."""
     noticed: Noticed = Noticed.NO
     error: CardError | None = None
     """Why the card could not be read the last time."""
     remark: str | None = None
-    """What a person should know of the modem, though all is well: such as that it wants a PIN."""
+    """A remark about the modem for the user, although the switch succeeded, such as that it requires
+    a PIN."""
     held_back: str | None = None
     """Why the modem was not restarted once more."""
 
     @property
     def good(self) -> bool:
-        """Whether card and modem agree on what was wanted, as far as they tell."""
+        """Whether card and modem report the wanted state, as far as they report."""
         return self.holding is not None and self.noticed in (Noticed.YES, Noticed.UNKNOWN)
 
 
@@ -122,22 +123,22 @@ class _Tells(Enum):
     YES = auto()
     NO = auto()
     PERHAPS = auto()
-    """It refused while no profile was enabled, which may mean both."""
+    """It refused while no profile was enabled, so this is unclear."""
 
 
 class Refresh:
-    """One switch, from before it is asked for until the modem reads what came of it."""
+    """One switch, from before the request until the modem reads the result."""
 
     def __init__(
         self, access: Access, *, tell: Callable[[str], None], resets: Resets, reading: float = 60.0
     ) -> None:
-        """Take a card; nothing is sent before `prepare` or `settle`.
+        """Use a card; nothing is sent before `prepare` or `settle`.
 
         Args:
             access: the card.
-            tell: is told each step that is more than waiting, as it begins.
-            resets: how often the modem may be restarted.
-            reading: seconds for one look at the card.
+            tell: called at the start of each step other than waiting.
+            resets: limits the restarts of the modem.
+            reading: seconds to read the card once.
         """
         self._access = access
         self._tell = tell
@@ -151,13 +152,13 @@ class Refresh:
         self._lock: str | None = None
         self._climbing = False
         self.refresh_flag: bool | None = None
-        """Whether the modem's quirks want the card to ask for a REFRESH; None where there is no modem."""
+        """Whether the modem's quirks require the card to ask for a REFRESH; None without a modem."""
 
     def prepare(self, holding: Holding, *, deadline: Deadline) -> None:
-        """Get to know the modem, before the switch; no channel may be open.
+        """Query the modem before the switch; no channel may be open.
 
         Args:
-            holding: what the card holds now: with a profile enabled, the modem has an ICCID to tell.
+            holding: the card's present state; if a profile is enabled, the modem has an ICCID to report.
             deadline: when to give up.
 
         Raises:
@@ -175,18 +176,18 @@ class Refresh:
         if told.lock is not None and told.report is None:
             return
         if told.tells:
-            # One that reports no profile of this card now will not do so after the switch: it reads another
-            # slot, or says what nobody can understand.
+            # A modem that reports no profile of this card now will not report one after the switch: it
+            # reads another slot, or its report is unintelligible.
             unclear = holding.noticed(told.report) is Noticed.UNCLEAR
             self._tells = _Tells.NO if unclear else _Tells.YES
         elif holding.enabled is not None:
             self._tells = _Tells.NO
 
     def agreed(self, holding: Holding) -> bool:
-        """Whether the modem read what the card holds, as far as it tells, when it was prepared.
+        """Whether the modem read the enabled profile, as far as it reports, at `prepare`.
 
-        It may not have where nothing is to be switched any more: another program did, or lpad, and was
-        killed before the modem had noticed.
+        It may be outdated even if no switch is needed any more: if another program made the switch, or lpad
+        was killed before the modem had noticed.
         """
         if self._tells is not _Tells.YES:
             return True
@@ -203,15 +204,15 @@ class Refresh:
         answered: bool = True,
         deadline: Deadline,
     ) -> Outcome:
-        """Wait until the card holds what was wanted and the modem reads it, and help where it must be.
+        """Wait until the card has the wanted state and the modem reads it, and take steps if necessary.
 
         Args:
-            look: opens a session, and returns what the card holds if that is what was wanted.
+            look: opens a session, and returns the card's state if it is the wanted one.
             asked: whether the card asks the modem for a REFRESH.
-            answered: whether the card said yes. Where its answer was lost and it holds what it held
-                before, it has done nothing, and no restart would help.
-            deadline: for waiting where there is no modem. With one, the quirks say how long each step may
-                take: a modem that is powered down is never left before it is up again.
+            answered: whether the card accepted the request. If its answer was lost and its state is
+                unchanged, it has done nothing, and no restart would help.
+            deadline: for waiting without a modem. With a modem, the quirks set the time of each step, and
+            lpad always waits until a powered-down modem is up again.
         """
         rungs = self._ladder or (
             RefreshStep(step=Step.WAIT, seconds=max(deadline.within(RESTART).remaining(), FIRST_PAUSE)),
@@ -249,17 +250,17 @@ class Refresh:
         return bool(self._ladder) and self._ladder[-1].step is not Step.WAIT
 
     def restart_modem(self) -> bool:
-        """Take the last step of the ladder, for a card that stays busy; return whether it was taken."""
+        """Take the last step of the ladder, for a card that stays busy; return whether lpad took it."""
         if not self.can_restart or not self._may_climb():
             return False
         self._take(self._ladder[-1])
         return True
 
     def restart(self, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Take the last step of the ladder because a person asks for it, and wait for the card.
+        """Take the last step of the ladder at a user's request, and wait for the card.
 
         Args:
-            look: opens a session, and returns what the card holds.
+            look: opens a session, and returns the card's state.
         """
         self._take(self._ladder[-1])
         outcome = self._watch(self._ladder[-1], look)
@@ -274,7 +275,7 @@ class Refresh:
         return self._climbing
 
     def _locked(self, outcome: Outcome) -> bool:
-        """Whether a restart would lead to the same question for a PIN."""
+        """Whether a lock remains, so that a restart would not help."""
         lock = None if outcome.error is None else lock_of(outcome.error)
         if lock is not None:
             _log.warning("the modem requires the %s; a restart would not help", lock)
@@ -286,9 +287,9 @@ class Refresh:
         take_step(self._access, rung, announcements=self._announcements)
 
     def _watch(self, rung: RefreshStep, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Look again and again, less and less often, until it is good or the step's time is over.
+        """Check at growing intervals until the result is good or the step's time is over.
 
-        The time for which the port is gone does not count: nobody can climb while it is.
+        The time without a port does not count, because no step is possible then.
         """
         outcome = Outcome()
         until = Deadline.after(rung.seconds)
@@ -322,7 +323,7 @@ class Refresh:
         return outcome
 
     def _look(self, look: Callable[[Deadline], Holding | None], outcome: Outcome, until: Deadline) -> Outcome:
-        """Look at the card unless it was seen to hold what was wanted, then ask the modem."""
+        """Read the card unless it already had the wanted state, then ask the modem."""
         within = until.within(self._reading) if until.remaining() > LOOKING else soon()
         try:
             holding = outcome.holding or look(within)
@@ -350,7 +351,7 @@ class Refresh:
     def _compared(self, holding: Holding, told: ModemIccid) -> Noticed:
         self._lock = told.lock
         if told.lock is not None and told.report is None:
-            # A lock that was there before may still be the other profile's.
+            # A lock that existed before may still belong to the other profile.
             return Noticed.UNCLEAR if told.lock == self._before.lock else Noticed.UNKNOWN
         if told.garbled and self._tells is _Tells.YES:
             return Noticed.UNCLEAR
@@ -371,7 +372,10 @@ class Refresh:
             self._listen(Deadline.after(seconds))
 
     def _listen(self, deadline: Deadline) -> None:
-        """Wait until the modem announces something, or the deadline; a port that goes ends it early."""
+        """Wait until the modem announces something, or the deadline.
+
+        A port that disappears ends the wait early.
+        """
         try:
             with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
                 if lent is not None:
@@ -381,7 +385,7 @@ class Refresh:
             self._access.drop()
 
     def _finish(self, outcome: Outcome, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Send what a modem wants after each switch; it may restart the modem, so it is looked at again."""
+        """Send the modem's commands for after each switch; they may restart it, so check again."""
         with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
             commands = lent.quirks.after_switch if lent is not None else ()
         if commands and self._may_climb():
@@ -396,7 +400,7 @@ class Refresh:
         return outcome
 
     def _remark(self) -> str | None:
-        """Return that the SIM or the modem is locked: then the profile is enabled, and never registers."""
+        """Return a remark if the SIM or the modem is locked, so that the enabled profile never registers."""
         lock = self._lock
         try:
             with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
@@ -405,4 +409,4 @@ class Refresh:
         except CardError as error:
             _log.info("%s", error)
             self._access.drop()
-        return None if lock is None else f"the modem wants the {lock}: {how_to_unlock(lock)}"
+        return None if lock is None else f"the modem requires the {lock}: {how_to_unlock(lock)}"

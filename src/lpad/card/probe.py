@@ -1,7 +1,6 @@
-"""A probe: what is found out about a card and the way to it, in a form fit for a bug report.
+"""A probe: a report on a card and the link to it, suitable for a bug report.
 
-Only questions are asked that change nothing. A failure is part of the report, beside what was learnt
-before it.
+It uses only read-only commands. A failure is part of the report, next to the earlier findings.
 """
 
 from __future__ import annotations
@@ -48,16 +47,16 @@ _QUESTIONS = {
         es10.GET_PROFILES_INFO,
     ),
 }
-"""ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last fills a block, and finds out how much the
-link carries; a card that objects to naming one tag so often has received it."""
+"""ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last one fills a block, to find out the size
+that the link carries; a card that refuses the repeated tag has received it."""
 _COUNTING = 20.0
-"""Seconds for looking for more eUICCs on the card."""
+"""Seconds to search for more eUICCs in the card."""
 _ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, asked again with the length"}
 _AT_ONCE = "data with 9000"
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True, rename={"size": "bytes"}):
-    """One question: how many milliseconds it took, and how many bytes came, or what in their place."""
+    """One command: its duration in milliseconds, and the number of received bytes or the failure."""
 
     what: str
     milliseconds: float
@@ -108,7 +107,7 @@ class ShownReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
-    """What was found; None where it was not found out. `shown` makes it fit for others' eyes."""
+    """The findings; None if unknown. `shown` prepares them for publication."""
 
     port: str
     link: LinkFacts = field(default_factory=LinkFacts)
@@ -118,10 +117,10 @@ class ProbeReport:
     block_size_learned: bool = False
     """Whether the link refused larger blocks during the probe."""
     answers: tuple[str, ...] = ()
-    """How the link hands over data, as often as it did so in several ways."""
+    """How the link returned data: all ways that occurred."""
     eid: Eid | None = None
     euiccs: tuple[FoundIsdr, ...] = ()
-    """All that were found on the card, that which is worked with first: some cards hold two."""
+    """All eUICCs found in the card, the used one first; some cards contain two."""
     svn: str | None = None
     card_firmware: str | None = None
     timings: tuple[Timing, ...] = ()
@@ -131,8 +130,8 @@ class ProbeReport:
         """Return the report as others are shown it.
 
         Args:
-            unredacted: whether EID, IMEI and serial numbers stand there whole; of the first two what
-                names the maker and model stands there always.
+            unredacted: whether EID, IMEI and serial numbers are complete; the parts of EID and IMEI that name
+                the maker and model are always shown.
         """
         hide = str if unredacted else mask
         link = self.link
@@ -175,14 +174,14 @@ def probe(
     block_size: int = LARGEST_BLOCK,
     deadline: Deadline,
 ) -> ProbeReport:
-    """Find out about a card; never raises a CardError, which is part of the report.
+    """Examine a card; never raises a CardError, which becomes part of the report.
 
     Args:
-        open_link: opens the link, or returns one that is open; whoever gives it closes it.
-        port: what to call it.
+        open_link: opens the link, or returns an open one; the caller closes it.
+        port: the port's name in the report.
         aids: the ISD-R's names to try.
         block_size: bytes in one STORE DATA block at most.
-        deadline: of the whole.
+        deadline: for the whole probe.
     """
     return _Probe(ProbeReport(port=port)).run(open_link, aids, block_size=block_size, deadline=deadline)
 
@@ -234,7 +233,7 @@ class _Probe:
                 stack.close()
 
     def _count_euiccs(self, link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Try all names of the ISD-R; on a slow modem as many as there is time for."""
+        """Try all names of the ISD-R, as many as time allows on a slow modem."""
         report = self._report
         if report.isdr_aid is None or report.eid is None:
             return
@@ -278,7 +277,7 @@ class _Probe:
 
 
 class _WatchedLink:
-    """A link on whose channels it is seen how data is handed over."""
+    """A link that records how its channels return data."""
 
     def __init__(self, link: Link, answers: dict[str, None]) -> None:
         self._link = link
@@ -319,7 +318,7 @@ class _WatchedChannel:
 
 
 def _identifier(value: Eid | Imei | None, *, whole: bool) -> str | None:
-    """Return an identifier, or of it the 8 digits that name the maker or model, and the last two."""
+    """Return an identifier, or only its first 8 digits (maker or model) and its last two."""
     if value is None:
         return None
     return value.digits if whole else f"{value.digits[:8]}…{value.digits[-2:]}"

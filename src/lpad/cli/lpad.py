@@ -112,7 +112,7 @@ def check_config(file: Path) -> None:
     load_route(found)
     for note in notes(found):
         click.echo(f"{file}:{note.line}: note: {note}", err=True)
-    Output().line(f"{file} is right")
+    Output().line(f"{file} is valid")
 
 
 def _tell(text: str) -> None:

@@ -53,7 +53,7 @@ def probe(
         _list(output, ports)
         return
     if len(chosen) > 1:
-        raise click.UsageError("a card is behind either a --port or a --reader")
+        raise click.UsageError("give either --port or --reader, not both")
     if not unredacted:
         for kind in ("serial", "readers"):
             ports[kind] = [mask(name) for name in ports[kind]]
@@ -80,6 +80,6 @@ def _list(output: Output, ports: dict[str, Any]) -> None:
         output.json({"ports": ports})
         return
     rows = [("port", name) for name in ports["serial"]] + [("reader", name) for name in ports["readers"]]
-    output.table(("KIND", "NAME"), rows, empty="there is neither a modem's port nor a reader")
+    output.table(("KIND", "NAME"), rows, empty="this device has neither a modem port nor a reader")
     if ports["no_readers"]:
         output.note(ports["no_readers"])

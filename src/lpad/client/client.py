@@ -366,7 +366,7 @@ class Client:
         Raises:
             DaemonUnreachable: the daemon ended first; the change is settled when it runs again.
         """
-        later = f"what came of change {change_id} is told once lpad runs again"
+        later = f"once lpad runs again, it reports the outcome of change {change_id}"
         stream = self.events(change=change_id)
         try:
             # The stream first, the record second: nothing can happen unseen in between.

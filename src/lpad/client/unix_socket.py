@@ -52,7 +52,7 @@ class _UnixStream(httpcore.NetworkStream):
         try:
             self._connection.sendall(buffer)
         except TimeoutError as error:
-            raise httpcore.WriteTimeout("the request was not taken in time") from error
+            raise httpcore.WriteTimeout("lpad did not accept the request in time") from error
         except OSError as error:
             raise httpcore.WriteError(error.strerror or str(error)) from error
 

@@ -23,7 +23,7 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
     try:
         return msgspec.json.decode(content, type=type_)
     except ValueError as error:
-        raise ApiError(f"lpad's answer can't be understood: {error}", kind="malformed") from error
+        raise ApiError(f"cannot decode lpad's answer: {error}", kind="malformed") from error
 
 
 def problem(content: bytes, *, status: int) -> ApiError:

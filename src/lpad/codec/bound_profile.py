@@ -1,4 +1,4 @@
-"""A bound profile package: checked as a whole, then cut into what a card is sent (SGP.22 v2.5, 2.5.5).
+"""A bound profile package: checked as a whole, then cut into the segments for a card (SGP.22 v2.5, 2.5.5).
 
     BF36 ├ BF23          InitialiseSecureChannel
          ├ A0 of 87...   ConfigureISDP
@@ -6,8 +6,8 @@
          ├ A2 of 87...   ReplaceSessionKeys, may be missing
          └ A3 of 86...   LoadProfileElements
 
-A card takes the segments one by one and keeps what it was sent before it found a fault. So the
-structure is checked before the first byte leaves, and one that is wrong never reaches the card.
+A card processes the segments one by one and keeps those before a fault. So lpad checks the structure before
+it sends the first byte, and a wrong package never reaches the card.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SegmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one chain of STORE DATA blocks carries; block numbers start anew with each."""
+    """The content of one chain of STORE DATA blocks; block numbers restart with each."""
 
     kind: SegmentKind
     data: bytes
@@ -67,10 +67,10 @@ _PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class BoundProfile:
-    """A package whose structure is right.
+    """A package with a valid structure.
 
-    `metadata` is what the 88 elements hold: the card will store this, whatever was shown before. Their
-    MACs, like everything encrypted, only the card can check.
+    `metadata` is the content of the 88 elements: the card will store it, regardless of what the server showed
+    before. Only the card can check their MACs and the encrypted parts.
     """
 
     transaction_id: TransactionId
@@ -106,12 +106,12 @@ class BoundProfile:
 
     @property
     def length(self) -> int:
-        """The bytes of all segments: what progress is counted by."""
+        """The total bytes of all segments, for the progress."""
         return sum(len(segment.data) for segment in self.segments)
 
 
 def _matched(sequences: list[tlv.Tlv]) -> Iterator[tuple[_Part, tlv.Tlv]]:
-    """Lay the sequences beside the parts that must be there, in their order."""
+    """Match the sequences with the expected parts, in order."""
     left = list(sequences)
     for part in _PARTS:
         if left and left[0].tag == part.tag:

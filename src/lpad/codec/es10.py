@@ -1,6 +1,6 @@
-"""The functions of ES10 by their names in SGP.22, and what each does to a card (SGP.22 v2.5, 5.7).
+"""The functions of ES10 by their SGP.22 names, and the effect of each on a card (SGP.22 v2.5, 5.7).
 
-A command carries its intent from where it is built down to the port: nobody reads its bytes to guess it.
+A command carries its intent from its creation to the port, so no code has to guess it from the bytes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a command is meant to do."""
+    """The effect that a command has on the card."""
 
     function: str
     """The function's name, such as "ES10c.GetEID"; empty for a command that is not of ES10."""
     alters: bool = False
-    """Whether it changes what stays on the card, for which a card may work long."""
+    """Whether it changes stored data, which may take the card long."""
     repeatable: bool = False
     """Whether sending it again changes nothing at all."""
     restarts: bool = False
@@ -26,7 +26,7 @@ class Intent:
 
 
 UNSTATED = Intent("")
-"""SELECT and its like, and whatever does not state its intent: it is never repeated."""
+"""SELECT and similar commands, and all commands without a stated intent; they are never repeated."""
 
 GET_EUICC_CONFIGURED_ADDRESSES = Intent("ES10a.GetEuiccConfiguredAddresses", repeatable=True)
 SET_DEFAULT_DP_ADDRESS = Intent("ES10a.SetDefaultDpAddress", alters=True)

@@ -1,8 +1,8 @@
 """The JSON bodies of ES9+ (SGP.22 v2.5, 6.5.2): requests out, answers in.
 
-Strict about what an answer must hold, tolerant of how servers write it: base64 with blanks, line breaks
-or without padding; transaction IDs in either case; "ExecutedSuccess" for "Executed-Success"; status data
-without identifier or message; fields that nobody has heard of.
+Strict about the content of an answer, tolerant of its spelling: base64 with spaces, line breaks or without
+padding; transaction IDs in either case; "ExecutedSuccess" for "Executed-Success"; status data without
+identifier or message; unknown fields.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A function that was not executed: its status codes as dotted strings, empty where none came."""
+    """A function that was not executed, with dotted status codes, empty if the server gave none."""
 
     subject_code: str
     reason_code: str
     subject_identifier: str
     message: str
-    """The server's own words, one line, no control characters, cut to a decent length."""
+    """The server's own text: one line without control characters, shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,12 @@ class Answer:
 
     @classmethod
     def decode(cls, body: bytes) -> Answer:
-        """Read a response body; an empty one, as handleNotification gets it, is executed and has no fields.
+        """Read a response body.
+
+        An empty one, as after handleNotification, counts as executed and has no fields.
 
         Raises:
-            MalformedError: no JSON object, or no header with a function execution status.
+            MalformedError: the body is not a JSON object, or has no header with a function execution status.
         """
         if not body.strip():
             return cls(None, {})
@@ -62,11 +64,11 @@ class Answer:
 
     @classmethod
     def decode_acceptance(cls, body: bytes) -> Answer:
-        """Read a body that came with a success and ought to have been empty.
+        """Read a body that came with HTTP success and should have been empty.
 
-        The specification wants none after handleNotification (6.4). An empty object, which some servers send,
-        says as much; so does a header that says Executed. Anything else is nobody's word that the server has
-        accepted the notification, and it leaves the card only once.
+        The specification requires an empty body after handleNotification (6.4). An empty object, which some
+        servers send, means the same, and so does a header that says Executed. Anything else does not prove
+        that the server has accepted the notification, which can be removed from the card only once.
 
         Raises:
             MalformedError: anything else.
@@ -81,7 +83,7 @@ class InitiateAuthenticationAnswer:
     """SGP.22 v2.5, 5.6.1; all byte strings are DER with their own tag."""
 
     transaction_id_text: str
-    """As the server wrote it, to be sent back so."""
+    """As the server wrote it, to be sent back unchanged."""
     transaction_id: TransactionId
     server_signed1: bytes
     server_signature1: bytes
@@ -90,10 +92,10 @@ class InitiateAuthenticationAnswer:
 
     @classmethod
     def of(cls, answer: Answer) -> InitiateAuthenticationAnswer:
-        """Pick the fields.
+        """Take the fields from an answer.
 
         Raises:
-            MalformedError: one is missing, of the wrong type, or no base64.
+            MalformedError: a field is missing, of the wrong type, or not valid base64.
         """
         text = _text(answer.fields, "transactionId")
         return cls(
@@ -118,10 +120,10 @@ class AuthenticateClientAnswer:
 
     @classmethod
     def of(cls, answer: Answer) -> AuthenticateClientAnswer:
-        """Pick the fields.
+        """Take the fields from an answer.
 
         Raises:
-            MalformedError: one is missing, of the wrong type, or no base64.
+            MalformedError: a field is missing, of the wrong type, or not valid base64.
         """
         return cls(
             transaction_id=TransactionId.from_hex(_text(answer.fields, "transactionId")),
@@ -142,10 +144,10 @@ class GetBoundProfilePackageAnswer:
 
     @classmethod
     def of(cls, answer: Answer) -> GetBoundProfilePackageAnswer:
-        """Pick the fields.
+        """Take the fields from an answer.
 
         Raises:
-            MalformedError: one is missing, of the wrong type, or no base64.
+            MalformedError: a field is missing, of the wrong type, or not valid base64.
         """
         return cls(
             transaction_id=TransactionId.from_hex(_text(answer.fields, "transactionId")),
@@ -154,7 +156,7 @@ class GetBoundProfilePackageAnswer:
 
 
 def initiate_authentication(*, euicc_challenge: bytes, euicc_info1: bytes, smdp_address: str) -> bytes:
-    """Return the request body: 16 bare bytes, BF20, and the address as the server knows itself."""
+    """Return the request body: the challenge (16 bytes), BF20, and the server's own form of its address."""
     return _encode(
         euiccChallenge=_base64(euicc_challenge), euiccInfo1=_base64(euicc_info1), smdpAddress=smdp_address
     )
@@ -183,7 +185,7 @@ def cancel_session(*, transaction_id: str, cancel_session_response: bytes) -> by
 
 
 def one_line(text: str) -> str:
-    """Return foreign text fit for a log or a terminal: one line, printable, of bounded length."""
+    """Return foreign text as one printable line of limited length, for a log or a terminal."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     line = _BLANKS.sub(" ", printable).strip()
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
@@ -194,7 +196,7 @@ def _says_executed(word: str) -> bool:
 
 
 def _refusal(status: Mapping[str, Any]) -> Refusal:
-    """Read what came with Failed or Expired; a refusal stays one however badly it is explained."""
+    """Read the status data of Failed or Expired; malformed status data does not hide the refusal."""
     data = status.get("statusCodeData")
     if not isinstance(data, dict):
         data = {}
@@ -226,7 +228,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's fields, none of them twice: of two, readers differ in which they take."""
+    """Return an object's fields; a duplicate is refused, because readers differ in which one they use."""
     fields: dict[str, Any] = {}
     for name, value in pairs:
         if name in fields:

@@ -1,7 +1,7 @@
 """The status codes of ES9+ and ES11: what a refusal means and what the reader can do about it.
 
-A code is a pair of dotted numbers, subject and reason (SGP.22 v2.5, 5.2.6). They are strings from end
-to end: as numbers, reason 4.10 (time to live expired) would be reason 4.1.
+A code is a pair of dotted numbers, subject and reason (SGP.22 v2.5, 5.2.6). They stay strings everywhere: as
+numbers, reason 4.10 (time to live expired) would be reason 4.1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Remedy(StrEnum):
-    """What class of answer a refusal calls for."""
+    """The kind of reaction that a refusal requires."""
 
     RETRY = "retry"  # the same request can succeed later
     RESTART_SESSION = "restart-session"  # a new session from the start can succeed at once
@@ -21,7 +21,7 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A refusal in words: `sentence` says what the server holds against it, `advice` what to do."""
+    """A refusal in words: `sentence` gives the server's reason, `advice` the remedy."""
 
     sentence: str
     advice: str
@@ -101,18 +101,18 @@ REASONS = {
     "4.2": "met an error during execution",
     "4.3": "stopped on a warning",
     "4.4": "is busy",
-    "4.8": "has not enough memory",
-    "4.10": "has outlived its time",
+    "4.8": "has too little memory",
+    "4.10": "has expired",
     "5.1": "can't be reached",
     "5.2": "did not answer in time",
-    "5.3": "has outlived its time",
+    "5.3": "has expired",
     "5.4": "did not answer",
     "6.1": "failed verification",
     "6.3": "has expired",
     "6.4": "has used up its attempts",
 }
 
-# Reasons that pass by themselves, for pairs that stand in no table.
+# Temporary reasons, for pairs that are in no table.
 _PASSING_REASONS = frozenset({"4.4", "5.1", "5.2", "5.4"})
 
 _NEW_CODE = "ask the operator for a new activation code"
@@ -120,7 +120,7 @@ _TELL_OPERATOR = "give the operator the EID and this code"
 _LATER = "try again later"
 _AGAIN = "start the download again"
 _OTHER_CARD = "the card can't be used with this server; ask the operator for one that can"
-_REPORT = "report it with the log: the server takes lpad's request for malformed"
+_REPORT = "report this with the log: the server considers lpad's request malformed"
 
 _R, _S, _C, _P = Remedy.RETRY, Remedy.RESTART_SESSION, Remedy.CONFIRMATION_CODE, Remedy.PERMANENT
 
@@ -128,7 +128,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     # InitiateAuthentication
     ("8.8.1", "3.8"): Meaning(
         "the server says that this is not its address",
-        "compare the address with the activation code, or with the settings",
+        "check the address against the activation code or the settings",
         _P,
     ),
     ("8.8", "4.2"): Meaning("the server does not support this eUICC", _OTHER_CARD, _P),
@@ -142,7 +142,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
         "the server has no certificate under an eSIM CA that the card trusts", _OTHER_CARD, _P
     ),
     ("8.9.1", "3.8"): Meaning(
-        "the SM-DS says that this is not its address", "compare the address with the settings", _P
+        "the SM-DS says that this is not its address", "check the address against the settings", _P
     ),
     ("8.9.2", "3.1"): Meaning(
         "the SM-DS trusts none of the eSIM CAs that the card can sign under", _OTHER_CARD, _P
@@ -158,12 +158,12 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ("8.1.3", "6.3"): Meaning("the card's certificate has expired", _OTHER_CARD, _P),
     ("8.1", "6.1"): Meaning("the card's signature, or what it signed, is wrong", _AGAIN, _S),
     ("8.1", "4.8"): Meaning(
-        "the card has not enough memory for this profile",
+        "the card has too little memory for this profile",
         "delete a profile that is no longer needed, then try again",
         _P,
     ),
     ("8.11.1", "3.9"): Meaning("the server does not know the card's eSIM CA", _OTHER_CARD, _P),
-    ("8.10.1", "3.9"): Meaning("the server has no such session any more", _AGAIN, _S),
+    ("8.10.1", "3.9"): Meaning("the server no longer has this session", _AGAIN, _S),
     ("8.2", "1.2"): Meaning("the operator has not released the profile yet", _LATER, _R),
     ("8.2", "3.7"): Meaning("the profile is not available at the moment", _LATER, _R),
     ("8.2.6", "3.8"): Meaning(
@@ -172,15 +172,15 @@ PAIRS: dict[tuple[str, str], Meaning] = {
         _P,
     ),
     ("8.1.1", "3.8"): Meaning(
-        "the profile is reserved for another EID, or none is for this one",
-        "compare the EID with the one that the operator holds",
+        "the profile is reserved for another EID, or no profile is reserved for this one",
+        "check the card's EID against the one that the operator has",
         _P,
     ),
     ("8.1.4", "6.1"): Meaning("the EID does not belong to the maker of the card", _OTHER_CARD, _P),
     ("8.2.5", "4.3"): Meaning("no profile is eligible for this device and card", _TELL_OPERATOR, _P),
     ("8.8.5", "4.10"): Meaning("the download order has expired", _NEW_CODE, _P),
     ("8.8.5", "6.4"): Meaning("the download was attempted too often", _NEW_CODE, _P),
-    ("8.9.5", "3.9"): Meaning("the SM-DS holds no such event", "nothing waits for this card", _P),
+    ("8.9.5", "3.9"): Meaning("the SM-DS has no such event", "no profile waits for this card", _P),
     # GetBoundProfilePackage
     ("8.2.7", "2.2"): Meaning(
         "a confirmation code is needed", "give the code that came with the activation code", _C
@@ -189,8 +189,8 @@ PAIRS: dict[tuple[str, str], Meaning] = {
         "the confirmation code is wrong", "give the right code; attempts are limited", _C
     ),
     ("8.2.7", "6.4"): Meaning("wrong confirmation codes were given too often", _NEW_CODE, _P),
-    # What operators' systems meet (ES2+, ES12), passed on to the LPA now and then
-    ("8.1.1", "2.2"): Meaning("the order lacks an EID", _TELL_OPERATOR, _P),
+    # Errors of operators' systems (ES2+, ES12) that are sometimes passed on to the LPA
+    ("8.1.1", "2.2"): Meaning("the order contains no EID", _TELL_OPERATOR, _P),
     ("8.1.1", "3.9"): Meaning("the EID is unknown", _TELL_OPERATOR, _P),
     ("8.1.1", "3.10"): Meaning("the order belongs to another EID", _TELL_OPERATOR, _P),
     ("8.2.1", "1.2"): Meaning("the ICCID is not allowed", _TELL_OPERATOR, _P),
@@ -208,18 +208,18 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ("8.2.6", "2.2"): Meaning("a matching ID is needed", "download with an activation code", _P),
     ("8.2.6", "3.3"): Meaning("the matching ID is in use already", _NEW_CODE, _P),
     ("8.2.6", "3.10"): Meaning("the matching ID belongs to another order", _NEW_CODE, _P),
-    ("8.2.9", "2.1"): Meaning("the profile metadata are invalid", _TELL_OPERATOR, _P),
-    ("8.2.9", "2.3"): Meaning("the profile metadata are incomplete", _TELL_OPERATOR, _P),
+    ("8.2.9", "2.1"): Meaning("the profile metadata is invalid", _TELL_OPERATOR, _P),
+    ("8.2.9", "2.3"): Meaning("the profile metadata is incomplete", _TELL_OPERATOR, _P),
     ("8.2.12", "3.10"): Meaning("the profile belongs to another operator", _TELL_OPERATOR, _P),
     ("8.8", "3.10"): Meaning("the order waits at another SM-DP+", _TELL_OPERATOR, _P),
     ("8.9", "4.2"): Meaning("the server could not register with the SM-DS", _LATER, _R),
     ("8.9", "5.1"): Meaning("the server could not reach the SM-DS", _LATER, _R),
-    ("8.9.5", "3.3"): Meaning("the SM-DS holds this event already", _TELL_OPERATOR, _P),
-    # What became of an order whose download was cancelled
+    ("8.9.5", "3.3"): Meaning("the SM-DS already has this event", _TELL_OPERATOR, _P),
+    # The fate of an order whose download was cancelled
     ("8.8.5", "3.8"): Meaning("the download order was refused", _NEW_CODE, _P),
     ("8.2.8", "1.2"): Meaning("the profile's policy rules are not allowed", _TELL_OPERATOR, _P),
     ("8.2.9", "3.8"): Meaning("the profile's name or operator is missing", _TELL_OPERATOR, _P),
-    ("8.2.9", "3.11"): Meaning("the metadata differed from those shown before", _TELL_OPERATOR, _P),
+    ("8.2.9", "3.11"): Meaning("the metadata differs from what the server showed before", _TELL_OPERATOR, _P),
     ("8.2.10", "4.2"): Meaning("the card could not load the profile", _TELL_OPERATOR, _P),
     ("8.2.13", "1.2"): Meaning("the enterprise rules are not allowed", _TELL_OPERATOR, _P),
     ("8.2.13", "3.1"): Meaning("enterprise profiles are not supported", _TELL_OPERATOR, _P),
@@ -229,7 +229,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ("8.8.6", "2.1"): Meaning("the remote management package is invalid", _TELL_OPERATOR, _P),
     ("8.8.6", "3.8"): Meaning("the remote management order is refused", _TELL_OPERATOR, _P),
     ("8.8.6", "4.2"): Meaning("the remote management order could not be carried out", _TELL_OPERATOR, _P),
-    ("8", "4.2"): Meaning("the download failed for a reason that was not given", _AGAIN, _R),
+    ("8", "4.2"): Meaning("the download failed for an unknown reason", _AGAIN, _R),
     # Any function
     ("1.6", "2.1"): Meaning("the function is invalid", _REPORT, _P),
     ("1.6", "3.7"): Meaning("the function is unavailable at the moment", _LATER, _R),
@@ -237,11 +237,11 @@ PAIRS: dict[tuple[str, str], Meaning] = {
 
 
 def meaning_of(subject: str, reason: str) -> Meaning:
-    """Return what the pair means; one that stands in no table is composed from its two halves.
+    """Return the meaning of the pair; an unlisted one is composed from its two halves.
 
     Args:
-        subject: dotted subject code such as "8.2.6"; empty where the server gave none.
-        reason: dotted reason code such as "3.8"; empty where the server gave none.
+        subject: dotted subject code such as "8.2.6"; empty if the server gave none.
+        reason: dotted reason code such as "3.8"; empty if the server gave none.
     """
     known = PAIRS.get((subject, reason))
     if known is not None:
@@ -257,7 +257,7 @@ def meaning_of(subject: str, reason: str) -> Meaning:
 
 
 def _nearest(table: dict[str, str], code: str) -> str | None:
-    """Look a subject up, and for an unknown one the subject that it is a part of."""
+    """Look a subject up; for an unknown one, look up the subject that contains it."""
     while code:
         if code in table:
             return table[code]

@@ -204,7 +204,8 @@ def _journal(file: SettingsFile) -> Journal:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidSettings(
-            f"can't make the state folder {folder}: {error.strerror}; the setting 'state_folder' says where"
+            f"can't create the state folder {folder}: {error.strerror}; choose another place with the setting"
+            " 'state_folder'"
         ) from error
     return Journal(folder / "journal.db", retention=_retention(file.settings))
 
@@ -225,7 +226,9 @@ def _user(name: str | int) -> int | None:
     try:
         return name if isinstance(name, int) else pwd.getpwnam(name).pw_uid
     except KeyError:
-        log.warning("the settings' access names the user '%s', whom this system doesn't have", name)
+        log.warning(
+            "the user '%s', listed under 'access' in the settings, does not exist on this system", name
+        )
         return None
 
 

@@ -87,7 +87,7 @@ class JournalHandler(logging.Handler):
 
     def _fields(self, record: logging.LogRecord, message: str) -> dict[str, str]:
         if self.lost:
-            message += f" ({self.lost} entries before this one were lost: the journal did not read them)"
+            message += f" ({self.lost} entries before this one were lost, because journald did not read them)"
         return {
             "MESSAGE": message,
             "PRIORITY": str(priority(record.levelno)),

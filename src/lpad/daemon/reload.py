@@ -86,7 +86,11 @@ class Reloading:
                 self._refused(error)
             except Exception as error:
                 log.exception("internal-error")
-                self._refused(LpadError(f"lpad itself failed on the settings ({type(error).__name__})"))
+                self._refused(
+                    LpadError(
+                        f"lpad failed on the settings because of a fault of its own ({type(error).__name__})"
+                    )
+                )
             self._tell(self._configuration)
             systemd.notify("READY=1")
 
@@ -96,7 +100,7 @@ class Reloading:
     def _refused(self, error: LpadError) -> None:
         for line in error.sentence.splitlines():
             log.error("%s", line, extra={"kind": error.kind})
-        log.error("the settings as they were go on", extra={"kind": error.kind})
+        log.error("the previous settings stay in force", extra={"kind": error.kind})
         self._configuration = Configuration(
             read_at=self._configuration.read_at,
             restart_needed=self._configuration.restart_needed,
@@ -111,6 +115,9 @@ class Reloading:
         await asyncio.to_thread(prepared.serve)
         self._configuration = Configuration(restart_needed=waiting)
         applied = [key for key in news if key not in waiting]
-        log.info("settings read anew; changed: %s", ", ".join(applied) or "no setting that counts at once")
+        log.info(
+            "settings reloaded; changed: %s",
+            ", ".join(applied) or ("no setting that takes effect immediately"),
+        )
         if waiting:
-            log.warning("changed, but only from the next start on: %s", ", ".join(waiting))
+            log.warning("changed, but effective only after a restart: %s", ", ".join(waiting))

@@ -115,7 +115,7 @@ def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trus
         forbidden=None if forbidden is None else map(key_id, forbidden),
     )
     if trust.own:
-        _log.info("of the operator's own: %s", trust.own)
+        _log.info("the operator's own certificates: %s", trust.own)
     return trust
 
 

@@ -38,8 +38,8 @@ class Watchdog:
             self._starving = True
             for each in found:
                 log.error(
-                    "%s is stuck in %s, %.0f s beyond its deadline; the service manager will start lpad anew",
+                    "%s is stuck in %s, %.0f s beyond its deadline; the service manager will restart lpad",
                     each.name, each.where, each.seconds,
                 )  # fmt: skip
             if not found:
-                log.error("a worker has ended; the service manager will start lpad anew")
+                log.error("a worker has ended unexpectedly; the service manager will restart lpad")

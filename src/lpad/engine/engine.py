@@ -298,7 +298,7 @@ class Engine:
         """
         icon = self._workers.of(euicc).icon(iccid)
         if icon is None:
-            raise NotFound(f"there is no icon of profile {iccid} on {euicc}")
+            raise NotFound(f"profile {iccid} on {euicc} has no icon")
         return icon
 
     def submit(
@@ -415,7 +415,7 @@ class Engine:
             worker = self._workers.holding(change)
             run = worker.queue.run(change_id) if worker else None
             if worker is None or run is None:
-                raise Conflict(f"change {change_id} waits for no answer, it is {change.state}")
+                raise Conflict(f"cannot answer change {change_id}: it asks no question, it is {change.state}")
             worker.queue.answer(run, answer)
             if key is not None:
                 self._note(key, change_id)
@@ -503,7 +503,12 @@ class Engine:
         try:
             self._store.note(key, change_id)
         except LpadError as error:
-            log.warning("change %d: its answer's key is not kept: %s (%s)", change_id, error, error.kind)
+            log.warning(
+                "change %d: the idempotency key of its answer could not be saved: %s (%s)",
+                change_id,
+                error,
+                error.kind,
+            )
 
     def _clock_was_set(self) -> None:
         """Go on with what could not verify a certificate."""
@@ -515,7 +520,7 @@ class Engine:
         try:
             self._store.end_orphans(self._workers.by_name)
         except LpadError as error:
-            log.warning("changes of cards that are no more: %s (%s)", error, error.kind)
+            log.warning("cannot end the changes of removed cards: %s (%s)", error, error.kind)
 
     def _journal_back(self) -> None:
         """Write what could not be written, and take up what was not touched meanwhile."""

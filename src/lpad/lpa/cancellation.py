@@ -1,4 +1,4 @@
-"""Giving a session up: with which reason, and how (SGP.22 v2.5, 5.7.14 and 5.6.5)."""
+"""Cancelling a session: with which reason, and how (SGP.22 v2.5, 5.7.14 and 5.6.5)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# Time of its own: the download's may be what ran out.
+# A deadline of its own, because the download's may have passed.
 _ON_CARD = 30.0
 _ON_SERVER = 30.0
 
@@ -43,10 +43,10 @@ _DECIDED = {
 
 
 def reason_for(error: Exception, state: State) -> CancelSessionReason:
-    """Return the reason that fits `error`, which was met in `state`.
+    """Return the reason that fits `error`, which occurred in `state`.
 
-    Postponed where another attempt can succeed: the order stays open, and the card may keep its one-time
-    key, so that the server need not bind the profile anew. Any other reason closes the order for good.
+    Postponed if another attempt can succeed: the order stays open, and the card may keep its one-time
+    key, so that the server need not bind the profile again. Any other reason closes the order for good.
     """
     if isinstance(error, CardError) and state in (State.BOUND, State.LOADING):
         return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
@@ -66,18 +66,19 @@ def cancel(
     interruption: Cancellation | None,
     owe: Callable[[str, bytes], None],
 ) -> None:
-    """Tell the card, then the server what the card has signed.
+    """Cancel the session on the card, then send the server the card's signed answer.
 
-    What goes wrong is logged: whatever led here is the error that counts, and the server forgets a session
+    Failures are only logged: the error that led here is the one that counts, and the server forgets a session
     by itself after a while.
 
     Args:
         euicc: an open ISD-R.
         server: the SM-DP+.
-        session: the session to be given up.
+        session: the session to cancel.
         reason: why.
-        interruption: ends the wait for the server; None: nothing does.
-        owe: takes the transaction ID and the card's signed answer (BF41) if nobody may wait for the server.
+        interruption: ends the wait for the server; None: nothing ends it early.
+        owe: receives the transaction ID and the card's signed answer (BF41) if lpad cannot wait for the
+            server.
     """
     try:
         answer = euicc.cancel_session(session.transaction_id, reason, deadline=Deadline.after(_ON_CARD))

@@ -1,4 +1,4 @@
-"""What a card's refusal means and what the reader can do about it: one sentence per reason."""
+"""The meaning of a card's refusal and its remedy: one sentence per reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lpad.codec.messages.result import ResultCode
 
 _REPORT = "report it to the operator"
-_NO_PROFILE = "the card holds no such profile; 'lpactl profiles' lists those that it holds"
+_NO_PROFILE = "the card contains no such profile; 'lpactl profiles' lists its profiles"
 _SESSION_LOST = "the card has forgotten the session, as after a reset; start the download again"
 
 _SENTENCES = {
@@ -22,16 +22,15 @@ _SENTENCES = {
     "iccidNotFound": _NO_PROFILE,
     "profileNotInDisabledState": "the profile is enabled; disable it, or enable another one, first",
     "profileNotInEnabledState": "the profile is not enabled, so there is nothing to disable",
-    "disallowedByPolicy": "a policy rule of the operator forbids it (PPR1: no disabling, PPR2: no deletion);"
-    " only the operator can lift the rule",
-    "wrongProfileReenabling": "a test profile is enabled, and only another test profile or the one that was"
-    " enabled before it may take its place; disable the test profile first",
-    "catBusy": "the card is in a session of its own with the modem; try again in some seconds, and restart"
-    " the modem if it stays so",
-    "profileChangeOngoing": "a switch of profiles is not finished; let the modem restart the card, then try"
-    " again",
-    "incorrectInputValues": "the card does not take the values that it was given",
-    "nothingToDelete": "there is nothing of this kind on the card",
+    "disallowedByPolicy": "a policy rule of the operator forbids this (PPR1: no disabling, PPR2: no"
+    " deletion); only the operator can lift the rule",
+    "wrongProfileReenabling": "a test profile is enabled; only another test profile, or the profile enabled"
+    " before it, may replace it; disable the test profile first",
+    "catBusy": "the card is in a session with the modem; try again in a few seconds, and restart the modem if"
+    " this persists",
+    "profileChangeOngoing": "a profile switch is not finished; restart the modem, then try again",
+    "incorrectInputValues": "the card does not accept the given values",
+    "nothingToDelete": "the card contains nothing of this kind",
     # AuthenticateServer and PrepareDownload, ES10b
     "invalidCertificate": f"the card does not accept the server's certificate; {_REPORT}",
     "invalidSignature": f"the server's signature is wrong; {_REPORT}",
@@ -39,18 +38,20 @@ _SENTENCES = {
     "noSessionContext": _SESSION_LOST,
     "invalidOid": "the server's certificate is for another role than SM-DP+ or SM-DS; check the address, then"
     f" {_REPORT}",
-    "euiccChallengeMismatch": f"the server answered another session than this; try again, then {_REPORT}",
+    "euiccChallengeMismatch": f"the server's answer belongs to another session; try again, then {_REPORT}",
     "ciPKUnknown": "the card and the server have no certificate issuer in common, as with a test card and a"
-    " live server; use a profile that is made for this card",
+    " live server; use a profile intended for this card",
     "invalidTransactionId": "the card and the server disagree about which session this is; start the download"
     " again",
     # LoadBoundProfilePackage, ES10b
-    "unsupportedCrtValues": f"the profile was made for another kind of card; {_REPORT}",
-    "unsupportedRemoteOperationType": f"the profile was made for another kind of card; {_REPORT}",
-    "unsupportedProfileClass": "the card takes no profiles of this class; test profiles need a test card",
-    "scp03tStructureError": f"the profile was built wrong, or damaged on its way; try again, then {_REPORT}",
-    "scp03tSecurityError": f"the profile was sealed wrong, or damaged on its way; try again, then {_REPORT}",
-    "installFailedDueToIccidAlreadyExistsOnEuicc": "the card holds a profile with this ICCID already;"
+    "unsupportedCrtValues": f"the profile is for another kind of card; {_REPORT}",
+    "unsupportedRemoteOperationType": f"the profile is for another kind of card; {_REPORT}",
+    "unsupportedProfileClass": "the card accepts no profiles of this class; test profiles need a test card",
+    "scp03tStructureError": f"the profile is malformed, or was damaged in transit; try again, then {_REPORT}",
+    "scp03tSecurityError": (
+        f"the profile is encrypted incorrectly, or was damaged in transit; try again, then {_REPORT}"
+    ),
+    "installFailedDueToIccidAlreadyExistsOnEuicc": "the card already contains a profile with this ICCID;"
     " 'lpactl profiles' lists it",
     "installFailedDueToInsufficientMemoryForProfile": "the card's memory is full; delete a profile that is no"
     " longer needed, then try again",
@@ -59,14 +60,16 @@ _SENTENCES = {
     "installFailedDueToDataMismatch": f"the profile contradicts its own metadata; {_REPORT}",
     "testProfileInstallFailedDueToInvalidNaaKey": f"a test profile must have test keys; {_REPORT}",
     "pprNotAllowed": f"the card does not let this operator set these policy rules; {_REPORT}",
-    "enterpriseProfilesNotSupported": f"the card takes no enterprise profiles; {_REPORT}",
-    "serverAddressAbsentInEuiccAllowList": "the card takes profiles from certain servers only, not from this"
-    " one; ask the card's maker",
+    "enterpriseProfilesNotSupported": f"the card accepts no enterprise profiles; {_REPORT}",
+    "serverAddressAbsentInEuiccAllowList": "the card accepts profiles from certain servers only, not from"
+    " this one; ask the card's maker",
     # several functions
     "undefinedError": "the card gives no reason; restart the modem, then try again",
     "installFailedDueToUnknownError": f"the card gives no reason; try again, then {_REPORT}",
 }
-_ENABLED_ALREADY = "the profile is not disabled: it is enabled already, or a switch is not finished"
+_ENABLED_ALREADY = (
+    "the profile is not in the disabled state: it is already enabled, or a profile switch is not finished"
+)
 _OF_ONE_FUNCTION = {(es10.ENABLE_PROFILE, "profileNotInDisabledState"): _ENABLED_ALREADY}
 _RETRYABLE = frozenset({"catBusy", "profileChangeOngoing", "installFailedDueToInterruption"})
 
@@ -75,8 +78,8 @@ def refused(function: Intent, code: ResultCode) -> CardRefused:
     """Return the error for an ES10 function's result code.
 
     Args:
-        function: what was asked for.
-        code: any but success.
+        function: the ES10 function.
+        code: its result code, not success.
     """
     return CardRefused(
         f"{function} refused ({code.reason}, {code:d}): {_sentence(function, code)}",
@@ -110,4 +113,4 @@ def installation_refused(result: ProfileInstallationResult) -> CardRefused:
 
 def _sentence(function: Intent, code: ResultCode) -> str:
     known = _OF_ONE_FUNCTION.get((function, code.reason)) or _SENTENCES.get(code.reason)
-    return known or f"the reason is one that only later or other specifications name; {_REPORT}"
+    return known or f"only later or other specifications define this reason; {_REPORT}"

@@ -1,7 +1,7 @@
 """One profile download, from EUICCInfo1 to the ProfileInstallationResult (SGP.22 v2.5, 3.1).
 
-Which step follows which, and what an abort owes, stands in `protocol/download_session.py`; what a
-server's answers are held against, in `lpa/server_checks.py`. Here both are joined with card and server.
+`protocol/download_session.py` defines the order of the steps and what an abort owes; `lpa/server_checks.py`
+checks the server's answers. This module connects both with card and server.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ __all__ = ["Decision", "Download", "DownloadListener", "Installed", "Offer", "Or
 _LOG = logging.getLogger(__name__)
 
 _READING_LIST = 30.0
-"""Seconds for a card that swallowed its result: the download's own time may be over."""
+"""Seconds to ask a card for a lost result, because the download's own time may be over."""
 # The radios whose elements only cards with deviceInfoExtensibilitySupport know.
 _LATER_RADIOS = ("nr_epc", "nr_5gc", "eutran_5gc")
 
 
 class Download:
-    """One download; make another one for another attempt."""
+    """One download; create a new one for each attempt."""
 
     # What each step leaves for the later ones; the table sees to it that it is there.
     _info1: EuiccInfo1
@@ -81,7 +81,7 @@ class Download:
         eid: str | None = None,
         policy: InstallPolicy | None = None,
     ) -> None:
-        """Bring together what takes part.
+        """Connect the participants.
 
         Args:
             euicc: an open ISD-R; stays open.
@@ -89,9 +89,9 @@ class Download:
                 the same connection.
             order: what to download.
             device: TAC, IMEI and capabilities of the device, told to the card and the server.
-            listener: is told of each step and asked for decisions.
-            eid: of the card that the profile is for; None: of whichever is there.
-            policy: what may be installed; None: what lpad allows by itself.
+            listener: is informed of each step and asked for decisions.
+            eid: EID of the card that the profile is for; None: any card.
+            policy: what may be installed; None: lpad's defaults.
         """
         self._euicc = euicc
         self._server = server
@@ -124,11 +124,11 @@ class Download:
         """Download and install the profile.
 
         Whatever goes wrong after AuthenticateServer, both CancelSession calls are made before the error is
-        raised; what they meet is logged and never hides the first error. The reason given leaves the
-        order usable where another attempt can succeed.
+        raised; their failures are logged and never hide the first error. The reason leaves the order usable
+        if another attempt can succeed.
 
         Args:
-            deadline: of the whole, but for the time that the listener takes to answer.
+            deadline: for the whole download, without the time that the listener takes to answer.
 
         Raises:
             PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.
@@ -136,8 +136,8 @@ class Download:
             ConfirmationCodeRequired: none was given.
             Cancelled: raised by the listener.
             CardRefused: an ES10b function's error code; `function` is ES10b.LoadBoundProfilePackage and
-                `command` the BPP command's name where the ProfileInstallationResult reports a failure.
-            CardError: another failure of the card.
+                `command` the BPP command's name if the ProfileInstallationResult reports a failure.
+            CardError: any other failure of the card.
             ServerError: a failure of the server.
         """
         self._deadline = deadline
@@ -222,9 +222,11 @@ class Download:
         return Event.PROFILE_OFFERED
 
     def _confirm(self) -> Event:
-        """Ask the policies, then the caller; a session renewed for its code alone asks nothing twice.
+        """Ask the policies, then the caller.
 
-        What is judged here is what gets installed: the package's own metadata must say the same.
+        A session that is repeated only for its confirmation code asks nothing twice.
+
+        The judged metadata is what gets installed, because the package's own metadata must match it.
         """
         metadata = self._offered.metadata
         if self._accepted != metadata.raw:
@@ -315,7 +317,7 @@ class Download:
     # On the way
 
     def _ctx_params1(self) -> bytes:
-        """Encode what the card signs of the device, within what this card knows of it."""
+        """Encode the device information that the card signs, limited to the fields that this card knows."""
         params = CtxParams1(self._order.matching_id, self._device)
         radios = self._device.capabilities
         if not any(getattr(radios, radio) is not None for radio in _LATER_RADIOS):
@@ -334,7 +336,7 @@ class Download:
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:
-        """Ask for another code than the refused one; raise the refusal where there is none."""
+        """Ask for another code than the refused one; raise the refusal if the listener gives none."""
         with self._callers_time():
             code = self._listener.confirmation_code(refused=self._code is not None)
         if not code or code == self._code:
@@ -343,13 +345,13 @@ class Download:
 
     @contextmanager
     def _callers_time(self) -> Iterator[None]:
-        """Move the deadline by the time that the caller takes."""
+        """Extend the deadline by the time that the caller takes."""
         began = time.monotonic()
         yield
         self._deadline = self._deadline.later(time.monotonic() - began)
 
     def _bytes_loaded(self, sent: int, total: int) -> None:
-        """Pass progress on; a chain of blocks is never cut, so a cancellation waits for its end."""
+        """Report progress; a chain of blocks is never cut, so a cancellation waits for its end."""
         try:
             self._listener.bytes_loaded(sent, total)
         except Cancelled as cancelled:
@@ -373,7 +375,7 @@ class Download:
         result = self._result
         if not result.succeeded:
             refused = installation_refused(result)
-            # Full memory is temporary too: it takes somebody to delete a profile, but no other order.
+            # A full memory is temporary too: a user must delete a profile, but needs no new order.
             refused.retryable = result.error is not None and result.error.temporary
             raise refused
         return Installed(

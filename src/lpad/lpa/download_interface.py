@@ -1,4 +1,4 @@
-"""What a download is told, asks and returns: its order, the offer to decide on, its listener, its result."""
+"""The data types of a download: its order, the offer to decide on, its listener and its result."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Decision(Enum):
     ACCEPT = "accept"
     REJECT = "reject"  # never wanted: the server closes the order
     POSTPONE = "postpone"  # not now: the order stays open
-    TIMEOUT = "timeout"  # nobody answered: the order stays open
+    TIMEOUT = "timeout"  # no answer came: the order stays open
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to download: where it waits and how it is named there."""
+    """What to download: the server and the profile's identification there."""
 
     matching_id: str = field(default="", repr=False)
-    """From the activation code; empty where the server finds the order by the EID."""
+    """From the activation code; empty if the server finds the order by the EID."""
     smdp_oid: str | None = None
-    """Dotted OID that the server's certificate must carry, where the activation code names one."""
+    """Dotted OID that the server's certificate must contain; None if the activation code contains none."""
     confirmation_code_expected: bool = False
-    """The activation code says that a confirmation code will be asked for."""
+    """Whether the activation code announces that a confirmation code is needed."""
     confirmation_code: str | None = field(default=None, repr=False)
-    """As the operator gave it, where it is known beforehand."""
+    """As the operator gave it, if it is known beforehand."""
 
     @classmethod
     def from_activation_code(cls, code: ActivationCode, *, confirmation_code: str | None = None) -> Order:
@@ -63,8 +63,8 @@ class Offer:
     """`ppr1` (can't be disabled), `ppr2` (can't be deleted): all that the profile carries, all permitted
     by the card's rules authorisation table."""
     rules_needing_consent: tuple[str, ...]
-    """Those for which the card demands the owner's explicit consent: accept on nobody's behalf only
-    where this is empty."""
+    """The rules for which the card requires the owner's explicit consent: a program may accept on its
+    own only if this is empty."""
     confirmation_code_required: bool
     raw: bytes = field(repr=False)
     """The metadata as received: BF25."""
@@ -76,32 +76,32 @@ class Installed:
 
     iccid: Iccid
     isdp_aid: Aid | None
-    """None where the card does not name its profile."""
+    """None if the card does not name its profile."""
     server: ServerAddress
     sequence_number: int
     """Of the installation's notification, which waits on the card until it is delivered and removed."""
     notification_address: str
-    """As the card gives it; blanks and case as they come."""
+    """As the card reports it; spaces and case unchanged."""
     result: bytes = field(repr=False)
     """The ProfileInstallationResult as the card signed it: BF37."""
 
 
 class DownloadListener(Protocol):
-    """What a download tells, and asks, its caller; called in the thread that runs it.
+    """The methods with which a download informs and asks its caller, in the thread that runs it.
 
-    `step` and `bytes_loaded` may raise Cancelled: the download then leaves card and server in order and
-    raises it on. Once segments flow it takes effect between two of them, never inside one.
+    `step` and `bytes_loaded` may raise Cancelled: the download then cancels the session on card and server
+    and raises the error again. Once segments flow it takes effect between two of them, never inside one.
     """
 
     def step(self, step: Step) -> None:
-        """Learn what is about to be done; returns before it is begun, so that it can be journalled.
+        """Receive the next step; it begins only after this method returns, so that it can be journalled.
 
         The irreversible one is Step.LOAD_BOUND_PROFILE_PACKAGE. A Cancelled raised at
-        Step.CANCEL_SESSION is passed over: the download is being taken back anyway.
+        Step.CANCEL_SESSION is ignored: the download is already being cancelled.
         """
 
     def owes_cancellation(self, transaction_id: str, response: bytes) -> None:
-        """Take over a cancellation that the card has signed and nobody may wait for the server to hear.
+        """Take over a cancellation that the card has signed and that the server must still receive.
 
         Args:
             transaction_id: as the server wrote it.
@@ -109,7 +109,7 @@ class DownloadListener(Protocol):
         """
 
     def bytes_loaded(self, sent: int, total: int) -> None:
-        """Learn how many of the package's bytes the card has taken."""
+        """Receive the number of the package's bytes that the card has accepted."""
 
     def confirm(self, offer: Offer) -> Decision:
         """Decide on the offered profile; the time that it takes does not count against the deadline."""

@@ -67,7 +67,7 @@ Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
-# How cards say that they don't like a list of tags: they should pass over a tag that they don't know.
+# Status words of cards that refuse a list of tags; they should ignore an unknown tag.
 _CHOKED_CODES = (ProfileInfoListError.INCORRECT_INPUT_VALUES, ProfileInfoListError.UNDEFINED_ERROR)
 _CHOKED_STATUSES = ("6A80", "6A86", "6A88")
 
@@ -83,13 +83,13 @@ class Isdr(Protocol):
         deadline: Deadline,
         on_block: Callable[[int], None] | None = None,
     ) -> bytes:
-        """Send `data` and return the response data; status words are judged, and errors raised, here.
+        """Send `data` and return the response data; this method checks status words and raises errors.
 
         Args:
             data: the command with its tag.
-            intent: what it is meant to do.
-            deadline: of the whole.
-            on_block: told after each block how many bytes of `data` the card has taken.
+            intent: what the command does to the card.
+            deadline: for the whole call.
+            on_block: told after each block how many bytes of `data` the card has accepted.
         """
 
 
@@ -103,7 +103,7 @@ class Euicc:
     """
 
     def __init__(self, isdr: Isdr) -> None:
-        """Use an open ISD-R; whoever opened it closes it."""
+        """Use an open ISD-R; the caller closes it."""
         self._isdr = isdr
 
     # ES10a
@@ -124,7 +124,7 @@ class Euicc:
     # ES10b, information
 
     def get_euicc_info1(self, *, deadline: Deadline) -> euicc_info.EuiccInfo1:
-        """Return what a server needs to begin with (5.7.8)."""
+        """Return EUICCInfo1, which a server needs first (5.7.8)."""
         function = es10.GET_EUICC_INFO
         return self._ask(
             function, euicc_info.GET_EUICC_INFO1, euicc_info.EuiccInfo1.decode, deadline=deadline
@@ -138,13 +138,13 @@ class Euicc:
         )
 
     def get_rat(self, *, deadline: Deadline) -> tuple[AuthorisationRule, ...]:
-        """Return the Rules Authorisation Table, in the order in which its rows are tried (5.7.22)."""
+        """Return the Rules Authorisation Table, in the order in which its rows apply (5.7.22)."""
         return self._ask(es10.GET_RAT, GET_RAT, decode_rat, deadline=deadline)
 
     # ES10b, download
 
     def get_euicc_challenge(self, *, deadline: Deadline) -> bytes:
-        """Open a session, giving up any that was open, and return its 16 random bytes (5.7.7)."""
+        """Open a session, dropping any open one, and return its challenge of 16 random bytes (5.7.7)."""
         function = es10.GET_EUICC_CHALLENGE
         return self._ask(
             function, euicc_info.GET_EUICC_CHALLENGE, euicc_info.decode_euicc_challenge, deadline=deadline
@@ -180,20 +180,21 @@ class Euicc:
     ) -> ProfileInstallationResult:
         """Send the package segment by segment until the card has its result (5.7.6).
 
-        A card that finds a fault answers an early segment with its result; no more is sent then.
+        A card that finds a fault returns its result after an earlier segment; no further segment is sent
+        then.
 
         Args:
             bound: the package.
-            on_bytes: told after each block how many bytes of how many the card has taken.
-            before_segment: told what is about to be sent; an error raised here stops between two
-                segments, where the session can still be cancelled.
-            deadline: of the whole.
+            on_bytes: told after each block how many bytes of how many the card has accepted.
+            before_segment: told which segment is next; an error raised here stops between two segments, when
+                the session can still be cancelled.
+            deadline: for the whole call.
 
         Returns:
             The result, whether it reports success or a failure; see `lpa.refusal.installation_refused`.
 
         Raises:
-            CardMalformed: the card took everything and gave no result.
+            CardMalformed: the card accepted all segments and returned no result.
         """
         function = es10.LOAD_BOUND_PROFILE_PACKAGE
         total, done = bound.length, 0
@@ -214,7 +215,7 @@ class Euicc:
     def cancel_session(
         self, transaction_id: TransactionId, reason: CancelSessionReason, *, deadline: Deadline
     ) -> CancelSessionResponse:
-        """Give a download session up; `raw` goes to the server (5.7.14)."""
+        """Cancel a download session; `raw` goes to the server (5.7.14)."""
         function = es10.CANCEL_SESSION
         request = CancelSessionRequest(transaction_id, reason).encode()
         answer = self._ask(function, request, CancelSessionResponse.decode, deadline=deadline)
@@ -233,11 +234,11 @@ class Euicc:
     def notification_list(
         self, *, events: tuple[NotificationEvent, ...] = (), deadline: Deadline
     ) -> ListNotificationResponse:
-        """Return what waits to be sent, in ascending order of numbers, and what of it can't be read (5.7.9).
+        """Return the pending notifications by ascending number, and the count of unreadable ones (5.7.9).
 
         Args:
-            events: only of these; none stands for all.
-            deadline: of the whole.
+            events: only these events; empty: all.
+            deadline: for the whole call.
         """
         function = es10.LIST_NOTIFICATION
         request = ListNotificationRequest(events).encode()
@@ -258,9 +259,9 @@ class Euicc:
         """Return signed notifications, in ascending order of numbers (5.7.10).
 
         Args:
-            sequence_number: only this one; a number that the card no longer holds gives an empty result.
-            events: only of these; none stands for all.
-            deadline: of the whole.
+            sequence_number: only this notification; the result is empty if the card no longer has it.
+            events: only these events; empty: all.
+            deadline: for the whole call.
         """
         function = es10.RETRIEVE_NOTIFICATIONS_LIST
         request = RetrieveNotificationsListRequest(sequence_number, events).encode()
@@ -272,7 +273,7 @@ class Euicc:
         return answer.notifications
 
     def remove_notification_from_list(self, sequence_number: int, *, deadline: Deadline) -> bool:
-        """Take a delivered notification off the card; False means that it was gone already (5.7.11)."""
+        """Take a delivered notification off the card; False if it had already been removed (5.7.11)."""
         function = es10.REMOVE_NOTIFICATION_FROM_LIST
         request = NotificationSentRequest(sequence_number).encode()
         result = self._ask(function, request, NotificationSentResult.decode, deadline=deadline)
@@ -299,13 +300,13 @@ class Euicc:
         tags: tuple[int, ...] = TAGS_WITHOUT_ICON,
         deadline: Deadline,
     ) -> ProfileInfoListResponse:
-        """Return the profiles on the card, in the card's order, and what is in its list beside them (5.7.15).
+        """Return the card's profiles in its own order, and the unreadable entries of its list (5.7.15).
 
         Args:
-            search: one profile, or all of a class; None stands for all.
-            tags: what to tell of each, of `codec.messages.profile_info`; none asks for the card's default
-                set. Icons are left out unless asked for: each is up to 1 kB on a slow line.
-            deadline: of the whole.
+            search: one profile, or all of a class; None: all.
+            tags: the fields to return, from `codec.messages.profile_info`; empty: the card's default set.
+                Icons are omitted unless requested, because each takes up to 1 kB on a slow line.
+            deadline: for the whole call.
         """
         function = es10.GET_PROFILES_INFO
         answer = self._ask_for_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
@@ -324,9 +325,9 @@ class Euicc:
 
         Args:
             target: its ICCID or the AID of its security domain.
-            refresh: have the card ask the modem for a REFRESH. Without, the switch is immediate and the
-                modem has to be told.
-            deadline: of the whole.
+            refresh: have the card ask the modem for a REFRESH. Without it, the switch is immediate and lpad
+                must inform the modem.
+            deadline: for the whole call.
         """
         request = EnableProfileRequest(target, refresh).encode()
         self._do(es10.ENABLE_PROFILE, request, EnableProfileResult.decode, deadline=deadline)
@@ -355,7 +356,7 @@ class Euicc:
             operational_profiles: delete all operational profiles.
             test_profiles: delete the test profiles that were loaded in the field.
             default_smdp_address: restore the address that the card came with.
-            deadline: of the whole.
+            deadline: for the whole call.
         """
         request = card.EuiccMemoryResetRequest(
             operational_profiles=operational_profiles,
@@ -374,7 +375,7 @@ class Euicc:
         return eid
 
     def set_nickname(self, iccid: Iccid, nickname: str, *, deadline: Deadline) -> None:
-        """Name a profile, or take its name with the empty string (5.7.21).
+        """Set a profile's nickname, or remove it with the empty string (5.7.21).
 
         Raises:
             InvalidValue: the nickname has more than 64 bytes of UTF-8.
@@ -385,7 +386,7 @@ class Euicc:
     def _ask_for_profiles(
         self, request: ProfileInfoListRequest, *, deadline: Deadline
     ) -> ProfileInfoListResponse | None:
-        """Ask for profiles; None where the card has a status word against the list of tags."""
+        """Ask for profiles; None if the card refuses the list of tags with a status word."""
         try:
             return self._ask(
                 es10.GET_PROFILES_INFO, request.encode(), ProfileInfoListResponse.decode, deadline=deadline

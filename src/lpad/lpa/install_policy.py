@@ -1,6 +1,6 @@
-"""What the owner of a device lets be installed, where nobody sits at it to say so.
+"""The owner's policy for installing profiles on an unattended device.
 
-Each rule is judged as early as what it judges is known, and always before the card gets a byte of a profile.
+Each rule is judged as soon as its subject is known, and always before the card gets a byte of a profile.
 The card's own rules (`policy.py`) come on top: neither can allow what the other forbids.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ANY = ("*",)
 _LONGEST_SEEN = 80
-"""Characters of what a server says that are shown in an error."""
+"""The number of characters of a server's text that an error shows."""
 
 
 class Asking(StrEnum):
@@ -45,7 +45,7 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a rule is judged, and what card and server are told; None where no session is open yet."""
+    """When a rule is judged, and the reason that card and server get; None if no session is open yet."""
 
     moment: Moment
     reason: CancelSessionReason | None
@@ -70,11 +70,11 @@ class InstallPolicy:
     """One card's policy; in the lists of patterns `*` stands for any characters."""
 
     servers: Sequence[str] = ANY
-    """Names of SM-DP+, with their port where it isn't 443."""
+    """Names of SM-DP+, with their port unless it is 443."""
     server_oids: Sequence[str] = ANY
-    """Dotted, as in the SM-DP+'s certificate."""
+    """Dotted OIDs, as in the SM-DP+'s certificate."""
     operators: Sequence[str] = ANY
-    """The profile owner's codes, such as 262-01."""
+    """MCC-MNC of the profile owner, such as 262-01."""
     providers: Sequence[str] = ANY
     """The service provider's name."""
     classes: Sequence[str] = ("operational", "provisioning")
@@ -83,19 +83,19 @@ class InstallPolicy:
     confirm: Asking = Asking.RULES
 
     def check_server(self, address: ServerAddress) -> None:
-        """See that a server may be asked for a profile.
+        """Check that lpad may ask a server for a profile.
 
         Raises:
-            PolicyRefused: the settings name others.
+            PolicyRefused: the settings allow only others.
         """
         if not _fits(self.servers, str(address)):
             raise _refused("servers", f"the settings do not allow downloads from the server {address}")
 
     def check_certificate(self, certificate: Certificate) -> None:
-        """See that the server is one of those allowed, by the OID in the certificate that it signs with.
+        """Check that the server is allowed, by the OID in the certificate that it signs with.
 
         Raises:
-            PolicyRefused: the settings name others.
+            PolicyRefused: the settings allow only others.
         """
         oids = certificate.registered_ids
         if self.server_oids != ANY and not any(_fits(self.server_oids, oid) for oid in oids):
@@ -103,7 +103,7 @@ class InstallPolicy:
             raise _refused("server_oids", f"the settings do not allow the server's OID ({_shown(named)})")
 
     def check_metadata(self, metadata: ProfileMetadata) -> None:
-        """See that a profile may be installed.
+        """Check that a profile may be installed.
 
         Raises:
             PolicyRefused: its class, operator, provider or policy rules are not allowed.
@@ -114,7 +114,7 @@ class InstallPolicy:
         owner = metadata.owner
         operator = f"{owner.mcc}-{owner.mnc}" if owner is not None else ""
         if self.operators != ANY and not _fits(self.operators, operator):
-            whose = f"the operator {_shown(operator)}" if operator else "an operator that it does not name"
+            whose = f"the operator {_shown(operator)}" if operator else "an operator that they do not name"
             raise _refused("operators", f"the settings do not allow profiles of {whose}")
         provider = metadata.service_provider_name
         if not _fits(self.providers, provider):
@@ -129,7 +129,7 @@ class InstallPolicy:
             )
 
     def demands_consent(self, offer: Offer) -> bool:
-        """Whether a local program has to confirm an offer that is allowed otherwise."""
+        """Whether a local program must confirm an offer that is otherwise allowed."""
         return (
             self.confirm is Asking.ALWAYS
             or bool(offer.rules_needing_consent)
@@ -138,7 +138,7 @@ class InstallPolicy:
 
 
 def reason_of(refused: PolicyRefused) -> CancelSessionReason:
-    """Return what card and server are told."""
+    """Return the reason for card and server."""
     reason = RULES[str(refused.details["rule"])].reason
     return CancelSessionReason.UNDEFINED_REASON if reason is None else reason
 
@@ -148,7 +148,7 @@ def _fits(patterns: Iterable[str], text: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Match `*` for any characters, in a time that no text from a server can stretch."""
+    """Match `*` for any characters, in a time that no text of a server can prolong."""
     first, *others = pattern.split("*")
     if not others:
         return text == pattern
@@ -165,7 +165,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Return what a server says, fit for a sentence."""
+    """Return a server's text, shortened and cleaned for a sentence."""
     clean = "".join(each if each.isprintable() else "?" for each in text[: _LONGEST_SEEN + 1])
     return clean if len(clean) <= _LONGEST_SEEN else f"{clean[:_LONGEST_SEEN]}…"
 

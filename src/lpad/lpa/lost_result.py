@@ -1,4 +1,7 @@
-"""A ProfileInstallationResult that did not come as the last segment's answer, but is in the card's list."""
+"""A ProfileInstallationResult that was not the last segment's answer.
+
+But is in the card's list of notifications.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,12 @@ _LOG = logging.getLogger(__name__)
 def find_lost_result(
     euicc: Euicc, transaction_id: TransactionId, *, deadline: Deadline
 ) -> ProfileInstallationResult | None:
-    """Return what the card says of a session among its notifications; None: nothing, or it can't be asked.
+    """Return a session's result from the card's notifications.
+
+    None if it is not there, or the card can't be asked.
 
     The card writes its result before it answers, and a reset or a modem may swallow the answer: then the
-    profile may be there though the session looks as if it could be given up (SGP.22 v2.5, 5.7.10).
+    profile may be installed although the session looks cancellable (SGP.22 v2.5, 5.7.10).
     """
     try:
         pending = euicc.retrieve_notifications_list(deadline=deadline)

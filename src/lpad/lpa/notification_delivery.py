@@ -1,7 +1,7 @@
 """Notifications on their way from the card to the operator's server (SGP.22 v2.5, 3.5 and 5.6.4).
 
-Three acts that an outbox journals between: `retrieve` copies one from the card, `deliver` posts it,
-`remove` takes it off the card. Only once the server has accepted it may it be removed.
+In three steps, with journal entries in between: `retrieve` copies one from the card, `deliver` posts
+it, `remove` removes it from the card. Only once the server has accepted it may it be removed.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class PendingNotification:
 
     @property
     def recipient(self) -> ServerAddress:
-        """The address, tidied.
+        """The normalized address.
 
         Raises:
-            InvalidValue: it is none; the notification stays on the card until somebody removes it.
+            InvalidValue: it is not an address; the notification stays on the card until a user removes it.
         """
         try:
             return ServerAddress.parse(self.address)
@@ -63,10 +63,10 @@ def retrieve(
         deadline: when to give up.
 
     Returns:
-        What is there; none for a number that the card no longer holds.
+        The notifications; empty for a number that the card no longer has.
 
     Raises:
-        CardError: by its kind.
+        CardError: the card failed or refused.
     """
     found = euicc.retrieve_notifications_list(sequence_number=sequence_number, deadline=deadline)
     copies = [
@@ -78,7 +78,7 @@ def retrieve(
             payload=pending.raw,
         )
         for pending in found
-        # Some cards pass over the search criterion and answer with all.
+        # Some cards ignore the search criterion and return all.
         if sequence_number is None or pending.metadata.sequence_number == sequence_number
     ]
     return tuple(sorted(copies, key=lambda copy: copy.sequence_number))
@@ -93,17 +93,17 @@ def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Dea
         deadline: when to give up.
 
     Raises:
-        ServerError: not accepted, by its kind; keep the notification and try again later.
+        ServerError: the server did not accept it; keep the notification and try again later.
     """
     server.handle_notification(pending_notification=notification.payload, deadline=deadline)
     _LOG.debug("notification %d accepted by %s", notification.sequence_number, server.address)
 
 
 def remove(euicc: Euicc, sequence_number: int, *, deadline: Deadline) -> None:
-    """Take a delivered notification off the card; one that is gone already is no error.
+    """Remove a delivered notification from the card; it is not an error if it is already gone.
 
     Raises:
-        CardError: by its kind.
+        CardError: the card failed or refused.
     """
     if not euicc.remove_notification_from_list(sequence_number, deadline=deadline):
         _LOG.info("notification %d had already been removed from the card", sequence_number)

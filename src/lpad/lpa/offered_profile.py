@@ -1,4 +1,4 @@
-"""An offered profile: whether the card's policy allows it, what the caller is shown, and what "no" means."""
+"""An offered profile: whether the card's policy allows it, what the caller sees, and what a refusal means."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _DECLINED = {
     Decision.REJECT: "the profile was offered and rejected; the operator must issue another order",
     Decision.POSTPONE: "the profile was offered and postponed; the same activation code can be used later",
-    Decision.TIMEOUT: "the profile was offered and nobody decided in time; start the download again",
+    Decision.TIMEOUT: "the profile was offered, but no decision came in time; start the download again",
 }
 
 
 def judge(
     metadata: ProfileMetadata, euicc: Euicc, *, info2: Callable[[], EuiccInfo2], deadline: Deadline
 ) -> PolicyVerdict:
-    """Ask the card's table about the profile's policy rules; nothing is asked where it has none.
+    """Ask the card's table about the profile's policy rules; asks nothing if it has none.
 
     Raises:
         PolicyRefused: the card does not allow its operator one of them.
@@ -56,7 +56,7 @@ def judge(
 
 
 def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
-    """Return what the caller is to decide on."""
+    """Return the offer that the caller must decide on."""
     metadata = offered.metadata
     return Offer(
         iccid=metadata.iccid,
@@ -73,12 +73,12 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
 
 
 def of_device(refused: ServerRefused, device: DeviceInfo) -> ServerRefused:
-    """Return a refusal of the device or the order; it says so if the device could not be named."""
+    """Return a refusal of the device or the order; it mentions a missing IMEI."""
     if device.tac != UNKNOWN_TAC or refused.details["remedy"] != Remedy.PERMANENT:
         return refused
     return ServerRefused(
-        f"{refused.sentence}; no IMEI is known here, and some operators refuse the TAC 00000000: set "
-        "'imei' or 'tac' of the card in the settings",
+        f"{refused.sentence}; lpad knows no IMEI, and some operators refuse the TAC 00000000: set 'imei' or"
+        " 'tac' of the card in the settings",
         retryable=refused.retryable,
         **refused.details,
     )
@@ -90,7 +90,7 @@ def declined(decision: Decision) -> Declined:
 
 
 def code_required() -> ConfirmationCodeRequired:
-    """Return the error for a download whose confirmation code nobody gave."""
+    """Return the error for a download that needs a confirmation code and got none."""
     return ConfirmationCodeRequired(
         "the operator asks for a confirmation code; start the download again and give the code that "
         "came with the activation code"

@@ -1,7 +1,8 @@
 """Whether a profile's policy rules are allowed on this card (SGP.22 v2.5, 2.9.3.1).
 
-A profile that may not be disabled or deleted can lock a gateway to one operator for good. So the card
-holds a table of who may carry such rules, and the LPA asks it before the download; the card asks again.
+A profile that may not be disabled or deleted can lock a gateway to one operator permanently. So the card
+contains a table of the operators whose profiles may have such rules. The LPA checks it before the download;
+the card checks it again.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ _ANY_DIGIT = 0xE
 
 @dataclass(frozen=True, slots=True)
 class PolicyVerdict:
-    """What the card's table says of a profile's rules, by their names in SGP.22."""
+    """The verdict of the card's table on a profile's rules, by their names in SGP.22."""
 
     forbidden: tuple[str, ...] = ()
     needing_consent: tuple[str, ...] = ()
 
 
 def rules_of(metadata: ProfileMetadata) -> tuple[str, ...]:
-    """Return the rules that a profile carries."""
+    """Return the policy rules of a profile."""
     return tuple(rule for rule in metadata.pprs if rule != _UPDATE_CONTROL)
 
 
@@ -43,10 +44,10 @@ def judge(
     """Look each rule up.
 
     Args:
-        rules: what the profile carries.
-        owner: whose profile it is; without one, no rule is allowed.
-        table: the card's rules authorisation table; the first row that fits decides.
-        forbidden: what the card's EUICCInfo2 forbids whatever the table says.
+        rules: the profile's policy rules.
+        owner: the profile's owner; without one, no rule is allowed.
+        table: the card's rules authorisation table; the first matching row decides.
+        forbidden: the rules that the card's EUICCInfo2 forbids regardless of the table.
     """
     refused, consent = [], []
     for rule in rules:
@@ -84,7 +85,10 @@ def _fits(pattern: OperatorId, owner: OperatorId) -> bool:
 
 
 def _group_fits(pattern: bytes | None, group: bytes | None) -> bool:
-    """Compare a group identifier: an empty pattern is any, a missing one means that there is none."""
+    """Compare a group identifier.
+
+    An empty pattern matches any, a missing one matches only a missing identifier.
+    """
     if pattern is None:
         return not group
     return pattern in (b"", group)

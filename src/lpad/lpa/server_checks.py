@@ -1,7 +1,7 @@
-"""What the LPA holds a server's answers against before the card gets them (SGP.22 v2.5, 3.1.2 and 3.1.3).
+"""The LPA's checks of a server's answers before the card gets them (SGP.22 v2.5, 3.1.2 and 3.1.3).
 
-The card verifies signatures and certificates. What only the LPA knows, it checks: whom it meant to reach,
-what it sent, what the server said before.
+The card verifies signatures and certificates. The LPA checks what only it knows: which server it contacted,
+what it sent, and what the server said before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OCTET_STRING = 0x04
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What the server's second answer holds, read."""
+    """The decoded content of the server's second answer."""
 
     metadata: ProfileMetadata
     smdp_signed2: SmdpSigned2
@@ -54,10 +54,10 @@ def check_authentication(
         address: of the server that was contacted.
         challenge: the 16 bytes that the card gave.
         info1: what the card told the server.
-        smdp_oid: dotted, from the activation code; None where it names none.
+        smdp_oid: dotted, from the activation code; None if it contains none.
 
     Raises:
-        ServerUntrusted: another server answers than the one that was meant.
+        ServerUntrusted: another server answers than the intended one.
         ServerMalformed: the answer breaks its grammar or contradicts itself.
     """
     attempted = "ES9+.InitiateAuthentication"
@@ -122,7 +122,7 @@ def check_package(answer: GetBoundProfilePackageAnswer, *, transaction_id: Trans
     """Check the package's structure and session.
 
     Raises:
-        ServerMalformed: no byte of it is fit for the card.
+        ServerMalformed: the package is invalid; nothing of it was sent to the card.
     """
     attempted = "ES9+.GetBoundProfilePackage"
     with blamed_on(ServerMalformed, attempted):
@@ -133,10 +133,10 @@ def check_package(answer: GetBoundProfilePackageAnswer, *, transaction_id: Trans
 
 
 def same_profile(shown: ProfileMetadata, packed: ProfileMetadata) -> bool:
-    """Whether the package holds what was shown.
+    """Whether the package contains the profile that was offered.
 
-    Compared by what both say, not byte by byte: what is shown may hold service-specific data that is not
-    meant for the card (SGP.22 v2.5, 5.5.3).
+    Compares the decoded content, not the bytes, because the offer may contain service-specific data that is
+    not for the card (SGP.22 v2.5, 5.5.3).
     """
     return replace(shown, raw=b"") == replace(packed, raw=b"")
 
@@ -149,4 +149,4 @@ def _expect(raw: bytes, tag: int, name: str) -> tlv.Tlv:
 
 
 def _contradiction(attempted: str, what: str) -> ServerMalformed:
-    return ServerMalformed(f"{attempted}: {what}; try again, and tell the operator if it stays so")
+    return ServerMalformed(f"{attempted}: {what}; try again, and tell the operator if this persists")

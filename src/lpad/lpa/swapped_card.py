@@ -1,4 +1,4 @@
-"""A card that was swapped since something was asked of it."""
+"""A card that was swapped after a request for another one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def swapped(what: str) -> Conflict:
-    """Return the error for something that was meant for another card, and was not done."""
+    """Return the error for a request that was meant for another card and was not carried out."""
     return Conflict(
         f"can't {what}: the card was swapped after this was requested (it has another EID); nothing was done."
         " Check the card with 'lpactl info', and repeat the request if it is meant for this card"
@@ -19,11 +19,11 @@ def swapped(what: str) -> Conflict:
 
 
 def check_proof(proof: AuthenticateServerResponse, eid: str | None) -> None:
-    """See that the card that proved itself to a server is the one that is meant; costs no command.
+    """Check that the card that authenticated to a server is the intended one; needs no command.
 
     Raises:
         Conflict: it is another.
-        CardMalformed: its certificate is none.
+        CardMalformed: its certificate is not valid DER.
     """
     if eid is None:
         return

@@ -1,6 +1,6 @@
 """Command and response APDUs, and the exchange that one command may need (ISO/IEC 7816-4, 5).
 
-No I/O: `Exchange` says what to send next and is fed what came back.
+No I/O: `Exchange` says what to send next and is fed the answers.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_CHANNELS = 20
-"""Channels 0 to 19 can be named in a class byte."""
+"""A class byte can address channels 0 to 19."""
 MOST_BLOCKS = 256
 """P2 counts blocks from 00 to FF."""
 LARGEST_BLOCK = 255
 LARGEST_ANSWER = 256 * 1024
-"""Bytes in one answer, collected through GET RESPONSE, above which the card is taken for mad."""
+"""The largest answer, in bytes, that lpad collects through GET RESPONSE; a card that sends more is faulty."""
 
 _PROPRIETARY = 0x80
 _FURTHER_CHANNELS = 0x40
@@ -34,7 +34,7 @@ _LAST_BLOCK = 0x91
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A short command APDU; `le` is the number of bytes expected, 256 standing for the byte 00."""
+    """A short command APDU; `le` is the number of bytes expected, 256 means the byte 00."""
 
     cla: int
     ins: int
@@ -75,7 +75,7 @@ class Command:
 
     @property
     def block(self) -> int | None:
-        """The number of the STORE DATA block that this is, from 0; None for another command."""
+        """The number of this STORE DATA block, from 0; None for another command."""
         return self.p2 if self.ins == _STORE_DATA and self.cla & _PROPRIETARY else None
 
     @property
@@ -85,7 +85,7 @@ class Command:
 
 
 class Apdu(bytes):
-    """A command APDU as it is sent, with the command that it was made of."""
+    """A command APDU as it is sent, with the command that it encodes."""
 
     command: Command
 
@@ -100,7 +100,7 @@ class Apdu(bytes):
         return apdu
 
     def with_le(self) -> Apdu:
-        """Return the same command with Le = 00: any number of bytes may be answered."""
+        """Return the same command with Le = 00: the answer may have any length."""
         return Apdu(replace(self.command, le=256))
 
     def on_channel(self, number: int) -> Apdu:
@@ -110,7 +110,7 @@ class Apdu(bytes):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a card answers: data and status word."""
+    """A card's answer: data and status word."""
 
     data: bytes
     sw: int
@@ -128,7 +128,7 @@ class Response:
 
     @property
     def ok(self) -> bool:
-        """Whether the command succeeded: 9000, or 91xx, which says so and that the card wants something."""
+        """Whether the command succeeded: 9000, or 91xx (success, and a proactive command waits)."""
         return self.sw == 0x9000 or self.pending is not None
 
     @property
@@ -140,9 +140,9 @@ class Response:
 
 
 def class_byte(cla: int, channel: int) -> int:
-    """Return `cla` with the bits that name a logical channel (ISO/IEC 7816-4, 5.4.1).
+    """Return `cla` with the bits of a logical channel (ISO/IEC 7816-4, 5.4.1).
 
-    Channels 4 to 19 have a form of their own: 4x interindustry, Cx proprietary, x = channel - 4.
+    Channels 4 to 19 use another form: 4x interindustry, Cx proprietary, x = channel - 4.
 
     Args:
         cla: a class byte of any channel, without secure messaging or chaining.
@@ -155,7 +155,7 @@ def class_byte(cla: int, channel: int) -> int:
 
 
 def channel_of(cla: int) -> int:
-    """Return the logical channel that a class byte names."""
+    """Return the logical channel of a class byte."""
     return (cla & 0x0F) + 4 if cla & _FURTHER_CHANNELS else cla & 0x03
 
 
@@ -164,12 +164,12 @@ def store_data(
 ) -> tuple[Command, ...]:
     """Cut one ES10 command into STORE DATA commands for the basic channel (SGP.22 v2.5, 5.7.2).
 
-    P2 starts at 00 for every ES10 command and for every segment of a bound profile package. No Le is
-    sent: T=0 has none, and on an AT port it would be two characters for nothing.
+    P2 starts at 00 for every ES10 command and for every segment of a bound profile package. No Le is sent:
+    T=0 has none, and on an AT port it would only cost two characters.
 
     Args:
         data: the command, such as BF3E 03 5C 01 5A.
-        intent: what the command is meant to do; each block carries it.
+        intent: what the command does to the card; each block carries it.
         block_size: bytes in one block, 1 to 255.
 
     Raises:
@@ -201,7 +201,7 @@ def store_data(
 
 
 class _Said(Enum):
-    """What a status word asks of the exchange."""
+    """What a status word requires of the exchange."""
 
     MORE = auto()  # 61xx: xx bytes wait
     WRONG_LENGTH = auto()  # 6Cxx: the same again, with Le = xx
@@ -212,7 +212,7 @@ _SAID = {0x61: _Said.MORE, 0x6C: _Said.WRONG_LENGTH}
 
 
 class _At(Enum):
-    """Where an exchange stands."""
+    """The state of an exchange."""
 
     COMMAND = auto()  # the command itself is under way
     COMMAND_AGAIN = auto()  # ... with the Le that the card asked for
@@ -222,16 +222,16 @@ class _At(Enum):
 
 
 class Exchange:
-    """One command and all that it takes to get its whole answer.
+    """One command and the further commands that fetch its whole answer.
 
-    Send `to_send`, feed what came back, until `response` is there.
+    Send `to_send` and feed the answer, until `response` is set.
     """
 
     def __init__(self, command: Command) -> None:
         """Begin.
 
         Args:
-            command: what to send first. 6Cxx is answered by sending it again, but not inside a chain, where
+            command: the command to send first. After 6Cxx it is sent again, but not inside a chain, because
                 the card has already counted the block.
         """
         self._fetch = Command(class_byte(0, channel_of(command.cla)), _GET_RESPONSE)
@@ -242,10 +242,10 @@ class Exchange:
         self.response: Response | None = None
 
     def feed(self, raw: bytes) -> None:
-        """Take the answer to what was last sent.
+        """Take the answer to the last command.
 
         Raises:
-            MalformedError: no status word, an answer without end, or a wrong length twice.
+            MalformedError: no status word, an endless answer, or a wrong length twice.
         """
         if self._at is _At.END:
             raise InternalError("an exchange was fed after its end")

@@ -1,4 +1,4 @@
-"""The AT commands that reach a card: their texts, and what their answers hold (3GPP TS 27.007)."""
+"""The AT commands that reach a card: their texts and their answers (3GPP TS 27.007)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
 LONGEST_IDENTITY = 80
-"""Characters kept of what a modem says of itself."""
+"""The longest identification text of a modem that is kept, in characters."""
 
 _ANYTHING_BUT_UNSOLICITED = r"(?!RING$|RDY$|[+^*%$#_].*:).+"
-"""Model names come bare; what modems say unasked begins with a sign and has a colon, but for a few words."""
+"""Matches unsolicited lines: they begin with a sign and have a colon, except for a few words. Model names
+have neither."""
 
 
 def csim(apdu: bytes) -> AtCommand:
@@ -43,11 +44,10 @@ def ccho(aid: bytes) -> AtCommand:
 def ccho_handle(answer: AtAnswer) -> str:
     """Return the name that the modem gave to the channel, in the modem's own spelling.
 
-    It names the channel to this modem and nothing else: it is no channel number, even where it looks like
-    one.
+    Only this modem understands the name. It is not a channel number, even if it looks like one.
 
     Raises:
-        MalformedError: the line is none of the known forms.
+        MalformedError: the line has none of the known forms.
     """
     line = answer.lines[-1].strip('" ') if answer.lines else ""
     if re.fullmatch(r"[0-9A-Fa-f]{1,16}", line) is None:
@@ -67,7 +67,7 @@ def response_apdu(answer: AtAnswer) -> bytes:
     """Return the response APDU in a modem's answer to `csim` or `cgla`.
 
     Raises:
-        MalformedError: no such line, or its length contradicts its hex.
+        MalformedError: no such line, or its length does not match its digits.
     """
     line = answer.lines[-1] if answer.lines else ""
     match = re.fullmatch(r'([0-9]+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)
@@ -98,6 +98,6 @@ def identity() -> tuple[AtCommand, AtCommand, AtCommand]:
 
 
 def identity_text(answer: AtAnswer) -> str:
-    """Return what a modem said of itself: quotes and the word Revision are left out."""
+    """Return the modem's identification without quotes and without the word Revision."""
     line = answer.lines[0] if answer.lines else ""
     return re.sub(r"^Revision\s*:\s*", "", line.strip('" '), flags=re.IGNORECASE)[:LONGEST_IDENTITY]

@@ -1,12 +1,13 @@
 r"""The dialogue with a modem over its AT port, as a state machine without I/O (ITU-T V.250, 3GPP TS 27.007).
 
-The modem says lines. What a line means depends on where the dialogue stands: `_TRANSITIONS` holds it all.
+The modem sends lines. The meaning of a line depends on the state of the dialogue; `_TRANSITIONS` is the
+complete table.
 
-When a deadline passes, the line is out of step: the answer to the given-up command may still come, whole
-or in part, at any time, and must not be taken for the next command's. Its final result puts the dialogue
-in step again, since a modem carries out one command at a time. If that is still owed when the next
-command is due, `probe()` asks for something that no other command answers (+CMEE?), and whatever comes
-before that answer is thrown away.
+When a deadline passes, the dialogue is out of step: the answer to the abandoned command may still come, whole
+or in part, and must not be mistaken for the next command's. Its final result brings the dialogue back into
+step, because a modem carries out one command at a time. If that result is still missing when the next command
+is due, `probe()` sends a query with an unmistakable answer (+CMEE?), and everything before that answer is
+discarded.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     _Action = Callable[["AtDialogue", str], None]
 
 LONGEST_LINE = 8192
-"""Characters; noise without line ends must not eat the memory."""
+"""Characters; noise without line ends must not fill the memory."""
 MOST_LINES = 512
-"""Lines kept of one answer, and unsolicited lines kept until somebody takes them."""
+"""The number of lines kept of one answer, and of unsolicited lines that were not read yet."""
 
 _LINE_END = re.compile(rb"[\r\n]")
 _PROBE = "AT+CMEE?"
@@ -34,29 +35,30 @@ _PROBE = "AT+CMEE?"
 
 @dataclass(frozen=True, slots=True)
 class AtCommand:
-    """A command line and what its answer looks like."""
+    """A command line and the form of its answer."""
 
     text: str
-    """Without the line's end."""
+    """The command without the line end."""
     prefix: str | None = None
-    """What an information line starts with, before the colon; None: none is expected."""
+    """The prefix of an information line, before the colon; None: no such line is expected."""
     bare: str | None = None
     """Pattern of a whole information line that some modems send without the prefix."""
 
     @property
     def informs(self) -> bool:
-        """Whether an answer without an information line is no answer."""
+        """Whether the answer must contain an information line."""
         return self.prefix is not None or self.bare is not None
 
 
 @dataclass(frozen=True, slots=True)
 class AtAnswer:
-    """What a modem answered: the information, without prefix, and the final result."""
+    """A modem's answer: the information lines without prefix, and the final result."""
 
     lines: tuple[str, ...]
     final: str
     beside: tuple[str, ...] = ()
-    """Whole lines that fit the command's bare pattern, of an answer that has lines with the prefix, too."""
+    """Complete lines that match the command's bare pattern, in an answer that also has lines with the
+    prefix."""
 
     @property
     def ok(self) -> bool:
@@ -71,7 +73,7 @@ class AtAnswer:
 
 
 class State(Enum):
-    """Where the dialogue stands."""
+    """The state of the dialogue."""
 
     IDLE = auto()  # in step, nothing asked
     ASKED = auto()  # a command's final result is owed
@@ -81,7 +83,7 @@ class State(Enum):
 
 
 class _Line(Enum):
-    """What a line can be."""
+    """The kinds of lines."""
 
     ECHO = auto()  # the command itself
     INFORMATION = auto()  # what the command asks for
@@ -105,15 +107,15 @@ _RESULTS = tuple(
 
 
 class AtDialogue:
-    """One modem's dialogue: `ask` or `probe`, write what they return, `receive` what comes."""
+    """One modem's dialogue: call `ask` or `probe`, write the returned bytes, pass all input to `receive`."""
 
     def __init__(self) -> None:
-        """Begin in step, nothing asked."""
+        """Begin in step, without a command."""
         self.state = State.IDLE
         self.answer: AtAnswer | None = None
-        """The answer to the command last asked, once it is whole."""
+        """The complete answer to the last command; None until then."""
         self.lone_ok = False
-        """Whether OK came where information was due: a leftover, or all that this modem will say."""
+        """Whether OK came without the expected information: a leftover, or this modem's whole answer."""
         self._command = AtCommand("")
         self._unfinished = bytearray()
         self._overlong = False
@@ -125,14 +127,14 @@ class AtDialogue:
 
     @property
     def in_step(self) -> bool:
-        """Whether a command may be asked."""
+        """Whether a command may be sent."""
         return self.state is State.IDLE
 
     def ask(self, command: AtCommand) -> bytes:
-        """Return what to write for a command.
+        """Return the bytes to write for a command.
 
         Raises:
-            InternalError: another command is under way, or the dialogue is out of step.
+            InternalError: another command is in progress, or the dialogue is out of step.
         """
         if self.state is not State.IDLE:
             raise InternalError(f"an AT command was asked in state {self.state.name}")
@@ -141,22 +143,23 @@ class AtDialogue:
         return command.text.encode("ascii") + b"\r"
 
     def give_up(self) -> None:
-        """Say that nobody waits for the answer any more: the deadline has passed."""
+        """Abandon the current command, because its deadline has passed."""
         if self.state is State.ASKED:
             self.state = State.OUT_OF_STEP
             return
         if self.state in (State.PROBING, State.PROBED):
             # A final result came after the probe was sent, then nothing. If it was the old command's,
             # the modem has swallowed the probe; if it was the probe's refusal, the old command's answer
-            # will never come, for a modem carries out one command at a time. Both ways nothing is owed.
+            # will never come, because a modem carries out one command at a time. Either way, no answer
+            # is outstanding.
             settled = self.state is State.PROBED or self._finals
             self.state = State.IDLE if settled else State.OUT_OF_STEP
 
     def probe(self) -> bytes:
-        """Return what to write to get in step again.
+        """Return the bytes to write to get back into step.
 
         Raises:
-            InternalError: the dialogue is in step, or a command or probe is under way.
+            InternalError: the dialogue is in step, or a command or probe is in progress.
         """
         if self.state is not State.OUT_OF_STEP:
             raise InternalError(f"an AT probe was sent in state {self.state.name}")
@@ -165,7 +168,7 @@ class AtDialogue:
         return _PROBE.encode("ascii") + b"\r"
 
     def receive(self, data: bytes) -> None:
-        """Take bytes as they come, in any portions; never raises, whatever they are."""
+        """Take received bytes in portions of any size; never raises."""
         self._unfinished += data
         *whole, rest = _LINE_END.split(bytes(self._unfinished))
         for raw in whole:
@@ -181,7 +184,7 @@ class AtDialogue:
         self._unfinished = bytearray(rest)
 
     def unsolicited(self) -> tuple[str, ...]:
-        """Return the lines that belonged to no answer since this was last called."""
+        """Return the lines since the last call that belonged to no answer."""
         taken = tuple(self._unsolicited)
         self._unsolicited.clear()
         return taken
@@ -191,7 +194,7 @@ class AtDialogue:
         self.answer = None
         self._forget()
         self._finals = 0
-        # A line that began before the command was sent can't answer it.
+        # A line that began before the command was sent cannot answer it.
         self._begun_before = bool(self._unfinished)
 
     def _forget(self) -> None:
@@ -244,7 +247,8 @@ class AtDialogue:
         self._end(line)
 
     def _end(self, line: str) -> None:
-        # A line with the prefix beats one that only looks like an answer: a torn echo may do so.
+        # A line with the prefix takes precedence over one that only looks like an answer, such as a torn
+        # echo.
         beside = tuple(self._bare) if self._lines else ()
         self.answer = AtAnswer(tuple(self._lines or self._bare), line, beside)
 

@@ -1,10 +1,10 @@
 """A profile download as a table of states and events (SGP.22 v2.5, 3.1.2, 3.1.3 and 3.1.5).
 
-Pure: no card, no server, no clock. `lpa/download.py` does what `STEPS` names for the present state and
-feeds back the event; `TRANSITIONS` says what comes next. What an abort owes to the card and the server
-stands in `DUTIES`, beside the states, so that it can't be forgotten on one of the many ways out.
+Pure logic: no card, server or clock. `lpa/download.py` carries out the step that `STEPS` has for the present
+state and feeds back the event; `TRANSITIONS` gives the next state. `DUTIES` lists by state what an abort owes
+to the card and the server, so that no way out can forget it.
 
-`python -m lpad.protocol.download_session` prints docs/download-session.md, which is drawn from these
+`python -m lpad.protocol.download_session` prints docs/download-session.md, which is generated from these
 tables.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where a download stands."""
+    """The state of a download."""
 
     STARTED = "started"  # nothing was done yet
     INFORMED = "informed"  # EUICCInfo1 is read
@@ -35,7 +35,7 @@ class State(StrEnum):
     BOUND = "bound"  # the package is here and checked
     LOADING = "loading"  # segments are on their way
     RENEWING = "renewing"  # another confirmation code needs another session; cancel this one first
-    CANCELLING = "cancelling"  # the way out, where the card and the server wait for a word
+    CANCELLING = "cancelling"  # the way out, while the card and the server wait for an answer
     INSTALLED = "installed"  # the card says that the profile is there
     REJECTED = "rejected"  # the card says in its ProfileInstallationResult that it is not
     ABANDONED = "abandoned"  # over, with nothing installed
@@ -63,7 +63,7 @@ class Event(StrEnum):
 
 
 class Step(StrEnum):
-    """What a download does next: stable names, told to the listener before each one is begun."""
+    """The steps of a download; their names are stable, and the listener gets each one before it begins."""
 
     GET_EUICC_INFO1 = "get-euicc-info1"
     GET_EUICC_CHALLENGE = "get-euicc-challenge"
@@ -186,24 +186,24 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
 
 
 class DownloadSession:
-    """One download's place in the table."""
+    """The state machine of one download."""
 
     def __init__(self) -> None:
         self._state = State.STARTED
 
     @property
     def state(self) -> State:
-        """Where the download stands."""
+        """The present state."""
         return self._state
 
     @property
     def step(self) -> Step | None:
-        """What to do next; None at an end, and inside a step that is under way."""
+        """The next step; None at an end, and while a step is in progress."""
         return STEPS.get(self._state)
 
     @property
     def duty(self) -> Duty:
-        """What an abort would owe now."""
+        """The duty of an abort in the present state."""
         return DUTIES[self._state]
 
     @property
@@ -247,8 +247,8 @@ def document() -> str:
             diagram(),
             "```",
             "",
-            "The step is what is done in a state; its name is told to the listener before it begins and",
-            "appears in a change's progress. The duty is what leaving the state without a profile owes.",
+            "The step is what is done in a state; the listener gets its name before it begins, and the name",
+            "appears in a change's progress. The duty is owed if lpad leaves the state without a profile.",
             "",
             "| state | step | an abort owes |",
             "|---|---|---|",

@@ -1,10 +1,9 @@
-"""What a modem answers when it is asked which ICCID it reads, in the dialects of their makers.
+"""A modem's answer to the query for the ICCID, in the dialects of many makers.
 
-An ICCID arrives as it is printed or as it is in the file, each two digits exchanged (u-blox, Huawei, Sierra:
-98… in front), with its padding F or without, in quotes, in groups, with a slot's number or the EID beside it,
-before it or on a line of its own. Nothing says which of these a modem does. So a report keeps all that its
-digits may mean, and names an ICCID if one of these is that; that ICCIDs begin with 89 only says which is
-likeliest.
+An ICCID arrives as printed, or as in the file with each two digits exchanged (u-blox, Huawei, Sierra: 98… in
+front); with or without its padding F; in quotes or in groups; with a slot number or the EID next to it or on
+a separate line. Nothing says which form a modem uses. So a report keeps all readings of its digits, and
+matches an ICCID if one of the readings does. ICCIDs begin with 89, which only shows the likeliest reading.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
 _FILE_READ = ("144", "145", "159")
-"""SW1 of +CRSM as a decimal number: done, done with something pending, done with length."""
+"""SW1 of +CRSM as a decimal number: success, success with a pending command, success with length."""
 _LOCKED = {"105": ("130", "131", "132", "133"), "152": ("4", "8", "64")}
-"""Status words of +CRSM in decimal numbers, of a card that wants a PIN first: 6982 to 6985, 98xx."""
+"""Status words of +CRSM in decimal numbers, of a card that requires a PIN first: 6982 to 6985, 98xx."""
 _FILE = 20
 """Digits in EF.ICCID, padding included."""
 _MOST = 20
 """Digits of an ICCID; an EID has 32."""
 _WHOLE = 16
-"""Digits, padding included, that no slot's number has: beside as many, fewer mean something else."""
+"""Digits, including padding, that no slot number has; next to such a run, a shorter one is something else."""
 _RESTRICTED = re.compile(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')
 _LABEL = re.compile(r"[A-Za-z_]*[G-Zg-z_][A-Za-z_]*")
 _BESIDE = re.compile(r"[^0-9A-Fa-f -]+")
@@ -40,29 +39,29 @@ _GAP = re.compile(r"[ -]+")
 
 @dataclass(frozen=True, slots=True)
 class IccidReport:
-    """What a modem says that it reads: all ICCIDs that its digits may mean, the likeliest first."""
+    """The ICCID that a modem reports: all readings of its digits, the likeliest first."""
 
     readings: tuple[Iccid, ...]
 
     def names(self, iccid: Iccid) -> bool:
-        """Whether this is the ICCID, in whatever form."""
+        """Whether one of the readings is this ICCID."""
         return iccid in self.readings
 
     @property
     def likeliest(self) -> Iccid:
-        """What it means as far as its form tells."""
+        """The likeliest reading."""
         return self.readings[0]
 
 
 @dataclass(frozen=True, slots=True)
 class SimLocked:
-    """The card lets nobody read its ICCID before it is told a PIN."""
+    """The card's ICCID can be read only after a PIN was entered."""
 
 
 def iccid_command(text: str) -> AtCommand:
     """Return the command for a line such as AT+QCCID, AT^ICCID? or AT+CRSM=176,12258,0,0,10.
 
-    The last is understood by all modems: READ BINARY of EF.ICCID, 2FE2 (3GPP TS 27.007, 8.18).
+    All modems understand the last one: READ BINARY of EF.ICCID, 2FE2 (3GPP TS 27.007, 8.18).
     """
     name = re.split(r"[=?]", text[2:])[0]
     return AtCommand(
@@ -74,10 +73,10 @@ def iccid_command(text: str) -> AtCommand:
 
 
 def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
-    """Return what an answer says; None if there is no such file on the card.
+    """Return the report in an answer; None if the card has no such file.
 
     Raises:
-        MalformedError: no ICCID is in it.
+        MalformedError: the answer contains no ICCID.
     """
     for line in answer.lines:
         restricted = _RESTRICTED.fullmatch(line)
@@ -93,7 +92,7 @@ def iccid_told(answer: AtAnswer) -> Iccid | None:
     """Return the ICCID that an answer most likely means; None if none can be read.
 
     Raises:
-        MalformedError: no ICCID is in it.
+        MalformedError: the answer contains no ICCID.
     """
     report = iccid_report(answer)
     return report.likeliest if isinstance(report, IccidReport) else None
@@ -125,17 +124,17 @@ def _report(texts: list[str]) -> IccidReport:
 
 
 def _digits(line: str) -> Iterator[str]:
-    """Return what may be an ICCID in a line: each run of digits, and runs that blanks or dashes group."""
+    """Return the possible ICCIDs in a line: each run of digits, and runs joined by spaces or dashes."""
     for piece in _BESIDE.split(_LABEL.sub("|", line)):
         groups = [group for group in _GAP.split(piece) if group]
         yield from groups
         if len(groups) > 1:
-            # A slot's number may stand before or after the groups.
+            # A slot number may precede or follow the groups.
             yield from ("".join(groups), "".join(groups[1:]), "".join(groups[:-1]))
 
 
 def _swapped(digits: str) -> str:
-    """Exchange each two digits; a last one without a partner stays, for its padding was left out."""
+    """Exchange each two digits; a last single digit stays, because its padding was omitted."""
     even = len(digits) // 2 * 2
     return "".join(digits[at + 1] + digits[at] for at in range(0, even, 2)) + digits[even:]
 

@@ -1,4 +1,4 @@
-"""What a modem answers when it is asked whether SIM or modem are locked (3GPP TS 27.007, 8.3)."""
+"""A modem's answer to the query whether SIM or modem are locked (3GPP TS 27.007, 8.3)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
 _LOCK = re.compile(r"(?:SIM PIN|SIM PUK|PH-[A-Z]+ (?:PIN|PUK))")
-"""Without PIN2 and PUK2, which keep nobody from the network."""
+"""Without PIN2 and PUK2, which do not prevent registration."""
 
 
 def pin_command() -> AtCommand:
-    """Return the command that asks what the modem waits for."""
+    """Return the command that asks for the lock."""
     return AtCommand("AT+CPIN?", prefix="+CPIN")
 
 
 def lock_told(answer: AtAnswer) -> str | None:
-    """Return what the modem waits for, such as SIM PIN; None if nothing, or if it says something else."""
+    """Return the lock that the modem reports, such as SIM PIN.
+
+    None without a lock, or for any other answer.
+    """
     for line in answer.lines:
         told = line.strip().strip('"').upper()
         if _LOCK.fullmatch(told):

@@ -1,4 +1,4 @@
-"""Proactive commands: what a card asks of its terminal, and what a terminal that is only an LPA answers.
+"""Proactive commands of a card, and the answers of a terminal that is only an LPA.
 
 A status word 91xx says that a command of xx bytes waits; FETCH gets it, TERMINAL RESPONSE answers it
 (ETSI TS 102 223, 6). No I/O.
@@ -25,7 +25,7 @@ _FROM_TERMINAL_TO_CARD = bytes([0x82, 0x81])
 
 
 class Kind(IntEnum):
-    """The types of command that are more to an LPA than a number (ETSI TS 102 223, 9.4)."""
+    """The types of command that an LPA distinguishes (ETSI TS 102 223, 9.4)."""
 
     REFRESH = 0x01
     MORE_TIME = 0x02
@@ -41,7 +41,7 @@ class Result(IntEnum):
 
 
 class RefreshMode(IntEnum):
-    """Qualifiers of REFRESH (ETSI TS 102 223, 8.6) after which the card must be started anew."""
+    """Qualifiers of REFRESH (ETSI TS 102 223, 8.6) after which the card must be restarted."""
 
     UICC_RESET = 0x04
     PROFILE_STATE_CHANGE = 0x09
@@ -52,20 +52,20 @@ _LAST_REFRESH_MODE = 0x0A
 
 @dataclass(frozen=True, slots=True)
 class ProactiveCommand:
-    """What the card wants."""
+    """A proactive command of the card."""
 
     number: int
     kind: int
     qualifier: int
     duration: bytes = b""
-    """Value of the element Duration, where there is one."""
+    """Value of the element Duration, if there is one."""
 
     @classmethod
     def parse(cls, raw: bytes) -> ProactiveCommand:
         """Read what FETCH returned.
 
         Raises:
-            MalformedError: no proactive command, or one without details.
+            MalformedError: the bytes are not a proactive command, or it lacks its details.
         """
         whole = tlv.parse(raw)
         if whole.tag != _PROACTIVE_COMMAND:
@@ -84,20 +84,20 @@ class Reaction:
     """What to do about a proactive command."""
 
     result: Result | None
-    """What TERMINAL RESPONSE says; None: it isn't sent."""
+    """The result for TERMINAL RESPONSE; None: it is not sent."""
     reset: bool = False
     """Whether the card must then be reset."""
 
 
 def reaction_to(command: ProactiveCommand) -> Reaction:
-    """Return what a terminal without screen, radio or files of its own does."""
+    """Return the reaction of a terminal without screen, radio or files of its own."""
     if command.kind == Kind.REFRESH:
         if command.qualifier == RefreshMode.UICC_RESET:
             # The one command that gets no TERMINAL RESPONSE: the reset is the answer (TS 102 223, 6.4.7).
             return Reaction(None, reset=True)
         if command.qualifier == RefreshMode.PROFILE_STATE_CHANGE:
             return Reaction(Result.PERFORMED, reset=True)
-        # The other modes have files read again, which an LPA doesn't keep.
+        # The other modes make the terminal read files again, and an LPA keeps no files.
         known = command.qualifier <= _LAST_REFRESH_MODE
         return Reaction(Result.PERFORMED if known else Result.BEYOND_CAPABILITIES)
     known = command.kind in (Kind.MORE_TIME, Kind.POLL_INTERVAL, Kind.POLLING_OFF)
@@ -105,7 +105,9 @@ def reaction_to(command: ProactiveCommand) -> Reaction:
 
 
 def terminal_profile(offered: bytes) -> Command:
-    """Return the command that tells a card what the terminal can do; some start no proactive session before.
+    """Return the command that tells a card the terminal's abilities.
+
+    Some cards send nothing proactive before it.
 
     Args:
         offered: the profile's bytes, such as `REFRESH_ONLY`.
@@ -117,13 +119,13 @@ def fetch(length: int) -> Command:
     """Return the command that gets the proactive command.
 
     Args:
-        length: bytes that wait, 1 to 256, as the status word said.
+        length: bytes of the pending command, 1 to 256, from the status word.
     """
     return Command(_PROPRIETARY, _FETCH, le=length)
 
 
 def terminal_response(command: ProactiveCommand, result: Result) -> Command:
-    """Return the command that tells the card what came of its wish."""
+    """Return the command that reports the result of a proactive command to the card."""
     body = tlv.encode(
         _COMPREHENSION | _COMMAND_DETAILS, bytes([command.number, command.kind, command.qualifier])
     )

@@ -1,7 +1,7 @@
-"""What a modem answers, and says of its own accord, about its registration with the network.
+"""A modem's answers and unsolicited reports about its registration with the network.
 
-3GPP TS 27.007, 10.1.20 (+CGREG, 2G and 3G), 10.1.22 (+CEREG, 4G) and 10.1.47 (+C5GREG, 5G). +CREG, for
-calls, is none of them: who is registered for calls alone has no way to send data.
+3GPP TS 27.007, 10.1.20 (+CGREG, 2G and 3G), 10.1.22 (+CEREG, 4G) and 10.1.47 (+C5GREG, 5G). +CREG, for calls,
+is left out: a modem that is registered only for calls cannot send data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
 NETWORKS = ("+CEREG", "+CGREG", "+C5GREG")
-"""The commands, as their answers begin; the one that fewest modems know comes last."""
+"""The commands, as the prefixes of their answers; the least widely supported one is last."""
 
 NOT_REGISTERED = 0
 _REGISTERED = (1, 5)
@@ -34,21 +34,21 @@ _STATUS = {
     8: "for emergency calls only",
 }
 
-# <n>,<stat> is an answer's; what is said of its own accord begins with <stat>. There the field behind is
-# the area: four hexadecimal digits or more, mostly in quotes.
+# <n>,<stat> is an answer's; an unsolicited report begins with <stat>. Its next field is the area: four
+# hexadecimal digits or more, mostly in quotes.
 _TOLD = re.compile(r"(?P<level>[0-9]),\s*(?P<status>[0-9]{1,2})(?:,.*)?")
 _ANNOUNCED = re.compile(r"(?P<status>[0-9]{1,2})(?:,.*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One network's status, as the modem last told it."""
+    """The status of one network, as last reported by the modem."""
 
     network: str
     """One of `NETWORKS`."""
     status: int
     level: int | None = None
-    """What the modem says of its own accord: 0 nothing; None where only it spoke."""
+    """The level of unsolicited reports, 0: none; None if the status came from such a report."""
 
     @property
     def registered(self) -> bool:
@@ -65,15 +65,15 @@ def registration_command(network: str) -> AtCommand:
 
 
 def announcing_command(network: str, level: int) -> AtCommand:
-    """Return the command that has the modem tell changes of its own accord: 0 none, 1 the status."""
+    """Return the command that sets the level of unsolicited reports: 0 none, 1 the status."""
     return AtCommand(f"AT{network}={level}")
 
 
 def registration_told(network: str, answer: AtAnswer) -> Registration:
-    """Return the status in an answer; a change that was announced in the midst of it is passed over.
+    """Return the status in an answer; a change announced within the answer is ignored.
 
     Raises:
-        MalformedError: no line of it holds level and status.
+        MalformedError: no line contains level and status.
     """
     for line in reversed(answer.lines):
         match = _TOLD.fullmatch(line)
@@ -83,7 +83,7 @@ def registration_told(network: str, answer: AtAnswer) -> Registration:
 
 
 def registration_announced(line: str) -> Registration | None:
-    """Return the status in a line that the modem said of its own accord; None: it is another line."""
+    """Return the status in an unsolicited line; None for any other line."""
     network, _, rest = line.partition(":")
     match = _ANNOUNCED.fullmatch(rest.strip())
     if network.upper() not in NETWORKS or match is None:

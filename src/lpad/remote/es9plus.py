@@ -279,15 +279,15 @@ class Es9Plus:
             return _refused(attempted, refusal)
         if 300 <= http.status < 400:
             sentence = (
-                f"{attempted}: {self.address} redirects (HTTP {http.status}) to another server or another "
-                "kind of request, which no SM-DP+ does and lpad does not follow; check the address, and that "
-                "no portal of the network stands in between"
+                f"{attempted}: {self.address} redirects (HTTP {http.status}) to another server or another"
+                " kind of request, which no SM-DP+ should do and lpad does not follow; check the address, and"
+                " that no network portal intercepts the connection"
             )
             return ServerUnreachable(sentence, retryable=False, http_status=http.status)
         if http.status >= 500:
             return ServerFailed(
-                f"{attempted}: the server {self.address} failed (HTTP status {http.status}); try again "
-                "later, and tell its operator if it goes on",
+                f"{attempted}: the server {self.address} failed (HTTP status {http.status}); try again later,"
+                " and tell the server's operator if this persists",
                 http_status=http.status,
             )
         later = http.status in _PASSES_BY_ITSELF

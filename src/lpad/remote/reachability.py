@@ -225,9 +225,7 @@ def _failed(condition: Condition, error: OSError, server: str | None = None) -> 
     elif error.errno == errno.ENODEV:
         why = f"there is no interface {condition.interface}"
     elif error.errno == errno.EPERM and condition.interface is not None:
-        why = (
-            f"lpad may not bind to {condition.interface}: that needs Linux 5.7, or the capability CAP_NET_RAW"
-        )
+        why = f"lpad may not bind to {condition.interface}: it needs Linux 5.7 or the capability CAP_NET_RAW"
     else:
         why = str(error.strerror or "closed by the server").lower()
     return ServerUnreachable(f"{server or condition.host}: {why}")

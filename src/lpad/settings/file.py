@@ -49,14 +49,14 @@ class SettingsFile:
             raise InvalidSettings(f"can't read the settings file {path}: {told}") from error
         report = document.report
         if document.value is not None and not isinstance(document.value, dict):
-            report.wrong("the file holds keys and values, such as 'socket: PATH'")
+            report.wrong("the file must contain keys and values, such as 'socket: PATH'")
         settings = to_section(Settings, document.value, report) if report.sound() or document.value else None
         if settings is not None:
             file = cls(path, settings, document.lines)
             for key, text in (("socket", settings.socket), ("state_folder", settings.state_folder)):
                 report.parsed(file.resolve, text, key)
             if report.sound("socket") and len(os.fsencode(file.resolve(settings.socket))) > LONGEST_SOCKET:
-                report.wrong(f"the path of a socket has at most {LONGEST_SOCKET} bytes", "socket")
+                report.wrong(f"the path of a socket must have at most {LONGEST_SOCKET} bytes", "socket")
             if not report.mistakes:
                 return file
         raise _refused(path, sorted(report.mistakes, key=lambda each: each.line))
@@ -70,7 +70,9 @@ class SettingsFile:
         try:
             return self.path.parent / Path(text).expanduser()
         except RuntimeError as error:
-            raise InvalidSettings(f"{self.path}: '{text}' has no home folder to start from") from error
+            raise InvalidSettings(
+                f"{self.path}: cannot expand '{text}': there is no such home folder"
+            ) from error
 
 
 def _refused(path: Path, mistakes: list[Mistake]) -> InvalidSettings:

@@ -24,23 +24,24 @@ def notes(file: SettingsFile) -> list[Mistake]:
     report = Report(file.lines)
     settings = file.settings
     if not settings.euiccs:
-        report.wrong("no card is named; lpad has nothing to work with", "euiccs")
+        report.wrong("no card is listed; lpad has nothing to work with", "euiccs")
     for name, euicc in settings.euiccs.items():
         if euicc.port is not None and not Path(euicc.port).exists():
-            report.wrong(f"there is no {euicc.port} now; lpad waits for it", "euiccs", name, "port")
+            report.wrong(f"{euicc.port} does not exist now; lpad waits for it", "euiccs", name, "port")
     state = file.resolve(settings.state_folder)
     if state.exists() and not state.is_dir():
-        report.wrong(f"{state} is no folder; lpad can't start", "state_folder")
+        report.wrong(f"{state} is not a folder; lpad cannot start", "state_folder")
     if settings.log.apdus is not None:
         folder = file.resolve(settings.log.apdus).parent
         if not folder.is_dir():
             report.wrong(
-                f"there is no folder {folder}; lpad refuses the settings until there is", "log", "apdus"
+                f"the folder {folder} does not exist; lpad refuses the settings until it does", "log", "apdus"
             )
     interface = settings.remote.interface
     if interface is not None and interface not in (name for _, name in socket.if_nameindex()):
         report.wrong(
-            f"there is no network interface '{interface}' now; servers are out of reach until there is",
+            f"the network interface '{interface}' does not exist now; lpad cannot reach servers until it"
+            " does",
             "remote",
             "interface",
         )
@@ -60,4 +61,4 @@ def _missing(named: Iterable[str | int], find: Callable[[str], object], what: st
             try:
                 find(name)
             except KeyError:
-                report.wrong(f"this system has no {what} '{name}'; whom it means has no access", index)
+                report.wrong(f"this system has no {what} '{name}'; the entry grants no access", index)

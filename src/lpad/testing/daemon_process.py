@@ -75,7 +75,7 @@ class DaemonProcess:
     def kill(self) -> None:
         """Take the daemon's life as a power cut does."""
         process, self.process = self.process, None
-        assert process is not None, "it does not run"
+        assert process is not None, "the daemon is not running"
         process.kill()
         process.wait(PATIENCE)
 

@@ -23,35 +23,35 @@ LONG = "x" * 256
     ("type_", "body", "sentence"),
     [
         (ProfilePatch, b"{}", "'nickname' is missing"),
-        (ProfilePatch, b'{"nick": "x"}', "there is no field 'nick'; there are: nickname"),
-        (NoBody, b'{"x": 1}', "there is no field 'x'; this request has none"),
+        (ProfilePatch, b'{"nick": "x"}', "there is no field 'nick'; the known fields are: nickname"),
+        (NoBody, b'{"x": 1}', "there is no field 'x'; this request accepts none"),
         (EnableRequest, b'{"guard": {"until": ["registered"], "x": 1}}', "there is no field 'guard.x'"),
-        (EnableRequest, b'{"guard": {"until": []}}', "'guard.until' has to be a list of at least 1 item"),
+        (EnableRequest, b'{"guard": {"until": []}}', "'guard.until' must be a list of at least 1 item"),
         (
             EnableRequest,
             b'{"guard": {"until": [3]}}',
-            "'guard.until[0]' has to be text, and is a whole number",
+            "'guard.until[0]' must be text, but is a whole number",
         ),
         (
             EnableRequest,
             b'{"guard": {"until": ["registered"], "within": 0}}',
-            "'guard.within' has to be a number of at least 1",
+            "'guard.within' must be a number of at least 1",
         ),
-        (DownloadRequest, b'{"retry_for": 1e9}', "'retry_for' has to be a number of at most 2592000"),
+        (DownloadRequest, b'{"retry_for": 1e9}', "'retry_for' must be a number of at most 2592000"),
         (DownloadRequest, b'{"retry_for": 1e999}', "'retry_for': number out of range"),
         (
             DownloadRequest,
             b'{"activation_code": ""}',
-            "'activation_code' has to be text of at least 1 character",
+            "'activation_code' must be text of at least 1 character",
         ),
         (
             EuiccPatch,
             msgspec.json.encode({"default_smdp": LONG}),
-            "'default_smdp' has to be text of at most 255 characters",
+            "'default_smdp' must be text of at most 255 characters",
         ),
-        (AnswerRequest, b'{"decision": "x"}', "'decision' has to be one of accept, reject, postpone"),
-        (AnswerRequest, b'{"confirm": "x"}', "'confirm' has to be true or false, and is text"),
-        (AnswerRequest, b"[]", "it has to be an object, and is a list"),
+        (AnswerRequest, b'{"decision": "x"}', "'decision' must be one of accept, reject, postpone"),
+        (AnswerRequest, b'{"confirm": "x"}', "'confirm' must be true or false, but is text"),
+        (AnswerRequest, b"[]", "it must be an object, but is a list"),
     ],
 )
 def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: str) -> None:
@@ -64,9 +64,9 @@ def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: s
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b'{"nickname"', "it is no JSON (truncated)"),
-        (b'{"nickname": "x"} y', "it is no JSON (trailing characters (byte 19))"),
-        (b'{"nickname": "\xff"}', "it is no UTF-8"),
+        (b'{"nickname"', "it is not valid JSON (truncated)"),
+        (b'{"nickname": "x"} y', "it is not valid JSON (trailing characters (byte 19))"),
+        (b'{"nickname": "\xff"}', "it is not valid UTF-8"),
     ],
 )
 def test_what_is_no_json(body: bytes, why: str) -> None:

@@ -68,7 +68,7 @@ def test_something_else_at_the_path_stays(tmp_path: Path) -> None:
     """A file that is no socket is not removed."""
     path = tmp_path / "lpad.sock"
     path.write_text("mine")
-    with pytest.raises(InvalidSettings, match="no socket"):
+    with pytest.raises(InvalidSettings, match="not a socket"):
         listen(path)
     assert path.read_text() == "mine"
 

@@ -51,4 +51,4 @@ def test_a_list_that_can_not_be_kept_is_told(caplog: pytest.LogCaptureFixture) -
     """Where the file system has no such lists the daemon goes on, and its log says who can connect."""
     with caplog.at_level(logging.WARNING):
         admit(Path(f"/proc/{os.getpid()}/status"), users=[61001], groups=[])
-    assert "only its owner and its own group can" in caplog.text
+    assert "only the socket's owner and group can" in caplog.text

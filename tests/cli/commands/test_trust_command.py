@@ -67,7 +67,7 @@ def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
     """Each CI of the card stands in a line of its own, with what it is for."""
     out = terminal.lpactl("info").ok().out
     for ci in pki.ci.values():
-        assert f"{ci.key_id.hex()}  not known by name (verification, signing)" in out
+        assert f"{ci.key_id.hex()}  unknown name (verification, signing)" in out
 
 
 def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: Path) -> None:

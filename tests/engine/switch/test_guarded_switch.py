@@ -176,7 +176,7 @@ def test_a_modem_that_tells_no_registration_takes_no_such_guard(tmp_path: Path, 
     with guarding(tmp_path, pki, registration_commands=()) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is not None
-        assert "knows none of AT+CEREG" in change.error.sentence
+        assert "supports none of AT+CEREG" in change.error.sentence
         assert enabled(lab) == FIRST
 
 
@@ -203,7 +203,7 @@ def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, p
         change = ended(lab, REGISTERED)
         assert change.error is not None
         assert change.error.kind == "conflict"
-        assert "lpad sees no modem" in change.error.sentence
+        assert "lpad has no modem" in change.error.sentence
         assert enabled(lab) == FIRST
         change = lab.asked(guarded(lab, "confirm").id)
         lab.engine.answer(change.id, Answer(confirm=True))

@@ -68,7 +68,7 @@ def test_it_goes_on_until_the_profile_before_is_enabled(tmp_path: Path, pki: Pki
     with guarding(tmp_path, pki) as lab:
         change = stuck(lab)
         assert change.error is not None
-        assert "goes on trying" in change.error.sentence
+        assert "keeps trying" in change.error.sentence
         assert enabled(lab) is None
         tried(lab, 2)
         shown = lab.engine.rescue(CARD)
@@ -188,7 +188,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
         lab.engine.answer(change.id, Answer(confirm=False))
         change = lab.ended(change.id)
         assert change.error is not None
-        assert "enable another by hand" in change.error.sentence
+        assert "enable another profile manually" in change.error.sentence
         assert lab.engine.rescue(CARD) is None
 
 

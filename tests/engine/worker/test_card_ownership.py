@@ -61,7 +61,7 @@ def test_the_first_has_the_card() -> None:
     ownership.claim(EID, one)
     ownership.claim(EID, one)
     for _ in range(2):
-        with pytest.raises(CardServed, match="already served as 'one'") as refused:
+        with pytest.raises(CardServed, match="already serves this card as 'one'") as refused:
             ownership.claim(EID, two)
         assert refused.value.details == {"served_as": "one"}
     ownership.release(one)

@@ -540,7 +540,7 @@ def test_an_expired_certificate_under_an_unconfirmed_clock_says_how_to_find_out(
     assert change.pause.retry_at is not None
     sentence = change.pause.error.sentence
     assert f"{now():%Y-%m-%d}" in sentence
-    assert "compare it with today's date" in sentence
+    assert "check that date" in sentence
 
 
 def installations(lab: Lab) -> list[StoredNotification]:

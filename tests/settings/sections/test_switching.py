@@ -65,7 +65,7 @@ def test_failover(tmp_path: Path) -> None:
         (
             f"failover: {{profiles: [{{iccid: '{FIRST}', healthy: [registered]}}]}}",
             "failover.profiles",
-            "two profiles",
+            "at least two profiles",
         ),
         (f"failover: {{{ORDER.replace(SECOND, FIRST)}}}", "failover.profiles[1].iccid", "already"),
         (
@@ -76,12 +76,12 @@ def test_failover(tmp_path: Path) -> None:
         (
             f"failover: {{{ORDER.replace('registered', 'tcp:x')}}}",
             "failover.profiles[0].healthy[0]",
-            "no condition",
+            "not a known condition",
         ),
         (
             f"failover: {{{ORDER.replace('[registered]', '[]', 1)}}}",
             "failover.profiles[0].healthy",
-            "is wanted",
+            "expected a condition",
         ),
         ("failover: {profiles: [{iccid: '12'}, {}]}", "failover.profiles[0].healthy", "missing"),
         (f"failover: {{{ORDER}, cooldown: 5}}", "failover.cooldown", ">= 60"),

@@ -66,7 +66,9 @@ async def answer_change(call: Call) -> Response:
     """Give a waiting change the confirmation code, the decision or the confirmation that it asks for."""
     body = call.body
     if sum(each is not None for each in (body.confirmation_code, body.decision, body.confirm)) != 1:
-        raise InvalidValue("an answer has one of 'confirmation_code', 'decision' and 'confirm'")
+        raise InvalidValue(
+            "an answer must contain exactly one of 'confirmation_code', 'decision' and 'confirm'"
+        )
     return await _answer(
         call,
         Answer(confirmation_code=body.confirmation_code, decision=body.decision, confirm=body.confirm),

@@ -99,7 +99,7 @@ async def patch_euicc(call: Call) -> Response:
     """Write the default SM-DP+ address into the card."""
     text = call.body.default_smdp.strip()
     if len(text.split()) > 1:  # passed over in what cards and codes hold; here it is somebody's slip
-        raise InvalidValue("a server address has no blank inside")
+        raise InvalidValue("a server address must not contain spaces")
     address = str(ServerAddress.parse(text)) if text else ""
     return await _submit(call, SetDefaultSmdpParams(default_smdp=address))
 
@@ -169,8 +169,8 @@ async def patch_profile(call: Call) -> Response:
     nickname = call.body.nickname
     if (length := len(nickname.encode())) > MAX_NICKNAME_BYTES:
         raise InvalidValue(
-            f"a nickname has at most {MAX_NICKNAME_BYTES} bytes in UTF-8, and this one has"
-            f" {length}; give a shorter one"
+            f"a nickname must have at most {MAX_NICKNAME_BYTES} bytes in UTF-8, but this one has {length};"
+            " give a shorter one"
         )
     return await _submit(call, RenameParams(iccid=_target(call), nickname=nickname))
 
@@ -179,7 +179,7 @@ async def delete_profile(call: Call) -> Response:
     """Delete a profile; with `?missing=ok` one that isn't there is no error."""
     missing = call.query.get("missing", "error")
     if missing not in ("ok", "error"):
-        raise InvalidValue("'missing' is 'ok' or 'error'")
+        raise InvalidValue("'missing' must be 'ok' or 'error'")
     return await _submit(call, DeleteParams(iccid=_target(call), missing_ok=missing == "ok"))
 
 
@@ -197,11 +197,13 @@ async def download(call: Call) -> Response:
     """Download a profile, by activation code or from the default SM-DP+."""
     body = call.body
     if (body.activation_code is not None) is body.default:
-        raise InvalidValue("a download has either an 'activation_code' or 'default': true")
+        raise InvalidValue("a download must contain either an 'activation_code' or 'default': true")
     if body.enable:
         call.check(ROLE_FOR[Kind.ENABLE])
     elif body.guard is not None:
-        raise InvalidValue("a 'guard' is for the profile that 'enable': true enables; give both or neither")
+        raise InvalidValue(
+            "a 'guard' applies only if 'enable': true enables the profile; give both or neither"
+        )
     asked = DownloadParams(
         confirm=body.confirm,
         enable=body.enable,
@@ -298,7 +300,7 @@ async def _submit(call: Call, asked: Params, secrets: dict[str, str] | None = No
 async def _seq(call: Call) -> int:
     seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may number as oddly as it likes
     if seq is None:
-        raise InvalidValue("a notification is named by its number; 'lpactl notifications' lists them")
+        raise InvalidValue("name the notification by its number; 'lpactl notifications' lists them")
     # One that isn't there is refused at once, and not by a change that fails.
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
     uncopied = call.engine.uncopied_notifications(call.path["name"])
@@ -342,7 +344,7 @@ def _profile(call: Call) -> tuple[Listed, str | None]:
     profile = listed.find(iccid)
     if profile is None:
         if listed.lacks_name(iccid):
-            raise NotFound(f"the card {call.path['name']} holds no profile {iccid}")
+            raise NotFound(f"the card {call.path['name']} contains no profile {iccid}")
         raise listed.missing(iccid, attempted="show")
     return profile, listed.address(profile)
 
@@ -351,7 +353,7 @@ def _read_once(call: Call) -> Snapshot:
     """Return the snapshot of a card that was read at least once: an unread one has no profiles to list."""
     snapshot = call.engine.snapshot(call.path["name"])
     if snapshot.read_at is None:
-        why = snapshot.error.sentence if snapshot.error else "it is being opened"
+        why = snapshot.error.sentence if snapshot.error else "lpad is still opening it"
         raise CardUnreachable(f"the card {snapshot.name} has not been read yet: {why}")
     return snapshot
 

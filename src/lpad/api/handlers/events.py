@@ -31,7 +31,7 @@ async def stream_events(call: Call) -> Response:
     named = call.query.get("change")
     wanted = None if named is None else whole_number(named, most=MOST_CHANGES)
     if named is not None and wanted is None:
-        raise InvalidValue("'change' is the number of a change")
+        raise InvalidValue("'change' must be the number of a change")
     euicc = call.query.get("euicc")
     after = call.headers.get("last-event-id") or call.query.get("after")
     return StreamingResponse(

@@ -126,7 +126,7 @@ class _Collector:
         )
         provisioning = GaugeMetricFamily(
             "lpad_provisioning_attempts",
-            "How often the default SM-DP+ was asked for a first profile that did not come yet.",
+            "How often lpad asked the default SM-DP+ for a first profile that has not come yet.",
             labels=["euicc"],
         )
         for card in self._engine.snapshots():
@@ -146,7 +146,9 @@ class _Collector:
             "lpad_outbox_notifications", "Notifications that no server has accepted yet.", labels=["euicc"]
         )
         oldest = GaugeMetricFamily(
-            "lpad_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without.", labels=["euicc"]
+            "lpad_outbox_oldest_age_seconds",
+            "Age of the oldest of them; 0 if there is none.",
+            labels=["euicc"],
         )
         present = self._engine.now()
         for name, stored in self._engine.gauges.unsent().items():
@@ -166,11 +168,13 @@ class _Collector:
         from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - see above
 
         apdus = HistogramMetricFamily(
-            "lpad_apdu_duration_seconds", "From a command to the card's answer.", labels=["euicc"]
+            "lpad_apdu_duration_seconds", "Time from a command to the card's answer.", labels=["euicc"]
         )
         _add(apdus, self._engine.counters.apdus())
         servers = HistogramMetricFamily(
-            "lpad_es9plus_duration_seconds", "From a request to the server's answer.", labels=["function"]
+            "lpad_es9plus_duration_seconds",
+            "Time from a request to the server's answer.",
+            labels=["function"],
         )
         _add(servers, self._engine.counters.servers())
         yield from (apdus, servers)

@@ -42,7 +42,10 @@ ActivationCodeText = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=LONGEST_TEXT,
-        description="as people have it: also in quotes, wrapped, or in a set-up link of Apple or Android",
+        description=(
+            "as the user received it: quotes, line breaks, and a setup link of Apple or Android"
+            " around it are accepted"
+        ),
         examples=["LPA:1$smdp.example.com$ABCD-1234"],
     ),
 ]

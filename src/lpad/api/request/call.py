@@ -74,7 +74,8 @@ class Call:
             return None
         if not (0 < len(text) <= LONGEST_KEY and all("!" <= each <= "~" for each in text)):
             raise InvalidValue(
-                f"an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters without spaces, such as a UUID"
+                f"an Idempotency-Key must have 1 to {LONGEST_KEY} ASCII characters without spaces, such as a"
+                " UUID"
             )
         content = msgspec.json.encode(request, order="sorted")
         return IdempotencyKey.of(self.peer.uid, text, request=content)
@@ -88,7 +89,7 @@ class Call:
         """
         number = whole_number(self.path["id"], most=MOST_CHANGES)
         if number is None:
-            raise InvalidValue("a change is named by a number; GET /v1/changes lists them")
+            raise InvalidValue("name the change by its number; GET /v1/changes lists the changes")
         return number
 
     @property
@@ -100,7 +101,7 @@ class Call:
         """
         seconds = decimal_number(self.query.get("wait", "0"), most=LONGEST_WAIT)
         if seconds is None:
-            raise InvalidValue(f"'wait' is a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+            raise InvalidValue(f"'wait' must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")
         return seconds
 
 

@@ -44,9 +44,9 @@ def decoded(body: bytes, type_: type[_B]) -> _B:
         raise InvalidValue(f"the request's body can't be used: {_sentence(str(error), type_)}") from error
     except ValueError as error:
         if _NOT_TEXT.search(str(error)):
-            raise InvalidValue("the request's body can't be read: it is no UTF-8") from error
+            raise InvalidValue("the request's body can't be read: it is not valid UTF-8") from error
         why = str(error).removeprefix("JSON is malformed: ").removeprefix("Input data was ")
-        raise InvalidValue(f"the request's body can't be read: it is no JSON ({why})") from error
+        raise InvalidValue(f"the request's body can't be read: it is not valid JSON ({why})") from error
 
 
 def _sentence(told: str, type_: type[msgspec.Struct]) -> str:
@@ -58,12 +58,12 @@ def _sentence(told: str, type_: type[msgspec.Struct]) -> str:
             return f"'{name}' is missing"
         known = ", ".join(type_.__struct_fields__) if type_ is not NoBody else ""
         return f"there is no field '{name}'" + (
-            "" if path else f"; there are: {known}" if known else "; this request has none"
+            "" if path else f"; the known fields are: {known}" if known else "; this request accepts none"
         )
     where = f"'{path}'" if path else "it"
     if match := _EXPECTED.fullmatch(said):
-        got = f", and is {_NAMES.get(match['got'], match['got'])}" if match["got"] else ""
-        return f"{where} has to be {_wanted(match['wanted'], match['range'])}{got}"
+        got = f", but is {_NAMES.get(match['got'], match['got'])}" if match["got"] else ""
+        return f"{where} must be {_wanted(match['wanted'], match['range'])}{got}"
     return f"{where}: {said[:1].lower()}{said[1:]}"
 
 

@@ -80,7 +80,7 @@ class AccessRules:
             return
         has = f"has {', '.join(each for each in Role if each in held)}" if held else "has none"
         raise NotPermitted(
-            f"this needs the role '{role}', and user {peer.uid} {has}; the setting 'access.{role}' gives it"
-            " to users and groups",
+            f"this request needs the role '{role}', but user {peer.uid} {has}; the setting 'access.{role}'"
+            " grants the role to users and groups",
             role=role.value,
         )

@@ -81,7 +81,7 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or has a head that is too long, and hang up."""
         problem = RequestError(
-            f"this is no HTTP/1.1 request, or its head is longer than {LARGEST_HEAD} bytes: {msg}"
+            f"this is not a valid HTTP/1.1 request, or its headers have more than {LARGEST_HEAD} bytes: {msg}"
         )
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.write(_raw(problem, 400, "Bad Request"))
@@ -110,7 +110,7 @@ class Connection(H11Protocol):
         self._speaking = None
         begun, _ = self.conn.trailing_data
         if self.conn.our_state is h11.IDLE and begun:
-            slow = RequestError(f"the request has not come whole within {SPEAKING:.0f} seconds")
+            slow = RequestError(f"the complete request did not arrive within {SPEAKING:.0f} seconds")
             self.transport.write(_raw(slow, 408, "Request Timeout"))
             self.transport.close()
         else:
@@ -130,7 +130,8 @@ def _raw(error: LpadError, status: int, reason: str) -> bytes:
 
 _TOO_MANY = _raw(
     TooManyConnections(
-        f"lpad has {MOST_CONNECTIONS} connections of this user open, or {MOST_IN_ALL} in all; close some"
+        f"this user has {MOST_CONNECTIONS} connections to lpad open, or all users together {MOST_IN_ALL};"
+        " close some"
     ),
     503,
     "Service Unavailable",

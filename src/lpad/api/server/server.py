@@ -142,7 +142,8 @@ def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket
     except OSError as error:
         listener.close()
         raise InvalidSettings(
-            f"can't listen on {path}: {error.strerror or error}; the setting 'socket' names another place"
+            f"can't listen on {path}: {error.strerror or error}; choose another path with the setting"
+            " 'socket'"
         ) from error
     except Conflict:
         listener.close()
@@ -156,7 +157,7 @@ def _clear(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise OSError(errno.EEXIST, "a file that is no socket stands there")
+        raise OSError(errno.EEXIST, "a file that is not a socket is in the way")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
         probe.setblocking(False)  # who listens there may be stuck, and its queue full
         try:

@@ -52,8 +52,8 @@ def admit(path: Path, *, users: Iterable[int], groups: Iterable[int]) -> None:
         os.setxattr(path, _LIST, packed)
     except OSError as error:
         log.warning(
-            "can't let the users and groups that the settings' access names connect to %s: %s; only its owner"
-            " and its own group can",
+            "cannot give the users and groups listed under 'access' in the settings access to %s: %s; only"
+            " the socket's owner and group can connect",
             path,
             error.strerror,
         )

@@ -1,6 +1,6 @@
-"""The card in a modem, over whichever of the modem's commands reaches it.
+"""The card in a modem, over the modem's commands that reach it.
 
-What is known of a modem comes from its quirks and from the last time; what isn't is found by trying.
+Knowledge about a modem comes from its quirks and from the last use; the rest is found out by trials.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SIM_BUSY = 30.0
-"""Seconds for which a SIM may say that it is busy: it starts up, or another profile was enabled."""
+"""Seconds for which a SIM may report that it is busy, after a start or a switch."""
 _BETWEEN_QUESTIONS = 1.0
 _SAME_ON_EVERY_LINK = ("6A81", "6A82")
-"""No free channel, no ISD-R: what the card says, not the modem."""
+"""No free channel, no ISD-R: the card's own answers, not the modem's."""
 
 
 class OpenLine(Protocol):
-    """Opens a port: `SerialLine`, or what borrows the port first."""
+    """Opens a port: `SerialLine`, or a function that borrows the port first."""
 
     def __call__(self, port: str, *, baud: int) -> Line: ...  # noqa: D102 - see above
 
@@ -65,7 +65,7 @@ class _ModemLink(Protocol):
 
 
 class AtLink:
-    """A link that finds its own way; what works is remembered with the modem."""
+    """A link that finds the working commands by itself and remembers them with the modem."""
 
     def __init__(
         self,
@@ -79,10 +79,11 @@ class AtLink:
         """Use a modem; nothing is sent before the first channel is opened or the IMEI is asked.
 
         Args:
-            modem: shared with nobody while this is used; closed with the link.
-            name: the port's, for the log.
-            memory: what is known of modems.
-            overrides: the settings' quirks, which beat those of the modem's family; see `Quirks.merged`.
+            modem: used by this link alone; closed with it.
+            name: name of the port, for the log.
+            memory: the remembered modems.
+            overrides: the settings' quirks, which take precedence over those of the modem's family; see
+                `Quirks.merged`.
             unredacted: whether the APDU trace shows payloads.
         """
         self._modem = modem
@@ -108,26 +109,26 @@ class AtLink:
 
     @property
     def identity(self) -> ModemIdentity:
-        """What the modem calls itself; empty before the first channel was opened."""
+        """The modem's identification; empty before the first channel was opened."""
         return self._remembered.identity
 
     @property
     def kind(self) -> LinkKind | None:
-        """What reaches the card; None before it was found."""
+        """The kind of link that reaches the card; None before it was found."""
         return self._remembered.link
 
     @property
     def matched(self) -> Matched:
-        """The quirks that are applied, and where they come from."""
+        """The applied quirks and their source."""
         return self._matched
 
     @property
     def modem(self) -> AtModem:
-        """The modem, for what concerns it and not the card."""
+        """The modem, for purposes other than the card."""
         return self._modem
 
     def describe(self) -> LinkFacts:
-        """Return what is known, as `Described` says."""
+        """Return what the link knows about itself, as `Described` says."""
         identity, remembered = self.identity, self._remembered
         return LinkFacts(
             kind=remembered.link,
@@ -142,7 +143,7 @@ class AtLink:
 
     @property
     def block_size(self) -> int:
-        """Bytes in the largest STORE DATA block that is known, or believed, to pass."""
+        """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
         return self._remembered.block_size or self._matched.quirks.block_size
 
     @block_size.setter
@@ -160,7 +161,7 @@ class AtLink:
 
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem]:
-        """Lend the modem, as `Link` says; from the first time on it announces what it may announce."""
+        """Lend the modem, as `Link` says; from then on, the modem announces what it can."""
         self._get_acquainted(deadline=deadline)
         if not self._announces:
             for text in self._matched.quirks.announce_commands:
@@ -171,9 +172,9 @@ class AtLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel to the ISD-R, as `Link` says.
 
-        What worked last time is tried first; where it is not known, or works no more, it is searched.
+        The link that worked last time is tried first; if none is known, or it fails, all are tried.
         """
-        if self._key is not None:  # what the modem has refused until now
+        if self._key is not None:  # the modem's refusals so far
             bring_up(self._modem, self._powered_down, deadline=deadline)
         self._get_acquainted(deadline=deadline)
         known = self._remembered.link
@@ -187,7 +188,7 @@ class AtLink:
         return self._open(self._search(aids, deadline=deadline), aids, deadline=deadline)
 
     def _get_acquainted(self, *, deadline: Deadline) -> None:
-        """Learn which modem this is, once per opened port, and tidy up after whoever used it before."""
+        """Identify the modem, once per opened port, and clean up after its previous user."""
         if self._key is not None:
             return
         self._imei = self._modem.imei(deadline=deadline)
@@ -250,7 +251,7 @@ class AtLink:
         return found
 
     def _try_out(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Open a channel, use it, close it; whatever happens none stays open."""
+        """Open a channel, use it and close it; none stays open in any case."""
         channel = self._open(kind, aids, deadline=deadline)
         try:
             ask_for_eid(channel, deadline=deadline)
@@ -291,7 +292,7 @@ class AtLink:
             raise
         self._handle = channel.handle
         self._note.note(kind, channel.handle)
-        if len(aids) > 1:  # with one name nothing was found out
+        if len(aids) > 1:  # with a single name, nothing was learnt
             self._remember(isdr_aid=str(channel.aid))
         noted = CrashSafeChannel(channel, self._note, on_refusal=lambda: self._remember(doubted=kind))
         return AnswerLengthChannel(
@@ -299,10 +300,10 @@ class AtLink:
         )
 
     def _open_once_ready(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> NamedChannel:
-        """Open a channel, again and again while the modem says that the SIM is busy.
+        """Open a channel; repeat while the modem reports that the SIM is busy.
 
-        It says so for some seconds after power-on and after a switch. Nothing of a command that is
-        answered so has reached the card.
+        It does so for some seconds after power-on and after a switch. A command with this answer has
+        not reached the card.
         """
         until = deadline.within(SIM_BUSY)
         while True:
@@ -331,15 +332,15 @@ def open_at_link(
     unredacted: bool = False,
     open_line: OpenLine = SerialLine,
 ) -> AtLink:
-    """Open the link to the card in a modem, through whichever commands work.
+    """Open the link to the card in a modem, through the commands that work.
 
     Args:
         port: the modem's AT port, locked until the link is closed.
-        baud: bits per second; USB modems take any.
-        memory: what is known of modems, kept over restarts; None: nothing is.
+        baud: bits per second; USB modems accept any.
+        memory: the modems remembered across restarts; None: none.
         overrides: the settings' quirks; see `Quirks.merged`.
         unredacted: whether the APDU trace shows payloads.
-        open_line: opens the port; another way than the usual is to borrow it first.
+        open_line: opens the port; a special one borrows it first.
 
     Raises:
         InvalidValue: the overrides name an unknown quirk or a value out of range.

@@ -1,7 +1,8 @@
 """AT+CCHO, AT+CGLA, AT+CCHC: a channel that the modem owns (3GPP TS 27.007, 8.43, 8.45 and 8.46).
 
-The modem opens the channel, selects the application, hides what SELECT returned and hands out a name
-for it all. The name is text to be said back: numbers, bare numbers and 64-bit hexadecimal were seen.
+The modem opens the channel, selects the application, hides the answer to SELECT and returns a name for the
+channel. The name is text that lpad sends back: prefixed numbers, bare numbers and 64-bit hexadecimal were
+seen.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 _NOT_FOUND = ("+CME ERROR: 22", "+CME ERROR: NOT FOUND")
 _GUESSED_HANDLES = ("1", "2", "3")
-"""Names under which modems with small numbers may hold channels of a process that died."""
+"""Names under which modems with small numbers may keep channels of a dead process."""
 
 
 class AtCglaLink:
@@ -47,10 +48,10 @@ class AtCglaLink:
         """Use a modem's +CCHO, +CGLA and +CCHC.
 
         Args:
-            modem: shared with nobody while this is used; closed with the link.
-            channel_in_class: whether the class byte names the channel. It must not, says 27.007, since
-                the modem patches it in; some modems pass on what they get.
-            name: what stands before each line of the APDU trace, such as the port.
+            modem: used by this link alone; closed with it.
+            channel_in_class: whether the class byte contains the channel. By 27.007 it must not, because the
+                modem inserts the channel; but some modems pass on what they get.
+            name: prefix of each line of the APDU trace, such as the port.
             unredacted: whether the APDU trace shows payloads.
         """
         self._modem = modem
@@ -58,7 +59,7 @@ class AtCglaLink:
         self._name = name
         self._unredacted = unredacted
         self.channels_closed = 0
-        """How many were found left open, and closed."""
+        """The number of channels that were found open and closed."""
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -70,18 +71,19 @@ class AtCglaLink:
         self._modem.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Lend nothing: which modem this is, and what suits it, is not known here."""
+        """Return None: this link does not know which modem it is or how to treat it."""
         del deadline
         return nullcontext()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> CglaChannel:
         """Open a channel to the first of `aids` that the modem finds, as `Link` says.
 
-        Why a modem refuses is mostly left open: no such application, no free channel and no such
-        command are all answered ERROR. Only where each AID is 'not found' is that told (6A82).
+        Modems mostly give no reason for a refusal: they answer ERROR to an unknown application,
+        without a free channel, and to an unknown command. Only if each AID is 'not found' does the
+        error say so (6A82).
 
         Raises:
-            LinkRefused: refused for a reason that the modem does not tell.
+            LinkRefused: the modem refused without a reason.
         """
         refusals: list[CardError] = []
         for aid in aids:
@@ -90,7 +92,7 @@ class AtCglaLink:
             except CardBusy:
                 raise
             except CardError as error:
-                # Not the modem's word: the port is gone or mute, or OK came without a name.
+                # Not a refusal: the port is gone, the modem does not answer, or OK came without a name.
                 if "modem_error" not in error.details:
                     raise
                 refusals.append(error)
@@ -104,12 +106,12 @@ class AtCglaLink:
         """Close channels that an earlier process left open, and return how many.
 
         Args:
-            handle: the channel's name; None where it is not known: then small numbers are tried, which
-                end channels of this AT port alone, never those that the modem uses itself.
+            handle: the channel's name; None if unknown: then small numbers are tried, which close only
+                channels of this AT port, never those that the modem itself uses.
             deadline: when to give up.
 
         Raises:
-            CardUnreachable: the port is gone or mute.
+            CardUnreachable: the port is gone, or the modem does not answer.
         """
         closed = 0
         for each in _GUESSED_HANDLES if handle is None else (handle,):
@@ -151,14 +153,14 @@ class AtCglaLink:
 
 
 class AtCgla:
-    """What passes APDUs to one channel."""
+    """Passes APDUs to one channel."""
 
     def __init__(self, modem: AtModem, handle: str) -> None:
         """Use an open channel.
 
         Args:
-            modem: whose channel it is.
-            handle: the modem's name for it.
+            modem: the owner of the channel.
+            handle: the modem's name for the channel.
         """
         self._modem = modem
         self._handle = handle
@@ -173,17 +175,17 @@ class AtCgla:
 
 
 class CglaChannel:
-    """One channel of the modem's, with its application selected."""
+    """One channel of the modem, with its application selected."""
 
     def __init__(self, card: RawCard, *, modem: AtModem, handle: str, aid: Aid, number: int | None) -> None:
         """Wrap an open channel.
 
         Args:
-            card: what passes APDUs to it.
-            modem: whose channel it is.
-            handle: the modem's name for it.
-            aid: the application that is selected on it.
-            number: what to put into class bytes; None: nothing, the modem does.
+            card: passes APDUs to the channel.
+            modem: the owner of the channel.
+            handle: the modem's name for the channel.
+            aid: the selected application.
+            number: the number for class bytes; None: the modem inserts it.
         """
         self._card = card
         self._modem = modem
@@ -203,10 +205,10 @@ class CglaChannel:
         return answer
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel, as `Channel` says; one that the card has lost meanwhile is left alone.
+        """Close the channel, as `Channel` says; does nothing if the card has lost it.
 
-        A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card, whose P2 00 means
-        the channel that the class byte names (ISO/IEC 7816-4, 11.1.2).
+        A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card, whose P2 00 means the
+        channel in the class byte (ISO/IEC 7816-4, 11.1.2).
         """
         if not self._open:
             return

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class AtCsim:
-    """A card that a modem passes APDUs on to."""
+    """A card to which a modem passes APDUs."""
 
     def __init__(self, modem: AtModem) -> None:
         """Use a modem's +CSIM.
 
         Args:
-            modem: shared with nobody while this is used.
+            modem: used by this object alone.
         """
         self._modem = modem
 
@@ -41,9 +41,9 @@ def csim_link(
     """Return the link through a modem's +CSIM; the card's basic channel is left to the modem.
 
     Args:
-        modem: shared with nobody while this is used; closed with the link.
-        name: what stands before each line of the APDU trace, such as the port.
-        terminal_capability: value for cards that want TERMINAL CAPABILITY first, see `RawLink`.
+        modem: used by this link alone; closed with it.
+        name: prefix of each line of the APDU trace, such as the port.
+        terminal_capability: value for cards that require TERMINAL CAPABILITY first, see `RawLink`.
         unredacted: whether the APDU trace shows payloads.
     """
     card = BareHeader(TracedCard(AtCsim(modem), name=name, unredacted=unredacted))

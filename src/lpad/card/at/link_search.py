@@ -1,4 +1,4 @@
-"""Which of a modem's ways reaches the card: found by using each, since modems lie about what they support."""
+"""Search for the link that reaches the card. Each is tried, because modems misreport their features."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 _NO_SUCH_APPLICATION = "6A82"
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or there are none: no name was heard."""
+"""No channel was free, or there are none, so the card saw no name."""
 
 
 def find_link(
@@ -35,17 +35,17 @@ def find_link(
 ) -> LinkKind:
     """Return the first link that works.
 
-    The first of `aids` is tried on every link before the others are: most cards know it, and a modem
-    without +CCHO says ERROR to each name.
+    The first of `aids` is tried on every link before the others, because most cards know it, and a modem
+    without +CCHO answers ERROR to each name.
 
     Args:
-        kinds: the links, preferred first.
-        aids: the ISD-R's names, the likeliest first.
-        try_out: opens a channel on a link to one of some AIDs, uses and closes it, or raises CardError.
-        name: of the port, for the error's sentence.
+        kinds: the kinds of link, preferred first.
+        aids: the ISD-R's AIDs, the likeliest first.
+        try_out: opens a channel to one of the given AIDs on a link, uses and closes it, or raises CardError.
+        name: name of the port, for the error's sentence.
 
     Raises:
-        CardError: none works; the sentence says what each said.
+        CardError: none works; the sentence contains the answer of each.
     """
     if not kinds or not aids:
         raise InternalError("a link search needs at least one kind of link and one AID")
@@ -70,10 +70,10 @@ def find_link(
 
 
 def ask_for_eid(channel: Channel, *, deadline: Deadline) -> None:
-    """Ask for something harmless: some modems open a channel and then refuse what is sent on it.
+    """Read the EID as a harmless test, because some modems open a channel and then refuse commands on it.
 
     Raises:
-        CardError: the question did not reach the card, or not the ISD-R.
+        CardError: the command did not reach the card, or not the ISD-R.
     """
     answer = exchange(channel, GET_EID, deadline=deadline, attempted="cannot read the card's EID")
     if not answer.ok:
@@ -81,7 +81,7 @@ def ask_for_eid(channel: Channel, *, deadline: Deadline) -> None:
 
 
 def ends_search(error: CardError) -> bool:
-    """Tell whether an error says that the port is gone, mute or busy: no other link would fare better."""
+    """Return whether an error means that the port is gone, silent or busy, so that no other link can work."""
     if isinstance(error, CardBusy):
         return True
     return isinstance(error, CardUnreachable) and "modem_error" not in error.details
@@ -94,10 +94,12 @@ def _may_know_another_name(error: CardError) -> bool:
 
 
 def _nothing_works(failures: dict[LinkKind, CardError], name: str) -> CardError:
-    """Join the failures into the most telling one's error: what the card says beats what a modem says."""
+    """Join the failures into an error of the most informative one: a card's answer beats a modem's."""
     told = min(failures.values(), key=_telling)
     said = "; ".join(f"{kind}: {error.sentence}" for kind, error in failures.items())
-    joined = type(told)(f"no way to the card at {name} was found. {said}", retryable=told.retryable)
+    joined = type(told)(
+        f"cannot reach the card at {name} by any kind of link. {said}", retryable=told.retryable
+    )
     joined.details.update(told.details)
     return joined
 
@@ -105,5 +107,5 @@ def _nothing_works(failures: dict[LinkKind, CardError], name: str) -> CardError:
 def _telling(error: CardError) -> int:
     if isinstance(error, CardStatus):
         return 0 if error.details.get("sw") != _NO_SUCH_APPLICATION else 1
-    # A modem that says so may come to itself; of plain refusals it is the most telling.
+    # A modem with this answer may recover; among plain refusals, it is the most informative.
     return 2 if is_phone_failure(error) else 3

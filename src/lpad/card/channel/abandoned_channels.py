@@ -1,8 +1,8 @@
-"""Channels on a raw card that nobody uses any more: left open by a process that crashed.
+"""Unused channels on a raw card, left open by a crashed process.
 
 A card has few channels, and keeps them until it is reset. Those that the modem itself uses have the
-network's applications selected; those that an LPA left behind have the ISD-R, or, when it died before
-SELECT or forgot to close after a failed one, still the master file that MANAGE CHANNEL set.
+network's applications selected; those of an LPA have the ISD-R, or still the master file that MANAGE CHANNEL
+selects, if the LPA died before SELECT or did not close the channel after a failed one.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 GET_EID = store_data(messages.GET_EID, intent=es10.GET_EID)[0]
-"""An ES10 command that changes nothing: who answers it is an ISD-R (SGP.22 v2.5, 5.7.20)."""
+"""An ES10 command that changes nothing; only an ISD-R answers it (SGP.22 v2.5, 5.7.20)."""
 
 _STATUS = Command(0x80, 0xF2, le=256)
-"""ETSI TS 102 221, 11.1.2: P2 00 returns the control parameters of what is selected."""
+"""ETSI TS 102 221, 11.1.2: P2 00 returns the control parameters of the selected file."""
 _MASTER_FILE = b"\x3f\x00"
 _NOT_OPEN = 0x6881
 _ANY_CHANNEL = range(1, MOST_CHANNELS)
 
 
 def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, deadline: Deadline) -> int:
-    """Close the channels that an LPA left open, and return how many; those of the modem stay.
+    """Close the channels that an LPA left open, and return how many; channels of the modem stay open.
 
     Args:
-        card: what transmits.
-        numbers: the channels to look at.
+        card: the card.
+        numbers: the channels to check.
         deadline: when to give up.
 
     Raises:
-        CardError: the card can't be reached, or the modem passes nothing to logical channels.
+        CardError: the card can't be reached, or the modem passes no commands to logical channels.
     """
     closed = 0
     for number in numbers:
@@ -63,10 +63,10 @@ def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, dea
 
 
 def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
-    """Tell whether a channel is open and an LPA's, see `close_leftovers`.
+    """Return whether a channel is open and belongs to an LPA, see `close_leftovers`.
 
     Raises:
-        CardError: the card can't be reached, or the modem passes nothing to logical channels.
+        CardError: the card can't be reached, or the modem passes no commands to logical channels.
     """
 
     def ask(command: Command, attempted: str) -> Response:
@@ -81,7 +81,7 @@ def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
 
 
 def _has_nothing_selected(answer: Response) -> bool:
-    """Tell from a file's control parameters (ETSI TS 102 221, 11.1.1.3) whether it is the master file."""
+    """Return whether control parameters (ETSI TS 102 221, 11.1.1.3) are those of the master file."""
     try:
         identifier = tlv.parse(answer.data).find(0x83) if answer.ok else None
     except MalformedError:

@@ -1,7 +1,7 @@
-"""The APDU trace: every command and answer on a log level of its own, below DEBUG.
+"""The APDU trace: every command and answer at a separate log level, below DEBUG.
 
-Payloads hold EIDs, ICCIDs, matching IDs and signatures, so the trace shows headers, tags, lengths and
-status words only, unless it is told otherwise.
+Payloads contain EIDs, ICCIDs, matching IDs and signatures, so by default the trace shows only headers, tags,
+lengths and status words.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ _log = logging.getLogger("lpad.card.apdu")
 
 
 class TracedCard:
-    """A raw card that logs what passes."""
+    """A raw card that logs its commands and answers."""
 
     def __init__(self, card: RawCard, *, name: str, unredacted: bool = False) -> None:
         """Wrap a card.
 
         Args:
-            card: what really transmits.
-            name: what stands before each line, such as the port.
-            unredacted: whether payloads are shown whatever the log's settings say; they name the subscriber.
+            card: the wrapped card.
+            name: prefix of each line, such as the port.
+            unredacted: whether payloads are shown regardless of the log's settings; they identify the
+                subscriber.
         """
         self._card = card
         self._name = name
@@ -67,7 +68,7 @@ class TracedCard:
         return self._always_whole or payloads_shown()
 
     def _command(self, apdu: bytes) -> str:
-        # What SELECT carries is the name of an application, no secret.
+        # SELECT carries the name of an application, which is not a secret.
         if self._unredacted or len(apdu) <= 5 or apdu[1] == _SELECT:
             return apdu.hex().upper()
         return f"{apdu[:5].hex().upper()} {_outline(apdu[5:])}"

@@ -1,9 +1,9 @@
-"""Commands of nothing but a header, for links on which four bytes are too few.
+"""Commands that consist of a header only, for links that refuse four bytes.
 
 MANAGE CHANNEL that closes a channel has neither data nor answer, so it has four bytes (ISO/IEC 7816-4). With
 T=0 a header has five, and modems take APDUs as T=0 has them: +CSIM of 10 to 522 characters only (Moxa OnCell
-G2150I, Wavecom). Programs for the nRF91 send four bytes. So lpad sends the fifth byte, and leaves it out if
-that is refused.
+G2150I, Wavecom). Programs for the nRF91 send four bytes. So lpad sends the fifth byte, and omits it if that
+is refused.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class BareHeader:
         """Wrap a card.
 
         Args:
-            card: what really transmits.
+            card: the wrapped card.
         """
         self._card = card
         self._four_bytes = False
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass a command on, as `RawCard` says; one of four bytes in both forms, if need be."""
+        """Pass a command on, as `RawCard` says; a four-byte command in both forms if needed."""
         if len(apdu) != _HEADER:
             return self._card.transmit(apdu, deadline=deadline)
         usual, other = (apdu, apdu.with_le()) if self._four_bytes else (apdu.with_le(), apdu)
@@ -46,7 +46,7 @@ class BareHeader:
             refusal = error
         if refusal is None and (len(answer) != 2 or answer[0] not in _WRONG_LENGTH):
             return answer
-        # Neither a refused line nor a command of a wrong length has been carried out.
+        # Neither a refused line nor a command of a wrong length was carried out.
         try:
             answer = self._card.transmit(other, deadline=deadline)
         except LinkRefused as error:

@@ -1,4 +1,4 @@
-"""One command over a transmitter, with all that it takes to get its whole answer."""
+"""One command over a transmitter, with the further commands that fetch its whole answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Transmitter(Protocol):
-    """What a raw card and a channel have in common."""
+    """The common method of a raw card and a channel."""
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send a command APDU, return data and two status bytes."""
@@ -21,13 +21,13 @@ class Transmitter(Protocol):
 
 
 def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempted: str) -> Response:
-    """Send a command and return its whole answer; 61xx and 6Cxx are dealt with.
+    """Send a command and return its whole answer; handles 61xx and 6Cxx.
 
     Args:
         via: a raw card, or a channel.
-        command: what to send.
+        command: the command to send.
         deadline: of the whole exchange.
-        attempted: what to call it in an error's sentence.
+        attempted: its name in an error's sentence.
 
     Raises:
         CardUnreachable, CardBusy: as in `RawCard`; LinkRefused only if the card has not seen the command.
@@ -40,7 +40,7 @@ def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempte
         except LinkRefused as error:
             if machine.to_send is command:
                 raise
-            # The card has seen the command, so nobody may conclude that it can be sent once more.
+            # The card has seen the command, so it must not look as if it could be sent again.
             lost = CardUnreachable(error.sentence, retryable=error.retryable)
             lost.details.update(error.details)
             raise lost from error

@@ -36,9 +36,9 @@ _NO_SUCH_CHANNEL = 0x6881
 _BASIC = 0
 _SELECT_MASTER_FILE = Command(0, 0xA4, 0x00, 0x0C, bytes.fromhex("3F00"))
 CLOSE_THIS_CHANNEL = Command(0, _MANAGE_CHANNEL, _CLOSE, 0)
-"""P2 00 closes the channel that the class byte names."""
+"""P2 00 closes the channel in the class byte."""
 CLOSING = 10.0
-"""Seconds for closing a channel when something else has gone wrong, and its deadline perhaps passed."""
+"""Seconds for closing a channel after another failure, whose deadline may have passed."""
 
 
 class RawLink:
@@ -55,11 +55,11 @@ class RawLink:
         """Manage the channels of a card.
 
         Args:
-            card: what transmits.
-            device: what holds the card; closed with the link.
+            card: the card.
+            device: the modem or reader with the card; closed with the link.
             terminal_capability: TLV to send in TERMINAL CAPABILITY before each channel, such as
-                `TERMINAL_CAPABILITY`; None where the modem has sent one itself, as modems do when they
-                start a card.
+                `TERMINAL_CAPABILITY`; None if the modem has sent one itself, as modems do when they start a
+                card.
             basic_channel: whether the ISD-R may be selected on the basic channel if it can't be on another
                 (NekokoLPA2#31), as in a reader. In a modem that channel is the modem's.
         """
@@ -70,7 +70,7 @@ class RawLink:
         self._prefers_basic = False
         self._not_closed: int | None = None
         self.channels_closed = 0
-        """How many were found left open, and closed."""
+        """The number of channels that were found open and closed."""
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -82,14 +82,14 @@ class RawLink:
         self._device.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Lend nothing: whether the device is a modem is not known here."""
+        """Return None: this link does not know whether the device is a modem."""
         del deadline
         return nullcontext()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> LogicalChannel:
         """Open a channel and select an application, as `Link` says."""
         if self._terminal_capability is not None:
-            # Cards that don't know it answer 6D00 or 6E00; that is no harm.
+            # Cards that do not know it answer 6D00 or 6E00, which is harmless.
             self._card.transmit(Apdu(Command(0x80, 0xAA, data=self._terminal_capability)), deadline=deadline)
         ways = [self._open_logical, self._open_basic] if self._may_use_basic else [self._open_logical]
         refusal: CardStatus | None = None
@@ -99,7 +99,7 @@ class RawLink:
             except CardStatus as error:
                 refusal = refusal or error
                 if error.details.get("sw") == f"{_NO_FREE_CHANNEL:04X}":
-                    break  # others hold them, and the card's basic channel may be theirs as well
+                    break  # others use them, and the card's basic channel may be theirs as well
             else:
                 self._prefers_basic = channel.number == _BASIC
                 return channel
@@ -110,14 +110,14 @@ class RawLink:
         """Close channels that an earlier process left open, and return how many.
 
         Args:
-            handle: the channel's number; None where it is not known: then all are looked at, and those
-                that belong to the modem spared.
+            handle: the channel's number; None if unknown: then all are checked, and those of the modem stay
+                open.
             deadline: when to give up.
 
         Raises:
-            CardError: the card can't be reached, or the modem passes nothing to logical channels.
+            CardError: the card can't be reached, or the modem passes no commands to logical channels.
         """
-        # A name that is no number was another link's, or the note on disk was damaged.
+        # A name that is not a number belonged to another link, or the note on disk was damaged.
         number = None if handle is None else whole_number(handle, most=MOST_CHANNELS - 1)
         which = () if number is None else ([number],)
         closed = close_leftovers(self._card, *which, deadline=deadline)
@@ -137,13 +137,13 @@ class RawLink:
         return LogicalChannel(self._card, _BASIC, select_first(self._card, _BASIC, aids, deadline=deadline))
 
     def _keep(self, number: int) -> None:
-        """Keep a channel that can't be closed for the next session: one is lost then, and not all of them."""
+        """Keep a channel that can't be closed for the next session, so that only one is lost."""
         self._not_closed = number
 
     def _still_open(self, *, deadline: Deadline) -> int | None:
         number, self._not_closed = self._not_closed, None
         if number is None or not is_leftover(self._card, number, deadline=deadline):
-            return None  # the card was started anew, and the number may be the modem's by now
+            return None  # the card restarted, and the number may now belong to the modem
         return number
 
     def _manage_channel(self, *, deadline: Deadline) -> int:
@@ -164,7 +164,7 @@ class RawLink:
         return exchange(self._card, command, deadline=deadline, attempted="MANAGE CHANNEL")
 
     def _make_room(self, *, deadline: Deadline) -> bool:
-        """Close what crashed processes left open; failing at it must not hide that all are taken."""
+        """Close channels of crashed processes; a failure must not hide that all channels are taken."""
         try:
             return self.close_leftovers(handle=None, deadline=deadline) > 0
         except CardError as error:
@@ -194,10 +194,10 @@ class LogicalChannel:
         """Wrap an open channel.
 
         Args:
-            card: what transmits.
-            number: the channel's, 1 to 19; 0 for the basic channel, which is always open.
-            aid: the application that is selected on it.
-            on_refusal: told the number of a channel that is still open because modem or card refuse to
+            card: the card.
+            number: the channel number, 1 to 19; 0 for the basic channel, which is always open.
+            aid: the selected application.
+            on_refusal: called with the number of a channel that is still open because modem or card refuse to
                 close it.
         """
         self._card = card
@@ -218,16 +218,17 @@ class LogicalChannel:
         return answer
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel; it is tried once, and left alone where the card has lost it meanwhile."""
+        """Close the channel; tries once, and does nothing if the card has lost it."""
         if not self._open:
             return
         lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
         self._open = False
         if lost:
-            _log.debug("logical channel %d went when the card was started anew", self.number)
+            _log.debug("logical channel %d was lost when the card restarted", self.number)
             return
         if self.number == _BASIC:
-            # It can't be closed, so only the application goes; what the card answers is of no consequence.
+            # It can't be closed, so only the application is deselected; the card's answer does not
+            # matter.
             self._card.transmit(Apdu(_SELECT_MASTER_FILE), deadline=deadline)
             return
         try:
@@ -242,7 +243,7 @@ class LogicalChannel:
 
 
 def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:
-    # On the basic channel, which is there always.
+    # On the basic channel, which always exists.
     command = Command(0, _MANAGE_CHANNEL, _CLOSE, number)
     answer = exchange(card, command, deadline=deadline, attempted="MANAGE CHANNEL")
     if not answer.ok:
@@ -250,7 +251,7 @@ def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:
 
 
 def _was_refused(error: CardError) -> bool:
-    """Tell whether a channel that could not be closed is still open, as far as anybody can tell."""
+    """Return whether a channel that could not be closed is probably still open."""
     if isinstance(error, CardStatus):
         return error.details.get("sw") != f"{_NO_SUCH_CHANNEL:04X}"
     return isinstance(error, LinkRefused)

@@ -1,8 +1,8 @@
-"""Channels that may be gone before they are closed: a card that is started anew loses all of them.
+"""Channels that may be lost before they are closed, because a card that restarts loses all of them.
 
-After a REFRESH the modem resets the card and opens channels of its own, with the same numbers. To close
-"our" channel then would take the modem's network application away from it. A reader's contacts that break
-for less than pcscd's 0.4 s have the same effect in the middle of a session, and no other sign.
+After a REFRESH the modem resets the card and opens its own channels, with the same numbers. If lpad then
+closed "its" channel, the modem would lose its network application. If a reader's contacts break for less than
+pcscd's 0.4 s, the effect is the same in the middle of a session, without any other sign.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _NO_SUCH_CHANNEL = 0x6881
 _NOT_OURS = (_NO_SUCH_CHANNEL, 0x6882, 0x6D00, 0x6E00)
 """No such channel; or one with an application that does not know STORE DATA, so not the ISD-R."""
 _DOUBTFUL = (*_NOT_OURS, 0x6A86)
-"""The last one is a wrong block number: the card may have forgotten the blocks before."""
+"""The last one is a wrong block number: the card may have forgotten the previous blocks."""
 
 
 class LostChannel:
-    """Follows what is said on one channel, and tells whether it is still the same."""
+    """Follows the commands on one channel and detects whether the card has lost it."""
 
     def __init__(self) -> None:
         """Begin with a channel that has just been opened."""
@@ -33,21 +33,21 @@ class LostChannel:
         self._carried = False
 
     def follow(self, apdu: Apdu) -> None:
-        """Take note of an APDU that is sent: it may make the modem start the card anew."""
+        """Record a sent APDU, which may make the modem restart the card."""
         self._suspected = self._suspected or apdu.command.intent.restarts
 
     def heed(self, answer: bytes, transmit: Callable[[Apdu], bytes]) -> None:
-        """Take note of the answer to an APDU.
+        """Check the answer to an APDU for a lost channel.
 
-        A channel that has carried commands and now knows none of them was lost. Where the card could mean
-        that it lacks one function, the answer to another one decides.
+        A channel that has carried commands and now knows none of them was lost. If the card may only lack one
+        function, the answer to another command decides.
 
         Args:
             answer: with its status word.
             transmit: sends an APDU on the channel.
 
         Raises:
-            CardUnreachable: the channel was lost, or asking for it failed.
+            CardUnreachable: the channel was lost, or the check failed.
             CardBusy, CardMalformed: as in `RawCard`.
         """
         sw = int.from_bytes(answer[-2:], "big")
@@ -63,9 +63,9 @@ class LostChannel:
                 )
 
     def is_lost(self, transmit: Callable[[Apdu], bytes]) -> bool:
-        """Return whether the channel is gone or another's, and not to be closed.
+        """Return whether the channel is gone or belongs to another program, so that lpad must not close it.
 
-        An answer that says neither leaves it ours: a channel too many is tidied up later.
+        Without proof, the channel counts as ours, because a surplus channel is closed later.
 
         Args:
             transmit: sends an APDU on the channel.

@@ -1,7 +1,7 @@
-"""The terminal's part on links where nobody else plays it: proactive commands fetched, done, answered.
+"""The terminal's role on links without another terminal: it fetches and answers proactive commands.
 
-In a modem the modem does it; behind a PC/SC reader lpad is all the terminal that the card has. A card
-whose REFRESH nobody answers keeps its old profile, or refuses what comes next with 6985.
+In a modem, the modem does this; behind a PC/SC reader, lpad is the card's only terminal. A card whose REFRESH
+is not answered keeps its old profile, or refuses further commands with 6985.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SERVING = 30.0
-"""Seconds for all that follows a 91xx. They don't count against the command that got it: that one is
-done, and a card left in the middle of a REFRESH is worse than a late answer."""
+"""Seconds for all steps after a 91xx. They do not count against the command with that answer: it is done, and
+an unfinished REFRESH is worse than a late answer."""
 _MOST_COMMANDS = 16
 
 
 class Resettable(Protocol):
-    """What can start the card anew."""
+    """A device that can restart the card."""
 
     def reset(self, *, deadline: Deadline) -> None:
-        """Take the card's power away and give it back; channels and selections are gone.
+        """Switch the card's power off and on; channels and selections are lost.
 
         Raises:
             CardUnreachable: the card, or the reader, did not come back.
@@ -42,24 +42,24 @@ class Resettable(Protocol):
 
 
 class ProactiveCard:
-    """A raw card whose proactive commands are served as soon as a status word tells of them."""
+    """A raw card whose proactive commands are served as soon as a status word announces them."""
 
     def __init__(self, card: RawCard, *, power: Resettable) -> None:
         """Wrap a card.
 
         Args:
-            card: what transmits.
-            power: what resets the card when a REFRESH asks for that.
+            card: the wrapped card.
+            power: resets the card if a REFRESH requires it.
         """
         self._card = card
         self._power = power
         self._reset_due = False
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on, as `RawCard` says, and serve what the card wants then.
+        """Pass an APDU on, as `RawCard` says, and serve the card's proactive commands.
 
-        What goes wrong while serving is logged and not raised: the answer to the command is there, and
-        it stands. Inside a chain of STORE DATA nothing is served; the card will say 91xx again.
+        Failures of serving are only logged, because the answer to the command is there and remains valid.
+        Inside a chain of STORE DATA nothing is served; the card will answer 91xx again.
         """
         answer = self._card.transmit(apdu, deadline=deadline)
         if len(answer) >= 2 and not apdu.command.unfinished:

@@ -1,4 +1,4 @@
-"""SELECT by name: the first of several applications that a card knows (ISO/IEC 7816-4, 11.1.1)."""
+"""SELECT by name, for the first of several applications that a card knows (ISO/IEC 7816-4, 11.1.1)."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ _NO_SUCH_CHANNEL = 0x6881
 
 
 def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: Deadline) -> Aid:
-    """Select the first of `aids` that the card lets itself be asked for, and return it.
+    """Select the first of `aids` that the card accepts, and return it.
 
     Cards that know the ISD-R under a vendor's name alone answer the standard's with 6A82, and some with 6999,
-    6A86, 6985 or 6283: whatever a name is refused with, the next one may be right.
+    6A86, 6985 or 6283: whatever the status word, the next name may work.
 
     Args:
-        card: what transmits.
-        number: the channel's, 0 to 19.
-        aids: the names, the preferred first.
+        card: the card.
+        number: the channel number, 0 to 19.
+        aids: the names, preferred first.
         deadline: of the whole.
 
     Raises:
-        CardStatus: none can be selected; `sw` is 6A82 if all of them are unknown, else the first other one.
+        CardStatus: none can be selected; `sw` is 6A82 if all are unknown, otherwise the first other status
+            word.
         CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
     """
     if not aids:
@@ -59,8 +60,8 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
 def _select(card: RawCard, command: Command, *, deadline: Deadline) -> int:
     """Return 0 if it worked, else the status word.
 
-    What SELECT would return through GET RESPONSE is known already or of no use to an LPA: the ISD-R's version
-    must be read with GetEuiccInfo. So it is left with the card.
+    An LPA does not need the data that SELECT offers through GET RESPONSE, because the ISD-R's version must be
+    read with GetEuiccInfo. So lpad does not fetch it.
     """
     answer = Response.parse(card.transmit(Apdu(command), deadline=deadline))
     if answer.sw >> 8 == _WRONG_LENGTH:

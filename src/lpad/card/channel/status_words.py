@@ -1,4 +1,4 @@
-"""Status words as sentences (ISO/IEC 7816-4, 5.6; what they mean in ES10 where that is narrower)."""
+"""Status words as sentences (ISO/IEC 7816-4, 5.6; with the narrower meaning in ES10)."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def status_error(attempted: str, sw: int) -> CardStatus:
 
 
 def refused_at_once(attempted: str, sw: int) -> CardStatus:
-    """Return the error for an ISD-R that could be selected and refuses the first ES10 command of all.
+    """Return the error for an ISD-R that was selected but refuses the very first ES10 command.
 
-    The eUICCs of SGP.02, managed by their operator's server alone, have an ISD-R of the same name (lpac#212,
+    eUICCs of SGP.02, which only their operator's server can manage, have an ISD-R of the same name (lpac#212,
     EasyLPAC#34). Details hold `es10`, which is false.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which eUICCs a card holds: every name of the ISD-R that answers, with its EID."""
+"""The eUICCs in a card: every ISD-R name that answers, with its EID."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or there are none: the name was not heard."""
+"""No channel was free, or there are none, so the card did not see the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundIsdr:
-    """An eUICC on the card."""
+    """An eUICC in the card."""
 
     aid: Aid
     eid: Eid
 
 
 def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[FoundIsdr, ...]:
-    """Try every name, and return one for each eUICC: two names may lead to the same.
+    """Try every name, and return one for each eUICC; two names may lead to the same one.
 
     Args:
         link: to the card.
-        aids: the names, the preferred first.
-        deadline: of the whole.
+        aids: the names, preferred first.
+        deadline: for the whole search.
 
     Raises:
         CardUnreachable, CardBusy, CardMalformed: as in `Link.open_channel`.
@@ -59,7 +59,7 @@ def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[Fo
 
 
 def _is_unknown(error: CardError) -> bool:
-    """Tell a name that the card doesn't know from a card that can't be reached."""
+    """Return whether an error means an unknown name, and not an unreachable card."""
     if isinstance(error, CardStatus):
         return error.details.get("sw") not in _WITHOUT_A_CHANNEL
     return "modem_error" in error.details

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 _WRONG_LENGTH = "6700"
 _SMALLER_BLOCKS = (120, 63)
-"""Sizes to fall back to: 120 fits modems that cut lines at 256 hex digits, 63 is OpenEUICC's choice."""
+"""Smaller sizes to try: 120 fits modems that cut lines at 256 hex digits, 63 is OpenEUICC's choice."""
 
 
 class Isdr:
@@ -37,7 +37,7 @@ class Isdr:
         """Use a channel on which the ISD-R is selected.
 
         Args:
-            channel: open; whoever opened it closes it.
+            channel: open; the caller closes it.
             block_size: bytes in one STORE DATA block, 1 to 255.
         """
         self._channel = channel
@@ -46,7 +46,7 @@ class Isdr:
         self.block_size = block_size
         """May have shrunk: see `command`."""
         self.learned_block_size: int | None = None
-        """The size that was carried after the link had refused a larger one."""
+        """The size that passed after the link had refused a larger one; None before."""
 
     @property
     def aid(self) -> Aid:
@@ -63,24 +63,24 @@ class Isdr:
     ) -> bytes:
         """Carry one ES10 command, or one segment of a bound profile package, and return its answer.
 
-        No block is sent twice, with two exceptions: 6Cxx on the last one, as ISO has it; and where the
-        first block of all is refused by the link, or by the card as too long, smaller blocks are tried,
-        since the card has taken nothing of this command. A card that answers before the last block is
-        sent has finished early; the rest is left out.
+        No block is sent twice, with two exceptions: after 6Cxx to the last one, as ISO requires; and if the
+        link refuses the very first block, or the card refuses it as too long, smaller blocks are tried,
+        because the card has accepted nothing of this command. A card that answers before the last block has
+        finished early; the rest is not sent.
 
         Args:
             data: the command with its tag, such as BF3E 03 5C 01 5A.
-            intent: what it is meant to do.
-            deadline: of the whole.
-            on_block: told after each block how many bytes of `data` the card has taken.
+            intent: what the command does to the card.
+            deadline: for the whole command.
+            on_block: told after each block how many bytes of `data` the card has accepted.
 
         Returns:
-            The response data without status word; empty where the card had nothing to say.
+            The response data without status word; empty if the card returned none.
 
         Raises:
             InvalidValue: too long for STORE DATA; nothing was sent.
             CardStatus: the card refused with a status word; 6F00 after enable, disable or reset means
-                that it was reset meanwhile and must be asked anew.
+                that the card was reset meanwhile and must be read again.
             CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
         """
         sent = 0
@@ -118,7 +118,7 @@ class Isdr:
         return answer.data
 
     def _smaller_than(self, block: Command) -> int | None:
-        """Return the size to try in place of a refused block's, or None where its size is not to blame."""
+        """Return a smaller size to try after a refused block, or None if its size is not the cause."""
         size = len(block.data)
         if size <= self._largest_carried:
             return None
@@ -140,16 +140,16 @@ def isdr_session(
 ) -> Iterator[Isdr]:
     """Open a channel to the ISD-R, lend it, close it.
 
-    Closing is tried once and its failure only logged: after enable, disable or reset the modem may have
-    reset the card, and the channel with it, or be gone from the bus itself.
+    Closing is tried once, and a failure is only logged: after enable, disable or reset, the modem may have
+    reset the card and its channels, or have left the bus.
 
     Args:
-        link: the way to the card.
+        link: the link to the card.
         aids: the ISD-R's names to try, in this order.
-        block_size: bytes in one STORE DATA block at most; the link may carry less. What it carries only
-            after it has refused more is remembered by the link.
-        observe: told how many seconds each command took.
-        deadline: for opening; closing has its own.
+        block_size: bytes in one STORE DATA block at most; the link may carry less. The link remembers a size
+            that it accepted only after refusing a larger one.
+        observe: called with the seconds that each command took.
+        deadline: for opening; closing has a deadline of its own.
 
     Raises:
         CardError: the channel could not be opened; see `Link.open_channel`.

@@ -1,8 +1,8 @@
-"""Le for cards and modems that hand out no data unless a command says how much it expects.
+"""Le for cards and modems that return no data unless a command says how much it expects.
 
-SGP.22 leaves Le out, as T=0 has none, and most modems expect it so; not all (lpac#118, lpac#159). A question
-that changes nothing, and that is answered with success and without data, shows that Le may be needed. lpad
-asks it once more with Le = 00, and if that brings data, sends Le from there on.
+SGP.22 omits Le, because T=0 has none, and most modems expect that; but not all (lpac#118, lpac#159). If a
+read-only command succeeds without data, Le may be needed. lpad repeats the command once with Le = 00, and if
+that returns data, sends Le from then on.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _SUCCESS = b"\x90\x00"
 
 
 class AnswerLengthChannel:
-    """A channel on which Le is sent where it must be."""
+    """A channel that sends Le if it is needed."""
 
     def __init__(self, channel: Channel, *, needed: bool, learn: Callable[[bool], None]) -> None:
         """Wrap a channel.
 
         Args:
-            channel: what does the work.
+            channel: the wrapped channel.
             needed: whether Le is known to be needed.
-            learn: told when that turns out to be otherwise.
+            learn: called if that turns out to be wrong.
         """
         self._channel = channel
         self._needed = needed
@@ -45,7 +45,10 @@ class AnswerLengthChannel:
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `Channel` says; a question whose answer is empty is asked in the other way."""
+        """Send an APDU, as `Channel` says.
+
+        A read-only command with an empty answer is repeated in the other form.
+        """
         command = apdu.command
         if command.block is None or command.unfinished or command.le is not None:
             return self._channel.transmit(apdu, deadline=deadline)
@@ -56,7 +59,7 @@ class AnswerLengthChannel:
             answer = self._channel.transmit(first, deadline=deadline)
         except LinkRefused:
             if not self._needed:
-                raise  # for another reason: this is how everybody sends it
+                raise  # for another reason: this form is the usual one
         else:
             if not (_is_empty(answer) or (self._needed and _status(answer) == _WRONG_LENGTH)):
                 return answer

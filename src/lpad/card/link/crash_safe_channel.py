@@ -1,4 +1,4 @@
-"""A channel that is noted on disk while it is open, and tells when its link fails in the middle."""
+"""A channel that is noted on disk while it is open, and that reports a failing link."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.protocol.apdu import Apdu
 
 _TOO_SMALL_TO_BLAME = 63
-"""Bytes in a block; a link that refuses so few does not refuse them for their number."""
+"""Bytes in a block; a link that refuses so few bytes does not refuse them because of their number."""
 
 
 class NamedChannel(Channel, Protocol):
@@ -25,21 +25,21 @@ class NamedChannel(Channel, Protocol):
 
     @property
     def handle(self) -> str:
-        """The modem's name for it, or its number on the card."""
+        """The modem's name for the channel, or its number on the card."""
         ...
 
 
 class CrashSafeChannel:
-    """Wraps a channel of a modem's."""
+    """Wraps a channel of a modem."""
 
     def __init__(self, channel: NamedChannel, note: OpenChannel, *, on_refusal: Callable[[], None]) -> None:
         """Wrap a channel that is open and noted.
 
         Args:
-            channel: what does the work.
+            channel: the wrapped channel.
             note: cleared once the channel is closed.
-            on_refusal: called when the link refuses a block that cannot be too long for it: another link
-                may be better, from the next channel on.
+            on_refusal: called if the link refuses a block that cannot be too long for it; for the next
+                channel, another link may be better.
         """
         self._channel = channel
         self._note = note
@@ -51,7 +51,7 @@ class CrashSafeChannel:
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU, as `Channel` says; a refusal is final, whatever can be done about it next time."""
+        """Send an APDU, as `Channel` says; a refusal is final for this channel."""
         try:
             return self._channel.transmit(apdu, deadline=deadline)
         except LinkRefused:
@@ -63,7 +63,8 @@ class CrashSafeChannel:
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel, as `Channel` says.
 
-        Where modem or card say no, it is gone: the card was reset. Only silence leaves the note.
+        If modem or card refuse, the channel is gone because the card was reset. The note stays only
+        if they do not answer.
         """
         try:
             self._channel.close(deadline=deadline)

@@ -1,4 +1,4 @@
-"""What a link knows of itself, for those who look into why a card can't be reached."""
+"""A link's knowledge about itself, for finding out why a card can't be reached."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFacts:
-    """How a card is reached; None and empty where it isn't known, or makes no sense for this kind."""
+    """How a card is reached; fields are None or empty if unknown, or meaningless for this kind of link."""
 
     kind: str | None = None
     """cgla, cgla-channel-in-class, csim, pcsc-t0 or pcsc-t1."""
@@ -19,27 +19,27 @@ class LinkFacts:
     firmware: str | None = None
     reader: str | None = None
     handle: str | None = None
-    """The form in which the latest channel was named: `number`, or so many hexadecimal digits."""
+    """The form of the latest channel's name: `number`, or a count of hexadecimal digits."""
     quirks: tuple[str, ...] = ()
-    """The entries that are applied."""
+    """The applied entries of the quirks."""
     channels_closed: int = 0
-    """How many channels were found that a process had left open, and closed, since the port was opened."""
+    """The number of channels left open by a process that were found and closed since the port was opened."""
 
 
 def handle_form(handle: str) -> str:
-    """Return in which form a channel is named: modems count, or hand out long hexadecimal names."""
+    """Return the form of a channel's name: modems use numbers, or long hexadecimal names."""
     return "number" if handle.isdecimal() and len(handle) < 4 else f"{len(handle)} hexadecimal digits"
 
 
 @runtime_checkable
 class Described(Protocol):
-    """A link that can tell."""
+    """A link that can describe itself."""
 
     def describe(self) -> LinkFacts:
-        """Return what is known by now; nothing is sent."""
+        """Return what is known so far; sends nothing."""
         ...
 
 
 def facts_of(link: object) -> LinkFacts:
-    """Return what a link knows, nothing where it can't tell."""
+    """Return a link's description; an empty one if it cannot describe itself."""
     return link.describe() if isinstance(link, Described) else LinkFacts()

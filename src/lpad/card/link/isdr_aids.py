@@ -1,4 +1,7 @@
-"""The names under which cards know their ISD-R (SGP.22 has one; vendors of removable eUICCs have theirs)."""
+"""The names under which cards know their ISD-R (SGP.22 defines one.
+
+Vendors of removable eUICCs use their own).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 
 ESTK_SE0 = Aid(bytes.fromhex("A06573746B6D65FFFF4953442D522030"))
 ESTK_SE1 = Aid(bytes.fromhex("A06573746B6D65FFFF4953442D522031"))
-"""ESTK.me cards hold two eUICCs, each with an EID of its own."""
+"""ESTK.me cards contain two eUICCs, each with its own EID."""
 
 NAMES: dict[Aid, str] = {
     ISD_R: "SGP.22",
@@ -19,7 +22,8 @@ NAMES: dict[Aid, str] = {
     ESTK_SE1: "ESTK.me SE1",
     Aid(bytes.fromhex("A06573746B6D65FFFFFFFF4953442D52")): "ESTK.me, old",
     Aid(bytes.fromhex("A0000005591010FFFFFFFF8900050500")): "5ber",
-    # Sources differ in where eSIM.me's has its zeros, so both are tried (OpenEUICC, EasyLPAC; sigmo).
+    # Sources disagree on the position of the zeros in eSIM.me's AID, so both are tried (OpenEUICC,
+    # EasyLPAC; sigmo).
     Aid(bytes.fromhex("A0000005591010000000008900000300")): "eSIM.me",
     Aid(bytes.fromhex("A0000005591010000000890000000300")): "eSIM.me V2",
     Aid(bytes.fromhex("A0000005591010FFFFFFFF8900000177")): "Xesim",
@@ -29,11 +33,11 @@ NAMES: dict[Aid, str] = {
 
 
 def isdr_aids(extra: Iterable[Aid] = ()) -> tuple[Aid, ...]:
-    """Return all names to try: the standard's, those of the settings, the vendors', each once."""
+    """Return all names to try, each once: the standard's, those of the settings, the vendors'."""
     return tuple(dict.fromkeys((ISD_R, *extra, *NAMES)))
 
 
 def remembered_first(aids: Sequence[Aid], remembered: str | None) -> tuple[Aid, ...]:
-    """Return `aids` with the one that answered last time in front, where it is among them."""
+    """Return `aids` with the one that answered last time first, if it is among them."""
     first = [aid for aid in aids if str(aid) == remembered]
     return (*first, *(aid for aid in aids if str(aid) != remembered))

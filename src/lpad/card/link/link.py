@@ -1,8 +1,8 @@
-"""The ports of the card edge: what the rest of lpad sees of a card, whatever leads to it.
+"""The interfaces of the card edge, through which the rest of lpad uses a card over any kind of link.
 
 Two kinds of link exist. A raw card (AT+CSIM, PC/SC) transmits APDUs and `logical_channel` manages
-channels on it; a modem-owned channel (AT+CCHO family, QMI, MBIM) opens and closes them for us. Both
-end in `Link`.
+channels on it; a modem-owned channel (AT+CCHO family, QMI, MBIM) opens and closes them for us. Both are used
+through `Link`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 class RawCard(Protocol):
-    """A card that takes any APDU on any channel."""
+    """A card that accepts any APDU on any channel."""
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send one command APDU and return what came back: data and two status bytes.
+        """Send one command APDU and return the answer: data and two status bytes.
 
         Args:
             apdu: the command, with the class byte of its logical channel.
             deadline: when to give up.
 
         Raises:
-            CardUnreachable: the way to the card is gone, mute, or refused (LinkRefused).
-            CardBusy: the modem or the card asks to come back later.
+            CardUnreachable: the link is gone, gives no answer, or refuses the command (LinkRefused).
+            CardBusy: the modem or the card asks to try again later.
             CardMalformed: the answer breaks the link's grammar.
         """
         ...
@@ -46,11 +46,11 @@ class Channel(Protocol):
         ...
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send one command APDU and return data and two status bytes; 61xx and 6Cxx come as they are.
+        """Send one command APDU and return data and two status bytes; 61xx and 6Cxx are returned unchanged.
 
         Args:
-            apdu: the command with the class byte of the basic channel (00 or 80): the channel puts
-                its own number in, or leaves that to the modem that owns it.
+            apdu: the command with the class byte of the basic channel (00 or 80): the channel inserts
+                its own number, or leaves that to the modem that owns it.
             deadline: when to give up.
 
         Raises:
@@ -59,7 +59,7 @@ class Channel(Protocol):
         ...
 
     def close(self, *, deadline: Deadline) -> None:
-        """Give the channel back; a second call does nothing.
+        """Close the channel; a second call does nothing.
 
         Raises:
             CardError: the channel could not be closed. It is gone anyway if the card was reset.
@@ -68,10 +68,10 @@ class Channel(Protocol):
 
 
 class Device(Protocol):
-    """What holds the card: a modem, or a reader."""
+    """The device that contains the card: a modem or a reader."""
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the device's IMEI, or None where it has none or tells none."""
+        """Return the device's IMEI, or None if it has or reports none."""
         ...
 
     def close(self) -> None:
@@ -80,11 +80,11 @@ class Device(Protocol):
 
 
 class Link(Device, Protocol):
-    """An open way to one card."""
+    """An open link to one card."""
 
     @property
     def block_size(self) -> int:
-        """Bytes in the largest STORE DATA block that is known, or believed, to pass."""
+        """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
         ...
 
     @block_size.setter
@@ -93,7 +93,7 @@ class Link(Device, Protocol):
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel and select the first of `aids` that the card knows.
 
-        Nothing stays open when this raises.
+        No channel stays open if this raises.
 
         Raises:
             CardStatus: the card has no free channel, or knows none of `aids` (`sw` 6A82).
@@ -102,14 +102,14 @@ class Link(Device, Protocol):
         ...
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[LentModem | None]:
-        """Lend the modem that reads the card beside lpad; None where there is none, as in a reader.
+        """Lend the modem that also reads the card; None without one, as in a reader.
 
-        It is lent while no channel is open on this link.
+        It may be used only while no channel is open on this link.
 
         Args:
-            deadline: for getting acquainted with it.
+            deadline: for identifying the modem.
 
         Raises:
-            CardUnreachable: the port is gone or mute.
+            CardUnreachable: the port is gone, or the modem does not answer.
         """
         ...

@@ -1,4 +1,4 @@
-"""What worked with a modem, or with a card in a reader, kept over restarts: small files that may be lost."""
+"""What worked with a modem or a card in a reader, kept across restarts in small expendable files."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST = 64
-"""Modems and kinds of cards in readers that are remembered: a modem may tell another IMEI each time."""
+"""The number of remembered modems and kinds of cards; a limit, because a modem may report another IMEI each
+time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What is known of a modem, of this make and firmware, or of a card in a reader, from the last time."""
+    """Knowledge from the last use of a modem (of this make and firmware) or of a card in a reader."""
 
     identity: ModemIdentity = UNKNOWN_MODEM
     link: LinkKind | None = None
-    """What reached the card; None: it must be searched."""
+    """The kind of link that reached the card; None: it must be searched."""
     doubted: LinkKind | None = None
     """What failed in the middle of a command, so that others are tried before it."""
     block_size: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
-    """Bytes in the largest STORE DATA block that the link carried, where it refused larger ones."""
+    """The size of the largest STORE DATA block that passed, if the link refused larger ones."""
     isdr_aid: str | None = None
     """The ISD-R's name that answered, as hexadecimal digits."""
     le: bool = False
@@ -44,26 +45,26 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    """Which writing of the folder made a file: this orders the files, since a clock may be wrong."""
+    """A counter of writes in the folder, which orders the files, because a clock may be wrong."""
 
     written: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] = 0
 
 
 class LinkMemory:
-    """Remembered modems in a folder; without one they are remembered as long as the process lives."""
+    """Remembered modems in a folder; without one they are remembered only in memory."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Use a folder, which is made when something is to be remembered.
+        """Use a folder, which is created when needed.
 
         Args:
-            folder: such as /var/lib/lpad/links; None: nothing is kept.
+            folder: such as /var/lib/lpad/links; None: nothing is stored.
         """
         self._folder = folder
         self._known: dict[str, Remembered] = {}
         self._powered_down: dict[str, PoweredDown] = {}
 
     def get(self, key: str) -> Remembered | None:
-        """Return what is known under `key`; None where nothing is, or what there is can't be read."""
+        """Return the entry for `key`; None if there is no readable one."""
         if key in self._known or self._folder is None:
             return self._known.get(key)
         path = self._path(key)
@@ -78,7 +79,7 @@ class LinkMemory:
         return remembered
 
     def put(self, key: str, remembered: Remembered) -> None:
-        """Remember; a folder that can't be written to is a warning, no more."""
+        """Store an entry; an unwritable folder only causes a warning."""
         if self._known.get(key) == remembered:
             return
         self._known[key] = remembered
@@ -111,11 +112,11 @@ class LinkMemory:
             self._powered_down.pop(old.stem, None)
 
     def open_channel(self, key: str) -> OpenChannel:
-        """Return the note of the channel that is open on a modem."""
+        """Return the note about the open channel of a modem."""
         return OpenChannel(None if self._folder is None else self._folder / f"{key}.open")
 
     def powered_down(self, key: str) -> PoweredDown:
-        """Return the note of what is powered down in a modem."""
+        """Return the note about powered-down parts of a modem."""
         path = None if self._folder is None else self._folder / f"{key}.down"
         return self._powered_down.setdefault(key, PoweredDown(path))
 
@@ -126,26 +127,26 @@ class LinkMemory:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A channel that somebody opened and nobody has closed; `handle` is None where its name is not known."""
+    """A channel that was left open; `handle` is None if its name is unknown."""
 
     link: LinkKind
     handle: str | None
 
 
 class OpenChannel:
-    """A note on disk for as long as a channel is open: what is found there at the start was left open.
+    """A note on disk while a channel is open; a note found at the start shows a channel that was left open.
 
     It is not synced: a process that is killed leaves the note, and a loss of power, which could lose it,
-    mostly resets the card too. Between two channels the file stays under another name, so that the next note
-    has room on a disk that has filled up meanwhile.
+    mostly resets the card too. Between two channels the file is kept under another name, so that the next
+    note has room even on a full disk.
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Keep the note at `path`; None: nowhere."""
+        """Keep the note at `path`; None: keep none."""
         self._path = path
 
     def left_over(self) -> Leftover | None:
-        """Return what an earlier user left; None where it left nothing, or an unreadable note."""
+        """Return the channel that an earlier process left open; None if there is no readable note."""
         if self._path is None:
             return None
         try:
@@ -158,7 +159,7 @@ class OpenChannel:
             return None
 
     def note(self, link: LinkKind, handle: str | None) -> None:
-        """Say that a channel is about to be opened, or that it is open under the name `handle`."""
+        """Note that a channel is about to be opened, or is open under the name `handle`."""
         if self._path is None:
             return
         try:
@@ -172,7 +173,7 @@ class OpenChannel:
             _log.warning("%s can't be written: %s", self._path, error)
 
     def clear(self) -> None:
-        """Say that no channel is open."""
+        """Note that no channel is open."""
         if self._path is not None:
             try:
                 self._path.replace(self._path.with_suffix(".opening"))
@@ -183,7 +184,7 @@ class OpenChannel:
 
 
 def _writing(path: Path) -> int:
-    """Return which writing made a file; 0, the oldest, for one without or that can't be read."""
+    """Return a file's write counter; 0 (the oldest) if it has none or can't be read."""
     try:
         return msgspec.json.decode(read_regular(path), type=_Writing).written
     except (OSError, ValueError):
@@ -191,5 +192,5 @@ def _writing(path: Path) -> int:
 
 
 def card_key(reader: str, atr: bytes) -> str:
-    """Return the name under which a card in a reader is remembered: by its kind, and what reads it."""
+    """Return the name under which a card in a reader is remembered: by its kind and its reader."""
     return hashlib.sha256(f"reader {reader} atr {atr.hex()}".encode()).hexdigest()[:16]

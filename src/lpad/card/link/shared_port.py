@@ -1,7 +1,7 @@
-"""One port to a card that holds two eUICCs: each gets a link of its own, and they take turns.
+"""One port to a card with two eUICCs: each gets its own link, and they take turns.
 
 Cards with two secure elements (ESTK.me) have two ISD-Rs with an EID each, behind one modem whose port
-is locked. Their workers know nothing of each other.
+is locked. Their workers do not know each other.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class SharedPort:
-    """Opens the port for the first who needs it, and closes it after the last."""
+    """Opens the port for the first user, and closes it after the last."""
 
     def __init__(self, open_link: Callable[[Deadline], Link], *, name: str) -> None:
-        """Prepare; nothing is opened.
+        """Prepare without opening anything.
 
         Args:
             open_link: opens the port.
-            name: the port's, for errors.
+            name: name of the port, for errors.
         """
         self._open_link = open_link
         self._name = name
@@ -43,7 +43,7 @@ class SharedPort:
         self._given_up = False
 
     def open_link(self, deadline: Deadline) -> SharedLink:
-        """Return a link to the port, which is opened unless it is.
+        """Return a link to the port, and open the port if necessary.
 
         Raises:
             CardBusy: another user of this port does not end in time.
@@ -59,10 +59,10 @@ class SharedPort:
         return SharedLink(self)
 
     def begin(self, *, deadline: Deadline) -> None:
-        """Wait for one's turn.
+        """Wait for the caller's turn.
 
         Raises:
-            CardBusy: it did not come in time.
+            CardBusy: the turn did not come in time.
         """
         if not self._turn.acquire(timeout=deadline.remaining()):
             raise CardBusy(
@@ -71,14 +71,14 @@ class SharedPort:
             )
 
     def end(self) -> None:
-        """End one's turn; the last user's closes the port."""
+        """End the caller's turn; the last user's turn closes the port."""
         with self._counting:
             if self._users == 0:
                 self._close()
             self._turn.release()
 
     def link(self, *, deadline: Deadline) -> Link:
-        """Return the open port, within one's turn; one that a user has given up is opened anew.
+        """Return the open port, during a turn; reopen a port that a user has given up.
 
         Raises:
             CardError: it can't be opened.
@@ -92,22 +92,22 @@ class SharedPort:
 
     @property
     def block_size(self) -> int | None:
-        """What the port's link says; None while it is closed."""
+        """The value of the port's link; None while it is closed."""
         return None if self._link is None else self._link.block_size
 
     def describe(self) -> LinkFacts:
-        """Return what the port's link knows."""
+        """Return the description of the port's link."""
         return facts_of(self._link)
 
     def learn_block_size(self, size: int) -> None:
-        """Tell the port's link."""
+        """Pass the size on to the port's link."""
         if self._link is not None:
             self._link.block_size = size
 
     def leave(self) -> None:
-        """Say that one user is gone, whether it is done or has lost the card.
+        """Record that a user has left, either finished or after it lost the card.
 
-        The port is opened anew for the others, since what failed for one fails for all.
+        The port is reopened for the others, because a failure for one is a failure for all.
         """
         with self._counting:
             self._users -= 1
@@ -123,7 +123,7 @@ class SharedPort:
 
 
 class SharedLink:
-    """One user's link to the shared port."""
+    """The link of one user to the shared port."""
 
     def __init__(self, port: SharedPort) -> None:
         """Use an open port."""
@@ -132,7 +132,7 @@ class SharedLink:
 
     @property
     def block_size(self) -> int:
-        """Bytes in the largest STORE DATA block that is known, or believed, to pass."""
+        """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
         return self._port.block_size or 255
 
     @block_size.setter
@@ -140,7 +140,7 @@ class SharedLink:
         self._port.learn_block_size(size)
 
     def describe(self) -> LinkFacts:
-        """Return what is known, as `Described` says."""
+        """Return the link's description, as `Described` says."""
         return self._port.describe()
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -181,7 +181,7 @@ class SharedLink:
         return TurnChannel(channel, end=self._port.end)
 
     def close(self) -> None:
-        """Leave the port to the others."""
+        """Release the port to the others."""
         if not self._left:
             self._left = True
             self._port.leave()

@@ -1,4 +1,4 @@
-"""A channel whose commands are timed, for whoever observes."""
+"""A channel that measures the time of its commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TimedChannel:
-    """Passes everything on, and tells `observe` the seconds that each command took, also one that failed."""
+    """Passes everything on, and calls `observe` with the seconds of each command, even a failed one."""
 
     def __init__(self, channel: Channel, observe: Callable[[float], None]) -> None:
         self._channel = channel
@@ -35,5 +35,5 @@ class TimedChannel:
             self._observe(time.monotonic() - started)
 
     def close(self, *, deadline: Deadline) -> None:
-        """Give the channel back, as `Channel` says."""
+        """Close the channel, as `Channel` says."""
         self._channel.close(deadline=deadline)

@@ -1,4 +1,4 @@
-"""A channel whose end is the end of a turn: others wait for the card until it is closed."""
+"""A channel whose closing ends a turn; other users of the card wait until then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TurnChannel:
-    """Another channel, with what is to be done once it is closed."""
+    """Wraps a channel and ends the turn once it is closed."""
 
     def __init__(
         self, channel: Channel, *, end: Callable[[], None], lost: Callable[[], None] | None = None
@@ -24,9 +24,9 @@ class TurnChannel:
         """Use an open channel.
 
         Args:
-            channel: within somebody's turn.
+            channel: open, within a turn.
             end: ends the turn; called once.
-            lost: told of each APDU with which the card could not be reached.
+            lost: called after each APDU that could not reach the card.
         """
         self._channel = channel
         self._end = end
@@ -48,7 +48,7 @@ class TurnChannel:
             raise
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the channel and end the turn, whatever comes of closing."""
+        """Close the channel and end the turn, even if closing fails."""
         if self._ended:
             return
         self._ended = True

@@ -1,4 +1,4 @@
-"""A modem on an AT port: one command at a time, each with its patience, and refusals as sentences."""
+"""A modem on an AT port: one command at a time, each with its time limit, and refusals as errors."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _UNSOLICITED_KEPT = 64
 
 
 class AtModem:
-    """A modem in dialogue over a line that nobody else uses."""
+    """A modem on a line that only this object uses."""
 
     def __init__(self, line: Line, *, patience: AtTimeouts | None = None) -> None:
-        """Take a line; nothing is sent before the first command.
+        """Use a line; nothing is sent before the first command.
 
         Args:
             line: an open port.
@@ -44,17 +44,17 @@ class AtModem:
         self.patience = patience or AtTimeouts()
 
     def ask(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
-        """Send a command once and return its answer, which is OK.
+        """Send a command once and return its answer; anything but OK raises.
 
         Args:
-            command: what to ask.
-            patience: seconds to wait for the answer at most, once the command is sent.
-            deadline: of the whole; the earlier of the two holds.
+            command: the command.
+            patience: the most seconds to wait for the answer after the command was sent.
+            deadline: for the whole call; the earlier limit applies.
 
         Raises:
             CardUnreachable: no answer in time, the port is gone, or the modem refuses (LinkRefused).
             CardBusy: the SIM is busy.
-            CardMalformed: OK without the information that it should bring.
+            CardMalformed: OK without the expected information.
         """
         answer = self.converse(command, patience=patience, deadline=deadline)
         if not answer.ok:
@@ -72,7 +72,7 @@ class AtModem:
         return self._converse(command, patience=patience, deadline=deadline)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI, or None where it tells none that is valid.
+        """Return the modem's IMEI, or None if it reports no valid one.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -87,14 +87,14 @@ class AtModem:
             return None
 
     def forget_unsolicited(self) -> None:
-        """Forget what the modem has said of its own accord so far; `wait_for` counts from here."""
+        """Forget the unsolicited lines so far; `wait_for` considers only later ones."""
         self._heard.clear()
 
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
-        """Return what the modem says of its own accord, or has said since `forget_unsolicited`.
+        """Wait for an unsolicited line, or return one received since `forget_unsolicited`.
 
         Args:
-            beginnings: how the line begins that is waited for, such as "+QUSIM".
+            beginnings: the possible beginnings of the line, such as "+QUSIM".
             deadline: when to give up.
 
         Returns:
@@ -120,10 +120,10 @@ class AtModem:
         self._line.close()
 
     def _introduce(self, *, deadline: Deadline) -> None:
-        """Set the modem up, once per opened port; each of the two may be refused.
+        """Set the modem up, once per opened port; the modem may refuse either command.
 
-        Echo would double the characters on the line. Without +CMEE a modem says ERROR and not why, and a
-        SIM that is busy could not be told from one that is gone.
+        Echo would double the characters on the line. Without +CMEE a modem answers ERROR without a reason,
+        and a busy SIM would look like a missing one.
         """
         if self._introduced:
             return
@@ -134,7 +134,7 @@ class AtModem:
         self._introduced = True
 
     def _converse(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
-        """Send a command and wait for its final result, whatever it is."""
+        """Send a command and wait for its final result of any kind."""
         self._drain(deadline=deadline)
         self._get_in_step(deadline=deadline)
         if deadline.passed:
@@ -151,7 +151,8 @@ class AtModem:
                     raise self._mute(command)
                 dialogue.receive(data)
                 if dialogue.lone_ok:
-                    # A leftover, with the answer still to come; or all that comes: no need to wait for ever.
+                    # Either a leftover with the answer still to come, or the whole answer: do not wait
+                    # without limit.
                     until = until.within(self.patience.information)
         finally:
             if dialogue.answer is None:
@@ -160,13 +161,13 @@ class AtModem:
         return dialogue.answer
 
     def _drain(self, *, deadline: Deadline) -> None:
-        """Take what has come since the last command: unsolicited lines, or a late answer to drop."""
+        """Read the input since the last command: unsolicited lines, or a late answer to discard."""
         while not deadline.passed and (data := self._line.read(deadline=_NOW)):
             self._dialogue.receive(data)
         self._set_unsolicited_aside()
 
     def _get_in_step(self, *, deadline: Deadline) -> None:
-        """Make sure that what comes next is not the answer to a command given up before."""
+        """Make sure that the next answer does not belong to an abandoned command."""
         dialogue = self._dialogue
         if dialogue.in_step:
             return
@@ -192,15 +193,16 @@ class AtModem:
     def _set_unsolicited_aside(self) -> None:
         for line in self._dialogue.unsolicited():
             self._heard.append(line)
-            # The name of the code only: what follows may be a number, a text message or an identifier.
+            # Only the name of the code, because the rest may be a number, a text message or an
+            # identifier.
             _log.debug("%s: unsolicited %s", self._line.name, line.partition(":")[0][:20])
 
     def _mute(self, command: AtCommand) -> CardError:
         name = _name(command)
         if self._dialogue.lone_ok:
             return CardMalformed(
-                f"{name} at {self._line.name}: the modem answered OK, but without the result; reset the"
-                " modem if this stays so"
+                f"{name} at {self._line.name}: the modem answered OK, but without the result; reset the modem"
+                " if this persists"
             )
         return CardUnreachable(
             f"{name} at {self._line.name}: the modem did not answer in time; try again, or reset the modem"
@@ -208,5 +210,5 @@ class AtModem:
 
 
 def _name(command: AtCommand) -> str:
-    """Return the command without its parameters: an APDU may hold secrets."""
+    """Return the command without its parameters, because an APDU may contain secrets."""
     return command.text.partition("=")[0]

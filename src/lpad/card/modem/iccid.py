@@ -1,4 +1,4 @@
-"""Which ICCID a modem reads."""
+"""The ICCID that a modem reads."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _SIM_PIN = "SIM PIN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemIccid:
-    """What a modem tells of the ICCID that it reads."""
+    """A modem's report on the ICCID that it reads."""
 
     tells: bool
-    """Whether it knows a command for it."""
+    """Whether the modem knows a command for the ICCID."""
     report: IccidReport | None = None
-    """None: it reads none at present."""
+    """None: the modem reads no ICCID at present."""
     lock: str | None = None
-    """What it wants to be told before it reads any, such as SIM PIN."""
+    """The lock that must be opened first, such as SIM PIN."""
     garbled: bool = False
-    """Whether it answered, and nothing that can be understood."""
+    """Whether it answered, but not intelligibly."""
 
 
 def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
     """Ask a modem which ICCID it reads.
 
-    An answer without an ICCID, such as garbage or the EID alone, is no answer: the next command is tried.
+    After an answer without an ICCID, such as garbage or only the EID, the next command is tried.
 
     Raises:
         CardUnreachable: the port is gone or mute.
@@ -60,7 +60,9 @@ def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
             if "modem_error" not in error.details:
                 raise
             if lock_of(error) is None:
-                return ModemIccid(tells=True)  # no SIM, or it can't be read: the modem would tell if it could
+                return ModemIccid(
+                    tells=True
+                )  # no SIM, or it can't be read: the modem would report it otherwise
             lock = lock or lock_of(error)
         else:
             if not isinstance(report, SimLocked):

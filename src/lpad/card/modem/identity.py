@@ -1,4 +1,4 @@
-"""What a modem calls itself: AT+CGMI, +CGMM and +CGMR."""
+"""A modem's identification: AT+CGMI, +CGMM and +CGMR."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def read_identity(modem: AtModem, *, deadline: Deadline) -> ModemIdentity:
-    """Ask a modem what it is; what it refuses to tell stays empty.
+    """Ask a modem for its identification; refused parts stay empty.
 
     Raises:
         CardUnreachable: the port is gone or mute.

@@ -1,4 +1,4 @@
-"""A modem, lent by the link through it to whoever has business with the modem and not with the card."""
+"""A modem, lent by its link to code that uses the modem and not the card."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LentModem:
-    """The modem, how to treat it, and the note of what is powered down in it."""
+    """The modem, its quirks, and the note about its powered-down parts."""
 
     modem: AtModem
     quirks: Quirks

@@ -1,6 +1,6 @@
-"""A note on disk for as long as something is powered down, so that it is powered up whatever happens.
+"""A note on disk while something in the modem is powered down, so that lpad powers it up in any case.
 
-A process that dies between AT+CFUN=0 and AT+CFUN=1 would leave a gateway without its way home.
+A process that dies between AT+CFUN=0 and AT+CFUN=1 would leave a gateway without its connection.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ class PoweredDown:
     """The note of one modem."""
 
     def __init__(self, path: Path | None) -> None:
-        """Keep the note at `path`; None: as long as the process lives."""
+        """Keep the note at `path`; None: only in memory."""
         self._path = path
         self._up: tuple[str, ...] | None = None if path is not None else ()
 
     @property
     def up(self) -> tuple[str, ...]:
-        """The AT commands that are owed; empty where nothing is powered down."""
+        """The AT commands that power everything up again; empty if nothing is powered down."""
         if self._up is None:
             self._up = self._read()
         return self._up
 
     def going_down(self, up: Sequence[str]) -> None:
-        """Say that something is about to be powered down, and what powers it up; on disk at once."""
+        """Note on disk that something is about to be powered down, and which commands power it up."""
         self._up = tuple(up)
         if self._path is None:
             return
@@ -64,7 +64,7 @@ class PoweredDown:
             _log.warning("%s can't be written: %s", self._path, error)
 
     def is_up(self) -> None:
-        """Say that all is powered up."""
+        """Note that everything is powered up."""
         self._up = ()
         if self._path is not None:
             try:
@@ -84,20 +84,20 @@ class PoweredDown:
 
 
 class Power(Enum):
-    """What is known of a modem that was told to power up."""
+    """The result of telling a modem to power up."""
 
     UP = auto()
     DOWN = auto()
-    """The modem refuses, and says that its radio is not on."""
+    """The modem refuses, and reports that its radio is off."""
     UNKNOWN = auto()
     """The modem refuses, and does not say whether anything is off."""
 
 
 def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
-    """Power up what is noted as down; without a note nothing is sent.
+    """Power up what the note lists as down; without a note nothing is sent.
 
-    A refusal alone says nothing: some modems refuse while they start, and some refuse a level that they have
-    already. So the modem is then asked for its level (3GPP TS 27.007, 8.2: +CFUN?).
+    A refusal alone proves nothing: some modems refuse while they start, and some refuse a level that they
+    already have. So lpad then asks the modem for its level (3GPP TS 27.007, 8.2: +CFUN?).
 
     Returns:
         The note stays unless it is UP.
@@ -121,10 +121,10 @@ def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
 
 
 def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
-    """Send a command that brings no information; one that the modem doesn't know is passed over.
+    """Send a command that brings no information; an unknown command is ignored.
 
     Returns:
-        Whether the modem took it.
+        Whether the modem accepted it.
 
     Raises:
         CardUnreachable: the modem does not answer, or the port is gone.
@@ -139,7 +139,7 @@ def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
 
 
 def _taken(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
-    """Send a command that powers up; any refusal is one, also that of a modem that misses its SIM."""
+    """Send a command that powers up; any refusal counts, even one because of a missing SIM."""
     try:
         return send(modem, text, deadline=deadline)
     except CardError as error:
@@ -150,7 +150,7 @@ def _taken(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
 
 
 def _power(modem: AtModem, refused: Sequence[str], *, deadline: Deadline) -> Power:
-    """Find out whether what was to be powered up by refused commands is up."""
+    """Find out whether the parts are up although the commands were refused."""
     try:
         answer = modem.ask(functionality_command(), patience=modem.patience.information, deadline=deadline)
     except CardError as error:

@@ -1,4 +1,4 @@
-"""What a modem means by +CME ERROR, as errors (3GPP TS 27.007, 9.2)."""
+"""The meanings of +CME ERROR, as errors (3GPP TS 27.007, 9.2)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Refusal:
     remedy: str
     retryable: bool | None = None
     lock: str | None = None
-    """What the modem wants to be told before it uses the SIM."""
+    """The lock that must be opened before the modem uses the SIM."""
 
 
 def _locked(words: str, lock: str, remedy: str) -> _Refusal:
@@ -38,8 +38,8 @@ _UNLOCK = (
     "the modem accepts the SIM of one operator only: have its vendor unlock it, or enable another profile"
 )
 
-# Codes not here, and a plain ERROR, become LinkRefused, and so do those here that a modem may mean for an
-# APDU too long for it.
+# Unlisted codes and a plain ERROR become LinkRefused, and so do the listed ones that may mean a too long
+# APDU.
 _REFUSALS = {
     _PHONE_FAILURE: _Refusal(
         LinkRefused,
@@ -92,11 +92,11 @@ _BY_LOCK = {refusal.lock: refusal for refusal in reversed(_REFUSALS.values()) if
 def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
     """Return the error for an answer that is not OK.
 
-    Details hold `modem_error`, the modem's words; `modem_lock` if it wants a PIN or the like first.
+    Details hold `modem_error`, the modem's answer; and `modem_lock` if it requires a PIN or the like first.
 
     Args:
-        answer: the modem's.
-        attempted: the command without parameters, and where.
+        answer: the modem's answer.
+        attempted: the command without parameters, and the port.
     """
     refusal = _REFUSALS.get(_code(answer.error or ""))
     if refusal is None:
@@ -116,24 +116,27 @@ def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
 
 
 def is_phone_failure(error: CardError) -> bool:
-    """Tell whether the modem said +CME ERROR: 0, as some do to everything until they are restarted."""
+    """Return whether the modem answered +CME ERROR.
+
+    0, as some do to every command until they are restarted.
+    """
     told = str(error.details.get("modem_error", ""))
     _, colon, what = told.partition(":")
     return bool(colon) and _code(what.strip().strip('"')) == _PHONE_FAILURE
 
 
 def lock_of(error: CardError) -> str | None:
-    """Return what the modem wants to be told before it uses the SIM, such as SIM PIN; None: nothing."""
+    """Return the lock that an error reports, such as SIM PIN; None if it reports none."""
     lock = error.details.get("modem_lock")
     return None if lock is None else str(lock)
 
 
 def how_to_unlock(lock: str) -> str:
-    """Return what a person can do about a lock, in the imperative."""
+    """Return how a user can open a lock, in the imperative."""
     refusal = _BY_LOCK.get(lock)
     return _UNLOCK if refusal is None else refusal.remedy
 
 
 def _code(told: str) -> str:
-    number = whole_number(told)  # some write 010 for 10
+    number = whole_number(told)  # some modems write 010 for 10
     return _BY_WORDS.get(told.lower(), told) if number is None else str(number)

@@ -1,7 +1,7 @@
-"""Whether the modem is registered with the network: asked once, then heard.
+"""Whether the modem is registered with the network: asked once, then watched.
 
-The modem is made to announce changes, for as long as somebody waits. Some send what they announce to
-another of their ports, so the question is put again now and then.
+While lpad waits, the modem announces changes. Some modems announce them on another port, so lpad also asks
+again from time to time.
 """
 
 from __future__ import annotations
@@ -38,10 +38,9 @@ ASKED_AGAIN = 20.0
 def registrations(
     modem: AtModem, *, networks: Iterable[str] = NETWORKS, deadline: Deadline
 ) -> tuple[Registration, ...]:
-    """Return the status of each kind of network that the modem has a command for; none: it has no command.
+    """Return the status of each kind of network that the modem has a command for; empty: it has no command.
 
-    A modem that says why it can't tell, such as that no SIM is in it, knows the command, and is not
-    registered.
+    A modem that answers with a reason, such as a missing SIM, knows the command and is not registered.
 
     Raises:
         CardUnreachable: the port is gone or mute.
@@ -59,17 +58,17 @@ def registrations(
                 found.append(Registration(network, NOT_REGISTERED))
             elif not found:
                 raise
-            else:  # it swallows commands that it doesn't know
+            else:  # it does not answer unknown commands
                 _log.info("%s: %s", network, error)
                 break
     return tuple(found)
 
 
 class RegistrationWatch:
-    """Hears how a modem registers; lives as long as the port stays open."""
+    """Watches the registration of a modem while its port stays open."""
 
     def __init__(self, modem: AtModem, *, deadline: Deadline) -> None:
-        """Ask, and have changes announced.
+        """Ask once, and switch the announcements on.
 
         Raises:
             CardUnreachable: the port is gone or mute.
@@ -78,9 +77,9 @@ class RegistrationWatch:
         self._levels: dict[str, int] = {}
         modem.forget_unsolicited()
         self.status = registrations(modem, deadline=deadline)
-        """What was told last, one for each kind of network; empty: the modem has no command for it."""
+        """The last status of each kind of network; empty: the modem has no command for it."""
         self.lock = None if self.registered else read_lock(modem, deadline=deadline)
-        """What keeps a modem that is not registered from it, such as SIM PIN; None: nothing that it tells."""
+        """The lock that prevents the registration, such as SIM PIN; None if the modem reports none."""
         for each in self.status:
             if each.level == 0:
                 self._announce(each.network, 1, deadline=deadline)
@@ -116,7 +115,7 @@ class RegistrationWatch:
         self.status = registrations(self._modem, networks=known, deadline=deadline) or self.status
 
     def end(self, *, deadline: Deadline) -> None:
-        """Let the modem be as silent as before; what can't be undone is logged."""
+        """Restore the modem's earlier announcement levels; failures are only logged."""
         for network, level in self._levels.items():
             try:
                 self._announce(network, level, deadline=deadline)

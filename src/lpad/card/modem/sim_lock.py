@@ -1,4 +1,4 @@
-"""What keeps a modem from using a SIM that it can read: a PIN, or a lock of the modem's own."""
+"""Locks that keep a modem from using a readable SIM: a PIN, or a lock of the modem itself."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _log = logging.getLogger(__name__)
 
 
 def read_lock(modem: AtModem, *, deadline: Deadline) -> str | None:
-    """Return what a modem wants to be told before it uses the SIM; None if nothing, or if it can't say.
+    """Return the lock that a modem reports; None if there is none, or it can't say.
 
-    Many read the ICCID of a locked SIM, and then never register.
+    Many modems read the ICCID of a locked SIM, but then never register.
 
     Raises:
         CardUnreachable: the port is gone or mute.

@@ -1,7 +1,7 @@
-"""A thread of its own for calls that know no deadline, so that whoever waits for them can have one.
+"""A separate thread for calls without a deadline, so that their caller can have one.
 
-PC/SC is such: SCardTransmit blocks as long as the reader's driver likes, SCardBeginTransaction as long as
-another program works with the card. Neither can be interrupted; SCardCancel ends SCardGetStatusChange only.
+PC/SC has such calls: SCardTransmit blocks as long as the reader's driver does, SCardBeginTransaction as long
+as another program uses the card. Neither can be interrupted; SCardCancel only ends SCardGetStatusChange.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class OverdueError(Exception):
 class CallThread:
     """Makes calls one after the other until it is ended.
 
-    A call that is overdue can't be stopped. It is abandoned: the thread takes no more calls, and ends
-    itself, farewell included, when the call returns. Nobody needs to wait for that, but `wait` can.
+    An overdue call can't be stopped. It is abandoned: the thread accepts no more calls, and ends itself,
+    including the farewell, when the call returns. `wait` can wait for that.
     """
 
     def __init__(self, name: str, *, farewell: Callable[[], None]) -> None:
@@ -34,7 +34,7 @@ class CallThread:
 
         Args:
             name: of the thread.
-            farewell: called in the thread, last of all: gives back what the calls have taken.
+            farewell: called in the thread at the very end; releases what the calls have acquired.
         """
         self._farewell = farewell
         self._calls: SimpleQueue[_Call[object] | None] = SimpleQueue()
@@ -45,11 +45,11 @@ class CallThread:
         """Make a call and return what it returned.
 
         Raises:
-            OverdueError: it did not return in time; this thread is not to be used any more.
-            Exception: whatever the call raised.
+            OverdueError: it did not return in time; this object must not be used any more.
+            Exception: any exception of the call.
         """
         call = _Call(function)
-        self._calls.put(call)  # type: ignore[arg-type]  # its type is told to the caller, not to the thread
+        self._calls.put(call)  # type: ignore[arg-type]  # the caller knows its type, the thread does not
         if not call.returned.wait(deadline.remaining()):
             self.end()
             raise OverdueError

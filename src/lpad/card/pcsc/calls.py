@@ -1,4 +1,4 @@
-"""PC/SC by its low-level calls, whose error codes become ours. The one home of pyscard.
+"""The low-level calls of PC/SC, with their error codes turned into lpad's errors. The one home of pyscard.
 
 pyscard's own classes above these start a thread that polls the readers; these don't. Every call here may
 block: see `pcsc_thread`.
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _UNSIGNED = 0xFFFFFFFF
 _LONGEST_WAIT = 0xFFFFFFFE
-"""Milliseconds; the next number means for ever."""
+"""Milliseconds; the next number means no limit."""
 CARD_PRESENT = 0x0020
 """A bit in a reader's state."""
 _ARRIVALS = r"\\?PnP?\Notification"
-"""The name under which pcscd reports readers that come and go."""
+"""The name under which pcscd reports readers that are plugged in or out."""
 
 
 def _scard() -> Any:  # pyscard has no types
@@ -66,8 +66,9 @@ class Context:
     def check(self, code: int, attempted: str) -> None:
         """Raise the error of a code, unless it says that the call succeeded.
 
-        libpcsclite takes each failure to read from its socket for a refusal, also when pcscd was killed with
-        a question unread (ECONNRESET; 1.9.9, MessageReceive). A pcscd that refuses one thing answers others.
+        libpcsclite treats each failure to read from its socket as a refusal, even if pcscd was killed with a
+        request unread (ECONNRESET; 1.9.9, MessageReceive). A pcscd that really refuses one request answers
+        others.
         """
         if code & _UNSIGNED == REFUSED and not self._is_answered():
             code = CONNECTION_BROKEN
@@ -93,12 +94,12 @@ class Context:
         """Power the card in a reader and connect to it.
 
         Args:
-            reader: its whole name.
+            reader: its full name.
             shared: whether other programs may connect as well.
 
         Raises:
-            CardUnreachable: no such reader, no card, or a mute one.
-            CardBusy: another program has connected, and one of the two wants to be alone.
+            CardUnreachable: no such reader, no card, or the card does not answer.
+            CardBusy: another program is connected, and one of the two requires exclusive use.
         """
         scard = self._scard
         mode = scard.SCARD_SHARE_SHARED if shared else scard.SCARD_SHARE_EXCLUSIVE
@@ -110,12 +111,12 @@ class Context:
         return Connection(self, scard, handle, protocol, reader=reader, mode=mode)
 
     def _has_card_after_all(self, reader: str) -> bool:
-        """Have pcscd look into a reader that it takes for empty.
+        """Make pcscd check a reader that it considers empty.
 
-        A card whose contacts break while it is reset is absent for pcscd from then on; the thread in which
-        pcscd looks at each reader every 0.4 s does not learn of that, and where the card is back when it
-        looks next, it sees no news (pcscd 1.9.9, EHStatusHandlerThread). A connection to the reader instead
-        of the card, and a reset through it, make pcscd ask the reader itself.
+        If a card's contacts break during a reset, pcscd considers the card absent from then on. Its thread
+        that checks each reader every 0.4 s does not learn of that, and sees no change if the card is back at
+        its next check (pcscd 1.9.9, EHStatusHandlerThread). A connection to the reader instead of the card,
+        and a reset through it, make pcscd ask the reader itself.
         """
         scard = self._scard
         code, handle, _ = scard.SCardConnect(self._context, reader, scard.SCARD_SHARE_DIRECT, 0)
@@ -127,7 +128,7 @@ class Context:
         return bool(code & _UNSIGNED == SUCCESS)
 
     def look(self, readers: Sequence[str]) -> dict[str, int]:
-        """Return the states of some readers as they are, to be tested for `CARD_PRESENT`.
+        """Return the present states of some readers, to be tested for `CARD_PRESENT`.
 
         Raises:
             CardUnreachable: pcscd, or one of the readers, is gone.
@@ -141,11 +142,11 @@ class Context:
         return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
 
     def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
-        """Wait until a reader has another state than is said here, or one comes or goes, or `cancel`.
+        """Wait until a reader's state differs from `states`, a reader comes or goes, or `cancel` is called.
 
         Args:
             states: names and states, from `look`.
-            deadline: when to return at the latest.
+            deadline: the latest time to return.
 
         Raises:
             CardUnreachable: pcscd is gone.
@@ -157,7 +158,7 @@ class Context:
             self.check(code, "cannot wait for a reader or card")
 
     def cancel(self) -> None:
-        """Have `wait` return, called from another thread."""
+        """Make `wait` return; call this from another thread."""
         self._scard.SCardCancel(self._context)
 
     def close(self) -> None:
@@ -181,13 +182,13 @@ class Connection:
 
     @property
     def block_oriented(self) -> bool:
-        """Whether reader and card speak T=1, otherwise it is T=0."""
+        """Whether reader and card use T=1; otherwise they use T=0."""
         return bool(self._protocol == self._scard.SCARD_PROTOCOL_T1)
 
     def check(self) -> None:
-        """Raise the error that the next call would meet: card pulled, reset by others, pcscd gone."""
+        """Raise the error that the next call would raise: card removed, reset by others, pcscd gone."""
         code, *_ = self._scard.SCardStatus(self._handle)
-        self._context.check(code, f"looking after the card in '{self.reader}'")
+        self._context.check(code, f"cannot check the card in '{self.reader}'")
 
     def atr(self) -> bytes:
         """Return the card's answer to reset."""
@@ -201,7 +202,7 @@ class Connection:
         code, answer = self._scard.SCardTransmit(self._handle, pci, list(apdu))
         attempted = f"cannot send an APDU to the card in '{self.reader}'"
         self._context.check(code, attempted)
-        if not answer:  # what a driver may say when the card is pulled (vsmartcard-vpcd 3.3)
+        if not answer:  # a driver's possible answer when the card is removed (vsmartcard-vpcd 3.3)
             raise failure(NOT_TRANSACTED, attempted)
         return bytes(answer)
 
@@ -214,18 +215,18 @@ class Connection:
     def end(self) -> None:
         """End this program's turn."""
         code = self._scard.SCardEndTransaction(self._handle, self._scard.SCARD_LEAVE_CARD)
-        self._context.check(code, f"giving '{self.reader}' to others")
+        self._context.check(code, f"cannot release '{self.reader}' to other programs")
 
     def reset(self) -> None:
-        """Take the card's power away and give it back."""
+        """Switch the card's power off and on."""
         self._reconnect(self._scard.SCARD_UNPOWER_CARD, f"cannot reset the card in '{self.reader}'")
 
     def resume(self) -> None:
-        """Go on with a card that another program has reset."""
+        """Continue with a card that another program has reset."""
         self._reconnect(self._scard.SCARD_LEAVE_CARD, f"cannot reconnect to the card in '{self.reader}'")
 
     def close(self, *, unpower: bool) -> None:
-        """Disconnect; the card loses its power, or stays as it is."""
+        """Disconnect, with or without switching the card's power off."""
         how = self._scard.SCARD_UNPOWER_CARD if unpower else self._scard.SCARD_LEAVE_CARD
         self._scard.SCardDisconnect(self._handle, how)
 
@@ -238,6 +239,6 @@ class Connection:
 
 
 def _check(code: int, attempted: str) -> None:
-    # pyscard returns the codes as signed numbers, as a C long of 32 bits would hold them.
+    # pyscard returns the codes as signed numbers, like a C long of 32 bits.
     if code & _UNSIGNED != SUCCESS:
         raise failure(code & _UNSIGNED, attempted)

@@ -1,4 +1,4 @@
-"""A raw card in a PC/SC reader: connected to when it is used, turns taken where the reader is shared."""
+"""A raw card in a PC/SC reader: connected when used, and used in turns if the reader is shared."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _CLOSING = 5.0
-"""Seconds in which a reader is given back, or left to the thread that does it."""
+"""Seconds to wait for a reader's release before it is left to its thread."""
 _ENDING_TURN = 10.0
 _MOST_RESETS = 3
 """How often another program may reset the card while lpad waits for its turn."""
 
 _abandoned: dict[str, CallThread] = {}
-"""By reader: the thread whose call was overdue. No second one is sent after it while it lives."""
+"""By reader: the thread with an overdue call. No second thread is started while it lives."""
 _abandoned_lock = threading.Lock()
 _suspects: set[str] = set()
-"""Readers whose card was lost in the middle of something, and may still be in the middle of it."""
+"""Readers whose card was lost during an operation, which may still be unfinished."""
 
 
 class PcscCard:
-    """A card in a reader, held alone or shared.
+    """A card in a reader, used exclusively or shared.
 
-    Held alone, nobody else can use the reader until `close`, as with a serial port's lock. Shared, others
-    may connect, and from `begin` to `end` a transaction keeps them out, so that nobody selects something
-    else in the middle of a session.
+    With exclusive use, no other program can use the reader until `close`, as with a serial port's lock. With
+    shared use, others may connect, but a transaction from `begin` to `end` keeps them from selecting
+    something else during a session.
     """
 
     def __init__(self, reader: str | int, *, shared: bool = False) -> None:
-        """Name a reader; nothing happens before `begin`.
+        """Choose a reader; nothing happens before `begin`.
 
         Args:
-            reader: as `choose_reader` has it.
+            reader: as for `choose_reader`.
             shared: whether others may use the card between two sessions.
         """
         self._wanted = reader
@@ -56,13 +56,13 @@ class PcscCard:
         self._seat: _Seat | None = None
         self._sessions = 0
         self.starts = 0
-        """Grows whenever the card may have been started anew: what was said to it before is forgotten."""
+        """Counts the possible restarts of the card, each of which makes it forget earlier commands."""
 
     def begin(self, *, deadline: Deadline) -> None:
-        """Connect where that isn't done, and take a turn; to be followed by `end`.
+        """Connect if necessary, and take a turn; call `end` afterwards.
 
         Raises:
-            CardUnreachable: no pyscard, pcscd, reader or card, or it is mute.
+            CardUnreachable: no pyscard, pcscd, reader or card, or the card does not answer.
             CardBusy: another program holds the reader, or has its turn.
         """
         if self._sessions == 0:
@@ -112,7 +112,7 @@ class PcscCard:
         )
 
     def reset(self, *, deadline: Deadline) -> None:
-        """Take the card's power away and give it back; channels are gone, the turn goes on.
+        """Switch the card's power off and on; channels are lost, the turn continues.
 
         Raises:
             CardUnreachable: the card did not come back.
@@ -125,7 +125,7 @@ class PcscCard:
         self._call(self._seat.connection.reset, "cannot reset the card", deadline=deadline)
 
     def close(self) -> None:
-        """Give the reader back; never raises. A call that hangs is left behind with its thread."""
+        """Release the reader; never raises. A hanging call is abandoned with its thread."""
         seat, self._seat = self._seat, None
         if seat is not None:
             seat.thread.end()
@@ -149,7 +149,10 @@ class PcscCard:
         return f"reader '{self._seat.reader if self._seat else self._wanted}'"
 
     def _start_session(self, *, deadline: Deadline) -> None:
-        """Have a connection that works, and the turn: after a card change or a restart of pcscd a new one."""
+        """Make sure of a working connection and a turn.
+
+        Reconnect after a card change or a restart of pcscd.
+        """
         for _ in range(_MOST_RESETS):
             fresh = self._seat is None
             connection = (self._seat or self._sit_down(deadline=deadline)).connection
@@ -218,9 +221,9 @@ class PcscCard:
         deadline: Deadline,
         turn: bool = False,
     ) -> _T:
-        """Have a call made by the seat's thread; the seat is lost where it is of no use afterwards."""
+        """Make a call in the seat's thread; drop the seat if it is unusable afterwards."""
         seat = self._seat
-        assert seat is not None  # the callers have looked
+        assert seat is not None  # the callers have checked
         try:
             return self._wait_for(seat, function, doing, deadline=deadline, turn=turn)
         except CardError as error:
@@ -251,12 +254,13 @@ class PcscCard:
             raise error from None
 
     def _overdue(self, doing: str, *, turn: bool) -> CardError:
-        """Return the error for a call that did not return: a mute card, or another program's turn."""
+        """Return the error for a call that did not return: no answer, or another program's turn."""
         programs = ", ".join(programs_using_pcsc())
         if turn:
             who = f"another program ({programs})" if programs else "another program"
             return CardBusy(
-                f"{doing} in {self._name}: {who} did not end its turn in time; stop it, or try again"
+                f"{doing} in {self._name}: {who} did not end its turn in time; stop that program, or try"
+                " again"
             )
         attempted = f"{doing} in {self._name}: no answer came in time; "
         remedy = "take the card out and put it in again, or restart pcscd"
@@ -277,7 +281,7 @@ class PcscCard:
 
 
 class _Seat:
-    """A thread with what it has opened."""
+    """A thread with its context and connection."""
 
     connection: Connection
 
@@ -295,14 +299,14 @@ class _Seat:
         self.reader = choose_reader(self._wanted, self._context.readers())
         self._connection = self.connection = self._context.connect(self.reader, shared=self._shared)
         if not self._shared:
-            # The card may still have power, and in it whatever an earlier session has left.
+            # The card may still have power, with leftovers of an earlier session.
             self.connection.reset()
 
     def _leave(self) -> None:
         if self._connection is not None:
-            # Without power no channel stays open for whoever comes next; sessions of others go on. A card
-            # that was lost stays as it is: pcscd would take it for absent where it can't be switched off,
-            # and not notice that it is back (see `Context`).
+            # Without power no channel stays open for the next program; sessions of others continue. A
+            # lost card keeps its power: if it can't be switched off, pcscd would consider it absent and
+            # not notice its return (see `Context`).
             self._connection.close(unpower=not self._shared and not self.lost)
         if self._context is not None:
             self._context.close()
@@ -313,9 +317,9 @@ def _was_reset(error: CardError) -> bool:
 
 
 def _for_blocks(apdu: Apdu) -> Apdu:
-    """Return the APDU as T=1 wants it: a command whose answer has data must say so with Le.
+    """Return the APDU for T=1, in which a command needs Le to get data.
 
-    On T=0 the card offers it with 61xx instead, and modems expect it without (ISO/IEC 7816-3, 12.1).
+    With T=0 the card offers the data with 61xx instead, and modems expect no Le (ISO/IEC 7816-3, 12.1).
     """
     command = apdu.command
     ends_es10 = command.block is not None and not command.unfinished
@@ -323,5 +327,5 @@ def _for_blocks(apdu: Apdu) -> Apdu:
 
 
 def _for_characters(apdu: Apdu) -> Apdu:
-    """Return the APDU as T=0 wants it: a header has five bytes (ISO/IEC 7816-3, 12.2.2)."""
+    """Return the APDU for T=0, in which a header has five bytes (ISO/IEC 7816-3, 12.2.2)."""
     return apdu.with_le() if len(apdu) == 4 else apdu

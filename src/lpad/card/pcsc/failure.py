@@ -1,4 +1,4 @@
-"""PC/SC's error codes as errors that say what to do."""
+"""The error codes of PC/SC as errors with a remedy."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ _FAILURES = {
     ),
 }
 _HARMLESS = (SHARING_VIOLATION, CANCELLED, TIMEOUT, INVALID_PARAMETER, INSUFFICIENT_BUFFER)
-"""After these a connection is as good as before."""
+"""After these errors the connection still works."""
 
 
 def failure(code: int, attempted: str) -> CardError:
@@ -117,7 +117,7 @@ def failure(code: int, attempted: str) -> CardError:
     known = _FAILURES.get(code) or _Failure("PC/SC refused", "look the code up in winscard's documentation")
     words = known.words
     if code == SHARING_VIOLATION:
-        # PC/SC doesn't tell who; whoever uses it at all is a suspect.
+        # PC/SC does not say which program; all of its users are possible.
         programs = programs_using_pcsc()
         words += f" ({', '.join(programs)})" if programs else ""
     return known.error(
@@ -128,6 +128,6 @@ def failure(code: int, attempted: str) -> CardError:
 
 
 def is_lost(error: CardError) -> bool:
-    """Return whether a connection is of no use after an error of `failure`."""
+    """Return whether a connection is unusable after an error of `failure`."""
     code = error.details.get("pcsc")
     return isinstance(code, str) and hexadecimal_number(code) not in _HARMLESS

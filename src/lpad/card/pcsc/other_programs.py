@@ -1,4 +1,4 @@
-"""Who else uses PC/SC: what /proc tells, for sentences about readers that are taken."""
+"""The other programs that use PC/SC, from /proc, for errors about occupied readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 _LIBRARY = "/libpcsclite"
 _DAEMON = "pcscd"
 _KNOWN = frozenset({"scdaemon", "pcsc_scan", "lpac"})
-"""Programs that are named even where this user may not see which libraries they have loaded."""
+"""Programs that are listed even if this user may not see their loaded libraries."""
 
 
 def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
@@ -18,10 +18,10 @@ def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
     As root all are found, as another user only those of the same user, and some that are known by name.
 
     Args:
-        proc: where the kernel shows its processes.
+        proc: the kernel's folder of processes.
     """
     found = []
-    # By length first: in the order of their numbers, without a look at numbers that are none.
+    # By length first: in numeric order, without parsing the names as numbers.
     for process in sorted(proc.glob("[0-9]*"), key=lambda each: (len(each.name), each.name)):
         if process.name == str(os.getpid()):
             continue

@@ -1,4 +1,4 @@
-"""A link to a card in a PC/SC reader, where lpad is all the terminal that the card has."""
+"""A link to a card in a PC/SC reader, in which lpad is the card's only terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class PcscLink:
-    """A link whose reader is taken for each session at least: see `PcscCard`."""
+    """A link that occupies its reader at least for each session, see `PcscCard`."""
 
     def __init__(
         self,
@@ -41,16 +41,16 @@ class PcscLink:
         memory: LinkMemory | None = None,
         unredacted: bool = False,
     ) -> None:
-        """Make a link of a card; nothing is sent before the first channel.
+        """Create a link from a card; nothing is sent before the first channel.
 
         Args:
-            card: whose owner this becomes.
-            terminal_capability: see `RawLink`. No modem has said it here.
-            terminal_profile: what to offer a card that starts no proactive session without, such as
-                `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which is enough for the eUICCs
-                that were seen, and keeps other applets on the card quiet.
-            name: in the APDU trace.
-            memory: what is known of cards in readers; None: nothing is kept.
+            card: the card, which this link then owns.
+            terminal_capability: see `RawLink`. No modem has sent it here.
+            terminal_profile: the profile for a card that sends nothing proactive without one, such as
+                `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which suffices for all eUICCs seen
+                so far, and keeps other applets on the card quiet.
+            name: name in the APDU trace.
+            memory: the remembered cards in readers; None: none.
             unredacted: whether the trace shows payloads.
         """
         self._card = card
@@ -81,7 +81,7 @@ class PcscLink:
             self._introduce(deadline=deadline)
             names = remembered_first(aids, self._remembered.isdr_aid)
             channel = self._raw.open_channel(names, deadline=deadline)
-            if len(aids) > 1:  # with one name nothing was found out
+            if len(aids) > 1:  # with a single name, nothing was learnt
                 self._remember(isdr_aid=str(channel.aid))
             answered = AnswerLengthChannel(
                 channel, needed=self._remembered.le, learn=lambda needed: self._remember(le=needed)
@@ -92,7 +92,7 @@ class PcscLink:
             raise
 
     def reset_card(self, *, deadline: Deadline) -> None:
-        """Take the card's power away and give it back: what a terminal can do where a REFRESH had no effect.
+        """Switch the card's power off and on, for a REFRESH that had no effect.
 
         Raises:
             CardUnreachable: the card is not there, or did not come back.
@@ -110,17 +110,17 @@ class PcscLink:
         return None
 
     def describe(self) -> LinkFacts:
-        """Return what is known, as `Described` says."""
+        """Return the link's description, as `Described` says."""
         return LinkFacts(
             kind=self._card.protocol, reader=self._card.reader, channels_closed=self._raw.channels_closed
         )
 
     def close(self) -> None:
-        """Give the reader back."""
+        """Release the reader."""
         self._card.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Lend nothing: a reader does not look at the card."""
+        """Return None: a reader does not read the card itself."""
         del deadline
         return nullcontext()
 
@@ -128,7 +128,7 @@ class PcscLink:
         self._card.starts += 1  # perhaps: then it has forgotten TERMINAL PROFILE
 
     def _recall(self, *, deadline: Deadline) -> None:
-        """Look once for each start of the card which one it is, and what is known of it."""
+        """Identify the card once after each of its starts, and look up what is known about it."""
         if self._recalled == self._card.starts:
             return
         self._key = card_key(self._card.reader or "", self._card.atr(deadline=deadline))
@@ -159,7 +159,7 @@ def open_pcsc_link(
     memory: LinkMemory | None = None,
     unredacted: bool = False,
 ) -> PcscLink:
-    """Open the link to the card in a PC/SC reader, and see that the card is there.
+    """Open the link to the card in a PC/SC reader, and check that the card is there.
 
     Args:
         reader: a name, a pattern with * and ?, or a position from 0; see `choose_reader`.
@@ -168,11 +168,11 @@ def open_pcsc_link(
         deadline: for connecting.
         terminal_capability: see `RawLink`.
         terminal_profile: see `PcscLink`.
-        memory: what is known of cards in readers, kept over restarts; None: nothing is.
+        memory: the cards remembered across restarts; None: none.
         unredacted: whether the APDU trace shows payloads.
 
     Raises:
-        CardUnreachable: no pyscard, no pcscd, no such reader, no card in it, or it is mute.
+        CardUnreachable: no pyscard, pcscd, reader or card, or the card does not answer.
         CardBusy: another program holds the reader.
     """
     card = PcscCard(reader, shared=shared)

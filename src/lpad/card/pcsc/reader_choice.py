@@ -1,4 +1,4 @@
-"""Which reader is meant: by its name, by a pattern for it, or by its position."""
+"""The choice of a reader by its name, by a pattern, or by its position."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
-    """Return the name of the reader that is meant.
+    """Return the full name of the chosen reader.
 
-    A name is the best: it holds the reader's serial number where it has one. Its last digits count the
+    A name is best, because it contains the reader's serial number if there is one. Its last digits count the
     readers and slots that pcscd has seen, so `Gemalto PC Twin Reader (5A3B) 00 00` may end in `01 00`
-    tomorrow; `Gemalto PC Twin Reader (5A3B)*` is the same reader then. Only * and ? are special, as real
-    names are full of brackets. A position depends on the order of plugging in.
+    tomorrow; `Gemalto PC Twin Reader (5A3B)*` then still matches the same reader. Only * and ? are special,
+    because real names contain many brackets. A position depends on the order of plugging in.
 
     Args:
-        wanted: a name; a pattern in which * stands for any characters and ? for one, in any case of
-            letters; or a position from 0, as a number or in digits.
-        there: the names of the readers that pcscd knows, in its order.
+        wanted: a name; a pattern in which * matches any characters and ? one, regardless of case; or a
+            position from 0, as a number or in digits.
+        there: the names of the readers that pcscd reports, in its order.
 
     Raises:
-        CardUnreachable: none of them is meant, or several are.
+        CardUnreachable: no reader matches, or several do.
     """
     position = whole_number(str(wanted))
     if position is not None:

@@ -1,4 +1,4 @@
-"""Whether a reader and a card in it are there: asked once, then waited for without polling."""
+"""Whether a reader and its card are present: asked once, then watched without polling."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WITHOUT_PCSCD = (60.0, 120.0, 300.0, 900.0)
-"""Seconds until pcscd is looked for again; the last one stays."""
+"""Seconds until pcscd is tried again; the last value repeats."""
 _LONG = 7 * 24 * 3600.0
 _EVENTS = 16
-"""The bit of a reader's state where the counter of cards put in and taken out begins."""
+"""The bit of a reader's state at which its counter of card insertions and removals begins."""
 _LOST = 0.05
-"""Seconds after which a cancellation is sent again: one that comes before the waiting has begun is lost."""
+"""Seconds after which a cancellation is sent again: one sent before the wait has begun is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is there."""
+    """The presence of a reader and its card."""
 
     reader: str | None
-    """The reader's whole name; None where it is not plugged in."""
+    """The reader's full name; None if it is not plugged in."""
     card: bool
     events: int = field(default=0, compare=False)
-    """How often a card was put in or taken out, as pcscd counts."""
+    """How often a card was inserted or removed, as counted by pcscd."""
 
 
 class ReaderWatch:
-    """Sees a reader come and go, and cards in it; a context manager that closes it.
+    """Watches a reader and the cards in it; a context manager that closes the watch.
 
-    It has a connection of its own to pcscd, holds no card and disturbs nobody. `close` from another thread
+    It has its own connection to pcscd, and occupies no card. `close` from another thread
     ends a waiting call.
     """
 
@@ -49,7 +49,7 @@ class ReaderWatch:
         """Connect to pcscd.
 
         Args:
-            reader: as `choose_reader` has it.
+            reader: as for `choose_reader`.
 
         Raises:
             CardUnreachable: no pyscard, no pcscd, or no permission.
@@ -69,12 +69,12 @@ class ReaderWatch:
         self.close()
 
     def wait_for_change(self, *, deadline: Deadline) -> Sight:
-        """Return what is there as soon as it is something else than at the last call, or at the deadline.
+        """Return the presence as soon as it differs from the last call's, or at the deadline.
 
-        The first call returns at once, and so does one that `close` ends.
+        The first call returns immediately, and so does one that `close` ends.
 
         Raises:
-            CardUnreachable: pcscd is gone; make a new watch when it is back.
+            CardUnreachable: pcscd is gone; create a new watch when it is back.
         """
         with self._in_use:
             while not self._closing:
@@ -108,14 +108,14 @@ class ReaderWatch:
 
 
 def watch_reader(reader: str | int, notify: Callable[[bool], None]) -> Callable[[], None]:
-    """Tell `notify` whether a card is in a reader, from another thread, whenever that changes.
+    """Call `notify`, from another thread, with whether a card is in a reader, whenever that changes.
 
     Args:
-        reader: as `choose_reader` has it.
-        notify: returns at once, and never raises.
+        reader: as for `choose_reader`.
+        notify: must return immediately and never raise.
 
     Returns:
-        What ends it.
+        A function that ends the watch.
     """
     following = _Following(reader, notify)
     threading.Thread(target=following.run, name="reader-watch", daemon=True).start()
@@ -123,7 +123,7 @@ def watch_reader(reader: str | int, notify: Callable[[bool], None]) -> Callable[
 
 
 class _Following:
-    """A watch that is made anew when pcscd is."""
+    """A watch that is recreated when pcscd restarts."""
 
     def __init__(self, reader: str | int, notify: Callable[[bool], None]) -> None:
         self._reader = reader
@@ -147,7 +147,7 @@ class _Following:
                         failures = 0
                         if self._ended.is_set():
                             break
-                        if before and card:  # taken out and put in faster than was seen; or swapped
+                        if before and card:  # removed and inserted unnoticed, or swapped
                             self._notify(False)
                         self._notify(card)
             except CardUnreachable as error:
@@ -158,7 +158,7 @@ class _Following:
                 failures += 1
 
     def end(self) -> None:
-        """End it, from another thread."""
+        """End the watch, from another thread."""
         self._ended.set()
         with self._lock:
             watch = self._watch

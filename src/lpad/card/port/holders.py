@@ -1,4 +1,4 @@
-"""Who has a port open that lpad wants, and what can be done about it."""
+"""The program that holds a port that lpad needs, and the remedy."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _MODEM_MANAGER = "ModemManager"
 
 
 def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
-    """Return what to say of a port that another program holds: who it is, as far as that can be known.
+    """Return the text for a port that another program holds, with the program's name if known.
 
-    ModemManager runs as root, so nobody else sees which files it has open; that it runs is seen by all.
+    ModemManager runs as root, so other users cannot see its open files; but they can see that it runs.
 
     Args:
         port: the port.
-        processes: where the kernel tells of processes.
+        processes: the kernel's folder of processes.
     """
     holders = _holders(port, processes)
     suspects = holders or _running(_MODEM_MANAGER, processes)
@@ -28,7 +28,7 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
             " modem_manager.inhibit at 'auto' in the settings, so that lpad can borrow the port; or keep"
             " ModemManager off the port with a udev rule that sets ID_MM_PORT_IGNORE=1, or stop ModemManager"
         )
-    # The service of the Debian package sees no processes but its own.
+    # The service of the Debian package sees only its own processes.
     asked = "" if named else f"; 'lpad probe --port {port}' as root may show which program it is"
     return (
         f"another program holds it{f': {named}' if named else ''}; stop that program, or give lpad a port of"
@@ -37,7 +37,7 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
 
 
 def _holders(port: str, processes: Path) -> list[tuple[str, str]]:
-    """Return name and number of the processes that have a port open, as far as /proc shows them to us."""
+    """Return name and number of the processes that have a port open, as far as /proc shows them."""
     device = os.path.realpath(port)
     found = []
     for process in processes.glob("[0-9]*"):

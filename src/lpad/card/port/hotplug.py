@@ -1,8 +1,8 @@
-"""Devices that come and go, told by the kernel: one socket, one thread, no wake-up while nothing happens.
+"""Reports of the kernel about devices: one socket, one thread, and no wake-ups without events.
 
-The kernel and udev tell of each device on a netlink socket. udev's word comes later, when the names under
-/dev/serial and the permissions are there; where no udev runs, the kernel's is all there is. What is told
-is a hint to look, no more.
+The kernel and udev report each device on a netlink socket. udev's report comes later, when the names under
+/dev/serial and the permissions exist; without udev, there is only the kernel's. A report is only a reason to
+check.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SUBSYSTEMS = {b"tty", b"wwan", b"usbmisc"}
 
 
 def open_uevents() -> socket.socket | None:
-    """Return a socket on which devices are told of; None where this system does not let us listen."""
+    """Return a socket that receives reports about devices; None if this system does not allow it."""
     try:
         uevents = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _KOBJECT_UEVENT)
     except OSError as error:
@@ -54,7 +54,7 @@ def open_uevents() -> socket.socket | None:
 
 
 def subsystem_of(message: bytes) -> bytes | None:
-    """Return the subsystem that a message of the kernel's or udev's tells of; None where it names none."""
+    """Return the subsystem in a message of the kernel or udev; None if it names none."""
     start = 0
     if message.startswith(_UDEV):
         if len(message) < 24:
@@ -68,10 +68,10 @@ def subsystem_of(message: bytes) -> bytes | None:
 
 
 class PortWatch:
-    """Tells whether ports are there whenever that may have changed; a thread that sleeps otherwise."""
+    """Reports whether ports exist, whenever that may have changed, from a thread that otherwise sleeps."""
 
     def __init__(self, *, uevents: Callable[[], socket.socket | None] = open_uevents) -> None:
-        """Prepare; nothing is opened before the first port is watched.
+        """Prepare; the socket is opened with the first watched port.
 
         Args:
             uevents: opens the socket.
@@ -84,14 +84,14 @@ class PortWatch:
         self._wake: int | None = None
 
     def watch(self, there: Callable[[], bool], notify: Callable[[bool], None]) -> Callable[[], None]:
-        """Tell `notify` whether the port is there, from another thread, whenever a port comes or goes.
+        """Call `notify`, from another thread, with whether the port exists, whenever a port comes or goes.
 
         Args:
-            there: looks whether the port is there; never raises.
-            notify: returns at once, and never raises.
+            there: returns whether the port exists; never raises.
+            notify: must return immediately and never raise.
 
         Returns:
-            What ends it.
+            A function that ends the watch.
         """
         with self._lock:
             self._numbers += 1
@@ -130,7 +130,7 @@ class PortWatch:
                 if error.errno != errno.ENOBUFS:
                     _log.warning("the kernel's device events have ended: %s", error)
                     break
-                self._tell()  # more was told than fitted; some of it may have been ours
+                self._tell()  # reports were lost, perhaps some about a watched port
                 continue
             if not message:
                 break

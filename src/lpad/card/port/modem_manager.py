@@ -1,7 +1,7 @@
-"""ModemManager, which claims every modem, asked over D-Bus to let one go.
+"""A request over D-Bus that ModemManager, which claims every modem, releases one.
 
-InhibitDevice makes it close a modem's ports and forget the modem, until it is told otherwise or the
-connection on which it was asked is gone. So a modem is handed back even when lpad is killed.
+InhibitDevice makes it close a modem's ports and forget the modem, until the inhibition is lifted or
+the requesting connection ends. So a modem is returned even if lpad is killed.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ _MODEM = "org.freedesktop.ModemManager1.Modem"
 
 
 class Inhibition:
-    """ModemManager keeps off one modem for as long as this is not ended.
+    """Keeps ModemManager off one modem until it is ended.
 
-    It may also come later than lpad, or start anew: then it is told as soon as it shows the modem.
+    ModemManager may also start later than lpad, or restart: then lpad inhibits the modem as soon as
+    it appears.
     """
 
     def __init__(self, port: str, *, deadline: Deadline) -> None:
-        """Have the modem let go that has a port; without ModemManager there is nothing to do.
+        """Inhibit the modem that has a port; does nothing without ModemManager.
 
         Args:
-            port: the modem's, such as /dev/serial/by-id/usb-Quectel_EG25-G-if02-port0.
+            port: the modem's port, such as /dev/serial/by-id/usb-Quectel_EG25-G-if02-port0.
             deadline: for ModemManager's answer; it may have to end a connection first.
 
         Raises:
-            CardBusy: ModemManager says no, or nothing.
+            CardBusy: ModemManager refuses, or does not answer.
         """
         self._port = port
         self._device = os.path.realpath(port).removeprefix("/dev/")
@@ -71,32 +72,32 @@ class Inhibition:
 
     @property
     def reaches_bus(self) -> bool:
-        """Whether there is a bus, still."""
+        """Whether the connection to the bus still exists."""
         return self._bus is not None and self._bus.connected
 
     @property
     def holds(self) -> bool:
-        """Whether ModemManager was told to keep off; not where it is not there, or knows no modem here."""
+        """Whether ModemManager was inhibited; false if it does not run or does not know the modem."""
         return self._uid is not None
 
     def end(self) -> None:
-        """Hand the modem back: ModemManager lifts the inhibition when the connection is closed."""
+        """Return the modem: ModemManager lifts the inhibition when the connection is closed."""
         if self._bus is not None:
             self._bus.close()
 
     def _begin(self, *, deadline: Deadline) -> None:
-        """Connect, watch and ask; without a bus there is nobody to ask."""
+        """Connect, watch and ask; does nothing without a bus."""
         bus = self._bus = Bus(deadline=deadline)
         started = Rule(sender=DBUS, member="NameOwnerChanged", arg0=_NAME)
         appeared = Rule(sender=_NAME, interface=OBJECT_MANAGER, member="InterfacesAdded")
         bus.listen(started, self._hear_start, deadline=deadline)
         bus.listen(appeared, self._hear_modem, deadline=deadline)
-        # Asked first, since a call to a name without owner may start its service.
+        # Asked first, because a call to a name without an owner may start its service.
         if bus.has_owner(_NAME, deadline=deadline):
             self._find(bus, deadline=deadline)
 
     def _find(self, bus: Bus, *, deadline: Deadline) -> None:
-        """Look for the modem among those that ModemManager has, and inhibit it."""
+        """Find the modem among those of ModemManager, and inhibit it."""
         for interfaces in bus.objects(_NAME, _PATH, deadline=deadline).values():
             uid = self._uid_of(interfaces)
             if uid is not None:
@@ -120,12 +121,12 @@ class Inhibition:
     # From here on: the bus connection's thread.
 
     def _hear_start(self, signal: Signal) -> None:
-        """ModemManager has an owner or none any more: one that starts anew knows of no inhibition."""
+        """React to a start or end of ModemManager; a restarted one has no inhibitions."""
         if signal.body[2] and self._uid is not None:
             self._inhibit_again(self._uid)
 
     def _hear_modem(self, signal: Signal) -> None:
-        """ModemManager shows a modem."""
+        """React to a new modem of ModemManager."""
         uid = self._uid_of(of_interfaces(signal.body[1]))
         if uid is not None:
             self._inhibit_again(uid)
@@ -135,7 +136,7 @@ class Inhibition:
             if error is None:
                 self._borrowed(uid)
             else:
-                # Not found: it has just started and comes to the modem later.
+                # Not found: ModemManager has just started and will probe the modem later.
                 _log.info("%s: ModemManager: %s", self._port, error)
 
         assert self._bus is not None

@@ -1,4 +1,4 @@
-"""A serial port that is ModemManager's, borrowed for as long as lpad works with it."""
+"""A serial port that lpad borrows from ModemManager while it uses the port."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LETTING_GO = 3.0
-"""Seconds that ModemManager may take to close its ports after it has said that it keeps off."""
+"""Seconds that ModemManager may take to close its ports after it has agreed."""
 _BETWEEN_TRIES = 0.1
 
 
 class PortLoan:
     """Borrows a port before it is opened; the loan outlasts the line until `give_back`.
 
-    A modem that is reset in the middle of a change takes its port away and back. The loan stays, or
-    ModemManager would take the modem first.
+    If a modem is reset during a change, its port disappears and returns. The loan continues
+    meanwhile; otherwise ModemManager would claim the modem first.
     """
 
     def __init__(self, port: str, *, hold: float) -> None:
-        """Prepare; nobody is asked before the port is opened.
+        """Prepare; ModemManager is asked only when the port is opened.
 
         Args:
             port: the modem's AT port.
@@ -46,20 +46,23 @@ class PortLoan:
 
     @property
     def hold(self) -> float | None:
-        """Seconds for which an idle port is kept; None: for good, since there is nobody to give it to."""
+        """Seconds for which an idle port is kept.
+
+        None: without limit, because there is no ModemManager to return it to.
+        """
         return self._hold if self._inhibitions else None
 
     @property
     def was_lent(self) -> bool:
-        """Whether ModemManager, when it was last asked, knew the modem and kept off it."""
+        """Whether ModemManager, when last asked, knew the modem and released it."""
         return self._was_lent
 
     def open_line(self, port: str, *, baud: int, deadline: Deadline) -> Line:
-        """Borrow the port where there is somebody to borrow it from, and open it.
+        """Borrow the port if ModemManager has it, and open it.
 
         Raises:
             CardUnreachable: as `SerialLine` says.
-            CardBusy: ModemManager does not let go, or another program holds the port.
+            CardBusy: ModemManager does not release the port, or another program holds it.
         """
         with self._lock:
             self._borrow(port, deadline=deadline)
@@ -68,25 +71,25 @@ class PortLoan:
             return _BorrowedLine(line, self)
 
     def give_back(self) -> None:
-        """End the loan, unless somebody else has the port open: whose turn it then is to give it back."""
+        """End the loan, unless another user has the port open, who must end it then."""
         with self._lock:
             if self._lines == 0 and self._inhibitions:
                 self._end(*self._inhibitions)
                 _log.info("%s: idle; returned to ModemManager", self._port)
 
     def line_closed(self) -> None:
-        """Count a line that is open no more."""
+        """Count a closed line."""
         with self._lock:
             self._lines -= 1
 
     def _borrow(self, port: str, *, deadline: Deadline) -> None:
-        """Borrow the modem that has the port now: it may be another than before, or have another name.
+        """Borrow the modem that has the port now, which may be another one or have another name.
 
-        What was borrowed before stays so: a modem that re-enumerates is the same for ModemManager, which
-        does not show it meanwhile, so that it could not be found by its new name.
+        Earlier loans continue: ModemManager considers a re-enumerating modem the same, and does not show it
+        meanwhile, so that lpad could not find it by its new name.
         """
         device = os.path.realpath(port)
-        # Where the bus was restarted nobody knows of the loan any more.
+        # If the bus has restarted, the loan no longer exists.
         self._end(*(each for each, inhibition in self._inhibitions.items() if not inhibition.reaches_bus))
         if device in self._inhibitions or not can_ask():
             return
@@ -95,7 +98,7 @@ class PortLoan:
         if not inhibition.reaches_bus:
             inhibition.end()
             return
-        # Those that found no modem under an earlier name would not find it under this one.
+        # Inhibitions that found no modem under an earlier name would not find it under this one.
         self._end(*(each for each, earlier in self._inhibitions.items() if not earlier.holds))
         self._inhibitions[device] = inhibition
 
@@ -116,7 +119,7 @@ class PortLoan:
 
 
 class _BorrowedLine:
-    """A line that says when it is closed."""
+    """A line that reports its closing."""
 
     def __init__(self, line: SerialLine, loan: PortLoan) -> None:
         self._line = line
@@ -128,11 +131,11 @@ class _BorrowedLine:
         self._line.write(data, deadline=deadline)
 
     def read(self, *, deadline: Deadline) -> bytes:
-        """Return what has come, as `Line` says."""
+        """Return the received bytes, as `Line` says."""
         return self._line.read(deadline=deadline)
 
     def close(self) -> None:
-        """Release the port, as `Line` says; the loan goes on."""
+        """Release the port, as `Line` says; the loan continues."""
         self._line.close()
         loan, self._loan = self._loan, None
         if loan is not None:

@@ -1,7 +1,7 @@
-"""Ports whose names don't last: /dev/ttyUSB2 may be another modem's after the next plugging in.
+"""Ports whose names change: /dev/ttyUSB2 may belong to another modem after re-plugging.
 
-udev keeps lasting names under /dev/serial: by-id from what the modem says of itself, by-path from where it
-is plugged in. Those that a port had when it was last opened are remembered, and so is the modem's IMEI.
+udev keeps lasting names under /dev/serial: by-id from the modem's identification, by-path from the USB
+socket. lpad remembers those of the last opened port, and the modem's IMEI.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KINDS = ("by-id", "by-path")
 
 
 class Opened(Protocol):
-    """What is opened through a port."""
+    """An opened port."""
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI."""
@@ -51,15 +51,16 @@ class _Known:
 
 
 class PortNames:
-    """What is known of one port in the settings."""
+    """The names of one port in the settings."""
 
     def __init__(self, port: str, *, folder: Path | None, serial: Path = SERIAL) -> None:
-        """Use a port; nothing is read before it is opened.
+        """Use a port; the memory is read when it is opened.
 
         Args:
-            port: as the settings have it. A link, such as those under /dev/serial, lasts by itself.
-            folder: where to remember; None: as long as the process lives.
-            serial: where udev keeps its names.
+            port: the path from the settings. A symbolic link, such as those under /dev/serial, lasts
+                by itself.
+            folder: where to store the names; None: only in memory.
+            serial: the folder of udev's names.
         """
         self._port = port
         self._serial = serial
@@ -68,18 +69,18 @@ class PortNames:
         self._memory: _Known | None = None
 
     def there(self) -> bool:
-        """Whether the port is there, under whichever name."""
+        """Whether the port exists, under any of its names."""
         return any(Path(name).exists() for name in self._candidates())
 
     def open(self, open_port: Callable[[str], _O], *, deadline: Deadline) -> _O:
-        """Open the port under the name by which the same modem is found.
+        """Open the port under a name that leads to the same modem.
 
-        Where another modem answers under every name, it has been replaced: that is logged, and it is
-        taken for the new one. Changes that were meant for the old one's card are refused by the EID.
+        If another modem answers under every name, the modem was replaced: lpad logs that and uses the new
+        one. Changes for the old modem's card are refused because of its EID.
 
         Args:
-            open_port: opens a port of a name.
-            deadline: for asking the modem who it is.
+            open_port: opens the port with a given name.
+            deadline: for asking the modem for its IMEI.
 
         Raises:
             CardError: no name leads to a modem.
@@ -101,7 +102,7 @@ class PortNames:
             assert failure is not None
             raise failure
         _log.warning("%s: another modem than before answers; lpad treats it as a replacement", self._port)
-        name = others[-1]  # the settings' own name, where it leads somewhere
+        name = others[-1]  # the name from the settings, if it leads somewhere
         replacing = open_port(name)
         self._memory = _Known()
         return self._remembered(replacing, name, deadline=deadline)
@@ -159,7 +160,7 @@ class PortNames:
 
 
 def _digest(opened: Opened, *, deadline: Deadline) -> str | None:
-    """Return what stands for the modem; None where it tells no IMEI, or doesn't answer."""
+    """Return a digest that identifies the modem; None if it reports no IMEI or does not answer."""
     try:
         imei = opened.imei(deadline=deadline)
     except CardError as error:
@@ -169,9 +170,9 @@ def _digest(opened: Opened, *, deadline: Deadline) -> str | None:
 
 
 def device_key(imei: Imei | None, port: str) -> str:
-    """Return the name under which a modem is remembered: it goes with the modem, not with its port.
+    """Return the name under which a modem is remembered; it follows the modem, not its port.
 
-    The IMEI does not appear in it; modems that tell none are known by their port.
+    It does not contain the IMEI itself; modems without one are remembered by their port.
     """
     told = f"imei {imei}" if imei is not None else f"port {port}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A serial port: bytes out, bytes in, and nobody else on it. The one home of pyserial."""
+"""A serial port for the exclusive exchange of bytes. The one home of pyserial."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _CHUNK = 4096
 
 
 class Line(Protocol):
-    """What the AT modem needs of a port."""
+    """The methods that the AT modem needs of a port."""
 
     @property
     def name(self) -> str:
-        """How to call the port in an error's sentence."""
+        """The port's name in an error's sentence."""
         ...
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
-        """Hand over all of `data`.
+        """Write all of `data`.
 
         Raises:
-            CardUnreachable: the port is gone, or takes no more until the deadline.
+            CardUnreachable: the port is gone, or accepts no more data until the deadline.
         """
         ...
 
     def read(self, *, deadline: Deadline) -> bytes:
-        """Return what has come, at once when something has; empty only when the deadline has passed.
+        """Return received bytes as soon as there are any; empty only when the deadline has passed.
 
         Raises:
             CardUnreachable: the port is gone.
@@ -55,15 +55,15 @@ class Line(Protocol):
 class SerialLine:
     """An open serial port with an exclusive lock.
 
-    Waiting is one poll() for as long as the deadline allows: no tick, and no delay once bytes are there.
+    A wait is a single poll() until the deadline, without ticks, and without a delay once bytes arrive.
     """
 
     def __init__(self, port: str, *, baud: int = 115200) -> None:
-        """Open and lock a port; what it held is thrown away.
+        """Open and lock a port; its buffered input is discarded.
 
         Args:
             port: device, such as /dev/serial/by-id/usb-Quectel_EG25-G-if02-port0.
-            baud: bits per second; USB modems take any.
+            baud: bits per second; USB modems accept any.
 
         Raises:
             CardUnreachable: no such port, no permission, or not a serial port.
@@ -77,7 +77,7 @@ class SerialLine:
             raise _not_opened(port, error) from error
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
-        """Hand over all of `data`, as `Line` says."""
+        """Write all of `data`, as `Line` says."""
         with self._ours():
             while data:
                 if not self._wait(select.POLLOUT, deadline):
@@ -88,7 +88,7 @@ class SerialLine:
                 data = data[self._port.write(data) or 0 :]
 
     def read(self, *, deadline: Deadline) -> bytes:
-        """Return what has come, as `Line` says."""
+        """Return received bytes, as `Line` says."""
         with self._ours():
             if not self._wait(select.POLLIN, deadline):
                 return b""

@@ -1,4 +1,4 @@
-"""What a modem calls itself, and so whose quirks it has."""
+"""A modem's identification, which determines its quirks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemIdentity:
-    """A modem's make; empty where it tells nothing."""
+    """A modem's maker, model and firmware; empty if it does not report them."""
 
     manufacturer: str = ""
     model: str = ""

@@ -1,4 +1,4 @@
-"""The quirks' files: found by what a modem calls itself, read when needed, one family at a time."""
+"""The files of quirks: found by a modem's identification, and read when needed, one family at a time."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ GENERIC = "generic.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The quirks for one modem, and the names of the entries that they come from."""
+    """The quirks for one modem, and the names of their entries."""
 
     quirks: Quirks
     entries: tuple[str, ...]
 
 
 def find_quirks(identity: ModemIdentity) -> Matched:
-    """Return the quirks of a modem: the generic ones, its family's, and its model's, each on top.
+    """Return the quirks of a modem: the generic ones, overridden by its family's and its model's.
 
     Only the index, the generic file and the family's are read.
     """
@@ -45,7 +45,7 @@ def find_quirks(identity: ModemIdentity) -> Matched:
 
 
 def family_file(identity: ModemIdentity) -> str | None:
-    """Return the name of the file that describes a modem's family; None where there is none."""
+    """Return the name of the file that describes a modem's family; None for an unknown family."""
     for pattern, file in _load(INDEX).items():
         if re.search(pattern, f"{identity.manufacturer} {identity.model}", re.IGNORECASE):
             return str(file)
@@ -53,7 +53,7 @@ def family_file(identity: ModemIdentity) -> str | None:
 
 
 def read(file: str) -> list[dict[str, Any]]:
-    """Return a family's entries, from the most general to the most special."""
+    """Return a family's entries, from the most general to the most specific."""
     entries: list[dict[str, Any]] = _load(file)
     return entries
 
@@ -69,5 +69,5 @@ def _load(file: str) -> Any:
     return yaml.load((FOLDER / file).read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
 
 
-# libyaml's, where PyYAML was built with it, is ten times as fast.
+# libyaml's parser, if PyYAML was built with it, is ten times as fast.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

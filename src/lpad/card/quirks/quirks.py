@@ -1,4 +1,4 @@
-"""What a modem family does otherwise than 3GPP has it, typed; the data stands in the YAML files beside."""
+"""Typed deviations of a modem family from 3GPP; the data is in the YAML files next to this module."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtTimeouts:
-    """How long to wait for a modem's answer, in seconds, by what was asked.
+    """How long to wait for a modem's answer, in seconds, by the kind of command.
 
-    27.007 sets no bound. The 300 ms of some modems' manuals is far too short for a card that computes
+    27.007 sets no limit. The 300 ms of some modems' manuals are far too short for a card that computes
     signatures or erases a profile.
     """
 
     information: float = 5.0
-    """What the modem knows by itself; also the probe that puts a dialogue in step again."""
+    """For the modem's own data, and for the probe that brings a dialogue back into step."""
     apdu: float = 60.0
     change: float = 120.0
     """APDUs of functions that alter the card, such as enable, delete or installing a profile."""
 
     def of(self, intent: Intent) -> float:
-        """Return the seconds in which an APDU with this intent must be answered."""
+        """Return the time limit in seconds for the answer to an APDU with this intent."""
         return self.change if intent.alters else self.apdu
 
 
@@ -40,18 +40,18 @@ BlockSize = Annotated[int, msgspec.Meta(ge=1, le=255)]
 
 
 class LinkKind(StrEnum):
-    """The ways to a card that a modem's AT port may offer."""
+    """The kinds of link to a card over a modem's AT port."""
 
     CGLA = "cgla"
-    """AT+CCHO, +CGLA and +CCHC; the modem puts the channel into class bytes, as 27.007 has it."""
+    """AT+CCHO, +CGLA and +CCHC; the modem puts the channel into class bytes, as 27.007 requires."""
     CGLA_CHANNEL_IN_CLASS = "cgla-channel-in-class"
-    """The same on modems that pass class bytes on: what +CCHO answers is the channel's number."""
+    """The same on modems that pass class bytes on: the answer to +CCHO is the channel's number."""
     CSIM = "csim"
-    """AT+CSIM, with channels of our own."""
+    """AT+CSIM, with channels opened by lpad."""
 
 
 class Step(StrEnum):
-    """The rungs of the ladder that makes a modem notice another profile, gentlest first."""
+    """The steps of the ladder that makes a modem notice another profile, gentlest first."""
 
     WAIT = "wait"
     SIM_POWER_CYCLE = "sim-power-cycle"
@@ -61,19 +61,19 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshStep:
-    """One rung. Whoever sends `down` sends `up` too, whatever happens in between."""
+    """One step of the ladder. After `down`, `up` is always sent, whatever happens in between."""
 
     step: Step
     down: tuple[str, ...] = ()
-    """AT commands that take something down; none for a step that only waits, or that is one command."""
+    """AT commands that power something down; empty for a step that only waits, or that is one command."""
     up: tuple[str, ...] = ()
     """AT commands that bring it up again."""
     instead: tuple[str, ...] = ()
-    """AT commands for a modem that refuses the first of `up`; only in a step that takes nothing down."""
+    """AT commands for a modem that refuses the first of `up`; only in a step that powers nothing down."""
     seconds: float = 20.0
-    """How long the modem may take to read the new profile after it."""
+    """Seconds that the modem may take to read the new profile after the step."""
     port_goes: bool = False
-    """Whether the port disappears meanwhile."""
+    """Whether the port disappears during the step."""
 
 
 _PATIENCE = AtTimeouts()
@@ -89,22 +89,22 @@ class Quirks:
     """How to treat one modem; the defaults are the generic modem's."""
 
     links: tuple[LinkKind, ...] = (LinkKind.CGLA, LinkKind.CSIM, LinkKind.CGLA_CHANNEL_IN_CLASS)
-    """What is tried, in this order."""
+    """The kinds of link to try, in this order."""
     block_size: BlockSize = 255
-    """Bytes in one STORE DATA block to begin with; what the link refuses is made smaller."""
+    """The initial size of a STORE DATA block, in bytes; it is reduced if the link refuses it."""
     patience: AtTimeouts = _PATIENCE
     """How long to wait for answers."""
     refresh_flag: bool = True
-    """Whether the card is to ask for a REFRESH with each switch."""
+    """Whether the card should ask for a REFRESH with each switch."""
     refresh_ladder: tuple[RefreshStep, ...] = _LADDER
     after_switch: tuple[str, ...] = ()
     """AT commands to send once the modem has read another profile, such as for the operator's settings."""
     announcements: tuple[str, ...] = ("+QUSIM", "+SIM", "+CPIN")
-    """How unsolicited lines begin that tell of a SIM that was read anew."""
+    """The beginnings of unsolicited lines that report a SIM that was read again."""
     announce_commands: tuple[str, ...] = ()
     """AT commands that switch these lines on."""
     iccid_commands: tuple[str, ...] = ("AT+CCID", "AT+CRSM=176,12258,0,0,10")
-    """What asks the modem for the enabled profile's ICCID; the first that it knows counts."""
+    """AT commands that ask the modem for the enabled profile's ICCID; lpad uses the first one that works."""
 
     authentication_command: AuthenticationCommand = AuthenticationCommand.CGAUTH
     """The command that takes a context's user name and password."""
@@ -113,11 +113,11 @@ class Quirks:
     blanks, that says so: such a configuration overrides the APN."""
 
     def merged(self, overrides: Mapping[str, Any]) -> Quirks:
-        """Return these quirks with some replaced, as a settings file names them.
+        """Return these quirks with some replaced, as given in a settings file.
 
         Args:
-            overrides: field name -> value as YAML or JSON hold it; 'patience' may name some of its
-                fields only.
+            overrides: field name -> value as in YAML or JSON; 'patience' may contain only some of its
+                fields.
 
         Raises:
             InvalidValue: an unknown name, or a value of the wrong type or range.

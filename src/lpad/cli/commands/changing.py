@@ -78,7 +78,7 @@ def download(
     """
     hide(activation_code if activation_code != "-" else None, matching_id, confirmation_code)
     if guard and not enable:
-        raise click.UsageError("a --guard is for the profile that --enable enables; give both")
+        raise click.UsageError("--guard applies only together with --enable; give both")
     code = read_code(
         session,
         argument=activation_code,
@@ -159,7 +159,7 @@ def disable(session: Session, profile: str) -> None:
 def delete(session: Session, profile: str, yes: bool, missing_ok: bool) -> None:
     """Delete a profile that is not enabled. Most profiles cannot be downloaded a second time."""
     iccid = session.iccid(profile)
-    session.confirm(f"Delete profile {iccid} for ever?", yes=yes)
+    session.confirm(f"Delete profile {iccid} permanently?", yes=yes)
     _say(session, session.client.delete(session.euicc(), iccid, missing_ok=missing_ok), f"{iccid} is deleted")
 
 
@@ -194,7 +194,7 @@ def reset(session: Session, operational: bool, test: bool, default_smdp: bool, y
     if not (operational or test or default_smdp):
         raise click.UsageError("choose what to reset: --operational, --test, --default-smdp")
     name = session.euicc()
-    session.confirm(f"Reset the memory of {name}? Deleted profiles don't come back.", yes=yes)
+    session.confirm(f"Reset the memory of {name}? Deleted profiles cannot be restored.", yes=yes)
     change = session.client.reset(
         name, operational_profiles=operational, test_profiles=test, default_smdp=default_smdp
     )
@@ -265,7 +265,7 @@ def _say(session: Session, change: Change, sentence: str) -> None:
     change = session.finish(change)
     if change.ended and not session.output.as_json:
         already = bool(change.result and change.result.get("already"))
-        session.output.line(f"{sentence}{', and was so before' if already else ''}")
+        session.output.line(f"{sentence}{', as before' if already else ''}")
         _remark(session, change)
 
 

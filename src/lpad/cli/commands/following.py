@@ -54,7 +54,10 @@ def follow(client: Client, output: Output, change: Change) -> Change:
                 display.step(step)
             if change.overtaken > overtaken and change.state == "queued":
                 with display.paused():
-                    output.note(f"a switch has overtaken change {change.id}, which starts again by itself")
+                    output.note(
+                        f"a switch has overtaken change {change.id}; lpad will start the change again by"
+                        " itself"
+                    )
             overtaken = change.overtaken
             if change.pause is not None and change.pause.since != told:
                 told = change.pause.since
@@ -75,7 +78,7 @@ def _held_up(client: Client, change: Change) -> list[str]:
     if change.state != "queued":
         return []
     return [
-        f"change {change.id} comes after change {other.id} ({other.kind}), which waits for"
+        f"change {change.id} is queued behind change {other.id} ({other.kind}), which waits for"
         f" {other.question.kind} until {other.question.until:%H:%M:%S} UTC: lpactl changes {other.id}"
         for other in client.changes(euicc=change.euicc)
         if other.question is not None and other.question.kind == "confirmation" and other.id < change.id
@@ -90,7 +93,7 @@ def waits(pause: Pause) -> str:
         "card": "waits for the card",
         "journal": "waits for a journal that can be written",
         "time": "waits until a time server has set the clock",
-        "restart": "goes on after a restart",
+        "restart": "continues after a restart",
         "overtaken": "waits for a quiet time",
     }.get(pause.reason, pause.reason)
     when = f"; next try at {pause.retry_at:%Y-%m-%d %H:%M:%S} UTC" if pause.retry_at is not None else ""
@@ -199,7 +202,7 @@ def _question(client: Client, output: Output, change: Change) -> None:
     if question.kind == "confirmation":
         # Whoever follows is seldom the one who knows: that is a program, or somebody at the far end.
         output.note(
-            f"change {change.id} is taken back unless somebody confirms until {question.until:%H:%M:%S} UTC:"
+            f"change {change.id} will be rolled back unless it is confirmed by {question.until:%H:%M:%S} UTC:"
             f" lpactl confirm {change.id}"
         )
         return

@@ -36,7 +36,7 @@ def limit(guard: tuple[str, ...], within: float | None) -> dict[str, float]:
         UsageError: there is nothing to limit.
     """
     if within is not None and not guard:
-        raise click.UsageError("--within says how long a --guard waits; give one")
+        raise click.UsageError("--within needs --guard: it limits how long the guard waits")
     return {} if within is None else {"within": within}
 
 
@@ -73,9 +73,10 @@ def rescue_line(euicc: Euicc) -> str | None:
         return None
     wanted = ", ".join(iccid or "none" for iccid in status.wanted)
     return (
-        f"{euicc.name}: the guarded switch of change {status.change} ended stuck; lpad goes on trying to"
-        f" enable {wanted}: {status.attempts} attempts since {status.since:%Y-%m-%d %H:%M:%S} UTC, the next"
-        f" at {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; enable another to end it"
+        f"{euicc.name}: the guarded switch of change {status.change} ended stuck; lpad keeps trying to enable"
+        f" {wanted}: {status.attempts} attempts since {status.since:%Y-%m-%d %H:%M:%S} UTC, the next at"
+        f" {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; enable another profile to end"
+        " this"
     )
 
 
@@ -86,14 +87,14 @@ def modem_line(euicc: Euicc) -> str | None:
         return None
     times = "once" if status.times == 1 else f"{status.times} times"
     following = (
-        "no more by itself"
+        "lpad will not restart it again by itself"
         if status.next_at is None
-        else f"again at {status.next_at:%Y-%m-%d %H:%M:%S} UTC at the earliest"
+        else f"the next restart is at {status.next_at:%Y-%m-%d %H:%M:%S} UTC at the earliest"
     )
     return (
-        f"{euicc.name}: lpad has restarted the modem {times} since it last read what the card holds, at"
-        f" {status.last_at:%Y-%m-%d %H:%M:%S} UTC ({status.last_step}); {following}; 'lpactl restart-modem'"
-        " does it now"
+        f"{euicc.name}: lpad has restarted the modem {times} because it does not read the enabled profile,"
+        f" last at {status.last_at:%Y-%m-%d %H:%M:%S} UTC ({status.last_step}); {following}; 'lpactl"
+        " restart-modem' restarts it now"
     )
 
 

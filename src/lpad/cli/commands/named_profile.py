@@ -45,7 +45,7 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
         raise click.UsageError(f"{several} '{safe(text)}'; 'lpactl profiles' lists them")
     address = address_of(found, fitting[0])
     if address is None:
-        raise click.UsageError(f"the card {euicc} gives neither ICCID nor AID for '{safe(text)}'")
+        raise click.UsageError(f"the card {euicc} reports neither an ICCID nor an AID for '{safe(text)}'")
     return address
 
 
@@ -74,8 +74,8 @@ def unreadable_line(euicc: str, unreadable: tuple[UnreadableProfile, ...]) -> st
         return None
     told = ", ".join(_told(each) for each in unreadable)
     return (
-        f"{euicc}: {len(unreadable)} of the card's list of profiles cannot be read ({told}); lpad concludes"
-        " nothing from what is missing"
+        f"{euicc}: {len(unreadable)} of the card's list of profiles cannot be read ({told}); lpad draws no"
+        " conclusion from a missing profile"
     )
 
 

@@ -38,7 +38,9 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
     switch; 'retry' reads it again, 'drop' takes it off the card.
     """
     if (number is not None) is not (action in ("retry", "drop")):
-        raise click.UsageError("'retry' and 'drop' take the number of a notification, the others none")
+        raise click.UsageError(
+            "'retry' and 'drop' need the number of a notification; the other actions take none"
+        )
     name = session.euicc()
     if action == "list":
         _list(session, session.client.outbox(name))

@@ -42,8 +42,8 @@ class Session:
             return self.euicc_name
         names = [euicc.name for euicc in self.client.euiccs()]
         if len(names) != 1:
-            known = f"the daemon has: {', '.join(names)}" if names else "the daemon's settings name none"
-            raise click.UsageError(f"say which card with --euicc NAME; {known}")
+            known = f"the daemon has: {', '.join(names)}" if names else "the daemon's settings list none"
+            raise click.UsageError(f"choose a card with --euicc NAME; {known}")
         return names[0]
 
     def iccid(self, text: str) -> str:
@@ -73,7 +73,7 @@ class Session:
             try:
                 change = follow(self.client, self.output, change)
             except KeyboardInterrupt:
-                self.output.note(f"change {change.id} goes on; 'lpactl cancel {change.id}' takes it back")
+                self.output.note(f"change {change.id} continues; 'lpactl cancel {change.id}' cancels it")
                 raise
         if self.output.as_json:
             self.output.json(change)

@@ -39,7 +39,7 @@ def status(session: Session) -> None:
     session.output.line(f"lpad {system.version}, up for {duration(system.uptime_seconds)}")
     rows = [(e.name, e.state, e.eid, _enabled(client, e), e.transport) for e in euiccs]
     session.output.table(
-        ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings name no card"
+        ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings list no card"
     )
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
     about = (rescue_line, modem_line, failover_line, _provisioning)
@@ -49,7 +49,7 @@ def status(session: Session) -> None:
     for line in filter(None, (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox)):
         session.output.note(safe(line))
     if not system.health.clock_set:
-        session.output.note("the clock is not set: no server is spoken to until it is")
+        session.output.note("the clock is not set: lpad contacts no server until it is")
     journal = system.health.journal
     if journal.error is not None:
         session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
@@ -79,7 +79,9 @@ def _outbox_line(client: Client, euicc: str) -> str | None:
 
 def repair_line(repair: JournalRepair) -> str:
     """Return what became of a damaged journal, in a line."""
-    lost = ", ".join(f"{number} {table}" for table, number in repair.lost.items()) or "nothing that was found"
+    lost = ", ".join(f"{number} {table}" for table, number in repair.lost.items()) or (
+        "nothing that lpad noticed"
+    )
     numbers = f" (changes {', '.join(map(str, repair.lost_changes))})" if repair.lost_changes else ""
     return (
         f"journal: it was damaged, and repaired at {repair.at:%Y-%m-%d %H:%M:%S} UTC; lost: {lost}{numbers}"
@@ -112,9 +114,9 @@ def info(session: Session, refresh: bool) -> None:
             ("root SM-DS", euicc.addresses.root_smds),
         ]
     if euicc.provisioning is not None:
-        rows.append(("asked for a profile", f"{euicc.provisioning.attempts} times"))
+        rows.append(("requests for a first profile", f"{euicc.provisioning.attempts} times"))
         if euicc.provisioning.next_at is not None:
-            rows.append(("asks again at", f"{euicc.provisioning.next_at:%Y-%m-%d %H:%M:%S} UTC"))
+            rows.append(("next request at", f"{euicc.provisioning.next_at:%Y-%m-%d %H:%M:%S} UTC"))
     if euicc.info is not None:
         about = euicc.info
         rows += [
@@ -151,7 +153,7 @@ def _issuer(issuer: CertificateIssuer) -> str:
         name for name, used in (("verification", issuer.verification), ("signing", issuer.signing)) if used
     ]
     tests = "; for tests" if issuer.test else ""
-    return f"{issuer.key_id}  {issuer.name or 'not known by name'} ({joined(uses)}{tests})"
+    return f"{issuer.key_id}  {issuer.name or 'unknown name'} ({joined(uses)}{tests})"
 
 
 @command(cli, "profiles")
@@ -196,7 +198,7 @@ def changes(session: Session, change_id: int | None) -> None:
                 )
                 for c in found
             ],
-            empty="there was no change yet",
+            empty="there are no changes yet",
         )
         return
     change = session.client.change(change_id)
@@ -244,8 +246,8 @@ def _provisioning(euicc: Euicc) -> str | None:
     if status is None or not status.attempts or status.next_at is None:
         return None
     return (
-        f"{euicc.name}: asked its default SM-DP+ for a first profile {status.attempts} times;"
-        f" again at {status.next_at:%Y-%m-%d %H:%M:%S} UTC"
+        f"{euicc.name}: lpad asked the card's default SM-DP+ for a first profile {status.attempts} times;"
+        f" next at {status.next_at:%Y-%m-%d %H:%M:%S} UTC"
     )
 
 

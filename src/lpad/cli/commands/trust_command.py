@@ -81,10 +81,10 @@ def _print(output: Output, report: dict[str, Any]) -> None:
     rows = [
         (
             each["key_id"],
-            each["name"] or "not known by name",
+            each["name"] or "unknown name",
             "for tests" if each["test"] else "",
             "" if each["counts"] else "forbidden",
         )
         for each in report["card"]
     ]
-    output.table(("THE CARD NAMES", "", "", ""), rows, empty="it is not known which CIs the card names")
+    output.table(("THE CARD NAMES", "", "", ""), rows, empty="lpad does not know which CIs the card names")

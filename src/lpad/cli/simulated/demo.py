@@ -162,11 +162,11 @@ class _Stage:
             except DaemonUnreachable:
                 pass
             threading.Event().wait(0.02)
-        raise click.ClickException(f"waited in vain for {what}\n{self._tail()}")
+        raise click.ClickException(f"did not see {what} in time\n{self._tail()}")
 
     def _tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(["the daemon's last words:", *lines[-15:]])
+        return "\n".join(["the daemon's last log lines:", *lines[-15:]])
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def _daemon(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
             process.wait()
     if process.returncode != 0:
-        raise InternalError(f"the daemon ended with {process.returncode}, not 0")
+        raise InternalError(f"the daemon ended with exit status {process.returncode} instead of 0")
 
 
 @contextmanager
@@ -203,7 +203,7 @@ def _play_in_background() -> None:
     with subprocess.Popen(  # noqa: S603 - our own program
         command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True
     ) as process:
-        assert process.stdout is not None, "it was asked for"
+        assert process.stdout is not None, "requested"
         try:
             for line in process.stdout:
                 click.echo(line, nl=False)
@@ -242,4 +242,4 @@ def _invite(stage: _Stage) -> None:
     click.echo(f"  {lpactl} --socket {stage.socket} profiles")
     click.echo(f"  {lpactl} --socket {stage.socket} info")
     click.echo(f"  curl --unix-socket {stage.socket} http://lpad/v1/euiccs/{CARD}/profiles")
-    click.echo(f"\nIt all stays up until: kill {os.getpid()}")
+    click.echo(f"\nEverything keeps running until: kill {os.getpid()}")

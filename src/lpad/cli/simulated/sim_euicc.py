@@ -75,14 +75,15 @@ def euicc(
 ) -> None:
     """Run a simulated eUICC in a modem or a PC/SC reader until Ctrl-C. FOLDER contains its memory."""
     if (folder is None) == (replay is None):
-        raise click.UsageError("a card has either a memory, FOLDER, or a record to --replay")
+        raise click.UsageError("give either FOLDER or --replay, not both")
     if replay is not None and (pki_folder, eid, behaviour) != (None, None, None):
         raise click.UsageError(
-            "--replay answers as it is recorded: --pki, --eid and --behaviour change nothing"
+            "--replay answers from the recording: --pki, --eid and --behaviour have no effect"
         )
     if vpcd is not None and (pty, baud, modem, unserved) != (None, None, None, ()):
         raise click.UsageError(
-            "--vpcd puts the card into a reader: --pty, --baud, --modem and --without-service are a modem's"
+            "--vpcd puts the card into a reader: --pty, --baud, --modem and --without-service are only for a"
+            " modem"
         )
     reader = split_address(vpcd) if vpcd is not None else None
     stop = stop_on_signals()
@@ -118,7 +119,7 @@ def _json(text: str | None, option: str) -> dict[str, Any]:
     try:
         found = json.loads(text or "{}")
     except ValueError as error:
-        raise InvalidValue(f"{option} is no JSON: {error}") from error
+        raise InvalidValue(f"{option} is not valid JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidValue(f"{option} is a JSON object, such as {{}}")
+        raise InvalidValue(f"{option} must be a JSON object, such as {{}}")
     return found

@@ -40,7 +40,12 @@ class _Moment(click.ParamType[datetime]):
         try:
             return datetime.fromisoformat(value).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"'{value}' is neither like 90s, 10m, 2h or 7d nor like 2030-01-31T12:00", param, ctx)
+            self.fail(
+                f"'{value}' is neither a duration such as 90s, 10m, 2h or 7d nor a time such as"
+                " 2030-01-31T12:00",
+                param,
+                ctx,
+            )
 
 
 class _OwnerType(click.ParamType[Owner]):
@@ -73,7 +78,7 @@ class _IconFile(click.Path):
         picture = Path(str(super().convert(value, param, ctx))).read_bytes()
         kind = next((kind for start, kind in _PICTURES.items() if picture.startswith(start)), None)
         if kind is None or len(picture) > LARGEST_ICON:
-            self.fail(f"an icon is a PNG or JPEG of at most {LARGEST_ICON} bytes", param, ctx)
+            self.fail(f"an icon must be a PNG or JPEG of at most {LARGEST_ICON} bytes", param, ctx)
         return _Icon(picture, kind)
 
 
@@ -139,7 +144,7 @@ def order(folder: Path, address: str | None, **given: Any) -> None:
     if given["confirmation_limit"] and given["confirmation_code"] is None:
         raise click.UsageError("--confirmation-limit needs --confirmation-code")
     if not all(re.fullmatch("[0-9]{8}", tac) for tac in given["tacs"]):
-        raise click.UsageError("--tac is the first 8 digits of an IMEI")
+        raise click.UsageError("--tac must be the first 8 digits of an IMEI")
     announced = AddressFile.read(folder)
     icon: _Icon | None = given["icon"]
     details = {

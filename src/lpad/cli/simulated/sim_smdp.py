@@ -88,9 +88,13 @@ def smdp(
     try:
         server.start()
     except PermissionError as error:
-        raise InvalidValue(f"port {port} is not for this user ({error}); take one above 1023") from error
+        raise InvalidValue(
+            f"this user may not listen on port {port} ({error}); choose a port above 1023"
+        ) from error
     except OSError as error:
-        raise Conflict(f"nothing can listen on {bind}, port {port} ({error}); take others") from error
+        raise Conflict(
+            f"cannot listen on {bind}, port {port} ({error}); choose another address or port"
+        ) from error
     try:
         Output().line(f"SM-DP+ {server.address}, OID {server.oid}")
         Output().line(f"its CA: {infrastructure / 'ci'}")

@@ -49,7 +49,7 @@ def end_without_output(error: OutputLostError) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.reader_gone:
         sys.exit(exit_codes.READER_GONE)
-    Output().note(f"the result can't be written: {error}; what was asked for may be done")
+    Output().note(f"cannot print the result: {error}; the request itself may have been carried out")
     sys.exit(exit_codes.INTERNAL)
 
 

@@ -1,11 +1,11 @@
-"""DER by the table of rsp.asn: a small codec of our own for what the daemon says and hears.
+"""DER by the table of rsp.asn: a small codec for the daemon's messages.
 
 Values are as in `codec/asn1/schema.py`: dict for SEQUENCE, (name, value) for CHOICE, list for SEQUENCE OF,
 (bytes, number of bits) for BIT STRING, str for UTF8String and OBJECT IDENTIFIER, bytes for OCTET STRING
 and for ANY (the whole element, tag and length included), None for NULL.
 
-Cards and servers are newer, older and sloppier than any text. Unknown elements are passed over wherever
-they stand, members may come in another order, any byte but 00 is a true BOOLEAN, an INTEGER may carry
+Cards and servers are newer, older and less exact than the specification. So unknown elements are ignored
+everywhere, members may come in another order, any byte other than 00 is a true BOOLEAN, an INTEGER may carry
 more leading bytes than DER allows, and text that isn't UTF-8 gets U+FFFD in place of the wrong bytes.
 """
 
@@ -24,7 +24,7 @@ Node = tuple[Any, ...]
 
 
 def encode(type_name: str, value: Any) -> bytes:
-    """Return the DER of `value`, which the caller has made to fit the type.
+    """Return the DER of `value`, which must fit the type.
 
     Args:
         type_name: a SEQUENCE or CHOICE of rsp.asn, such as "EnableProfileRequest".
@@ -42,8 +42,8 @@ def decode(type_name: str, data: bytes, *, lenient: bool = False) -> Any:
     Args:
         type_name: a SEQUENCE or CHOICE of rsp.asn, such as "EUICCInfo2".
         data: the element with its tag.
-        lenient: leave out what is missing or can't be read, and what is behind a broken element, instead of
-            failing: fit for what a card tells about itself, where one odd member must not hide the others.
+        lenient: omit missing and unreadable members, and those after a broken element, instead of failing;
+            for a card's data about itself, in which one odd member must not hide the others.
 
     Raises:
         MalformedError: the bytes don't fit the type.
@@ -203,7 +203,7 @@ def _decode_integer(data: bytes) -> int:
     if not data:
         raise MalformedError("a number is empty")
     value = int.from_bytes(data, "big", signed=True)
-    # None that SGP.22 knows is larger, and neither SQLite nor JSON's readers hold more.
+    # SGP.22 defines no larger number, and neither SQLite nor JSON readers can represent one.
     if not -(1 << 63) <= value < 1 << 63:
         raise MalformedError(f"a number has {len(data)} bytes, more than 64 bits can represent")
     return value

@@ -11,7 +11,7 @@ BitString = tuple[bytes, int]
 
 
 MOST = 256
-"""Bits that are looked at: SGP.22 names some thirty, and a card may send a hundred thousand."""
+"""The number of bits that are read: SGP.22 names about thirty, but a card may send a hundred thousand."""
 
 
 def numbers(value: BitString) -> tuple[int, ...]:
@@ -22,12 +22,12 @@ def numbers(value: BitString) -> tuple[int, ...]:
 
 
 def names(value: BitString, vocabulary: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the bits that are set; a bit that the vocabulary lacks is called "bit12"."""
+    """Return the names of the bits that are set; an unknown bit is called "bit12" or the like."""
     return tuple(vocabulary[bit] if bit < len(vocabulary) else f"bit{bit}" for bit in numbers(value))
 
 
 def of(bits: Iterable[int]) -> BitString:
-    """Return the value with these bits set, without zeros at its end, as DER wants it (X.690, 11.2.2)."""
+    """Return the value with these bits set, without trailing zeros, as DER requires (X.690, 11.2.2)."""
     wanted = set(bits)
     count = max(wanted, default=-1) + 1
     length = (count + 7) // 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lpad.base.errors import MalformedError
 
 LONGEST = 128
-"""Bytes of an identifier; the longest that are assigned have some thirty."""
+"""The longest accepted identifier, in bytes; the longest assigned ones have about thirty."""
 
 
 def encode(text: str) -> bytes:
@@ -23,11 +23,11 @@ def encode(text: str) -> bytes:
 def decode(data: bytes) -> str:
     """Return the dotted form of content bytes.
 
-    The first number holds two arcs, and below arc 2 the second has no limit: 88 37 is 2.999, which
-    libraries have been seen to read as 26.39.
+    The first number contains two arcs, and under arc 2 the second has no limit: 88 37 is 2.999, which
+    some libraries read as 26.39.
 
     Raises:
-        MalformedError: no bytes, more than any identifier has, or the last number is cut short.
+        MalformedError: no bytes, too many bytes, or the last number ends too early.
     """
     if not data or data[-1] & 0x80:
         raise MalformedError("an object identifier ends too early")

@@ -1,8 +1,8 @@
-"""Reading a list although parts of it are broken: what can be read is read, and the rest is counted.
+"""Reading of partly broken lists: readable items are read, and the rest is counted.
 
 Cards leave the list's own element out, put unknown elements between the items, add padding, or get a length
-wrong so that one item swallows its neighbour. A reader that gives up at the first odd byte loses the profile
-that the device lives on.
+wrong so that one item swallows its neighbour. A reader that stops at the first odd byte would lose the
+profile that the device depends on.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _REFUSAL = 0x81
 _LONGEST_CODE = 8
 _LONGEST_LENGTH = 5
 _MOST_IN_A_GAP = 32
-"""Broken elements that are told apart; a card that makes up more must not fill the memory."""
+"""The number of broken elements that are kept separately; a card that sends more must not fill the memory."""
 _CONTEXT_CLASS = 0x80
 _CLASS_BITS = 0xC0
 _PADDING = b"\x00\xff"
-"""Bytes that may stand between elements and mean nothing (ISO/IEC 7816-4, 5.2.2.1)."""
+"""Bytes without meaning that may be between elements (ISO/IEC 7816-4, 5.2.2.1)."""
 _DEEPEST = 8
-"""Levels of items inside items; no card has a reason for more than one."""
+"""Levels of nested items; no card has a reason for more than one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """The items of a list in the card's order, and what is no item.
+    """The items of a list in the card's order, and the unreadable rest.
 
-    `items` are elements as they came; `odd` holds the bytes of each element, or run of bytes, that could not
-    be read as one.
+    `items` are unchanged elements; `odd` contains each element, or run of bytes, that could not be read as an
+    item.
     """
 
     items: tuple[tlv.Tlv, ...]
@@ -63,7 +63,10 @@ def is_padding(data: bytes) -> bool:
 
 
 def element_of(data: bytes) -> bytes:
-    """Return the element at the beginning of `data` without what follows it; all of it if there is none."""
+    """Return the element at the beginning of `data`, without the bytes after it.
+
+    If no element begins there, return all of `data`.
+    """
     try:
         return tlv.parse_first(data)[0].raw
     except MalformedError:
@@ -71,7 +74,7 @@ def element_of(data: bytes) -> bytes:
 
 
 class Sureness(Enum):
-    """Whether bytes that begin as an item does are one."""
+    """How certain it is that bytes that begin like an item are one."""
 
     NONE = auto()
     PERHAPS = auto()
@@ -80,11 +83,11 @@ class Sureness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """What a card's list should look like: `tag`, in it A0, in it the items.
+    """The expected form of a card's list: `tag`, which contains A0, which contains the items.
 
-    `sureness` says whether an element is an item that can be read at least in part. It is asked at each byte
-    of what is broken. `nests` is for items that may hold others by mistake, and never hold anything else that
-    begins like one.
+    `sureness` says whether an element is an item that can be read at least in part. It is called at each byte
+    of a broken part. `nests` is for items that may contain others by mistake, and never contain anything else
+    that begins like an item.
     """
 
     name: str
@@ -94,12 +97,12 @@ class ListOf:
     nests: bool = False
 
     def read(self, answer: bytes) -> Salvaged | int:
-        """Return what is in a card's answer, or the code with which it refuses to list anything.
+        """Return the items in a card's answer, or the code with which the card refuses to list anything.
 
-        Any length may be wrong, and A0 missing.
+        Any length may be wrong, and A0 may be missing.
 
         Raises:
-            MalformedError: neither a list nor a refusal.
+            MalformedError: the answer is neither a list nor a refusal.
         """
         content, cut = self._content(answer)
         salvaged = _Salvage(self).read(content, cut=cut)
@@ -114,7 +117,7 @@ class ListOf:
         return salvaged
 
     def _content(self, answer: bytes) -> tuple[bytes, bool]:
-        """Return what is behind the answer's own tag and length, and whether that promises more."""
+        """Return the content of the answer, and whether its length announces more."""
         head = tlv.tag_bytes(self.tag)
         if not answer.startswith(head) or len(answer) == len(head):
             raise MalformedError(f"the answer is not of type {self.name}")
@@ -132,11 +135,11 @@ class _Salvage:
     def read(self, content: bytes, *, cut: bool) -> Salvaged:
         self._scan(content, depth=0)
         if cut and not self._odd:
-            self._odd.append(b"")  # whatever was to come is missing
+            self._odd.append(b"")  # the rest is missing
         return Salvaged(tuple(self._items), tuple(self._odd))
 
     def _scan(self, data: bytes, *, depth: int) -> None:
-        """Take items where they stand, one after the other; look for more at each byte of what is none."""
+        """Take items one after the other; in broken parts, look for an item at each byte."""
         at = gap = 0
         while at < len(data):
             element = self._item(data, at)
@@ -165,9 +168,9 @@ class _Salvage:
         return element
 
     def _swallows(self, data: bytes, at: int, element: tlv.Tlv, sureness: Sureness) -> bool:
-        """Whether an item has lost its end, and goes on in another, which is the surer one.
+        """Whether an item has lost its end and runs into another, more certain one.
 
-        Inside a sure item another is only what its names and pictures hold by chance, or for a purpose.
+        Inside a certain item, another one is only data of its names and pictures, by chance or on purpose.
         """
         end = at + len(element.raw)
         for head in self._heads:
@@ -183,11 +186,11 @@ class _Salvage:
         return False
 
     def _gap(self, data: bytes, start: int, end: int) -> None:
-        """Count what lies between items: each element, and what is behind the last as one."""
+        """Count the data between items: each element, and the bytes after the last one as one."""
         while start < end and data[start] in _PADDING:
             start += 1
         if header := _list_header(data, start, end):
-            # Where the list ends is not looked at: items that its length cuts in two would be lost.
+            # The list's own length is ignored, because items that it cuts in two would be lost.
             if _element(data, start) is None:
                 self._odd.append(data[start : start + header])
             start += header
@@ -212,7 +215,7 @@ def _size_of_length(first: int) -> int:
 
 
 def _element(data: bytes, at: int) -> tlv.Tlv | None:
-    """Return the element at a byte, None if it is not there to its end."""
+    """Return the element at a byte; None if it is incomplete."""
     try:
         return tlv.element_at(data, at)
     except MalformedError:

@@ -1,7 +1,7 @@
-"""rsp.asn through asn1tools: what the simulator encodes and decodes with, and the oracle of the tests.
+"""rsp.asn compiled by asn1tools: the simulator's codec and the reference of the tests.
 
-The daemon never imports this: asn1tools costs 22 MB and its start. `python -m lpad.codec.asn1.schema` writes
-what the daemon needs of rsp.asn into rsp_table.py, which `codec/asn1/der.py` works by. So an LPA and a
+The daemon never imports this: asn1tools costs 22 MB and start-up time. `python -m lpad.codec.asn1.schema`
+writes the daemon's part of rsp.asn into rsp_table.py, which `codec/asn1/der.py` uses. So an LPA and a
 simulated card that understand each other did it through two independent codecs.
 """
 
@@ -71,7 +71,7 @@ class Schema:
 
     @classmethod
     def compile(cls) -> Schema:
-        """Return the schema, compiled once for the process (about half a second)."""
+        """Return the schema, which is compiled once per process (about half a second)."""
         return _compiled()
 
     def encode(self, type_name: str, value: Any) -> bytes:
@@ -90,7 +90,7 @@ class Schema:
             raise MalformedError(f"{type_name} cannot represent this value: {error}") from error
 
     def decode(self, type_name: str, data: bytes) -> Any:
-        """Return the value of `data`; members unknown to rsp.asn are passed over where they end the type.
+        """Return the value of `data`; members unknown to rsp.asn are ignored at the end of the type.
 
         Raises:
             MalformedError: the bytes don't fit the type, or more bytes follow.
@@ -127,7 +127,7 @@ class _ObjectIdentifier(der.ObjectIdentifier):  # type: ignore[misc] # asn1tools
 
 
 class _Any(der.Any):  # type: ignore[misc] # asn1tools has no types
-    """asn1tools hands out its bytearray and doesn't look whether the bytes are there."""
+    """asn1tools returns its bytearray and does not check whether the bytes are there."""
 
     def decode(self, data: Any, offset: int, values: Any = None) -> tuple[bytes, int]:
         element, end = super().decode(data, offset, values)
@@ -146,7 +146,7 @@ class _Compiler(der.Compiler):  # type: ignore[misc] # asn1tools has no types
 
 
 def table() -> str:
-    """Return the text of rsp_table.py as it follows from rsp.asn."""
+    """Return the text of rsp_table.py, generated from rsp.asn."""
     (module,) = parse().values()
     types = module["types"]
     rows = [

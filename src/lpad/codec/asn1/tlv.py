@@ -1,7 +1,7 @@
-"""BER-TLV that keeps the raw bytes: cuts and joins, never re-encodes what arrived.
+"""BER-TLV that keeps the raw bytes: it cuts and joins, and never re-encodes received data.
 
-Whatever a card or server signed stays the bytes that came over the wire: `raw` is what to sign,
-verify, store and forward. ITU-T X.690, 8.1; tags up to 4 bytes, definite lengths only (DER).
+Signed data stays exactly the bytes that were received: sign, verify, store and forward `raw`. ITU-T
+    X.690, 8.1; tags up to 4 bytes, definite lengths only (DER).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Tlv:
 
     @property
     def header(self) -> bytes:
-        """The tag and length bytes as they arrived."""
+        """The tag and length bytes as received."""
         return self.raw[: len(self.raw) - len(self.value)]
 
     def children(self) -> tuple[Tlv, ...]:
-        """Return the elements that the value is made of.
+        """Return the elements in the value.
 
         Raises:
-            MalformedError: the value is no sequence of elements.
+            MalformedError: the value is not a sequence of elements.
         """
         return parse_all(self.value)
 
@@ -49,7 +49,7 @@ class Tlv:
         """Return the first child with `tag`.
 
         Raises:
-            MalformedError: there is none.
+            MalformedError: it has no such child.
         """
         child = self.find(tag)
         if child is None:
@@ -61,7 +61,7 @@ def parse(data: bytes) -> Tlv:
     """Return the one element that fills `data`.
 
     Raises:
-        MalformedError: cut short, or bytes follow it.
+        MalformedError: the element is incomplete, or bytes follow it.
     """
     tlv, rest = parse_first(data)
     if rest:
@@ -73,7 +73,8 @@ def parse_first(data: bytes) -> tuple[Tlv, bytes]:
     """Return the first element and the bytes after it.
 
     Raises:
-        MalformedError: cut short, indefinite length, or a longer tag or length than anyone sends.
+        MalformedError: the element is incomplete, has an indefinite length, or an implausibly long
+            tag or length.
     """
     tlv = element_at(data, 0)
     return tlv, data[len(tlv.raw) :]
@@ -83,13 +84,13 @@ def parse_all(data: bytes) -> tuple[Tlv, ...]:
     """Return the elements that fill `data`, in order; none for empty data.
 
     Raises:
-        MalformedError: the last element is cut short.
+        MalformedError: the last element is incomplete.
     """
     return tuple(_elements(data))
 
 
 def element_at(data: bytes, start: int) -> Tlv:
-    """Return the element that begins at a byte of `data`, which may go on behind it.
+    """Return the element that begins at a byte of `data`; more bytes may follow it.
 
     Raises:
         MalformedError: as in `parse_first`.
@@ -110,7 +111,7 @@ def encode(tag: int, *parts: bytes) -> bytes:
 
 
 def tag_bytes(tag: int) -> bytes:
-    """Return the bytes that spell `tag`."""
+    """Return the bytes of `tag`."""
     return tag.to_bytes((tag.bit_length() + 7) // 8 or 1, "big")
 
 
@@ -123,7 +124,8 @@ def encode_length(length: int) -> bytes:
 
 
 def _elements(data: bytes) -> Iterator[Tlv]:
-    # By offset, not by cutting the front off: a megabyte of tiny elements must not cost its square.
+    # By offset, without copying the rest each time: the time for a megabyte of tiny elements must not
+    # grow with its square.
     offset = 0
     while offset < len(data):
         tlv = element_at(data, offset)

@@ -1,4 +1,4 @@
-"""The server addresses that a card holds (SGP.22 v2.5, 5.7.3 and 5.7.4)."""
+"""The server addresses in a card (SGP.22 v2.5, 5.7.3 and 5.7.4)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SetDefaultDpAddressResult(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredAddresses:
-    """EuiccConfiguredAddresses (BF3C), as the card wrote them; None where it holds none."""
+    """EuiccConfiguredAddresses (BF3C), as the card wrote them; None if it has none."""
 
     default_dp_address: str | None
     root_ds_address: str | None
@@ -36,7 +36,7 @@ class ConfiguredAddresses:
 
     @classmethod
     def decode(cls, raw: bytes) -> ConfiguredAddresses:
-        """Read the answer; an empty address is as good as none.
+        """Read the answer; an empty address counts as none.
 
         Raises:
             MalformedError: another answer.

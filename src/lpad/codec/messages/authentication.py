@@ -1,6 +1,6 @@
 """Common mutual authentication as it passes through the LPA: AuthenticateServer (SGP.22 v2.5, 5.7.13).
 
-What the server or the card signed stays in the bytes that came: requests are joined, never re-encoded.
+Data signed by the server or the card keeps its received bytes: requests are joined, never re-encoded.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Imei
 
 UNKNOWN_TAC = bytes(4)
-"""DeviceInfo.tac of a device whose type nobody knows; it is mandatory there."""
+"""DeviceInfo.tac of a device of unknown type; the field is mandatory."""
 _AGREED = 0xA0
 _EUICC_CERTIFICATE = 2
-"""Its place in AuthenticateResponseOk, after what is signed and the signature."""
+"""The position in AuthenticateResponseOk, after the signed part and the signature."""
 
 
 class AuthenticateError(ResultCode):
@@ -52,7 +52,7 @@ class ServerSigned1:
         """Read a ServerSigned1.
 
         Raises:
-            MalformedError: no ServerSigned1.
+            MalformedError: the bytes are not a ServerSigned1.
         """
         value = der.decode("ServerSigned1", raw)
         return cls(
@@ -85,8 +85,8 @@ class DeviceCapabilities:
     eutran_5gc: bytes | None = None
 
 
-# Those of the second table appeared with SGP.22 v2.2.2 and are only for cards that say
-# deviceInfoExtensibilitySupport: an older card may choke on elements that it doesn't know.
+# The fields of the second table came with SGP.22 v2.2.2 and are only for cards with
+# deviceInfoExtensibilitySupport, because an older card may fail on unknown elements.
 _CAPABILITIES = {
     "gsmSupportedRelease": "gsm",
     "utranSupportedRelease": "utran",
@@ -106,7 +106,7 @@ _LATER_CAPABILITIES = {
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """What the server is told of the device: 4 bytes of TAC (as `Imei.tac`), its radios, its IMEI."""
+    """The device information for the server: the TAC (4 bytes, as `Imei.tac`), the radios, the IMEI."""
 
     tac: bytes
     capabilities: DeviceCapabilities
@@ -115,7 +115,7 @@ class DeviceInfo:
 
 @dataclass(frozen=True, slots=True)
 class CtxParams1:
-    """CtxParamsForCommonAuthentication: which order is meant, and by which device.
+    """CtxParamsForCommonAuthentication: the order and the device.
 
     `matching_id` None leaves the element out; the empty string sends it empty. Both let the server find
     the order by the card's EID.
@@ -149,7 +149,7 @@ class CtxParams1:
 class AuthenticateServerRequest:
     """AuthenticateServer (BF38): four elements from the server, with tag and length, and our CtxParams1.
 
-    `euicc_ci_pk_id_to_be_used` (04 14 ...) is None where a v3 server left it out.
+    `euicc_ci_pk_id_to_be_used` (04 14 ...) is None if a v3 server omitted it.
     """
 
     server_signed1: bytes
@@ -172,7 +172,7 @@ class AuthenticateServerRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticateServerResponse:
-    """The card's answer (BF38): `raw` goes to the server as it came; `error` is None when the card agreed."""
+    """The card's answer (BF38): `raw` goes to the server unchanged; `error` is None if the card agreed."""
 
     raw: bytes
     error: AuthenticateError | None
@@ -190,12 +190,12 @@ class AuthenticateServerResponse:
 
     @property
     def eid(self) -> Eid | None:
-        """The EID in the card's certificate; None where the answer holds none.
+        """The EID in the card's certificate; None if the answer contains none.
 
-        It stands there as the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), and saves asking.
+        It is the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), so the card need not be asked.
 
         Raises:
-            MalformedError: the certificate is none.
+            MalformedError: the bytes are not a certificate.
         """
         agreed = tlv.parse(self.raw).find(_AGREED)
         parts = () if agreed is None else agreed.children()
@@ -209,5 +209,5 @@ class AuthenticateServerResponse:
 
 
 def release(major: int, minor: int = 0, revision: int = 0) -> bytes:
-    """Return the 3 bytes of a release, so that `release(15)` is Release 15."""
+    """Return the 3 bytes of a release, such as `release(15)` for Release 15."""
     return bytes((major, minor, revision))

@@ -1,4 +1,4 @@
-"""What concerns the card as a whole: its EID and its memory reset (SGP.22 v2.5, 5.7.19 and 5.7.20)."""
+"""The functions for the card as a whole: its EID and its memory reset (SGP.22 v2.5, 5.7.19 and 5.7.20)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class EuiccMemoryResetResult(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class EuiccMemoryResetRequest:
-    """eUICCMemoryReset (BF34): what is to go, enabled profiles included.
+    """eUICCMemoryReset (BF34): what to delete, including enabled profiles.
 
-    Of test profiles those go that were loaded in the field.
+    Only test profiles that were loaded in the field are deleted.
     """
 
     operational_profiles: bool = False
@@ -51,6 +51,6 @@ def decode_eid(data: bytes) -> Eid:
     """Return the EID of a GetEuiccDataResponse.
 
     Raises:
-        MalformedError: another answer, or no EID in it.
+        MalformedError: another answer, or it contains no EID.
     """
     return Eid.from_bytes(der.decode("GetEuiccDataResponse", data)["eidValue"])

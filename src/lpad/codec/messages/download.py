@@ -1,6 +1,6 @@
 """The download as it passes through the LPA: PrepareDownload and CancelSession (SGP.22 v2.5, 5.7.5, 5.7.14).
 
-What the server or the card signed stays in the bytes that came: requests are joined, never re-encoded.
+Data signed by the server or the card keeps its received bytes: requests are joined, never re-encoded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class DownloadError(ResultCode):
 
 
 class CancelSessionReason(ResultCode):
-    """Why a download session is given up."""
+    """Why a download session is cancelled."""
 
     END_USER_REJECTION = 0, "endUserRejection"
     POSTPONED = 1, "postponed"
@@ -57,7 +57,7 @@ class SmdpSigned2:
         """Read an SmdpSigned2.
 
         Raises:
-            MalformedError: no SmdpSigned2.
+            MalformedError: the bytes are not an SmdpSigned2.
         """
         value = der.decode("SmdpSigned2", raw)
         return cls(
@@ -78,14 +78,14 @@ class PrepareDownloadRequest:
     hash_cc: bytes | None = None
 
     def encode(self) -> bytes:
-        """Return the request; the hash stands before the certificate."""
+        """Return the request; the hash precedes the certificate."""
         hash_cc = b"" if self.hash_cc is None else tlv.encode(0x04, self.hash_cc)
         return tlv.encode(0xBF21, self.smdp_signed2, self.smdp_signature2, hash_cc, self.smdp_certificate)
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareDownloadResponse:
-    """The card's answer (BF21): `raw` goes to the server as it came; `error` is None when the card agreed."""
+    """The card's answer (BF21): `raw` goes to the server unchanged; `error` is None if the card agreed."""
 
     raw: bytes
     error: DownloadError | None
@@ -117,7 +117,7 @@ class CancelSessionRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancelSessionResponse:
-    """The card's answer (BF41): `raw` goes to the server as it came; `error` is None when the card agreed."""
+    """The card's answer (BF41): `raw` goes to the server unchanged; `error` is None if the card agreed."""
 
     raw: bytes
     error: CancelSessionError | None
@@ -136,6 +136,6 @@ class CancelSessionResponse:
 def hash_confirmation_code(code: str, transaction_id: TransactionId) -> bytes:
     """Return the 32 bytes of hashCc: SHA-256 over the code's own SHA-256 and the transaction ID.
 
-    The code is hashed as the UTF-8 text that was typed; servers that read digits as hexadecimal are wrong.
+    The code is hashed as its UTF-8 text; servers that read digits as hexadecimal are wrong.
     """
     return sha256(sha256(code.encode()).digest() + bytes(transaction_id)).digest()

@@ -1,4 +1,4 @@
-"""What an eUICC says it is and can: EUICCInfo1, EUICCInfo2 and the challenge (SGP.22 v2.5, 5.7.7, 5.7.8)."""
+"""An eUICC's description of itself: EUICCInfo1, EUICCInfo2 and the challenge (SGP.22 v2.5, 5.7.7, 5.7.8)."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ _LPA_MODES = ("lpad", "lpae")
 
 @dataclass(frozen=True, slots=True)
 class EuiccInfo1:
-    """EUICCInfo1 (BF20): what a server needs to choose its certificates by.
+    """EUICCInfo1 (BF20): the data by which a server chooses its certificates.
 
-    `raw` goes to the server as it came. Versions are dotted, CI key identifiers are SHA-1 hashes of
+    `raw` goes to the server unchanged. Versions are dotted, CI key identifiers are SHA-1 hashes of
     20 bytes in the card's order of preference.
     """
 
@@ -97,10 +97,10 @@ class EuiccInfo1:
 
     @classmethod
     def decode(cls, raw: bytes) -> EuiccInfo1:
-        """Read an EUICCInfo1; what is missing or odd in it is left out.
+        """Read an EUICCInfo1; missing or odd members are omitted.
 
         Raises:
-            MalformedError: no EUICCInfo1.
+            MalformedError: the bytes are not an EUICCInfo1.
         """
         value = der.decode("EUICCInfo1", raw, lenient=True)
         return cls(
@@ -126,12 +126,14 @@ class CardResources:
 
     @classmethod
     def decode(cls, data: bytes) -> CardResources:
-        """Read the elements inside `extCardResource`; numbers have 1 to 4 bytes, unknown elements none.
+        """Read the elements inside `extCardResource`; numbers have 1 to 4 bytes.
 
-        A number of more than 8 bytes is passed over: nothing that shows it could hold it.
+        Unknown elements are ignored.
+
+        A number of more than 8 bytes is ignored, because nothing could display it.
 
         Raises:
-            MalformedError: no sequence of elements.
+            MalformedError: the bytes are not a sequence of elements.
         """
         elements = [element for element in tlv.parse_all(data) if len(element.value) <= _LARGEST_NUMBER]
         found = {element.tag: int.from_bytes(element.value, "big") for element in elements}
@@ -140,7 +142,7 @@ class CardResources:
 
 @dataclass(frozen=True, slots=True)
 class EuiccInfo2:
-    """EUICCInfo2 (BF22): versions dotted, capabilities by their SGP.22 names, None where nothing is said."""
+    """EUICCInfo2 (BF22): dotted versions, capabilities by their SGP.22 names, None if not stated."""
 
     raw: bytes
     profile_version: str | None
@@ -169,10 +171,10 @@ class EuiccInfo2:
 
     @classmethod
     def decode(cls, raw: bytes) -> EuiccInfo2:
-        """Read an EUICCInfo2; what is missing or odd in it is left out.
+        """Read an EUICCInfo2; missing or odd members are omitted.
 
         Raises:
-            MalformedError: no EUICCInfo2.
+            MalformedError: the bytes are not an EUICCInfo2.
         """
         value = der.decode("EUICCInfo2", raw, lenient=True)
         certification = value.get("certificationDataObject", {})

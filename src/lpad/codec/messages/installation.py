@@ -1,4 +1,4 @@
-"""How loading a profile ended: ProfileInstallationResult (SGP.22 v2.5, 2.5.6)."""
+"""The result of loading a profile: ProfileInstallationResult (SGP.22 v2.5, 2.5.6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_REASON = 127
 
 
 class BppCommand(ResultCode):
-    """The part of the bound profile package that was being worked on."""
+    """The part of the bound profile package that the card was processing."""
 
     INITIALISE_SECURE_CHANNEL = 0, "initialiseSecureChannel"
     CONFIGURE_ISDP = 1, "configureISDP"
@@ -63,7 +63,7 @@ class InstallationError(ResultCode):
 
     @property
     def temporary(self) -> bool:
-        """Whether the same profile may install another time (SGP.22 v3.1, 2.5.6.1)."""
+        """Whether the same profile may be installed by another attempt (SGP.22 v3.1, 2.5.6.1)."""
         return self in (InstallationError.INSUFFICIENT_MEMORY, InstallationError.INTERRUPTION)
 
 
@@ -86,11 +86,11 @@ _PE_STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class ProfileInstallationResult:
-    """The card's last word on a download (BF37): `raw` goes to the server as it came.
+    """The card's final result of a download (BF37); `raw` goes to the server unchanged.
 
     On success `error` is None and `aid` is that of the profile's security domain; on failure `error` and
-    `command` say why and where. `element_status` is what the card's interpreter said of a profile
-    element ("bad-values of element 7"), where it said something. What else the card leaves out is None.
+    `command` say why and where. `element_status` is the interpreter's report on a profile element
+    ("bad-values of element 7"), if there is one. Anything else that the card omits is None.
     """
 
     raw: bytes
@@ -104,13 +104,12 @@ class ProfileInstallationResult:
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileInstallationResult:
-        """Read a ProfileInstallationResult, for which success or failure and a number are enough.
+        """Read a ProfileInstallationResult, which needs only success or failure and a number.
 
-        When it arrives the profile is on the card or is not: an odd detail must not make the one look like
-        the other.
+        The profile is then either on the card or not, and an odd detail must not hide which.
 
         Raises:
-            MalformedError: no ProfileInstallationResult.
+            MalformedError: the bytes are not a ProfileInstallationResult.
         """
         result = der.decode("ProfileInstallationResult", raw, lenient=True)
         signed = result.get("profileInstallationResultData", b"")
@@ -146,7 +145,7 @@ def is_installation_result(data: bytes) -> bool:
 
 
 def _element_status(sima_response: bytes | None) -> str | None:
-    """Say what the interpreter complained about, as well as its answer can be read."""
+    """Return the interpreter's complaint, as far as its answer can be read."""
     try:
         value = der.decode("EUICCResponse", sima_response or b"", lenient=True)
     except MalformedError:

@@ -1,4 +1,4 @@
-"""What an operator says about a profile: StoreMetadata, its owner, its policy rules (SGP.22 v2.5, 5.5.3)."""
+"""An operator's description of a profile: StoreMetadata, owner, policy rules (SGP.22 v2.5, 5.5.3)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNREADABLE_RULES = "unreadable"
 
 
 class ProfileClass(StrEnum):
-    """What a profile is for."""
+    """The purpose of a profile."""
 
     TEST = "test"
     PROVISIONING = "provisioning"
@@ -31,7 +31,7 @@ class ProfileClass(StrEnum):
 
 
 class NotificationEvent(StrEnum):
-    """What happened to a profile; `UNKNOWN` stands for bits that only later versions name."""
+    """What happened to a profile; `UNKNOWN` means bits that only later versions define."""
 
     INSTALL = "install"
     ENABLE = "enable"
@@ -41,7 +41,8 @@ class NotificationEvent(StrEnum):
 
 
 _LARGEST = 16 * 1024
-"""Bytes of metadata: names, rules, addresses, a picture of a kilobyte. They are kept with a change."""
+"""The most bytes of metadata that lpad accepts; they are kept with a change. Names, rules, addresses and a
+picture take a kilobyte or two."""
 _STORE_METADATA, _POLICY_RULES = 0xBF25, 0x99
 _NO_CLASS = -1
 _CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}
@@ -61,7 +62,7 @@ class OperatorId:
     """A profile's owner, or a row's pattern for owners: country and network code, group identifiers.
 
     `mcc_mnc` holds 3 bytes in the order of TS 24.008, 10.5.1.3. In a RAT a digit E matches any digit;
-    a missing `gid1` or `gid2` matches only an owner without, an empty one any.
+    a missing `gid1` or `gid2` matches only an owner without one, an empty one matches any.
     """
 
     mcc_mnc: bytes
@@ -85,13 +86,13 @@ class OperatorId:
 
     def _digits(self) -> str:
         swapped = swap_nibbles(self.mcc_mnc).hex().upper()
-        # 0x13F062: MCC 310, third MNC digit F = none, MNC 26. The third digit stands before the others.
+        # 0x13F062: MCC 310, third MNC digit F = none, MNC 26. The third digit precedes the others.
         return (swapped[:3] + swapped[4:6] + swapped[3:4]).replace("F", "")
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationTarget:
-    """One row of a profile's notification configuration: which events are told to which server."""
+    """One row of a profile's notification configuration: which server receives which events."""
 
     events: tuple[NotificationEvent, ...]
     address: str
@@ -105,11 +106,11 @@ class NotificationTarget:
 
 @dataclass(frozen=True, slots=True)
 class ProfileMetadata:
-    """StoreMetadataRequest (BF25): what is shown before a download and stored with it.
+    """StoreMetadataRequest (BF25): shown before a download and stored with the profile.
 
-    `raw` is the whole element as it came. `icon_type` is a media type; `pprs` are the policy rules'
-    names in SGP.22 (`PPR_NAMES`), a rule that this version doesn't know is called "bit" and its number.
-    Rules that can't be read are called `UNREADABLE_RULES`: they must not pass for none.
+    `raw` is the whole element as received. `icon_type` is a media type; `pprs` are the policy rules'
+    names in SGP.22 (`PPR_NAMES`), an unknown rule is called "bit" and its number. Unreadable rules are called
+    `UNREADABLE_RULES`, because they must not look like none.
     """
 
     raw: bytes
@@ -125,10 +126,11 @@ class ProfileMetadata:
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileMetadata:
-        """Read a StoreMetadataRequest; elements that are odd or unknown are left out.
+        """Read a StoreMetadataRequest; odd or unknown elements are omitted.
 
         Raises:
-            MalformedError: no StoreMetadataRequest, one beyond all reason, or one without an ICCID or a name.
+            MalformedError: the bytes are not a StoreMetadataRequest, or it is too long, or has no ICCID or no
+                name.
         """
         if len(raw) > _LARGEST:
             raise MalformedError(
@@ -158,8 +160,8 @@ def rules_in(elements: Iterable[tlv.Tlv], rest: bytes = b"") -> tuple[str, ...]:
     """Return the names of the policy rules among the elements of metadata, or of a profile's information.
 
     Args:
-        elements: those that can be read as elements; all rules that any of them holds count.
-        rest: the bytes from the first that can't be read, which may hold rules.
+        elements: the readable elements; the rules of all of them count.
+        rest: the bytes from the first unreadable one on, which may contain rules.
     """
     found = [_bits_in(each) for each in elements if each.tag == _POLICY_RULES]
     names = [name for bits in found for name in pprs_of(bits)]
@@ -169,7 +171,7 @@ def rules_in(elements: Iterable[tlv.Tlv], rest: bytes = b"") -> tuple[str, ...]:
 
 
 def _bits_in(rules: tlv.Tlv) -> BitString | None:
-    """Return what the element of policy rules holds, None where that is no BIT STRING."""
+    """Return the content of the policy rules' element; None if it is not a BIT STRING."""
     around = tlv.encode(_STORE_METADATA, rules.raw)
     bits: BitString | None = der.decode("StoreMetadataRequest", around, lenient=True).get(
         "profilePolicyRules"
@@ -178,7 +180,7 @@ def _bits_in(rules: tlv.Tlv) -> BitString | None:
 
 
 def class_of(number: int) -> ProfileClass:
-    """Return the class that a ProfileClass number stands for."""
+    """Return the class with a ProfileClass number."""
     return _CLASSES.get(number, ProfileClass.UNKNOWN)
 
 
@@ -207,7 +209,7 @@ def pprs_of(bits: BitString | None) -> tuple[str, ...]:
 
 
 def icon_media_type(number: int | None) -> str | None:
-    """Return the media type that an IconType number stands for, None for one that SGP.22 doesn't know."""
+    """Return the media type of an IconType number; None if SGP.22 does not define the number."""
     return None if number is None else _ICON_TYPES.get(number)
 
 

@@ -1,4 +1,4 @@
-"""What the card wants its servers to know: notifications (SGP.22 v2.5, 5.7.9 to 5.7.11)."""
+"""Notifications of the card for servers (SGP.22 v2.5, 5.7.9 to 5.7.11)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class ListNotificationError(ResultCode):
 
 
 class RetrieveNotificationsError(ResultCode):
-    """Why the card hands out no notification; the first means that there is none."""
+    """Why the card returns no notification; the first means that none exists."""
 
     NO_RESULT_AVAILABLE = 1, "noResultAvailable"
     UNDEFINED_ERROR = 127, "undefinedError"
 
 
 class NotificationSentResult(ResultCode):
-    """What came of removing a notification from the list."""
+    """The result of removing a notification from the list."""
 
     OK = 0, "ok"
     NOTHING_TO_DELETE = 1, "nothingToDelete"
@@ -55,10 +55,10 @@ class NotificationSentResult(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class NotificationMetadata:
-    """What the list shows of a notification.
+    """The list's entry for a notification.
 
-    `sequence_number` is unique on the card for its life and may be 0. `address` is the server to tell, as the
-    card wrote it: blanks and capitals occur. `iccid` may be missing.
+    `sequence_number` is unique for the life of the card and may be 0. `address` is the receiving server, as
+    the card wrote it: spaces and capitals occur. `iccid` may be missing.
     """
 
     sequence_number: int
@@ -71,7 +71,7 @@ class NotificationMetadata:
         """Read a NotificationMetadata (BF2F).
 
         Raises:
-            MalformedError: no NotificationMetadata, or one without its number.
+            MalformedError: the bytes are not a NotificationMetadata, or it lacks its number.
         """
         return cls.from_value(der.decode("NotificationMetadata", raw, lenient=True))
 
@@ -95,7 +95,7 @@ class NotificationMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ListNotificationRequest:
-    """ListNotification (BF28): of these events, or of all where none is given."""
+    """ListNotification (BF28): of these events, or of all if none is given."""
 
     events: tuple[NotificationEvent, ...] = ()
 
@@ -107,9 +107,9 @@ class ListNotificationRequest:
 
 @dataclass(frozen=True, slots=True)
 class ListNotificationResponse:
-    """The card's answer (BF28): the list in ascending order of numbers, or why there is none.
+    """The card's answer (BF28): the list in ascending order of numbers, or the reason for a missing list.
 
-    `unreadable` counts broken entries and those without a number, of which nothing could be asked.
+    `unreadable` counts broken entries and those without a number, which cannot be retrieved.
     """
 
     notifications: tuple[NotificationMetadata, ...]
@@ -139,7 +139,10 @@ class ListNotificationResponse:
 
 @dataclass(frozen=True, slots=True)
 class RetrieveNotificationsListRequest:
-    """RetrieveNotificationsList (BF2B): the one with this number, or those of these events, or all."""
+    """RetrieveNotificationsList (BF2B).
+
+    The notification with this number, or those of these events, or all.
+    """
 
     sequence_number: int | None = None
     events: tuple[NotificationEvent, ...] = ()
@@ -156,7 +159,7 @@ class RetrieveNotificationsListRequest:
 
 @dataclass(frozen=True, slots=True)
 class PendingNotification:
-    """One notification with its signature: `raw` goes to the server as it came."""
+    """One notification with its signature; `raw` goes to the server unchanged."""
 
     raw: bytes
     metadata: NotificationMetadata
@@ -166,7 +169,7 @@ class PendingNotification:
         """Read a ProfileInstallationResult (BF37) or an OtherSignedNotification (30).
 
         Raises:
-            MalformedError: neither of the two, or one without its metadata.
+            MalformedError: the bytes are neither of the two, or lack the metadata.
         """
         element = tlv.parse(raw)
         if element.tag == _INSTALLATION_RESULT:
@@ -178,10 +181,12 @@ class PendingNotification:
 
 @dataclass(frozen=True, slots=True)
 class RetrieveNotificationsListResponse:
-    """The card's answer (BF2B): notifications in ascending order of numbers, or why there are none.
+    """The card's answer (BF2B).
 
-    `unreadable` counts elements that are no notification which this version knows: they have no
-    recipient that could be found.
+    Notifications in ascending order of numbers, or the reason for a missing list.
+
+    `unreadable` counts elements that are not a known kind of notification, so their recipient cannot
+    be found.
     """
 
     notifications: tuple[PendingNotification, ...]
@@ -192,7 +197,7 @@ class RetrieveNotificationsListResponse:
     def decode(cls, raw: bytes) -> RetrieveNotificationsListResponse:
         """Read the answer; an empty list and `noResultAvailable` both mean that there is nothing.
 
-        Notifications are taken where they stand: some cards leave the list's own element (A0) out.
+        Notifications are read at any level, because some cards omit the list's own element (A0).
 
         Raises:
             MalformedError: neither a list nor a refusal.
@@ -218,13 +223,13 @@ class NotificationSentRequest:
 
 
 def signed_part(raw: bytes) -> bytes:
-    """Return what the card has signed of a notification (BF27 or BF2F): some cards sign it anew each time.
+    """Return the signed part of a notification (BF27 or BF2F); some cards sign it again each time.
 
     Args:
         raw: BF37 or 30.
 
     Returns:
-        All of it where there is no telling its parts.
+        All of `raw` if its parts cannot be distinguished.
     """
     try:
         return tlv.parse(raw).children()[0].raw
@@ -233,7 +238,7 @@ def signed_part(raw: bytes) -> bytes:
 
 
 def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
-    """Return a child, whatever is behind it."""
+    """Return a child, regardless of what follows it."""
     for child in salvage.whole_children(element.value)[0]:
         if child.tag == tag:
             return child
@@ -241,7 +246,7 @@ def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
 
 
 def _sure_metadata(element: tlv.Tlv) -> Sureness:
-    """Return how sure it is that an element is a whole NotificationMetadata."""
+    """Return how certain it is that an element is a complete NotificationMetadata."""
     if element.tag != _METADATA or not salvage.is_padding(salvage.whole_children(element.value)[1]):
         return Sureness.NONE
     try:

@@ -25,7 +25,7 @@ TAGS_WITHOUT_ICON = tuple(tag for tag in TAGS if tag not in ICON_TAGS)
 
 
 class ProfileState(StrEnum):
-    """Whether the modem sees the profile; `UNKNOWN` where the card doesn't say."""
+    """Whether the profile is enabled; `UNKNOWN` if the card does not say."""
 
     DISABLED = "disabled"
     ENABLED = "enabled"
@@ -38,11 +38,11 @@ _STATES = {0: ProfileState.DISABLED, 1: ProfileState.ENABLED}
 
 @dataclass(frozen=True, slots=True)
 class ProfileInfo:
-    """A profile on the card (E3); None, or nothing, where the card doesn't say or wasn't asked.
+    """A profile on the card (E3); fields are None or empty if the card does not give them or was not asked.
 
-    Names are as the card wrote them: they may hold control characters. `icon_type` is a media type.
-    `pprs` are the policy rules' names in SGP.22, "ppr1" and "ppr2" above all; rules that can't be read are
-    called `UNREADABLE_RULES`.
+    Names are as the card wrote them and may contain control characters. `icon_type` is a media type.
+    `pprs` are the policy rules' names in SGP.22, mostly "ppr1" and "ppr2"; unreadable rules are called
+    `UNREADABLE_RULES`.
     """
 
     iccid: Iccid
@@ -61,10 +61,10 @@ class ProfileInfo:
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileInfo:
-        """Read a ProfileInfo; elements that are odd or unknown are left out.
+        """Read a ProfileInfo; odd or unknown elements are omitted.
 
         Raises:
-            MalformedError: no ProfileInfo, or the ICCID is missing or none.
+            MalformedError: the bytes are not a ProfileInfo, or the ICCID is missing or invalid.
         """
         value = der.decode("ProfileInfo", raw, lenient=True)
         if "iccid" not in value:
@@ -94,10 +94,10 @@ class ProfileInfo:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableProfile:
-    """An entry of the list that is broken or has no ICCID, as far as it can be read.
+    """An entry of the list that is broken or has no ICCID, with its readable parts.
 
-    `raw` is all of it. `raw_iccid` is the content of tag 5A, and `iccid` what it says, if it says one; in a
-    broken entry it may be wrong. `whole` tells whether nothing but the ICCID is wrong.
+    `raw` is the whole entry. `raw_iccid` is the content of tag 5A, and `iccid` its ICCID, if it is one; in a
+    broken entry it may be wrong. `whole` says whether only the ICCID is wrong.
     """
 
     raw: bytes
@@ -114,7 +114,7 @@ class UnreadableProfile:
 
     @classmethod
     def read(cls, raw: bytes) -> UnreadableProfile:
-        """Read what can be read of an entry; nothing of it is an error."""
+        """Read the readable parts of an entry; never raises."""
         children, rest = _inside(raw)
         found = tlv.encode(_PROFILE_INFO, *(child.raw for child in children))
         value = der.decode("ProfileInfo", found, lenient=True)
@@ -135,7 +135,7 @@ class UnreadableProfile:
 
 
 def sureness(element: tlv.Tlv) -> Sureness:
-    """Return how sure it is that an element is a whole ProfileInfo: by its ICCID and its AID."""
+    """Return how certain it is that an element is a complete ProfileInfo, by its ICCID and AID."""
     children, rest = salvage.whole_children(element.value)
     if element.tag != _PROFILE_INFO or not salvage.is_padding(rest):
         return Sureness.NONE
@@ -145,11 +145,11 @@ def sureness(element: tlv.Tlv) -> Sureness:
 
 
 def _inside(raw: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
-    """Return the elements in an entry, and the bytes from the first that can't be read."""
+    """Return the elements in an entry, and the bytes from the first unreadable one on."""
     try:
         element, rest = tlv.parse_first(raw)
     except MalformedError:
-        # Its length is wrong: what there is may still begin as an entry does.
+        # Its length is wrong: the bytes may still begin like an entry.
         return salvage.whole_children(raw[2:]) if raw[:1] == bytes([_PROFILE_INFO]) else ((), raw)
     if element.tag != _PROFILE_INFO:
         return (), raw
@@ -158,7 +158,7 @@ def _inside(raw: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
 
 
 def iccid_of(data: bytes | None) -> Iccid | None:
-    """Return the ICCID that a card names, None where it names none or an impossible one."""
+    """Return the ICCID that a card reports; None if it reports none or an impossible one."""
     try:
         return None if data is None else Iccid.from_bytes(data)
     except MalformedError:
@@ -166,7 +166,7 @@ def iccid_of(data: bytes | None) -> Iccid | None:
 
 
 def aid_of(data: bytes | None) -> Aid | None:
-    """Return the AID that a card names, None where it names none or an impossible one."""
+    """Return the AID that a card reports; None if it reports none or an impossible one."""
     try:
         return None if data is None else Aid(data)
     except MalformedError:

@@ -1,4 +1,4 @@
-"""The profiles on a card and what can be asked of each: ES10c (SGP.22 v2.5, 5.7.15 to 5.7.21)."""
+"""The profiles on a card and the functions on them: ES10c (SGP.22 v2.5, 5.7.15 to 5.7.21)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ProfileInfoListError(ResultCode):
 
 
 class EnableProfileResult(ResultCode):
-    """What came of enabling a profile."""
+    """The result of enabling a profile."""
 
     OK = 0, "ok"
     ICCID_OR_AID_NOT_FOUND = 1, "iccidOrAidNotFound"
@@ -51,7 +51,7 @@ class EnableProfileResult(ResultCode):
 
 
 class DisableProfileResult(ResultCode):
-    """What came of disabling a profile."""
+    """The result of disabling a profile."""
 
     OK = 0, "ok"
     ICCID_OR_AID_NOT_FOUND = 1, "iccidOrAidNotFound"
@@ -71,7 +71,7 @@ class DisableProfileResult(ResultCode):
 
 
 class DeleteProfileResult(ResultCode):
-    """What came of deleting a profile."""
+    """The result of deleting a profile."""
 
     OK = 0, "ok"
     ICCID_OR_AID_NOT_FOUND = 1, "iccidOrAidNotFound"
@@ -90,7 +90,7 @@ class DeleteProfileResult(ResultCode):
 
 
 class SetNicknameResult(ResultCode):
-    """What came of naming a profile."""
+    """The result of naming a profile."""
 
     OK = 0, "ok"
     ICCID_NOT_FOUND = 1, "iccidNotFound"
@@ -108,7 +108,7 @@ class SetNicknameResult(ResultCode):
 
 @dataclass(frozen=True, slots=True)
 class ProfileInfoListRequest:
-    """GetProfilesInfo (BF2D): one profile or all of a class; `tags` none asks for the card's default set."""
+    """GetProfilesInfo (BF2D): one profile or all of a class; empty `tags` ask for the card's default set."""
 
     search: ProfileTarget | ProfileClass | None = None
     tags: tuple[int, ...] = ()
@@ -127,9 +127,9 @@ class ProfileInfoListRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProfileInfoListResponse:
-    """The card's answer (BF2D): its profiles in its order, or why there is no list.
+    """The card's answer (BF2D): its profiles in its own order, or the reason for a missing list.
 
-    `unread` is what is in the list beside them: broken entries, and those without an ICCID.
+    `unread` contains the other entries: broken ones, and those without an ICCID.
     """
 
     profiles: tuple[ProfileInfo, ...]
@@ -161,7 +161,7 @@ class ProfileInfoListResponse:
 
     @property
     def unreadable(self) -> int:
-        """How many entries can't be read, so that the list may lack as many profiles."""
+        """The number of unreadable entries; the list may lack as many profiles."""
         return len(self.unread)
 
 
@@ -220,16 +220,16 @@ class SetNicknameRequest:
 
 
 def _tidy(item: tlv.Tlv) -> bytes:
-    """Return an entry without padding behind its last element."""
+    """Return an entry without padding after its last element."""
     children, _ = salvage.whole_children(item.value)
     return tlv.encode(item.tag, *(child.raw for child in children))
 
 
 def _add(profiles: dict[_Key, ProfileInfo], found: ProfileInfo) -> bool:
-    """Add a profile, once if the card lists it twice; return whether that leaves nothing in doubt.
+    """Add a profile, only once if the card lists it twice; return whether the two entries agree.
 
-    Two entries with one ICCID and one AID that say different things contradict each other: of two states
-    neither is known, and the policy rules of both count. Without AIDs they may be two profiles.
+    Two entries with the same ICCID and AID but different content contradict each other: then the state is
+    unknown, and the policy rules of both count. Without AIDs they may be two profiles.
     """
     key = (found.iccid, found.isdp_aid or found)
     other = profiles.setdefault(key, found)

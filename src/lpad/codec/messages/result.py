@@ -16,14 +16,14 @@ _UNDOCUMENTED = "undocumentedCode"
 class ResultCode(IntEnum):
     """The base of all result codes: members are `CODE = number, "nameInSgp22"`.
 
-    A number that no text names is still a member of its enum, with the reason "undocumentedCode":
-    cards answer with codes of later versions and of their makers.
+    A number that is not in the specification is still a member of its enum, with the reason
+    "undocumentedCode": cards return codes of later versions and of their makers.
     """
 
     reason: str
 
     def __new__(cls, code: int, reason: str = _UNDOCUMENTED) -> Self:
-        """Make a member of a number and its name in SGP.22."""
+        """Create a member from a number and its name in SGP.22."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.reason = reason
@@ -41,7 +41,7 @@ class ResultCode(IntEnum):
 
     @classmethod
     def _in(cls, type_name: str, member: str, data: bytes) -> Self:
-        """Read the code of an answer that holds nothing else.
+        """Read the code of an answer that contains nothing else.
 
         Raises:
             MalformedError: the answer is of another type.

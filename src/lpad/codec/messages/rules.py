@@ -20,11 +20,11 @@ class AuthorisationRule:
 
 
 def decode_rat(data: bytes) -> tuple[AuthorisationRule, ...]:
-    """Return the rows of a GetRatResponse, in the order in which they are to be tried.
+    """Return the rows of a GetRatResponse, in the order in which they apply.
 
     Raises:
-        MalformedError: no GetRatResponse. A table that can't be read in full allows nothing, so here
-            nothing is passed over.
+        MalformedError: the bytes are not a GetRatResponse. A table that can't be read in full must not allow
+            anything, so unreadable rows are not ignored here.
     """
     return tuple(
         AuthorisationRule(

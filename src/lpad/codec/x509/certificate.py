@@ -1,7 +1,7 @@
-"""What the LPA reads of a server's X.509 certificate: whose it is, in which role, and by whose key.
+"""The parts of a server's X.509 certificate that the LPA reads: its holder, role and issuing key.
 
-The card verifies the certificates of SGP.22 and OpenSSL those of TLS; here is only read, and by our own
-TLV, since importing a full X.509 library would cost the daemon 8 MB (RFC 5280, 4.1 and 4.2.1).
+The card verifies the certificates of SGP.22 and OpenSSL those of TLS; this module only reads, with lpad's own
+TLV parser, because a full X.509 library would cost the daemon 8 MB (RFC 5280, 4.1 and 4.2.1).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _REGISTERED_ID = 0x88
 
 _VERSION = 0xA0
 _SUBJECT = 4
-"""Its place in TBSCertificate behind the version: serial number, algorithm, issuer, validity, subject."""
+"""The position in TBSCertificate after the version: serial number, algorithm, issuer, validity, subject."""
 _SERIAL_NUMBER = bytes.fromhex("550405")
-"""2.5.4.5, the attribute of a name."""
+"""2.5.4.5, the attribute serialNumber of a name."""
 
 
 class Role(StrEnum):
-    """What SGP.22 lets the holder of a certificate do."""
+    """The role that SGP.22 gives the holder of a certificate."""
 
     CI = "ci"
     EUM = "eum"
@@ -47,7 +47,7 @@ class Role(StrEnum):
 
 
 _RSP_ROLE = "2.23.146.1.2.1."
-# v3 gave new numbers to the old roles; either stands for the role (SGP.22 v3.1, 4.5.2.1).
+# v3 gave new numbers to the old roles; both mean the same role (SGP.22 v3.1, 4.5.2.1).
 _ROLES = {
     "0": Role.CI,
     "1": Role.EUICC,
@@ -72,7 +72,7 @@ class Certificate:
     """A certificate's identity; `raw` is its DER.
 
     `registered_ids` are the dotted object identifiers of its subjectAltName, of which an SM-DP+ has
-    one; key identifiers are bytes, None where the extension is missing.
+    one; key identifiers are bytes, None if the extension is missing.
     """
 
     raw: bytes
@@ -82,18 +82,18 @@ class Certificate:
     authority_key_identifier: bytes | None
     policies: tuple[str, ...]
     purposes: tuple[str, ...] | None = None
-    """Dotted identifiers of extendedKeyUsage; None where the extension is missing."""
+    """Dotted identifiers of extendedKeyUsage; None if the extension is missing."""
     is_ca: bool = False
-    """Whether basicConstraints says so."""
+    """Whether basicConstraints marks it as a CA."""
     may_sign: bool = True
-    """Whether keyUsage, where there is one, has digitalSignature."""
+    """Whether keyUsage, if present, includes digitalSignature."""
 
     @classmethod
     def decode(cls, raw: bytes) -> Certificate:
         """Read a certificate's extensions.
 
         Raises:
-            MalformedError: no X.509 certificate.
+            MalformedError: the bytes are not an X.509 certificate.
         """
         extensions = _extensions(raw)
         names = _members(extensions.get(_SUBJECT_ALT_NAME))
@@ -129,13 +129,13 @@ class Certificate:
 
 
 def subject_serial_number(raw: bytes) -> str | None:
-    """Return the serialNumber in a certificate's subject, which is an eUICC's EID; None where there is none.
+    """Return the serialNumber in a certificate's subject, which is an eUICC's EID; or None.
 
     Args:
         raw: the certificate's DER.
 
     Raises:
-        MalformedError: no X.509 certificate.
+        MalformedError: the bytes are not an X.509 certificate.
     """
     fields = tlv.parse(raw).get(_SEQUENCE).children()
     first = 1 if fields and fields[0].tag == _VERSION else 0

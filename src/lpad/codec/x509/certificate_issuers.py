@@ -1,7 +1,7 @@
 """The eSIM certificate issuers (CIs) that are known by name; the table is certificate_issuers.tsv.
 
-A name gives no trust: it is shown, it tells test CIs from others, and it completes an identifier that a
-card gives in part.
+A name gives no trust: it is displayed, it distinguishes test CIs, and it completes an identifier of which a
+card gives only a part.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ _TABLE = Path(__file__).with_name("certificate_issuers.tsv")
 LENGTH = 20
 """Bytes of a whole key identifier."""
 _PROVES = 16
-"""Bytes from which a part of an identifier is proof by itself.
+"""The number of bytes from which a part of an identifier is sufficient proof.
 
-Anybody can make signatures whose recovered key is a random one; meeting n given bytes that way takes
-2^(8n) tries.
+Anyone can make signatures whose recovered key is random; to match n given bytes takes 2^(8n) tries.
 """
 _NAMES = 4
-"""Bytes from which a part of an identifier names a known CI."""
+"""The number of bytes from which a part of an identifier identifies a known CI."""
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateIssuer:
-    """A CI: its whole key identifier, its name, and whether it is there for tests."""
+    """A CI: its whole key identifier, its name, and whether it is for tests."""
 
     key_id: bytes
     name: str
@@ -49,7 +48,7 @@ def known_issuers() -> Mapping[bytes, CertificateIssuer]:
 
 
 def issuer_named(key_id: bytes) -> CertificateIssuer | None:
-    """Return the CI that a card names by its key identifier, or by the first bytes of it; None if unknown."""
+    """Return the CI with a card's key identifier, or with its first bytes; None if unknown."""
     if len(key_id) < _NAMES:
         return None
     return next((known for known in known_issuers().values() if known.key_id.startswith(key_id)), None)
@@ -59,7 +58,7 @@ def names_key(listed: bytes, key_id: bytes) -> bool:
     """Whether a card's entry proves that the card trusts the key with this whole identifier.
 
     Args:
-        listed: as the card has it: whole, or only its first bytes (SGP.32).
+        listed: the card's entry: a whole identifier, or only its first bytes (SGP.32).
         key_id: 20 bytes, computed from the key.
     """
     if not key_id.startswith(listed):
@@ -68,13 +67,13 @@ def names_key(listed: bytes, key_id: bytes) -> bool:
 
 
 def permitted(listed: Iterable[bytes], *, forbidden: Iterable[bytes] | None = None) -> tuple[bytes, ...]:
-    """Return those entries of a card's list that count.
+    """Return the entries of a card's list that lpad may trust.
 
     Args:
         listed: key identifiers, as the card names them.
-        forbidden: key identifiers, or first bytes of such, that never count. None forbids the known test
-            CIs on a card that names a CI which is no known test CI as well: a product with a test CI
-            left in it, and the private keys of those are public.
+        forbidden: key identifiers, or first bytes of them, that are never trusted. None forbids the known
+            test CIs on a card that also names another CI: such a card is a product with a forgotten test CI,
+            whose private key is public.
     """
     entries = tuple(listed)
     if forbidden is not None:

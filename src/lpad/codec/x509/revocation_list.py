@@ -1,4 +1,4 @@
-"""A certificate revocation list, read (RFC 5280, 5.1)."""
+"""Reading of certificate revocation lists (RFC 5280, 5.1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMES = (0x17, 0x18)
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """A CI's list; `issuer` and `signed` are DER, `algorithm` dotted, `next_update` None where not told."""
+    """A CI's list; `issuer` and `signed` are DER, `algorithm` dotted, `next_update` None if not given."""
 
     issuer: bytes
     next_update: datetime | None
@@ -34,7 +34,7 @@ class RevocationList:
         """Read a list.
 
         Raises:
-            MalformedError: no CRL.
+            MalformedError: the bytes are not a CRL.
         """
         parts = _sequence(tlv.parse(raw))
         if len(parts) < 3 or not parts[2].value:

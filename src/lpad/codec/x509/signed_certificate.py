@@ -1,6 +1,6 @@
-"""How a certificate hangs in its chain: names, keys, times and the signature, as bytes (RFC 5280, 4.1).
+"""The place of a certificate in its chain: names, keys, times and signature (RFC 5280, 4.1).
 
-Read to find out whose key signed it and to say so; whether it is good, OpenSSL decides.
+lpad reads them to find and report the signing key; OpenSSL decides whether the certificate is valid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UTC_TIME = 0x17
 _VERSION = 0xA0
 _COMMON_NAME = bytes.fromhex("550403")
 _TEXTS = {0x1E: "utf-16-be"}
-"""BMPString; all other kinds of text in names are read as UTF-8, of which ASCII is a part."""
+"""BMPString; all other kinds of text in names are read as UTF-8, which includes ASCII."""
 
 P256 = "1.2.840.10045.3.1.7"
 BRAINPOOL_P256R1 = "1.3.36.3.3.2.8.1.1.7"
@@ -37,13 +37,13 @@ class PublicKey:
 
     @property
     def key_id(self) -> bytes:
-        """The 20 bytes that name it: SHA-1 of the point (RFC 5280, 4.2.1.2, method 1)."""
+        """The key identifier, 20 bytes: SHA-1 of the point (RFC 5280, 4.2.1.2, method 1)."""
         return hashlib.sha1(self.point, usedforsecurity=False).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class SignedCertificate:
-    """A certificate's parts; names and `signed` are DER, `algorithm` dotted, `signature` as it stands."""
+    """A certificate's parts; names and `signed` are DER, `algorithm` dotted, `signature` unchanged."""
 
     raw: bytes
     signed: bytes
@@ -61,7 +61,7 @@ class SignedCertificate:
         """Read a certificate.
 
         Raises:
-            MalformedError: no X.509 certificate.
+            MalformedError: the bytes are not an X.509 certificate.
         """
         parts = _sequence(tlv.parse(raw), 3)
         fields = list(_sequence(parts[0], 6))
@@ -86,12 +86,12 @@ class SignedCertificate:
 
     @property
     def common_name(self) -> str:
-        """The subject's common name, or what stands last in its name; printable."""
+        """The subject's common name, or the last part of its name; printable."""
         return _text_of(self.subject)
 
     @property
     def issuer_name(self) -> str:
-        """Likewise of the issuer."""
+        """The issuer's common name, or the last part of its name; printable."""
         return _text_of(self.issuer)
 
 

@@ -48,8 +48,8 @@ def until_quiet(change: Change) -> Pause:
     """Return the pause of a download that has to wait until no switch was made for a while."""
     present = now()
     sentence = (
-        f"switches have overtaken this download {change.overtaken} times; lpad starts it again"
-        f" when {QUIET / 60:.0f} minutes have passed without a switch"
+        f"switches have overtaken this download {change.overtaken} times; lpad restarts it when"
+        f" {QUIET / 60:.0f} minutes have passed without a switch"
     )
     return Pause(
         reason=PauseReason.OVERTAKEN,

@@ -72,8 +72,8 @@ class Clock:
         """
         if not self.is_set:
             raise ClockNotSet(
-                f"this device's clock says {time.strftime('%Y-%m-%d', time.gmtime())}, so no server's"
-                " certificate can be verified; lpad goes on once the clock is set, as by NTP"
+                f"this device's clock says {time.strftime('%Y-%m-%d', time.gmtime())}, so lpad cannot verify"
+                " any server's certificate; it continues once the clock is set, for example by NTP"
             )
 
     def watch(self, on_set: Callable[[], None]) -> None:
@@ -88,7 +88,11 @@ class Clock:
             try:
                 timer = _timer()
             except OSError as error:
-                log.warning("no news of the clock (%s): what waits for it is tried now and then", error)
+                log.warning(
+                    "the kernel's clock events are unavailable (%s): lpad checks from time to time whether"
+                    " the clock is set",
+                    error,
+                )
                 return
             self._wake = os.eventfd(0, os.EFD_CLOEXEC)
             self._thread = threading.Thread(

@@ -182,10 +182,14 @@ class Changes:
         """
         row = self._database.row("SELECT body FROM sound_changes WHERE id = ?", change_id)
         if row is None:
-            raise NotFound(f"there is no change {change_id}; GET /v1/changes lists those that are kept")
+            raise NotFound(
+                f"there is no change {change_id}; GET /v1/changes lists the changes that lpad still keeps"
+            )
         change = _read(row[0])
         if change is None:
-            raise NotFound(f"the record of change {change_id} in the journal can't be read by this lpad")
+            raise NotFound(
+                f"this version of lpad cannot read the record of change {change_id} in the journal"
+            )
         return change
 
     def ended_at(self, change_id: int) -> float | None:
@@ -220,7 +224,9 @@ class Changes:
         for number, body in rows:
             change = _read(body)
             if change is None:
-                log.error("change %d: its record in the journal can't be read; it is not carried out", number)
+                log.error(
+                    "cannot carry out change %d, because its record in the journal cannot be read", number
+                )
             else:
                 found.append(change)
         return found

@@ -170,7 +170,7 @@ def check_unlocked(handle: int, path: Path) -> None:
     """
     kind = struct.unpack("hhqqi", fcntl.fcntl(handle, fcntl.F_GETLK, _LOCKED_BYTES))[0]
     if kind != fcntl.F_UNLCK:
-        raise unavailable(path, JournalState.LOCKED, "another program has it open")
+        raise unavailable(path, JournalState.LOCKED, "another program has the journal open")
 
 
 @contextmanager
@@ -186,9 +186,9 @@ def alone(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise unavailable(path, JournalState.LOCKED, "another lpad repairs it") from error
+            raise unavailable(path, JournalState.LOCKED, "another lpad process is repairing it") from error
         except OSError as error:  # some file systems have no locks
-            log.debug("%s can't be locked: %s", path.parent, error.strerror)
+            log.debug("cannot lock %s: %s", path.parent, error.strerror)
         yield
     finally:
         os.close(handle)
@@ -207,7 +207,7 @@ def _free(path: Path) -> Path:
     if os.path.lexists(path):
         _remove(path)
         if os.path.lexists(path):
-            raise FileExistsError(f"{path} can't be removed")
+            raise FileExistsError(f"cannot remove {path}")
     return path
 
 
@@ -217,7 +217,7 @@ def _remove(path: Path) -> None:
     except IsADirectoryError:
         shutil.rmtree(path, ignore_errors=True)
     except OSError as error:
-        log.debug("%s can't be removed: %s", path, error.strerror)
+        log.debug("cannot remove %s: %s", path, error.strerror)
 
 
 def _shorten(path: Path) -> None:

@@ -259,7 +259,7 @@ class Database:
             if damaged_file.is_swap_due(path):
                 with damaged_file.alone(path):
                     damaged_file.swap(path)
-                log.warning("the repair of the journal %s was cut off, and is completed now", path)
+                log.warning("the repair of the journal %s was interrupted; lpad completes it now", path)
             self._look(path)
             opened = sqlite3.connect(path, timeout=1, check_same_thread=False, isolation_level=None)
         try:
@@ -290,7 +290,7 @@ class Database:
             os.close(handle)
         found = read_log_beside(path)
         if found.damaged or (found.pages and not size):
-            raise DamagedError("its write-ahead log has more than SQLite would take from it")
+            raise DamagedError("its write-ahead log contains more than SQLite would read")
 
     def _repaired(self, damage: DamagedError) -> sqlite3.Connection:
         """Put a new file with all that can be read in the place of a damaged one, and open it.
@@ -299,7 +299,7 @@ class Database:
             JournalUnavailable: that can't be done now.
         """
         path = self._path
-        log.error("the journal %s is damaged (%s); it is repaired", path, damage)
+        log.error("the journal %s is damaged (%s); lpad repairs it", path, damage)
         try:
             with damaged_file.alone(path):
                 found = self._salvaged()
@@ -315,7 +315,9 @@ class Database:
                 path, JournalState.DAMAGED, f"{damage}; {trouble.__cause__ or trouble}"
             ) from trouble
         except (OSError, sqlite3.Error, DamagedError) as error:
-            raise unavailable(path, JournalState.DAMAGED, f"{damage}; no new file: {error}") from error
+            raise unavailable(
+                path, JournalState.DAMAGED, f"{damage}; cannot create a new file: {error}"
+            ) from error
         log.warning(
             "the journal %s was repaired: saved: %s; lost: %s; lost changes: %s; the old file is kept as %s",
             path, _counted(report.saved), _counted(report.lost), list(report.lost_changes), kept,
@@ -328,7 +330,7 @@ class Database:
         except OSError as error:
             if not self._has_aged():
                 raise
-            log.warning("nothing of the journal %s can be read: %s", self._path, error.strerror)
+            log.warning("cannot read anything from the journal %s: %s", self._path, error.strerror)
             return Salvage()
 
     def _rebuilt(self, found: Salvage, damage: DamagedError) -> Repair:
@@ -431,7 +433,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
-        raise DamagedError(f"it can't have a write-ahead log, and has '{mode}'")
+        raise DamagedError(f"it cannot use a write-ahead log; its journal mode is '{mode}'")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA secure_delete = ON")
     db.execute("PRAGMA cache_size = -256")

@@ -43,7 +43,7 @@ class Reserve:
                     file.flush()
                     os.fsync(file.fileno())
         except OSError as error:
-            log.debug("no space is kept for the journal's last words: %s", error.strerror)
+            log.debug("no disk space is reserved for the journal's last entries: %s", error.strerror)
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
             return False

@@ -36,8 +36,8 @@ class KeyedRequests:
             return None
         if row[0] != key.request:
             raise KeyReused(
-                f"this Idempotency-Key stands for another request, which led to change {row[1]}; make up a"
-                " new key for each request",
+                f"this Idempotency-Key already belongs to another request, which led to change {row[1]}; use"
+                " a new key for each request",
                 change=row[1],
             )
         return int(row[1])
@@ -55,7 +55,7 @@ class KeyedRequests:
             ).fetchone()
             if count >= MOST_KEYS:
                 raise TooManyChanges(
-                    f"{count} requests were told that they are change {change_id}; wait for its end"
+                    f"{count} requests already lead to change {change_id}; wait until it has ended"
                 )
             insert(db, key, change_id)
 

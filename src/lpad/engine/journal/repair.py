@@ -141,7 +141,7 @@ class _Reader:
             NewerError: the version that is noted is a later one's.
         """
         if self._noted is not None and self._noted > SCHEMA_VERSION:
-            raise NewerError(f"schema {self._noted}, this lpad knows {SCHEMA_VERSION}")
+            raise NewerError(f"its schema is {self._noted}, but this lpad knows only up to {SCHEMA_VERSION}")
         found = Salvage(last_change=self._sequence, reports=self._reports)
         if self._rows:
             # Steps are taken whole: all rows are of one version, and a stray one would be chance.

@@ -45,7 +45,7 @@ def examine_header(head: bytes) -> None:
         and head[20:24] == bytes([0, 64, 32, 32])
     )
     if not sound:
-        raise DamagedError("its header is not that of an SQLite file")
+        raise DamagedError("it does not have the header of an SQLite file")
 
 
 def examine_version(db: sqlite3.Connection) -> int:
@@ -57,12 +57,12 @@ def examine_version(db: sqlite3.Connection) -> int:
     """
     version, noted = version_of(db), noted_version(db)
     if noted is not None and noted > SCHEMA_VERSION:
-        raise NewerError(f"schema {noted}, this lpad knows {SCHEMA_VERSION}")
+        raise NewerError(f"its schema is {noted}, but this lpad knows only up to {SCHEMA_VERSION}")
     if version != noted and (noted is not None or not 0 <= version < CHECKSUMS_SINCE):
-        raise DamagedError(f"its version is given as {version}, and noted as {noted}")
+        raise DamagedError(f"its header gives schema version {version}, but its own record says {noted}")
     found = layouts(db)
     if version == 0 and found:
-        raise DamagedError("it has tables, and no version")
+        raise DamagedError("it has tables, but no version")
     wanted = layouts_of(version)
     if any(
         table not in found or not set(found[table].names) >= set(layout.names)
@@ -87,7 +87,7 @@ def examine(db: sqlite3.Connection, checks: Mapping[str, Check]) -> None:
         raise DamagedError(verdict)
     noted = dict(db.execute("SELECT name, value FROM about").fetchall())
     if noted.get("tables") != described(db):
-        raise DamagedError("its tables are described otherwise than they were made")
+        raise DamagedError("the description of its tables has changed")
     found = layouts(db)
     for layout in found.values():
         _examine_rows(db, layout, checks.get(layout.table))
@@ -95,7 +95,7 @@ def examine(db: sqlite3.Connection, checks: Mapping[str, Check]) -> None:
         _examine_spares(db, found[table], condition)
     for name, seq in db.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
         if not isinstance(seq, int) or not 0 <= seq < LARGEST_ID:
-            raise DamagedError(f"the last number of {name} is {seq}")
+            raise DamagedError(f"the last number of {name} is {seq}, which is impossible")
 
 
 def _examine_rows(db: sqlite3.Connection, layout: Layout, check: Check | None) -> None:
@@ -105,7 +105,7 @@ def _examine_rows(db: sqlite3.Connection, layout: Layout, check: Check | None) -
             raise DamagedError(f"a row of {layout.table} has a wrong checksum")
         trouble = odd(layout, row, check)
         if trouble is not None:
-            raise DamagedError(f"a row of {layout.table} can't be read: {trouble}")
+            raise DamagedError(f"cannot read a row of {layout.table}: {trouble}")
 
 
 def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | None) -> str | None:

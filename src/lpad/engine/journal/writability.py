@@ -69,14 +69,14 @@ _BROKEN = frozenset({errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO})
 """The system's errors for what is none of its files, or can't be read off the disk."""
 
 _ADVICE: Mapping[JournalState, str] = {
-    JournalState.FULL: "make space on its disk",
-    JournalState.READ_ONLY: "see that its file and folder belong to lpad's user and that the file system is"
+    JournalState.FULL: "free some space on its disk",
+    JournalState.READ_ONLY: "check that its file and folder belong to lpad's user and that the file system is"
     " mounted read-write",
     JournalState.LOCKED: "stop the other lpad, or the other program that has it open, or name another"
     " 'state_folder' in the settings",
-    JournalState.DAMAGED: "lpad repairs it as soon as a new file can be written in its folder",
-    JournalState.NEWER: "install that lpad again, or name another 'state_folder' in the settings",
-    JournalState.UNWRITABLE: "check that the disk works and that the file's folder is there",
+    JournalState.DAMAGED: "lpad repairs it as soon as it can write a new file into the folder",
+    JournalState.NEWER: "install the newer lpad again, or name another 'state_folder' in the settings",
+    JournalState.UNWRITABLE: "check that the disk works and that the file's folder exists",
 }
 
 
@@ -111,7 +111,7 @@ class JournalHealth:
 def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavailable:
     """Return the error for a journal that can't be written: what it is, and what the reader can do."""
     return JournalUnavailable(
-        f"the journal {path} can't be written ({state}: {why}), so nothing that alters a card is done;"
+        f"the journal {path} can't be written ({state}: {why}), so lpad does nothing that alters a card;"
         f" {_ADVICE[state]}",
         retryable=state not in (JournalState.NEWER, JournalState.DAMAGED),
         reason=f"journal-{state}",

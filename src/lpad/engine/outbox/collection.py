@@ -47,7 +47,7 @@ PATIENCE = 30.0
 LIVELY = 10.0
 """Seconds in which a card that gave no answer about a notification has to give its EID."""
 
-_NO_ROOM = InternalError("there is no room for more copies; it is copied when others have been delivered")
+_NO_ROOM = InternalError("there is no room for more copies; lpad copies it once others have been delivered")
 
 
 class Collection:
@@ -205,16 +205,20 @@ class Collection:
                     new += self._copy(euicc, eid, seq, deadline=deadline.within(PATIENCE))
                     left.discard(seq)
         if full:
-            log.warning("%d notifications stay on the card: there is no place for more copies", len(left))
+            log.warning("%d notifications stay on the card: there is no room for more copies", len(left))
         return new, left
 
     def _copy(self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline) -> int:
         copies = notification_delivery.retrieve(euicc, sequence_number=seq, deadline=deadline)
         if not copies:
-            raise CardMalformed("the card lists it, and gives nothing that can be read when asked for it")
+            raise CardMalformed(
+                "the card lists the notification, but returns nothing readable when asked for it"
+            )
         longest = max(len(each.payload) for each in copies)
         if longest > LARGEST:
-            raise CardMalformed(f"it has {longest} bytes, as no notification has, and stays on the card")
+            raise CardMalformed(
+                f"the notification has {longest} bytes, more than lpad accepts, and stays on the card"
+            )
         return sum(self.keep(eid, pending) for pending in copies)
 
     @contextmanager

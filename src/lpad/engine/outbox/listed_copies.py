@@ -48,7 +48,7 @@ def under_number(
         again = notification_delivery.retrieve(euicc, sequence_number=stored.seq, deadline=deadline)
     except (CardRefused, CardStatus, CardMalformed) as error:
         # It was accepted, and a card that gives it no more may still let go of it.
-        log.debug("notification %d can't be compared with the card's: %s", stored.seq, error)
+        log.debug("cannot compare notification %d with the card's: %s", stored.seq, error)
         return (), bytes
     same = {each.payload for each in again} == {each.payload for each in found}
     return found, bytes if same else signed_part

@@ -248,10 +248,10 @@ class Outbox:
         if isinstance(stored, UncopiedNotification):
             raise Conflict(
                 f"can't send notification {seq}: it can't be copied from the card ({stored.error}); drop it"
-                " if its server can do without"
+                " if its server does not need it"
             )
         if stored.removable:
-            raise Conflict(f"can't send notification {seq}: it was {stored.stage} already")
+            raise Conflict(f"can't send notification {seq}: it is already {stored.stage}")
         self._journal.notifications.retry(stored.id, at=self._journal.clock.now().steady)
         tell(self._hub, "retried", stored)
         return stored
@@ -331,7 +331,7 @@ class Outbox:
             with watched(f"the outbox to {address}"):
                 self._serve(address, eid, delivery)
         except Cancelled:
-            log.debug("outbox: %s: lpad is stopped", address)
+            log.debug("outbox: %s: lpad is stopping", address)
         except LpadError as error:
             self._troubled = True
             delivery.errors.setdefault(address, error)

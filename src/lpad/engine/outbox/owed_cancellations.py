@@ -215,12 +215,12 @@ class OwedCancellations:
         except Cancelled:
             raise
         except (ServerUnreachable, ServerUntrusted) as error:
-            log.debug("%s was not told that a session is given up: %s", owed.server, error)
+            log.debug("could not inform %s that a session is cancelled: %s", owed.server, error)
             return False
         except LpadError as error:  # it has forgotten the session
-            log.debug("%s has no use for the word that a session is given up: %s", owed.server, error)
+            log.debug("%s does not need to know that a session is cancelled: %s", owed.server, error)
         else:
-            log.info("%s was told that a session is given up", owed.server)
+            log.info("informed %s that a session is cancelled", owed.server)
         return True
 
     def _forget(self, owed: OwedCancellation) -> None:

@@ -42,7 +42,7 @@ class SwitchPolicy:
         if self.protects(profile):
             iccid = _name(profile)
             raise Protected(
-                f"can't delete profile {iccid}: the settings protect it; take it out of 'switching.protected'"
+                f"can't delete profile {iccid}: the settings protect it; remove it from 'switching.protected'"
                 " first",
                 iccid=iccid,
             )
@@ -61,11 +61,11 @@ class SwitchPolicy:
         if self.protects(profile):
             why, key = "the settings protect it", "protected"
         elif self.keep_enabled:
-            why, key = "no profile would be enabled, which the settings forbid", "keep_enabled"
+            why, key = "no profile would be enabled any more, which the settings forbid", "keep_enabled"
         else:
             return
         raise Protected(
-            f"can't disable profile {iccid}: {why} ('switching.{key}'); enable another in its place",
+            f"can't disable profile {iccid}: {why} ('switching.{key}'); enable another profile instead",
             iccid=iccid,
         )
 
@@ -91,8 +91,8 @@ class SwitchPolicy:
                 )
             if profile.enabled and self.keep_enabled:
                 raise Protected(
-                    f"can't reset: it would delete profile {iccid}, which is enabled, and leave none"
-                    " ('switching.keep_enabled'); delete the others one by one",
+                    f"can't reset: it would delete profile {iccid}, which is enabled, and leave no profile"
+                    " enabled ('switching.keep_enabled'); delete the others one by one",
                     iccid=iccid,
                 )
 
@@ -113,8 +113,9 @@ class SwitchPolicy:
             return
         following = present.date_of(present.steady + DAY - ages[self.per_day - 1])
         raise SwitchLimit(
-            f"can't switch: {len(ages)} switches in 24 hours, and the settings allow {self.per_day}"
-            f" ('switching.per_day'); the next one is possible at {following:%Y-%m-%d %H:%M:%S} UTC",
+            f"can't switch: there were {len(ages)} switches in 24 hours, and the settings allow"
+            f" {self.per_day} ('switching.per_day'); the next one is possible at"
+            f" {following:%Y-%m-%d %H:%M:%S} UTC",
             limit=self.per_day,
             next_at=following.isoformat(timespec="seconds").replace("+00:00", "Z"),
         )

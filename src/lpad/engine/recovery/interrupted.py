@@ -133,7 +133,7 @@ class Interrupted:
             self._store.save(change, notes=notes)
         except LpadError as error:  # at worst the next start begins a wait anew
             names = ", ".join(notes.fields)
-            log.warning("change %d: '%s' is not noted: %s (%s)", change.id, names, error, error.kind)
+            log.warning("change %d: cannot write down '%s': %s (%s)", change.id, names, error, error.kind)
 
     def _await_start(self, change: Change, limit: TimeLimit) -> None:
         with self._lock:
@@ -229,11 +229,11 @@ class Interrupted:
             submit(change)
             return
         if reconcile.goes_on(change):
-            log.info("%s: taken up again", what)
+            log.info("%s: resumed", what)
             take_up(change)
             return
         if reconcile.is_tried_again(change, self._store.private(change)):
-            log.info("%s: tried again", what)
+            log.info("%s: retried", what)
             self._note(change, noting(Notes, absence_at_start=None))
             submit(change)
             return
@@ -242,7 +242,7 @@ class Interrupted:
         if isinstance(verdict, LpadError):
             self._store.save(going_on.failed(verdict))
         elif reconcile.concerns_modem(change):
-            log.info("%s: seen through", what)
+            log.info("%s: continued to its end", what)
             take_up(going_on, result=verdict)
             return
         else:

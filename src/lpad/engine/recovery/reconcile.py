@@ -65,8 +65,9 @@ def judge(
     meant = private.secrets.get(EID)
     if meant is not None and card.eid != meant and JUDGES[change.kind] is not _harmless:
         return Conflict(
-            f"{change.kind} was cut off by {_what(change)}, and another card is there now (another EID"
-            " answers); what the first one did is seen once it is back. 'lpactl info' shows this one",
+            f"{change.kind} was cut off by {_what(change)}, and another card is there now (with another EID);"
+            " lpad finds out what the first card did once that card is back. 'lpactl info' shows the present"
+            " card",
             interrupted=True,
         )
     return JUDGES[change.kind](change, private, card, notifications)
@@ -168,8 +169,8 @@ def _reset(
     begun = isinstance(private.notes, ResetNotes) and private.notes.reset
     if begun and not left and not unreadable:
         return ResetResult(settled=True)
-    others = f", and {unreadable} that cannot be read" if unreadable else ""
-    return _cut_off(change, f"{len(left)} of the profiles to be deleted are there{others}")
+    others = f", and {unreadable} more that cannot be read" if unreadable else ""
+    return _cut_off(change, f"{len(left)} of the profiles to be deleted are still there{others}")
 
 
 def _downloaded(
@@ -217,10 +218,10 @@ def _harmless(
     if change.kind is Kind.REFRESH:
         return RefreshResult(settled=True)
     if change.kind is Kind.RESTART_MODEM:
-        return _cut_off(change, "what was powered down in the modem is powered up")
+        return _cut_off(change, "the modem is powered up again")
     if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
         return _cut_off(change, "nothing is changed")
-    return _cut_off(change, "what is pending stays in the outbox")
+    return _cut_off(change, "pending notifications stay in the outbox")
 
 
 def _names(change: Change, private: Private) -> tuple[str, str | None]:
@@ -232,12 +233,15 @@ def _names(change: Change, private: Private) -> tuple[str, str | None]:
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:
     """Say that a profile is not among those that can be read, or is gone if that is certain."""
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
-        return f"profile {iccid} is not there"
-    return f"profile {iccid} is not among those that can be read, and {len(card.unreadable)} cannot"
+        return f"profile {iccid} is not on the card"
+    return (
+        f"profile {iccid} is not among the readable profiles, and {len(card.unreadable)} others are"
+        " unreadable"
+    )
 
 
 def _cut_off(
-    change: Change, state: str, *, remedy: str = "ask again if it is still wanted"
+    change: Change, state: str, *, remedy: str = "repeat the request if you still want it"
 ) -> CardUnreachable:
     return CardUnreachable(
         f"{change.kind} was cut off by {_what(change)}; now {state}; {remedy}",
@@ -248,16 +252,16 @@ def _cut_off(
 def unknown(change: Change) -> CardUnreachable:
     """Return the error for a change whose card did not come back in time."""
     return CardUnreachable(
-        f"{change.kind} was cut off by {_what(change)}, before the card had answered, and the card did not"
-        " come back in time; whether it was done is seen once the card is there: then look, and ask again if"
-        " need be",
+        f"{change.kind} was cut off by {_what(change)} before the card had answered, and the card did not"
+        " come back in time; check whether it was done once the card is back, and repeat the request if"
+        " needed",
         interrupted=True,
         outcome="unknown",
     )
 
 
 def _what(change: Change) -> str:
-    return "a restart of lpad or of the device" if change.pause is None else "the card's going away"
+    return "a restart of lpad or of the device" if change.pause is None else "the loss of the card"
 
 
 _ONE_COMMAND = frozenset(

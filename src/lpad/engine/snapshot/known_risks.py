@@ -29,7 +29,7 @@ class Risk(enum.StrEnum):
 _SENTENCES = {
     Risk.FACTORY_TEST_PROFILE: "a factory test profile that is known to endanger the card",
     Risk.GENERIC_TEST_PROFILE: "GSMA's generic test profile, whose keys are published; up to version 6 of"
-    " TS.48 anybody can load applets with them",
+    " TS.48, anyone can load applets with them",
     Risk.TEST_PROFILE: "a test profile; its keys may be known to others",
 }
 

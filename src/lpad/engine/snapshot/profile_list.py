@@ -133,7 +133,8 @@ class ProfileList:
         """Return the error for a profile that `find` has not found."""
         if self.lacks_name(name):
             return NotFound(
-                f"can't {attempted}: the card holds no profile {name}; 'lpactl profiles' lists them"
+                f"can't {attempted}: the card contains no profile {name}; 'lpactl profiles' lists its"
+                " profiles"
             )
         why = "the card gives no AID for some profiles; name it by its ICCID"
         if self.unreadable:
@@ -175,7 +176,6 @@ def _sure_iccid(profile: Listed) -> str | None:
 def _ambiguous(name: str, found: list[Listed]) -> Conflict:
     candidates = ", ".join(each.isdp_aid or "one without an AID" for each in found)
     return Conflict(
-        f"{len(found)} profiles on the card have the name {name}; say which one is meant by its AID:"
-        f" {candidates}",
+        f"{len(found)} profiles on the card match {name}; name the profile by its AID: {candidates}",
         candidates=candidates,
     )

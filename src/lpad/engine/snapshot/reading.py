@@ -92,7 +92,7 @@ def optional(what: str, read: Callable[[], _T]) -> _T | None:
     try:
         return read()
     except (CardRefused, CardMalformed, CardStatus, MalformedError, InvalidValue) as error:
-        log.warning("%s can't be read: %s (%s)", what, error, error.kind)
+        log.warning("cannot read %s: %s (%s)", what, error, error.kind)
     except LpadError:
         raise
     except Exception:
@@ -167,7 +167,7 @@ def installation_error(raw: bytes) -> CardRefused | None:
     if result.error is None:
         return None
     return CardRefused(
-        f"the card did not install the profile: {result.error.reason}; this was found out after a restart",
+        f"the card did not install the profile: {result.error.reason}; lpad learned this after a restart",
         function="ES10b.LoadBoundProfilePackage",
         code=result.error.value,
         reason=result.error.reason,

@@ -58,7 +58,7 @@ _LAST_LISTENING = 5.0
 """Seconds for which a modem that is not registered is listened to in a last look that is taken once."""
 _NOBODY = "nobody has confirmed"
 _TIME_LIMIT = ("time-limit", "the time is over")
-_NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of its conditions")
+_NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's conditions")
 
 
 class UnmetError(Exception):
@@ -81,16 +81,16 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
         raise Conflict(f"can't guard the switch by '{each}': {NOT_EVALUATED}; use another condition")
     if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
         return
-    instead = "guard the switch by a probe or by a confirmation instead"
+    instead = "use a probe or 'confirm' as the condition instead"
     with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
         if lent is None:
             raise Conflict(
-                "can't guard the switch by registration: the card is in a reader, and lpad sees no modem;"
-                f" {instead}"
+                "can't guard the switch by registration: the card is in a reader, so lpad has no modem to"
+                f" ask; {instead}"
             )
         if not registrations(lent.modem, deadline=deadline):
             raise Conflict(
-                "can't guard the switch by registration: the modem knows none of AT+CEREG, AT+C5GREG and"
+                "can't guard the switch by registration: the modem supports none of AT+CEREG, AT+C5GREG and"
                 f" AT+CGREG; {instead}"
             )
 
@@ -198,12 +198,12 @@ class ConditionWatch:
     def _check(self) -> None:
         """See whether there is still something to wait for."""
         if self._run.stopped:
-            raise Suspended("lpad is stopped while a switch is guarded")
+            raise Suspended("lpad is stopping during a guarded switch")
         if self._run.taken_back is not None:
-            raise UnmetError("taken-back", "it was taken back")
+            raise UnmetError("taken-back", "the switch was cancelled")
         given = self._run.given
         if given is not None and given.confirm is False:
-            raise UnmetError("refused", "the program that was asked said no")
+            raise UnmetError("refused", "the confirming program answered no")
         if self._deadline.passed:
             self._time_is_over()
 
@@ -218,7 +218,9 @@ class ConditionWatch:
         looked_again = self._last_look < math.inf or self._notes.looked_again
         if missing or looked_again or not self._hardly_seen():
             raise UnmetError(*_TIME_LIMIT)
-        log.info("change %d: the time ran out over a standstill; one more look", self._run.change.id)
+        log.info(
+            "change %d: the time limit passed during a standstill; lpad checks once more", self._run.change.id
+        )
         self._last_look = time.monotonic()
         self._deadline = Deadline.after(LAST_LOOK)
         self._next_pause = FIRST_PAUSE
@@ -249,7 +251,7 @@ class ConditionWatch:
             if self._notes.confirmed is True:
                 self._saw(condition, "confirmed", met=True)
             elif self._notes.confirmed is False:
-                raise UnmetError("refused", "the program that was asked said no")
+                raise UnmetError("refused", "the confirming program answered no")
             else:
                 self._saw(condition, _NOBODY)
                 self._check()
@@ -262,7 +264,7 @@ class ConditionWatch:
         try:
             with self._context.card.open(deadline=opening).lend_modem(deadline=opening) as lent:
                 if lent is None:
-                    raise UnmetError("no-modem", "there is no modem any more")
+                    raise UnmetError("no-modem", "the modem is no longer there")
                 watch = RegistrationWatch(lent.modem, deadline=opening)
                 self._looks(condition)
                 try:
@@ -274,7 +276,7 @@ class ConditionWatch:
             self._saw(condition, error.sentence)
             self._context.card.drop()
             if self._seen_at(condition) < self._last_look < math.inf:
-                raise Suspended("the last look waits for the port", cause=error) from error
+                raise Suspended("the last check waits for the port", cause=error) from error
             self._rest()
             return Look(met=False, seen=error.sentence)
 
@@ -319,7 +321,7 @@ class ConditionWatch:
 
 
 def _told(watch: RegistrationWatch) -> str:
-    told = ", ".join(map(str, watch.status)) or "the modem tells nothing"
+    told = ", ".join(map(str, watch.status)) or "the modem reports nothing"
     if watch.lock is not None and not watch.registered:
-        told += f"; the modem wants the {watch.lock}: {how_to_unlock(watch.lock)}"
+        told += f"; the modem requires the {watch.lock}: {how_to_unlock(watch.lock)}"
     return told

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 _WITHIN = 180.0
 """Seconds of a guard whose own were damaged on the disk."""
-_MISTAKE = Reason(kind="internal-error", sentence="lpad itself failed")
+_MISTAKE = Reason(kind="internal-error", sentence="lpad failed because of a fault of its own")
 """Whatever is wrong with lpad, the device must have its way home."""
 
 
@@ -61,9 +61,9 @@ def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
     """
     texts = tuple(str(Condition.parse(text)) for text in until)
     if not 0 < len(texts) <= MOST_CONDITIONS or len(set(texts)) < len(texts):
-        raise InvalidValue(f"a guard waits for 1 to {MOST_CONDITIONS} conditions, each named once")
+        raise InvalidValue(f"a guard must have 1 to {MOST_CONDITIONS} conditions, each named once")
     if not 1 <= within <= LONGEST:
-        raise InvalidValue(f"a guard waits for 1 to {LONGEST:.0f} seconds")
+        raise InvalidValue(f"the time limit of a guard must be 1 to {LONGEST:.0f} seconds")
     return texts
 
 
@@ -127,28 +127,28 @@ class _GuardedSwitch:
         if previous is None and (enabled is not None or not profiles.complete):
             raise Conflict(
                 f"cannot guard the switch to profile {self._iccid}: the card's list of profiles cannot be"
-                " read in full, so lpad does not know which profile is enabled now and could not go back to"
-                " it; 'lpactl profiles' shows what can be read. Switch without a guard"
+                " read in full, so lpad does not know which profile is enabled now and could not return to"
+                " it; 'lpactl profiles' shows the readable part. Switch without a guard"
             )
         if profiles.contested:
             raise Conflict(
                 f"cannot guard the switch to profile {self._iccid}: the card reports several profiles as"
-                " enabled, so lpad does not know to which one it would go back. Switch without a guard"
+                " enabled, so lpad does not know to which one it should return. Switch without a guard"
             )
         if isinstance(wanted, UnreadableProfile) and not wanted.whole:
             raise Conflict(
                 f"cannot guard the switch to profile {self._iccid}: its entry in the card's list is broken,"
-                " so lpad does not know whether its operator forbids to disable it; enable it without a guard"
+                " so lpad does not know whether its operator forbids disabling it; enable it without a guard"
             )
         if PPR1 in wanted.policy_rules:
             raise Conflict(
-                f"can't guard the switch to profile {self._iccid}: its operator forbids to disable it (ppr1),"
+                f"can't guard the switch to profile {self._iccid}: its operator forbids disabling it (ppr1),"
                 " so there would be no way back; enable it without a guard"
             )
         if UNREADABLE_RULES in wanted.policy_rules:
             raise Conflict(
                 f"cannot guard the switch to profile {self._iccid}: the card gives its policy rules in a form"
-                " that lpad cannot read, so lpad does not know whether its operator forbids to disable it;"
+                " that lpad cannot read, so lpad does not know whether its operator forbids disabling it;"
                 " enable it without a guard"
             )
         self._note(
@@ -190,10 +190,13 @@ class _GuardedSwitch:
         profile = listed.named(self._iccid) or listed.named(notes.aid)
         if profile is None or not profile.enabled:
             self._go_back(
-                guard, Reason(kind="cut-off", sentence="lpad or the device was restarted before it was done")
+                guard,
+                Reason(kind="cut-off", sentence=("lpad or the device restarted before the switch was done")),
             )
         if not left and self._is_lost(guard):
-            self._go_back(guard, Reason(kind="time-limit", sentence="the time was over after a restart"))
+            self._go_back(
+                guard, Reason(kind="time-limit", sentence=("the time limit had passed after a restart"))
+            )
         if guard.phase is Phase.SWITCHING:
             return self._switch(Purpose(step="enable-profile-again"), seconds=left)
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
@@ -230,14 +233,14 @@ class _GuardedSwitch:
             raise error  # nothing was sent
         if isinstance(error, Cancelled):
             if self._run.stopped:
-                raise Suspended("lpad is stopped while a guarded switch is made") from None
-            self._go_back(guard, Reason(kind="taken-back", sentence="it was taken back"))
+                raise Suspended("lpad is stopping during a guarded switch") from None
+            self._go_back(guard, Reason(kind="taken-back", sentence="the switch was cancelled"))
         if isinstance(error, CardError) and not isinstance(error, CardRefused):
             if (
                 self._standstill.last > self._began
             ):  # its deadlines have passed meanwhile: the card is read anew
-                raise Suspended("lpad stood still while a guarded switch was made", cause=error) from error
-            sentence = f"it did not come up: {error.sentence}"
+                raise Suspended("lpad stood still during a guarded switch", cause=error) from error
+            sentence = f"the new profile did not come up: {error.sentence}"
             self._go_back(guard, Reason(kind="not-enabled", sentence=sentence))
         if isinstance(error, CardRefused):
             self._run.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))

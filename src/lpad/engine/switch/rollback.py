@@ -95,7 +95,7 @@ class Rollback:
                     # A card that was just reset may answer anything; only a clear no leads past this profile.
                     self._failed(number, error)
                     if tries + 1 < TRIES:
-                        raise Suspended(f"can't go back for now: {error.sentence}", cause=error) from error
+                        raise Suspended(f"cannot roll back for now: {error.sentence}", cause=error) from error
                 except (CardError, NotFound, Conflict) as error:
                     if isinstance(error, Conflict) and not error.details.keys() & _UNCLEAR:
                         raise  # another card is in its place
@@ -142,16 +142,16 @@ class Rollback:
 
     def _failed(self, number: int, error: LpadError) -> None:
         name = self._order[number] or "none"
-        log.warning("change %d: can't go back to %s: %s", self._run.change.id, name, error.sentence)
+        log.warning("change %d: cannot return to %s: %s", self._run.change.id, name, error.sentence)
         self._failures.append(f"{name}: {error.sentence}")
 
     def _returned(self, iccid: str | None) -> LpadError:
         if iccid is None:
-            now = "lpad disabled it, as no profile was enabled before"
+            now = "lpad disabled it, because no profile was enabled before"
         elif iccid == self._guard.previous:
-            now = f"lpad went back to profile {iccid}, which was enabled before"
+            now = f"lpad enabled the previous profile {iccid} again"
         else:
-            now = f"the profile before could not be enabled, and lpad enabled {iccid} of the fallback order"
+            now = f"the previous profile could not be enabled, so lpad enabled {iccid} of the fallback order"
         class_ = Cancelled if self._reason.kind == "taken-back" else SwitchRolledBack
         error = class_(f"{self._told()}; {now}")
         error.details.update(self._details(enabled=iccid))
@@ -160,16 +160,16 @@ class Rollback:
     def _stuck(self) -> LpadError:
         card = self._context.snapshot()
         enabled = card.listed.enabled_address
-        remedy = "enable another by hand"
+        remedy = "enable another profile manually"
         if card.eid is not None and self._order:
             self._context.stuck(self._run.change, card.eid, wanted=tuple(self._order), unwanted=self._iccid)
-            remedy = f"lpad goes on trying, as 'lpactl status' tells; or {remedy}"
+            remedy = f"lpad keeps trying, see 'lpactl status'; or {remedy}"
         now = f"profile {enabled} is enabled" if enabled else "no profile is enabled"
         if enabled is None and not card.listed.complete:
-            now = "one that cannot be read may be enabled"
+            now = "a profile that cannot be read may be enabled"
         error = SwitchStuck(
-            f"{self._told()}; neither the profile before nor one of the fallback order could be enabled, and"
-            f" as far as lpad can see {now}; {remedy}",
+            f"{self._told()}; neither the previous profile nor one of the fallback order could be enabled,"
+            f" and as far as lpad can see {now}; {remedy}",
         )
         error.details.update(self._details(enabled=enabled))
         return error

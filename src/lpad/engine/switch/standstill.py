@@ -68,4 +68,4 @@ class Standstill:
     def _see(self, late: float) -> None:
         if late > LEAST:
             self._last = time.monotonic()
-            log.warning("lpad stood still for %.0f s while a switch is guarded", late)
+            log.warning("lpad stood still for %.0f s during a guarded switch", late)

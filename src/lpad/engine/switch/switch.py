@@ -251,9 +251,7 @@ class _Switch:
             raise
         except Exception:
             # A mistake over a record of the past must not keep a device from its way home.
-            log.exception(
-                "change %d: the day's switches can't be counted: internal-error", self._run.change.id
-            )
+            log.exception("change %d: cannot count the day's switches: internal-error", self._run.change.id)
 
     def _found(self, profiles: ProfileList) -> Listed:
         profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)
@@ -361,11 +359,11 @@ def verify(
     if outcome.good:
         return outcome.remark
     if outcome.holding is not None:
-        tried = "whatever was tried (the change's steps say what)"
+        tried = "after every step of the modem refresh (the change's steps list them)"
         done = tried if outcome.held_back is None else f"and {outcome.held_back}"
         raise CardError(
-            f"the card reports that {wanted}, but the modem still reads another one, {done}; restart the"
-            " modem, and look whether it registers",
+            f"the card reports that {wanted}, but the modem still reads another profile {done}; restart the"
+            " modem, and check whether it registers",
             retryable=True,
         )
     if lost is not None:
@@ -373,14 +371,15 @@ def verify(
     if isinstance(outcome.error, CardRefused):
         # Not as it is: a card that refuses its list has not refused what it said yes to.
         raise CardError(
-            f"the card said yes, and then did not tell whether {wanted}: {outcome.error.sentence}",
+            f"the card accepted the request, but then did not report whether {wanted}:"
+            f" {outcome.error.sentence}",
             retryable=True,
         )
     if outcome.error is not None:
         raise outcome.error
     raise CardError(
-        f"the card said yes, but doesn't report that {wanted}; read it again with 'lpactl info --refresh',"
-        " and restart the modem if it still doesn't",
+        f"the card accepted the request, but does not report that {wanted}; read the card again with 'lpactl"
+        " info --refresh', and restart the modem if it still doesn't",
         retryable=True,
     )
 

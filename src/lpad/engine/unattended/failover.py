@@ -233,7 +233,7 @@ class Failover:
         status = self._registration_query.ask(deadline=deadline)
         return Look(
             met=any(each.registered for each in status) if status else None,
-            seen=", ".join(map(str, status or ())) or "the modem can't be asked",
+            seen=", ".join(map(str, status or ())) or "lpad cannot ask the modem",
         )
 
     def _lasts(self, rule: HealthRule, seen: str) -> bool:
@@ -260,7 +260,7 @@ class Failover:
         )
         seen = self.status.seen
         if wanted is None:
-            log.warning("%s: failover: the card holds no other profile of the order", self._euicc)
+            log.warning("%s: failover: the card contains no other profile of the order", self._euicc)
         self._sign(Sign.LASTED, profile=wanted.iccid if wanted else rule.iccid, seen=seen)
         if wanted is not None:
             log.warning("%s: failover from profile %s to %s: %s", self._euicc, rule.iccid, wanted.iccid, seen)

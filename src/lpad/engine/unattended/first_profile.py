@@ -115,10 +115,12 @@ class Provisioning:
             self._journal.memos.put(_name(card.eid), following)
             change = self._store.add(card.name, params, secrets={EID: card.eid}, origin=PROVISION)
         except LpadError as error:
-            log.warning("%s: can't be provided with a profile now: %s (%s)", card.name, error, error.kind)
+            log.warning("%s: cannot request a first profile now: %s (%s)", card.name, error, error.kind)
             self._due_at = time.monotonic() + _TROUBLED
             return
-        log.info("%s: no operational profile; asking %s for one", card.name, self._address(card))
+        log.info(
+            "%s: the card has no operational profile; requesting one from %s", card.name, self._address(card)
+        )
         self._submit(change)
 
     def _address(self, card: Snapshot) -> str | None:

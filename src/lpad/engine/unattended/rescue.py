@@ -102,7 +102,7 @@ class Rescue:
             yield
             return
         timer = threading.Timer(
-            max(0.0, self._due_at - time.monotonic()), run.overtake, ["the way out of a switch that is stuck"]
+            max(0.0, self._due_at - time.monotonic()), run.overtake, ["the rescue after a stuck switch"]
         )
         timer.daemon = True
         timer.start()
@@ -177,11 +177,11 @@ class Rescue:
         try:
             change = self._store.add(self._euicc, params, secrets={EID: card.eid}, origin=RESCUE)
         except LpadError as error:
-            log.warning("%s: can't be rescued now: %s (%s)", self._euicc, error, error.kind)
+            log.warning("%s: cannot attempt a rescue now: %s (%s)", self._euicc, error, error.kind)
             self._due_at = time.monotonic() + _TROUBLED
             return
         log.warning(
-            "%s: attempt %d to get out of what change %d left: %s profile %s",
+            "%s: rescue attempt %d after change %d: %s profile %s",
             self._euicc, attempts, state.change, change.kind, params.iccid,
         )  # fmt: skip
         self._away = False
@@ -217,7 +217,9 @@ class Rescue:
                 self._journal.memos.put(_name(eid), state)
         except LpadError as error:
             # What has ended stuck is taken up again after a restart then, and ends so once more.
-            log.warning("%s: the rescue is not written down: %s (%s)", self._euicc, error, error.kind)
+            log.warning(
+                "%s: cannot write down the state of the rescue: %s (%s)", self._euicc, error, error.kind
+            )
         data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(self._dated(state))}
         self._hub.publish("rescue", data, euicc=self._euicc)
 

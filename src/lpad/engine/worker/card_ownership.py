@@ -55,8 +55,8 @@ class CardOwnership:
             each.when_free()
         if holder is not claimant:
             raise CardServed(
-                f"this card is already served as '{holder.name}'; name it once in the settings, by the way"
-                " that is to be used",
+                f"lpad already serves this card as '{holder.name}'; list it only once in the settings, with"
+                " the port or reader that lpad should use",
                 served_as=holder.name,
             )
 

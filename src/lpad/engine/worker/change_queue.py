@@ -263,7 +263,7 @@ class ChangeQueue:
         Raises:
             Conflict: it has ended.
         """
-        sentence = f"change {change_id} was taken back"
+        sentence = f"change {change_id} was cancelled"
         with self._lock:
             queued = next(
                 (run for run in self._queue if run.change.id == change_id and not run.cut_off), None
@@ -287,7 +287,7 @@ class ChangeQueue:
             return
         if self._interrupted.cancel(change_id, sentence):
             return
-        raise Conflict(f"can't cancel change {change_id}: it has ended or can't be taken back any more")
+        raise Conflict(f"can't cancel change {change_id}: it has ended, or it is too late to cancel it")
 
     def give_up(self) -> None:
         """End all that doesn't run, as the next start would: the settings no longer name the card."""

@@ -86,7 +86,7 @@ class HungModem:
             return False
         rung = rungs[min(self._steps, len(rungs) - 1)]
         log.warning(
-            "%s: the modem says 'phone failure' to everything for its card: %s",
+            "%s: the modem answers 'phone failure' to every command for its card: %s",
             self._card.port.name,
             rung.step.value,
         )

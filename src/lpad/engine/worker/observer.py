@@ -203,7 +203,7 @@ class Observer:
             self._presence.missed(served=served)
         self._hung_modem.missed(error)
         if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
-            log.warning("%s: not ready: %s (%s)", self._snapshot.name, error, error.kind)
+            log.warning("%s: the card is not ready: %s (%s)", self._snapshot.name, error, error.kind)
         away = isinstance(error, CardUnreachable | CardBusy | CardStatus) and error.details.get("es10", True)
         state = CardState.ABSENT if away else CardState.FAULTY
         self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))

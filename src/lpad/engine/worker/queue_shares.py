@@ -56,8 +56,8 @@ def check_place(
     if kind in SWITCHES and sum(each.kind in SWITCHES for each in own) < SWITCH_RESERVE:
         return
     raise TooManyChanges(
-        f"{len(everyone)} changes of {euicc} are queued already, {len(own)} of them by user {user};"
-        " wait until some have ended"
+        f"{len(everyone)} changes of {euicc} are already queued, {len(own)} of them by user {user}; wait"
+        " until some have ended"
     )
 
 

@@ -220,8 +220,8 @@ def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
     finding, date = error.sentence.partition(";")[0], datetime.fromtimestamp(wall, UTC)
     told = ServerUntrusted(
         f"{finding} by this device's clock, which shows {date:%Y-%m-%d} and which no time server has"
-        " confirmed; compare it with today's date: if it is right, the server's operator must see to the"
-        " certificate; if it is wrong, set it, and lpad tries again at once"
+        " confirmed; check that date: if it is right, the server's operator must renew the certificate; if it"
+        " is wrong, set the clock, and lpad tries again immediately"
     )
     told.details.update(error.details)
     return told

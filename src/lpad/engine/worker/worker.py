@@ -353,8 +353,8 @@ class Worker:
             self._executor.refuse(
                 run,
                 CardUnreachable(
-                    f"{self.snapshot.transport} can't be reached, and a guarded switch has to be ended"
-                    " first once it can; try again when the card is ready"
+                    f"{self.snapshot.transport} can't be reached, and lpad must first end a guarded switch;"
+                    " try again when the card is ready"
                 ),
             )
             return
@@ -399,7 +399,7 @@ class Worker:
         if there:
             self._look()
         else:
-            gone = f"{self.snapshot.transport} has disappeared; lpad goes on as soon as it is back"
+            gone = f"{self.snapshot.transport} has disappeared; lpad continues as soon as it is back"
             self._observer.absent(CardUnreachable(gone))
 
     def _watch(self) -> None:
@@ -417,7 +417,7 @@ class Worker:
         if port.leads_where(self._card.port):
             self._card.port = port
             return
-        log.info("%s: opened anew, as the settings have it: %s", self._name, port.transport)
+        log.info("%s: reopened with the new settings: %s", self._name, port.transport)
         if self._end_watch is not None:
             self._end_watch()
         self._card.give_back()

@@ -56,7 +56,7 @@ class Workers:
         workers = self._workers
         worker = workers.get(euicc)
         if worker is None:
-            raise NotFound(f"there is no eUICC '{euicc}'; the settings name: {', '.join(workers) or 'none'}")
+            raise NotFound(f"there is no eUICC '{euicc}'; the settings list: {', '.join(workers) or 'none'}")
         return worker
 
     def holding(self, change: Change) -> Worker | None:
@@ -79,7 +79,7 @@ class Workers:
             if worker.snapshot.transport == transport:
                 raise Conflict(
                     f"can't restart the modem while change {run.change.id} ({run.change.kind}) runs: wait"
-                    f" until it has ended, or take it back with 'lpactl cancel {run.change.id}'"
+                    f" until it has ended, or cancel it with 'lpactl cancel {run.change.id}'"
                 )
 
     def start(self) -> None:

@@ -60,7 +60,7 @@ def _body(body: bytes) -> str:
     try:
         return json.dumps(_outline(json.loads(body, parse_int=json_number)), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return f"[{len(body)} bytes that are no JSON]"
+        return f"[{len(body)} bytes that are not JSON]"
 
 
 def _outline(value: Any, name: str = "") -> Any:

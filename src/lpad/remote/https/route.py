@@ -78,12 +78,13 @@ class Route:
         attempted = f"can't connect to {server} over the network interface '{self.interface}'"
         if error.errno == errno.ENODEV:
             return ServerUnreachable(
-                f"{attempted}: there is none of this name now; bring it up, or change the setting "
-                "'remote.interface'",
+                f"{attempted}: no interface of this name exists now; bring it up, or change the setting"
+                " 'remote.interface'",
                 cause="no-interface",
             )
         return ServerUnreachable(
-            f"{attempted}: {str(error.strerror).lower()}; before Linux 5.7, lpad needs CAP_NET_RAW for it",
+            f"{attempted}: {str(error.strerror).lower()}; before Linux 5.7, lpad needs CAP_NET_RAW to choose"
+            " an interface",
             cause="interface-refused",
             retryable=False,
         )

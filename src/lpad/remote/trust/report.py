@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lpad.remote.trust.next_handshake import Handshakes
 
 _CURVES = {P256: "P-256", BRAINPOOL_P256R1: "brainpoolP256r1"}
-_WHERE = "the folder trust.d beside the settings (setting 'trust.folder')"
+_WHERE = "the folder trust.d next to the settings file (setting 'trust.folder')"
 _ALGORITHMS = {"1.2.840.113549.1.1.1": "RSA"}
 
 
@@ -150,8 +150,8 @@ def _advice(path: Sequence[Link], named: Sequence[NamedIssuer]) -> str:
         )
     if listed:
         return (
-            f"the card names only the first {len(listed[0].key_id) // 2} bytes of the CI's key, which is no "
-            f"proof; put the certificate of the CI '{top.issuer_name}' into {_WHERE}"
+            f"the card names only the first {len(listed[0].key_id) // 2} bytes of the CI's key identifier,"
+            f" which proves nothing; put the certificate of the CI '{top.issuer_name}' into {_WHERE}"
         )
     if known:
         cards = ", ".join(each.name or each.key_id for each in named) or "none"
@@ -162,14 +162,14 @@ def _advice(path: Sequence[Link], named: Sequence[NamedIssuer]) -> str:
         )
     if not keys:
         return (
-            f"'{top.common_name}' was issued by '{top.issuer_name}', no CI of the eSIM world by its "
-            f"signature; if you trust it, put its CA's certificate into {_WHERE}, or into the system's store"
+            f"'{top.common_name}' was issued by '{top.issuer_name}', whose signature shows that it is not an"
+            f" eSIM CI; if you trust it, put its CA's certificate into {_WHERE}, or into the system's store"
         )
     either = " or ".join(key.hex() for key in _likely(path[-1]))
     return (
-        f"'{top.common_name}' was issued by '{top.issuer_name}' with the key {either}, which neither the "
-        f"card nor anybody else vouches for; if you trust it, put its CA's certificate into {_WHERE}. A "
-        "server that leaves out a sub-CA looks like this as well: then its operator must add it"
+        f"'{top.common_name}' was issued by '{top.issuer_name}' with the key {either}, which neither the"
+        " card, the operator nor this system trusts; if you trust it, put its CA's certificate into"
+        f" {_WHERE}. If the server leaves out a sub-CA, the result is the same: then its operator must add it"
     )
 
 

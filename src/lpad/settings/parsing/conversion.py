@@ -42,7 +42,7 @@ def to_section(type_: type[_S], plain: object, report: Report) -> _S:
     if in_short:
         plain = {type_.short: plain}
     if not isinstance(plain, dict | None):
-        report.wrong("keys and values are wanted here, such as 'key: value' on a line of its own")
+        report.wrong("expected keys and values, such as 'key: value' on a line of its own")
         plain = None
     plain = dict(plain or {})
     values: dict[str, Any] = {}
@@ -97,8 +97,8 @@ def _convert(type_: Any, plain: Any, report: Report) -> Any:
 def _mapping(type_: Any, plain: Any, report: Report) -> Any:
     wanted = get_args(type_)[1]
     if not isinstance(plain, dict | None):
-        below = "; a name for each, and its settings below" if _section(wanted) is not None else ""
-        report.wrong(f"keys and values are wanted here{below}")
+        below = ": a name for each, with its settings below" if _section(wanted) is not None else ""
+        report.wrong(f"expected keys and values{below}")
         return _NOTHING
     found = {key: _convert(wanted, value, report.below(key)) for key, value in (plain or {}).items()}
     return {key: value for key, value in found.items() if value is not _NOTHING}
@@ -107,7 +107,7 @@ def _mapping(type_: Any, plain: Any, report: Report) -> Any:
 def _items(type_: Any, plain: Any, report: Report) -> Any:
     wanted = get_args(type_)[0]
     if not isinstance(plain, list | None):
-        report.wrong("a list is wanted here, such as [a, b]")
+        report.wrong("expected a list, such as [a, b]")
         return _NOTHING
     found = [_convert(wanted, item, report.below(index)) for index, item in enumerate(plain or ())]
     return [item for item in found if item is not _NOTHING]
@@ -115,10 +115,10 @@ def _items(type_: Any, plain: Any, report: Report) -> Any:
 
 def _leaf(type_: Any, plain: Any, report: Report) -> Any:
     if isinstance(plain, str) and not plain.isprintable():
-        report.wrong("a control character can't be meant here")
+        report.wrong("control characters are not allowed")
         return _NOTHING
     if isinstance(plain, float) and not math.isfinite(plain):
-        report.wrong("a number that ends is wanted here")
+        report.wrong("expected a finite number")
         return _NOTHING
     try:
         return msgspec.convert(plain, type_)
@@ -129,14 +129,14 @@ def _leaf(type_: Any, plain: Any, report: Report) -> Any:
 
 def _sentence(told: str, type_: Any) -> str:
     if get_origin(type_) is Literal:
-        return f"one of {', '.join(map(str, get_args(type_)))} is wanted here"
+        return f"expected one of {', '.join(map(str, get_args(type_)))}"
     match = re.fullmatch(r"Expected `(.*?)`(?:, got `(.*?)`)?(.*?)(?: - at .*)?", told)
     if match is None:
         return told[0].lower() + told[1:]
     wanted = " or ".join(_NAMES.get(each, each) for each in match[1].split(" | "))
-    got = f", this is {_NAMES.get(match[2], match[2])}" if match[2] else ""
+    got = f", got {_NAMES.get(match[2], match[2])}" if match[2] else ""
     quotes = match[2] in ("int", "float", "bool") and "str" in match[1].split(" | ")
-    return f"{wanted}{match[3]} is wanted here{got}{'; put it in quotes' if quotes else ''}"
+    return f"expected {wanted}{match[3]}{got}{'; put it in quotes' if quotes else ''}"
 
 
 def _unknown(key: str, type_: type[Section], report: Report) -> None:
@@ -145,10 +145,10 @@ def _unknown(key: str, type_: type[Section], report: Report) -> None:
     elsewhere = [path for path, _ in fields_below(type_) if path.split(".")[-1] == key]
     match = difflib.get_close_matches(key, known, n=1)
     if elsewhere:
-        hint = f"; it stands below, as '{elsewhere[0]}'"
+        hint = f"; did you mean '{elsewhere[0]}'?"
     elif match:
-        hint = f"; '{match[0]}' was perhaps meant"
+        hint = f"; did you mean '{match[0]}'?"
         report.spoil(match[0])
     else:
-        hint = f"; there are {', '.join(known)}"
+        hint = f"; the known ones are {', '.join(known)}"
     report.wrong(f"there is no such setting{hint}", key)

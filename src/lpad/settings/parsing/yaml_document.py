@@ -57,7 +57,7 @@ class Document:
     def _parse(self, content: bytes) -> None:
         self.lines[()] = 1
         if len(content) > LARGEST:
-            self.report.wrong(f"the file is larger than {LARGEST >> 20} MiB; that can't be settings")
+            self.report.wrong(f"the file is larger than {LARGEST >> 20} MiB; settings are never that large")
             return
         try:
             text = content.decode("utf-8")
@@ -66,21 +66,21 @@ class Document:
             self.report.wrong("not UTF-8 text; save the file in that encoding")
             return
         if _nested(text) > MOST_BRACKETS:
-            self.report.wrong("not YAML that can be read: lists or mappings stand too deep in one another")
+            self.report.wrong("not readable YAML: lists or mappings are nested too deeply")
             return
         try:
             top = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
             self._not_yaml(error, text)
         except RecursionError:
-            self.report.wrong("not YAML that can be read: lists or mappings stand too deep in one another")
+            self.report.wrong("not readable YAML: lists or mappings are nested too deeply")
         else:
             if top is not None:
                 try:
                     self.value = self._value(top, ())
                 except _TooMuch:
                     self.report.wrong(
-                        "aliases (*name) unfold to more than settings can be; write the values out"
+                        "aliases (*name) expand to more than settings may contain; write the values out"
                     )
 
     def _not_yaml(self, error: yaml.YAMLError, text: str) -> None:
@@ -89,7 +89,7 @@ class Document:
             told = ", ".join(filter(None, (error.context, error.problem, error.note)))
         elif isinstance(error, yaml.reader.ReaderError):
             self.lines[()] = text.count("\n", 0, error.position) + 1
-            told = f"the character U+{ord(text[error.position]):04X} may not stand here"
+            told = f"the character U+{ord(text[error.position]):04X} is not allowed"
         else:
             told = " ".join(str(error).split())
         self.report.wrong(f"not YAML: {told}")
@@ -102,7 +102,7 @@ class Document:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         if node.tag not in _PLAIN:
-            self.report.wrong(f"not YAML that is allowed here: the tag {node.tag}", *path)
+            self.report.wrong(f"the YAML tag {node.tag} is not allowed", *path)
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -120,10 +120,10 @@ class Document:
                     merged = {**unfolded, **merged} if isinstance(unfolded, dict) else merged
             elif not isinstance(key, yaml.ScalarNode):
                 self.lines[*path, "?"] = line
-                self.report.wrong("a key is one word", *path, "?")
+                self.report.wrong("a key must be a single word", *path, "?")
             elif key.value in given:
                 self.lines[*path, key.value] = line
-                self.report.wrong(f"given twice, first in line {given[key.value]}", *path, key.value)
+                self.report.wrong(f"given twice, first on line {given[key.value]}", *path, key.value)
                 self.lines[*path, key.value] = given[key.value]
             else:
                 # The key's own text: 'no' or '1' stay what was written.
@@ -135,19 +135,19 @@ class Document:
         # Hexadecimal digits and YAML's base 60 (1:30:00) make numbers without any limit out of long text.
         if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
             self.report.wrong(
-                f"'{node.value[:40]}' is too long for a number; put it in quotes where it is text", *path
+                f"'{node.value[:40]}' is too long for a number; put it in quotes if it is text", *path
             )
             return None
         try:
             value = self._scalars.construct_object(node)
         except yaml.YAMLError:
-            self.report.wrong(f"not YAML that is allowed here: the tag {node.tag}", *path)
+            self.report.wrong(f"the YAML tag {node.tag} is not allowed", *path)
         except (ValueError, OverflowError):  # such as the date 2026-99-99
-            self.report.wrong(f"'{node.value[:40]}' can't be read; put it in quotes where it is text", *path)
+            self.report.wrong(f"'{node.value[:40]}' can't be read; put it in quotes if it is text", *path)
         else:
             if not isinstance(value, int) or -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
                 return value
-            self.report.wrong("a number this large can't be meant", *path)
+            self.report.wrong("the number is too large", *path)
         return None
 
 

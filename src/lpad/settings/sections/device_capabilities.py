@@ -32,7 +32,7 @@ def version_bytes(release: str | float) -> bytes:
     numbers = [whole_number(part, most=255) for part in str(release).split(".")]
     known = [number for number in numbers if number is not None]
     if len(numbers) > 3 or len(known) < len(numbers):
-        raise InvalidValue("a release is a number such as 15, or 15.2.0")
+        raise InvalidValue("a release must be a number such as 15, or 15.2.0")
     return bytes([*known, 0, 0])[:3]
 
 
@@ -43,5 +43,7 @@ def check_capabilities(releases: Mapping[str, str | float], report: Report) -> N
             report.parsed(version_bytes, release, name)
         else:
             match = difflib.get_close_matches(name, CAPABILITIES, n=1)
-            meant = f"'{match[0]}' was perhaps meant" if match else f"there are {', '.join(CAPABILITIES)}"
+            meant = (
+                f"did you mean '{match[0]}'?" if match else (f"the known ones are {', '.join(CAPABILITIES)}")
+            )
             report.wrong(f"there is no such capability; {meant}", name)

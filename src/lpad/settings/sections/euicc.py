@@ -67,11 +67,11 @@ class EuiccSection(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Note a name, a place, identifiers and quirks that can't be."""
         if not _NAME.fullmatch(str(report.at[-1])):
-            report.wrong("a card's name has up to 32 lower-case letters, digits, - and _")
+            report.wrong("a card's name must consist of at most 32 lower-case letters, digits, - and _")
         if len(self.places) > 1:
-            report.wrong("there is both 'port' and 'reader'; a card is in one place")
+            report.wrong("give either 'port' or 'reader', not both")
         elif not self.places and all(map(report.sound, PLACES)):
-            report.wrong("missing; a card in a PC/SC reader has 'reader' instead", "port")
+            report.wrong("missing; for a card in a PC/SC reader, give 'reader' instead", "port")
         self._check_device(report)
         if self.default_smdp is not None:
             report.parsed(ServerAddress.parse, self.default_smdp, "default_smdp")
@@ -105,10 +105,12 @@ def _check_neighbours(euicc: EuiccSection, other: str, section: EuiccSection, re
     where = euicc.places[0]
     if euicc.aid is None or section.aid is None or Aid.parse(euicc.aid) == Aid.parse(section.aid):
         report.wrong(
-            f"this is the {where} of '{other}' already; two eUICCs on one card are told apart by 'aid', which"
-            " both must have",
+            f"this {where} already belongs to '{other}'; if one card contains both eUICCs, give each its own"
+            " 'aid'",
             where,
         )
     mine, theirs = ((each.baud, each.quirks, each.shared) for each in (euicc, section))
     if mine != theirs:
-        report.wrong(f"it shares its {where} with '{other}', and needs the same baud, quirks and 'shared'")
+        report.wrong(
+            f"it shares its {where} with '{other}', so both need the same 'baud', 'quirks' and 'shared'"
+        )

@@ -34,7 +34,7 @@ class HealthSection(Section, frozen=True):
             report.parsed(profile_target, self.iccid, "iccid")
         if report.sound("healthy"):
             if not self.healthy:
-                report.wrong("a condition such as registered is wanted here", "healthy")
+                report.wrong("expected a condition such as registered", "healthy")
             for index, text in enumerate(self.healthy):
                 report.parsed(_health, text, "healthy", index)
 
@@ -49,14 +49,16 @@ class FailoverSection(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Note an order without a choice, and a profile that is in it twice."""
         if len(self.profiles) == 1:
-            report.wrong("two profiles at least are wanted here: one to give up, one to try", "profiles")
+            report.wrong("expected at least two profiles: one to leave and one to try", "profiles")
         if report.sound("profiles"):
             seen = [str(profile_target(each.iccid)) for each in self.profiles]
             for index, iccid in enumerate(seen):
                 if iccid in seen[:index]:
-                    report.wrong("this profile is in the order already", "profiles", index, "iccid")
+                    report.wrong("this profile is already in the order", "profiles", index, "iccid")
 
 
 def _health(text: str) -> None:
     if Condition.parse(text).kind is ConditionKind.CONFIRM:
-        raise InvalidValue("nobody is asked to confirm that a profile is well; name registered or a probe")
+        raise InvalidValue(
+            "failover cannot use 'confirm', because it asks no program; use registered or a probe"
+        )

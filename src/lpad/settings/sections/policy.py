@@ -24,11 +24,11 @@ _GRAMMARS = {
     "operators": re.compile(rf"\*|(?:[0-9]{{3}}|{_STARRED})-(?:[0-9]{{2,3}}|{_STARRED})"),
 }
 _WANTED = {
-    "servers": "a server is a name in lower case such as smdp.example.com, with its port unless it is 443;"
-    " * stands for any characters, as in '*.example.com'",
-    "server_oids": "an OID has numbers and dots, such as 2.999.10; * stands for any characters",
-    "operators": "an operator is MCC-MNC, three digits and two or three, such as 262-01; * stands for any"
-    " characters, as in '262-*'",
+    "servers": "a server must be a name in lower case such as smdp.example.com, with its port unless that is"
+    " 443; * matches any characters, as in '*.example.com'",
+    "server_oids": "an OID must consist of numbers and dots, such as 2.999.10; * matches any characters",
+    "operators": "an operator must be MCC-MNC (three digits, then two or three), such as 262-01; * matches"
+    " any characters, as in '262-*'",
 }
 
 

@@ -34,6 +34,6 @@ class RemoteSection(Section, frozen=True):
         if self.proxy is not None:
             report.parsed(Proxy.parse, self.proxy, "proxy")
         elif self.proxy_credentials is not None:
-            report.wrong("there is no 'proxy' that these are for", "proxy_credentials")
+            report.wrong("'proxy' is missing; these credentials are for it", "proxy_credentials")
         if self.interface is not None:
             report.parsed(check_interface, self.interface, "interface")

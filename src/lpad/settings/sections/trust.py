@@ -36,5 +36,5 @@ def key_id(text: str) -> bytes:
         InvalidValue: neither.
     """
     if not _KEY_ID.fullmatch(text):
-        raise InvalidValue("a CI's key identifier has 40 hex digits, or its first 8 at least")
+        raise InvalidValue("a CI's key identifier must have 40 hex digits, or at least the first 8 of them")
     return bytes.fromhex(text.replace(":", ""))
