@@ -18,7 +18,7 @@ from daemon.picture import picture
 from lpad.base import apdu_record
 from lpad.base.deadline import Deadline
 from lpad.base.trace_level import payloads_shown
-from lpad.daemon.daemon import build
+from lpad.daemon.daemon import Built
 from lpad.daemon.timeouts import TIMEOUTS
 from lpad.engine.journal import Retention
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
@@ -35,7 +35,6 @@ from lpad.settings.takes_effect import WHEN, When
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.daemon.daemon import Built
     from lpad.simulator.pki.pki import Pki
 
 SOURCES = Path(__file__).parents[2] / "src" / "lpad"
@@ -193,7 +192,7 @@ def settings_file(folder: Path, content: dict[str, Any]) -> SettingsFile:
 
 @contextmanager
 def built(file: SettingsFile) -> Iterator[Built]:
-    made = build(file)
+    made = Built(file)
     try:
         yield made
     finally:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import grp
 import logging
-import pwd
 import signal
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lpad
 from lpad.api.app import make_app
-from lpad.api.request.roles import AccessRules, Holders, Role
-from lpad.api.server.server import ApiServer, listen, serve
-from lpad.api.server.socket_access import admit
+from lpad.api.server.server import ApiServer, serve
 from lpad.base.apdu_record import record_apdus
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings
 from lpad.daemon import systemd
+from lpad.daemon.access import access_rules, admit_holders, open_sockets
 from lpad.daemon.card_ports import CardPorts
 from lpad.daemon.install_policies import install_policies
 from lpad.daemon.logging_format import finish_logging, set_up_logging
@@ -36,14 +32,10 @@ from lpad.engine.running.metric_counters import Counters
 from lpad.remote.network_changes import watch_network
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterable
-
-    from starlette.applications import Starlette
+    from pathlib import Path
 
     from lpad.api.request.settings_state import Configuration
-    from lpad.engine.policy.installing import Policies
-    from lpad.settings import Settings, SettingsFile, WhoSection
+    from lpad.settings import Settings, SettingsFile
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +51,7 @@ def run(file: SettingsFile) -> None:
         Conflict: another lpad runs with the same socket.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
-    built = build(file)
+    built = Built(file)
     interval = systemd.watchdog_interval()
     server = ApiServer(
         built.app,
@@ -78,56 +70,37 @@ def run(file: SettingsFile) -> None:
         finish_logging()
 
 
-def build(file: SettingsFile) -> Built:
-    """Make all that serves, as the settings say; nothing works before it listens.
-
-    Raises:
-        InvalidSettings: the socket, the state folder or a CA file can't be used.
-        Conflict: another lpad runs with the same socket.
-    """
-    settings = file.settings
-    set_up_logging(settings.log.level, redact=settings.log.redact)
-    record_apdus(_record_of(file))
-    counters = Counters()
-    policies = install_policies(settings)
-    ports = CardPorts(file.resolve(settings.state_folder), observe=counters.apdu)
-    servers = Servers(file, observe=counters.server)
-    rules = access_rules(settings)
-    # The socket first: a second daemon stops here, before it touches the journal or a port.
-    sockets = _sockets(file)
-    journal = _journal(file)
-    engine = Engine(
-        ports.of(settings),
-        journal=journal,
-        connect=servers.connect,
-        timeouts=timeouts(settings),
-        counters=counters,
-        environment=Environment(watch_network=watch_network),
-        policies=policies,
-    )
-    return Built(engine, servers, rules, sockets, policies=policies, ports=ports)
-
-
 class Built:
     """What serves, and what becomes of it while the daemon runs: settings read anew replace parts of it."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        servers: Servers,
-        rules: AccessRules,
-        sockets: list[socket.socket],
-        *,
-        policies: Policies,
-        ports: CardPorts,
-    ) -> None:
-        self.engine = engine
+    def __init__(self, file: SettingsFile) -> None:
+        """Make all that serves, as the settings say; nothing works before it listens.
+
+        Raises:
+            InvalidSettings: the socket, the state folder or a CA file can't be used.
+            Conflict: another lpad runs with the same socket.
+        """
+        settings = file.settings
+        set_up_logging(settings.log.level, redact=settings.log.redact)
+        record_apdus(_record_of(file))
+        counters = Counters()
+        self._policies = install_policies(settings)
+        self._ports = CardPorts(file.resolve(settings.state_folder), observe=counters.apdu)
+        self._servers = Servers(file, observe=counters.server)
+        rules = access_rules(settings)
+        # The socket first: a second daemon stops here, before it touches the journal or a port.
+        self.sockets = open_sockets(file, rules)
+        self.engine = Engine(
+            self._ports.of(settings),
+            journal=_journal(file),
+            connect=self._servers.connect,
+            timeouts=timeouts(settings),
+            counters=counters,
+            environment=Environment(watch_network=watch_network),
+            policies=self._policies,
+        )
         self.closing = asyncio.Event()
-        self.app: Starlette = make_app(engine, rules, self.closing)
-        self.sockets = sockets
-        self._policies = policies
-        self._ports = ports
-        self._servers = servers
+        self.app = make_app(self.engine, rules, self.closing)
         self._status: Status | None = None
 
     def listening(self) -> None:
@@ -154,7 +127,7 @@ class Built:
             self.engine.keep_history(_retention(new.settings))
             self._policies.become(policies)
             self.app.state.rules = rules
-            _admit(self.sockets, rules)
+            admit_holders(self.sockets, rules)
 
         return Prepared(file=new, apply=apply, serve=partial(self.engine.become, ports))
 
@@ -163,39 +136,6 @@ class Built:
         self.app.state.configuration = configuration
         if self._status is not None:
             self._status.configured(configuration)
-
-
-def access_rules(settings: Settings) -> AccessRules:
-    """Return the settings' users and groups as numbers; those that this system lacks are left out."""
-    access = settings.access
-    sections = {
-        Role.READ: access.read,
-        Role.SWITCH: access.switch,
-        Role.INSTALL: access.install,
-        Role.ADMIN: access.admin,
-    }
-    return AccessRules(
-        {role: Holders(users=_users(who), groups=_groups(who)) for role, who in sections.items()}
-    )
-
-
-def _sockets(file: SettingsFile) -> list[socket.socket]:
-    rules = access_rules(file.settings)
-    sockets = systemd.inherited_sockets()
-    if not sockets:
-        group = min(rules.holders[Role.ADMIN].groups, default=None)
-        sockets = [listen(file.resolve(file.settings.socket), group=group)]
-    _admit(sockets, rules)
-    return sockets
-
-
-def _admit(sockets: Iterable[socket.socket], rules: AccessRules) -> None:
-    """Let everybody connect who has a role, and nobody else."""
-    holders = rules.holders.values()
-    users = frozenset[int]().union(*(each.users for each in holders))
-    groups = frozenset[int]().union(*(each.groups for each in holders))
-    for each in sockets:
-        admit(Path(each.getsockname()), users=users, groups=groups)
 
 
 def _journal(file: SettingsFile) -> Journal:
@@ -212,32 +152,6 @@ def _journal(file: SettingsFile) -> Journal:
 
 def _retention(settings: Settings) -> Retention:
     return Retention(number=settings.history.changes, days=settings.history.days)
-
-
-def _users(who: WhoSection) -> frozenset[int]:
-    return frozenset(number for each in who.users if (number := _user(each)) is not None)
-
-
-def _groups(who: WhoSection) -> frozenset[int]:
-    return frozenset(number for each in who.groups if (number := _group(each)) is not None)
-
-
-def _user(name: str | int) -> int | None:
-    try:
-        return name if isinstance(name, int) else pwd.getpwnam(name).pw_uid
-    except KeyError:
-        log.warning(
-            "the user '%s', listed under 'access' in the settings, does not exist on this system", name
-        )
-        return None
-
-
-def _group(name: str | int) -> int | None:
-    try:
-        return name if isinstance(name, int) else grp.getgrnam(name).gr_gid
-    except KeyError:
-        log.debug("this system has no group '%s'", name)
-        return None
 
 
 def _record_of(file: SettingsFile) -> Path | None:
