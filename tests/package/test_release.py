@@ -61,6 +61,18 @@ def test_a_version_without_a_section_is_refused(checkout: Path, changelog: str) 
     assert 'no section "## 1.2.3 (YYYY-MM-DD)"' in refused(checkout)
 
 
+def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> None:
+    """What is released is no longer unreleased: entries are moved, and the heading alone may stay."""
+    section = "## 1.2.3 (2026-11-29)\n\n- Something.\n"
+    (checkout / "CHANGELOG.md").write_text(f"## Unreleased\n\n- A thing.\n\n{section}", encoding="utf-8")
+    commit(checkout)
+    assert "move them to the section of 1.2.3" in refused(checkout)
+    (checkout / "CHANGELOG.md").write_text(f"## Unreleased\n\n{section}", encoding="utf-8")
+    git(checkout, "tag", "v1.2.3")
+    commit(checkout)
+    assert "the tag v1.2.3 exists already" in refused(checkout)
+
+
 def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
     """What is built must be what is committed."""
     (checkout / "new").touch()
