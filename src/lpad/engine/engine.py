@@ -1,4 +1,4 @@
-"""The engine: all cards, changes, notifications and events behind one door, the only one the API knows."""
+"""The engine: the API's only access to all cards, changes, notifications and events."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ LISTING = 10.0
 
 
 class Engine:
-    """What the daemon does, without the socket."""
+    """The daemon's functions, without the socket."""
 
     def __init__(
         self,
@@ -96,14 +96,14 @@ class Engine:
         """Wire the parts; nothing is opened before `start`.
 
         Args:
-            ports: the cards.
+            ports: the ports to the cards.
             journal: keeps changes and notifications; closed by `stop`.
-            connect: opens a connection to an SM-DP+, whom a card may vouch for.
-            timeouts: how long things may take.
+            connect: opens a connection to an SM-DP+, which a card may confirm.
+            timeouts: the time limits.
             counters: counts and durations, to which the edges add theirs.
             environment: the device's clock and network.
-            policies: what may be installed; they may become others at any time.
-            platforms: operators' platforms; likewise.
+            policies: what may be installed; they may change at any time.
+            platforms: operators' platforms; they may change at any time.
         """
         self.counters = counters or Counters()
         self._journal = journal
@@ -151,7 +151,7 @@ class Engine:
         )
 
     def start(self) -> None:
-        """Start a worker per card, and the outbox; returns at once, cards are opened by their workers."""
+        """Start a worker per card, and the outbox; returns immediately; the workers open the cards."""
         self._journal.start()
         self._end_orphans()
         self._environment.start(on_network=self.network_is_back, on_time=self._clock_was_set)
@@ -160,10 +160,11 @@ class Engine:
         self._outbox.start()
 
     def stop(self, *, deadline: Deadline) -> None:
-        """End everything at its next safe point; what is not by the deadline is settled at the next start."""
+        """End everything at its next safe point; unfinished changes are settled at the next start."""
         self._environment.stop()
         self._recovery.stop()
-        # All are told before one is waited for: one that is stuck must not take the others' time.
+        # All are told to stop before lpad waits for any, because a stuck one must not use up the others'
+        # time.
         self._workers.stop()
         self._outbox.stop()
         self._owed.stop()
@@ -178,21 +179,21 @@ class Engine:
 
     @property
     def journal(self) -> JournalHealth:
-        """Whether the journal can be written; while it can't, nothing that alters a card is done."""
+        """Whether the journal can be written; while it can't, lpad alters no card."""
         return self._journal.health
 
     def now(self) -> Moment:
-        """Return the present moment, against which ages and what is due are told."""
+        """Return the present moment, for ages and due times."""
         return self._journal.clock.now()
 
     @property
     def clock_set(self) -> bool:
-        """Whether the device knows the time; while it doesn't, no server is spoken to."""
+        """Whether the device knows the time; while it doesn't, lpad contacts no server."""
         return self._environment.clock.is_set
 
     @property
     def alive(self) -> bool:
-        """Whether every card has its worker, and its failover where the settings ask for one."""
+        """Whether every card has its worker, and its failover if the settings ask for one."""
         return self._workers.all_alive and self._failovers.all_alive
 
     @property
@@ -213,7 +214,7 @@ class Engine:
         return self._workers.of(euicc).snapshot
 
     def read_again(self, euicc: str) -> None:
-        """Have a card read when there is time, since what was read of it does not fit what is asked for.
+        """Have a card read again when there is time, because a request does not fit its last reading.
 
         Raises:
             NotFound: the settings name no such card.
@@ -221,7 +222,9 @@ class Engine:
         self._workers.of(euicc).read_again()
 
     def provisioning(self, euicc: str) -> ProvisioningState | None:
-        """Return how far an empty card is provided with a profile; None where the settings don't say so.
+        """Return the status of requesting a first profile for an empty card.
+
+        None if the settings do not ask for one.
 
         Raises:
             NotFound: the settings name no such card.
@@ -229,16 +232,16 @@ class Engine:
         return self._workers.of(euicc).provisioning
 
     def rescue(self, euicc: str) -> RescueState | None:
-        """Return what is tried since a guarded switch ended stuck; see `provisioning`."""
+        """Return the status of a rescue after a stuck switch; see `provisioning`."""
         worker = self._workers.of(euicc)
         return worker.rescue.state(worker.snapshot.eid)
 
     def modem_restarts(self, euicc: str) -> ModemRestarts:
-        """Return how often a card's modem was restarted in vain; see `provisioning`."""
+        """Return how often a card's modem was restarted without success; see `provisioning`."""
         return self._workers.of(euicc).modem_resets.state
 
     def policy(self, euicc: str) -> SwitchPolicy:
-        """Return what the settings say about switching a card's profiles.
+        """Return a card's policy for switching profiles.
 
         Raises:
             NotFound: the settings name no such card.
@@ -246,7 +249,7 @@ class Engine:
         return self._workers.of(euicc).policy
 
     def network(self, euicc: str, iccid: str) -> Chosen:
-        """Return the network settings that apply to a profile, whether the card holds it or not.
+        """Return the network settings that apply to a profile, even if the card does not contain it.
 
         Args:
             euicc: the card.
@@ -267,7 +270,7 @@ class Engine:
         )
 
     def set_network(self, euicc: str, iccid: str, settings: NetworkSettings) -> None:
-        """Keep what the owner sets for a profile; see `network`.
+        """Store the owner's settings for a profile; see `network`.
 
         Raises:
             NotFound: the settings name no such card.
@@ -277,12 +280,12 @@ class Engine:
         self._networks.put(iccid, settings, given_by=GivenBy.OWNER)
 
     def clear_network(self, euicc: str, iccid: str) -> None:
-        """Forget what the owner has set for a profile; see `set_network`."""
+        """Remove the owner's settings for a profile; see `set_network`."""
         self._workers.of(euicc)
         self._networks.clear(iccid)
 
     def failover(self, euicc: str) -> FailoverStatus | None:
-        """Return how the enabled profile is doing; None where the settings ask for no failover.
+        """Return the health of the enabled profile; None if the settings ask for no failover.
 
         Raises:
             NotFound: the settings name no such card.
@@ -315,19 +318,19 @@ class Engine:
 
         Args:
             euicc: the card.
-            params: what to do, as everybody may see it.
-            secrets: with what, as nobody may.
-            key: of the request, where its caller gave one; the same one leads to the same change.
-            origin: who asks.
+            params: the parameters without secrets.
+            secrets: the secret parameters, by name.
+            key: the request's idempotency key, if any; the same key leads to the same change.
+            origin: the requester.
             asked_by: the caller's user ID; None: lpad itself.
 
         Returns:
-            The change; one that is there already where the request is a repetition, or asks for a download
-            of the same order as one under way.
+            The change; an existing one if the request is a repetition, or asks for a download of an order
+            that is already in progress.
 
         Raises:
             NotFound: the settings name no such card.
-            Conflict: a restart of the modem is asked for, and a change runs.
+            Conflict: a restart of the modem is requested while a change runs.
             TooManyChanges: too many are queued.
             KeyReused: the key stands for another request.
         """
@@ -335,7 +338,7 @@ class Engine:
             worker = self._workers.of(euicc)
             if key is not None and (known := self._store.asked_before(key)) is not None:
                 return Submission(known, repeated=True)
-            # The change is meant for the card that the caller was shown, and for no other.
+            # The change is only for the card that the caller saw.
             shown = {EID: eid} if (eid := worker.snapshot.eid) is not None else {}
             private = shown | (secrets or {})
             if isinstance(params, ProvisionParams):
@@ -360,14 +363,14 @@ class Engine:
         return Submission(change)
 
     def _same(self, euicc: str, params: Params, *, secrets: dict[str, str]) -> list[Change]:
-        """Return the changes under way that a request would repeat; a card has one wish at a time."""
+        """Return the unfinished changes that a request would repeat; a card has one wish at a time."""
         if not isinstance(params, ProvisionParams):
             return self._store.under_way(euicc, params, secrets=secrets)
         wishes = (each for each in self._store.unended() if each.kind is Kind.PROVISION)
         return [each for each in wishes if each.euicc == euicc]
 
     def wish(self, euicc: str) -> WishRecord | None:
-        """Return what was asked of a platform for a card, and is not fulfilled.
+        """Return a card's unfulfilled wish at a platform.
 
         Raises:
             NotFound: the settings name no such card.
@@ -386,12 +389,12 @@ class Engine:
     def changes(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
     ) -> list[Change]:
-        """Return the changes that are kept, newest first.
+        """Return the stored changes, newest first.
 
         Args:
             euicc: only this card's.
-            before: only those older than this one.
-            limit: at most so many; None: all.
+            before: only changes older than this one.
+            limit: the most changes to return; None: all.
         """
         return self._store.changes(euicc=euicc, before=before, limit=limit)
 
@@ -401,11 +404,11 @@ class Engine:
         return self._hub.last_id
 
     def answer(self, change_id: int, answer: Answer, *, key: IdempotencyKey | None = None) -> Submission:
-        """Give a waiting change what it waits for; the same answer with the same key is taken once.
+        """Answer a waiting change; the same answer with the same key counts once.
 
         Raises:
             NotFound: there is no such change.
-            Conflict: it waits for nothing, or for something else.
+            Conflict: it does not wait for an answer, or for another one.
             KeyReused: the key stands for another request.
         """
         change = self._store.change(change_id)
@@ -422,7 +425,7 @@ class Engine:
         return Submission(self._store.change(change_id))
 
     def cancel(self, change_id: int) -> Change:
-        """Take a change back: at once where it is queued or waits, else at its next safe point.
+        """Cancel a change: immediately if it is queued or waits, otherwise at its next safe point.
 
         Raises:
             NotFound: there is no such change.
@@ -436,7 +439,7 @@ class Engine:
         return self._store.change(change_id)
 
     def network_is_back(self) -> None:
-        """Try at once what waits for servers."""
+        """Retry immediately everything that waits for servers."""
         self._outbox.network_is_back()
         self._workers.release(PauseReason.NETWORK)
 
@@ -450,7 +453,7 @@ class Engine:
         return self._journal.notifications.all(eid=eid) if eid is not None else []
 
     def uncopied_notifications(self, euicc: str) -> list[UncopiedNotification]:
-        """Return what a card lists and nobody could copy to the outbox, in ascending order.
+        """Return the card's notifications that could not be copied to the outbox, in ascending order.
 
         Raises:
             NotFound: the settings name no such card.
@@ -472,26 +475,26 @@ class Engine:
         return self._store.active()
 
     def be_patient(self, timeouts: Timeouts) -> None:
-        """Take over how long things may take, for all that begins from now on."""
+        """Apply new time limits to everything that begins from now on."""
         self._timeouts.become(timeouts)
 
     def keep_history(self, retention: Retention) -> None:
-        """Keep so many ended changes from now on."""
+        """Apply a new limit to the number of stored changes."""
         self._journal.changes.retention = retention
 
     def become(self, ports: Sequence[CardPort]) -> None:
-        """Serve other cards from now on, or the same ones otherwise; those that are the same stay open.
+        """Serve other cards from now on, or the same ones with other settings; unchanged ones stay open.
 
-        A card that is not among them any more is let go: its change under way is taken back at the next
-        safe point, and the others are ended.
+        A removed card is released: its running change is cancelled at the next safe point, and the others are
+        ended.
         """
-        with self._submitting:  # nobody may queue a change with a worker that has left
+        with self._submitting:  # no change may be queued with a worker that has ended
             self._workers.become(ports)
         self._failovers.become(ports)
 
     @staticmethod
     def ports() -> Ports:
-        """Return the serial ports and readers that are there, whether the settings name them or not."""
+        """Return the existing serial ports and readers, even those that are not in the settings."""
         return find_ports(deadline=Deadline.after(LISTING))
 
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
@@ -499,7 +502,7 @@ class Engine:
         return self._hub.subscribe(wake, after=after)
 
     def _note(self, key: IdempotencyKey, change_id: int) -> None:
-        """Remember an answer's key; that can't undo that the answer was given."""
+        """Remember an answer's key; a failure does not undo the answer."""
         try:
             self._store.note(key, change_id)
         except LpadError as error:
@@ -511,19 +514,19 @@ class Engine:
             )
 
     def _clock_was_set(self) -> None:
-        """Go on with what could not verify a certificate."""
+        """Retry everything that could not verify a certificate."""
         self._outbox.network_is_back()
         self._workers.release(PauseReason.TIME)
 
     def _end_orphans(self) -> None:
-        """End the changes of cards that the settings name no more, if the journal can be read."""
+        """End the changes of cards that are no longer in the settings, if the journal can be read."""
         try:
             self._store.end_orphans(self._workers.by_name)
         except LpadError as error:
             log.warning("cannot end the changes of removed cards: %s (%s)", error, error.kind)
 
     def _journal_back(self) -> None:
-        """Write what could not be written, and take up what was not touched meanwhile."""
+        """Write what could not be written before, and resume the changes that waited for it."""
         self._store.catch_up()
         self._end_orphans()
         self._workers.adopt()

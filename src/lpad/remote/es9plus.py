@@ -70,13 +70,13 @@ class Es9Plus:
         """Prepare for a server; connects to nothing yet.
 
         Args:
-            address: of the SM-DP+.
+            address: the SM-DP+'s address.
             trust: the anchors that its certificate is verified against.
             route: how servers are reached; None: directly.
-            card: whose CIs may vouch for the server, where the anchors do not.
-            protocol_version: told in X-Admin-Protocol; servers accept any 2.x.
-            limits: how patient each request is; None: as by default.
-            observe: told each function's name and the seconds that it took, connecting included.
+            card: the card whose CIs may confirm the server if the anchors do not.
+            protocol_version: sent in X-Admin-Protocol; servers accept any 2.x.
+            limits: time limits of each request; None: the defaults.
+            observe: called with each function's name and duration in seconds, including the connection.
         """
         self.address = address
         self._connection = HttpsConnection(
@@ -101,9 +101,9 @@ class Es9Plus:
     ) -> InitiateAuthenticationAnswer:
         """Open a session (5.6.1).
 
-        The server is told its address as it was contacted. A server behind a port of its own often knows
-        itself by its bare name, since an SM-DP+ address is a name by specification: where it refuses
-        name:port as not being its address, the bare name is tried once.
+        lpad sends the server the address that it contacted. A server on a special port often knows only its
+        bare name, because an SM-DP+ address is a name by specification: if the server refuses name:port as
+        not its address, lpad tries the bare name once.
 
         Args:
             euicc_challenge: 16 bytes.
@@ -111,7 +111,7 @@ class Es9Plus:
             deadline: when to give up.
 
         Raises:
-            ServerError: by its kind.
+            ServerError: the server is unreachable, untrusted, failed or refused.
         """
         first, *others = dict.fromkeys([str(self.address), self.address.host])
         answer = None
@@ -128,7 +128,7 @@ class Es9Plus:
     def authenticate_client(
         self, *, transaction_id: str, authenticate_server_response: bytes, deadline: Deadline
     ) -> AuthenticateClientAnswer:
-        """Show the card to the server and get the profile's metadata (5.6.3).
+        """Send the card's authentication to the server and get the profile's metadata (5.6.3).
 
         Args:
             transaction_id: as the server wrote it.
@@ -136,7 +136,7 @@ class Es9Plus:
             deadline: when to give up.
 
         Raises:
-            ServerError: by its kind.
+            ServerError: the server is unreachable, untrusted, failed or refused.
         """
         body = json_binding.authenticate_client(
             transaction_id=transaction_id, authenticate_server_response=authenticate_server_response
@@ -156,7 +156,7 @@ class Es9Plus:
             deadline: when to give up.
 
         Raises:
-            ServerError: by its kind.
+            ServerError: the server is unreachable, untrusted, failed or refused.
         """
         body = json_binding.get_bound_profile_package(
             transaction_id=transaction_id, prepare_download_response=prepare_download_response
@@ -173,7 +173,7 @@ class Es9Plus:
             deadline: when to give up.
 
         Raises:
-            ServerError: by its kind.
+            ServerError: the server is unreachable, untrusted, failed or refused.
         """
         body = json_binding.handle_notification(pending_notification=pending_notification)
         self._call(
@@ -191,7 +191,7 @@ class Es9Plus:
             deadline: when to give up.
 
         Raises:
-            ServerError: by its kind.
+            ServerError: the server is unreachable, untrusted, failed or refused.
         """
         body = json_binding.cancel_session(
             transaction_id=transaction_id, cancel_session_response=cancel_session_response
@@ -199,7 +199,7 @@ class Es9Plus:
         self._call("CancelSession", body, may_be_empty=True, deadline=deadline)
 
     def check_trust(self, *, deadline: Deadline) -> TrustReport:
-        """Shake hands on a connection of its own, send nothing, and tell what was found out.
+        """Make a TLS handshake on a separate connection, send nothing, and report the result.
 
         Raises:
             ServerUnreachable: no connection, or no answer in time.
@@ -241,7 +241,7 @@ class Es9Plus:
         may_be_empty: bool = False,
         deadline: Deadline,
     ) -> Answer:
-        """Post and judge, in this order: HTTP status, JSON, function execution status."""
+        """Post, and check in this order: HTTP status, JSON, function execution status."""
         attempted = f"ES9+.{function}"
         path = _PATH + function[0].lower() + function[1:]
         started = time.monotonic()
@@ -258,9 +258,10 @@ class Es9Plus:
                 if answer.refusal is None and not answer.fields and not may_be_empty:
                     raise MalformedError(f"the answer is empty (HTTP {http.status})")
         except ServerMalformed as error:
-            # No word of an SM-DP+: a page of something in front of it, which passes as an HTTP 502 does.
+            # Not an answer of an SM-DP+, but a page of a host in front of it, which is temporary like
+            # HTTP 502.
             error.retryable = True
-            self._connection.close()  # an answer of a wrong length leaves its rest to the next one
+            self._connection.close()  # the rest of a too long answer would be read as the next one
             raise
         if answer.refusal is not None:
             raise _refused(attempted, answer.refusal)
@@ -269,7 +270,7 @@ class Es9Plus:
     def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerFailed | ServerUnreachable:
         """Explain an HTTP status other than success.
 
-        Some servers answer 4xx or 5xx together with the status codes that belong into a 200.
+        Some servers answer 4xx or 5xx with the status codes that belong into a 200.
         """
         try:
             refusal = Answer.decode(http.body).refusal

@@ -1,6 +1,6 @@
-"""News of the network: the kernel tells of new addresses and default routes, and nobody has to ask.
+"""Changes of the network: the kernel reports new addresses and default routes, without polling.
 
-A hint that a server may be reached again, no more: a route that appears may lead nowhere yet.
+A report only means that a server may be reachable again, because a new route may lead nowhere yet.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 
 
 def is_good_news(messages: bytes) -> bool:
-    """Whether one of the kernel's messages tells of a new default route, or an address of global scope."""
+    """Whether one of the kernel's messages reports a new default route, or an address of global scope."""
     at = 0
     while at + _HEADER.size <= len(messages):
         length, kind, _, _, _ = _HEADER.unpack_from(messages, at)
@@ -50,7 +50,7 @@ def is_good_news(messages: bytes) -> bool:
 
 
 def open_news() -> socket.socket | None:
-    """Return a socket on which the kernel tells of addresses and routes; None where it doesn't let us."""
+    """Return a socket on which the kernel reports addresses and routes; None if it is not permitted."""
     try:
         routes = socket.socket(
             socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
@@ -71,14 +71,14 @@ def watch_network(
 ) -> Callable[[], None]:
     """Call `notify`, from another thread, whenever there is a new way out.
 
-    Where this system tells nothing, what waits for a network is tried now and then.
+    If the system reports nothing, waiting changes are tried from time to time.
 
     Args:
-        notify: returns at once, and never raises.
+        notify: must return immediately and never raise.
         news: opens the socket.
 
     Returns:
-        What ends it.
+        A function that ends the watch.
     """
     routes = news()
     if routes is None:
@@ -108,7 +108,7 @@ def _listen(routes: socket.socket, wake: int, notify: Callable[[], None]) -> Non
                 if error.errno != errno.ENOBUFS:
                     log.warning("the kernel's network events have ended: %s", error)
                     return
-                notify()  # more was told than fitted
+                notify()  # messages were lost
                 continue
             if is_good_news(messages):
                 notify()

@@ -1,8 +1,8 @@
-"""Probes: whether the network leads somewhere, through one interface where that is asked.
+"""Probes: whether the network reaches a host, optionally through one interface.
 
-SO_BINDTODEVICE keeps a socket on its interface whatever the routes say; since Linux 5.7 it needs no
-privilege. Binding to the interface's address in its place would not: the default route may lead through
-another interface all the same, and a probe that tells of another way is worse than none.
+SO_BINDTODEVICE keeps a socket on its interface regardless of the routes; since Linux 5.7 it needs no
+privilege. Binding to the interface's address would not suffice: the default route may still use another
+interface, and a probe over the wrong interface is worse than none.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 _PATIENCE_PER_QUERY = 5.0
 _SILENCE_WITH_OTHERS = 5.0
-"""Seconds without progress at an address that took the connection, where the name has others to try."""
+"""Seconds without progress at an address that accepted the connection, if the name has others to try."""
 _MOST_RESOLVERS = 3
-"""As many of /etc/resolv.conf as the system itself asks (resolv.conf(5))."""
+"""The number of servers in /etc/resolv.conf that the system itself asks (resolv.conf(5))."""
 _AT_ONCE = 4096
-"""Bytes; of an answer only its head is read."""
+"""Bytes; only the head of an answer is read."""
 _RESOLVERS = Path("/etc/resolv.conf")
 _DNS_HEADER = struct.Struct(">6H")
 _RECURSION_DESIRED = 0x0100
@@ -48,33 +48,33 @@ _NO_SUCH_NAME = 3
 
 
 def reach(condition: Condition, *, deadline: Deadline) -> str:
-    """Carry out a probe; return what was seen, in words.
+    """Carry out a probe and return the result in words.
 
     Args:
-        condition: of a kind in PROBES.
-        deadline: of all of it: name, connection, question and answer.
+        condition: a condition of a kind in PROBES.
+        deadline: for everything: name, connection, request and answer.
 
     Raises:
-        ServerUnreachable: no way there, or no answer in time.
-        ServerMalformed: an answer other than the one that is wanted.
+        ServerUnreachable: no connection, or no answer in time.
+        ServerMalformed: another answer than the required one.
         Cancelled: another thread ends the wait.
     """
     return PROBES[condition.kind](condition, Waiting(deadline))
 
 
 class _Reached:
-    """A connection that a probe has made."""
+    """A connection of a probe."""
 
     def __init__(self, condition: Condition, waiting: Waiting) -> None:
         self._condition = condition
         made = _connected(condition, waiting)
         self._to = made.address.to
-        # The other addresses have their turn in the next attempt, or this one would take all of its time.
+        # The other addresses are tried in the next attempt; otherwise this one would take all the time.
         self._waiting = Waiting(waiting.deadline, silence=_SILENCE_WITH_OTHERS) if made.others else waiting
         self._stream = made.socket
 
     def secure(self) -> None:
-        """Shake hands."""
+        """Make the TLS handshake."""
         context = ssl.create_default_context()
         try:
             tls = context.wrap_socket(
@@ -90,7 +90,7 @@ class _Reached:
             raise self._failed(error) from error
 
     def ask(self) -> str:
-        """Send the request, and return what the first line of the answer says."""
+        """Send the request, and return the status in the first line of the answer."""
         condition = self._condition
         request = (
             f"GET {condition.path} HTTP/1.1\r\nHost: {condition.host}\r\nUser-Agent: lpad\r\n"
@@ -114,7 +114,7 @@ class _Reached:
         self._stream.close()
 
     def _head(self) -> bytes:
-        """Return how the answer begins, informational heads left out."""
+        """Return the beginning of the answer, without informational heads."""
         head = AnswerHead()
         try:
             while True:
@@ -237,4 +237,4 @@ PROBES: Mapping[ConditionKind, Callable[[Condition, Waiting], str]] = {
     ConditionKind.HTTPS: _https,
     ConditionKind.DNS: _dns,
 }
-"""Every kind of condition for which the network is asked."""
+"""All kinds of conditions that use the network."""

@@ -133,7 +133,7 @@ async def reset_euicc(call: Call) -> Response:
     )
     if asked == ResetParams():
         names = ", ".join(asked.__struct_fields__)
-        raise InvalidValue(f"a reset names what it takes: at least one of {names} is true")
+        raise InvalidValue(f"a reset must say what to delete: set at least one of {names} to true")
     return await _submit(call, asked)
 
 

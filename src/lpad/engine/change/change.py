@@ -1,4 +1,4 @@
-"""A change: something asked of a card, from the asking to its end.
+"""A change: a request for a card, from its submission to its end.
 
     queued ◀──▶ running ◀──▶ waiting
       │  ▲         │            │ │
@@ -7,7 +7,7 @@
              ▼
       done, failed, cancelled
 
-Everything that alters a card is a change. The record is frozen: each event makes the next record, and
+Everything that alters a card is a change. The record is frozen: each event creates the next record, and
 `TRANSITIONS` says which states may follow which. A change goes back to `queued` when a switch has overtaken
 it, or when its question was answered while other changes had the card.
 """
@@ -39,13 +39,13 @@ else:
 P = TypeVar("P", bound="Params")
 
 EID = "eid"
-"""The name under which a change keeps, among its secrets, the EID that was shown when it was queued."""
+"""The name of the secret with the EID that lpad showed when the change was queued."""
 
 RESCUE = "rescue"
-"""What a change's `origin` says that is such an attempt."""
+"""The `origin` of such an attempt."""
 
 FAILOVER = "failover"
-"""What a change's `origin` says that failover asked for."""
+"""The `origin` of a change that failover requested."""
 
 PROVISION = "provision"
 
@@ -70,16 +70,16 @@ class Kind(enum.StrEnum):
 
     @property
     def downloads(self) -> bool:
-        """Whether it is a download, whoever says where the profile waits."""
+        """Whether it is a download of any kind."""
         return self in (Kind.DOWNLOAD, Kind.PROVISION)
 
 
 CALLER = "caller"
-"""The origin of a change that somebody asked for through the API."""
+"""The origin of a change that was requested through the API."""
 
 
 class State(enum.StrEnum):
-    """Where a change is in its life."""
+    """The states of a change."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -90,7 +90,7 @@ class State(enum.StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen."""
+        """Whether the state is final."""
         return not TRANSITIONS[self]
 
 
@@ -105,7 +105,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 
 class QuestionKind(enum.StrEnum):
-    """What a waiting change waits for."""
+    """The kinds of answers that a change waits for."""
 
     CONFIRMATION_CODE = "confirmation-code"
     CONSENT = "consent"
@@ -116,7 +116,7 @@ class QuestionKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What the caller is asked, until when, and why (`reason`); `profile` is what the server offers."""
+    """A question to the caller with its time limit and `reason`; `profile` is the server's offer."""
 
     kind: QuestionKind
     until: datetime
@@ -136,14 +136,14 @@ class Failure:
 
     @classmethod
     def of(cls, error: LpadError) -> Failure:
-        """Take over what the error says."""
+        """Create the record of an error."""
         return cls(
             kind=error.kind, sentence=error.sentence, retryable=error.retryable, details=dict(error.details)
         )
 
 
 class PauseReason(enum.StrEnum):
-    """What a change waits for that nobody has to answer."""
+    """The reasons for a wait without a question."""
 
     NETWORK = "network"  # the server can't be reached
     SERVER = "server"  # the server is out of order, or says "later"
@@ -157,9 +157,10 @@ class PauseReason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Why a change waits without holding its card, and when it is tried again.
+    """Why a change waits without occupying its card, and when the next attempt begins.
 
-    `retry_at` None: when what it waits for has come. `error` is what the last attempt met.
+    If `retry_at` is None, the next attempt begins as soon as the reason for the wait is gone. `error`
+    is the last attempt's error.
     """
 
     reason: PauseReason
@@ -170,9 +171,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step that was taken, and how many seconds it took; none while it lasts.
+    """One step, and its duration in seconds; None while it lasts.
 
-    `steady` is its beginning on the steady clock: the wall clock of `at` may be set while a step lasts.
+    `steady` is its start on the steady clock, because the wall clock of `at` may be set during a step.
     """
 
     name: str
@@ -183,7 +184,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Bytes of the bound profile package that the card has taken, of how many."""
+    """The bytes of the bound profile package that the card has accepted, and the total."""
 
     sent: int
     total: int
@@ -191,9 +192,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The record of a change, free of secrets: `params` holds them redacted.
+    """The record of a change without secrets: in `params` they are redacted.
 
-    `params` and `result` have the types of the kind, or are what the journal holds if that does not fit them.
+    `params` and `result` have the types of the kind, or are the journal's raw values if these do not fit.
     """
 
     id: int
@@ -210,23 +211,23 @@ class Change:
     ended_at: datetime | None = None
     steps: tuple[Step, ...] = ()
     origin: str = CALLER
-    """Who asked for it: a caller of the API, or one of lpad's own policies by name."""
+    """The requester: a caller of the API, or one of lpad's own policies by name."""
     guard: Guard | None = None
-    """Of a switch that is taken back unless its conditions are met."""
+    """The guard of a switch that is rolled back unless its conditions are met."""
     pause: Pause | None = None
-    """Why it waits, where it waits for no answer."""
+    """Why it waits, if it does not wait for an answer."""
     attempts: int = 0
     """How many attempts have failed so far."""
     overtaken: int = 0
     """How many times a switch has overtaken it while it ran."""
     asked_by: int | None = None
-    """The user ID of the caller who asked for it; None: lpad itself, or a release that did not note it."""
+    """The user ID of the requesting caller; None: lpad itself, or a release that did not record it."""
 
     def params_of(self, type_: type[P]) -> P:
-        """Return what is asked for, typed.
+        """Return the typed parameters.
 
         Raises:
-            InternalError: it is of another type, or what the journal holds does not fit the kind.
+            InternalError: they have another type, or the journal's values do not fit the kind.
         """
         if not isinstance(self.params, type_):
             raise InternalError(
@@ -237,25 +238,25 @@ class Change:
 
     @property
     def step(self) -> str | None:
-        """The step under way, or the last one."""
+        """The current step, or the last one."""
         return self.steps[-1].name if self.steps else None
 
     def run(self) -> Change:
-        """Begin, or go on after an answer."""
+        """Begin, or continue after an answer."""
         going_on = replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
         anew = self.pause is not None or self.state is State.QUEUED
         return replace(going_on, pause=None, steps=()) if anew else going_on
 
     def requeued(self) -> Change:
-        """Wait for another turn, to be carried out from the beginning."""
+        """Wait for another turn, and then start from the beginning."""
         return replace(self._to(State.QUEUED), question=None, pause=None, progress=None, steps=())
 
     def taken_up(self) -> Change:
-        """Go on where an earlier run of the daemon was cut off; what it asked is asked anew."""
+        """Continue where an earlier run of the daemon was cut off; an open question is asked again."""
         return self.run() if self.state is not State.RUNNING else self
 
     def found_out(self) -> Change:
-        """End the wait for a card that holds the outcome: nothing is tried again, so the steps stay."""
+        """End the wait for a card that shows the outcome; without another attempt, the steps stay."""
         return self if self.pause is None else replace(self._to(State.RUNNING), pause=None)
 
     def wait(self, question: Question) -> Change:
@@ -263,11 +264,11 @@ class Change:
         return replace(self._to(State.WAITING), question=question)
 
     def paused(self, pause: Pause) -> Change:
-        """Wait, without anybody to ask, for another attempt; also one that could not be begun."""
+        """Wait for another attempt without a question, even if the attempt could not begin."""
         return replace(self.put_off(pause), attempts=self.attempts + 1)
 
     def put_off(self, pause: Pause) -> Change:
-        """Wait as `paused` does, for a reason that is no failed attempt."""
+        """Wait like `paused`, for a reason other than a failed attempt."""
         return replace(
             self.taken_up(),
             state=State.WAITING,
@@ -277,7 +278,7 @@ class Change:
         )
 
     def done(self, result: Outcome) -> Change:
-        """End well."""
+        """End successfully."""
         return replace(self._ended(State.DONE), result=result)
 
     def failed(self, error: LpadError) -> Change:
@@ -285,19 +286,19 @@ class Change:
         return replace(self._ended(State.FAILED), error=Failure.of(error))
 
     def cancelled(self, error: LpadError) -> Change:
-        """End because the caller, or a restart, took it back."""
+        """End because the caller, or a restart, cancelled it."""
         return replace(self._ended(State.CANCELLED), error=Failure.of(error))
 
     def at_step(self, name: str) -> Change:
-        """Close the step under way with its duration and begin another."""
+        """Close the current step with its duration and begin another."""
         return replace(self, progress=None, steps=(*_closed(self.steps), Step(name=name, at=now())))
 
     def timed(self, steady: float, *, before: Change | None) -> Change:
-        """Return the record with what the steady clock says of its steps.
+        """Return the record with its steps timed by the steady clock.
 
         Args:
-            steady: what it shows now.
-            before: the record before this one; None where there was none in this run of lpad.
+            steady: the steady clock's present time.
+            before: the previous record; None if there was none in this run of lpad.
         """
         open_before = len(before.steps) - 1 if before and before.steps and before.step_is_open else None
         steps = [replace(each, steady=steady) if each.steady is None else each for each in self.steps]
@@ -309,7 +310,7 @@ class Change:
 
     @property
     def step_is_open(self) -> bool:
-        """Whether a step is under way."""
+        """Whether a step is in progress."""
         return bool(self.steps) and self.steps[-1].seconds is None
 
     def _to(self, state: State) -> Change:
@@ -336,5 +337,5 @@ def now() -> datetime:
 def _closed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     if not steps or steps[-1].seconds is not None:
         return steps
-    # For how long it lasted the steady clock says, when the record is kept: see `timed`.
+    # The steady clock measures its duration when the record is stored: see `timed`.
     return (*steps[:-1], replace(steps[-1], seconds=0.0))

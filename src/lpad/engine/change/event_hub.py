@@ -1,4 +1,4 @@
-"""The hub that carries events from the workers to whoever listens, without ever making a worker wait."""
+"""The hub that carries events from the workers to the listeners, without ever blocking a worker."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Json
 
 REMEMBERED = 512
-"""Events kept for listeners that come back with the ID of the last one they saw."""
+"""The number of events kept for listeners that reconnect with the ID of the last one they saw."""
 
 PATIENCE = 256
-"""Events kept for a listener that reads slower than they come."""
+"""The number of events queued for a slow listener."""
 
 _ID = re.compile(r"[0-9a-f]{6}-[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event: its ID, its type, the card it is about, the change it is about, and its data."""
+    """One event: its ID, type, card, change and data."""
 
     id: str
     type: str
@@ -37,11 +37,11 @@ class Event:
 
 
 class Subscription:
-    """One listener's bounded queue; `wake` is called, from any thread, when there is something to take."""
+    """One listener's bounded queue; `wake` is called, from any thread, when there are events."""
 
     def __init__(self, hub: Hub, wake: Callable[[], None], *, start: str) -> None:
         self.start = start
-        """The ID of the event before the first one that this listener is to have."""
+        """The ID of the last event before this listener's first one."""
         self._hub = hub
         self._wake = wake
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class Subscription:
         self._lost = 0
 
     def put(self, event: Event) -> None:
-        """Queue an event; the oldest gives way when the listener is too slow."""
+        """Queue an event; if the listener is too slow, the oldest is dropped."""
         with self._lock:
             self._events.append(event)
             if len(self._events) > PATIENCE:
@@ -58,12 +58,12 @@ class Subscription:
         self._wake()
 
     def lose(self, count: int) -> None:
-        """Tell the listener that events which it wanted are gone."""
+        """Inform the listener that events are lost."""
         with self._lock:
             self._lost += count
 
     def take(self) -> list[Event]:
-        """Return what has come, without waiting; an event `lost` stands first where some are missing."""
+        """Return the queued events without waiting; the first is `lost` if some are missing."""
         with self._lock:
             events = list(self._events)
             self._events.clear()
@@ -79,9 +79,9 @@ class Subscription:
 
 
 class Hub:
-    """Numbers events and hands them to every subscription.
+    """Numbers events and passes them to every subscription.
 
-    An ID is a token of this run of the daemon and a number: IDs of an earlier run are recognised as such.
+    An ID is a token of this run of the daemon and a number: so IDs of an earlier run are recognized.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Hub:
     def publish(
         self, type_: str, data: dict[str, Json], *, euicc: str | None = None, change: int | None = None
     ) -> None:
-        """Hand an event to everybody who listens; returns at once."""
+        """Pass an event to all listeners; returns immediately."""
         with self._lock:
             self._count += 1
             event = Event(id=self.last_id, type=type_, euicc=euicc, change=change, data=data)
@@ -109,12 +109,12 @@ class Hub:
                 subscription.put(event)
 
     def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
-        """Listen from now on, or from the event behind the one with the ID `after`.
+        """Listen from now on, or from the event after the one with the ID `after`.
 
         Args:
-            wake: called from the publisher's thread; must return at once and raise nothing.
-            after: the last ID that the listener saw; when events behind it are forgotten, or it is of an
-                earlier run, the first event taken is `lost`.
+            wake: called from the publisher's thread; must return immediately and never raise.
+            after: the last ID that the listener saw; if later events are forgotten, or it is from an earlier
+                run, the first event is `lost`.
         """
         with self._lock:
             known = after is not None and _ID.fullmatch(after)
@@ -125,7 +125,7 @@ class Hub:
         return subscription
 
     def forget(self, subscription: Subscription) -> None:
-        """Drop a subscription; dropping it twice is no error."""
+        """Drop a subscription; dropping it twice is allowed."""
         with self._lock:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)

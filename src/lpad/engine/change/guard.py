@@ -1,4 +1,4 @@
-"""The guard of a switch: what must come true, until when, and how far it has got.
+"""The guard of a switch: its conditions, its time limit and its progress.
 
 switching ──▶ watching ──▶ kept
     │            │
@@ -16,13 +16,13 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotations whe
 from lpad.base.errors import InternalError
 
 LONGEST = 24 * 3600.0
-"""Seconds that a guard may be awaited."""
+"""The longest time limit of a guard, in seconds."""
 
 MOST_CONDITIONS = 8
 
 
 class Phase(enum.StrEnum):
-    """How far a guarded switch has got; in the journal before what it names is done."""
+    """The phases of a guarded switch; each is in the journal before its actions begin."""
 
     SWITCHING = "switching"  # the card is asked to enable, and the modem to read the new profile
     WATCHING = "watching"  # the conditions are awaited
@@ -33,7 +33,7 @@ class Phase(enum.StrEnum):
 
 
 class Turn(enum.StrEnum):
-    """What leads from one phase to the next."""
+    """The events that lead from one phase to the next."""
 
     READ = "read"  # card and modem agree on the new profile
     MET = "met"
@@ -54,7 +54,7 @@ TRANSITIONS: dict[tuple[Phase, Turn], Phase] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """A condition, whether it was met, and what was seen last."""
+    """A condition, whether it was met, and the last observation."""
 
     condition: str
     met: bool = False
@@ -63,9 +63,9 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """The guard as everybody is shown it; `until` is wall-clock time, which may be set meanwhile.
+    """The guard as the API shows it; `until` is wall-clock time, which may be set meanwhile.
 
-    `previous` is the profile that was enabled before, None where none was.
+    `previous` is the profile that was enabled before, or None.
     """
 
     requirements: tuple[Requirement, ...]
@@ -74,10 +74,11 @@ class Guard:
     phase: Phase = Phase.SWITCHING
 
     def after(self, turn: Turn) -> Guard:
-        """Return the guard one phase on.
+        """Return the guard in its next phase.
 
         Raises:
-            InternalError: the table has no such way, or the guard is to be kept and not all of it was met.
+            InternalError: the table has no such transition, or the guard would be kept although a condition
+                is unmet.
         """
         following = TRANSITIONS.get((self.phase, turn))
         if following is None:
@@ -89,7 +90,7 @@ class Guard:
         return replace(self, phase=following)
 
     def saw(self, condition: str, *, met: bool, seen: str) -> Guard:
-        """Return the guard with what was seen of a condition; one that was met stays met."""
+        """Return the guard with an observation of a condition; a met condition stays met."""
         return replace(
             self,
             requirements=tuple(
@@ -105,9 +106,9 @@ class Guard:
 
     @property
     def unmet(self) -> tuple[Requirement, ...]:
-        """Those that are still awaited."""
+        """The unmet conditions."""
         return tuple(each for each in self.requirements if not each.met)
 
     def told(self) -> str:
-        """Return what was seen of what was not met, in words."""
+        """Return the last observations of the unmet conditions, in words."""
         return "; ".join(f"{each.condition}: {each.seen or 'not seen yet'}" for each in self.unmet)

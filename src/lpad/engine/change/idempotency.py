@@ -1,4 +1,4 @@
-"""Requests that come twice: by a key of the caller's, what was asked for once is found again."""
+"""Repeated requests: by the caller's key, lpad finds the change of the first request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotencyKey:
-    """A key and the request that it stands for, in a form that tells neither of them.
+    """A key and its request, in a form that reveals neither.
 
-    Requests hold codes of few digits, and what is kept on disk must not let anybody guess them: so the key
-    itself, which is long and random, is not kept, and the request only as a code made with it.
+    Requests contain short codes, which must not be guessable from the disk. So the long random key itself is
+    not stored, and the request only as an HMAC with that key.
     """
 
     uid: int
-    """The caller's: nobody comes upon another's key."""
+    """The caller's user ID, so that users cannot hit each other's keys."""
     digest: bytes
     """SHA-256 of the key."""
     request: bytes
@@ -31,9 +31,9 @@ class IdempotencyKey:
         """Return the key of a caller's request.
 
         Args:
-            uid: the caller's user.
-            key: as the caller made it up.
-            request: all that makes it the same request, in one spelling.
+            uid: the caller's user ID.
+            key: the caller's own string.
+            request: everything that identifies the request, in a canonical form.
         """
         secret = key.encode()
         return cls(
@@ -45,7 +45,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The change that a request asks for, and whether it was there before."""
+    """The change for a request, and whether it existed before."""
 
     change: Change
     repeated: bool = False

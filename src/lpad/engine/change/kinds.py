@@ -1,7 +1,7 @@
-"""The table of kinds: what each is asked for, what is noted of it on the way, and what it leads to.
+"""The table of kinds of changes: the types of their parameters, notes and results.
 
-Here JSON becomes these types, and nowhere else. What a later lpad has added is passed over. What does not fit
-at all stays as it is: it is shown, and not carried out.
+Only this module decodes JSON into these types. Fields of a later lpad are ignored. Values that do not fit
+stay undecoded: they are shown, but not carried out.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ _BY_PARAMS: Mapping[type[params.Params], Kind] = {row.params: kind for kind, row
 
 
 def kind_of(asked: params.Params) -> Kind:
-    """Return the kind of change that is asked for with these params."""
+    """Return the kind of change with these parameters."""
     return _BY_PARAMS[type(asked)]
 
 
 def read_change(text: bytes) -> Change:
-    """Return the record that a JSON text holds.
+    """Return the record in a JSON text.
 
     Raises:
-        ValueError: it holds none, or one of a kind that this lpad does not know.
+        ValueError: it contains no record, or one of an unknown kind.
     """
     found = msgspec.json.decode(text, type=Change)
     row = KINDS[found.kind]
@@ -88,14 +88,14 @@ def read_change(text: bytes) -> Change:
 
 
 def read_notes(kind: Kind, found: Odd) -> Notes:
-    """Return what was noted; a note that does not fit counts as none, and hides no other."""
+    """Return the notes; a note that does not fit is ignored and hides no other."""
     wanted = KINDS[kind].notes
     fitting = {name: value for name, value in found.items() if _fits(name, value, wanted)}
     return msgspec.convert(fitting, wanted)
 
 
 def _typed(found: object, wanted: type[_T]) -> _T | Odd:
-    """Return what was decoded from JSON, typed; as it is if it does not fit."""
+    """Return decoded JSON as a type; unchanged if it does not fit."""
     try:
         return msgspec.convert(found, wanted)
     except msgspec.ValidationError:

@@ -1,7 +1,7 @@
-"""What is noted while a change is carried out, for after a restart; nobody is shown it.
+"""Notes made while a change is carried out, for use after a restart; they are not shown.
 
-One type for each kind of change. In the journal they lie flat in one object, and what this lpad does not know
-there stays. `noting` names the fields that are noted anew.
+One type for each kind of change. In the journal they are one flat object, in which unknown fields stay.
+`noting` gives the fields to update.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ class NotedLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotedConsent(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided on an offered profile, and the profile as it was shown."""
+    """The decision on an offered profile, and the profile as shown."""
 
     decision: str | None = None
     profile: ShownProfile | None = None
 
 
 class Notes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is noted of a change of any kind.
+    """Notes of a change of any kind.
 
-    restarts: how often it was taken up after the end of the daemon.
-    due: when it goes on that is paused, on the steady clock.
-    sessions: attempts in which a download's order was named to the server.
-    answer_by, asked: until when an answer is awaited, and to what kind of question.
-    absence: how long a card is waited for that holds the outcome.
-    absence_at_start: how long one is waited for that was absent when lpad was started again.
+    restarts: how often it was resumed after the end of the daemon.
+    due: when a paused change continues, on the steady clock.
+    sessions: attempts in which the server learnt a download's order.
+    answer_by, asked: the time limit for an answer, and the kind of question.
+    absence: how long lpad waits for a card that shows the outcome.
+    absence_at_start: how long lpad waits for a card that was absent at its start.
     """
 
     restarts: int = 0
@@ -58,19 +58,20 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProfileNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a change to one profile: the ICCID, and the AID that the profile had."""
+    """Notes of a change to one profile: its ICCID, and the AID that it had."""
 
     iccid: str | None = None
     aid: str | None = None
 
 
 class SwitchNotes(ProfileNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a switch that may be guarded.
+    """Notes of a switch, with or without a guard.
 
-    limit: of the guard's conditions; previous_aid: the AID of the profile that was enabled before.
-    confirmed: the caller's answer; looked_again: the conditions had their last look.
-    candidate, tries: the place in the order of profiles to go back to, and how often that one was tried.
-    reason, why: why the switch is taken back, as `Reason` has it.
+    limit: the guard's time limit; previous_aid: the AID of the profile that was enabled before.
+    confirmed: the caller's answer; looked_again: the last check of the conditions was made.
+    candidate, tries: the position in the order of profiles for the rollback, and the attempts with that
+        profile.
+    reason, why: why the switch is rolled back, see `Reason`.
     """
 
     limit: NotedLimit | None = None
@@ -84,13 +85,14 @@ class SwitchNotes(ProfileNotes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a download, which may end with a switch.
+    """Notes of a download, which may end with a switch.
 
-    iccid: of the profile whose first segment was sent; held_before: whether the card held it before;
+    iccid: the ICCID of the profile whose first segment was sent; held_before: whether the card already
+    contained it;
     last_number: the last notification before that, by which the card's own result is known.
     consent, code_declined, code_refused: the answers to its questions.
     tried: how often each course of `retry_rules` was taken.
-    spent, spent_since: see `TriedTime`; waited: what an older lpad noted in their place.
+    spent, spent_since: see `TriedTime`; waited: the note of an older lpad instead.
     """
 
     held_before: bool = False
@@ -105,20 +107,20 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisionNotes(DownloadNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a download through a platform: whether a person allowed another order, or the oldest profile."""
+    """Notes of a download through a platform: whether a user allowed another order, or the oldest profile."""
 
     second_order: bool | None = None
     adopt: bool | None = None
 
 
 class ResetNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a reset: whether the card was asked for it."""
+    """Notes of a reset: whether lpad has asked the card for it."""
 
     reset: bool = False
 
 
 class DropNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a notification that is given up: the EID of the card that was asked to remove it."""
+    """Notes of a dropped notification: the EID of the card that was asked to remove it."""
 
     eid: str | None = None
 
@@ -128,13 +130,13 @@ N = TypeVar("N", bound=Notes)
 
 @dataclass(frozen=True, slots=True)
 class Noting:
-    """Fields that are noted anew, of one type of notes; made by `noting`."""
+    """Fields to update in one type of notes; created by `noting`."""
 
     type: type[Notes]
     fields: Mapping[str, object]
 
     def __or__(self, others: Noting) -> Noting:
-        """Return what both note; where both do, the other is right."""
+        """Return the fields of both; if both have a field, the other's value counts."""
         narrower = others.type if issubclass(others.type, self.type) else self.type
         return Noting(narrower, {**self.fields, **others.fields})
 
@@ -142,7 +144,7 @@ class Noting:
         """Return the notes with these fields.
 
         Raises:
-            InternalError: they are the notes of a kind that has no such fields.
+            InternalError: the notes of this kind have no such fields.
         """
         if not isinstance(notes, self.type):
             raise InternalError(f"{type(notes).__name__} cannot hold what belongs into {self.type.__name__}")
@@ -153,7 +155,7 @@ NOTHING = Noting(Notes, {})
 
 
 def noting(of: Callable[Fields, N], *_none: Fields.args, **fields: Fields.kwargs) -> Noting:
-    """Return the fields to note; a type checker sees that the type of notes has them.
+    """Return the fields to update; a type checker verifies that the type of notes has them.
 
     Args:
         of: the type of notes.

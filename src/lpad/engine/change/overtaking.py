@@ -1,6 +1,7 @@
-"""Overtaking: a switch does not wait for a change that has done nothing irreversible, but goes first.
+"""Overtaking: a switch goes before a running change that has done nothing irreversible.
 
-A switch is often the device's way home. What it overtakes leaves the card, and begins again by itself.
+A switch often restores the device's connection. An overtaken change releases the card and starts again by
+itself.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def switches(change: Change) -> bool:
 
 
 def after_overtaking(change: Change) -> Change:
-    """Return the record of a running change that a switch has just overtaken."""
+    """Return the record of a running change after a switch has overtaken it."""
     counted = replace(change, overtaken=change.overtaken + 1)
     if change.kind.downloads and counted.overtaken >= PATIENCE:
         return counted.put_off(until_quiet(counted))
@@ -45,7 +46,7 @@ def after_overtaking(change: Change) -> Change:
 
 
 def until_quiet(change: Change) -> Pause:
-    """Return the pause of a download that has to wait until no switch was made for a while."""
+    """Return the pause of a download that must wait for a time without switches."""
     present = now()
     sentence = (
         f"switches have overtaken this download {change.overtaken} times; lpad restarts it when"

@@ -1,7 +1,7 @@
-"""What is asked for, one type for each kind of change; secrets are redacted.
+"""The parameters of changes, one type for each kind; secrets are redacted.
 
-A field that was not given does not appear in the JSON text, unless it is `always` there: so a request keeps
-the form that its Idempotency-Key stands for when a field is added.
+A missing field does not appear in the JSON text, unless it is marked `always`. So a request keeps its form,
+which its Idempotency-Key identifies, when a field is added.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ T = TypeVar("T")
 
 
 def always(default: T) -> T:
-    """Return the default of a field that appears in the JSON text in any case."""
+    """Return the default of a field that always appears in the JSON text."""
     field: T = msgspec.field(default_factory=lambda: default)
     return field
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a change is asked for."""
+    """The parameters of a change."""
 
 
 class GuardParams(msgspec.Struct, frozen=True, kw_only=True):
-    """The conditions that a switch must meet within so many seconds, or it is taken back."""
+    """The conditions that a switch must meet within a number of seconds, or it is rolled back."""
 
     until: tuple[str, ...]
     within: float = 180.0
@@ -91,25 +91,25 @@ class DisableParams(ProfileParams, frozen=True, kw_only=True):
 
 
 class DeleteParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to delete; with `missing_ok` one that is not there is no error."""
+    """The profile to delete; with `missing_ok` a missing one is not an error."""
 
     missing_ok: bool = always(False)
 
 
 class RenameParams(ProfileParams, frozen=True, kw_only=True):
-    """A profile and its new nickname; an empty one takes the nickname away."""
+    """A profile and its new nickname; an empty one removes the nickname."""
 
     nickname: str
 
 
 class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
-    """The default SM-DP+ address; an empty one takes it away."""
+    """The default SM-DP+ address; an empty one removes it."""
 
     default_smdp: str
 
 
 class ResetParams(Params, frozen=True, kw_only=True):
-    """What the eUICC memory reset takes."""
+    """What the eUICC memory reset deletes."""
 
     operational_profiles: bool = always(False)
     test_profiles: bool = always(False)
@@ -117,19 +117,19 @@ class ResetParams(Params, frozen=True, kw_only=True):
 
 
 class DeliverNotificationsParams(Params, frozen=True, kw_only=True):
-    """The number of the notification whose recipient is tried; without it all pending ones are."""
+    """The number of the notification whose recipient is tried; without it, all pending ones are delivered."""
 
     seq: int | None = None
 
 
 class DropNotificationParams(Params, frozen=True, kw_only=True):
-    """The number of the notification to give up."""
+    """The number of the notification to drop."""
 
     seq: int
 
 
 class RefreshParams(Params, frozen=True, kw_only=True):
-    """Nothing more: the whole card is read."""
+    """No parameters: the whole card is read."""
 
 
 class ProbeParams(Params, frozen=True, kw_only=True):
@@ -145,4 +145,4 @@ class CheckTrustParams(Params, frozen=True, kw_only=True):
 
 
 class RestartModemParams(Params, frozen=True, kw_only=True):
-    """Nothing more: the card's modem is restarted."""
+    """No parameters: the card's modem is restarted."""

@@ -1,6 +1,6 @@
-"""What a change has led to, one type for each kind, and the profile as questions and results show it.
+"""The results of changes, one type for each kind, and the form of a profile in questions and results.
 
-A field that says nothing does not appear in the JSON text, unless it is `always` there.
+An empty field does not appear in the JSON text, unless it is marked `always`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lpad.remote.trust.report import TrustReport
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a change has led to.
+    """The result of a change.
 
-    `settled` says that this was found on the card after the change was cut off.
+    `settled` means that lpad found this on the card after the change was cut off.
     """
 
     settled: bool = False
@@ -33,7 +33,7 @@ class ShownOwner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """A server that is told of some of a profile's events."""
+    """A server that receives notifications of some of a profile's events."""
 
     address: str
     events: tuple[str, ...]
@@ -42,8 +42,8 @@ class ShownAddress(msgspec.Struct, frozen=True, kw_only=True):
 class ShownProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A profile that a server offers (without state and AID), or one on the card, as far as it can be read.
 
-    `raw_iccid` and `whole` belong to an entry of the card's list that is broken or has no ICCID: what the
-    card gives as the ICCID, in hex, and whether nothing but the ICCID is wrong.
+    `raw_iccid` and `whole` belong to an entry of the card's list that is broken or has no ICCID: the card's
+    value of the ICCID, in hex, and whether only the ICCID is wrong.
     """
 
     iccid: str | None = always(None)
@@ -62,13 +62,13 @@ class ShownProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class RemarkResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """What a change has led to, and in `remark` what a person should know of the modem."""
+    """The result of a change, with a `remark` about the modem for the user."""
 
     remark: str | None = None
 
 
 class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile that is enabled or disabled, and whether it was so already.
+    """The profile that is enabled or disabled, and whether it already was.
 
     Of a guarded switch, `guard` is `met`, and `previous` the profile that was enabled before, null if none.
     """
@@ -80,7 +80,7 @@ class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DownloadResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile that was installed; `guard` and `previous` as of a switch."""
+    """The profile that was installed; `guard` and `previous` are as for a switch."""
 
     iccid: str
     isdp_aid: str | None = always(None)
@@ -99,14 +99,14 @@ class ProvisionResult(DownloadResult, frozen=True, kw_only=True, omit_defaults=T
 
 
 class DeleteResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile that is not on the card, and whether it was so already."""
+    """The profile that is no longer on the card, and whether it was already missing."""
 
     iccid: str
     already: bool = always(False)
 
 
 class RenameResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile and its nickname, and whether it had that already."""
+    """The profile and its nickname, and whether it already had that."""
 
     iccid: str
     nickname: str
@@ -114,7 +114,7 @@ class RenameResult(Result, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SetDefaultSmdpResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """The default SM-DP+ address, and whether the card had it already."""
+    """The default SM-DP+ address, and whether the card already had it."""
 
     default_smdp: str
     already: bool = always(False)
@@ -133,7 +133,7 @@ class DeliverNotificationsResult(Result, frozen=True, kw_only=True, omit_default
 
 
 class DropNotificationResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """The notification that was given up."""
+    """The dropped notification."""
 
     seq: int
     event: str | None = None
@@ -141,12 +141,12 @@ class DropNotificationResult(Result, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class RefreshResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """Nothing more: the card was read."""
+    """No fields: the card was read."""
 
 
 class RestartModemResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """Nothing more: the modem was restarted, and its card can be read."""
+    """No fields: the modem was restarted, and its card can be read."""
 
 
 Outcome: TypeAlias = Result | TrustReport | ShownReport
-"""What a change has led to, of any kind."""
+"""The result of a change of any kind."""

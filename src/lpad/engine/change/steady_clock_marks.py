@@ -1,7 +1,7 @@
-"""The steady clock's marks on disk: what it showed last, from which it goes on after a restart.
+"""The steady clock's marks on disk, from which it continues after a restart.
 
 A mark is written with changes, which cost a transaction anyway, and every ten minutes by a thread. A power
-cut costs what passed since: things look younger then than they are, and never older.
+cut loses the time since the last mark: things then look younger than they are, but never older.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ EVERY = 600.0
 REST = 15.0
 """Seconds after a mark for which changes are written without one."""
 MARK = "clock"
-"""The name of the memo."""
+"""The name of the stored value."""
 
 _T = TypeVar("_T")
 
 
 class NamedValues(Protocol):
-    """Keeps things under a name; raises JournalUnavailable."""
+    """Stores values under a name; raises JournalUnavailable."""
 
     def get(self, name: str, type_: type[_T]) -> _T | None:
-        """Return what was noted; None if nothing was."""
+        """Return a stored value, or None."""
 
     def put(self, name: str, value: object) -> None:
-        """Note something; it is on disk when this returns."""
+        """Store a value; it is on disk when this returns."""
 
 
 class SteadyClockMarks:
-    """Keeps a steady clock over restarts."""
+    """Keeps a steady clock across restarts."""
 
     def __init__(self, memos: NamedValues, clock: SteadyClock, *, latest: Callable[[], float | None]) -> None:
-        """Have the clock go on from the last mark; nothing is written before `start`.
+        """Make the clock continue from the last mark; nothing is written before `start`.
 
         Args:
-            memos: keeps the marks.
-            clock: is marked.
-            latest: returns the latest moment on disk, by the wall clock of an lpad that wrote no marks.
+            memos: stores the marks.
+            clock: the steady clock.
+            latest: returns the latest moment on disk, by the wall clock, for a journal without marks.
         """
         self._memos = memos
         self._latest = latest
@@ -73,7 +73,7 @@ class SteadyClockMarks:
             self.write()
 
     def write(self) -> None:
-        """Write a mark; a journal that can't be written keeps the one before."""
+        """Write a mark; an unwritable journal keeps the previous one."""
         moment = self._clock.now()
         try:
             self._memos.put(MARK, moment)
@@ -83,7 +83,7 @@ class SteadyClockMarks:
             self._marked_at = moment.steady
 
     def due(self) -> Moment | None:
-        """Return the mark to write along with something else; None if there is one from just now."""
+        """Return the mark to write along with something else; None if the last one is recent."""
         moment = self._clock.now()
         if moment.steady - self._marked_at < REST:
             return None

@@ -1,7 +1,7 @@
-"""Whether this device knows the time: without, no certificate can be verified.
+"""Whether this device knows the time; without it, lpad cannot verify certificates.
 
-Boards without a battery start at 1970, or at the moment at which they were last shut down, and are set once
-a time server was reached. The kernel tells of that at once: nothing is polled.
+Boards without a battery start at 1970, or at the time of their last shutdown, until a time server sets their
+clock. The kernel reports that immediately, so nothing is polled.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _TIMEX_BYTES = 1024
 _ABSTIME = 1
 _CANCEL_ON_SET = 2
 _NEVER = 1 << 40
-"""Seconds since 1970; a moment that nobody lives to see."""
+"""Seconds since 1970; a moment in the far future."""
 
 
 class Clock:
-    """The wall clock, and the news that it was set."""
+    """The wall clock, and the event that it was set."""
 
     def __init__(self, *, unset_before: float = CLOCK_UNSET_BEFORE) -> None:
-        """Look at the clock; nothing runs before `watch`.
+        """Read the clock; nothing runs before `watch`.
 
         Args:
-            unset_before: seconds since 1970; a clock that shows less was not set.
+            unset_before: seconds since 1970; a clock with an earlier time was not set.
         """
         self._unset_before = unset_before
         self._known_to_be_set = self.is_set
@@ -50,12 +50,12 @@ class Clock:
 
     @property
     def is_set(self) -> bool:
-        """Whether it shows a time that can be."""
+        """Whether it shows a possible time."""
         return time.time() >= self._unset_before
 
     @property
     def synchronised(self) -> bool:
-        """Whether the kernel was told the time by a time server; True where it doesn't say."""
+        """Whether a time server has set the kernel's clock; True if the kernel does not say."""
         import ctypes  # noqa: PLC0415 - half a megabyte that most devices never need
 
         try:
@@ -65,10 +65,10 @@ class Clock:
         return bool(state != _TIME_ERROR)
 
     def check(self) -> None:
-        """See that there is a time to verify certificates with.
+        """Check that the time is known, for verifying certificates.
 
         Raises:
-            ClockNotSet: there is none.
+            ClockNotSet: the clock is not set.
         """
         if not self.is_set:
             raise ClockNotSet(
@@ -77,11 +77,11 @@ class Clock:
             )
 
     def watch(self, on_set: Callable[[], None]) -> None:
-        """Have `on_set` called, from another thread, each time that the clock is set."""
+        """Call `on_set`, from another thread, each time the clock is set."""
         self._on_set = on_set
 
     def await_set(self) -> None:
-        """Listen until the clock is set the next time; a thread that sleeps until then."""
+        """Sleep until the clock is set the next time; runs in a thread."""
         with self._lock:
             if self._thread is not None:
                 return
@@ -99,12 +99,12 @@ class Clock:
                 target=self._listen, args=(timer, self._wake), name="clock", daemon=True
             )
             self._thread.start()
-        if self.is_set and not self._known_to_be_set:  # it was set before anybody listened
+        if self.is_set and not self._known_to_be_set:  # the clock was set before the listener started
             self._known_to_be_set = True
             self._on_set()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         with self._lock:
             if self._wake is not None:
                 os.eventfd_write(self._wake, 1)
@@ -129,10 +129,10 @@ class Clock:
 
 
 def _timer() -> int:
-    """Return a timer that becomes readable when somebody sets the clock.
+    """Return a timer that becomes readable when the clock is set.
 
     Raises:
-        OSError: this system has none.
+        OSError: this system has no such timer.
     """
     import ctypes  # noqa: PLC0415 - half a megabyte that most devices never need
 

@@ -1,4 +1,4 @@
-"""Whether servers can be reached: what the kernel tells of the network, and what attempts have shown."""
+"""Whether servers can be reached, by the kernel's reports on the network and by earlier attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Connectivity:
-    """Tells when it is worth trying again; from every thread."""
+    """Says when another attempt makes sense; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -18,21 +18,21 @@ class Connectivity:
         self._on_back: Callable[[], None] = lambda: None
 
     def watch(self, on_back: Callable[[], None]) -> None:
-        """Have `on_back` called, from any thread, when what could not be reached may be within reach."""
+        """Call `on_back`, from any thread, when unreachable servers may be reachable again."""
         self._on_back = on_back
 
     def missed(self) -> None:
-        """Take note that a server could not be reached."""
+        """Record that a server could not be reached."""
         with self._lock:
             self._missed = True
 
     def reached(self) -> None:
-        """Take note that one was reached: others may be, too."""
+        """Record that a server was reached, so others may be, too."""
         with self._lock:
             back, self._missed = self._missed, False
         if back:
             self._on_back()
 
     def news(self) -> None:
-        """Take note that the kernel tells of a new way out."""
+        """Record that the kernel reports a new route or address."""
         self._on_back()

@@ -1,4 +1,4 @@
-"""What the device around lpad provides, or doesn't yet: the time, and a network."""
+"""The device's services that lpad depends on: the time and a network."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class Environment:
-    """The clock and the network, and who is told when they come."""
+    """The clock and the network, with callbacks for when they become available."""
 
     def __init__(self, *, clock: Clock | None = None, watch_network: WatchNetwork | None = None) -> None:
-        """Bring them together.
+        """Connect both.
 
         Args:
             clock: the device's.
-            watch_network: tells, from another thread, of new ways out, and returns what ends that; None:
-                servers that were away are tried now and then.
+            watch_network: reports new routes from another thread, and returns a function that ends it; None:
+                unreachable servers are tried from time to time.
         """
         self.clock = clock or Clock()
         self.connectivity = Connectivity()
@@ -30,14 +30,14 @@ class Environment:
         self._end_watch: Callable[[], None] | None = None
 
     def start(self, *, on_network: Callable[[], None], on_time: Callable[[], None]) -> None:
-        """Tell, from any thread, when it is worth trying again, and when the clock was set."""
+        """Call back, from any thread, when another attempt makes sense, and when the clock was set."""
         self.connectivity.watch(on_network)
         self.clock.watch(on_time)
         if self._watch_network is not None:
             self._end_watch = self._watch_network(self.connectivity.news)
 
     def stop(self) -> None:
-        """Tell no more."""
+        """Stop calling back."""
         if self._end_watch is not None:
             self._end_watch()
         self.clock.stop()

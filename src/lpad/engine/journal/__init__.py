@@ -1,4 +1,4 @@
-"""What was wanted and what waits to be told, on disk before it is done."""
+"""Requested changes and pending notifications, on disk before they are carried out."""
 
 from lpad.engine.journal.changes import Private, Retention
 from lpad.engine.journal.journal import Journal

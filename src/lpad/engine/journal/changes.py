@@ -1,4 +1,4 @@
-"""The changes in the journal, with what carrying them out and settling them needs."""
+"""The changes in the journal, with the data for carrying them out and settling them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Private:
-    """What a change needs to be carried out or settled and nobody is shown; gone when it ends."""
+    """Hidden data for carrying out or settling a change; deleted when it ends."""
 
     secrets: dict[str, str]
     notes: Notes
@@ -48,7 +48,7 @@ class Private:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """The private part as it lies in the journal: notes that this lpad does not know stay."""
+    """The private part as stored in the journal; unknown notes stay."""
 
     secrets: dict[str, str]
     notes: dict[str, Json]
@@ -59,7 +59,7 @@ class _Stored:
 
 
 class Changes:
-    """The table of changes; a returned call is on the disk."""
+    """The table of changes; data is on the disk when a call returns."""
 
     def __init__(
         self, database: Database, retention: Retention, clock: SteadyClock, marks: SteadyClockMarks
@@ -68,7 +68,7 @@ class Changes:
         self._clock = clock
         self._marks = marks
         self.retention = retention
-        """Counts from the next change on."""
+        """Takes effect with the next change."""
 
     @again_if_repaired
     def add(
@@ -81,7 +81,7 @@ class Changes:
         origin: str = CALLER,
         asked_by: int | None = None,
     ) -> Change:
-        """Write down a new change, with the key of the request that led to it, and return it, queued."""
+        """Store a new change with its request's key, and return it as queued."""
         with self._database.writing() as db:
             cursor = db.execute(
                 "INSERT INTO changes (euicc, state, body, private) VALUES (?, ?, ?, ?)",
@@ -103,7 +103,7 @@ class Changes:
         return change
 
     def _trim(self, db: Transaction, latest: int) -> None:
-        """Let go of ended changes that are too many or too old, and of the requests that led to them."""
+        """Delete surplus and old ended changes, and their requests."""
         oldest = self._clock.now().steady - self.retention.days * 24 * 3600
         gone = db.execute(
             "DELETE FROM changes WHERE private IS NULL AND (id <= ? OR ended_at BETWEEN ? AND ?)"
@@ -120,14 +120,14 @@ class Changes:
         notes: Noting = NOTHING,
         secrets: dict[str, str] | None = None,
     ) -> None:
-        """Write down a change's present record; an ended change loses its secrets and notes.
+        """Store a change's present record; an ended change loses its secrets and notes.
 
-        How it has ended is written to a full disk, too, as long as the space lasts that is kept for that.
+        Its end is written even to a full disk, as long as the reserved space lasts.
 
         Args:
             change: the record.
-            notes: what settling will need, added to what is noted already.
-            secrets: what carrying it out will need, in the place of secrets of the same names.
+            notes: notes for settling, added to the existing ones.
+            secrets: secrets for carrying it out, replacing those of the same names.
         """
         try:
             self._save(change, notes, secrets)
@@ -153,7 +153,7 @@ class Changes:
             else:
                 ended_at = None
                 private = _encode(self._stored(change.id).noted(notes, secrets))
-            # The row may be missing: the journal is a new one where the old one was damaged meanwhile.
+            # The row may be missing: the journal is a new one if the old one was damaged meanwhile.
             db.execute(
                 "INSERT INTO changes (id, euicc, state, body, private, ended_at) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body,"
@@ -178,7 +178,7 @@ class Changes:
         """Return one change.
 
         Raises:
-            NotFound: there is none with this ID, or it has given way to newer ones.
+            NotFound: there is no change with this ID, or it was deleted in favour of newer ones.
         """
         row = self._database.row("SELECT body FROM sound_changes WHERE id = ?", change_id)
         if row is None:
@@ -193,7 +193,7 @@ class Changes:
         return change
 
     def ended_at(self, change_id: int) -> float | None:
-        """Return when a change has ended, on the steady clock; None where it has not."""
+        """Return when a change has ended, on the steady clock; None if it has not."""
         row = self._database.row("SELECT ended_at FROM sound_changes WHERE id = ?", change_id)
         return row[0] if row is not None and isinstance(row[0], float) else None
 
@@ -211,9 +211,9 @@ class Changes:
         return [change for row in rows if (change := _read(row[0])) is not None]
 
     def unfinished(self, euicc: str | None = None) -> list[Change]:
-        """Return a card's changes, or all, that have not ended, in the order in which they were asked for.
+        """Return the unfinished changes of a card, or of all cards, in the order of their requests.
 
-        A record that can't be read, as one that a later lpad wrote, is passed over: the others must go on.
+        An unreadable record, such as a later lpad's, is ignored, because the others must continue.
         """
         rows = self._database.rows(
             "SELECT id, body FROM sound_changes WHERE coalesce(euicc = ?, 1)"
@@ -233,10 +233,10 @@ class Changes:
 
 
 def check_change(row: Row) -> None:
-    """See that a row's record and private part can be read, and say the same as its columns.
+    """Check that a row's record and private part are readable and match its columns.
 
     Raises:
-        ValueError: they can't, or don't.
+        ValueError: they are not, or do not.
     """
     change = read_change(_bytes(row["body"]))
     if (change.id, change.euicc, change.state) != (row["id"], row["euicc"], row["state"]):

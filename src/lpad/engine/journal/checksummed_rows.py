@@ -1,8 +1,8 @@
-"""Rows that carry a checksum: computed whenever one is written, and compared whenever one is read.
+"""Rows with a checksum that is computed at each write and compared at each read.
 
-Both happen within SQLite, by triggers and views of the connection, which are not in the file: who writes to
-a table need not think of it, and who reads a row takes it from `sound_TABLE` in the place of TABLE. Rows
-named in `SPARED` have a second copy, which is written and dropped in the same transaction.
+Both happen within SQLite, by triggers and views of the connection, which are not in the file. Code that
+writes to a table need not care, and code that reads uses `sound_TABLE` instead of TABLE. Rows named in
+`SPARED` have a second copy, which is written and dropped in the same transaction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def equip(db: sqlite3.Connection) -> None:
 
     def verified(table: str, checksum: int, *values: Value) -> int:
         if row_checksum(table, values) != checksum:
-            raise ValueError  # SQLite makes an error of the whole query of it, and so it must be
+            raise ValueError  # SQLite fails the whole query, as intended
         return 1
 
     def computed(table: str, *values: Value) -> int:
@@ -41,7 +41,7 @@ def equip(db: sqlite3.Connection) -> None:
 
 
 def unpacked(packed: Value) -> tuple[Value, ...]:
-    """Return the row that a second copy holds; an empty one if it can't be read."""
+    """Return the row in a second copy; an empty one if it can't be read."""
     try:
         return tuple(msgspec.msgpack.decode(packed, type=list)) if isinstance(packed, bytes) else ()
     except ValueError:
@@ -49,7 +49,7 @@ def unpacked(packed: Value) -> tuple[Value, ...]:
 
 
 def seal_all(db: sqlite3.Connection, *, version: int) -> None:
-    """Compute all checksums and second copies anew, and note the file's version; within a transaction."""
+    """Recompute all checksums and second copies, and store the file's version; within a transaction."""
     found = layouts(db)
     db.execute("DELETE FROM spares")
     for table, condition in SPARED.items():
@@ -62,12 +62,12 @@ def seal_all(db: sqlite3.Connection, *, version: int) -> None:
 
 
 def keep_sealed(db: sqlite3.Connection) -> None:
-    """Have each row sealed as it is written from now on, and make the views that show sound rows only."""
+    """Seal each row that is written from now on, and create the views of sound rows."""
     for table, layout in layouts(db).items():
         if not layout.sealed:
             continue
         names = ", ".join(layout.names)
-        # What sets the checksum updates no other column, so it sets off nothing itself.
+        # The trigger that sets the checksum updates no other column, so it triggers nothing itself.
         for event in ("INSERT", f"UPDATE OF {names}"):
             db.execute(
                 f"CREATE TEMP TRIGGER {table}_{event[:6]} AFTER {event} ON main.{table} BEGIN"
@@ -86,11 +86,11 @@ def keep_sealed(db: sqlite3.Connection) -> None:
 
 
 def _sparing(layout: Layout) -> str:
-    """Return the statements that give a row that was just written its second copy, or take it away."""
+    """Return the statements that create or remove the second copy of a written row."""
     condition = SPARED.get(layout.table)
     if condition is None:
         return ""
-    # Not INSERT OR REPLACE: within a trigger the outer statement's way with conflicts counts.
+    # Not INSERT OR REPLACE: within a trigger, the outer statement's conflict rule applies.
     return (
         f"DELETE FROM spares WHERE origin = '{layout.table}' AND key = {_key(layout, 'NEW.')};"
         f" {_copying(layout, f'{_is_new(layout)} AND {condition}')};"

@@ -1,9 +1,9 @@
-"""A damaged journal on its way out, and the new one on its way in: at any moment the power may go.
+"""The replacement of a damaged journal by a new one, safe against a power cut at any moment.
 
-The new file is complete and on the disk under a name of its own before the old one is touched. Then the old
-one is renamed, with what belongs to it, and is kept; then the new one gets its name. If the power goes in
-between, the next start finds the complete new file and goes on there; an incomplete one is removed, and the
-repair begins again.
+The new file is complete and on the disk under another name before the old one is touched. Then the old one is
+renamed, with its related files, and kept; then the new one gets its name. After a power cut in between, the
+next start finds the complete new file and continues there; an incomplete one is removed, and the repair
+begins again.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = 3
-"""Damaged files that are kept, the latest ones: a disk that damages one a day must not fill up with them."""
+"""The number of damaged files that are kept, the latest ones, so that a disk that damages one a day does not
+fill up."""
 LARGEST_KEPT = 16 * 1024 * 1024
-"""Bytes of each file that are kept: a journal is far smaller, and whatever is in its place may not be."""
+"""The most bytes kept of each file: a journal is far smaller, but another file in its place may not be."""
 _LOCKED_BYTES = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0x40000000, 512, 0)
-"""Where SQLite sets its locks, as fcntl(2) wants to be asked."""
+"""The position of SQLite's locks, in the form of fcntl(2)."""
 _PARTS = ("", "-wal", "-shm", "-journal")
 
 
 def beginning(path: Path) -> Path:
-    """Return the name of the new file while it is written, with nothing there."""
+    """Return the name of the new file while it is written; nothing exists there then."""
     return _free(path.with_name(f"{path.name}.repairing"))
 
 
 def completed(path: Path) -> Path:
-    """Return the name of the new file from when it is complete."""
+    """Return the name of the new file once it is complete."""
     return path.with_name(f"{path.name}.repaired")
 
 
 def complete(path: Path) -> None:
-    """Have a new file that was written count from now on, even if the power goes.
+    """Make a written new file count from now on, even after a power cut.
 
     Raises:
-        OSError: it can't be.
+        OSError: it is impossible.
     """
     new = path.with_name(f"{path.name}.repairing")
     handle = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
@@ -65,7 +66,7 @@ def swap(path: Path) -> Path | None:
     """Keep the old files, put the new one in their place, and return the kept file's path.
 
     Raises:
-        OSError: it can't be done.
+        OSError: it failed.
     """
     kept = set_aside(path)
     completed(path).rename(path)
@@ -74,7 +75,7 @@ def swap(path: Path) -> Path | None:
 
 
 def is_swap_due(path: Path) -> bool:
-    """Whether a new file is complete and not yet in its place; what was not completed is removed."""
+    """Whether a complete new file is not yet in its place; an incomplete one is removed."""
     with suppress(OSError):
         beginning(path)
     try:
@@ -84,14 +85,14 @@ def is_swap_due(path: Path) -> bool:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename a damaged journal and what belongs to it; None if there is nothing.
+    """Rename a damaged journal and its related files; None if there is no file.
 
-    Its write-ahead log goes first: left behind, it would be taken for the new file's.
+    Its write-ahead log is first, because a remaining log would be read as the new file's.
 
     Raises:
-        OSError: it can't be done.
+        OSError: it failed.
     """
-    # Numbered, since the date is wrong on a board without a clock.
+    # Numbered, because the date is wrong on a board without a clock.
     last = max((_number(each) for each in damaged_files(path)), default=0)
     date = f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z"
     target = path.with_name(f"{path.name}.damaged-{last + 1:04d}-{date}")
@@ -107,7 +108,7 @@ def set_aside(path: Path) -> Path | None:
     if not found:
         return None
     if not target.exists():
-        target.touch(0o600)  # so that what was kept of its log is found, and goes, with it
+        target.touch(0o600)  # so that its kept log is found and removed with it
     for old in damaged_files(path)[:-KEPT]:
         for part in _PARTS:
             _remove(old.with_name(old.name + part))
@@ -115,7 +116,7 @@ def set_aside(path: Path) -> Path | None:
 
 
 def drop_oldest(path: Path) -> bool:
-    """Remove the oldest of the damaged files that are kept, to make room; return whether there was one."""
+    """Remove the oldest kept damaged file, to make room; return whether there was one."""
     found = damaged_files(path)[:1]
     for each in found:
         for part in _PARTS:
@@ -124,7 +125,7 @@ def drop_oldest(path: Path) -> bool:
 
 
 def odd_part(path: Path) -> str | None:
-    """Return what lies in the place of a journal's file or of one that belongs to it, and is none of ours."""
+    """Return an object in the place of a journal's file that is not a regular file."""
     for part in _PARTS:
         each = path.with_name(path.name + part)
         try:
@@ -163,10 +164,10 @@ def can_be_made(path: Path) -> bool:
 
 
 def check_unlocked(handle: int, path: Path) -> None:
-    """See that no other process has the file: its lpad may be in the middle of writing.
+    """Check that no other process has the file open, which may be writing.
 
     Raises:
-        JournalUnavailable: one has.
+        JournalUnavailable: another process has it open.
     """
     kind = struct.unpack("hhqqi", fcntl.fcntl(handle, fcntl.F_GETLK, _LOCKED_BYTES))[0]
     if kind != fcntl.F_UNLCK:
@@ -175,10 +176,10 @@ def check_unlocked(handle: int, path: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep a second lpad from repairing the same journal meanwhile.
+    """Prevent a second lpad from repairing the same journal at the same time.
 
     Raises:
-        JournalUnavailable: one does.
+        JournalUnavailable: another one is repairing it.
         OSError: the folder can't be opened.
     """
     handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -199,7 +200,7 @@ def _number(path: Path) -> int:
 
 
 def _free(path: Path) -> Path:
-    """Remove whatever has a name of ours.
+    """Remove any object with one of lpad's names.
 
     Raises:
         OSError: it can't be removed.

@@ -1,9 +1,8 @@
 """The journal's file: opened, brought to today's version, read, and written in transactions.
 
-Write-ahead log and synchronous=FULL: a transaction that was left is on the disk. A file that can't be used
-never keeps the daemon from starting. One that is damaged is repaired, at the start or in the middle of
-reading and writing. Otherwise a copy in memory is read in its place, and every attempt to write is refused
-with the reason.
+Write-ahead log and synchronous=FULL: a finished transaction is on the disk. An unusable file never prevents
+the daemon's start. A damaged file is repaired, at the start or during reading and writing. Otherwise lpad
+reads a copy in memory instead, and refuses every attempt to write, with the reason.
 """
 
 from __future__ import annotations
@@ -52,25 +51,25 @@ _S = TypeVar("_S")
 _T = TypeVar("_T")
 
 Transaction = sqlite3.Connection
-"""What `Database.writing` lends: statements are carried out together or not at all."""
+"""The transaction of `Database.writing`: its statements are carried out together or not at all."""
 
 UNWRITABLE_FOR = 300.0
-"""Seconds for which a file can't be written, though a new one next to it can, before it counts as damaged."""
+"""Seconds after which a file counts as damaged if it can't be written although a new one next to it can."""
 
 _SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, JournalState.DAMAGED)
-"""States in which what can be read of the file is nobody else's, and is shown."""
+"""States in which the readable part of the file belongs to this lpad and is shown."""
 _AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
-"""States that become damage in the end."""
+"""States that count as damage after a while."""
 
 
 class _RepairedError(JournalUnavailable):
-    """The journal was damaged, and was repaired; nothing was written, and it can be tried again at once."""
+    """The journal was damaged and repaired; nothing was written, and an immediate retry is possible."""
 
 
 def again_if_repaired(
     method: Callable[Concatenate[_S, _P], _T],
 ) -> Callable[Concatenate[_S, _P], _T]:
-    """Have a method that writes begin once more where the journal was damaged and has been repaired."""
+    """Restart a writing method once after the journal was damaged and repaired."""
 
     @wraps(method)
     def called(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -86,11 +85,11 @@ class Database:
     """One SQLite file; usable from every thread."""
 
     def __init__(self, path: Path, checks: Mapping[str, Check]) -> None:
-        """Open the file, or make it (readable by its owner alone); `health` says what came of it.
+        """Open the file, or make it (readable by its owner alone); `health` gives the result.
 
         Args:
             path: where it is; a symbolic link is followed, so that a repair leaves it as it is.
-            checks: read the content of each table's rows; one that can't be read is left out of the file.
+            checks: read the content of each table's rows; an unreadable one is left out of the file.
         """
         with suppress(OSError, RuntimeError):  # a link that leads to itself is set aside like any damage
             path = path.resolve()
@@ -98,7 +97,8 @@ class Database:
         self._checks = checks
         self._lock = threading.RLock()
         self.on_trouble: Callable[[], None] = lambda: None
-        """Called, from any thread, when the file can't be written, or was repaired; returns at once."""
+        """Called, from any thread, when the file can't be written, or was repaired; must return
+        immediately."""
         self._health = JournalHealth(set_aside=_names(path))
         self._stand_in = False
         self._unread: JournalUnavailable | None = None
@@ -113,15 +113,15 @@ class Database:
         return self._health
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._closed = True
             self._db.close()
 
     def try_again(self) -> bool:
-        """Try to write where that was not possible before; return whether all is well.
+        """Try to write again after a failure; return whether it worked.
 
-        A file that can't be written for long counts as damaged if a new one can be made beside it.
+        A file that stays unwritable for long counts as damaged if a new one can be created next to it.
         """
         with self._lock:
             if self._closed or (self._reserve.spent and not self._reserve.fill()):
@@ -138,17 +138,17 @@ class Database:
             return self._health.ok
 
     def make_room(self) -> bool:
-        """Give up the space that is kept for last words; return whether there is some on a full disk."""
+        """Release the reserved space for last entries; return whether there is space on a full disk."""
         with self._lock:
             full = self._health.state is JournalState.FULL
             return full and (self._reserve.spent or self._reserve.spend())
 
     @contextmanager
     def writing(self, *, last_words: bool = False) -> Iterator[sqlite3.Connection]:
-        """Write within one transaction: on the disk when it is left, undone where it fails.
+        """Write within one transaction: on the disk at its end, undone if it fails.
 
         Args:
-            last_words: whether the space that was made by `make_room` may be taken.
+            last_words: whether the space released by `make_room` may be used.
 
         Raises:
             JournalUnavailable: it can't be written.
@@ -167,9 +167,9 @@ class Database:
                         yield self._db
                         self._db.execute("COMMIT")
                     except BaseException:
-                        # On a full disk SQLite rolls back by itself at times, and at times leaves the
-                        # transaction open, also when COMMIT fails: then nothing could be written any more,
-                        # space or not.
+                        # On a full disk SQLite sometimes rolls back by itself, and sometimes leaves the
+                        # transaction open, even if COMMIT fails: then nothing could be written any more,
+                        # even with free space.
                         if self._db.in_transaction:
                             self._db.execute("ROLLBACK")
                         raise
@@ -183,7 +183,7 @@ class Database:
                 self._health = replace(self._health, state=JournalState.OK, error=None)
 
     def row(self, query: str, *values: str | float | None) -> tuple[Any, ...] | None:
-        """Return the first row, None where there is none.
+        """Return the first row, or None.
 
         Raises:
             JournalUnavailable: it can't be read.
@@ -192,7 +192,7 @@ class Database:
         return rows[0] if rows else None
 
     def rows(self, query: str, *values: str | float | None) -> list[tuple[Any, ...]]:
-        """Return all rows; a file that turns out to be damaged is repaired first.
+        """Return all rows; a damaged file is repaired first.
 
         Raises:
             JournalUnavailable: they can't be read.
@@ -216,7 +216,7 @@ class Database:
             return self._db.execute(query, values).fetchall()
 
     def forget_deleted(self) -> None:
-        """Empty the write-ahead log, in which what was deleted would stay readable."""
+        """Empty the write-ahead log, in which deleted data would stay readable."""
         with self._lock:
             try:
                 with self._told(writing=True):
@@ -227,10 +227,10 @@ class Database:
     # Opening and repairing.
 
     def _open(self, damage: DamagedError | None = None) -> sqlite3.Connection:
-        """Return the file, a repaired one in the place of a damaged one, or what is read in its place.
+        """Return the file, a repaired one instead of a damaged one, or the copy that is read instead.
 
         Args:
-            damage: why the file can't be used as it is, if that is known already.
+            damage: why the file is unusable, if already known.
         """
         try:
             opened = self._opened() if damage is None else self._repaired(damage)
@@ -248,7 +248,7 @@ class Database:
         return opened
 
     def _opened(self) -> sqlite3.Connection:
-        """Open the file, as it is or as a repair that was cut off has left it, and examine it.
+        """Open the file, even after an interrupted repair, and examine it.
 
         Raises:
             DamagedError: it has to be repaired.
@@ -267,7 +267,7 @@ class Database:
                 _prepare(opened)
                 version = examine_version(opened)
                 if CHECKSUMS_SINCE <= version < SCHEMA_VERSION:
-                    examine(opened, self._checks)  # a migration would seal damaged rows as they are
+                    examine(opened, self._checks)  # a migration would seal damaged rows
                 migrate(opened)
                 examine(opened, self._checks)
                 keep_sealed(opened)
@@ -277,7 +277,7 @@ class Database:
         return opened
 
     def _look(self, path: Path) -> None:
-        """Look at the file before SQLite does, which takes some damage for a power cut, or for a wish."""
+        """Check the file before SQLite, which takes some damage for a power cut, or for a setting."""
         odd = damaged_file.odd_part(path)
         if odd is not None:
             raise DamagedError(odd)
@@ -293,7 +293,7 @@ class Database:
             raise DamagedError("its write-ahead log contains more than SQLite would read")
 
     def _repaired(self, damage: DamagedError) -> sqlite3.Connection:
-        """Put a new file with all that can be read in the place of a damaged one, and open it.
+        """Replace a damaged file by a new one with all readable data, and open it.
 
         Raises:
             JournalUnavailable: that can't be done now.
@@ -334,13 +334,13 @@ class Database:
             return Salvage()
 
     def _rebuilt(self, found: Salvage, damage: DamagedError) -> Repair:
-        """Write a new file, complete and on the disk; a full disk takes the reserve and old copies."""
+        """Write a new, complete file to the disk; on a full disk, use up the reserve and old copies."""
         while True:
             try:
                 with closing(
                     sqlite3.connect(damaged_file.beginning(self._path), isolation_level=None)
                 ) as new:
-                    new.execute("PRAGMA synchronous = OFF")  # it counts for nothing before it is complete
+                    new.execute("PRAGMA synchronous = OFF")  # it does not count before it is complete
                     new.execute("PRAGMA journal_mode = MEMORY")
                     new.execute("PRAGMA secure_delete = ON")
                     report = fill(new, found, self._checks, new_report(damage))
@@ -354,7 +354,7 @@ class Database:
                 return report
 
     def _read_only(self, trouble: JournalUnavailable) -> sqlite3.Connection:
-        """Return what is read in the file's place, and remember why nothing can be written."""
+        """Return the copy that is read instead of the file, and remember why nothing can be written."""
         state = _state_of(trouble)
         self._unread = None
         in_memory = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -365,8 +365,8 @@ class Database:
                 found = salvage(self._path)
             except (OSError, NewerError):
                 self._unread = trouble
-            # What is not there may be somewhere else, such as on a disk that is not mounted: that is not
-            # "none".
+            # A missing file may be elsewhere, such as on a disk that is not mounted: missing does not
+            # mean empty.
             if not found.version:
                 self._unread = trouble
             reports = found.reports
@@ -379,7 +379,7 @@ class Database:
         return in_memory
 
     def _mend(self, damage: DamagedError) -> None:
-        """Close a file that turned out to be damaged, and open it again, repaired if need be.
+        """Close a damaged file, and open it again, repaired if necessary.
 
         Raises:
             JournalUnavailable: nothing can be read, or the file is closed.
@@ -396,7 +396,7 @@ class Database:
             self.on_trouble()
 
     def _has_aged(self) -> bool:
-        """Whether the file could not be written for long, while all that time a new one could."""
+        """Whether the file was unwritable for long, while a new one was writable all the time."""
         if self._health.state not in _AGEING or not damaged_file.can_be_made(self._path):
             self._writable_beside = None
             return False
@@ -406,7 +406,7 @@ class Database:
 
     @contextmanager
     def _told(self, *, writing: bool = False) -> Iterator[None]:
-        """Map errors, and remember what they say of the journal."""
+        """Map errors, and record what they mean for the journal."""
         try:
             with mapped(self._path, writing=writing):
                 yield

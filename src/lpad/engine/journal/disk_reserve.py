@@ -1,6 +1,6 @@
-"""Space on the journal's disk that is kept for last words: how a change has ended, when the disk is full.
+"""Reserved space on the journal's disk for last entries: the end of a change, when the disk is full.
 
-A file beside the journal, of the size of several such records, that is given up then.
+A file next to the journal, as large as several such records, is deleted then.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SIZE = 256 * 1024
-"""Bytes; the end of a change takes some 30 thousand, until the next checkpoint."""
+"""Bytes; the end of a change takes about 30,000, until the next checkpoint."""
 
 
 class Reserve:
-    """One journal's; whoever uses it holds the journal's lock."""
+    """The reserve of one journal; the caller must hold the journal's lock."""
 
     def __init__(self, journal: Path) -> None:
         self._path = journal.with_suffix(".reserve")
         self.spent = False
-        """Whether it was given up, so that what room there is belongs to last words."""
+        """Whether it was released, so that the remaining space is for last entries."""
 
     def fill(self) -> bool:
-        """Keep the space, where that is not done yet; return whether it is kept."""
+        """Reserve the space, if necessary; return whether it is reserved."""
         try:
-            # Noise: some file systems take zeros without taking room for them.
+            # Random bytes, because some file systems store zeros without using space.
             self._clear()
             handle = open_regular(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
             with os.fdopen(handle, "ab") as file:
@@ -51,12 +51,12 @@ class Reserve:
         return True
 
     def _clear(self) -> None:
-        """Move away what is not a file: a pipe would be waited for, and a link's target written to."""
+        """Move away anything but a file: a pipe would block, and a link's target would be overwritten."""
         if os.path.lexists(self._path) and not stat.S_ISREG(self._path.lstat().st_mode):
             self._path.rename(self._path.with_name(f"{self._path.name}.odd"))
 
     def spend(self) -> bool:
-        """Give the space up; return whether there was some."""
+        """Release the space; return whether there was any."""
         try:
             self._path.unlink()
         except OSError:

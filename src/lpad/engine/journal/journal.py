@@ -1,4 +1,4 @@
-"""The journal: what was wanted, on disk before it is done, so that power may go at any instant."""
+"""The journal: every intent is on disk before it is carried out, so that the power may fail at any moment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 CHECKS = {"changes": check_change, "memos": check_memo, "notifications": check_notification}
-"""What reads the content of a table's rows."""
+"""The functions that read the content of a table's rows."""
 
 
 _LATEST = (
@@ -37,17 +37,17 @@ class Journal:
     ) -> None:
         """Open the file, or make it (readable by its owner alone); `health` says what came of it.
 
-        If it can't be written, what can be read of it is read, and writing raises JournalUnavailable. From
-        a damaged file each row that can be believed goes into a new one, and the file is kept.
+        If it can't be written, its readable part is used, and writing raises JournalUnavailable. Each
+        trustworthy row of a damaged file goes into a new one, and the damaged file is kept.
 
         Args:
             path: where it is.
-            retention: which changes stay in it.
-            clock: tells what is old and what is due; it goes on from the journal's last mark.
+            retention: the changes to keep.
+            clock: the steady clock, which continues from the journal's last mark.
         """
         self._database = Database(path, CHECKS)
         self.clock = clock or SteadyClock()
-        """Tells the time for all that is in it."""
+        """The clock for all entries."""
         self.requests = KeyedRequests(self._database)
         self.notifications = Notifications(self._database)
         self.memos = NamedValues(self._database)
@@ -65,13 +65,13 @@ class Journal:
         return self._database.health
 
     def on_trouble(self, tell: Callable[[], None]) -> None:
-        """Have `tell` called, from any thread, when the journal turns out not to be writable."""
+        """Call `tell`, from any thread, when the journal proves unwritable."""
         self._database.on_trouble = tell
         if not self.health.ok:
             tell()
 
     def start(self) -> None:
-        """Begin to mark how the time goes by."""
+        """Begin to write marks of the time."""
         self._marks.start()
 
     def try_again(self) -> bool:

@@ -1,4 +1,4 @@
-"""The requests that callers gave a key, kept for as long as the change that each of them led to."""
+"""The requests with a key, kept as long as their changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lpad.engine.journal.database import Database, Transaction
 
 MOST_KEYS = 1000
-"""Of one change: each of so many requests was told that it is this one."""
+"""The most requests that may lead to one change."""
 
 
 class KeyedRequests:
@@ -22,10 +22,10 @@ class KeyedRequests:
         self._database = database
 
     def change_id(self, key: IdempotencyKey) -> int | None:
-        """Return the change that this request has led to, None where it is new.
+        """Return the change of this request, or None for a new request.
 
         Raises:
-            KeyReused: the key stands for another request.
+            KeyReused: the key belongs to another request.
         """
         row = self._database.row(
             "SELECT request, change_id FROM sound_requests WHERE uid = ? AND key = ?",
@@ -44,10 +44,10 @@ class KeyedRequests:
 
     @again_if_repaired
     def add(self, key: IdempotencyKey, change_id: int) -> None:
-        """Note to which change a request has led.
+        """Record the change of a request.
 
         Raises:
-            TooManyChanges: too many have led to it.
+            TooManyChanges: too many requests lead to it.
         """
         with self._database.writing() as db:
             (count,) = db.execute(
@@ -61,7 +61,7 @@ class KeyedRequests:
 
 
 def insert(db: Transaction, key: IdempotencyKey, change_id: int) -> None:
-    """Note a request within a transaction that is under way."""
+    """Record a request within a running transaction."""
     db.execute(
         "INSERT INTO requests (uid, key, request, change_id) VALUES (?, ?, ?, ?)",
         (key.uid, key.digest.hex(), key.request, change_id),

@@ -1,4 +1,4 @@
-"""How the journal's tables are laid out, read off an open file: what a later step adds counts by itself."""
+"""The layout of the journal's tables, read from an open file, so that later additions count by themselves."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "": (int, float, str, bytes),
 }
 _FAR = 1e12
-"""A moment or a number of seconds that is larger was never written, and neither was one that is no number."""
+"""The largest moment or number of seconds that lpad ever writes."""
 _MOST = 1 << 53
-"""The largest integer that JSON's readers take as it is."""
+"""The largest integer that JSON readers represent exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Column:
     default: Value
 
     def read(self, value: Value) -> Value:
-        """Return a value as SQLite would: it keeps whole numbers as integers, also in a column of reals."""
+        """Return a value as SQLite would: whole numbers are integers even in a column of reals."""
         return float(value) if self.type == "REAL" and isinstance(value, int) else value
 
     def fits(self, value: Value) -> bool:
@@ -73,7 +73,7 @@ class Layout:
 
     @property
     def has_rowid(self) -> bool:
-        """Whether its key is a number of SQLite's own, which is no part of a record."""
+        """Whether its key is SQLite's row number, which is not part of a record."""
         return self.key == ("id",)
 
     def key_of(self, row: Sequence[Value]) -> tuple[Value, ...]:
@@ -81,7 +81,7 @@ class Layout:
         return tuple(row[self.names.index(name)] for name in self.key)
 
     def spelled(self, row: Sequence[Value]) -> str:
-        """Return a row's key as one text, as its second copy is known by."""
+        """Return a row's key as one text, which identifies its second copy."""
         return ":".join(map(str, self.key_of(row)))
 
     def fits(self, row: Sequence[Value]) -> bool:
@@ -111,13 +111,13 @@ def _layout(db: sqlite3.Connection, table: str) -> Layout:
 
 
 def _default(text: str | None) -> Value:
-    """Return what the schema says behind DEFAULT."""
+    """Return the schema's DEFAULT."""
     if text is None or text == "NULL":
         return None
     return text[1:-1] if text.startswith("'") else int(text)
 
 
 def described(db: sqlite3.Connection) -> int:
-    """Return a checksum of how the file describes its tables: not every wrong bit makes that unreadable."""
+    """Return a checksum of how the file describes its tables: a wrong bit may leave it readable."""
     rows = db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY type, name")
     return zlib.crc32(repr(rows.fetchall()).encode())

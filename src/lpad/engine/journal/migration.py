@@ -1,4 +1,4 @@
-"""The way of a file from its version to today's, step by step, each step in one transaction."""
+"""The migration of a file to the current version, step by step, each step in one transaction."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lpad.engine.journal.schema import CHECKSUMS_SINCE, MIGRATIONS, SCHEMA_VERSI
 
 
 def version_of(db: sqlite3.Connection) -> int:
-    """Return the version that a file's header has."""
+    """Return the version in a file's header."""
     (version,) = db.execute("PRAGMA main.user_version").fetchone()
     return int(version)
 
 
 def noted_version(db: sqlite3.Connection) -> int | None:
-    """Return the version that is noted in the file with a checksum; None if there is none that is right.
+    """Return the version stored in the file with a checksum; None without a valid one.
 
-    What is read here is the same in every version, later ones included.
+    This part is the same in all versions, including later ones.
     """
     try:
         row = db.execute("SELECT value, checksum FROM about WHERE name = 'format'").fetchone()
@@ -33,7 +33,7 @@ def noted_version(db: sqlite3.Connection) -> int | None:
 
 
 def migrate(db: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
-    """Bring a file to a version; what it has behind it is not done again."""
+    """Bring a file to a version; completed steps are not repeated."""
     equip(db)
     first = version_of(db)
     for number, migration in enumerate(MIGRATIONS[first:to], start=first + 1):
@@ -53,7 +53,7 @@ def migrate(db: sqlite3.Connection, *, to: int = SCHEMA_VERSION) -> None:
 
 @cache
 def layouts_of(version: int) -> dict[str, Layout]:
-    """Return the tables that a file of a version has."""
+    """Return the tables of a file with a given version."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         migrate(model, to=version)
         return layouts(model)

@@ -1,4 +1,4 @@
-"""Small things that policies must still know after a restart, each under a name."""
+"""Small named values that policies need after a restart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 def check_memo(row: Row) -> None:
-    """See that a memo is JSON, whatever it says.
+    """Check that a stored value is JSON.
 
     Raises:
         ValueError: it is not.
@@ -25,13 +25,13 @@ def check_memo(row: Row) -> None:
 
 
 class NamedValues:
-    """The table of memos; a returned call is on the disk."""
+    """The table of named values; data is on the disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, name: str, type_: type[_T]) -> _T | None:
-        """Return what was noted, None where nothing was, or nothing that can be read as such."""
+        """Return a stored value; None if there is no readable one."""
         row = self._database.row("SELECT value FROM sound_memos WHERE name = ?", name)
         try:
             return None if row is None else msgspec.json.decode(row[0], type=type_)
@@ -47,7 +47,7 @@ class NamedValues:
 
     @again_if_repaired
     def put(self, name: str, value: object) -> None:
-        """Note something, in the place of what was noted before.
+        """Store a value, replacing the previous one.
 
         Raises:
             JournalUnavailable: it can't be written.
@@ -57,7 +57,7 @@ class NamedValues:
 
     @again_if_repaired
     def drop(self, name: str) -> None:
-        """Forget a memo.
+        """Delete a value.
 
         Raises:
             JournalUnavailable: it can't be written.
@@ -67,5 +67,5 @@ class NamedValues:
 
 
 def put_within(db: Transaction, name: str, value: object) -> None:
-    """Note something within a transaction that is under way."""
+    """Store a value within a running transaction."""
     db.execute("INSERT OR REPLACE INTO memos (name, value) VALUES (?, ?)", (name, msgspec.json.encode(value)))

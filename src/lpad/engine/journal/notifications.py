@@ -1,4 +1,4 @@
-"""The outbox in the journal: copies of notifications, and what became of each so far."""
+"""The outbox in the journal: copies of notifications and their stages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Stage(enum.StrEnum):
-    """What became of a notification so far. It is written before what it names is done."""
+    """The stages of a notification. A stage is written before its action begins."""
 
     PENDING = "pending"  # to be sent
     SENDING = "sending"  # an attempt is under way; found after a restart, the server may have it
@@ -27,9 +27,9 @@ class Stage(enum.StrEnum):
 
 
 UNSENT = frozenset({Stage.PENDING, Stage.SENDING})
-"""What is still to be sent."""
+"""The stages of notifications that must still be sent."""
 REMOVABLE = frozenset({Stage.DELIVERED, Stage.DROPPED, Stage.REMOVING})
-"""What may leave the card."""
+"""The stages of notifications that may leave the card."""
 DISPLACED = -(10**12)
 """The first of lpad's own numbers, for copies whose number the card has given to another notification."""
 _OWN_NUMBERS = range(DISPLACED, DISPLACED + 10**11)
@@ -39,7 +39,7 @@ _OWN_NUMBERS = range(DISPLACED, DISPLACED + 10**11)
 class StoredNotification:
     """A notification's copy: `raw` is the signed PendingNotification as the card gave it.
 
-    Moments are seconds on the journal's steady clock. `refusals` counts those in a row, `answered` the
+    Moments are seconds on the journal's steady clock. `refusals` counts consecutive refusals, `answered` the
     attempts that a server answered with an error. `answered_since` is the moment of the first such answer;
     None if there was none, or if an earlier lpad counted it.
     """
@@ -63,12 +63,12 @@ class StoredNotification:
 
     @property
     def displaced(self) -> bool:
-        """Whether the card has given its number to another notification: no number on the card is its own."""
+        """Whether the card has given its number to another notification: so it has no number on the card."""
         return self.seq in _OWN_NUMBERS
 
     @property
     def unsent(self) -> bool:
-        """Whether it is still to be sent."""
+        """Whether it must still be sent."""
         return self.stage in UNSENT
 
     @property
@@ -78,7 +78,7 @@ class StoredNotification:
 
 
 def check_notification(row: Row) -> None:
-    """See that a row's stage is one of ours.
+    """Check that a row's stage is known.
 
     Raises:
         ValueError: it is not.
@@ -87,7 +87,7 @@ def check_notification(row: Row) -> None:
 
 
 class Notifications:
-    """The table of notifications; a returned call is on the disk."""
+    """The table of notifications; data is on the disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -96,10 +96,10 @@ class Notifications:
     def keep(
         self, *, eid: str, seq: int, event: str, address: str, iccid: str | None, raw: bytes, at: float
     ) -> bool:
-        """Copy a notification; True when it is new.
+        """Copy a notification; return whether it is new.
 
-        A card should number its notifications for ever. One that was made anew, or that counts wrongly, gives
-        a number again: the older copy then gets a number of lpad's own.
+        A card should never reuse a notification number. A re-created or faulty card does: the older copy then
+        gets one of lpad's own numbers.
         """
         with self._database.writing() as db:
             rows = db.execute(
@@ -117,8 +117,8 @@ class Notifications:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (eid, seq, event, address, iccid, raw, at, at),
             )
-            # A new one shows that the device is alive and probably online: the ones before it, whose
-            # order must be kept, are due as well.
+            # A new one shows that the device is probably online, so the earlier ones, which must be sent
+            # first, become due as well.
             db.execute(
                 "UPDATE notifications SET next_attempt_at = min(next_attempt_at, ?)"
                 " WHERE eid = ? AND address = ? AND stage IN ('pending', 'sending')",
@@ -163,7 +163,7 @@ class Notifications:
 
     @again_if_repaired
     def mark_sending(self, notification_id: int, *, at: float) -> None:
-        """Note, before it goes out, that a notification is being sent."""
+        """Record that a notification is being sent, before it is sent."""
         with self._database.writing() as db:
             db.execute(
                 "UPDATE notifications SET stage = 'sending', last_attempt_at = ? WHERE id = ?",
@@ -172,7 +172,7 @@ class Notifications:
 
     @again_if_repaired
     def mark_delivered(self, notification_id: int) -> None:
-        """Note that the server accepted a notification; it may leave the card now."""
+        """Record that the server accepted a notification, which may now leave the card."""
         with self._database.writing() as db:
             db.execute(
                 "UPDATE notifications SET stage = 'delivered', attempts = attempts + 1, last_error = NULL"
@@ -181,11 +181,11 @@ class Notifications:
             )
 
     def mark_removing(self, notification_id: int) -> None:
-        """Note, before it is done, that a notification is being taken off the card."""
+        """Record that a notification is being removed from the card, before it is."""
         self._to(Stage.REMOVING, notification_id)
 
     def mark_dropped(self, notification_id: int) -> None:
-        """Note that a notification is given up by hand; it may leave the card now."""
+        """Record that a user dropped a notification, which may now leave the card."""
         self._to(Stage.DROPPED, notification_id)
 
     @again_if_repaired
@@ -200,16 +200,16 @@ class Notifications:
         set_aside: bool = False,
         postponed: Sequence[int] = (),
     ) -> None:
-        """Note an attempt that failed.
+        """Record a failed attempt.
 
         Args:
-            notification_id: the one that failed.
+            notification_id: the failed notification.
             error: kind and sentence.
-            next_attempt_at: when the next is due; those in `postponed`, behind it in order, wait as long.
-            answered_at: when the server answered with an error; None if it was not reached.
-            refused: whether the server had it and said no, and those behind it are sent all the same.
-            set_aside: whether it is not tried any more by itself.
-            postponed: those behind it.
+            next_attempt_at: when the next is due; the later ones in `postponed` wait as long.
+            answered_at: when the server answered with an error; None if it was unreachable.
+            refused: whether the server refused it; later ones are still sent.
+            set_aside: whether lpad stops trying it.
+            postponed: the later notifications of the queue.
         """
         stage = Stage.REFUSED if set_aside else Stage.PENDING
         with self._database.writing() as db:
@@ -233,7 +233,7 @@ class Notifications:
         address: str | None = None,
         idle_since: float | None = None,
     ) -> int:
-        """Let what is to be sent be tried at a moment, or before if it was due before; return how many.
+        """Make unsent notifications due at a moment, unless they are due earlier; return how many.
 
         Args:
             at: the moment, in seconds on the steady clock.
@@ -255,7 +255,7 @@ class Notifications:
 
     @again_if_repaired
     def retry(self, notification_id: int, *, at: float) -> None:
-        """Take up again what was set aside."""
+        """Make a set-aside notification pending again."""
         with self._database.writing() as db:
             db.execute(
                 "UPDATE notifications SET stage = 'pending', refusals = 0, next_attempt_at = ? WHERE id = ?",
@@ -264,7 +264,7 @@ class Notifications:
 
     @again_if_repaired
     def drop(self, notification_id: int) -> None:
-        """Forget a notification that has left the card."""
+        """Delete a notification that has left the card."""
         with self._database.writing() as db:
             db.execute("DELETE FROM notifications WHERE id = ?", (notification_id,))
 

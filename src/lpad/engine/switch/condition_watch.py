@@ -56,7 +56,7 @@ LAST_LOOK = 60.0
 """Seconds for the last look, after time ran out over a standstill or a restart."""
 _LAST_LISTENING = 5.0
 """Seconds for which a modem that is not registered is listened to in a last look that is taken once."""
-_NOBODY = "nobody has confirmed"
+_NOBODY = "no program has confirmed it"
 _TIME_LIMIT = ("time-limit", "the time is over")
 _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's conditions")
 

@@ -1,4 +1,4 @@
-"""What is known of addresses from earlier connections: which family works here, and which lead nowhere."""
+"""Knowledge about addresses from earlier connections: the working family, and dead addresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST = 64
 
 
 class AddressMemory:
-    """Orders addresses by what was met before; one serves the whole process.
+    """Orders addresses by earlier results; one object serves the whole process.
 
     A network's families work alike for all names, so the family is remembered for the interface.
     """
@@ -32,7 +32,7 @@ class AddressMemory:
         """Return addresses in the order in which to try them (RFC 8305, 4).
 
         The families take turns, beginning with the one that worked last, or else with the resolver's first.
-        Those that took a connection and then said nothing come last.
+        Those that accepted a connection and then stayed silent come last.
         """
         found = list(addresses)
         if not found:
@@ -49,11 +49,11 @@ class AddressMemory:
         return sorted(mixed, key=lambda each: each.to in avoided)
 
     def connected(self, address: Address, *, interface: str | None, chosen: bool) -> None:
-        """Remember what worked.
+        """Remember a working address.
 
         Args:
             address: the one that answered first.
-            interface: over which; None: whichever the routes name.
+            interface: the network interface; None: by the routes.
             chosen: whether there was another family to choose.
         """
         if chosen:
@@ -61,7 +61,7 @@ class AddressMemory:
                 self._family[interface] = address.family
 
     def avoid(self, to: Any, *, interface: str | None) -> None:
-        """Try an address last for a while: it took a connection, and then nothing came."""
+        """Try an address last for a while: it accepted a connection and then stayed silent."""
         with self._lock:
             self._avoided.pop((interface, to), None)
             self._avoided[interface, to] = time.monotonic() + _AVOIDED_FOR

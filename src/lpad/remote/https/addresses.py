@@ -1,8 +1,8 @@
-"""The addresses of a name, as they come: the system's resolver takes no deadline, and is at times slow.
+"""The addresses of a name, as they arrive: the system's resolver accepts no deadline, and is sometimes slow.
 
-Each question is asked in a thread of its own, which can't be stopped. Who asks the same while one is under
-way waits for that one's answer, so a mute name server costs one thread a name, and an answer that comes after
-its asker has given up serves the next.
+Each query runs in its own thread, which can't be stopped. A second query for the same name waits for the
+first one's answer, so a silent name server costs one thread per name, and a late answer serves the next
+query.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ALONE = 1.0
-"""Seconds for the question for all kinds of addresses. After that each kind is asked for by itself: many a
-name server never answers the question for IPv6 addresses, and the resolver waits for both answers."""
+"""Seconds for the query for all kinds of addresses. After that each kind is queried separately, because many
+name servers never answer queries for IPv6 addresses, and the resolver waits for both answers."""
 SLOW = 1.0
-"""Seconds; an answer that took longer is kept, so that the next attempt has its time for the connection."""
+"""Seconds; an answer that took longer is kept, so that the next attempt can use its time for the
+connection."""
 KEPT = 60.0
 """Seconds."""
 _MOST = 32
-"""Addresses of one name."""
+"""The most addresses of one name."""
 
 
 class Address(NamedTuple):
-    """One address of a name, as `socket.getaddrinfo` tells it."""
+    """One address of a name, as returned by `socket.getaddrinfo`."""
 
     family: int
     kind: int
@@ -39,7 +40,7 @@ class Address(NamedTuple):
 
 
 class _Question:
-    """One question to the resolver, and its answer."""
+    """One query to the resolver, and its answer."""
 
     def __init__(self, host: str, port: int, family: int) -> None:
         self.found: Sequence[Address] = ()
@@ -85,14 +86,14 @@ def _question(host: str, port: int, family: int, bell: Bell) -> _Question:
 
 
 def forget(host: str, port: int) -> None:
-    """Have a name looked up anew next time: what was found leads nowhere."""
+    """Forget the addresses of a name, because they lead nowhere; the next attempt looks it up again."""
     with _LOCK:
         for key in [key for key, each in _questions.items() if each.done and key[:2] == (host, port)]:
             del _questions[key]
 
 
 class Resolution:
-    """The addresses of one name while they are looked up; `bell` rings when there is something to take."""
+    """The addresses of one name while they are looked up; `bell` rings when there are new ones."""
 
     def __init__(self, host: str, port: int) -> None:
         """Begin to look up.
@@ -112,7 +113,7 @@ class Resolution:
         """Return the addresses that were found since the last call.
 
         Raises:
-            OSError: there is none, and the resolver says why.
+            OSError: the name has none; the resolver's reason.
         """
         self.bell.silence()
         if len(self._questions) == 1 and not self._questions[0].done and time.monotonic() >= self._apart_at:
@@ -120,7 +121,7 @@ class Resolution:
                 _question(self._host, self._port, family, self.bell)
                 for family in (socket.AF_INET6, socket.AF_INET)
             ]
-        finished = self.finished  # first: an answer may come while this runs
+        finished = self.finished  # first, because an answer may come while this runs
         done = [each for each in self._questions if each.done]
         new = [each for question in done for each in question.found if each.to not in self._taken]
         self._taken.update(each.to for each in new)
@@ -130,17 +131,17 @@ class Resolution:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing more to come: the answer for all kinds of addresses, or for each."""
+        """Whether all answers have come."""
         first = self._questions[0]
         return (first.done and bool(first.found)) or all(each.done for each in self._questions)
 
     @property
     def again_at(self) -> float | None:
-        """When to `take` though no bell has rung, on the monotonic clock; None: never."""
+        """The time to call `take` even without the bell, on the monotonic clock; None: never."""
         return self._apart_at if len(self._questions) == 1 and not self.finished else None
 
     def close(self) -> None:
-        """Take no more; what is still looked up goes on by itself."""
+        """Take no more addresses; unfinished queries end by themselves."""
         with _LOCK:
             for each in self._questions:
                 each.bells.discard(self.bell)

@@ -1,7 +1,7 @@
-"""The head of an answer before the HTTP library sees it: bounded, and tidied as browsers do it.
+"""The head of an answer before the HTTP library reads it: limited in size, and cleaned up like in browsers.
 
-Servers and what stands before them write heads that RFC 9112 forbids and that every browser reads. What has
-no meaning is left out here; what would change the body's length or its bytes is refused by name.
+Servers and proxies send heads that RFC 9112 forbids and every browser accepts. Meaningless parts are omitted
+here; anything that would change the body's length or bytes is refused with an error that names it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _LENGTH = re.compile(rb"[0-9]{1,20}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _READ = _FRAMING | {b"connection", b"content-encoding", b"content-type", b"location", b"set-cookie"}
-"""What counts in an answer: a line with one of these names is that field, whatever blanks stand before it."""
+"""The fields that matter: a line with one of these names is that field, regardless of spaces before it."""
 _WITHOUT_BODY = frozenset({204, 304})
 _SWITCHING_PROTOCOLS = 101
 
 
 class AnswerHead:
-    """Takes the bytes of one answer, and returns those that the HTTP library is to read."""
+    """Takes the bytes of one answer, and returns those for the HTTP library."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -35,10 +35,10 @@ class AnswerHead:
         self._complete = False
 
     def feed(self, received: bytes) -> bytes:
-        """Return what may be read by now; nothing while the head is incomplete.
+        """Return the bytes that may be read so far; none while the head is incomplete.
 
         Raises:
-            MalformedError: no HTTP, a head without end, or a body that would be read wrongly.
+            MalformedError: not HTTP, an endless head, or an ambiguous body length.
         """
         if self._complete:
             return received
@@ -59,7 +59,7 @@ class AnswerHead:
                 return self.rest()
 
     def rest(self) -> bytes:
-        """Return what is held back, complete or not, as when the connection has ended."""
+        """Return the bytes still held back, even if incomplete, for the end of the connection."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
@@ -69,7 +69,10 @@ class AnswerHead:
             raise MalformedError("it does not begin like HTTP")
 
     def _take(self, length: int) -> bool:
-        """Take one whole head; return whether it is the answer's own, which is tidied. Others go."""
+        """Take one complete head; return whether it is the answer's own, which is cleaned up.
+
+        Informational ones are dropped.
+        """
         head, body = bytes(self._held[:length]), self._held[length:]
         self._searched = 0
         status_line, *lines = [line.removesuffix(b"\r") for line in head.rstrip(b"\r\n").split(b"\n")]
@@ -88,7 +91,7 @@ class AnswerHead:
             return False
         fields = _tidied(lines)
         if status in _WITHOUT_BODY and (body or _announces_body(fields)):
-            # It has none by definition. What comes nevertheless is not the next answer.
+            # Such an answer has no body by definition. Bytes that still follow are not the next answer.
             fields = [(name, value) for name, value in fields if name.lower() not in _FRAMING]
             fields.append((b"Connection", b"close"))
             body = bytearray()
@@ -98,9 +101,9 @@ class AnswerHead:
 
 
 def _tidied(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
-    """Return a head's fields: names without blanks around them, and no line that is none."""
+    """Return a head's fields, with trimmed names and without lines that are not fields."""
     fields: list[tuple[bytes, bytes]] = []
-    open_ended = False  # whether a line that begins with a blank goes on with the last field (obs-fold)
+    open_ended = False  # whether a line that begins with a space continues the last field (obs-fold)
     for line in lines:
         name, colon, value = line.partition(b":")
         name, value = name.strip(b" \t"), value.strip(b" \t\r")
@@ -119,7 +122,7 @@ def _tidied(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def _meant(name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
-    """Return a field as it is meant, or none."""
+    """Return a field in its intended form, or None."""
     lower = name.lower()
     if _CONTROL.search(value):
         if lower in _FRAMING:

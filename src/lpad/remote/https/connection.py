@@ -1,7 +1,7 @@
 """One kept-alive HTTPS connection to one server: sends a request, returns the answer's status and body.
 
-httpcore is httpx without the client on top: that client would load rich, pygments and click with it (9 MB
-in a daemon that may have 64), and its timeouts bound each read but not a request.
+httpcore is httpx's core without its client, which would load rich, pygments and click (9 MB in a daemon that
+may have 64), and whose timeouts limit each read but not a request.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back, unpacked; `headers` are all of them, in the order in which they came."""
+    """An answer, decompressed; `headers` are all of them, in their order."""
 
     status: int
     body: bytes
@@ -56,8 +56,8 @@ class HttpAnswer:
 class HttpsConnection:
     """Connects when first used, and again only after the server has closed an idle connection.
 
-    Not to be shared between threads. Proxies named in the environment play no part: an address on an
-    activation code is spoken to directly, or not at all.
+    Not to be shared between threads. Proxies from the environment are ignored: the address in an activation
+    code is contacted directly, or not at all.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class HttpsConnection:
         card: CardTrust = NO_CARD,
         limits: Limits | None = None,
     ) -> None:
-        """Prepare for `server`, whom `card` may vouch for; connects to nothing yet."""
+        """Prepare for `server`, which `card` may confirm; connects to nothing yet."""
         self._server = server
         self._limits = limits or Limits()
         self._cookies = Cookies(server.host)
@@ -107,13 +107,13 @@ class HttpsConnection:
                 one.
             body: the request's body; may be empty.
             headers: besides Host and Content-Length.
-            limit: bytes that the answer's body may have.
-            deadline: for all of it: name, connection, handshake, request and answer.
+            limit: the most bytes of the answer's body.
+            deadline: for everything: name, connection, handshake, request and answer.
 
         Raises:
             ServerUnreachable: no connection, or no answer in time.
             ServerUntrusted: TLS can't be verified.
-            ServerMalformed: the answer is no HTTP, or larger than `limit`.
+            ServerMalformed: the answer is not HTTP, or larger than `limit`.
             Cancelled: another thread ends the wait.
         """
         self._begin(deadline)
@@ -127,7 +127,7 @@ class HttpsConnection:
         return answer
 
     def check_trust(self, *, deadline: Deadline) -> TrustReport:
-        """Shake hands on a connection of its own, send nothing, and tell what was found out.
+        """Make a TLS handshake on a separate connection, send nothing, and report the result.
 
         Raises:
             ServerUnreachable: no connection, or no answer in time.
@@ -169,7 +169,7 @@ class HttpsConnection:
         told = [
             ("Host", str(self._server)),
             *([("Content-Length", str(len(body)))] if body or method not in _WITHOUT_BODY else []),
-            # What comes packed nevertheless is unpacked; nobody needs to go to that trouble.
+            # lpad still decompresses such answers, but asks for none.
             ("Accept-Encoding", "identity"),
             *headers.items(),
         ]
@@ -183,7 +183,7 @@ class HttpsConnection:
             except HandshakeAgain:
                 self.close()
             except Exception as error:
-                self.close()  # whatever is still to come on this connection is no answer to the next request
+                self.close()  # further bytes on this connection are not the answer to the next request
                 trace_failure(self._server, error)
                 raise
 
@@ -226,7 +226,7 @@ class HttpsConnection:
         return HttpAnswer(response.status, body, location, tuple(headers))
 
     def _new_pool(self) -> httpcore.ConnectionPool:
-        # httpcore must have a context; TimedStream takes the one that is due.
+        # httpcore requires a context; TimedStream uses the right one.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._proxy is None:
             return httpcore.ConnectionPool(
@@ -259,12 +259,12 @@ class HttpsConnection:
                     raise too_large
         except MalformedError as error:
             if not 200 <= response.status < 300:
-                return b""  # the status says enough
+                return b""  # the status suffices
             raise ServerMalformed(f"{self._server}: {error}; tell the server's operator") from error
         return whole
 
 
 def _header(headers: list[tuple[str, str]], name: str) -> str | None:
-    """Return a header's value, of several joined as HTTP does it."""
+    """Return a header's value, with several joined as HTTP defines."""
     found = [value for each, value in headers if each.lower() == name]
     return ", ".join(found) or None

@@ -1,4 +1,4 @@
-"""Answers that come compressed though nobody asked for it: unpacked as browsers do, within a limit."""
+"""Compressed answers that lpad did not ask for: decompressed like in browsers, within a limit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MOST_CODINGS = 2
 
 
 def codings(header: str) -> list[str]:
-    """Return what is to be undone, the last first, from a Content-Encoding header.
+    """Return the codings to undo, the last one first, from a Content-Encoding header.
 
     Raises:
-        MalformedError: a coding that is not known here, or more than anybody applies.
+        MalformedError: an unknown coding, or too many.
     """
     named = [coding for part in header.split(",") if (coding := part.strip().lower()) not in ("", "identity")]
     unknown = [coding for coding in named if coding not in ("gzip", "x-gzip", "deflate")]
@@ -30,15 +30,15 @@ def unpacked(body: bytes, coding: str, *, limit: int) -> bytes:
     """Undo one coding.
 
     Args:
-        body: what came.
+        body: the compressed bytes.
         coding: gzip, x-gzip or deflate.
-        limit: bytes that may come of it; no more than one further is ever made.
+        limit: the most decompressed bytes; at most one more is ever produced.
 
     Returns:
-        The bytes; more than `limit` of them where there would be more.
+        The bytes; one more than `limit` if there would be more.
 
     Raises:
-        MalformedError: it is not what the header says, or ends in the middle.
+        MalformedError: the bytes do not match the header, or are incomplete.
     """
     try:
         # With some servers deflate is the bare stream, without zlib's header (RFC 9110, 8.4.1.2).

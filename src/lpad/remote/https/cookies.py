@@ -1,4 +1,4 @@
-"""Cookies of one session with one server (RFC 6265): some keep a transaction on one of their nodes by them.
+"""Cookies of one session with one server (RFC 6265): some servers use them to keep a transaction on one node.
 
 They live as long as the connection object, are sent to that server only, and are never written anywhere.
 """
@@ -18,13 +18,15 @@ _LONGEST = 4096
 
 @dataclass(slots=True)
 class Cookies:
-    """What one server has asked to be told again; the last of a name and path counts."""
+    """The cookies of one server; the last one with a name and path counts."""
 
     host: str
     _kept: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def take(self, set_cookie: str, *, path: str) -> None:
-        """Keep a cookie, or forget it if the server says so; what is none, or another's, is passed over.
+        """Keep a cookie, or forget it if the server says so.
+
+        Ignores invalid cookies and those of other servers.
 
         Args:
             set_cookie: the value of a Set-Cookie header.
@@ -51,7 +53,7 @@ class Cookies:
             del self._kept[next(iter(self._kept))]
 
     def header(self, path: str) -> str | None:
-        """Return the value of the Cookie header for a request; None: there is none to send."""
+        """Return the value of the Cookie header for a request; None if there is none to send."""
         sent = [
             (below, f"{name}={value}")
             for (name, below), value in self._kept.items()
@@ -66,10 +68,10 @@ def _is_below(path: str, cookies: str) -> bool:
 
 
 def _is_over(told: dict[str, str]) -> bool:
-    """Whether a cookie is to be forgotten.
+    """Whether a cookie must be forgotten.
 
-    Of dates only those count that are over on any clock, as servers put them there (1970): this device's
-    clock may be wrong, and a session is shorter than any other.
+    Only dates in the distant past (such as 1970) count, because this device's clock may be wrong, and a
+    session is shorter than any other lifetime.
     """
     age = told.get("max-age", "")
     if _AGE.fullmatch(age):

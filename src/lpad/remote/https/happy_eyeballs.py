@@ -1,8 +1,8 @@
 """Connecting to a name as RFC 8305 ("Happy Eyeballs") describes: its addresses race.
 
-A name often has addresses that swallow everything, IPv6 ones in mobile networks above all. Each is given a
-quarter of a second before the next is tried beside it, and the first that answers is taken: a dead one costs
-that, and not the deadline.
+A name often has addresses that never answer, mostly IPv6 ones in mobile networks. Each gets a quarter of a
+second before the next is tried in parallel, and the first that answers wins: a dead address costs a quarter
+of a second, not the deadline.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DELAY = 0.25
 
 
 class LookUpError(OSError):
-    """The name was not found; in `__cause__` stands why."""
+    """The name was not found; `__cause__` contains the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ def connect(
     Args:
         host: a name, or an address.
         port: of TCP.
-        waiting: how long it may take: the name server and the addresses have the time of one step each.
-        prepare: is handed each socket before it connects, and may refuse by an error of its own.
-        interface: over which `prepare` has it connect.
-        memory: what is known of addresses.
+        waiting: the time limit; the name server and the addresses get the time of one step each.
+        prepare: called with each socket before it connects; may refuse by raising an error.
+        interface: the interface that `prepare` chooses.
+        memory: the knowledge about addresses.
 
     Raises:
-        LookUpError: the name has no address, or the name server says nothing.
+        LookUpError: the name has no address, or the name server does not answer.
         TimeoutError: no address answers in time.
         OSError: all addresses refuse.
     """
@@ -104,7 +104,7 @@ class _Race:
         while True:
             self._waiting.check()
             if self._take() and not self._racing and self._failure is None:
-                until = self._waiting.step()  # what the name server took is not the addresses' fault
+                until = self._waiting.step()  # the name server's time does not count against the addresses
             if until.passed:
                 raise self._late()
             if self._left and (not self._racing or time.monotonic() >= self._next_at):
@@ -122,7 +122,7 @@ class _Race:
         self._racing.clear()
 
     def _take(self) -> bool:
-        """Let addresses that were found meanwhile take part; whether there are new ones."""
+        """Add newly found addresses; return whether there are any."""
         try:
             new = self._names.take()
         except OSError as error:
@@ -146,7 +146,7 @@ class _Race:
             self._lost(attempt.fileno(), code)
 
     def _await(self, until: Deadline) -> Connected | None:
-        """Wait for the first that answers, or until there is something else to do."""
+        """Wait for the first address that answers, or for another event."""
         moments = [self._next_at] if self._left else []
         if self._names.again_at is not None:
             moments.append(self._names.again_at)

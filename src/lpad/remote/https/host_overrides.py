@@ -1,4 +1,7 @@
-"""Where names lead in a laboratory: a server's name stays its name, only the connection goes elsewhere."""
+"""Other hosts for server names, for laboratories.
+
+The server keeps its name, only the connection goes elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,10 @@ class HostOverrides:
     def parse(cls, overrides: Mapping[str, str] | None = None) -> Self:
         """Read `name` or `name:port` to `host`, `host:port` or `[ipv6]:port`.
 
-        A name without port stands for port 443; a target without port keeps the port.
+        A name without a port means port 443; a target without port keeps the port.
 
         Raises:
-            InvalidSettings: one of them is neither.
+            InvalidSettings: one of them has none of these forms.
         """
         return cls({_source(name): _target(target) for name, target in (overrides or {}).items()})
 

@@ -1,7 +1,7 @@
 """The HTTP trace: requests to servers and their answers, on the trace level.
 
-Shown are methods, paths, statuses and the names of JSON fields with the lengths of what they hold. The
-values hold EIDs, ICCIDs, matching IDs and signatures; only those listed here are shown.
+It shows methods, paths, statuses, and the names of JSON fields with the lengths of their values. The values
+contain EIDs, ICCIDs, matching IDs and signatures, so only those of the fields listed here are shown.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger("lpad.remote.http")
 
 _HARMLESS = frozenset({"status", "subjectCode", "reasonCode", "functionRequesterIdentifier"})
-"""Fields shown in any case: what a server makes of a request, not whom it is about."""
+"""Fields whose values are always shown, because they show a request's result and identify no subscriber."""
 _HARMLESS_HEADERS = frozenset(
     {"content-type", "content-length", "connection", "x-admin-protocol", "retry-after", "transfer-encoding"}
 )
 _LONGEST = 400
-"""Characters of a value shown even when payloads are: beyond are certificates and profile packages."""
+"""The most characters of a value that are shown with payloads; longer ones are certificates and profile
+packages."""
 
 
 def trace_request(server: object, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -66,7 +67,7 @@ def _body(body: bytes) -> str:
 def _outline(value: Any, name: str = "") -> Any:
     """Return JSON with values replaced by their lengths."""
     if isinstance(value, dict):
-        # A server makes up its field names; what stands in such a place may be a secret as well.
+        # A server chooses its field names, so a name may be a secret as well.
         return {_name(key): _outline(inner, key) for key, inner in value.items()}
     if isinstance(value, list):
         return [_outline(inner, name) for inner in value]

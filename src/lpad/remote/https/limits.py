@@ -1,4 +1,4 @@
-"""What one request to a server may cost: seconds and bytes."""
+"""The limits of one request to a server: seconds and bytes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MOST_REDIRECTIONS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How patient a request is, in seconds; the settings `deadlines.silence` and `deadlines.request`."""
+    """Time limits of a request, in seconds; the settings `deadlines.silence` and `deadlines.request`."""
 
     silence: float = 45.0
-    """Without a byte that comes or is taken."""
+    """Without a byte received or sent."""
     request: float = 300.0
-    """For all of it, from the name to the last byte of the answer."""
+    """For the whole request, from the name to the last byte of the answer."""

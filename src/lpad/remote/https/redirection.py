@@ -1,6 +1,6 @@
 """Redirections that repeat a request at the same server (HTTP 307 and 308); no others are followed.
 
-Another host would be another server than the one that the activation code or the card names, and a 301, 302
+Another host would not be the server that the activation code or the card names, and a 301, 302
 or 303 turns a POST into a GET.
 """
 
@@ -20,13 +20,13 @@ _HTTPS = 443
 
 
 def repeated_at(status: int, location: str | None, *, target: str, server: ServerAddress) -> str | None:
-    """Return the path (with its query) at which a request is to be repeated; None: nowhere.
+    """Return the path (with its query) at which the request must be repeated; None: nowhere.
 
     Args:
         status: of the answer.
         location: its Location header.
         target: path and query of the request.
-        server: that was asked.
+        server: the server that answered.
     """
     if status not in _REPEATS or location is None or len(location) > _LONGEST:
         return None

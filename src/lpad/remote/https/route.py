@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INTERFACE = re.compile(r"[!-.0-~]{1,15}")
-"""Of Linux: up to 15 bytes without blanks and slashes (netdevice(7), IFNAMSIZ)."""
+"""Names of Linux: up to 15 bytes without spaces and slashes (netdevice(7), IFNAMSIZ)."""
 _LARGEST_FILE = 4096
 
 
@@ -61,10 +61,10 @@ class Route:
     interface: str | None = None
 
     def bind(self, unconnected: socket.socket, *, server: ServerAddress) -> None:
-        """Have a socket send through the interface only, where there is one to name.
+        """Make a socket send only through the interface, if one is set.
 
         Raises:
-            ServerUnreachable: the interface is not there (yet), or lpad may not choose it.
+            ServerUnreachable: the interface does not exist (yet), or lpad may not choose it.
         """
         if self.interface is None:
             return
@@ -94,7 +94,7 @@ def check_interface(name: str) -> str:
     """Return `name`.
 
     Raises:
-        InvalidValue: no network interface can have it.
+        InvalidValue: a network interface cannot have this name.
     """
     if not _INTERFACE.fullmatch(name) or name in (".", ".."):
         raise InvalidValue("a network interface must have a name of up to 15 characters, such as wwan0")
@@ -105,7 +105,7 @@ def read_credentials(path: Path) -> tuple[str, str]:
     """Return user and password from a file that holds `user:password`.
 
     Raises:
-        InvalidSettings: it can't be read, is readable for everybody, or holds something else.
+        InvalidSettings: it can't be read, all users can read it, or it contains something else.
     """
     try:
         if path.stat().st_mode & 0o007:

@@ -1,7 +1,7 @@
-"""Waiting for sockets: until a deadline, for a bounded silence, and never longer than somebody wants it.
+"""Waiting for sockets: until a deadline, for a limited silence, or until a cancellation.
 
-Sockets stay non-blocking. All that blocks is one poll(2), in which a cancellation rings, too: whatever a
-socket waits for, its thread is back within milliseconds.
+Sockets stay non-blocking. Only one poll(2) blocks, and a cancellation wakes it, too: the thread returns
+within milliseconds, whatever the socket waits for.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ READABLE = select.POLLIN
 WRITABLE = select.POLLOUT
 
 _ONE_WRITE = 16 * 1024
-"""Bytes handed to a socket at once, a TLS record at most: what was taken is progress, and must be seen."""
+"""The most bytes passed to a socket in one call, at most a TLS record, so that progress is visible."""
 
 
 class SilenceError(TimeoutError):
-    """The other side neither sent nor took a byte for as long as it may."""
+    """The other side neither sent nor accepted a byte within the limit."""
 
 
 class Waiting:
-    """How long one exchange may wait."""
+    """The time limits of one exchange."""
 
     def __init__(self, deadline: Deadline, *, silence: float | None = None) -> None:
         """Begin.
@@ -45,19 +45,19 @@ class Waiting:
         self.silence = silence
 
     def check(self) -> None:
-        """Pass a point at which the exchange can be given up.
+        """Check for a cancellation, at a point at which the exchange can be ended.
 
         Raises:
-            Cancelled: it is.
+            Cancelled: the exchange was cancelled.
         """
         self.deadline.check()
 
     def step(self) -> Deadline:
-        """Return until when something has to happen, counted from now."""
+        """Return the time until which there must be progress, counted from now."""
         return self.deadline if self.silence is None else self.deadline.within(self.silence)
 
     def late(self) -> TimeoutError:
-        """Return what to raise when a `step` has passed."""
+        """Return the error to raise when a `step` has passed."""
         return TimeoutError() if self.silence is None or self.deadline.passed else SilenceError()
 
     def poll(self, wanted: Mapping[int, int], *, until: Deadline) -> dict[int, int]:
@@ -68,7 +68,7 @@ class Waiting:
             until: when to give up.
 
         Returns:
-            What is ready, errors included; nothing once `until` has passed.
+            The ready descriptors, including those with errors; empty once `until` has passed.
 
         Raises:
             Cancelled: another thread ends the wait.
@@ -85,16 +85,16 @@ class Waiting:
         return ready
 
     def act(self, stream: socket.socket, act: Callable[[], _T], *, wants: int) -> _T:
-        """Do something with a non-blocking socket, as soon as it can be done.
+        """Call a function on a non-blocking socket as soon as possible.
 
         Args:
             stream: plain, or under TLS.
             act: raises BlockingIOError, or OpenSSL's kinds of it, while it can't be done.
-            wants: READABLE or WRITABLE, where TLS doesn't say what it waits for.
+            wants: READABLE or WRITABLE, if TLS does not say what it waits for.
 
         Raises:
-            TimeoutError: the time is over; SilenceError where it was the time without progress.
-            OSError: of `act`.
+            TimeoutError: the time is over; SilenceError if it was the time without progress.
+            OSError: raised by `act`.
         """
         until = self.step()
         while True:
@@ -123,7 +123,7 @@ class Waiting:
         """Send all of `data`.
 
         Raises:
-            TimeoutError, OSError: as in `act`; each portion that is taken is progress.
+            TimeoutError, OSError: as in `act`; each accepted portion is progress.
         """
         left = memoryview(data)
         while left:

@@ -1,7 +1,7 @@
 """TCP and TLS for httpcore: each wait ends with the request's deadline, with silence, or by a cancellation.
 
-A timeout per read, which is all that httpcore itself has, starts anew with every byte. Failures leave as
-lpad's own errors.
+httpcore itself only has a timeout per read, which restarts with every byte. Failures are raised as lpad's own
+errors.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from lpad.remote.trust.next_handshake import Handshakes
 
 _HANDSHAKE_WITH_OTHERS = 10.0
-"""Seconds without progress in a handshake where the name has other addresses to try."""
+"""Seconds without progress in a handshake if the name has other addresses to try."""
 
-# The caller may think about an offer for minutes; a mobile network's NAT forgets an idle connection
-# sooner, and a request into the void would cost the whole deadline.
+# The caller may take minutes to decide on an offer. A mobile network's NAT forgets an idle connection
+# sooner, and a request on a dead connection would cost the whole deadline.
 _KEEP_ALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
@@ -43,21 +43,21 @@ _KEEP_ALIVE = (
 
 
 class HandshakeAgain(Exception):
-    """The handshake failed, and another one on a new connection may not; nothing was sent."""
+    """The handshake failed, but another one on a new connection may succeed; nothing was sent."""
 
 
 class HandshakeSucceeded(Exception):
-    """The handshake verified the server, and no more was wanted."""
+    """The handshake verified the server, which was the only purpose."""
 
 
 class TimedBackend(httpcore.NetworkBackend):
-    """What httpcore connects through; `waiting` is set before each request."""
+    """Makes httpcore's connections; `waiting` is set before each request."""
 
     def __init__(self, server: ServerAddress, *, handshakes: Handshakes, route: Route) -> None:
         self.waiting = Waiting(Deadline.after(0))
         self.server = server
         self.handshakes = handshakes
-        self.only_handshake = False  # whether to go no further than that
+        self.only_handshake = False  # whether to stop after the handshake
         self._route = route
         self.connects = 0
         self.ended = False  # whether the server has closed the latest connection
@@ -66,14 +66,14 @@ class TimedBackend(httpcore.NetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ARG002  `waiting` stands in its place
+        timeout: float | None = None,  # noqa: ARG002  `waiting` replaces it
         local_address: str | None = None,  # noqa: ARG002  never set
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002  never set
     ) -> TimedStream:
         """Resolve and connect to the first address that answers.
 
         Raises:
-            ServerUnreachable: none of them does.
+            ServerUnreachable: no address answers.
             Cancelled: another thread ends the wait.
         """
         whom = self._described(host)
@@ -99,11 +99,11 @@ class TimedBackend(httpcore.NetworkBackend):
         return TimedStream(connected.socket, self, connected, whom=whom)
 
     def avoid(self, connected: Connected) -> None:
-        """Try an address last the next time: it took the connection, and said nothing."""
+        """Try an address last the next time: it accepted the connection and stayed silent."""
         MEMORY.avoid(connected.address.to, interface=self._route.interface)
 
     def late(self, whom: str, error: TimeoutError) -> ServerUnreachable:
-        """Return what a wait ends with that has taken too long."""
+        """Return the error for a wait that has taken too long."""
         if isinstance(error, SilenceError):
             return ServerUnreachable(
                 f"{whom} was silent for {self.waiting.silence:.0f} seconds; try again later"
@@ -133,11 +133,11 @@ class TimedStream(httpcore.NetworkStream):
         self._head = AnswerHead()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  see connect_tcp
-        """Return the next bytes that HTTP is to read; none at the end.
+        """Return the next bytes for HTTP; none at the end.
 
         Raises:
             ServerUnreachable: the deadline passed, the server was silent, or the connection broke.
-            ServerMalformed: the head of its answer is none, or has no end.
+            ServerMalformed: the head of its answer is invalid or endless.
             Cancelled: another thread ends the wait.
         """
         try:
@@ -164,9 +164,9 @@ class TimedStream(httpcore.NetworkStream):
         """Send all of `buffer`.
 
         Raises:
-            ServerUnreachable: the deadline passed, or the server takes nothing.
+            ServerUnreachable: the deadline passed, or the server accepts nothing.
             Cancelled: another thread ends the wait.
-            httpcore.WriteError: the connection broke; httpcore then still reads what the server had to say.
+            httpcore.WriteError: the connection broke; httpcore then still reads the server's answer.
         """
         self._head = AnswerHead()
         try:
@@ -186,13 +186,14 @@ class TimedStream(httpcore.NetworkStream):
 
         Raises:
             ServerUntrusted: the server is not who it should be, or TLS can't be agreed on.
-            HandshakeAgain: it might be with another handshake, or at another address.
+            HandshakeAgain: another handshake, or another address, may succeed.
             ServerUnreachable: the deadline passed, or the connection broke.
             Cancelled: another thread ends the wait.
         """
         handshakes = self._backend.handshakes
         try:
-            # Shaken below: where it fails within wrap_socket, the server's chain is lost with the socket.
+            # The handshake is made below, because a failure within wrap_socket would lose the server's
+            # chain with the socket.
             tls = handshakes.context().wrap_socket(
                 self._socket,
                 server_hostname=server_hostname or self._backend.server.host,
@@ -236,7 +237,7 @@ class TimedStream(httpcore.NetworkStream):
         return None
 
     def _has_news(self) -> bool:
-        """Whether bytes wait on an idle connection, which can only be the server's goodbye."""
+        """Whether bytes wait on an idle connection, which means that the server has closed it."""
         if self._socket.fileno() < 0:
             return True
         try:
@@ -256,7 +257,7 @@ class TimedStream(httpcore.NetworkStream):
 
     @property
     def _elsewhere(self) -> bool:
-        """Whether the server may be tried at another of its addresses; behind a proxy there is one way."""
+        """Whether the server may be tried at another of its addresses; behind a proxy it may not."""
         return self._connected.others and not self._heard
 
     def _late_in_handshake(self, error: TimeoutError) -> Exception:

@@ -1,4 +1,4 @@
-"""A bell that another thread rings, and that can be awaited together with sockets."""
+"""A wake-up signal from another thread that can be awaited together with sockets."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Bell:
         return -1 if self._fd is None else self._fd
 
     def ring(self) -> None:
-        """Wake whoever waits, and whoever waits next."""
+        """Wake a waiting thread, or the next one that waits."""
         with self._lock:
             if self._fd is not None:
                 os.eventfd_write(self._fd, 1)
 
     def silence(self) -> None:
-        """Be quiet until the bell is rung again."""
+        """Reset the bell until it is rung again."""
         with self._lock, suppress(BlockingIOError):
             if self._fd is not None:
                 os.eventfd_read(self._fd)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         with self._lock:
             if self._fd is not None:
                 os.close(self._fd)

@@ -1,8 +1,8 @@
 """TLS with servers whose certificate is on brainpoolP256r1, one of the two curves of SGP.22 (2.6.7.1).
 
-Such a server shares a cipher only with clients that offer the curve (RFC 8422, 5.1), and only up to TLS
-1.2. OpenSSL leaves it out by default. Python can name one curve before 3.15; that suffices for servers
-that also agree on keys over brainpool, not for those that use P-256 or X25519 for it, as any OpenSSL
+Such a server shares a cipher only with clients that offer the curve (RFC 8422, 5.1), and only up to TLS 1.2.
+OpenSSL omits it by default. Before 3.15, Python can set only one curve. That suffices for servers that also
+exchange keys over brainpool, but not for those that use P-256 or X25519 for the exchange, as any OpenSSL
 server with a brainpool certificate and otherwise default settings does.
 """
 
@@ -26,7 +26,7 @@ def offer_brainpool(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _set_groups(context: ssl.SSLContext) -> bool:
-    """Call SSL_CTX_set1_groups_list, which Python's ssl has no method for before 3.15.
+    """Call SSL_CTX_set1_groups_list, for which Python's ssl has no method before 3.15.
 
     In CPython 3.11 to 3.14 the SSL_CTX pointer is the first member of the context object. Used only after
     a server has failed the usual handshake, so no other server depends on it.
@@ -37,7 +37,9 @@ def _set_groups(context: ssl.SSLContext) -> bool:
     import ctypes  # noqa: PLC0415  half a megabyte that only such servers are worth
 
     library = getattr(sys.modules.get("_ssl"), "__file__", None)
-    if not _KNOWN_LAYOUT or library is None:  # OpenSSL linked into the interpreter hides its functions
+    if (
+        not _KNOWN_LAYOUT or library is None
+    ):  # an OpenSSL that is linked into the interpreter hides its functions
         return False
     try:
         control = ctypes.CDLL(library).SSL_CTX_ctrl

@@ -1,8 +1,8 @@
 """The anchor that a card names: the certificate in a server's chain that one of the card's CIs signed.
 
 The card lists the CIs that it trusts by key identifier, SHA-1 of the key's point. The key that signed a
-certificate can be computed from the signature (`issuer_key`); where its hash is in the list, the CI's own
-key made it, whatever the certificate says of its issuer.
+certificate can be computed from the signature (`issuer_key`). If its hash is in the list, the CI's own key
+made the signature, whatever the certificate says about its issuer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _LONGEST_PATH = 8
 
 @dataclass(frozen=True, slots=True)
 class CardTrust:
-    """What a card says of whom to trust.
+    """The CIs that a card trusts.
 
-    `authorities` are the entries of its euiccCiPKIdListForVerification; None where the card is not at
-    hand, and what it said last counts.
+    `authorities` are the entries of its euiccCiPKIdListForVerification; None if the card is not available;
+    then its last known list counts.
     """
 
     eid: str = field(default="", repr=False)
@@ -50,14 +50,14 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One certificate of a path; `issuer_key_ids` are those of the keys that can have signed it."""
+    """One certificate of a path; `issuer_key_ids` belong to the keys that may have signed it."""
 
     certificate: SignedCertificate
     issuer_key_ids: tuple[bytes, ...]
 
 
 def trace(chain: Sequence[bytes]) -> tuple[Link, ...]:
-    """Follow the signatures from a server's certificate up.
+    """Follow the signatures upwards from a server's certificate.
 
     Servers send sub-CAs in any order, with others among them, with or without the root.
 
@@ -65,8 +65,8 @@ def trace(chain: Sequence[bytes]) -> tuple[Link, ...]:
         chain: DER, the server's own certificate first, the rest in any order.
 
     Returns:
-        The server's certificate first, the topmost that leads on from it last; empty for a server's
-        certificate that can't be read.
+        The path from the server's certificate to the topmost one; empty if the server's certificate
+        can't be read.
     """
     presented = []
     for position, raw in enumerate(dict.fromkeys(chain[:_MOST_PRESENTED])):
@@ -94,7 +94,7 @@ def trace(chain: Sequence[bytes]) -> tuple[Link, ...]:
 
 
 def find_anchor(path: Sequence[Link], authorities: Iterable[bytes]) -> Anchor | None:
-    """Return the topmost certificate of `path` that a CI of the card's list signed; None if there is none."""
+    """Return the topmost certificate of `path` that a CI of the card's list signed; None without one."""
     listed = tuple(authorities)
     for link in reversed(path):
         for key_id in link.issuer_key_ids:

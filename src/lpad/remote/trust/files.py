@@ -32,14 +32,14 @@ _LARGEST = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TrustFile:
-    """What a file holds: CA certificates (DER) and revocation lists."""
+    """The content of a file: CA certificates (DER) and revocation lists."""
 
     certificates: tuple[bytes, ...] = ()
     revocations: tuple[RevocationList, ...] = ()
 
 
 def trust_files(path: Path) -> list[Path]:
-    """Return the file, or those of a folder that end in .pem, .crt, .cer, .der or .crl, and are no keys.
+    """Return the file, or the files of a folder that end in .pem, .crt, .cer, .der or .crl and are not keys.
 
     Raises:
         InvalidSettings: it can't be listed.
@@ -55,10 +55,10 @@ def trust_files(path: Path) -> list[Path]:
 
 
 def read_trust_file(path: Path) -> TrustFile:
-    """Return what a file holds, each certificate tried, so that a bad file is named when it is read.
+    """Return the content of a file; each certificate is checked, so that an error names the bad file.
 
     Raises:
-        InvalidSettings: it can't be read, or holds no certificate and no list.
+        InvalidSettings: it can't be read, or contains neither a certificate nor a list.
     """
     try:
         content = read_regular(path, most=_LARGEST)

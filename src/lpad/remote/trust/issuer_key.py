@@ -1,8 +1,8 @@
-"""Whose key signed this certificate? The one home of the package ecdsa.
+"""The key that signed a certificate. The one home of the package ecdsa.
 
-An ECDSA signature and the message that it signs give back the signer's public key, as one of two (SEC 1,
-4.1.6). Nothing secret takes part. The package is a megabyte in memory and plain Python, so it is loaded
-when the first server asks for it, which on many devices is never.
+The signer's public key can be computed from an ECDSA signature and its message, as one of two candidates (SEC
+1, 4.1.6). No secrets are involved. The package is a megabyte in memory and plain Python, so it is loaded when
+the first server asks for it, which never happens on many devices.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DIGESTS = {
 }
 """By signature algorithm (RFC 5758, 3.2); SHA-1 is out of use, and SGP.22 has SHA-256."""
 _CURVES = (P256, BRAINPOOL_P256R1)
-"""SGP.22 v2.5, 2.6.7.1. The signature does not say which: both are tried."""
+"""SGP.22 v2.5, 2.6.7.1. The signature does not name its curve, so both are tried."""
 
 
 def is_ecdsa(algorithm: str) -> bool:
@@ -47,14 +47,14 @@ def is_ecdsa(algorithm: str) -> bool:
 
 
 def issuer_points(certificate: Signed) -> Iterator[bytes]:
-    """Yield the public keys under which the certificate's signature is right, one of them the issuer's.
+    """Yield the public keys for which the certificate's signature is valid; one of them is the issuer's.
 
     Args:
-        certificate: or list, whose signature to look at.
+        certificate: a certificate or revocation list.
 
     Yields:
-        Uncompressed points, 65 bytes: two for each curve on which the signature can lie; none where it
-        is no ECDSA signature with a hash of SHA-2.
+        Uncompressed points of 65 bytes, two for each possible curve; none if it is not an ECDSA signature
+        with a hash of SHA-2.
     """
     digest = _DIGESTS.get(certificate.algorithm)
     if digest is None:
@@ -78,7 +78,7 @@ def issuer_points(certificate: Signed) -> Iterator[bytes]:
                 certificate.signature, hashed, curve, sigdecode=sigdecode_der, allow_truncate=True
             )
         except (UnexpectedDER, MalformedSignature, MalformedPointError, NumberError, ValueError):
-            continue  # the signature is none, or lies on the other curve
+            continue  # the signature is invalid, or lies on the other curve
         for key in keys:
             if key.pubkey.point != INFINITY:
                 yield key.to_string("uncompressed")

@@ -1,7 +1,7 @@
-"""What was found out about servers, kept over restarts, so that normally one handshake is enough.
+"""Knowledge about servers, kept across restarts, so that normally one handshake is enough.
 
 A remembered anchor counts only while the card still names the CI that signed it, and only until the server
-shows another chain. The file holds nothing secret; cards stand in it under a hash of their EID.
+shows another chain. The file contains no secrets; cards are listed under a hash of their EID.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _MOST = 64
-"""Entries of each kind; the one that was not used for the longest time goes first."""
+"""Entries of each kind; the least recently used one is dropped first."""
 _LARGEST = 1024 * 1024
 _FORMAT = 1
 
 
 class TrustMemory:
-    """Anchors by server, servers that need brainpool, and what each card named; safe between threads."""
+    """Anchors by server, servers that need brainpool, and the CIs of each card; thread-safe."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Read the file.
 
         Args:
-            path: the file, made when there is something to write; None keeps nothing over a restart.
+            path: the file, created when needed; None keeps nothing across a restart.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class TrustMemory:
             self._read(path)
 
     def anchor(self, server: str, authorities: Iterable[bytes]) -> Anchor | None:
-        """Return the anchor that served for `server`, under a CI of the list; None if there is none."""
+        """Return the anchor that verified `server`, under a CI of the list; None if unknown."""
         listed = tuple(authorities)
         with self._lock:
             for (known, key_id), certificate in reversed(self._anchors.items()):
@@ -57,7 +57,7 @@ class TrustMemory:
         return None
 
     def remember_anchor(self, server: str, anchor: Anchor) -> None:
-        """Keep what has served."""
+        """Keep an anchor that verified a server."""
         with self._lock:
             key = (server, anchor.issuer_key_id)
             news = self._anchors.pop(key, None) != anchor.certificate
@@ -65,7 +65,7 @@ class TrustMemory:
             self._keep(self._anchors, news=news)
 
     def forget_anchor(self, server: str, anchor: Anchor) -> None:
-        """Drop what serves no more."""
+        """Drop an anchor that no longer works."""
         with self._lock:
             if self._anchors.pop((server, anchor.issuer_key_id), None) is not None:
                 self._keep(self._anchors, news=True)
@@ -87,11 +87,11 @@ class TrustMemory:
             self._keep(self._brainpool, news=True)
 
     def authorities(self, eid: str, named: tuple[bytes, ...] | None) -> tuple[bytes, ...]:
-        """Return the CIs that a card names, and keep them for when it is not at hand.
+        """Return the CIs that a card names, and keep them for times when the card is unavailable.
 
         Args:
-            eid: the card's.
-            named: as the card has just said; None: as it said last.
+            eid: the card's EID.
+            named: the card's present list; None: use the last known one.
         """
         card = hashlib.sha256(eid.encode()).hexdigest()[:32]
         with self._lock:
@@ -103,7 +103,7 @@ class TrustMemory:
         return named
 
     def _keep(self, entries: dict[Any, Any], *, news: bool) -> None:
-        """Bound `entries`, and write all where there is something new. Called with the lock held."""
+        """Limit `entries`, and write everything if something changed. Called with the lock held."""
         while len(entries) > _MOST:
             del entries[next(iter(entries))]
         if self._path is None or not news:
@@ -122,7 +122,7 @@ class TrustMemory:
             draft.unlink(missing_ok=True)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(content, file, indent=1)
-            draft.replace(self._path)  # not synced: what a power cut takes is found out again
+            draft.replace(self._path)  # not synced: lpad can find lost entries out again
         except OSError as error:
             _LOG.warning("cannot save what lpad knows about servers: %s: %s", self._path, error.strerror)
 
@@ -144,5 +144,5 @@ class TrustMemory:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            # After a power cut the file may be empty. All in it can be found out again.
+            # After a power cut the file may be empty. lpad can find all of it out again.
             _LOG.warning("cannot read %s; lpad starts a new one", path)

@@ -1,12 +1,12 @@
-"""Which TLS handshake to try with one server, and what to hold its outcome against.
+"""The choice of the next TLS handshake with a server, and the check of its outcome.
 
-    what the last handshake met                  the next one, on a new connection
+    result of the last handshake                 the next one, on a new connection
     ------------------------------------------   -----------------------------------------------------
     nothing remembered                           the system's roots and the operator's
     a remembered anchor                          that anchor alone
-    no cipher in common                          the same, offering brainpool; or not, where it was offered
+    no cipher in common                          the same, offering brainpool; or not, if it was offered
     no anchor for the server's chain, or         with the certificate that a CI of the card's has signed
-    anything else with a remembered anchor       as the only anchor; where there is none and an anchor
+    anything else with a remembered anchor       as the only anchor; if there is none and an anchor
                                                  was remembered, the system's roots and the operator's
     anything else, or one that was tried before  none: the server is untrusted
 
@@ -42,7 +42,7 @@ class Handshakes:
         self._server = server
         self._trust = trust
         self.named = trust.memory.authorities(card.eid, card.authorities)
-        """The CIs that the card names, and below those of them that count."""
+        """The CIs that the card names; below, those that are permitted."""
         self.authorities = trust.permitted(self.named)
         self._tried: list[Offer] = []
         memory, name = trust.memory, str(server)
@@ -50,12 +50,12 @@ class Handshakes:
         self._offer = Offer(remembered, brainpool=memory.needs_brainpool(name))
         self._remembered = remembered
         self.presented: list[bytes] = []
-        """The certificates that the server showed last, and below the way up that was found in them."""
+        """The certificates that the server showed last; below, the path found in them."""
         self.path: tuple[Link, ...] = ()
         self.verified: list[bytes] = []
         """The chain that OpenSSL verified, the anchor last."""
         self.tls: str | None = None
-        """The version of TLS that was agreed on."""
+        """The negotiated version of TLS."""
 
     @property
     def server(self) -> str:
@@ -64,7 +64,7 @@ class Handshakes:
 
     @property
     def offer(self) -> Offer:
-        """What the next handshake brings, or the last one brought."""
+        """The offer of the next handshake, or of the last one."""
         return self._offer
 
     def context(self) -> ssl.SSLContext:
@@ -75,7 +75,7 @@ class Handshakes:
         except (ssl.SSLError, ValueError):
             if self._offer.anchor is None:
                 raise
-            # What was remembered is no certificate: the disk has damaged it.
+            # The remembered bytes are not a certificate: the disk has damaged them.
             self._forget(self._offer.anchor)
             self._offer = replace(self._offer, anchor=None)
             return self.context()
@@ -84,8 +84,8 @@ class Handshakes:
         """Decide what follows a handshake that failed; None: try the next one.
 
         Args:
-            error: OpenSSL's.
-            tls: the socket that it failed on, not closed yet.
+            error: OpenSSL's error.
+            tls: the failed socket, not closed yet.
         """
         self.presented = presented_chain(tls)
         following = self._following(error)
@@ -97,10 +97,10 @@ class Handshakes:
         return None
 
     def succeeded(self, tls: ssl.SSLSocket) -> None:
-        """Check what OpenSSL does not, and remember what served.
+        """Make the checks that OpenSSL does not, and remember what worked.
 
         Raises:
-            ServerUntrusted: the certificate is not a server's of the eSIM world, or was revoked.
+            ServerUntrusted: the certificate is not for an eSIM server, or was revoked.
         """
         chain = self.verified = verified_chain(tls)
         self.presented, self.tls = presented_chain(tls), tls.version()
@@ -112,12 +112,12 @@ class Handshakes:
             self._trust.memory.remember_anchor(name, self._offer.anchor)
 
     def is_operators(self, chain: list[bytes]) -> bool:
-        """Whether a verified chain ends in an anchor of the operator's, not of the system's."""
+        """Whether a verified chain ends in one of the operator's anchors, not the system's."""
         return self._trust.is_operators(chain[-1])
 
     def _following(self, error: ssl.SSLError) -> Offer | None:
         if self._offer.brainpool and not tls_failure.is_of_certificate(error):
-            return replace(self._offer, brainpool=False)  # a server that needed it may have moved on
+            return replace(self._offer, brainpool=False)  # a server that needed it may have changed
         if tls_failure.is_no_shared_cipher(error):
             return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
         anchor = self._offer.anchor

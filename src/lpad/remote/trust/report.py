@@ -1,4 +1,4 @@
-"""What was found out about a server's trust: its chain, which anchor matched and why, or what is missing."""
+"""The report on a server's trust: its chain, the matching anchor and the reason, or what is missing."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _ALGORITHMS = {"1.2.840.113549.1.1.1": "RSA"}
 class PresentedCertificate:
     """A certificate as the server showed it.
 
-    `key_id` is computed from its key. `signed_by` are the identifiers of the keys that can have signed it,
-    for those on the way up from the server's own; `on_path` tells which these are.
+    `key_id` is computed from its key. For certificates on the path up from the server's own (`on_path`),
+    `signed_by` are the identifiers of the keys that may have signed them.
     """
 
     subject: str
@@ -55,7 +55,7 @@ class NamedIssuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustReport:
-    """The outcome; `anchor` is card, operator or system, and None where nothing verified the server."""
+    """The outcome; `anchor` is card, operator or system, or None if nothing verified the server."""
 
     server: str
     trusted: bool
@@ -73,12 +73,12 @@ class TrustReport:
 
 
 def report(handshakes: Handshakes, *, tried: int, error: ServerUntrusted | None) -> TrustReport:
-    """Return what the handshakes of one connection found out.
+    """Return the report on the handshakes of one connection.
 
     Args:
         handshakes: after the last of them.
         tried: how many there were.
-        error: why the server is untrusted; None where it is trusted.
+        error: why the server is untrusted; None if it is trusted.
     """
     path = handshakes.path or trace(handshakes.presented)
     named = tuple(
@@ -128,7 +128,7 @@ def _why(handshakes: Handshakes) -> tuple[str, str, str]:
 
 
 def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
-    """Return the error's sentence, but for the one that sends its reader here."""
+    """Return the error's sentence, except the one that refers to this report."""
     if error.details.get("cause") != "unknown-ca":
         return error.sentence
     server = handshakes.server
@@ -136,7 +136,7 @@ def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
 
 
 def _advice(path: Sequence[Link], named: Sequence[NamedIssuer]) -> str:
-    """Say what is missing, and where to put it."""
+    """Return what is missing and where to put it."""
     if not path:
         return "the server's certificate can't be read; check that the address is that of an SM-DP+"
     top, keys = path[-1].certificate, path[-1].issuer_key_ids
@@ -204,7 +204,7 @@ def _chain(
 
 
 def _above(path: Sequence[Link], presented: Sequence[SignedCertificate]) -> set[bytes]:
-    """Return what leads on from a signature that gives no key back (RSA): there names are all to go by."""
+    """Return the certificates above an RSA signature, found by name because it yields no key."""
     found: set[bytes] = set()
     current = path[-1].certificate if path and not path[-1].issuer_key_ids else None
     while current is not None:
@@ -215,7 +215,7 @@ def _above(path: Sequence[Link], presented: Sequence[SignedCertificate]) -> set[
 
 
 def _likely(link: Link) -> tuple[bytes, ...]:
-    """Return the one key of the candidates that the certificate names as its issuer's, else all."""
+    """Return the candidate that the certificate names as its issuer's key, otherwise all."""
     told = Certificate.decode(link.certificate.raw).authority_key_identifier
     known = tuple(key for key in link.issuer_key_ids if key == told or key in known_issuers())
     return known[:1] or link.issuer_key_ids

@@ -1,8 +1,8 @@
-"""Certificates that their issuers took back, by the CRL files that the operator keeps.
+"""Revoked certificates, by the CRL files that the operator provides.
 
-OpenSSL asks for a list of every issuer in a chain or of none, and for a CI's own certificate to verify the
-CI's list with. On a device there are lists of some issuers, if any, and of a card's CI only the key. So a
-list counts for the certificates that the same key has signed, and a chain without lists passes.
+OpenSSL requires a list of every issuer in a chain or of none, and a CI's certificate to verify the CI's list.
+A device has lists of some issuers at most, and only the key of a card's CI. So a list applies to the
+certificates that the same key has signed, and a chain without lists passes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Revocations:
-    """The lists that there are."""
+    """The available revocation lists."""
 
     def __init__(self, lists: Sequence[RevocationList] = ()) -> None:
         self._lists = tuple(lists)
@@ -32,7 +32,7 @@ class Revocations:
         return len(self._lists)
 
     def check(self, chain: Sequence[bytes], *, server: str) -> None:
-        """Check that no certificate of a chain is in a list of its issuer's.
+        """Check that no certificate of a chain is in a list of its issuer.
 
         A list that is out of date still counts: what it revokes stays revoked.
 
@@ -41,7 +41,7 @@ class Revocations:
             server: name, or name:port.
 
         Raises:
-            ServerUntrusted: one is.
+            ServerUntrusted: a certificate is in a list.
         """
         for raw in chain if self._lists else ():
             try:
@@ -60,7 +60,7 @@ class Revocations:
         if certificate.issuer != each.issuer or certificate.serial_number not in each.serial_numbers:
             return False
         if not is_ecdsa(each.algorithm):
-            return True  # the operator's word; the web's CAs sign with RSA
+            return True  # trusted as the operator's file; the web's CAs sign with RSA
         if set(issuer_points(each)).isdisjoint(issuer_points(certificate)):
             _LOG.warning(
                 "ignoring a CRL of %s, because that CA's key did not sign it", certificate.issuer_name

@@ -1,8 +1,8 @@
-"""Whether a certificate under an eSIM CI is meant for what the server does with it (SGP.22 v2.5, 4.5.2.1).
+"""Whether a certificate under an eSIM CI is for a TLS server (SGP.22 v2.5, 4.5.2.1).
 
-A CI certifies card makers, cards and servers for several purposes, all under one key, and the role stands
-in certificatePolicies, which OpenSSL does not look at. Without the check, a card maker's certificate
-could vouch for servers. Certificates of the web's PKI have no such roles, and none is asked of them.
+A CI certifies card makers, cards and servers for several purposes, all under one key, and the role is in
+certificatePolicies, which OpenSSL does not check. Without the check, a card maker's certificate could certify
+servers. Certificates of the web's PKI have no such roles, and need none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OF_WEB_SERVERS = frozenset({Role.DP_TLS, Role.DS_TLS})
 _NEVER_ABOVE = frozenset(Role) - {Role.CI}
 _ON_A_CURVE = "1.2.840.10045.2.1"
 _CURVES = frozenset({P256, BRAINPOOL_P256R1})
-"""SGP.26 has a server's certificate on P-384 among those that a client must refuse."""
+"""Among the certificates that a client must refuse, SGP.26 has a server's certificate on P-384."""
 
 
 def check_role(
@@ -33,14 +33,14 @@ def check_role(
 
     Args:
         chain: as OpenSSL verified it: DER, the server's certificate first.
-        anchor: the anchor, where a card named it.
+        anchor: the anchor, if a card named it.
         authorities: the CIs that the card names.
         server: name, or name:port.
 
     Raises:
         ServerUntrusted: the server's certificate lacks its role or has another, does not say what its key is
-            for, has a key on another curve than SGP.22 knows, or a certificate above it belongs to somebody
-            who is no CA of servers.
+            for, has a key on a curve that SGP.22 does not allow, or a certificate above it does not belong to
+            a CA for servers.
     """
     try:
         certificates = [Certificate.decode(raw) for raw in chain]
@@ -73,7 +73,7 @@ def check_role(
         )
     for above in certificates[1:]:
         if not above.is_ca:
-            # OpenSSL takes keyUsage for it where basicConstraints is missing, which RFC 5280 does not.
+            # If basicConstraints is missing, OpenSSL accepts keyUsage instead, contrary to RFC 5280.
             raise ServerUntrusted(
                 f"the certificate of {server} was issued with a certificate that is not a CA's; tell the eSIM"
                 " CA",

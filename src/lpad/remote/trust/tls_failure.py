@@ -1,4 +1,4 @@
-"""What a failed TLS handshake means to somebody who can't look at a packet trace."""
+"""The meaning of a failed TLS handshake, for users without a packet trace."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lpad.codec.x509.signed_certificate import SignedCertificate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Older than lpad itself: a clock that says so was never set, as on a board without a battery for it.
+# Older than lpad itself: a clock with such a time was never set, as on a board without a clock battery.
 CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
 # Keys are OpenSSL's X509_V_ERR_ numbers (openssl/x509_vfy.h), for which Python's ssl has no names.
 _NOT_YET_VALID = 9
 _EXPIRED = 10
-# Issuer not found, here or at all; self-signed, alone or in a chain; not trusted for what it is used for.
+# Issuer not found, locally or at all; self-signed, alone or in a chain; not trusted for this use.
 _WITHOUT_ANCHOR = frozenset({2, 18, 19, 20, 21, 27})
 _UNKNOWN_CA = (
     "unknown-ca",
@@ -71,25 +71,25 @@ _VERDICTS: dict[int, tuple[str, str]] = {
 
 
 def is_no_shared_cipher(error: ssl.SSLError) -> bool:
-    """Whether the server found nothing in our offer; OpenSSL's wording of the alert varies."""
+    """Whether the server accepts no cipher of the offer; OpenSSL's wording of the alert varies."""
     return "HANDSHAKE_FAILURE" in (error.reason or "")
 
 
 def is_of_certificate(error: ssl.SSLError) -> bool:
-    """Whether it is the server's certificate that OpenSSL does not accept."""
+    """Whether OpenSSL rejected the server's certificate."""
     return isinstance(error, ssl.SSLCertVerificationError)
 
 
 def is_without_anchor(error: ssl.SSLError) -> bool:
-    """Whether what is missing is an anchor for the server's chain."""
+    """Whether an anchor for the server's chain is missing."""
     return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _WITHOUT_ANCHOR
 
 
 def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = ()) -> ServerUntrusted:
-    """Return the error to raise; details hold `cause`, and `certain` if no clock can be to blame for it.
+    """Return the error to raise; details hold `cause`, and `certain` if a wrong clock cannot be the reason.
 
     Args:
-        error: from the handshake.
+        error: the handshake's error.
         server: name, or name:port.
         presented: the certificates that the server showed, DER.
     """
@@ -116,7 +116,7 @@ def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = 
 
 
 def _expired_for_certain(presented: Sequence[bytes]) -> bool:
-    """Whether one of the certificates had expired before this lpad was made."""
+    """Whether one of the certificates had expired before this lpad was built."""
     for each in presented:
         with suppress(MalformedError):
             if SignedCertificate.decode(each).not_after.timestamp() < CLOCK_UNSET_BEFORE:

@@ -1,7 +1,7 @@
-"""The trust anchors: against what a server's certificate is verified.
+"""The trust anchors that servers' certificates are verified against.
 
 TLS is always verified. The anchors are the system's, those in the operator's files, and for a server that
-these do not verify, the one that the card at hand names (`next_handshake`).
+these do not verify, the one that the card names (`next_handshake`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a handshake brings: its anchors (None: the usual ones), and whether brainpool is offered."""
+    """The offer of a handshake: its anchors (None: the usual ones), and whether it includes brainpool."""
 
     anchor: Anchor | None = None
     brainpool: bool = False
 
 
 class Trust:
-    """The anchors and the TLS contexts made of them; one object serves the whole process."""
+    """The anchors and their TLS contexts; one object serves the whole process."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class Trust:
 
         Args:
             extra: CA certificates, DER.
-            use_system_roots: False leaves the system's roots out.
+            use_system_roots: whether to trust the system's roots.
             minimum_version: of TLS.
-            forbidden: key identifiers of CIs that don't count though a card names them; None as in
+            forbidden: key identifiers of CIs that are never trusted, even if a card names them; None as in
                 `certificate_issuers.permitted`.
-            memory: what was found out about servers; None begins a new one.
-            revocations: lists of certificates that don't count any more.
-            client: files in PEM form of the certificate, and of its key if it is in another file, that
-                servers which ask for a client certificate are shown.
+            memory: the knowledge about servers; None begins a new one.
+            revocations: lists of revoked certificates.
+            client: PEM files of the client certificate, and of its key if that is in another file, for
+                servers that ask for one.
         """
         self._client = client
         self._extra = tuple(extra)
@@ -78,7 +78,7 @@ class Trust:
             options: as `Trust` takes them.
 
         Raises:
-            InvalidSettings: a file can't be read or holds neither.
+            InvalidSettings: a file can't be read, or contains neither.
         """
         found = [read_trust_file(file) for path in paths for file in trust_files(path)]
         return cls(
@@ -89,17 +89,17 @@ class Trust:
 
     @property
     def may_offer_brainpool(self) -> bool:
-        """Whether the older TLS is allowed that brainpool needs."""
+        """Whether TLS 1.2, which brainpool needs, is allowed."""
         return self._minimum_version <= ssl.TLSVersion.TLSv1_2
 
     @property
     def own(self) -> str:
-        """What the operator's files hold, in words; empty for nothing."""
+        """The content of the operator's files in words; empty if there is none."""
         counts = ((len(self._extra), "CA certificate"), (len(self.revocations), "revocation list"))
         return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count)
 
     def permitted(self, named: Iterable[bytes]) -> tuple[bytes, ...]:
-        """Return those of the CIs which a card names that are not forbidden."""
+        """Return the CIs that a card names and that are not forbidden."""
         return permitted(named, forbidden=self._forbidden)
 
     def is_operators(self, certificate: bytes) -> bool:
@@ -115,9 +115,9 @@ class Trust:
         return self._usual[offer.brainpool]
 
     def _new_context(self, offer: Offer) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name unless told otherwise
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name by default
         context.minimum_version = self._minimum_version
-        context.hostname_checks_common_name = False  # a server's name stands in subjectAltName, or nowhere
+        context.hostname_checks_common_name = False  # a server's name counts only in subjectAltName
         context.set_alpn_protocols(["http/1.1"])
         # An operator may trust a sub-CA, or one server's own certificate, without the root above it; and
         # of a card's CI there is only what it has signed.
@@ -136,7 +136,7 @@ class Trust:
 
 def _show(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
     try:
-        # A key under a passphrase would make OpenSSL ask at a terminal, and wait.
+        # For a key with a passphrase, OpenSSL would ask at a terminal and wait.
         context.load_cert_chain(certificate, key, password=lambda: b"")
     except (OSError, ssl.SSLError, ValueError) as error:
         raise InvalidSettings(
