@@ -1,8 +1,7 @@
-"""A damaged journal made whole: rows that can be believed go into a new file, the others are counted.
+"""The repair of a damaged journal: trustworthy rows go into a new file, the others are counted.
 
-The rows are taken from the file's pages one by one, without SQLite: their checksums tell whose they are and
-that they are right, whatever has become of the rest. `damaged_file.py` puts the new file in the old one's
-place.
+The rows are taken from the file's pages one by one, without SQLite: their checksums identify their table and
+prove them valid, regardless of the rest. `damaged_file.py` puts the new file in the old one's place.
 """
 
 from __future__ import annotations
@@ -40,33 +39,33 @@ _Row = tuple["Value", ...]
 FIRST = ("notifications", "changes", "memos", "requests")
 """Tables in the order in which their rows go into the new file: notifications, then switches on trial."""
 APART = 1_000_000
-"""If the last change's number can't be read, new numbers begin so much higher."""
+"""If the last change's number can't be read, new numbers begin higher by this."""
 _STATE_ENTRY = ("state", "id")
 _FEW = 4
 """Columns of a table whose rows could be mistaken for entries of an index."""
 _REPORTS = 8
-"""Reports on repairs that are kept."""
+"""The number of stored reports on repairs."""
 
 
 @dataclass
 class Salvage:
-    """What could be read of a file."""
+    """The readable content of a file."""
 
     version: int = 0
-    """The version that its rows have; 0: there was none."""
+    """The version of its rows; 0 if unknown."""
     rows: dict[str, dict[_Row, _Row]] = field(default_factory=dict)
     """By table and key, without checksums."""
     lost: Counter[str] = field(default_factory=Counter)
-    """Rows that were seen and can't be believed, by table."""
+    """Untrustworthy rows, by table."""
     lost_changes: set[int] = field(default_factory=set)
     last_change: int | None = None
-    """The last number that was given to a change; None if that can't be read."""
+    """The last number of a change; None if it can't be read."""
     reports: tuple[Repair, ...] = ()
-    """On earlier repairs."""
+    """The reports on earlier repairs."""
 
 
 def salvage(path: Path) -> Salvage:
-    """Read what can be read of a file and its write-ahead log; both may be missing, or anything at all.
+    """Read the readable parts of a file and its write-ahead log; both may be missing or contain anything.
 
     Raises:
         NewerError: a later lpad wrote the file.
@@ -75,7 +74,7 @@ def salvage(path: Path) -> Salvage:
     found = [_Reader(path, as_written=True)]
     if found[0].unclear_log:
         found.append(_Reader(path, as_written=False))
-    # No row is in a file twice: where one is, an old page was taken for a new one.
+    # No row is in a file twice; a duplicate means that an old page was read as a new one.
     return min(found, key=lambda each: each.twice).salvage()
 
 
@@ -94,7 +93,7 @@ class _Reader:
             self._read(pages)
 
     def _read(self, pages: Pages) -> None:
-        """Take in all pages: first those on which all is well, so that no remains of a row take its place."""
+        """Read all pages: intact ones first, so that remains of a row do not replace it."""
         unclear = []
         for number, page in pages:
             records = list(records_of(pages, number, page))
@@ -105,7 +104,7 @@ class _Reader:
                 self._take(each)
         for number, page, records in unclear:
             self._unclear += [each for each in records if not self._take(each)]
-            # The byte that says what a page is may be the wrong one.
+            # The byte with the page's type may be the damaged one.
             if not any(self._is_known(each) for each in records):
                 for kind in (TABLE_LEAF, INDEX_LEAF, INDEX_INTERIOR):
                     for each in records_of(pages, number, page, kind=kind):
@@ -115,7 +114,7 @@ class _Reader:
         return _is_sequence(record) or bool(_identified(record))
 
     def _take(self, record: Record) -> bool:
-        """Keep a record whose checksum says whose row it is; return whether it is known."""
+        """Keep a record whose checksum identifies its table; return whether it was identified."""
         if _is_sequence(record):
             self._sequence = max(int(str(record.values[1])), self._sequence or 0)
             return True
@@ -135,16 +134,16 @@ class _Reader:
         rows.setdefault(layout.key_of(row), row)
 
     def salvage(self) -> Salvage:
-        """Return what was taken in.
+        """Return the content that was read.
 
         Raises:
-            NewerError: the version that is noted is a later one's.
+            NewerError: the stored version is a later lpad's.
         """
         if self._noted is not None and self._noted > SCHEMA_VERSION:
             raise NewerError(f"its schema is {self._noted}, but this lpad knows only up to {SCHEMA_VERSION}")
         found = Salvage(last_change=self._sequence, reports=self._reports)
         if self._rows:
-            # Steps are taken whole: all rows are of one version, and a stray one would be chance.
+            # Migration steps are atomic, so all rows have one version, and a stray match is chance.
             found.version = max(self._rows, key=self._likelihood)
             found.rows = self._rows[found.version]
         else:
@@ -158,11 +157,11 @@ class _Reader:
         return found
 
     def _likelihood(self, version: int) -> tuple[bool, int]:
-        """Return, to be compared, how much speaks for a version: that it is noted, and rows that fit."""
+        """Return the evidence for a version, for comparison: whether it is stored, and the matching rows."""
         return version == self._noted, sum(map(len, self._rows[version].values()))
 
     def _name_lost_changes(self, found: Salvage) -> None:
-        """Find the changes of which only a key that leads to them is left, or an entry in an index."""
+        """Find the changes of which only a key, or an entry in an index, is left."""
         kept = {key[0] for key in found.rows.get("changes", {})}
         named = {row[3] for row in found.rows.get("requests", {}).values()}
         named |= {each.values[1] for each in self._unclear if each.rowid is None and _is_state(each.values)}
@@ -172,7 +171,7 @@ class _Reader:
         found.lost["changes"] = max(found.lost["changes"], len(found.lost_changes))
 
     def _legacy_version(self) -> int:
-        """Return the version of a file from before there were checksums; 0 if it is no journal at all."""
+        """Return the version of a file without checksums; 0 if it is not a journal."""
         if 1 <= self._version < CHECKSUMS_SINCE:
             return self._version
         alike = {
@@ -188,7 +187,7 @@ class _Reader:
         return best if alike[best] else 0
 
     def _legacy_rows(self, tables: Mapping[str, Layout]) -> dict[str, dict[_Row, _Row]]:
-        """Return the rows of a file without checksums: there is nothing to go by but their looks."""
+        """Return the rows of a file without checksums, recognized by their form only."""
         rows: dict[str, dict[_Row, _Row]] = {}
         for layout in tables.values():
             for record in self._unclear:
@@ -212,7 +211,7 @@ class _Reader:
 
 
 def _is_sequence(record: Record) -> bool:
-    """Whether this is SQLite's note of the last number that was given to a change."""
+    """Whether this is SQLite's record of the last number of a change."""
     values = record.values
     return (
         len(values) == len(("name", "seq"))
@@ -223,7 +222,7 @@ def _is_sequence(record: Record) -> bool:
 
 
 def _identified(record: Record) -> list[tuple[int, Layout, _Row]]:
-    """Return of which version and table a record is a row, and the row; none if no checksum is right.
+    """Return the version, table and row of a record; None without a valid checksum.
 
     Most tables are the same in several versions: only all rows together tell which the file has.
     """
@@ -237,7 +236,7 @@ def _identified(record: Record) -> list[tuple[int, Layout, _Row]]:
 
 
 def _fitted(layout: Layout, record: Record, *, sealed: bool) -> _Row | None:
-    """Return a record as a row of a table, with its checksum where rows have one; None if it is none."""
+    """Return a record as a row of a table, with its checksum if rows have one; None if it does not fit."""
     if layout.has_rowid is (record.rowid is None):
         return None
     values = record.values
@@ -261,13 +260,16 @@ def _is_state(values: _Row) -> bool:
 
 
 def _resembles(layout: Layout, row: _Row) -> bool:
-    """Whether a row with a wrong checksum was of this table: its values, or all but one of many, could be."""
+    """Whether a row with a wrong checksum probably belonged to this table.
+
+    All of its values, or all but one of many, fit.
+    """
     odd_ones = sum(not column.fits(value) for column, value in zip(layout.columns, row, strict=False))
     return odd_ones <= (len(layout.columns) > _FEW)
 
 
 def _restore(found: Salvage) -> None:
-    """Take second copies for rows that are lost."""
+    """Replace lost rows by their second copies."""
     tables = layouts_of(found.version)
     for origin, key, packed in found.rows.get("spares", {}).values():
         layout = tables.get(str(origin))
@@ -282,13 +284,13 @@ def _restore(found: Salvage) -> None:
 
 
 def fill(db: sqlite3.Connection, found: Salvage, checks: Mapping[str, Check], report: Repair) -> Repair:
-    """Put what was salvaged into a new file, in today's version; return the report with what was lost.
+    """Write the salvaged rows into a new file of the current version; return the report on lost ones.
 
     Args:
         db: a connection to an empty file.
         found: the rows.
-        checks: read the content of each table's rows; one that can't be read is left out.
-        report: on this repair, to be completed and kept in the file.
+        checks: read the content of each table's rows; an unreadable one is omitted.
+        report: the report on this repair, to be completed and stored in the file.
     """
     version = found.version or SCHEMA_VERSION
     migrate(db, to=version)
@@ -335,7 +337,7 @@ def _in_order(found: Salvage, version: int) -> Iterator[tuple[Layout, list[_Row]
 
 
 def _drop_odd(db: sqlite3.Connection, checks: Mapping[str, Check], lost_changes: set[int]) -> Counter[str]:
-    """Leave out the rows whose content can't be read, whatever their checksum says."""
+    """Omit the rows whose content can't be read, regardless of their checksum."""
     dropped: Counter[str] = Counter()
     for table in FIRST:
         layout = layouts_of(SCHEMA_VERSION)[table]
@@ -351,7 +353,7 @@ def _drop_odd(db: sqlite3.Connection, checks: Mapping[str, Check], lost_changes:
 
 
 def _set_sequence(db: sqlite3.Connection, found: Salvage) -> None:
-    """Have no number of a change be given twice."""
+    """Make sure that no change number is used twice."""
     (highest,) = db.execute(
         "SELECT max(ifnull(max(id), 0), ?) FROM changes", (max(found.lost_changes, default=0),)
     ).fetchone()
@@ -363,7 +365,7 @@ def _set_sequence(db: sqlite3.Connection, found: Salvage) -> None:
 
 
 def read_reports(kept: Value) -> tuple[Repair, ...]:
-    """Return the reports that a file holds."""
+    """Return the reports in a file."""
     try:
         return tuple(msgspec.json.decode(kept, type=list[Repair])) if isinstance(kept, bytes) else ()
     except ValueError:

@@ -1,7 +1,7 @@
-"""The journal's tables, as the steps by which a file of any earlier version becomes one of today.
+"""The journal's tables, as steps that bring a file of any earlier version to the current one.
 
-A file's version is the number of steps that it has behind it (`PRAGMA user_version`). A step that was ever
-released is never edited: the next one is added below it.
+A file's version is the number of completed steps (`PRAGMA user_version`). A released step is never edited;
+the next one is added below it.
 """
 
 from __future__ import annotations
@@ -100,17 +100,16 @@ SCHEMA_VERSION = len(MIGRATIONS)
 
 CHECKSUMS_SINCE = MIGRATIONS.index(_CHECKSUMS) + 1
 """The first version whose rows carry checksums. A later step may add columns, as long as the checksum stays
-the last one: all checksums are computed again after it. `about` alone must stay as it is, in every later
-version: by it an older lpad tells a newer file from a damaged number."""
+the last one: all checksums are computed again after it. Only `about` must stay unchanged in every later
+version, because an older lpad uses it to distinguish a newer file from a damaged number."""
 
 SPARED = {
     "changes": "private IS NOT NULL AND instr(CAST(body AS TEXT), '\"guard\":{')",
     "requests": "1",
     "memos": "1",
 }
-"""Tables whose rows have a second copy in `spares`, and for which rows: switches on trial, whose loss would
-leave the device with a profile that leads nowhere; keys, whose loss would have a request carried out twice;
-memos."""
+"""Tables whose rows have a second copy in `spares`, and which rows: unfinished guarded switches, whose loss
+would leave the device with a dead profile; keys, whose loss would repeat a request; and named values."""
 
 
 def statements(migration: str) -> list[str]:

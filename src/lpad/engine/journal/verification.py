@@ -1,4 +1,4 @@
-"""The examination of a file when it is opened: whether all that it says can be believed, row by row."""
+"""The examination of a file when it is opened: whether it can be trusted, row by row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, "Value"]
 Check = Callable[[Row], None]
-"""Reads a row's content, and raises what comes of it if it can't be read."""
+"""Reads a row's content, and raises an error if it can't be read."""
 
 LARGEST_ID = 1 << 53
 HEADER = 100
@@ -28,9 +28,9 @@ _LEGACY, _WAL = 1, 2
 
 
 def examine_header(head: bytes) -> None:
-    """See that a file begins as SQLite's do that can be written; an empty one is new.
+    """Check that a file begins like a writable SQLite file; an empty one is new.
 
-    SQLite takes some wrong bits here for a wish: with one of them the file can be read and never be written.
+    SQLite reads some wrong bits here as a setting that makes the file readable but never writable.
 
     Raises:
         DamagedError: it does not.
@@ -49,7 +49,7 @@ def examine_header(head: bytes) -> None:
 
 
 def examine_version(db: sqlite3.Connection) -> int:
-    """Return the version of a file that this lpad can read.
+    """Return the version of a file, if this lpad can read it.
 
     Raises:
         NewerError: a later lpad wrote it.
@@ -73,14 +73,14 @@ def examine_version(db: sqlite3.Connection) -> int:
 
 
 def examine(db: sqlite3.Connection, checks: Mapping[str, Check]) -> None:
-    """Read every row of a file that has today's version.
+    """Read every row of a file of the current version.
 
     Args:
         db: the file.
         checks: read the content of each table's rows.
 
     Raises:
-        DamagedError: something is not as lpad wrote it.
+        DamagedError: something differs from what lpad wrote.
     """
     (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
@@ -109,7 +109,7 @@ def _examine_rows(db: sqlite3.Connection, layout: Layout, check: Check | None) -
 
 
 def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | None) -> str | None:
-    """Return what keeps a row from being read, None if nothing does."""
+    """Return why a row can't be read; None if it can."""
     if not layout.fits(row):
         return "a value of another type"
     try:
@@ -121,7 +121,7 @@ def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | Non
 
 
 def _examine_spares(db: sqlite3.Connection, layout: Layout, condition: str) -> None:
-    """See that there are as many second copies as there are rows that have one."""
+    """Check that the number of second copies matches the rows that have one."""
     (rows,) = db.execute(f"SELECT count(*) FROM {layout.table} NOT INDEXED WHERE {condition}").fetchone()
     (copies,) = db.execute("SELECT count(*) FROM spares WHERE origin = ?", (layout.table,)).fetchone()
     if rows != copies:

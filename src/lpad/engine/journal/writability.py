@@ -1,4 +1,4 @@
-"""Whether the journal can be written, and if not, why and what the reader can do."""
+"""Whether the journal can be written; if not, the reason and the remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class JournalState(enum.StrEnum):
-    """How the journal is."""
+    """The states of the journal."""
 
     OK = "ok"
     FULL = "full"  # no space on its disk
@@ -32,11 +32,11 @@ class JournalState(enum.StrEnum):
 
 
 class DamagedError(Exception):
-    """The file can't be believed, or not used; says why."""
+    """The file is untrustworthy or unusable; the text says why."""
 
 
 class NewerError(Exception):
-    """A later lpad wrote the file; says which version it has."""
+    """A later lpad wrote the file; the text has its version."""
 
 
 _STATES: Mapping[int, JournalState] = {
@@ -49,12 +49,12 @@ _STATES: Mapping[int, JournalState] = {
     sqlite3.SQLITE_NOMEM: JournalState.UNWRITABLE,
     sqlite3.SQLITE_CANTOPEN: JournalState.UNWRITABLE,
 }
-"""By SQLite's primary result code: what is no damage, whatever was attempted."""
+"""By SQLite's primary result code: the states that are not damage."""
 _WRITING: Mapping[int, JournalState] = {
     sqlite3.SQLITE_IOERR: JournalState.UNWRITABLE,
     sqlite3.SQLITE_CONSTRAINT: JournalState.UNWRITABLE,
 }
-"""Likewise, where something was to be written."""
+"""The same for attempts to write."""
 _ERRNOS: Mapping[int, JournalState] = {
     errno.EACCES: JournalState.READ_ONLY,
     errno.EPERM: JournalState.READ_ONLY,
@@ -66,7 +66,7 @@ _ERRNOS: Mapping[int, JournalState] = {
 NO_SPACE = frozenset(number for number, state in _ERRNOS.items() if state is JournalState.FULL)
 """The system's errors for a full disk."""
 _BROKEN = frozenset({errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO})
-"""The system's errors for what is none of its files, or can't be read off the disk."""
+"""The system's errors for an object that is not a regular file, or an unreadable disk."""
 
 _ADVICE: Mapping[JournalState, str] = {
     JournalState.FULL: "free some space on its disk",
@@ -83,7 +83,7 @@ _ADVICE: Mapping[JournalState, str] = {
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
     """One repair: when, why, and how many rows of each table were saved and lost.
 
-    `lost_changes` are the changes, as far as they are known, whose records are lost.
+    `lost_changes` are the known changes whose records are lost.
     """
 
     at: datetime
@@ -95,7 +95,7 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalHealth:
-    """The journal's state, the error that it answers writing with, damaged files that were kept, repairs."""
+    """The journal's state, the error for attempts to write, the kept damaged files and the repairs."""
 
     state: JournalState = JournalState.OK
     error: JournalUnavailable | None = None
@@ -109,7 +109,7 @@ class JournalHealth:
 
 
 def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavailable:
-    """Return the error for a journal that can't be written: what it is, and what the reader can do."""
+    """Return the error for a journal that can't be written, with its remedy."""
     return JournalUnavailable(
         f"the journal {path} can't be written ({state}: {why}), so lpad does nothing that alters a card;"
         f" {_ADVICE[state]}",
@@ -120,11 +120,11 @@ def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavaila
 
 @contextmanager
 def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
-    """Tell damage from what passes: no space, no permission, another program's lock, no memory.
+    """Distinguish damage from temporary failures: no space, no permission, another program's lock, no memory.
 
     Args:
         path: the journal.
-        writing: whether something was to be written, not only read.
+        writing: whether it was an attempt to write.
 
     Raises:
         DamagedError: the file is damaged.
@@ -142,7 +142,7 @@ def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
         if state is None:
             raise DamagedError(str(error)) from error
         raise unavailable(path, state, error) from error
-    except UnicodeDecodeError as error:  # a text that is none any more, or SQLite's words on it
+    except UnicodeDecodeError as error:  # a text that is no longer valid UTF-8
         raise DamagedError(str(error)) from error
     except MemoryError as error:
         raise unavailable(path, JournalState.UNWRITABLE, "out of memory") from error

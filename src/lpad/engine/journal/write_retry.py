@@ -1,4 +1,4 @@
-"""The way back of a journal that can't be written: tried now and then, by a thread of that time only."""
+"""Retries for a journal that can't be written, by a thread that exists only then."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ EVERY = 60.0
 
 
 class Recovery:
-    """Tells of each state of the journal, and when it can be written again."""
+    """Reports each state of the journal, and when it can be written again."""
 
     def __init__(self, journal: Journal, hub: Hub, *, back: Callable[[], None]) -> None:
         """Begin to watch.
 
         Args:
-            journal: which can be well or not.
-            hub: is told of each other state that it is in.
-            back: called, from a thread of its own, when it can be written again.
+            journal: the journal.
+            hub: gets each new state.
+            back: called, from a separate thread, when it can be written again.
         """
         self._journal = journal
         self._hub = hub
@@ -45,7 +45,7 @@ class Recovery:
         journal.on_trouble(self._begin)
 
     def stop(self) -> None:
-        """End; an attempt under way is waited for."""
+        """End, and wait for a running attempt."""
         self._stopping.set()
         thread = self._thread
         if thread is not None:

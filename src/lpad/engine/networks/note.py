@@ -9,17 +9,17 @@ from lpad.engine.change.params import NetworkParams
 from lpad.network.settings import NetworkSettings
 
 PASSWORD = "network_password"  # noqa: S105 - the name of a secret
-"""The name under which a change keeps the password among its secrets."""
+"""The name of the secret with the password."""
 
 
 def noted(settings: NetworkSettings) -> tuple[NetworkParams, str]:
-    """Return settings as everybody may see them, and the password."""
+    """Return the settings without the password, and the password."""
     shown = msgspec.convert(settings, NetworkParams, from_attributes=True)
     return msgspec.structs.replace(shown, password_set=bool(settings.password)), settings.password
 
 
 def read_back(shown: NetworkParams | None, password: str | None) -> NetworkSettings | None:
-    """Return the settings that `noted` has noted; None if there are none, or a damaged disk changed them."""
+    """Return the settings that `noted` stored; None if there are none, or a damaged disk changed them."""
     if shown is None:
         return None
     values = msgspec.structs.asdict(shown)

@@ -1,7 +1,6 @@
 """The network settings of profiles, by ICCID, as the owner set them and as orders delivered them.
 
-They hold passwords. The file is readable by lpad's own user alone; nothing but an applier is handed the
-password.
+They hold passwords. Only lpad's own user can read the file; only an applier gets the password.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _PREFIX = "network:"
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings as they are on disk; fields of a later lpad are passed over."""
+    """Settings as stored on disk; fields of a later lpad are ignored."""
 
     apn: str = ""
     username: str = ""
@@ -59,7 +58,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of one profile; `card` is the EID of the card that was seen to hold it."""
+    """The stored settings of one profile; `card` is the EID of the card that contained it."""
 
     owner: _Kept | None = None
     order: _Kept | None = None
@@ -68,14 +67,14 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSettings:
-    """What is kept of one profile."""
+    """The stored settings of one profile."""
 
     owner: NetworkSettings | None = None
     order: NetworkSettings | None = None
 
 
 class NetworkStore:
-    """The journal's network settings, usable from every thread; a returned call is on the disk."""
+    """The journal's network settings, thread-safe; data is on the disk when a call returns."""
 
     def __init__(self, memos: NamedValues) -> None:
         self._memos = memos
@@ -83,7 +82,7 @@ class NetworkStore:
         self._rows: dict[str, _Row] | None = None
 
     def get(self, iccid: str) -> StoredSettings:
-        """Return what is kept of a profile; settings that a damaged disk has made senseless are left out."""
+        """Return the stored settings of a profile; settings that are damaged on the disk are omitted."""
         with self._lock:
             row = self._row(iccid)
         return StoredSettings(
@@ -91,11 +90,11 @@ class NetworkStore:
         )
 
     def put(self, iccid: str, settings: NetworkSettings, *, given_by: GivenBy) -> None:
-        """Keep a profile's settings, in the place of earlier ones from the same source.
+        """Store a profile's settings, replacing earlier ones from the same source.
 
         Args:
             iccid: 1 to 20 digits, without padding.
-            settings: what to keep.
+            settings: the settings to store.
             given_by: the owner or an order.
 
         Raises:
@@ -109,7 +108,7 @@ class NetworkStore:
             self._write(iccid, new)
 
     def clear(self, iccid: str) -> None:
-        """Forget what the owner set for a profile.
+        """Remove the owner's settings of a profile.
 
         Raises:
             JournalUnavailable: it can't be written.
@@ -118,15 +117,15 @@ class NetworkStore:
             self._write(iccid, replace(self._row(iccid), owner=None))
 
     def follow(self, eid: str, iccids: Collection[str], *, complete: bool) -> tuple[str, ...]:
-        """Forget the settings of profiles that a card held and holds no longer; return their ICCIDs.
+        """Remove the settings of profiles that are no longer on their card; return their ICCIDs.
 
-        Whatever deleted them, here or elsewhere: a power cut in the middle of it loses nothing, since the
-        next look at the card makes up for it. Settings for a profile that is still to come stay.
+        It does not matter what deleted them. A power cut loses nothing, because the next reading of the card
+        repeats this. Settings for a future profile stay.
 
         Args:
             eid: the card.
             iccids: of the profiles on it.
-            complete: whether these are all; if not, one that is missing may be there all the same.
+            complete: whether the list is complete; if not, a missing profile may still be there.
 
         Raises:
             JournalUnavailable: it can't be written.

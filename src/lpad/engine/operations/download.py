@@ -54,20 +54,21 @@ def download(
     Args:
         run: the change.
         context: what it works with.
-        installed: called with the ICCID once the profile is installed, before it is enabled; may raise.
+        installed: called with the ICCID once the profile is installed, before it is enabled; may raise an
+            error.
 
     Raises:
-        Conflict: the default SM-DP+ is asked for and neither the settings nor the card name one; or the guard
-            can't be looked at.
+        Conflict: the default SM-DP+ is requested, but neither the settings nor the card name one; or the
+            guard can't be checked.
         SwitchRolledBack, SwitchStuck: the profile is installed, and its guard was not met.
         Suspended: as in `guarded_switch`.
         Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
     """
     asked = run.change.params_of(DownloadParams)
     loaded = run.notes_of(DownloadNotes).iccid or ""
-    if run.change.guard is not None:  # the profile is on trial, and was when lpad or the card went
+    if run.change.guard is not None:  # the guarded switch of this profile was interrupted
         return _enable(run, context, asked, _held(context, loaded))
-    # What can't be guarded is not downloaded either.
+    # If the guard is impossible, nothing is downloaded.
     deadline = Deadline.after(context.timeouts.switch)
     check_possible(context, conditions_of(asked.guard), deadline=deadline)
     deadline = Deadline.after(context.timeouts.download, cancellation=run.interruption)
@@ -110,7 +111,7 @@ def _told(profile: Listed, iccid: str) -> DownloadResult:
 
 
 def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadResult) -> DownloadResult:
-    """Enable what was installed; whatever error that ends with, it tells that the profile is there."""
+    """Enable the installed profile; any error also says that the profile is installed."""
     iccid = _name(context.snapshot().listed, result.iccid, result.isdp_aid)
     try:
         if asked.guard is None:
@@ -130,7 +131,7 @@ def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadR
 
 
 def _name(profiles: ProfileList, iccid: str, aid: str | None) -> str:
-    """Return the ICCID of what was installed, or its AID if the card gives the ICCID to several or none."""
+    """Return the ICCID of the installed profile, or its AID if the ICCID is ambiguous or missing."""
     return aid if aid and profiles.named(aid) is not None and profiles.named(iccid) is None else iccid
 
 
@@ -141,9 +142,9 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
             _check_empty(reading.read_profiles(euicc, deadline=deadline))
         address, order = _order(run, context, euicc, deadline)
         with context.connect(address, context.snapshot().eid or "") as server:
-            # Under this EID the result is kept, and looked for after a power cut.
+            # The result is stored under this EID, and searched after a power cut.
             eid = run.secret(EID) or context.snapshot().eid
-            # A session that was given up, and of which this server has not heard, locks the order.
+            # A cancelled session that this server does not know about locks the order.
             context.owed.send_over(server, deadline=deadline)
             listener = _Listener(run, context, address, eid or "")
             download = Download(
@@ -173,10 +174,10 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
 
 
 def _check_empty(profiles: ProfileList) -> None:
-    """See that a card is still without a profile before it gets one unasked.
+    """Check that a card still has no profile before an unrequested download.
 
     Raises:
-        Conflict: it has one, or what it has can't be read.
+        Conflict: it has one, or its list can't be read in full.
     """
     if not profiles.certainly_unprovided:
         raise Conflict(
@@ -220,9 +221,11 @@ def _device(context: Context) -> DeviceInfo:
 def _notify(
     run: Run, context: Context, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str
 ) -> int:
-    """Copy, deliver over the connection that is open, remove; what fails stays for the outbox.
+    """Copy the notification, deliver it over the open connection, and remove it.
 
-    The profile is installed by now, and nothing that goes wrong here may make that look otherwise.
+    The outbox does the rest after a failure.
+
+    The profile is already installed, and a failure here must not hide that.
     """
     delivered = 0
     # The caller may have taken long to answer: the download's own time may be over.
@@ -235,7 +238,7 @@ def _notify(
         payload=installed.result,
     )
     try:
-        # The card has answered with its result: there is no need to read the same again from its list.
+        # The card has answered with its result, so its list need not be read for it.
         context.outbox.keep(eid, result)
         eid = context.observe(euicc, within).eid or ""
         delivered = context.outbox.deliver(
@@ -253,7 +256,7 @@ def _notify(
 
 
 class _Listener:
-    """Turns what a download tells and asks into steps, progress and questions of the change."""
+    """Turns a download's reports and questions into steps, progress and questions of the change."""
 
     def __init__(self, run: Run, context: Context, address: ServerAddress, eid: str) -> None:
         self._run = run
@@ -266,7 +269,7 @@ class _Listener:
 
     def step(self, step: Step) -> None:
         if step is Step.AUTHENTICATE_CLIENT:
-            # From here on the server knows which order is meant, and counts.
+            # From here on the server knows the order, and counts the attempt.
             self._run.on_record(step.value, noting(Notes, sessions=(self._run.notes.sessions or 0) + 1))
         elif step is Step.GET_BOUND_PROFILE_PACKAGE:
             self._run.on_record(step.value)
@@ -317,7 +320,7 @@ class _Listener:
     def _ask(
         self, kind: QuestionKind, shown: ShownProfile | None, *, code_refused: bool = False
     ) -> Answer | None:
-        # A borrowed modem has no connection while lpad keeps it.
+        # A borrowed modem has no connection while lpad holds it.
         hold = self._context.card.hold
         return self._run.ask(
             kind,

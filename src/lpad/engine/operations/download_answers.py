@@ -1,4 +1,4 @@
-"""Answers to what a download has asked: what each leads to, and what need not be asked again."""
+"""Answers to a download's questions: their effects, and which questions need not be repeated."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ SENTENCES = {
     Decision.POSTPONE: "the profile was shown and postponed",
     Decision.TIMEOUT: "the profile was shown and nobody answered",
 }
-"""What is logged of each decision."""
+"""The log text of each decision."""
 
 
 def decided_before(run: Run, shown: ShownProfile | None) -> Decision | None:
-    """Return what was decided on an offered profile in an earlier session; None: on this one, nothing.
+    """Return the earlier decision on an offered profile; None if there was none on this profile.
 
     Args:
         run: the download.
-        shown: the profile, as the caller is shown it.
+        shown: the profile, as shown to the caller.
     """
     consent = run.notes_of(DownloadNotes).consent
     return _noted(run) if consent is not None and consent.profile == shown else None
 
 
 def end_of(run: Run) -> LpadError | None:
-    """Return the error that ends a download whose question was answered; None: it goes on.
+    """Return the error that ends a download after an answer; None: it continues.
 
-    A rejection goes on, too: only in another session can the server be told that the order is not wanted.
+    It also continues after a rejection, because the server learns of it only in another session.
     """
     notes = run.notes_of(DownloadNotes)
     if notes.code_declined:
@@ -59,9 +59,9 @@ def end_of(run: Run) -> LpadError | None:
 
 
 def error_to_tell(run: Run, error: LpadError) -> LpadError:
-    """Return the error that ends a download which has met one.
+    """Return the error with which a failed download ends.
 
-    A profile that was rejected is not installed, whatever is met in the session that tells the server so.
+    A rejected profile is not installed, whatever error occurs in the session that informs the server.
     """
     if isinstance(error, Cancelled) or _noted(run) is not Decision.REJECT:
         return error
@@ -69,7 +69,7 @@ def error_to_tell(run: Run, error: LpadError) -> LpadError:
 
 
 def unanswered(run: Run) -> LpadError:
-    """Return the error that ends a download whose question nobody answered in time, and tell of it."""
+    """Return, and publish, the error of a download whose question was not answered in time."""
     question = run.change.question
     if question is not None and question.kind is QuestionKind.CONSENT:
         run.decided(Decision.TIMEOUT.value, rule=CONFIRM, sentence=SENTENCES[Decision.TIMEOUT])
@@ -78,7 +78,7 @@ def unanswered(run: Run) -> LpadError:
 
 
 def tell(run: Run) -> None:
-    """Tell what was decided on an offered profile, where that was asked last."""
+    """Publish the decision on an offered profile, if that was the last question."""
     decision = _noted(run)
     if decision is not None and run.notes.asked == QuestionKind.CONSENT:
         run.decided(decision.value, rule=CONFIRM, sentence=SENTENCES[decision])

@@ -1,7 +1,7 @@
-"""What each kind of change does to a card: one function each, in the table `OPERATIONS`.
+"""The operation of each kind of change: one function each, in the table `OPERATIONS`.
 
-All of them ask the card what holds before they act, since a verb whose wish is already true is done, and
-again afterwards, since the card is the truth: an answer that was lost on the way is no failure.
+All of them read the card before they act, because a change that is already fulfilled is done. They read it
+again afterwards, because the card is the truth: a lost answer is not a failure.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ def disable(run: Run, context: Context) -> SwitchResult:
 
 
 def _purpose(run: Run) -> Purpose:
-    # As it is on the way back from a guarded switch: neither refused by the settings nor counted.
+    # As in a rollback: neither refused by the settings nor counted.
     return Purpose(step="go-back") if run.change.origin == RESCUE else PLAIN
 
 
 def delete(run: Run, context: Context) -> DeleteResult:
-    """Delete a profile that is not enabled; with `missing_ok` one that isn't there is done."""
+    """Delete a profile that is not enabled; with `missing_ok`, a missing one counts as done."""
     asked = run.change.params_of(DeleteParams)
     iccid = asked.iccid
     deadline = Deadline.after(context.timeouts.switch)
@@ -92,14 +92,14 @@ def delete(run: Run, context: Context) -> DeleteResult:
         way = next(ways(profiles, profile, refresh=False), None)
         if way is None:
             raise unaddressable(iccid, attempted="delete")
-        # What earlier events of this profile have to tell must not go with it.
+        # Notifications of the profile's earlier events must not be lost with it.
         context.outbox.collect(euicc, context.observe(euicc, deadline).eid or "", deadline=deadline)
         run.irreversible("delete-profile", noting(ProfileNotes, iccid=iccid, aid=profile.isdp_aid))
         lost = attempt(lambda: euicc.delete_profile(way.target, deadline=deadline))
     verify(
         run,
         context,
-        # An entry that can't be read may be this one, unless the card has said that it is deleted.
+        # An unreadable entry may be this one, unless the card has reported its deletion.
         lambda seen: seen.same(profile) is None and (lost is None or seen.lacks(profile)),
         lost=lost,
         wanted=f"profile {iccid} is deleted",
@@ -109,7 +109,7 @@ def delete(run: Run, context: Context) -> DeleteResult:
 
 
 def rename(run: Run, context: Context) -> RenameResult:
-    """Give a profile a nickname; an empty one takes it away."""
+    """Give a profile a nickname; an empty one removes it."""
     asked = run.change.params_of(RenameParams)
     iccid, nickname = asked.iccid, asked.nickname
     deadline = Deadline.after(context.timeouts.read)
@@ -122,7 +122,7 @@ def rename(run: Run, context: Context) -> RenameResult:
             raise profiles.missing(iccid, attempted="rename")
         already = (profile.nickname or "") == nickname
         if not already:
-            # SGP.22 v2.5, 5.7.21 knows no other way of naming the profile.
+            # SGP.22 v2.5, 5.7.21 allows only the ICCID here.
             if profile.iccid is None or not profiles.means(profile.iccid, profile):
                 raise Conflict(
                     f"cannot rename profile {iccid}: a card gives a nickname by ICCID only, and this profile"
@@ -135,7 +135,7 @@ def rename(run: Run, context: Context) -> RenameResult:
 
 
 def set_default_smdp(run: Run, context: Context) -> SetDefaultSmdpResult:
-    """Write the default SM-DP+ address into the card; an empty one takes it away."""
+    """Write the default SM-DP+ address into the card; an empty one removes it."""
     address = run.change.params_of(SetDefaultSmdpParams).default_smdp
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-addresses")
@@ -150,7 +150,7 @@ def set_default_smdp(run: Run, context: Context) -> SetDefaultSmdpResult:
 
 
 def reset(run: Run, context: Context) -> ResetResult:
-    """Delete profiles by class, enabled ones too, and the default SM-DP+ address, as asked."""
+    """Delete profiles by class, including enabled ones, and the default SM-DP+ address, as requested."""
     asked = run.change.params_of(ResetParams)
     operational, test = asked.operational_profiles, asked.test_profiles
     deadline = Deadline.after(context.timeouts.switch)
@@ -158,7 +158,7 @@ def reset(run: Run, context: Context) -> ResetResult:
     refresh = prepared(run, context, deadline=deadline)
 
     def ask() -> tuple[bool, CardError | None]:
-        """Return whether there was nothing to do, and what came in place of an answer."""
+        """Return whether there was nothing to do, and the error that replaced an answer."""
         run.step("read-profiles")
         with context.card.session(deadline=deadline) as euicc:
             check_same_card(run, euicc, deadline=deadline)
@@ -197,7 +197,10 @@ def reset(run: Run, context: Context) -> ResetResult:
 
 
 def deliver_notifications(run: Run, context: Context) -> DeliverNotificationsResult:
-    """Try to deliver every pending notification now; with `seq` that one's recipient, set aside or not."""
+    """Try to deliver every pending notification now.
+
+    With `seq`, only for that one's recipient, even if set aside.
+    """
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
     with context.card.session(deadline=deadline) as euicc:
@@ -222,7 +225,7 @@ def deliver_notifications(run: Run, context: Context) -> DeliverNotificationsRes
 
 
 def drop_notification(run: Run, context: Context) -> DropNotificationResult:
-    """Give a notification up that was not delivered, and take it off the card."""
+    """Drop an undelivered notification, and remove it from the card."""
     seq = run.change.params_of(DropNotificationParams).seq
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
@@ -236,7 +239,7 @@ def drop_notification(run: Run, context: Context) -> DropNotificationResult:
 
 
 def refresh(run: Run, context: Context) -> RefreshResult:
-    """Read the whole card anew."""
+    """Read the whole card again."""
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-card")
     with context.card.session(deadline=deadline) as euicc:
@@ -245,7 +248,7 @@ def refresh(run: Run, context: Context) -> RefreshResult:
 
 
 def _undelivered(delivered: int, address: str, error: LpadError) -> LpadError:
-    """Return the recipient's error, told as the change's."""
+    """Return the recipient's error as the change's error."""
     again = type(error)(
         f"{delivered} delivered, but not all: {address}: {error.sentence} What was not delivered stays in the"
         " outbox and is tried again.",
@@ -274,4 +277,4 @@ OPERATIONS: Mapping[Kind, Operation] = {
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}
-"""What is done elsewhere when a change was taken back; it returns what is left there, as a sentence."""
+"""The work elsewhere after a cancelled change; it returns what is left there, as a sentence."""

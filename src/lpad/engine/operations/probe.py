@@ -1,4 +1,4 @@
-"""Probing a card for a bug report: its result is the report, also where the card can't be reached."""
+"""Probing a card for a bug report; the result is the report, even if the card can't be reached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def probe(run: Run, context: Context) -> ShownReport:
-    """Open the port anew, try the card out with questions that change nothing, and report."""
+    """Reopen the port, test the card with read-only commands, and report."""
     card = context.card
     deadline = Deadline.after(context.timeouts.open + context.timeouts.read)
     run.step("probe")

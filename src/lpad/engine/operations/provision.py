@@ -3,9 +3,9 @@
     wished ─► find ─► ordered ─► waiting ─► activating ─► downloading ─► enabling ─► reported
                  └─ adopted ─────────▲
 
-What was begun at the platform is in the journal before it is begun. After an interruption, or an answer that
-leaves the outcome open, lpad looks or finds before it repeats anything: never two orders for one wish. The
-platform is the truth of what exists, the card of what is installed, the journal of what was wanted.
+Each action at the platform is in the journal before it begins. After an interruption, or an unclear answer,
+lpad looks or finds before it repeats anything, so that one wish never leads to two orders. The platform knows
+what exists, the card what is installed, the journal what was wanted.
 """
 
 from __future__ import annotations
@@ -61,28 +61,28 @@ _Answer = TypeVar("_Answer")
 CONVERSATION = 120.0
 """Seconds for one verb."""
 BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
-"""Between looks, and between attempts that met trouble."""
+"""Seconds between looks, and between failed attempts."""
 UNWRITTEN = 300.0
-"""Seconds until it is tried again while the journal can't be written; it is tried at once when it can."""
+"""Seconds until it is tried again while the journal can't be written; it is tried immediately when it can."""
 DAY = 86_400.0
 ENDLESS = 10 * 365 * DAY
-"""Seconds: as long as no person answers whether to pay once more."""
+"""Seconds to wait for a user's answer whether to pay again."""
 CODE = "activation_code"
-"""The secret under which a download looks for its code."""
+"""The name of the secret with a download's code."""
 _OPEN = (Stage.PENDING, Stage.AVAILABLE, Stage.UNKNOWN)
 """Stages from which a profile may still be downloaded."""
 _DOUBTFUL = (PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed)
-"""Errors that leave open whether the platform did what it was asked."""
+"""Errors after which it is unclear whether the platform carried out the request."""
 
 
 def provision(run: Run, context: Context) -> ProvisionResult:
     """Get a profile from a platform, as the change's parameters say.
 
     Raises:
-        Postponed: the platform is to be looked at again later.
+        Postponed: lpad must ask the platform again later.
         Conflict: another card is there, or the settings allow no more orders today.
-        Declined: a person said no to another order.
-        PlatformRefused: the platform said no.
+        Declined: a user rejected another order.
+        PlatformRefused: the platform refused.
         LpadError: as `download` raises it.
     """
     fulfilment = _Fulfilment(run, context)
@@ -102,16 +102,16 @@ def provision(run: Run, context: Context) -> ProvisionResult:
 
 
 def take_back(run: Run, context: Context) -> str | None:
-    """Give back at the platform what can be given back, since the change was taken back.
+    """Release at the platform what can be released, because the change was cancelled.
 
     Returns:
-        What is left, as a sentence for whoever took the change back; None: nothing is.
+        What is left, as a sentence for the user; None if nothing is left.
     """
     return _Fulfilment(run, context).release()
 
 
 class _Fulfilment:
-    """One turn of a change with its wish."""
+    """One turn of a change that works on its wish."""
 
     def __init__(self, run: Run, context: Context) -> None:
         self._run = run
@@ -124,7 +124,7 @@ class _Fulfilment:
     # what is wanted of the platform
 
     def reach_ticket(self) -> None:
-        """Come to the activation code, over as many turns as that takes."""
+        """Get the activation code, in as many turns as necessary."""
         self._check_card()
         self._context.environment.clock.check()
         if self._is_fulfilled():
@@ -222,7 +222,7 @@ class _Fulfilment:
         return [each for each in found if each.profile in _OPEN]
 
     def _chosen(self, found: list[Reservation]) -> Reservation:
-        """Return the oldest; of several that are available, none without a person."""
+        """Return the oldest reservation; of several available ones, none without a user's decision."""
         available = [each for each in found if each.profile is Stage.AVAILABLE]
         if len(available) > 1 and self._notes.adopt is not True:
             self._tell("several", number=len(available))
@@ -304,7 +304,7 @@ class _Fulfilment:
         )
 
     def _activate(self, platform: OpenPlatform, reservation: Reservation) -> None:
-        """Begin to make the line live; whether it serves is for the guard of the switch to see."""
+        """Begin to activate the line; the guard of the switch checks whether it works."""
         if reservation.line in (Line.LIVE, Line.CHANGING) and self._record.intent != "activate":
             return
         self._keep(intent="activate")
@@ -316,7 +316,7 @@ class _Fulfilment:
         self._tell("activated", reservation=active)
 
     def _installed(self, iccid: str) -> None:
-        """See, before the profile is enabled, that it is the reserved one, and that its line is activated."""
+        """Check, before the profile is enabled, that it is the reserved one, and activate its line."""
         reserved = self._record.reservation.iccid if self._record.reservation is not None else None
         if reserved is not None and not same_iccid(reserved, iccid):
             self._keep(spent="the platform and the server name different profiles")
@@ -337,7 +337,7 @@ class _Fulfilment:
             with platform.opened() as open_platform:
                 self._activate_installed(open_platform, iccid)
         except LpadError as error:
-            # The profile is there; whether it serves is for the guard to see.
+            # The profile is installed; the guard checks whether it works.
             log.warning("change %d: the line is not activated: %s", self._run.change.id, error)
             self._tell("line-not-activated", sentence=error.sentence)
 
@@ -353,7 +353,7 @@ class _Fulfilment:
     # what persons are asked
 
     def _ask_second_order(self, why: str) -> None:
-        """Have a person say whether to order once more; the wish waits for that without limit.
+        """Ask a user whether to order again; the wish waits for the answer without limit.
 
         Raises:
             Declined: the answer is no, and the wish is closed.
@@ -377,7 +377,7 @@ class _Fulfilment:
         self._answered()  # in the very moment
 
     def _answered(self) -> None:
-        """Go on as a person said.
+        """Continue according to a user's answer.
 
         Raises:
             Declined: the answer was no, and the wish is closed.
@@ -403,7 +403,7 @@ class _Fulfilment:
             raise Conflict(f"{error.sentence}{f'; {left}' if left else ''}") from error
 
     def _is_fulfilled(self) -> bool:
-        """Whether the card holds the reserved profile already, as after an end that nobody saw."""
+        """Whether the card already contains the reserved profile, as after an unnoticed end."""
         reserved = self._record.reservation.iccid if self._record.reservation is not None else None
         profiles = self._context.snapshot().listed
         found = None if reserved is None else profiles.named(reserved)
@@ -429,11 +429,12 @@ class _Fulfilment:
         )
 
     def _asked(self, ask: Callable[[], _Answer], *, doubt: bool = False) -> _Answer:
-        """Return what the platform answers; trouble that passes postpones the change.
+        """Return the platform's answer; temporary failures postpone the change.
 
         Args:
-            ask: one verb.
-            doubt: whether the verb changes something, so that its intent stays until the outcome is known.
+            ask: calls one verb.
+            doubt: whether the verb changes something, so that its intent stays stored until the outcome is
+                known.
 
         Raises:
             Postponed: the platform can't be reached, is busy or out of order.
@@ -461,7 +462,7 @@ class _Fulfilment:
         error: LpadError | None = None,
         reason: PauseReason = PauseReason.PLATFORM,
     ) -> Postponed:
-        """Return the pause until the next look: longer each time, and never at the moment of all others."""
+        """Return the pause until the next look: longer each time, and randomly spread."""
         looks = self._record.looks + 1
         wait = max(BACKOFF.after(looks), least * random.uniform(1, 1 + JITTER))  # noqa: S311 - no secret
         due = self._steady() + wait
@@ -504,7 +505,7 @@ class _Fulfilment:
         self._run.tell("provisioning", **data)
 
     def _keep(self, **changes: object) -> None:
-        """Write down how far the wish has come, before anything follows from it."""
+        """Store the progress of the wish before the next action."""
         self._record = replace(self._record, **changes)
         self._context.wishes.put(self._eid, self._record)
 

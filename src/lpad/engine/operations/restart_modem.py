@@ -1,4 +1,4 @@
-"""Restarting the modem because a person asks for it, and waiting until its card can be read again."""
+"""Restarting the modem at a user's request, and waiting until its card can be read again."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def restart_modem(run: Run, context: Context) -> RestartModemResult:
-    """Take the last step of the modem's ladder, mostly a reset, whether the card can be read or not.
+    """Take the last step of the modem's ladder, usually a reset, even if the card can't be read.
 
     Raises:
-        Conflict: there is no modem, or the settings leave its ladder without a step that restarts it.
-        CardError: the port is gone or mute, or the card can't be read afterwards.
+        Conflict: there is no modem, or its ladder in the settings has no step that restarts it.
+        CardError: the port is gone, the modem does not answer, or the card can't be read afterwards.
     """
 
     def look(within: Deadline) -> Holding | None:

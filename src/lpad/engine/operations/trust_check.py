@@ -1,4 +1,4 @@
-"""Checking a server's trust as a change: its result is the report, also where the server is untrusted."""
+"""Checking a server's trust as a change: the result is the report, even if the server is untrusted."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def check_trust(run: Run, context: Context) -> TrustReport:
-    """Shake hands with a server on behalf of the card, send nothing, and report.
+    """Make a TLS handshake with a server on behalf of the card, send nothing, and report.
 
     Raises:
-        ServerUnreachable: there is no server to ask.
+        ServerUnreachable: the server can't be reached.
     """
     run.step("check-trust")
     address = ServerAddress.parse(run.change.params_of(CheckTrustParams).address)

@@ -1,4 +1,4 @@
-"""Notifications on their way: from the card to the journal, to their server, and only then off the card."""
+"""Delivery of notifications: from the card to the journal, to their server, and only then off the card."""
 
 from lpad.engine.outbox.delivery import BACKOFF
 from lpad.engine.outbox.outbox import Delivery, Outbox

@@ -1,4 +1,4 @@
-"""The card's side of the outbox: copies are made, and what may go is taken off the card."""
+"""The card's side of the outbox: it copies notifications, and removes delivered ones from the card."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_OF_A_CARD = 500
-"""Copies of one card's notifications at a time. Cards hold some dozens; what else one lists stays on it,
-and is not lost, until some of these have gone: a card that makes up ever more must not fill the disk."""
+"""The most copies of one card's notifications. Cards contain some dozens; further ones stay on the card,
+without loss, until some of these are gone, so that a faulty card can't fill the disk."""
 MOST_OF_ALL = 2000
-"""The same for all cards: one may call itself another each time."""
+"""The same for all cards together, because a card may report another EID each time."""
 LARGEST = 32 * 1024
-"""Bytes of one. Real ones have some kilobytes, certificates included."""
+"""The most bytes of one notification. Real ones have some kilobytes, including certificates."""
 PATIENCE = 30.0
-"""Seconds for one notification, or for the list: whoever waits behind wants something else of the card."""
+"""Seconds for one notification, or for the list, because others wait for the card."""
 LIVELY = 10.0
-"""Seconds in which a card that gave no answer about a notification has to give its EID."""
+"""Seconds in which a card that did not answer about a notification must return its EID."""
 
 _NO_ROOM = InternalError("there is no room for more copies; lpad copies it once others have been delivered")
 
 
 class Collection:
-    """Brings a card's list of notifications and the journal's copies together."""
+    """Keeps the journal's copies in step with a card's list of notifications."""
 
     def __init__(self, journal: Journal, hub: Hub) -> None:
         self._journal = journal
         self._hub = hub
         self.uncopied = UncopiedNotifications(journal.clock)
-        """What cards list and nobody could copy."""
+        """The listed notifications that could not be copied."""
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
-        """Copy a card's new notifications into the journal, and take off the card what may go.
+        """Copy a card's new notifications into the journal, and remove delivered ones from the card.
 
-        Whatever is wrong with one of them, or with the list, holds up nothing else: what can't be copied
-        stays on the card and is in `uncopied`. If there are many copies already, the rest stays there, too.
+        A problem with one of them, or with the list, does not affect the others: what can't be copied stays
+        on the card and is in `uncopied`. If there are already many copies, the rest stays there, too.
 
         Args:
             euicc: an open ISD-R.
@@ -71,11 +71,11 @@ class Collection:
             deadline: when to give up.
 
         Returns:
-            How many were new.
+            The number of new ones.
 
         Raises:
             CardError: the card can't be reached any more; copies made so far are kept.
-            JournalUnavailable: there is no place for copies, and nothing leaves the card.
+            JournalUnavailable: copies can't be stored, so nothing leaves the card.
         """
         listed = self._list(euicc, eid, deadline=deadline)
         if listed is None:
@@ -94,7 +94,7 @@ class Collection:
                     if self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
                         found.left(stored)
         for stored in found.gone():
-            # By another hand, unless it can't be read now. What was not delivered still goes out.
+            # Another program removed it, unless it is unreadable now. An undelivered copy is still sent.
             if stored.removable and not self.uncopied.unreadable(eid):
                 self._journal.notifications.drop(stored.id)
         new, left = self._copy_all(euicc, eid, waiting, deadline=deadline)
@@ -102,7 +102,10 @@ class Collection:
         return new
 
     def keep(self, eid: str, notification: PendingNotification) -> bool:
-        """Copy a notification into the journal, such as an installation's result; True when it is new."""
+        """Copy a notification into the journal, such as an installation's result.
+
+        Return whether it is new.
+        """
         return self._journal.notifications.keep(
             eid=eid,
             seq=notification.sequence_number,
@@ -114,10 +117,10 @@ class Collection:
         )
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
-        """Take off the card what may go, right after `collect` has seen it there.
+        """Remove delivered notifications from the card, right after `collect` has seen them there.
 
         Returns:
-            Whether all of it went.
+            Whether all were removed.
 
         Raises:
             CardError: the card can't be reached any more.
@@ -132,22 +135,22 @@ class Collection:
         return gone
 
     def remove(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> None:
-        """Take one off the card, and forget it.
+        """Remove one from the card, and delete its copy.
 
         Raises:
             CardError: the card refuses or can't be reached.
         """
-        if not stored.displaced:  # under its number the card would take off another one
+        if not stored.displaced:  # the card would remove another one with this number
             self._journal.notifications.mark_removing(stored.id)
             notification_delivery.remove(euicc, stored.seq, deadline=deadline)
         self._journal.notifications.drop(stored.id)
         tell(self._hub, "removed", stored)
 
     def _remove_if_same(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> bool:
-        """Take off the card what its server has accepted; another one under its number is copied instead.
+        """Remove an accepted notification from the card; if another one has its number, copy that instead.
 
         Returns:
-            Whether it was taken off.
+            Whether it was removed.
 
         Raises:
             CardError: the card refuses or can't be reached.
@@ -167,7 +170,7 @@ class Collection:
     def remove_uncopied(
         self, euicc: Euicc, eid: str, uncopied: UncopiedNotification, *, deadline: Deadline
     ) -> None:
-        """Take one off the card of which there is no copy: nobody will ever get it.
+        """Remove one from the card without a copy, so that it is never delivered.
 
         Raises:
             CardError: the card refuses or can't be reached.
@@ -177,7 +180,7 @@ class Collection:
         tell_dropped(self._hub, eid, uncopied)
 
     def _list(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> tuple[NotificationMetadata, ...] | None:
-        """Return what the card lists; None where it gives no list that can be read, or gave none just now."""
+        """Return the card's list; None if it gives no readable list, or gave none a moment ago."""
         if self.uncopied.is_resting(eid, None):
             return None
         found: list[tuple[NotificationMetadata, ...]] = []
@@ -190,7 +193,10 @@ class Collection:
     def _copy_all(
         self, euicc: Euicc, eid: str, waiting: list[NotificationMetadata], *, deadline: Deadline
     ) -> tuple[int, set[int]]:
-        """Copy what there is place for, in the card's order; return how many were new, and what is left."""
+        """Copy as many as there is room for, in the card's order.
+
+        Return the number of new ones, and the rest.
+        """
         new, left = 0, set()
         kept = self._journal.notifications
         full = False
@@ -232,13 +238,13 @@ class Collection:
         resting: bool = True,
         deadline: Deadline,
     ) -> Iterator[None]:
-        """Let one that is odd, or the list (None), hold up nothing else.
+        """Keep an odd notification, or the list (None), from blocking the others.
 
-        `shown` is what people get to see of it; `resting`: the card is not asked for it again for a while.
+        `shown` is the entry shown to users; `resting`: lpad does not ask the card for it again for a while.
 
         Raises:
-            CardError: the card answers nothing any more.
-            JournalUnavailable, Cancelled: as what is done inside.
+            CardError: the card no longer answers.
+            JournalUnavailable, Cancelled: raised inside the block.
         """
         what = "the list of notifications" if seq is None else f"notification {seq}"
         met: LpadError
@@ -254,7 +260,7 @@ class Collection:
         except LpadError:
             raise
         except Exception as error:
-            # A mistake in lpad must not stand in the way of what the card is opened for.
+            # A fault in lpad must not block the purpose for which the card was opened.
             log.exception("%s: internal-error", what)
             met = internal_error(what, error)
         else:
@@ -266,10 +272,10 @@ class Collection:
 
 
 def _see_it_answers(euicc: Euicc, error: CardError, *, deadline: Deadline) -> None:
-    """See that a card which gave no answer about a notification answers otherwise.
+    """Check that a card that did not answer about a notification answers other commands.
 
     Raises:
-        CardError: it doesn't; that is the error met before.
+        CardError: it does not; this is the earlier error.
     """
     try:
         euicc.get_eid(deadline=deadline.within(LIVELY))

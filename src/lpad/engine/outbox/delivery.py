@@ -1,4 +1,4 @@
-"""The servers' side of the outbox: one recipient's queue is delivered, and what came of it noted."""
+"""The servers' side of the outbox: delivers one recipient's queue and records the results."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff((60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600))
 
 REFUSALS = 5
-"""A notification that was refused for good so often in a row is set aside."""
+"""A notification is set aside after this many permanent refusals in a row."""
 PATIENT_TRIES = 5
-"""Attempts that a server answers with an HTTP error before those behind in the queue are sent past it."""
+"""Attempts answered with an HTTP error before later notifications of the queue may go first."""
 LONGEST = 30 * 24 * 3600
 """Seconds from a server's first error until its notification is set aside, if all its answers are errors."""
 
@@ -69,11 +69,11 @@ class DeliveryRound:
 
         Args:
             journal: keeps the copies.
-            hub: is told.
+            hub: gets the events.
             connect: opens a connection, on behalf of the card with an EID.
             patience: seconds for one notification.
-            connectivity: is told what was reached and what was not.
-            interruption: ends the round in the middle; what was being sent stays due, and no attempt counts.
+            connectivity: gets the reached and unreached servers.
+            interruption: ends the round; the current notification stays due, and the attempt does not count.
         """
         self._journal = journal
         self._hub = hub
@@ -83,19 +83,19 @@ class DeliveryRound:
         self._interruption = interruption
         self.delivered = 0
         self.error: LpadError | None = None
-        """The first that was met."""
+        """The first error."""
 
     def run(
         self, queue: list[StoredNotification], connection: tuple[ServerAddress, Es9Plus] | None = None
     ) -> None:
-        """Send a queue, in its order, as far as it can be sent.
+        """Send a queue in order, as far as possible.
 
         Args:
             queue: one card's, for one recipient, in ascending order; not empty.
-            connection: an open one to the recipient.
+            connection: an open connection to the recipient.
 
         Raises:
-            JournalUnavailable: what would be done can't be written first, so it was not done.
+            JournalUnavailable: the next step can't be written first, so it was not taken.
             Cancelled: it was interrupted.
         """
         left = list(queue)
@@ -119,7 +119,7 @@ class DeliveryRound:
             self._failed(left, internal_error("delivering it", error))
 
     def _send(self, left: list[StoredNotification], server: Es9Plus) -> None:
-        """Send the first; raise what concerns those behind it, too."""
+        """Send the first; raise errors that also concern the later ones."""
         deadline = Deadline.after(self._patience, cancellation=self._interruption)
         deadline.check()
         self._journal.notifications.mark_sending(left[0].id, at=self._journal.clock.now().steady)
@@ -132,7 +132,7 @@ class DeliveryRound:
         except LpadError:
             raise
         except Exception as error:
-            # A mistake in lpad, or a copy that a worn disk has changed: those behind it are sent.
+            # A fault in lpad, or a copy that the disk has damaged: the later ones are sent.
             log.exception("notification %d: internal-error", left[0].seq)
             self._failed(left[:1], internal_error("delivering it", error), passed=True)
         else:
@@ -142,7 +142,7 @@ class DeliveryRound:
             self._connectivity.reached()
 
     def _failed(self, queue: list[StoredNotification], error: LpadError, *, passed: bool = False) -> None:
-        """Note the failure of the first, for which all of its queue waits, unless it is passed by."""
+        """Record the failure of the first; its whole queue waits, unless later ones may go first."""
         self.error = self.error or error
         if isinstance(error, ServerUnreachable) and "http_status" not in error.details:
             self._connectivity.missed()
@@ -166,14 +166,14 @@ class DeliveryRound:
 
 
 def passes_by(stored: StoredNotification, error: LpadError) -> bool:
-    """Whether those behind this one are sent though it was not accepted.
+    """Whether later notifications are sent although this one was not accepted.
 
-    A server that will never take one must not bury the rest with it. Some answer HTTP 500 to what they
-    can't read, which at first looks like a server that is out of order.
+    A server that never accepts one must not block the rest. Some answer HTTP 500 to unreadable notifications,
+    which at first looks like a server failure.
     """
     if isinstance(error, ServerRefused):
         return True
-    # Only answers count: a queue that waited for its network for days keeps its order over a short mishap.
+    # Only answers count: a queue that waited days for its network keeps its order after a brief failure.
     return is_answer(error) and stored.answered + 1 >= PATIENT_TRIES
 
 
@@ -185,7 +185,7 @@ def is_answer(error: LpadError) -> bool:
 
 
 def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) -> bool:
-    """Whether this one is not tried any more by itself: refused for good, or for nobody."""
+    """Whether lpad stops trying this one: permanently refused, or without a valid recipient."""
     if isinstance(error, InvalidValue):
         return True
     if isinstance(error, InternalError):
@@ -198,7 +198,7 @@ def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) ->
 
 
 def pending(stored: StoredNotification) -> PendingNotification:
-    """Return a copy as it goes out."""
+    """Return a copy in the form for sending."""
     return PendingNotification(
         sequence_number=stored.seq,
         event=stored.event,

@@ -1,4 +1,4 @@
-"""What is told of a notification: to the log, and to whoever listens to events."""
+"""Reports about notifications, in the log and as events."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LEVELS = {"failed": logging.WARNING, "removed": logging.DEBUG}
 
 
 def tell(hub: Hub, what: str, stored: StoredNotification, **more: str | int) -> None:
-    """Tell what became of a notification, such as `delivered` or `failed`."""
+    """Report the result for a notification, such as `delivered` or `failed`."""
     _tell(hub, what, stored.eid, stored, more)
 
 
 def tell_dropped(hub: Hub, eid: str, uncopied: UncopiedNotification) -> None:
-    """Tell that one was dropped of which there is no copy."""
+    """Report that a notification without a copy was dropped."""
     _tell(hub, "dropped", eid, uncopied, {})
 
 
@@ -36,7 +36,7 @@ def _tell(
 ) -> None:
     details = "".join(f" {name}={value}" for name, value in more.items())
     level = _LEVELS.get(what, logging.INFO)
-    # A card may write anything in the place of an address.
+    # A card may write anything as an address.
     address = about.address if len(about.address) <= LONGEST else f"{about.address[:LONGEST]}…"
     log.log(level, "notification %d (%s) for %s: %s%s", about.seq, about.event, address, what, details)
     hub.publish(

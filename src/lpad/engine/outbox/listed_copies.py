@@ -1,4 +1,4 @@
-"""Which of the copies a card still lists, and whether what it has under a number is what was copied."""
+"""The copies that a card still lists, and whether its notification with a number is the copied one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def tidy_address(pending: PendingNotification) -> str:
-    """Return the recipient's address in one spelling, so that its queue is one queue."""
+    """Return the recipient's address in canonical form, so that it has a single queue."""
     try:
         return str(pending.recipient)
     except InvalidValue:
@@ -33,10 +33,10 @@ def tidy_address(pending: PendingNotification) -> str:
 def under_number(
     euicc: Euicc, stored: StoredNotification, *, deadline: Deadline
 ) -> tuple[tuple[PendingNotification, ...], Callable[[bytes], bytes]]:
-    """Return what the card has under a copy's number, and by which of its bytes one is told from another.
+    """Return the card's notifications with a copy's number, and the bytes that identify each.
 
-    Lists alone don't tell: a card that counts anew may list the same event of the same profile again. Some
-    cards sign anew whenever they are asked; then what is signed decides.
+    Lists are not sufficient: a card that restarts its numbers may list the same event of the same profile
+    again. Some cards sign again for each request; then the signed part decides.
 
     Raises:
         CardError: the card can't be reached.
@@ -47,7 +47,7 @@ def under_number(
             return (), bytes
         again = notification_delivery.retrieve(euicc, sequence_number=stored.seq, deadline=deadline)
     except (CardRefused, CardStatus, CardMalformed) as error:
-        # It was accepted, and a card that gives it no more may still let go of it.
+        # It was accepted, and a card that no longer returns it may still remove it.
         log.debug("cannot compare notification %d with the card's: %s", stored.seq, error)
         return (), bytes
     same = {each.payload for each in again} == {each.payload for each in found}
@@ -57,7 +57,7 @@ def under_number(
 class ListedCopies:
     """A card's copies, and which of them the card still lists.
 
-    One number may stand for several notifications on a card that counts wrongly.
+    On a card with a faulty counter, one number may belong to several notifications.
     """
 
     def __init__(self, copies: Iterable[StoredNotification]) -> None:
@@ -71,7 +71,7 @@ class ListedCopies:
         self._listed: dict[int, list[StoredNotification | None]] = {}
 
     def copy_of(self, entry: NotificationMetadata) -> StoredNotification | None:
-        """Return the copy of what the card lists; None: there is none yet."""
+        """Return the copy of a listed notification; None if there is none yet."""
         seq = entry.sequence_number
         taken = self._listed.setdefault(seq, [])
         candidates = [self._numbered[seq]] if seq in self._numbered else []
@@ -83,7 +83,7 @@ class ListedCopies:
         return copy
 
     def removable(self) -> list[StoredNotification]:
-        """Return what may be taken off the card: all that it lists under the number may leave."""
+        """Return the notifications to remove: all that the card lists with the number may leave."""
         return [
             self._numbered[seq]
             for seq, copies in self._listed.items()
@@ -93,14 +93,14 @@ class ListedCopies:
         ]
 
     def left(self, stored: StoredNotification) -> None:
-        """Take note that one has left the card, and with it all that had its number."""
+        """Record that one has left the card, together with all others of its number."""
         self._listed.pop(stored.seq, None)
         self._numbered.pop(stored.seq, None)
 
     def gone(self) -> list[StoredNotification]:
-        """Return the copies of what the card no longer lists.
+        """Return the copies that the card no longer lists.
 
-        As long as it lists their number, copies without one of their own stay: the list may show two
+        While the card lists their number, copies without their own number stay, because the list may show two
         notifications as one.
         """
         numbered = [each for seq, each in self._numbered.items() if each not in self._listed.get(seq, ())]
@@ -108,7 +108,7 @@ class ListedCopies:
 
 
 def _number_on_card(stored: StoredNotification) -> int | None:
-    """Return the number that the card gave to what was copied."""
+    """Return the card's number of a copied notification."""
     try:
         return SignedNotification.decode(stored.raw).metadata.sequence_number
     except MalformedError:
@@ -116,7 +116,7 @@ def _number_on_card(stored: StoredNotification) -> int | None:
 
 
 def _same(stored: StoredNotification, entry: NotificationMetadata) -> bool:
-    """Whether the card's entry is the one that was copied; a card made anew counts from the start."""
+    """Whether the card's entry is the copied one; a re-created card restarts its numbers."""
     tidy = tidy_address(PendingNotification(stored.seq, stored.event, entry.address, None, b""))
     return (
         stored.iccid == (str(entry.iccid) if entry.iccid else None)

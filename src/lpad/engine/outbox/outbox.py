@@ -1,7 +1,7 @@
 """The outbox: notifications are copied to the journal, delivered in order, and only then leave the card.
 
-One thread sleeps until the next attempt is due, however long that is; each recipient that is due is served
-by a thread of that time only, so that one which hangs holds up nobody.
+One thread sleeps until the next attempt is due, however long that is; a temporary thread serves each due
+recipient, so that a hanging one blocks no other.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ log = logging.getLogger(__name__)
 
 SHORTEST_WAIT = 1.0
 AT_ONCE = 8
-"""Recipients that are served at the same time."""
+"""The most recipients that are served at the same time."""
 REST = 30.0
-"""Seconds for which a recipient that was just tried is left alone, whatever tells that there is a network."""
+"""Seconds for which a recipient that was just tried is not tried again, even if the network seems to be
+back."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """What came of an attempt: how many were accepted, and the first error of each recipient."""
+    """The result of an attempt: the number of accepted ones, and the first error of each recipient."""
 
     delivered: int = 0
     errors: dict[str, LpadError] = field(default_factory=dict)
@@ -62,15 +63,15 @@ class Outbox:
         on_delivered: Callable[[str], None],
         environment: Environment,
     ) -> None:
-        """Make an outbox that sleeps until `start`.
+        """Create an outbox that sleeps until `start`.
 
         Args:
             journal: keeps the copies.
-            hub: is told of what happens to them.
+            hub: gets the events.
             connect: opens a connection to a recipient, on behalf of the card with an EID.
-            patience: returns the seconds that one notification may take, which may change at any time.
+            patience: returns the seconds for one notification, which may change at any time.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.
-            environment: nothing is sent before the clock is set; what was reached is told.
+            environment: the clock, before whose setting nothing is sent, and the connectivity.
         """
         self._journal = journal
         self._hub = hub
@@ -90,7 +91,7 @@ class Outbox:
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
-        """Begin to deliver what is due."""
+        """Begin to deliver due notifications."""
         self._thread.start()
 
     @property
@@ -101,14 +102,14 @@ class Outbox:
         return any(thread.is_alive() for thread in threads)
 
     def stop(self) -> None:
-        """Begin to end: no attempt is begun any more, and no answer is waited for."""
+        """Begin to end, without new attempts and without waiting for answers."""
         self._stop.cancel("lpad was stopped")
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end; attempts under way are given until the deadline."""
+        """Wait for the end; running attempts have time until the deadline."""
         with self._condition:
             threads = [self._thread, *self._served.values()]
         for thread in threads:
@@ -116,13 +117,13 @@ class Outbox:
                 thread.join(deadline.remaining())
 
     def wake(self) -> None:
-        """Look for due notifications now."""
+        """Check for due notifications now."""
         with self._condition:
             self._awake = True
             self._condition.notify_all()
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
-        """Copy a card's new notifications and take off what may go; see `Collection.collect`."""
+        """Copy a card's new notifications and remove delivered ones; see `Collection.collect`."""
         return self._collection.collect(euicc, eid, deadline=deadline)
 
     def keep(self, eid: str, notification: PendingNotification) -> bool:
@@ -130,11 +131,11 @@ class Outbox:
         return self._collection.keep(eid, notification)
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
-        """Take off the card what may go; see `Collection.take_off`."""
+        """Remove delivered notifications from the card; see `Collection.take_off`."""
         return self._collection.take_off(euicc, eid, deadline=deadline)
 
     def tidy(self, eid: str) -> None:
-        """Have a card looked at when there is time: there is something to copy, or to take off it."""
+        """Have a card visited when there is time, to copy or remove notifications."""
         self._on_delivered(eid)
 
     def deliver(
@@ -144,22 +145,22 @@ class Outbox:
         connection: tuple[ServerAddress, Es9Plus] | None = None,
         interruption: Cancellation | None = None,
     ) -> Delivery:
-        """Deliver what is due, in ascending order per recipient, all recipients at the same time.
+        """Deliver due notifications, in ascending order per recipient, to all recipients at the same time.
 
-        A recipient that can't be reached keeps its queue for the next attempt. One that refuses a
-        notification is still sent the later ones: order means that they are sent in order, and a
-        server that will never take one must not bury the rest with it.
+        An unreachable recipient keeps its queue for the next attempt. One that refuses a notification still
+        gets the later ones: they are sent in order, and a server that never accepts one must not block the
+        rest.
 
         Args:
-            eid: only this card's.
+            eid: only this card's notifications.
             connection: an open connection; only the recipient that it leads to is served, in this thread.
-            interruption: ends the wait; what is being delivered goes on by itself.
+            interruption: ends the wait; running deliveries continue by themselves.
 
         Returns:
-            What came of it; errors are in the journal as well.
+            The result; errors are also in the journal.
 
         Raises:
-            JournalUnavailable: nothing can be sent that isn't written down.
+            JournalUnavailable: nothing can be sent without being written first.
             Cancelled: it was interrupted.
         """
         delivery = Delivery()
@@ -189,11 +190,11 @@ class Outbox:
             self._condition.notify_all()
 
     def make_due(self, eid: str | None = None, *, address: str | None = None) -> None:
-        """Forget waiting times, of one card or recipient or all: the next delivery tries everything."""
+        """Reset the waiting times of one card, one recipient or all, for an immediate delivery."""
         self._journal.notifications.make_due(at=self._journal.clock.now().steady, eid=eid, address=address)
 
     def network_is_back(self, address: str | None = None) -> None:
-        """Try soon what waits, for one recipient or all, but for recipients that were tried just now."""
+        """Try waiting notifications soon, for one recipient or all, except those just tried."""
         try:
             present = self._journal.clock.now().steady
             self._journal.notifications.make_due(at=present, address=address, idle_since=present - REST)
@@ -206,7 +207,7 @@ class Outbox:
         return self._journal.notifications.all(eid=eid)
 
     def uncopied(self, eid: str) -> list[UncopiedNotification]:
-        """Return what a card lists and nobody could copy, in ascending order."""
+        """Return a card's notifications that could not be copied, in ascending order."""
         return self._collection.uncopied.of(eid)
 
     def unreadable(self, eid: str) -> int:
@@ -214,11 +215,11 @@ class Outbox:
         return self._collection.uncopied.unreadable(eid)
 
     def ask_again(self, eid: str) -> None:
-        """Have the card be asked at its next look for what could not be copied."""
+        """Ask the card again, at its next reading, for the notifications that could not be copied."""
         self._collection.uncopied.wake(eid)
 
     def last_number(self, eid: str) -> int:
-        """Return the highest number that is known of a card, -1 where none is."""
+        """Return the highest known number of a card; -1 if none is known."""
         return max((stored.seq for stored in self.copies(eid)), default=-1)
 
     def find(self, eid: str, seq: int) -> StoredNotification | UncopiedNotification:
@@ -238,7 +239,7 @@ class Outbox:
         )
 
     def retry(self, eid: str, seq: int) -> StoredNotification:
-        """Make one due that waits or was set aside.
+        """Make a waiting or set-aside notification due.
 
         Raises:
             NotFound: there is none with this number.
@@ -259,11 +260,11 @@ class Outbox:
     def drop(
         self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline
     ) -> StoredNotification | UncopiedNotification:
-        """Give one up that was not accepted, and take it off the card.
+        """Drop an unaccepted notification, and remove it from the card.
 
         Raises:
             NotFound: there is none with this number.
-            CardError: the card can't be reached; it is taken off as soon as it can.
+            CardError: the card can't be reached; it is removed as soon as possible.
         """
         stored = self.find(eid, seq)
         if isinstance(stored, UncopiedNotification):
@@ -283,7 +284,7 @@ class Outbox:
         while True:
             with self._condition:
                 is_due = False
-                # Told that a round has ended, it looks anew how long to wait: one that failed is not due yet.
+                # After a round it computes the wait again, because a failed one is not due yet.
                 while not (self._awake or self._stopping or is_due):
                     seconds = self._until_due()
                     with resting():
@@ -298,7 +299,7 @@ class Outbox:
                 self._troubled = True
                 log.warning("outbox: %s (%s)", error, error.kind)
             except Exception:
-                # Nothing may end this thread: the notifications would stay for ever.
+                # Nothing may end this thread, because then notifications would never be sent.
                 self._troubled = True
                 log.exception("outbox: internal-error")
 
@@ -348,12 +349,12 @@ class Outbox:
         connection: tuple[ServerAddress, Es9Plus] | None = None,
         interruption: Cancellation | None = None,
     ) -> None:
-        """Send a recipient what is due, card by card."""
+        """Send a recipient its due notifications, card by card."""
         lock = self._lock_of(address)
         with resting():
             lock.acquire()
         try:
-            # Read in here: another thread may have served this recipient meanwhile.
+            # Read here, because another thread may have served this recipient meanwhile.
             queues: dict[str, list[StoredNotification]] = {}
             for stored in self._due(eid).get(address, ()):
                 queues.setdefault(stored.eid, []).append(stored)
@@ -409,7 +410,7 @@ class Outbox:
             way = (stored.eid, stored.address)
             if present < stored.next_attempt_at < present + BACKOFF.longest + 60:
                 if not stored.refusals:
-                    held.add(way)  # those behind it must not overtake it
+                    held.add(way)  # later ones must not overtake it
             elif way not in held:
                 queues.setdefault(stored.address, []).append(stored)
         return queues

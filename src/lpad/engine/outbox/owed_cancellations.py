@@ -1,9 +1,9 @@
-"""Owed cancellations: sessions that were given up on the card while nobody could wait for their server.
+"""Owed cancellations: sessions cancelled on the card without waiting for their server.
 
-A switch does not wait until a server has heard that the download before it was given up, and neither does a
-person who takes a download back. The card's signed answer is kept in the journal, and the server is told
-afterwards, by a thread of that time only: an order can be locked as long as its session is open. A server
-that does not answer forgets the session by itself, so lpad gives up after a few attempts.
+A switch does not wait until a server has received the cancellation of the download before it, and neither
+does a user who cancels a download. The card's signed answer is stored in the journal, and a temporary thread
+sends it later, because an order can be locked as long as its session is open. A server that does not answer
+forgets the session by itself, so lpad gives up after a few attempts.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKOFF = Backoff((5, 30, 120))
-"""Between two attempts; the network may have to come up under another profile first."""
+"""Seconds between two attempts; the network may have to come up under another profile first."""
 
 TRIES = 4
 
 MOST = 20
-"""Sessions; of more, the oldest are left to their servers."""
+"""The most sessions; the oldest surplus ones are left to their servers."""
 
 _ON_SERVER = 30.0
 _MEMO = "owed cancellations"
@@ -45,9 +45,9 @@ _MEMO = "owed cancellations"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwedCancellation:
-    """What a server has not heard yet: ES9+.CancelSession for one session.
+    """A cancellation that a server has not received yet: ES9+.CancelSession for one session.
 
-    `eid` is of the card that signed `response` (BF41), `transaction_id` as the server wrote it.
+    `eid` belongs to the card that signed `response` (BF41); `transaction_id` is as the server wrote it.
     """
 
     server: str
@@ -58,13 +58,13 @@ class OwedCancellation:
 
 
 class OwedCancellations:
-    """Used from any thread."""
+    """The owed cancellations; thread-safe."""
 
     def __init__(self, journal: Journal, connect: Connect) -> None:
         """Prepare; nothing is sent before `send`.
 
         Args:
-            journal: keeps them over a restart.
+            journal: stores them across a restart.
             connect: opens a connection to a server, on behalf of the card with an EID.
         """
         self._journal = journal
@@ -80,17 +80,17 @@ class OwedCancellations:
         """Keep one until `send`.
 
         Args:
-            server: to be told.
-            eid: of the card that has signed.
+            server: the server's address.
+            eid: the EID of the signing card.
             transaction_id: as the server wrote it.
-            response: what the card has signed (BF41).
+            response: the card's signed answer (BF41).
         """
         one = OwedCancellation(server=str(server), eid=eid, transaction_id=transaction_id, response=response)
         with self._condition:
             self._keep([*self._known(), one][-MOST:])
 
     def send(self) -> None:
-        """Begin to tell the servers; returns at once."""
+        """Begin to inform the servers; returns immediately."""
         with self._condition:
             self._due_at = 0.0
             if self._thread is None and self._known() and not self._stop.cancelled:
@@ -99,10 +99,10 @@ class OwedCancellations:
             self._condition.notify_all()
 
     def send_over(self, server: Es9Plus, *, deadline: Deadline) -> None:
-        """Tell one server over a connection that is about to begin another session; once is enough.
+        """Inform one server over a connection that is about to begin another session.
 
         Raises:
-            Cancelled: it is to wait no longer; they stay owed.
+            Cancelled: the wait was cancelled; they stay owed.
         """
         with self._condition:
             mine = [each for each in self._known() if each.server == str(server.address)]
@@ -114,10 +114,10 @@ class OwedCancellations:
 
     @contextmanager
     def _claimed(self, owed: OwedCancellation, *, deadline: Deadline) -> Iterator[bool]:
-        """Let nobody else tell the server meanwhile; say whether it has still to be told.
+        """Keep other threads from informing the server; yield whether it must still be informed.
 
         Raises:
-            Cancelled: somebody else tells it, and that is to be awaited no longer.
+            Cancelled: another thread is informing it, and the wait for that was cancelled.
         """
         deadline.check()
         with ExitStack() as stack:
@@ -141,7 +141,7 @@ class OwedCancellations:
             self._condition.notify_all()
 
     def stop(self) -> None:
-        """Begin to end; what is still owed stays in the journal."""
+        """Begin to end; owed cancellations stay in the journal."""
         self._stop.cancel("lpad was stopped")
         with self._condition:
             self._condition.notify_all()
@@ -154,7 +154,7 @@ class OwedCancellations:
 
     @property
     def alive(self) -> bool:
-        """Whether a server is being told."""
+        """Whether a server is being informed."""
         thread = self._thread
         return thread is not None and thread.is_alive()
 
@@ -168,7 +168,7 @@ class OwedCancellations:
                         self._attempt(each)
                     except Cancelled:
                         return
-                    except Exception:  # whatever is wrong with one must not keep the others
+                    except Exception:  # a problem with one must not block the others
                         log.exception("an owed cancellation: internal-error")
                         self._forget(each)
 
@@ -206,7 +206,7 @@ class OwedCancellations:
                     self._keep([_tried(each) if each == owed else each for each in self._known()])
 
     def _tell(self, owed: OwedCancellation, server: Es9Plus, *, deadline: Deadline) -> bool:
-        """Tell a server; return whether there is nothing left to be told."""
+        """Inform a server; return whether nothing is left to send."""
         try:
             deadline.check()
             server.cancel_session(
@@ -243,7 +243,9 @@ class OwedCancellations:
                 self._journal.memos.put(_MEMO, owed)
             else:
                 self._journal.memos.drop(_MEMO)
-        except LpadError as error:  # at worst the server is told once more, or has to forget by itself
+        except (
+            LpadError
+        ) as error:  # at worst the server is informed twice, or must forget the session by itself
             log.debug("owed cancellations: %s (%s)", error, error.kind)
 
 

@@ -1,8 +1,8 @@
-"""Notifications that a card lists and that can't be copied from it.
+"""Notifications that a card lists but that can't be copied.
 
-They stay on the card, are shown, and can be dropped by hand. Asking for them must not cost each switch its
-time, so a card is asked again after pauses that grow. Nothing of it is on disk: after a restart the card
-lists them again.
+They stay on the card, are shown, and can be dropped by a user. Asking for them must not delay each switch, so
+lpad asks a card again after growing pauses. They are not stored on disk, because the card lists them again
+after a restart.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 PAUSES = Backoff((60, 300, 3600, 6 * 3600, 24 * 3600))
 _MOST = 1000
-"""Entries of one card that are shown; a card that makes up ever more must not fill the memory."""
+"""The most entries shown for one card, so that a faulty card can't fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncopiedNotification:
-    """One of them, as the card's list has it, and why there is no copy; `since` is on the steady clock."""
+    """One such notification, as in the card's list, and why there is no copy.
+
+    `since` is on the steady clock.
+    """
 
     seq: int
     event: str
@@ -40,14 +43,14 @@ class UncopiedNotification:
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """So many failures, and the moment on the monotonic clock before which the card is not asked again."""
+    """The number of failures, and the monotonic time before which the card is not asked again."""
 
     failures: int
     until: float
 
 
 class UncopiedNotifications:
-    """What is known of them, by card; safe between threads."""
+    """The uncopied notifications by card; thread-safe."""
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
@@ -57,12 +60,12 @@ class UncopiedNotifications:
         self._unreadable: dict[str, int] = {}
 
     def of(self, eid: str) -> list[UncopiedNotification]:
-        """Return a card's, in ascending order."""
+        """Return a card's uncopied notifications, in ascending order."""
         with self._lock:
             return sorted(self._entries.get(eid, {}).values(), key=lambda each: each.seq)
 
     def count_unreadable(self, eid: str, count: int) -> None:
-        """Remember how many entries of a card's list can't be read: they have no number to be shown by."""
+        """Store the number of unreadable entries in a card's list, which have no number to show."""
         with self._lock:
             self._unreadable.pop(eid, None)
             if count:
@@ -85,7 +88,7 @@ class UncopiedNotifications:
             self._rests.pop((eid, seq), None)
 
     def note(self, eid: str, entry: NotificationMetadata, error: LpadError) -> None:
-        """Show one that could not be copied."""
+        """Add a notification that could not be copied."""
         with self._lock:
             entries = self._entries.setdefault(eid, {})
             before = entries.get(entry.sequence_number)
@@ -101,7 +104,7 @@ class UncopiedNotifications:
             )
 
     def rest(self, eid: str, seq: int | None) -> None:
-        """Have the card not be asked for a notification, or for its list (None), for a while."""
+        """Do not ask the card for a notification, or for its list (None), for a while."""
         with self._lock:
             before = self._rests.get((eid, seq))
             failures = 1 if before is None else before.failures + 1
@@ -109,19 +112,19 @@ class UncopiedNotifications:
                 self._rests[eid, seq] = _Rest(failures, time.monotonic() + PAUSES.after(failures))
 
     def is_resting(self, eid: str, seq: int | None) -> bool:
-        """Whether the card is not to be asked for a notification, or for its list, at present."""
+        """Whether lpad must not ask the card for a notification, or for its list, at present."""
         with self._lock:
             rest = self._rests.get((eid, seq))
             return rest is not None and time.monotonic() < rest.until
 
     def wake(self, eid: str) -> None:
-        """Have a card be asked for all of them at the next look."""
+        """Ask a card for all of them at its next reading."""
         with self._lock:
             for key in [key for key in self._rests if key[0] == eid]:
                 del self._rests[key]
 
     def keep_only(self, eid: str, uncopied: Collection[int], *, listed: Collection[int]) -> None:
-        """Forget what was copied since, and of what a card lists no more also when to ask for it."""
+        """Forget notifications that were copied, and the pauses of those that are no longer listed."""
         with self._lock:
             entries = self._entries.pop(eid, {})
             left = {seq: entry for seq, entry in entries.items() if seq in uncopied}

@@ -1,4 +1,4 @@
-"""Health rules: when a profile is well, and how long it must not be until another one takes its place."""
+"""Health rules: when a profile is healthy, and how long it may be unhealthy before another replaces it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthRule:
-    """One profile's, named by ICCID or AID: all conditions are looked at each `interval` seconds.
+    """The rule of one profile, named by ICCID or AID: all conditions are checked every `interval` seconds.
 
-    A profile that has failed one of them at each look for `lasting` seconds is given up.
+    After a profile has failed one of them at each check for `lasting` seconds, failover leaves it.
     """
 
     iccid: str
@@ -25,23 +25,23 @@ class HealthRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailoverPolicy:
-    """One card's profiles in order, how long each may take to be well, and the pause between switches."""
+    """The profiles of one card in order, the time for each to become healthy, the pause between switches."""
 
     rules: tuple[HealthRule, ...]
     within: float
     cooldown: float
 
     def rule(self, listed: ProfileList) -> HealthRule | None:
-        """Return the enabled profile's rule; None: it is not watched, or can't be told."""
+        """Return the enabled profile's rule; None if it has none or is unknown."""
         return next((rule for rule in self.rules if listed.means(rule.iccid, listed.enabled)), None)
 
     def following(self, iccid: str, *, listed: ProfileList, enabled: str) -> HealthRule | None:
-        """Return the rule of the profile to try after this one, round and round.
+        """Return the rule of the next profile in the order, cyclically.
 
         Args:
-            iccid: the one before it in the order.
+            iccid: the preceding profile in the order.
             listed: the profiles on the card.
-            enabled: the one that is given up.
+            enabled: the profile to leave.
         """
         number = next((index for index, rule in enumerate(self.rules) if rule.iccid == iccid), -1)
         order = [*self.rules[number + 1 :], *self.rules[: number + 1]]

@@ -1,4 +1,4 @@
-"""Each card's policy of what may be installed."""
+"""The install policy of each card."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Policies:
-    """One object serves the whole engine, so that settings read anew count for all that begins later."""
+    """One object serves the whole engine, so that reloaded settings apply to everything that begins later."""
 
     def __init__(
         self, general: InstallPolicy | None = None, own: Mapping[str, InstallPolicy] | None = None
     ) -> None:
-        """Remember.
+        """Store the policies.
 
         Args:
-            general: of cards without one of their own; None: what lpad allows by itself.
-            own: by the card's name in the settings, whole: nothing is added from the general one.
+            general: for cards without a policy of their own; None: lpad's defaults.
+            own: by the card's name in the settings; each is complete, without additions from the general one.
         """
         self._held = (general or InstallPolicy(), dict(own or {}))
 
@@ -30,5 +30,5 @@ class Policies:
         return own.get(euicc, general)
 
     def become(self, other: Policies) -> None:
-        """Take over another's, all at once."""
+        """Replace all policies by another object's."""
         self._held = other._held

@@ -1,4 +1,4 @@
-"""The owner's rules for a card's data connection: who makes it, with which settings."""
+"""The owner's rules for a card's data connection: its applier and its settings."""
 
 from __future__ import annotations
 

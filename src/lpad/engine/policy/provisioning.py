@@ -1,4 +1,4 @@
-"""What the settings say about getting a profile without a person."""
+"""The policy for getting a profile without a user."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ DEFAULT_SMDP = "default-smdp"
 """The source that is the card's, or the settings', default SM-DP+; every other name is a platform's."""
 
 RETRY_FOR = 7 * 86_400.0
-"""Seconds for which a profile that a platform has reserved is downloaded again after trouble that passes."""
+"""Seconds for which the download of a reserved profile is retried after temporary failures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningPolicy:
-    """How an empty card is provided for.
+    """How an empty card gets a profile.
 
     Attributes:
-        on_empty: where an empty card asks for a profile, in this order; empty: nowhere.
+        on_empty: the sources of a profile for an empty card, in this order; empty: none.
         most_orders: orders for one card in a day, those among them that a person has allowed.
         until: the conditions of the guard under which a profile is enabled; empty: without a guard.
         within: the guard's time limit in seconds.

@@ -1,4 +1,4 @@
-"""What the settings say about switching: protected profiles, the order to fall back to, a limit."""
+"""The policy for switching: protected profiles, the fallback order, a daily limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DAY = 24 * 3600.0
 """Seconds."""
 SWITCHES = frozenset({"enable-profile", "disable-profile"})
-"""The steps that count as a switch. Going back from one has another name, and is never refused."""
+"""The steps that count as a switch. A rollback has another name and is never refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +25,19 @@ class SwitchPolicy:
     """One card's policy; profiles are named by ICCID or AID, in canonical form."""
 
     protected: tuple[str, ...] = ()
-    """Never deleted nor disabled other than by enabling another."""
+    """Profiles that are never deleted, and only disabled by enabling another."""
     keep_enabled: bool = False
-    """Whether the card is never to be left without an enabled profile."""
+    """Whether the card must always have an enabled profile."""
     fallback: tuple[str, ...] = ()
-    """What to enable where neither the new profile nor the one before will do, in this order."""
+    """The profiles to try, in this order, if neither the new nor the previous profile works."""
     per_day: int | None = None
-    """Switches in 24 hours; None: as many as are asked for."""
+    """The most switches in 24 hours; None: no limit."""
 
     def check_delete(self, profile: Listed) -> None:
-        """See that a profile may be deleted.
+        """Check that a profile may be deleted.
 
         Raises:
-            Protected: the settings say that it is to stay, or it can't be told from one that is.
+            Protected: the settings protect it, or it can't be distinguished from a protected one.
         """
         if self.protects(profile):
             iccid = _name(profile)
@@ -52,10 +52,10 @@ class SwitchPolicy:
         return profile.iccid in self.protected or profile.isdp_aid in self.protected
 
     def check_disable(self, profile: Listed) -> None:
-        """See that a profile may be disabled, which leaves the card without an enabled one.
+        """Check that a profile may be disabled, which leaves the card without an enabled one.
 
         Raises:
-            Protected: the settings say that it is to stay enabled, or that some profile is.
+            Protected: the settings require that it, or some profile, stays enabled.
         """
         iccid = _name(profile)
         if self.protects(profile):
@@ -70,14 +70,15 @@ class SwitchPolicy:
         )
 
     def check_reset(self, profiles: Iterable[Listed], *, doomed: set[str]) -> None:
-        """See that a memory reset takes nothing that is to stay.
+        """Check that a memory reset deletes no protected profile.
 
         Args:
-            profiles: on the card. One that can't be read counts as not enabled, and may be of any class.
-            doomed: classes of profiles that the reset takes.
+            profiles: the profiles on the card. An unreadable one counts as not enabled, and may be of any
+                class.
+            doomed: classes of profiles that the reset deletes.
 
         Raises:
-            Protected: it would delete a protected profile, or the enabled one where one must be.
+            Protected: it would delete a protected profile, or the enabled one although one must stay enabled.
         """
         for profile in profiles:
             if not doomed or profile.profile_class not in (*doomed, None):
@@ -97,14 +98,14 @@ class SwitchPolicy:
                 )
 
     def check_limit(self, changes: Iterable[Change], *, present: Moment) -> None:
-        """See that one more switch is within the day's limit.
+        """Check that one more switch is within the daily limit.
 
         Args:
-            changes: of this card, as the journal keeps them.
-            present: the present moment, against which the steady clock tells how long ago a switch was.
+            changes: this card's changes in the journal.
+            present: the present moment, for the age of switches on the steady clock.
 
         Raises:
-            SwitchLimit: it is not; the details hold when the next one is.
+            SwitchLimit: it is not; details hold the time of the next possible one.
         """
         if self.per_day is None:
             return
@@ -122,7 +123,7 @@ class SwitchPolicy:
 
 
 NO_POLICY = SwitchPolicy()
-"""Everything may be switched."""
+"""A policy that allows every switch."""
 
 
 def _name(profile: Listed) -> str:
@@ -130,15 +131,15 @@ def _name(profile: Listed) -> str:
 
 
 def switches(changes: Iterable[Change]) -> list[Step]:
-    """Return the steps by which profiles were switched, whatever came of it; going back is not counted."""
+    """Return the switching steps, regardless of their result; rollbacks are not counted."""
     return [step for change in changes for step in change.steps if step.name in SWITCHES]
 
 
 def _age(step: Step, present: Moment) -> float:
     """Return how long ago a step was, in seconds.
 
-    Of one that an earlier lpad noted there is only the date. A clock that was set may put that into the
-    future; if it lies there by more than a day it says nothing, and is taken for old.
+    A step of an earlier lpad has only a date. After the clock was set, that may be in the future; if it is by
+    more than a day, it is meaningless and counts as old.
     """
     if step.steady is not None:
         return present.since(step.steady)

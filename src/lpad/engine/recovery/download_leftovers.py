@@ -1,4 +1,4 @@
-"""What an attempt at a download has left that was cut off: the card decides; nothing is installed twice."""
+"""The result of an interrupted download attempt: the card decides, and nothing is installed twice."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile_list import Listed
 
 INTERRUPTED = "installFailedDueToInterruption"
-"""The one refusal after which the same order is tried again: the card lost power, or was reset."""
+"""The only refusal after which the same order is retried: the card lost power, or was reset."""
 
 
 def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | None:
-    """Return the profile that an earlier attempt of this change has installed; None: it has not.
+    """Return the profile that an earlier attempt of this change has installed, or None.
 
     Raises:
-        CardRefused: the card said in its ProfileInstallationResult that it will never take this one.
+        CardRefused: by its ProfileInstallationResult, the card will never accept this profile.
         Conflict: the card was swapped.
         CardError: it can't be read.
     """
@@ -47,10 +47,10 @@ def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | N
 
 
 def refusal_of(notes: DownloadNotes, notifications: Iterable[StoredNotification]) -> CardRefused | None:
-    """Return what the card said of the attempt that the notes are about, where it said no."""
+    """Return the card's refusal of the attempt in the notes, if it refused."""
     for stored in sorted(notifications, key=lambda each: each.seq, reverse=True):
         if notes.last_number is not None and stored.seq <= notes.last_number:
-            break  # of an attempt before
+            break  # from an earlier attempt
         if stored.iccid == notes.iccid and stored.event == "install":
             refusal = reading.installation_error(stored.raw)
             if refusal is not None:

@@ -1,4 +1,4 @@
-"""The changes of a card that were cut off, by lpad's end or the card's going, until the card is read."""
+"""The changes of a card that were cut off, by lpad's end or the loss of the card, until the card is read."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ log = logging.getLogger(__name__)
 
 
 STARTING = 120.0
-"""Seconds within which a card comes up with its device, also where its time has passed meanwhile."""
+"""Seconds within which a card comes up with its device, even if its time has passed meanwhile."""
 
 
 class TakeUp(Protocol):
-    """Has a change go on that was cut off, before all others."""
+    """Continues an interrupted change, before all others."""
 
     def __call__(self, change: Change, *, result: Result | None = None) -> None:
-        """Queue it; with its result where only the modem is still to be looked after."""
+        """Queue it; with its result if only the modem must still be handled."""
 
 
 class Interrupted:
-    """Taken over at the start, or put here when the card went, and settled by the worker once it is read.
+    """Changes from an earlier run, or of a lost card; the worker settles them once the card is read.
 
-    The API may take queued ones back before.
+    The API may cancel queued ones before.
     """
 
     def __init__(self, store: ChangeStore, journal: Journal, timeouts: Timeouts) -> None:
@@ -70,17 +70,17 @@ class Interrupted:
         pause: Callable[[Change], None],
         await_answer: Callable[[Change, float], None],
     ) -> None:
-        """Take over what is unfinished.
+        """Adopt the unfinished changes.
 
         Args:
             euicc: the card.
-            pause: keeps a change that waits for another attempt.
-            await_answer: keeps a change that waits for an answer, for so many seconds more.
+            pause: takes a change that waits for another attempt.
+            await_answer: takes a change that waits for an answer, and the remaining seconds.
         """
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)
-            except LpadError as error:  # its notes can't be read; those behind it must not be lost with it
+            except LpadError as error:  # its notes can't be read; the later ones must not be lost with it
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
@@ -109,7 +109,7 @@ class Interrupted:
             self._changes.append(change)
 
     def _seconds_to_answer(self, change: Change) -> float:
-        """Return how long an answer is awaited; earlier releases noted the wall clock's time only."""
+        """Return how long to wait for an answer; earlier releases stored only the wall clock's time."""
         noted = self._store.private(change).notes.answer_by
         moment = Moment.now()
         if noted is not None:
@@ -121,7 +121,7 @@ class Interrupted:
         return limit.left(moment)
 
     def _limit(self, change: Change, noted: NotedLimit | None) -> TimeLimit:
-        """Return for how long an absent card is waited for; another restart does not begin anew."""
+        """Return how long to wait for an absent card; another restart does not restart the time."""
         moment = Moment.now()
         if noted is not None:
             return TimeLimit.read(noted).carried_on(moment)
@@ -131,7 +131,7 @@ class Interrupted:
     def _note(self, change: Change, notes: Noting) -> None:
         try:
             self._store.save(change, notes=notes)
-        except LpadError as error:  # at worst the next start begins a wait anew
+        except LpadError as error:  # at worst the next start restarts a wait
             names = ", ".join(notes.fields)
             log.warning("change %d: cannot write down '%s': %s (%s)", change.id, names, error, error.kind)
 
@@ -141,7 +141,7 @@ class Interrupted:
             self._due[change.id] = time.monotonic() + (limit.left(Moment.now()) or STARTING)
 
     def cancel(self, change_id: int, sentence: str) -> bool:
-        """Take a queued change back; False where there is none."""
+        """Cancel a queued change; False if there is none."""
         with self._lock:
             found = [each for each in self._changes if each.id == change_id and each.state is State.QUEUED]
             self._changes = [each for each in self._changes if each not in found]
@@ -150,7 +150,7 @@ class Interrupted:
         return bool(found)
 
     def give_up(self, error: LpadError) -> None:
-        """End all of them: their card will not be read again."""
+        """End all of them, because their card will not be read again."""
         with self._lock:
             changes, self._changes = self._changes, []
             self._due.clear()
@@ -158,24 +158,24 @@ class Interrupted:
             self._store.save(change.failed(error))
 
     def put_back(self, change: Change) -> None:
-        """Keep a change that can't go on without its card until that is read again."""
+        """Keep a change that can't continue without its card until the card is read again."""
         with self._lock:
             self._changes.insert(0, change)
 
     def keep_open(self, change: Change, limit: TimeLimit) -> None:
-        """Keep a change that its card went away under: it ends when the card is read, or the limit passes."""
+        """Keep a change whose card was lost: it ends when the card is read, or the limit passes."""
         with self._lock:
             self._changes.insert(0, change)
             self._due[change.id] = time.monotonic() + limit.left(Moment.now())
 
     @property
     def due_at(self) -> float | None:
-        """When the next one has waited long enough for its card, in monotonic time."""
+        """When the next wait for a card ends, in monotonic time."""
         with self._lock:
             return min(self._due.values(), default=None)
 
     def expire(self) -> None:
-        """End what has waited long enough for its card: nobody can tell what became of it."""
+        """End the changes that have waited long enough for their card, with an unknown result."""
         present = time.monotonic()
         with self._lock:
             passed = [each for each in self._changes if self._due.get(each.id, present + 1) <= present]
@@ -187,26 +187,26 @@ class Interrupted:
             log.warning("change %d (%s) on %s: %s", change.id, change.kind, change.euicc, error)
 
     def verdict(self, change: Change, card: Snapshot) -> Verdict:
-        """Return what became of a change that was cut off, by what the card holds: a result, or an error."""
+        """Return the result or error of an interrupted change, by the card's state."""
         copies = self._journal.notifications.all(eid=card.eid)
         try:
             return reconcile.judge(change, self._store.private(change), card, copies)
-        except Exception as error:  # one that can't be judged must not keep the others from their end
+        except Exception as error:  # one that can't be judged must not block the others
             log.exception("change %d: internal-error", change.id)
             return internal_error(f"settling {change.kind}", error)
 
     def awaits_card(self) -> bool:
-        """Whether one of them goes on as soon as the card is read; others must not come before it."""
+        """Whether one of them continues as soon as the card is read, before any others."""
         with self._lock:
             return any(map(reconcile.goes_on, self._changes))
 
     def settle(self, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp) -> None:
-        """End what was cut off by what the card holds now, and submit what was only queued.
+        """End interrupted changes by the card's present state, and submit those that were only queued.
 
         Args:
-            card: as it was just read.
+            card: the card as just read.
             submit: queues a change.
-            take_up: has a change go on.
+            take_up: continues a change.
         """
         if not self._changes:
             return
@@ -216,7 +216,7 @@ class Interrupted:
         for change in changes:
             try:
                 self._settle(change, card, submit=submit, take_up=take_up)
-            except LpadError as error:  # the journal can't be read; the others must go on
+            except LpadError as error:  # the journal can't be read; the others must continue
                 log.warning("change %d: not settled yet: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)

@@ -1,8 +1,8 @@
-"""Settling: what became of the changes that were cut off, by a restart or by a card that went away.
+"""Settling of changes that were cut off by a restart or by the loss of the card.
 
-The card is the truth, the journal says what was wanted. A change whose wish holds is done, whoever saw
-the answer; any other fails and says so. Nothing is asked of the card: the caller decides whether to ask
-again. Only the modem may have to be told of a switch that the card has made (`concerns_modem`).
+The card is the truth, the journal says what was wanted. A change whose goal is reached is done, even if
+nobody saw the answer; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
+request. Only the modem may need a refresh after a switch that the card has made (`concerns_modem`).
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ if TYPE_CHECKING:
 
 
 RESTARTS = 10
-"""How often a download is taken up again that was cut off by an end of the daemon."""
+"""How often a download is resumed after the daemon's end has cut it off."""
 
 
 def judge(
     change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
-    """Return the result of a change that was cut off and came true, or the error to end it with.
+    """Return the result of an interrupted change that reached its goal, or its error.
 
     Args:
         change: the record, running when lpad ended, or waiting for its card.
-        private: its notes: none when nothing irreversible was begun.
-        card: what the card holds now.
+        private: its notes; empty if nothing irreversible was begun.
+        card: the card's present state.
         notifications: copies of the card's notifications.
     """
     meant = private.secrets.get(EID)
@@ -74,27 +74,28 @@ def judge(
 
 
 def goes_on(change: Change) -> bool:
-    """Whether a change that was cut off is taken up again instead of judged: a switch that is guarded."""
+    """Whether an interrupted change is resumed instead of judged: a guarded switch."""
     return change.state is not State.QUEUED and change.guard is not None
 
 
 def is_endless(change: Change) -> bool:
-    """Whether an absent card is waited for however long that takes."""
+    """Whether lpad waits for an absent card without limit."""
     patient = isinstance(change.params, DownloadParams) and change.params.when_online
     return goes_on(change) or patient
 
 
 def is_found_out(change: Change, notes: Notes) -> bool:
-    """Whether the card tells what became of a change that it went away under: it has no guard.
+    """Whether the card's state shows the result of an interrupted change: if it has no guard.
 
-    That is so of one command; of a download once its loading was begun, for the last segment may be there.
+    That is true for a single command, and for a download once its loading has begun, because the last segment
+    may have arrived.
     """
     loading = isinstance(notes, DownloadNotes) and bool(notes.iccid)
     return change.guard is None and (loading or change.kind in _ONE_COMMAND)
 
 
 def is_left_to_card(notes: Notes) -> bool:
-    """Whether nothing is waited for any more but what the card tells of the change."""
+    """Whether the change only waits for the card to show its result."""
     return notes.absence is not None
 
 
@@ -106,9 +107,9 @@ def concerns_modem(change: Change) -> bool:
 
 
 def is_tried_again(change: Change, private: Private) -> bool:
-    """Whether a change that was cut off is carried out once more: a download that is to be retried.
+    """Whether an interrupted change is carried out again: a download with retries.
 
-    It looks first at what it has left behind. One that ends the daemon each time is judged in the end.
+    It first checks the earlier attempt's result. One that ends the daemon each time is finally judged.
     """
     asked = change.params
     wanted = isinstance(asked, DownloadParams) and (bool(asked.retry_for) or asked.when_online)
@@ -225,13 +226,13 @@ def _harmless(
 
 
 def _names(change: Change, private: Private) -> tuple[str, str | None]:
-    """Return the name by which a profile was asked for, and the AID that it had then."""
+    """Return the name of the requested profile, and the AID that it had then."""
     aid = private.notes.aid if isinstance(private.notes, ProfileNotes) else None
     return change.params_of(ProfileParams).iccid, aid
 
 
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:
-    """Say that a profile is not among those that can be read, or is gone if that is certain."""
+    """Return text that a profile is not among the readable ones, or is gone if that is certain."""
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
         return f"profile {iccid} is not on the card"
     return (

@@ -1,4 +1,4 @@
-"""The pages of a database file that SQLite can't read any more, with what its write-ahead log adds."""
+"""The pages of a database file that SQLite can't read any more, including its write-ahead log."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 USUAL = 4096
 """Bytes of a page, as SQLite makes them by default."""
 MOST_BYTES = 256 * 1024 * 1024
-"""Of a file that are read: the journal's own limits keep it far below."""
+"""The most bytes read of a file; a journal is far smaller."""
 MOST_LOG_BYTES = 64 * 1024 * 1024
 _NO_FILE = (errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR, errno.ENOTDIR)
 _MAGIC = b"SQLite format 3\0"
 
 
 class Pages:
-    """A file and its log, page by page; what can't be read is left out, and counted."""
+    """A file and its log, page by page; unreadable pages are omitted and counted."""
 
     def __init__(self, path: Path, *, as_written: bool = True) -> None:
         """Open the file and read its log, if there is one.
@@ -33,23 +33,23 @@ class Pages:
             as_written: see `read_log`.
 
         Raises:
-            OSError: the file is there and can't be opened.
+            OSError: the file exists but can't be opened.
         """
         head = b""
         self.unreadable = 0
-        """Pages that the disk did not give."""
+        """Pages that the disk could not read."""
         self._file = _opened(path)
         if self._file is not None:
             head = self._read(0, 100) or b""
         size = int.from_bytes(head[16:18], "big")
-        # 1 stands for 65,536. Whatever else is no power of two in the format's range is damage.
+        # 1 means 65,536. Any other value that is not a power of two in the format's range is damage.
         size = 65536 if size == 1 else size
         if not head.startswith(_MAGIC[:8]) or size < 512 or size & (size - 1):
             size = USUAL
         self.log = read_log_beside(path, size, as_written=as_written)
         self.size = self.log.page_size or size
         self.version = int.from_bytes(head[60:64], "big", signed=True)
-        """The number that the file's header has as its version; page 1 of the log may know better."""
+        """The version in the file's header; page 1 in the log may have a newer one."""
         if 1 in self.log.pages:
             self.version = int.from_bytes(self.log.pages[1][60:64], "big", signed=True)
 
@@ -92,7 +92,7 @@ def _opened(path: Path) -> int | None:
     """Open a file for reading; None if it is missing, or is a folder, a pipe, a socket or a device.
 
     Raises:
-        OSError: it is there and can't be opened.
+        OSError: it exists but can't be opened.
     """
     try:
         return open_regular(path)

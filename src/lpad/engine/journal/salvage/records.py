@@ -1,8 +1,8 @@
-"""The records in a database's pages, whether or not anything still leads to them.
+"""The records in a database's pages, even if nothing refers to them any more.
 
-Each leaf page is read for itself. Damage in the header, in the table of contents or in the pages that lead to
-others hides nothing then, and damage in one page hides none of the others. SQLite's file format is documented
-at https://sqlite.org/fileformat2.html#b_tree_pages
+Each leaf page is read separately. So damage in the header, the schema or interior pages hides nothing, and
+damage in one page hides no other page. SQLite's file format is documented at
+https://sqlite.org/fileformat2.html#b_tree_pages
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class _OddError(Exception):
 
 
 def records_of(pages: Pages, number: int, page: bytes, *, kind: int | None = None) -> Iterator[Record]:
-    """Yield the records of a page; those that can't be read are left out.
+    """Yield the records of a page; unreadable ones are omitted.
 
     Args:
-        pages: which hold what did not fit into this one.
-        number: the page's, from 1.
+        pages: the file, for overflow pages.
+        number: the page's number, from 1.
         page: its content.
-        kind: what to read it as; None: as it says.
+        kind: the page type to assume; None: the page's own.
     """
     begin = 100 if number == 1 else 0
     kind = page[begin] if kind is None else kind
@@ -75,7 +75,7 @@ def _record(pages: Pages, number: int, page: bytes, at: int, kind: int) -> Recor
 
 
 def _payload(pages: Pages, page: bytes, at: int, length: int, kind: int) -> bytes:
-    """Return a record's bytes, which go on in other pages where they are many."""
+    """Return a record's bytes, which may continue in other pages."""
     if length > _LONGEST:
         raise _OddError
     usable = pages.size

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Value = str | bytes | int | float | None
-"""A column's value, as SQLite knows them."""
+"""A column's value in SQLite."""
 
 _NULL, _INTEGER, _REAL, _TEXT, _BLOB = range(5)
 
 
 def row_checksum(table: str, values: Sequence[Value]) -> int:
-    """Return the CRC-32 of a row: it tells every single wrong bit, and a row of another table.
+    """Return the CRC-32 of a row, which detects every single wrong bit, and a row of another table.
 
     Args:
         table: the row's table.
@@ -29,13 +29,13 @@ def row_checksum(table: str, values: Sequence[Value]) -> int:
 
 
 def _spelled(value: Value) -> bytes:
-    """Return a value with its type and its length, so that no two rows are spelled alike."""
+    """Return a value with its type and its length, so that different rows never have the same bytes."""
     if value is None:
         return bytes([_NULL])
     if isinstance(value, int):
         return struct.pack(">Bq", _INTEGER, value)
     if isinstance(value, float):
         return struct.pack(">Bd", _REAL, value)
-    # A text that is no longer UTF-8 has a checksum, too: a wrong one.
+    # A text that is no longer UTF-8 has a checksum, too, which is wrong.
     kind, data = (_TEXT, value.encode(errors="surrogateescape")) if isinstance(value, str) else (_BLOB, value)
     return struct.pack(">BI", kind, len(data)) + data

@@ -1,10 +1,9 @@
-"""SQLite's write-ahead log, read without SQLite: what was committed, also behind a damaged frame.
+"""SQLite's write-ahead log, read without SQLite: all committed transactions, even after a damaged frame.
 
 SQLite reads a log up to the first frame that is wrong and forgets the rest, as it must after a power cut in
-the middle of a transaction. A wrong bit looks the same to it, and takes all later transactions with it.
-Here the two are told apart: lpad has one transaction under way at a time, so a log with more than one
-commit behind the wrong frame was damaged. SQLite's file format is documented at
-https://sqlite.org/fileformat2.html#walformat
+the middle of a transaction. A wrong bit looks the same to it, and loses all later transactions. This module
+distinguishes the two: lpad runs one transaction at a time, so a log with more than one commit after the wrong
+frame was damaged. SQLite's file format is documented at https://sqlite.org/fileformat2.html#walformat
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ _SMALLEST, _LARGEST = 512, 65536
 
 @dataclass(frozen=True, slots=True)
 class WriteAheadLog:
-    """What a log adds to its file."""
+    """The pages that a log adds to its file."""
 
     pages: Mapping[int, bytes] = field(default_factory=dict)
     """The latest committed content of each page, by number from 1."""
     page_size: int | None = None
     damaged: bool = False
-    """Whether SQLite would pass over transactions that were committed."""
+    """Whether SQLite would ignore committed transactions."""
     unclear: bool = False
-    """Whether a wrong bit is in the number of a page or in its content, and nothing here tells which."""
+    """Whether a wrong bit is either in the number of a page or in its content, and it is unclear which."""
 
 
 def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> WriteAheadLog:
@@ -42,8 +41,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
     Args:
         data: the file's content.
         page_size: in bytes, if the log's own header can't be read.
-        as_written: whether a page's number is taken as it is where that is unclear, or else as its checksum
-            would have it.
+        as_written: whether an unclear page number is taken as written, or as its checksum requires.
     """
     if len(data) < _HEADER + _FRAME + _SMALLEST:
         return WriteAheadLog()
@@ -86,7 +84,7 @@ class _Frame:
     committed: int
     """Pages of the whole file, in the last frame of a transaction; 0 in others."""
     salted: bool
-    """Whether it has its log's salts: the checksum doesn't cover them."""
+    """Whether it has its log's salts: the checksum does not cover them."""
     checksum: tuple[int, int]
     head: bytes
     content: bytes
@@ -106,7 +104,7 @@ def _frames(data: bytes, size: int, salts: bytes) -> list[_Frame]:
 
 
 def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
-    """Return how many frames SQLite would read: each one's checksum goes on from the one before."""
+    """Return how many frames SQLite would read: each checksum continues the previous one."""
     for number, frame in enumerate(frames):
         checksum = _sum(frame.head + frame.content, checksum, order)
         if checksum != frame.checksum or not frame.salted:
@@ -115,10 +113,10 @@ def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
 
 
 def _page_of(frame: _Frame, seed: tuple[int, int], order: str, *, last: int) -> int:
-    """Return which page a frame holds: its number may be what is wrong, and an old page would count for new.
+    """Return the page number of a frame. The number may be wrong, and then an old page would count as new.
 
-    Each checksum goes on from the one that is written before it, so each frame can be examined by itself. It
-    is a weak one: some bits of the content have the same effect as one of the number.
+    Each checksum continues the previously written one, so each frame can be examined separately. It is weak:
+    some bits of the content have the same effect as a bit of the number.
     """
     for mask in (0, *(1 << bit for bit in range(32))):
         page = frame.page ^ mask
