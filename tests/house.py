@@ -219,8 +219,20 @@ class House:
             or (library != self.package and library not in sys.stdlib_module_names)
         ]
 
+    @cached_property
+    def nodes(self) -> dict[str, list[ast.Import | ast.ImportFrom | ast.Call]]:
+        """What may import something, by path."""
+        return {
+            path: [
+                node
+                for node in ast.walk(ast.parse(source))
+                if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)
+            ]
+            for path, source in self.sources.items()
+        }
+
     def _names(self, path: str) -> Iterator[tuple[str, int]]:
-        for node in ast.walk(ast.parse(self.sources[path])):
+        for node in self.nodes[path]:
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -337,11 +349,11 @@ def module_circles(house: House) -> Iterator[str]:
 
 def open_imports(house: House) -> Iterator[str]:
     """Rule 6: each import is written out, so that the other rules see it."""
-    for path, source in house.sources.items():
-        for node in ast.walk(ast.parse(source)):
+    for path, nodes in house.nodes.items():
+        for node in nodes:
             if isinstance(node, ast.ImportFrom) and node.level:
                 yield f"{path}:{node.lineno}: a relative import hides where it leads"
-            elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in HIDDEN:
+            elif isinstance(node, ast.Call) and _called(node) in HIDDEN:
                 yield f"{path}:{node.lineno}: {ast.unparse(node.func)} hides what is imported"
 
 
@@ -411,6 +423,14 @@ RULES = (
     faces,
     crowded,
 )
+
+
+def _called(node: ast.Call) -> str | None:
+    """Return the last name of what is called."""
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return None
 
 
 def _inside(path: str, home: str) -> bool:
