@@ -183,6 +183,11 @@ class Refresh:
         elif holding.enabled is not None:
             self._tells = _Tells.NO
 
+    @property
+    def read_before(self) -> IccidReport | None:
+        """Which ICCID the modem read when it was prepared; None if it told none, or there is no modem."""
+        return self._before.report
+
     def agreed(self, holding: Holding) -> bool:
         """Whether the modem read the enabled profile, as far as it reports, at `prepare`.
 

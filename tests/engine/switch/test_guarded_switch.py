@@ -100,7 +100,7 @@ def test_a_profile_that_does_not_register_is_taken_back(
 ) -> None:
     """The profile before is enabled, card and modem agree on it, and the error says what was seen."""
     with guarding(tmp_path, pki, registration={SECOND: status}) as lab:
-        change = ended(lab, REGISTERED, within=2)
+        change = ended(lab, REGISTERED, within=10)
         details = rolled_back(change)
         assert details["enabled"] == details["previous"] == FIRST
         assert details["reason"] == "time-limit"
@@ -137,6 +137,16 @@ def test_a_switch_that_does_not_come_up_is_taken_back_at_once(tmp_path: Path, pk
         lab.card.faults.refuse(ENABLE, 0)
         details = rolled_back(ended(lab, REGISTERED, within=300))
         assert details["reason"] == "not-enabled"
+        assert enabled(lab) == FIRST
+
+
+def test_less_than_a_second_is_no_damage(tmp_path: Path, pki: Pki) -> None:
+    """A noted time limit below the shortest that callers may ask for is not replaced by a longer one."""
+    with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
+        change = ended(lab, REGISTERED, within=0.5)
+        rolled_back(change)
+        assert change.guard is not None
+        assert (change.guard.until - change.created_at).total_seconds() < 100
         assert enabled(lab) == FIRST
 
 

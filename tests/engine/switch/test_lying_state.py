@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.guarding import REGISTERED, enabled, ended, guarding, rolled_back
+from engine.guarding import REGISTERED, THIRD, enabled, ended, guarding, rolled_back
 from engine.lab import FIRST, SECOND, result_of
 from lpad.engine.change.change import Kind, State
 from lpad.engine.switch import condition_watch
@@ -52,8 +52,8 @@ def test_a_guarded_switch_goes_back(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_people_switch_back_and_get_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """Nobody knows then which profile is enabled: a guard has no way back, and each switch is sent."""
-    with guarding(tmp_path, pki) as lab:
+    """If the modem tells no ICCID, a guard has no known way back; each switch is still sent."""
+    with guarding(tmp_path, pki, iccid_commands=frozenset()) as lab:
         lie(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         refused = ended(lab, REGISTERED, iccid=FIRST)
@@ -62,3 +62,29 @@ def test_people_switch_back_and_get_no_guard(tmp_path: Path, pki: Pki) -> None:
         assert "several profiles as enabled" in refused.error.sentence
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
         assert enabled(lab) == FIRST
+
+
+def test_the_profile_that_the_modem_reads_is_not_switched_to_under_a_guard(tmp_path: Path, pki: Pki) -> None:
+    """It would be its own way back."""
+    with guarding(tmp_path, pki) as lab:
+        lab.card.distort(SECOND, without=(STATE,), tail=ALWAYS_ENABLED)
+        refused = ended(lab, REGISTERED, iccid=FIRST)
+        assert refused.error is not None
+        assert refused.error.kind == "conflict"
+        assert enabled(lab) == FIRST
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_profile_on_another_port_of_the_card_hinders_no_guard(
+    tmp_path: Path, pki: Pki, *, works: bool
+) -> None:
+    """Cards with several ports have several profiles enabled: the modem's ICCID tells the way back."""
+    with guarding(tmp_path, pki, registration={} if works else {SECOND: DENIED}) as lab:
+        lab.install(iccid=THIRD, name="Third")
+        lab.card.distort(THIRD, without=(STATE,), tail=ALWAYS_ENABLED)
+        change = ended(lab, REGISTERED, within=60 if works else 3)
+        assert change.guard is not None
+        assert change.guard.previous == FIRST
+        if not works:
+            rolled_back(change)
+        assert enabled(lab) == (SECOND if works else FIRST)

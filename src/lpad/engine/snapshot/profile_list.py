@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Conflict, NotFound
+from lpad.base.identifiers import Iccid
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lpad.protocol.iccid_answer import IccidReport
 
 
 Listed = Profile | UnreadableProfile
@@ -45,6 +48,19 @@ class ProfileList:
     def contested(self) -> bool:
         """Whether the card reports several profiles as enabled, so that it does not tell which one is."""
         return len({each.isdp_aid or each.iccid or id(each) for each in self if each.enabled}) > 1
+
+    def enabled_for(self, reads: IccidReport | None) -> Listed | None:
+        """Return the enabled profile that the modem reads; None if that can't be told.
+
+        Args:
+            reads: the ICCID that the modem reports.
+        """
+        found = [
+            each
+            for each in self.profiles
+            if each.enabled and reads is not None and reads.names(Iccid.parse(each.iccid))
+        ]
+        return found[0] if len(found) == 1 else None
 
     @property
     def complete(self) -> bool:

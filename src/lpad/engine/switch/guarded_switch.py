@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
+    from lpad.protocol.iccid_answer import IccidReport
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class _GuardedSwitch:
         self._context = context
         self._asked = asked
         self._iccid = iccid
-        self._within = noted_number(asked.within, default=_WITHIN, least=1.0, most=LONGEST)
+        self._within = noted_number(asked.within, default=_WITHIN, most=LONGEST)
         self._standstill = Standstill()
 
     def run(self) -> SwitchResult:
@@ -116,24 +117,28 @@ class _GuardedSwitch:
             return self._switch(Purpose(before=self._intend), seconds=self._within)
         return self._take_up(guard)
 
-    def _intend(self, profiles: ProfileList, wanted: Listed) -> None:
+    def _intend(self, profiles: ProfileList, wanted: Listed, reads: IccidReport | None) -> None:
         """Write down what is about to be done, and what leads back.
 
         Raises:
             Conflict: nothing would lead back, or nobody can tell what would.
         """
         enabled = profiles.enabled
-        previous = profiles.enabled_address
+        if profiles.contested:
+            # As cards do that have profiles enabled on several ports (MEP), or that report an old state.
+            enabled = profiles.enabled_for(reads)
+            if enabled is None or enabled is wanted:
+                raise Conflict(
+                    f"cannot guard the switch to profile {self._iccid}: the card reports several profiles as"
+                    " enabled, and the modem does not tell to which one lpad would go back. Switch without a"
+                    " guard"
+                )
+        previous = None if enabled is None else profiles.address(enabled)
         if previous is None and (enabled is not None or not profiles.complete):
             raise Conflict(
                 f"cannot guard the switch to profile {self._iccid}: the card's list of profiles cannot be"
                 " read in full, so lpad does not know which profile is enabled now and could not return to"
                 " it; 'lpactl profiles' shows the readable part. Switch without a guard"
-            )
-        if profiles.contested:
-            raise Conflict(
-                f"cannot guard the switch to profile {self._iccid}: the card reports several profiles as"
-                " enabled, so lpad does not know to which one it should return. Switch without a guard"
             )
         if isinstance(wanted, UnreadableProfile) and not wanted.whole:
             raise Conflict(

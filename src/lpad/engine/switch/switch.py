@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
     from lpad.engine.switch.asking_again import Way
     from lpad.lpa.euicc import Euicc
+    from lpad.protocol.iccid_answer import IccidReport
 
 
 log = logging.getLogger(__name__)
@@ -37,13 +38,14 @@ log = logging.getLogger(__name__)
 class Purpose:
     """Why a profile is switched.
 
-    `step` names the switch in the change, None by its verb. `before` is called with the card's profiles and
-    the one that is meant right before the switch is sent, and may refuse it. `aid` is the AID that the
-    profile had before, by which it is found if the card no longer gives its ICCID.
+    `step` names the switch in the change, None by its verb. `before` is called right before the switch is
+    sent, and may refuse it: with the card's profiles, the one that is meant, and the ICCID that the modem
+    reads. `aid` is the AID that the profile had before, by which it is found if the card no longer gives its
+    ICCID.
     """
 
     step: str | None = None
-    before: Callable[[ProfileList, Listed], None] | None = None
+    before: Callable[[ProfileList, Listed, IccidReport | None], None] | None = None
     aid: str | None = None
 
 
@@ -156,6 +158,7 @@ class _Switch:
         wanted = context.card.port.refresh  # the settings beat the quirks
         if wanted is None:
             wanted = refresh.refresh_flag
+        self._reads = refresh.read_before
         self.refreshing = wanted is not False
         """Whether the card asks for a REFRESH, in the way that was used last."""
         self.lost: CardError | None = None
@@ -175,7 +178,7 @@ class _Switch:
             if self._purpose.step is None:
                 self._check_policy(profile)
             if self._purpose.before is not None:
-                self._purpose.before(profiles, profile)
+                self._purpose.before(profiles, profile, self._reads)
             self._run.irreversible(
                 self._purpose.step or f"{self._verb}-profile",
                 noting(ProfileNotes, iccid=self.address, aid=profile.isdp_aid),
