@@ -104,12 +104,15 @@ console.log(JSON.stringify(JSON.parse(process.argv[2]).map(([id, user]) => ask(i
     "action",
     [
         "org.freedesktop.ModemManager1.Control",
+        "org.freedesktop.ModemManager1.Device.Control",
+        "org.freedesktop.NetworkManager.settings.modify.system",
+        "org.freedesktop.NetworkManager.network-control",
         "org.debian.pcsc-lite.access_pcsc",
         "org.debian.pcsc-lite.access_card",
     ],
 )
 def test_polkit_lets_lpad_pass_and_nobody_else(action: str) -> None:
-    """The user lpad may borrow modems and use readers; others are left to the system's own rules."""
+    """The user lpad may borrow modems, use readers and connect; others are left to the system's own rules."""
     asked = [[action, "lpad"], [action, "alice"], ["org.freedesktop.login1.reboot", "lpad"]]
     rules = ROOT / "config" / "polkit" / "50-lpad.rules"
     assert json.loads(run("node", "-e", POLKIT, str(rules), json.dumps(asked))) == ["yes", None, None]

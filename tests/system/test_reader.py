@@ -47,6 +47,9 @@ _POLICY = """\
     "action",
     [
         "org.freedesktop.ModemManager1.Control",
+        "org.freedesktop.ModemManager1.Device.Control",
+        "org.freedesktop.NetworkManager.settings.modify.system",
+        "org.freedesktop.NetworkManager.network-control",
         "org.debian.pcsc-lite.access_pcsc",
         "org.debian.pcsc-lite.access_card",
     ],

@@ -1,0 +1,36 @@
+"""What appliers of network settings may do from where this is started; prints JSON, with lpad's own libraries.
+
+systemd starts this in the daemon's place, and the test as another user.
+"""
+
+from __future__ import annotations
+
+import json
+
+from lpad.base.deadline import Deadline
+from lpad.network.applier import Wanted
+from lpad.network.modemmanager.applier import ModemManagerApplier
+from lpad.network.networkmanager.applier import NetworkManagerApplier
+from lpad.network.settings import Authentication, NetworkSettings
+
+ICCID = "8988211000000000001"
+SETTINGS = NetworkSettings(
+    apn="iot.example", username="user", password="secret", authentication=Authentication.CHAP
+)
+
+
+def main() -> None:
+    wanted = Wanted(eid="89049032000000000000000000000123", iccid=ICCID, settings=SETTINGS)
+    network = NetworkManagerApplier()
+    tried = {
+        "prepare": network.prepare(wanted, deadline=Deadline.after(30)),
+        "apply": network.apply(wanted, deadline=Deadline.after(30)),
+        "undo": network.undo(wanted, {}, deadline=Deadline.after(30)),
+        "connect": network.connect(wanted, deadline=Deadline.after(3)),
+        "modemmanager": ModemManagerApplier(connects=True).apply(wanted, deadline=Deadline.after(30)),
+    }
+    print(json.dumps({name: [type(each).__name__, each.told] for name, each in tried.items()}))
+
+
+if __name__ == "__main__":
+    main()

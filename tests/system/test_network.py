@@ -1,0 +1,46 @@
+"""The confined daemon's way to NetworkManager and ModemManager: the system bus, and polkit's rule."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from system.gateway import Gateway
+
+PROGRAM = Path(__file__).with_name("network_in_its_place.py")
+CONNECTION = "lpad-0001"
+
+
+def put(gateway: Gateway) -> str:
+    """Put the program into the container, and return the command that starts it."""
+    gateway.write("/srv/network_in_its_place.py", PROGRAM.read_text(encoding="utf-8"))
+    return "/usr/lib/lpad/bin/python3 /srv/network_in_its_place.py"
+
+
+def test_it_may_apply_network_settings(gateway: Gateway) -> None:
+    """In the daemon's place a connection is stored and changed, and both daemons answer."""
+    command = put(gateway)
+    gateway.run("systemctl", "start", "NetworkManager.service", "ModemManager.service")
+    gateway.drop_in(f"[Service]\nExecStartPre=/bin/sh -c '{command} >/var/lib/lpad/found'\n")
+    gateway.run("systemctl", "restart", "lpad.service")
+    gateway.drop_in("")
+    found: dict[str, Any] = json.loads((gateway.root / "var/lib/lpad/found").read_text(encoding="utf-8"))
+    assert {name: kind for name, (kind, _) in found.items()} == {
+        "prepare": "Applied",
+        "apply": "Applied",
+        "undo": "Applied",
+        "connect": "TryAgain",  # there is no modem
+        "modemmanager": "Applied",
+    }, found
+    assert CONNECTION in gateway.run("nmcli", "--terse", "--get-values", "NAME", "connection")
+    stored = f"/etc/NetworkManager/system-connections/{CONNECTION}.nmconnection"
+    assert gateway.run("stat", "--format=%a %U", stored).split() == ["600", "root"]
+
+
+def test_others_may_not(gateway: Gateway) -> None:
+    """Another user is refused, and the sentence names the polkit action."""
+    found = json.loads(gateway.run(*put(gateway).split(), user="mallory"))
+    assert found["apply"][0] == "Failed"
+    assert "org.freedesktop.NetworkManager.settings.modify.system" in found["apply"][1]
