@@ -1,4 +1,4 @@
-"""What appliers of network settings may do from where this is started; prints JSON, with lpad's own libraries.
+"""What appliers of network settings may do from where this is started; prints JSON.
 
 systemd starts this in the daemon's place, and the test as another user.
 """

@@ -8,6 +8,8 @@ from lpad.engine.policy.networking import NetworkPolicy, OnFailure
 from lpad.network.at_applier import AtApplier
 from lpad.network.command_applier import CommandApplier
 from lpad.network.hooks import NO_HOOKS, Hooks
+from lpad.network.modemmanager.applier import ModemManagerApplier
+from lpad.network.networkmanager.applier import NetworkManagerApplier
 from lpad.network.no_applier import NO_APPLIER
 from lpad.network.precedence import Pattern
 from lpad.network.runner_client import RunnerClient
@@ -36,4 +38,8 @@ def _applier(section: NetworkSection) -> Applier:
         return AtApplier()
     if section.applier == "command":
         return CommandApplier(RunnerClient(section.runner))
+    if section.applier == "networkmanager":
+        return NetworkManagerApplier()
+    if section.applier == "modemmanager":
+        return ModemManagerApplier(connects=section.connect)
     return NO_APPLIER

@@ -33,6 +33,12 @@ def test_without_a_word_nothing_is_touched(tmp_path: Path) -> None:
     assert policy.patterns == ()
 
 
+@pytest.mark.parametrize("applier", ["none", "networkmanager", "modemmanager", "at", "command"])
+def test_each_applier_has_its_name(tmp_path: Path, applier: str) -> None:
+    """The settings choose an applier by the name that it reports."""
+    assert read(tmp_path, f"  applier: {applier}\n  connect: true").applier.name == applier
+
+
 def test_a_table_of_patterns(tmp_path: Path) -> None:
     """Each line has the settings of the profiles that fit it, in the file's order."""
     policy = read(
@@ -62,7 +68,7 @@ def test_a_table_of_patterns(tmp_path: Path) -> None:
         ("  patterns: [{iccid: '89', username: x}]", "'pap' or 'chap'"),
         ("  patterns: [{iccid: '89', ip: ipv9}]", "one of ipv4, ipv6, ipv4v6"),
         ("  patterns: [{iccid: '89', mtu: 5}]", "576 to 9000"),
-        ("  applier: uci", "one of none, at, command"),
+        ("  applier: uci", "one of none, networkmanager, modemmanager, at, command"),
     ],
 )
 def test_mistakes(tmp_path: Path, section: str, told: str) -> None:

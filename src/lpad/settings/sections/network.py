@@ -16,7 +16,7 @@ from lpad.settings.parsing.section import Section
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report
 
-ApplierName = Literal["none", "at", "command"]
+ApplierName = Literal["none", "networkmanager", "modemmanager", "at", "command"]
 
 _ICCID_PREFIX = re.compile(r"[0-9A-E]{1,20}")
 
@@ -67,6 +67,7 @@ class NetworkSection(Section, frozen=True):
     """The applier, and the table of patterns."""
 
     applier: ApplierName = "none"
+    connect: bool = False
     hooks: bool = False
     runner: Text = SOCKET
     on_failure: Literal["stop", "ignore"] = "stop"
