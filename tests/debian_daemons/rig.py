@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -169,6 +169,7 @@ class Rig:
             f"--pid-file={self.folder}/pid",
         )
         self._wait_for_name(NETWORK_MANAGER)
+        until(self._network_manager_answers, "NetworkManager's objects")
 
     def keyfile(self, name: str, **sections: dict[str, str]) -> None:
         """Write a connection as the owner of a gateway does; before NetworkManager starts."""
@@ -216,6 +217,13 @@ class Rig:
             for path in sorted(self.folder.glob("*.log"))
         ]
         return [*logs, ("AT commands", "\n".join(self.front.received[-60:]))]
+
+    def _network_manager_answers(self) -> bool:
+        """It takes its name before it shows anything."""
+        path = "/org/freedesktop/NetworkManager"
+        with suppress(BusRefused):
+            return "Version" in self.bus.properties(NETWORK_MANAGER, path, NETWORK_MANAGER, deadline=soon())
+        return False
 
     def _found(self) -> str | None:
         objects = self.bus.objects(MODEM_MANAGER, "/org/freedesktop/ModemManager1", deadline=soon())

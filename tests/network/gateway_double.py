@@ -106,12 +106,14 @@ class GatewayDouble:
             self.iccid = iccid
             self.index += 1
             self.connected, self.bearer, self.state = False, None, 8
+            shown = [self.modem, {}]
+            self.mm._bus.send(Message.new_signal(MM_ROOT, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", shown))
+
+        def lost() -> None:
             self._device_to(30, 36)
             self.active = None
-            self.mm._bus.send(
-                Message.new_signal(MM_ROOT, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [self.modem, {}])
-            )
 
+        self.nm.do(lost)
         self.mm.do(probed)
 
     def add(self, name: str, *, gsm: dict[str, str], connection: dict[str, Variant] | None = None) -> str:
@@ -317,6 +319,7 @@ class GatewayDouble:
 
     def _device_to(self, state: int, reason: int) -> None:
         before, self.device_state = self.device_state[0], (state, reason)
+        # in the thread of NetworkManager's connection alone
         signal = Message.new_signal(DEVICE, f"{NM}.Device", "StateChanged", "uuu", [state, before, reason])
         self.nm._bus.send(signal)
 
