@@ -57,6 +57,11 @@ BASE: dict[str, Any] = {
         },
         "reading": {"reader": "Reader"},
     },
+    "network": {
+        "applier": "modemmanager",
+        "hooks": True,
+        "patterns": [{"iccid": "8900", "authentication": "pap", "initial_bearer": "apn"}],
+    },
 }
 """A file in which every setting has a place to be changed at."""
 
@@ -90,6 +95,16 @@ OTHERS: dict[str, Any] = {
     "euiccs.NAME.policy.confirm": "always",
     "euiccs.NAME.failover.profiles.iccid": THIRD,
     "euiccs.NAME.failover.profiles.healthy": ["tcp:192.0.2.1:443"],
+    "network.runner": "other-runner.sock",
+    "network.patterns.iccid": "8901",
+    "network.patterns.provider": "Example",
+    "network.patterns.apn": "iot.example",
+    "network.patterns.username": "user",
+    "network.patterns.password": "secret",
+    "network.patterns.authentication": "chap",
+    "network.patterns.initial_bearer_apn": "first.example",
+    "network.patterns.initial_bearer": "leave",
+    "network.patterns.mtu": 1400,
     "socket": "other.sock",
     "state_folder": "other",
     "log.apdus": "apdus.jsonl",
