@@ -148,26 +148,10 @@ class Rig:
         config = self.folder / "NetworkManager.conf"
         config.write_text(_NETWORK_MANAGER.format(folder=self.folder), encoding="ascii")
         nowhere = self.folder / "nowhere"
-        self._run(
-            *(
-                "unshare",
-                "--net",
-                "--mount",
-                "--uts",
-                "sh",
-                "-ec",
-                f'{_MOUNTS}; exec NetworkManager "$@"',
-                "sh",
-            ),
-            *(
-                "--no-daemon",
-                f"--config={config}",
-                f"--config-dir={nowhere}",
-                f"--system-config-dir={nowhere}",
-            ),
-            *(f"--intern-config={nowhere}", f"--state-file={self.folder}/state"),
-            f"--pid-file={self.folder}/pid",
-        )
+        isolated = ("unshare", "--net", "--mount", "--uts", "sh", "-ec", f'{_MOUNTS}; exec "$@"', "sh")
+        folders = (f"--config-dir={nowhere}", f"--system-config-dir={nowhere}", f"--intern-config={nowhere}")
+        files = (f"--config={config}", f"--state-file={self.folder}/state", f"--pid-file={self.folder}/pid")
+        self._run(*isolated, "NetworkManager", "--debug", *folders, *files)
         self._wait_for_name(NETWORK_MANAGER)
         until(self._network_manager_answers, "NetworkManager's objects")
 
@@ -210,12 +194,13 @@ class Rig:
             bus.call(call, deadline=soon())
             yield
 
+    def log(self, program: str) -> str:
+        """Return all that a program has said."""
+        return (self.folder / f"{program}.log").read_text(encoding="utf-8", errors="replace")
+
     def said(self) -> list[tuple[str, str]]:
         """Return the last of what each program has said, and what ModemManager asked the modem."""
-        logs = [
-            (path.name, path.read_text(encoding="utf-8", errors="replace")[-_TAIL:])
-            for path in sorted(self.folder.glob("*.log"))
-        ]
+        logs = [(path.name, self.log(path.stem)[-_TAIL:]) for path in sorted(self.folder.glob("*.log"))]
         return [*logs, ("AT commands", "\n".join(self.front.received[-60:]))]
 
     def _network_manager_answers(self) -> bool:

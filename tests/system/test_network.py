@@ -22,6 +22,8 @@ def put(gateway: Gateway) -> str:
 def test_it_may_apply_network_settings(gateway: Gateway) -> None:
     """In the daemon's place a connection is stored and changed, and both daemons answer."""
     command = put(gateway)
+    # Debian's ModemManager does without containers
+    gateway.drop_in("[Unit]\nConditionVirtualization=\n", unit="ModemManager.service")
     gateway.run("systemctl", "start", "NetworkManager.service", "ModemManager.service")
     gateway.drop_in(f"[Service]\nExecStartPre=/bin/sh -c '{command} >/var/lib/lpad/found'\n")
     gateway.run("systemctl", "restart", "lpad.service")

@@ -27,6 +27,11 @@ NOBODY = frozenset(
         "org.freedesktop.DBus.Error.NameHasNoOwner",
         "org.freedesktop.DBus.Error.NoReply",
         "org.freedesktop.DBus.Error.Disconnected",
+        # the bus has tried to start it
+        "org.freedesktop.DBus.Error.TimedOut",
+        "org.freedesktop.DBus.Error.Spawn.ServiceNotFound",
+        "org.freedesktop.DBus.Error.Spawn.ChildExited",
+        "org.freedesktop.systemd1.NoSuchUnit",
     }
 )
 """Names of errors that mean that the program that was asked is not there, or went away before it answered."""

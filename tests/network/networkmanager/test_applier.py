@@ -232,6 +232,16 @@ def test_waits_for_the_modem(gateway: GatewayDouble, applier: NetworkManagerAppl
     assert gateway.modem.endswith("/1")
 
 
+def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
+    """While ModemManager restarts, connections are stored all the same, and the activation waits."""
+    gateway.mm.leave()
+    assert isinstance(applier.prepare(wanted(), deadline=soon()), Applied)
+    assert isinstance(applier.apply(wanted(), deadline=soon()), Applied)
+    outcome = applier.connect(wanted(), deadline=Deadline.after(0.2))
+    assert isinstance(outcome, TryAgain)
+    assert "ModemManager does not run" in outcome.told
+
+
 def test_a_stale_card_is_told(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
     """Until the modem has read the profile nothing is activated, and the layer is the modem."""
     applier.apply(wanted(), deadline=soon())

@@ -22,6 +22,7 @@ from lpad.network.layer import Layer
 from lpad.network.modemmanager.applier import present, set_initial_bearer, wait_for_card
 from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
 from lpad.network.modemmanager.causes import cause_of
+from lpad.network.modemmanager.modem import NAME as MODEM_MANAGER
 from lpad.network.modemmanager.modem import find_modem
 from lpad.network.networkmanager import reasons
 from lpad.network.networkmanager.activation import Activation
@@ -360,6 +361,9 @@ def _owners_active(
     bus: Bus, daemon: Daemon, connections: list[StoredConnection], wanted: Wanted, *, deadline: Deadline
 ) -> str | None:
     """Return the UUID of the active connection of the modem if it is not one of lpad's."""
+    # asked first, since a call to a name without owner starts its service, or waits half a minute for it
+    if not bus.has_owner(MODEM_MANAGER, deadline=deadline):
+        return None
     imei = None if wanted.modem is None else wanted.modem.imei
     iccid = wanted.previous_iccid or wanted.iccid
     modem = find_modem(bus, imei=imei, iccid=iccid, deadline=deadline)
