@@ -1,6 +1,8 @@
 """A condition that a guard or a health rule waits for, as text.
 
     registered                              the modem is registered, at home or roaming
+    bearer                                  the network has opened a connection with the profile's APN
+    address                                 the connection has an IP address
     confirm                                 a local program confirms
     tcp:HOST:PORT@INTERFACE                 a TCP connection is made
     http://HOST:PORT/PATH#STATUS@INTERFACE  the answer has this status, or any from 200 to 299; also https
@@ -28,6 +30,8 @@ class ConditionKind(enum.StrEnum):
     """What the condition checks."""
 
     REGISTERED = "registered"
+    BEARER = "bearer"
+    ADDRESS = "address"
     CONFIRM = "confirm"
     TCP = "tcp"
     HTTP = "http"
@@ -40,7 +44,7 @@ _HOST = r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9_.-]{1,253}))"
 _PORT = r"(?::(?P<port>[0-9]{1,5}))"
 _INTERFACE = r"(?:@(?P<interface>[A-Za-z0-9_.:-]{1,15}))?"
 _FORMS = (
-    re.compile(r"(?P<kind>registered|confirm)"),
+    re.compile(r"(?P<kind>registered|bearer|address|confirm)"),
     re.compile(rf"(?P<kind>tcp):{_HOST}{_PORT}{_INTERFACE}"),
     re.compile(
         rf"(?P<kind>https?)://{_HOST}{_PORT}?(?P<path>/[!-\"$-~]*?)?(?:#(?P<status>[1-5][0-9][0-9]))?{_INTERFACE}"
@@ -83,9 +87,9 @@ class Condition:
         match = next((found for form in _FORMS if (found := form.fullmatch(text))), None)
         if match is None or len(text) > LONGEST:
             raise InvalidValue(
-                f"'{text[:60]}' is not a known condition; write registered, confirm, tcp:HOST:PORT,"
-                " http://HOST/PATH#STATUS, https://… or dns:NAME/SERVER; @INTERFACE after a probe names the"
-                " network interface that it uses"
+                f"'{text[:60]}' is not a known condition; write registered, bearer, address, confirm,"
+                " tcp:HOST:PORT, http://HOST/PATH#STATUS, https://… or dns:NAME/SERVER; @INTERFACE after a"
+                " probe names the network interface that it uses"
             )
         parts: dict[str, str | None] = match.groupdict()
         kind = ConditionKind(match["kind"])

@@ -35,6 +35,7 @@
     │   ├── PlatformBusy             an operator's platform says "later"         (retryable)
     │   └── PlatformUnclear          no answer says whether the platform did it  (retryable)
     ├── SwitchRolledBack         a guard was not met; the previous profile is enabled again
+    ├── NetworkFailed            an applier or a hook failed before a switch, which was not begun
     ├── SwitchStuck              a guard was not met, and no other profile could be enabled
     ├── MalformedError           bytes break their grammar; the edge that got them turns this
     │                            into CardMalformed or ServerMalformed
@@ -293,6 +294,12 @@ class SwitchRolledBack(LpadError):
     """A guard was not met; details hold `enabled`, `previous`, `reason` and `seen`."""
 
     kind = "switch-rolled-back"
+
+
+class NetworkFailed(LpadError):
+    """An applier or a hook failed before a switch; nothing was switched. Details hold `layer` and `cause`."""
+
+    kind = "network-failed"
 
 
 class SwitchStuck(LpadError):

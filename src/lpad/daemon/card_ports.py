@@ -63,7 +63,7 @@ class CardPorts:
             way = self._way(where, [*ways, *self._ways], shared=shared)
             ways.append((where, shared, way))
             port = _card_port(name, section, where, way)
-            port = replace(port, network=network)
+            port = replace(port, network=network, device=section.port)
             port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
             if self._observe is not None:
                 port = replace(port, observe=partial(self._observe, name))

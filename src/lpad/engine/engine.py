@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.writability import JournalHealth
+    from lpad.engine.networks.pending import PendingSwitch
     from lpad.engine.outbox import UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.running.answer import Answer
@@ -278,6 +279,10 @@ class Engine:
         """
         self._workers.of(euicc)
         self._networks.put(iccid, settings, given_by=GivenBy.OWNER)
+
+    def pending(self, euicc: str) -> PendingSwitch | None:
+        """Return the switch whose network settings are under way; see `network`."""
+        return self._workers.of(euicc).pending_network
 
     def clear_network(self, euicc: str, iccid: str) -> None:
         """Remove the owner's settings for a profile; see `set_network`."""

@@ -21,6 +21,7 @@ NETWORKS = ("+CEREG", "+CGREG", "+C5GREG")
 """The commands, as the prefixes of their answers; the least widely supported one is last."""
 
 NOT_REGISTERED = 0
+DENIED = 3
 _REGISTERED = (1, 5)
 _STATUS = {
     0: "not registered",

@@ -21,6 +21,7 @@ from lpad.base.errors import (
     KeyReused,
     LpadError,
     MalformedError,
+    NetworkFailed,
     NotFound,
     NotPermitted,
     PolicyRefused,
@@ -64,6 +65,7 @@ NEVER = (
     PolicyRefused,
     Cancelled,
     InvalidSettings,
+    NetworkFailed,
     SwitchRolledBack,
     SwitchStuck,
 )

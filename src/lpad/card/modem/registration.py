@@ -14,6 +14,7 @@ from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable
 from lpad.card.modem.sim_lock import read_lock
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.registration_answer import (
+    DENIED,
     NETWORKS,
     NOT_REGISTERED,
     Registration,
@@ -89,6 +90,11 @@ class RegistrationWatch:
     def registered(self) -> bool:
         """Whether the modem is registered in one of its networks."""
         return any(each.registered for each in self.status)
+
+    @property
+    def denied(self) -> bool:
+        """Whether a network denies the modem, and none lets it in."""
+        return not self.registered and any(each.status == DENIED for each in self.status)
 
     def listen(self, *, deadline: Deadline) -> bool:
         """Wait until the modem announces something or the deadline; return whether it did.

@@ -37,6 +37,7 @@ _KINDS = {
     "switch-limit": STATE,
     "switch-rolled-back": TAKEN_BACK,
     "switch-stuck": TAKEN_BACK,
+    "network-failed": CARD,
     "confirmation-code-required": NEEDS_PEOPLE,
     "declined": NEEDS_PEOPLE,
     "policy-refused": NEEDS_PEOPLE,

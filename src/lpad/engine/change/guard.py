@@ -65,12 +65,15 @@ class Requirement:
 class Guard:
     """The guard as the API shows it; `until` is wall-clock time, which may be set meanwhile.
 
-    `previous` is the profile that was enabled before, or None.
+    `previous` is the profile that was enabled before, or None. `layer` is the lowest one that failed, once
+    the guard is not met, and `cause` the network's reason, if it gave one.
     """
 
     requirements: tuple[Requirement, ...]
     until: datetime
     previous: str | None
+    layer: str | None = None
+    cause: str | None = None
     phase: Phase = Phase.SWITCHING
 
     def after(self, turn: Turn) -> Guard:

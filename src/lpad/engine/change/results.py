@@ -67,6 +67,32 @@ class RemarkResult(Result, frozen=True, kw_only=True, omit_defaults=True):
     remark: str | None = None
 
 
+class NetworkFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A step of the network settings that failed, the layer, and the network's cause if it gave one."""
+
+    step: str
+    layer: str
+    told: str
+    cause: str | None = None
+
+
+class NetworkResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a profile's network settings in a switch.
+
+    `worked` names the other settings that brought the connection up, if the profile's own did not. `bearer`
+    and `address` are up, down or unknown.
+    """
+
+    applier: str
+    given_by: str
+    failures: tuple[NetworkFailure, ...] = ()
+    worked: str | None = None
+    bearer: str | None = None
+    address: str | None = None
+    addresses: tuple[str, ...] = ()
+    interface: str | None = None
+
+
 class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The profile that is enabled or disabled, and whether it already was.
 
@@ -77,6 +103,7 @@ class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     already: bool = always(False)
     guard: str | None = None
     previous: str | UnsetType | None = UNSET
+    network: NetworkResult | None = None
 
 
 class DownloadResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,6 +117,7 @@ class DownloadResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True
     notifications_delivered: int | None = None
     guard: str | None = None
     previous: str | UnsetType | None = UNSET
+    network: NetworkResult | None = None
 
 
 class ProvisionResult(DownloadResult, frozen=True, kw_only=True, omit_defaults=True):

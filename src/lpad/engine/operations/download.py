@@ -23,7 +23,7 @@ from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.condition_watch import check_possible
 from lpad.engine.switch.guarded_switch import conditions_of, guarded_switch
-from lpad.engine.switch.switch import switch
+from lpad.engine.switch.network_steps import enable_with_network
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
@@ -115,7 +115,7 @@ def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadR
     iccid = _name(context.snapshot().listed, result.iccid, result.isdp_aid)
     try:
         if asked.guard is None:
-            switched = switch(run, context, iccid=iccid, enabled=True)
+            switched = enable_with_network(run, context, iccid=iccid)
         else:
             switched = guarded_switch(run, context, asked.guard, iccid=iccid)
     except LpadError as error:
@@ -127,6 +127,7 @@ def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadR
         remark=result.remark or switched.remark,
         guard=switched.guard,
         previous=switched.previous,
+        network=switched.network,
     )
 
 

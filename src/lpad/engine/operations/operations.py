@@ -41,6 +41,7 @@ from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.asking_again import ways, when_not_busy
 from lpad.engine.switch.guarded_switch import guarded_switch
+from lpad.engine.switch.network_steps import enable_with_network
 from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch, unaddressable, verify
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def enable(run: Run, context: Context) -> SwitchResult:
     asked = run.change.params_of(EnableParams)
     if asked.guard is not None:
         return guarded_switch(run, context, asked.guard, iccid=asked.iccid)
-    return switch(run, context, iccid=asked.iccid, enabled=True, purpose=_purpose(run))
+    return enable_with_network(run, context, iccid=asked.iccid, purpose=_purpose(run))
 
 
 def disable(run: Run, context: Context) -> SwitchResult:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerError
+from lpad.network.layer import Layer
 from lpad.remote.reachability import PROBES, reach
 
 if TYPE_CHECKING:
@@ -24,16 +25,27 @@ class Source(enum.StrEnum):
     """Who can tell whether a condition is met, in the order in which a guard asks them."""
 
     MODEM = "modem"
+    CONNECTION = "connection"  # who makes it: the applier
     NETWORK = "network"  # after the modem: no probe succeeds before it is registered
     CALLER = "caller"  # a local program
 
 
 SOURCES: Mapping[ConditionKind, Source] = {
     ConditionKind.REGISTERED: Source.MODEM,
+    ConditionKind.BEARER: Source.CONNECTION,
+    ConditionKind.ADDRESS: Source.CONNECTION,
     **dict.fromkeys(PROBES, Source.NETWORK),
     ConditionKind.CONFIRM: Source.CALLER,
 }
 """Who can tell each kind."""
+
+LAYERS: Mapping[ConditionKind, Layer] = {
+    ConditionKind.REGISTERED: Layer.REGISTERED,
+    ConditionKind.BEARER: Layer.BEARER,
+    ConditionKind.ADDRESS: Layer.ADDRESS,
+    **dict.fromkeys(PROBES, Layer.PATH),
+}
+"""The layer that each kind looks at; a confirmation looks at none."""
 
 NOT_EVALUATED = "this version of lpad cannot evaluate it"
 

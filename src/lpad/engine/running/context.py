@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
     from lpad.engine.environment.environment import Environment
+    from lpad.engine.networks.pending import PendingSwitches
     from lpad.engine.networks.store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
@@ -71,7 +72,7 @@ class Context:
     `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it;
     `owed` takes the cancellations that servers have not heard yet; `stuck` is told of a guarded switch from
     which no way led back; `modem_resets` says how often the modem may be restarted; `networks` keeps the
-    network settings of profiles.
+    network settings of profiles, and `pending` what is under way of them.
     """
 
     card: Card
@@ -88,5 +89,6 @@ class Context:
     environment: Environment
     modem_resets: ModemRestartLimit
     networks: NetworkStore
+    pending: PendingSwitches
     wishes: WishStore
     platforms: Platforms

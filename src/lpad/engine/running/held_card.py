@@ -72,8 +72,9 @@ class CardPort:
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
     what the modem and the card say; `tac` counts where there is no IMEI. `policy` says what may be
     switched, and `failover` what takes the place of a profile that is not well; None: nothing does. `network`
-    says who makes the data connection. `watch` tells of the port's coming and going, where the system tells.
-    `observe` is told the seconds that each command to the ISD-R took.
+    says who makes the data connection; `device` is the port's path, None for a reader. `watch` tells of the
+    port's coming and going, where the system tells. `observe` is told the seconds that each command to the
+    ISD-R took.
     """
 
     name: str
@@ -91,6 +92,7 @@ class CardPort:
     policy: SwitchPolicy = NO_POLICY
     failover: FailoverPolicy | None = None
     network: NetworkPolicy = NO_NETWORK_POLICY
+    device: str | None = None
     provisioning: ProvisioningPolicy = NO_PROVISIONING
     watch: Watch = _unwatched
     observe: Callable[[float], None] | None = None

@@ -22,6 +22,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, Conflict, InvalidValue
 from lpad.card.modem.refusals import how_to_unlock
 from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch, registrations
+from lpad.card.modem.reject_cause import reject_cause
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import (
@@ -34,11 +35,16 @@ from lpad.engine.running.condition_check import (
     not_evaluable,
 )
 from lpad.engine.running.run import Suspended
+from lpad.engine.switch.alternatives import Alternatives
+from lpad.network.applier import State
+from lpad.network.layer import Cause, Procedure
 
 if TYPE_CHECKING:
+    from lpad.card.modem.lent_modem import LentModem
     from lpad.engine.change.guard import Guard
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
+    from lpad.engine.switch.network_steps import NetworkSteps
     from lpad.engine.switch.standstill import Standstill
 
 log = logging.getLogger(__name__)
@@ -56,6 +62,8 @@ LAST_LOOK = 60.0
 """Seconds for the last look, after time ran out over a standstill or a restart."""
 _LAST_LISTENING = 5.0
 """Seconds for which a modem that is not registered is listened to in a last look that is taken once."""
+_BLIND = frozenset({"none", "command"})
+"""Appliers that see neither bearer nor address."""
 _NOBODY = "no program has confirmed it"
 _TIME_LIMIT = ("time-limit", "the time is over")
 _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's conditions")
@@ -79,6 +87,13 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
     """
     for each in not_evaluable(conditions):
         raise Conflict(f"can't guard the switch by '{each}': {NOT_EVALUATED}; use another condition")
+    blind = [each for each in conditions if SOURCES[each.kind] is Source.CONNECTION]
+    applier = context.card.port.network.applier.name
+    if blind and applier in _BLIND:
+        raise Conflict(
+            f"cannot guard the switch by '{blind[0]}': the applier '{applier}' sees no connection; set"
+            " network.applier to one that does, or guard the switch by a probe"
+        )
     if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
         return
     instead = "use a probe or 'confirm' as the condition instead"
@@ -106,6 +121,7 @@ class ConditionWatch:
         *,
         deadline: Deadline,
         standstill: Standstill,
+        network: NetworkSteps,
         started_anew: bool = False,
     ) -> None:
         """Prepare.
@@ -116,6 +132,7 @@ class ConditionWatch:
             guard: what is awaited.
             deadline: until when.
             standstill: knows when lpad did not run.
+            network: the steps of the profile's network settings.
             started_anew: whether device or modem may have started meanwhile, so that a last look has to wait
                 for the network.
         """
@@ -123,11 +140,17 @@ class ConditionWatch:
         self._context = context
         self._deadline = deadline
         self._standstill = standstill
+        self._network = network
+        self._alternatives = Alternatives()
+        self._denied = False
+        self.cause: Cause | None = None
+        """Why the network refused the modem or its bearer, as it was told last."""
         self._started_anew = started_anew
         self._looked_at: dict[str, float] = {}
         self._last_look = math.inf
         self._eyes = {
             Source.MODEM: self._ask_modem,
+            Source.CONNECTION: self._ask_connection,
             Source.NETWORK: self._ask_network,
             Source.CALLER: self._ask_caller,
         }
@@ -151,6 +174,8 @@ class ConditionWatch:
         try:
             for source in Source:
                 self._await(source)
+                if source is Source.MODEM:
+                    self._network.connect()
         finally:
             self._run.withdraw()
 
@@ -179,7 +204,7 @@ class ConditionWatch:
                     raise UnmetError(*_NOT_EVALUATED)
                 if not (found.met or self._started_anew) and self._seen_at(condition) >= self._last_look:
                     raise UnmetError(*_TIME_LIMIT)
-            if source is Source.NETWORK and self._waiting(source):
+            if source in (Source.CONNECTION, Source.NETWORK) and self._waiting(source):
                 self._rest()
         if source is Source.MODEM and self._context.card.port.loan.was_lent:
             self._context.card.give_back()
@@ -228,7 +253,11 @@ class ConditionWatch:
     def _hardly_seen(self) -> bool:
         """Whether there was no time for a fair look at each condition since lpad stood still."""
         last = self._standstill.last
-        waiting = (*self._waiting(Source.MODEM), *self._waiting(Source.NETWORK))
+        waiting = [
+            each
+            for source in (Source.MODEM, Source.CONNECTION, Source.NETWORK)
+            for each in self._waiting(source)
+        ]
         recent = time.monotonic() - last < LAST_LOOK
         return bool(waiting) and (recent or any(self._seen_at(each) < last for each in waiting))
 
@@ -268,9 +297,11 @@ class ConditionWatch:
                 watch = RegistrationWatch(lent.modem, deadline=opening)
                 self._looks(condition)
                 try:
-                    return self._follow(watch, condition)
+                    found = self._follow(watch, condition)
                 finally:
                     watch.end(deadline=Deadline.after(_CLOSING))
+                if not found.met:
+                    found = self._explained(found, lent)
         except CardError as error:
             # The modem restarts, or its port has gone: it may be back before the time is over.
             self._saw(condition, error.sentence)
@@ -279,6 +310,9 @@ class ConditionWatch:
                 raise Suspended("the last check waits for the port", cause=error) from error
             self._rest()
             return Look(met=False, seen=error.sentence)
+        if not found.met:
+            self._try_other_settings()
+        return found
 
     def _follow(self, watch: RegistrationWatch, condition: Condition) -> Look:
         once = self._last_look < math.inf and not self._started_anew
@@ -297,9 +331,44 @@ class ConditionWatch:
                 return Look(met=watch.registered, seen=_told(watch))
             self._saw(condition, _told(watch))
             self._check()
+            if watch.denied and not self._denied and steady is None:
+                self._denied = True  # once: why is asked at once, and then as seldom as otherwise
+                return Look(met=False, seen=_told(watch))
             if until.passed and steady is None:
                 return Look(met=False, seen=_told(watch))
             watch.listen(deadline=until.within(_LISTENING))
+
+    def _explained(self, found: Look, lent: LentModem) -> Look:
+        """Add to what was seen of a modem that is not registered why the network refuses it."""
+        told = reject_cause(lent.modem, deadline=Deadline.after(_CLOSING))
+        causes = [] if told.emm is None else [Cause(Procedure.EMM, told.emm)]
+        causes += [] if told.esm is None else [Cause(Procedure.ESM, told.esm)]
+        if not causes:
+            return found
+        self.cause = causes[-1]
+        seen = "; ".join([found.seen, *map(str, causes)])
+        return Look(met=False, seen=seen)
+
+    def _try_other_settings(self) -> None:
+        """Try the empty APN, or the other IP type, where the network's cause means wrong settings."""
+        other = self._alternatives.next(self.cause, self._network.settings)
+        if other is not None and not self._deadline.passed:
+            log.info("change %d: %s; trying %s", self._run.change.id, self.cause, other.told)
+            self.cause = None
+            self._network.try_instead(other)
+            self._denied = False
+
+    def _ask_connection(self, condition: Condition, _deadline: Deadline) -> Look:
+        self._check()
+        self._looks(condition)
+        connection = self._network.look()
+        sight = connection.bearer if condition.kind is ConditionKind.BEARER else connection.address
+        told = sight.told or f"the applier does not know whether there is a {condition.kind}"
+        if sight.state is State.UP:
+            return Look(met=True, seen=told)
+        self.cause = connection.bearer.cause or self.cause
+        self._try_other_settings()
+        return Look(met=False, seen=told)
 
     def _ask_network(self, condition: Condition, _deadline: Deadline) -> Look:
         self._check()

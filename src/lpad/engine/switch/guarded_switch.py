@@ -28,9 +28,12 @@ from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError, check_possible
-from lpad.engine.switch.rollback import Reason, Rollback
+from lpad.engine.switch.network_steps import NetworkSteps, StepsOfRun
+from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.switch import Purpose, switch
+from lpad.network.hooks import HookEvent
+from lpad.network.layer import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +103,7 @@ class _GuardedSwitch:
         self._iccid = iccid
         self._within = noted_number(asked.within, default=_WITHIN, most=LONGEST)
         self._standstill = Standstill()
+        self._network = NetworkSteps(StepsOfRun(run), context, iccid)
 
     def run(self) -> SwitchResult:
         with self._standstill:
@@ -114,7 +118,14 @@ class _GuardedSwitch:
             check_possible(
                 self._context, self._conditions, deadline=Deadline.after(self._context.timeouts.switch)
             )
-            return self._switch(Purpose(before=self._intend), seconds=self._within)
+            profile = self._context.snapshot().listed.named(self._iccid)
+            self._network.until = Deadline.after(self._within)
+            if profile is None or not profile.enabled:
+                self._network.prepare()
+            return self._switch(
+                Purpose(before=self._intend),
+                seconds=min(self._within, self._network.until.remaining() or 1.0),
+            )
         return self._take_up(guard)
 
     def _intend(self, profiles: ProfileList, wanted: Listed, reads: IccidReport | None) -> None:
@@ -204,6 +215,7 @@ class _GuardedSwitch:
             )
         if guard.phase is Phase.SWITCHING:
             return self._switch(Purpose(step="enable-profile-again"), seconds=left)
+        self._network.apply()  # again: whatever was tried when it was cut off, these are the profile's own
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
 
     def _is_lost(self, guard: Guard) -> bool:
@@ -227,8 +239,11 @@ class _GuardedSwitch:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(guard, _MISTAKE)
         guard = self._run.change.guard
-        if guard is None:
-            return done  # it was enabled already, and nothing is on trial
+        if guard is None:  # it was enabled already, and nothing is on trial
+            self._network.renew()
+            self._network.end()
+            return done
+        self._network.apply()
         # Where the time is over, the modem has had none to find its network.
         return self._watch(guard.after(Turn.READ), seconds=deadline.remaining(), started_anew=deadline.passed)
 
@@ -246,7 +261,8 @@ class _GuardedSwitch:
             ):  # its deadlines have passed meanwhile: the card is read anew
                 raise Suspended("lpad stood still during a guarded switch", cause=error) from error
             sentence = f"the new profile did not come up: {error.sentence}"
-            self._go_back(guard, Reason(kind="not-enabled", sentence=sentence))
+            layer = str(error.details.get("layer") or Layer.CARD)
+            self._go_back(guard, Reason(kind="not-enabled", sentence=sentence, layer=layer))
         if isinstance(error, CardRefused):
             self._run.show_guard(guard.after(Turn.UNMET).after(Turn.RETURNED))
         raise error
@@ -262,20 +278,38 @@ class _GuardedSwitch:
             guard,
             deadline=deadline,
             standstill=self._standstill,
+            network=self._network,
             started_anew=started_anew,
         )
         try:
             condition_watch.run()
             kept = condition_watch.guard.after(Turn.MET)
         except UnmetError as unmet:
-            self._go_back(condition_watch.guard, Reason(kind=unmet.reason, sentence=str(unmet)))
+            self._go_back(
+                condition_watch.guard,
+                Reason(
+                    kind=unmet.reason,
+                    sentence=str(unmet),
+                    layer=failed_layer(condition_watch.guard),
+                    cause=None if condition_watch.cause is None else str(condition_watch.cause),
+                ),
+            )
         except Suspended:
             raise
         except Exception:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(condition_watch.guard, _MISTAKE)
         self._run.show_guard(kept)
-        return SwitchResult(iccid=self._iccid, already=False, guard="met", previous=guard.previous)
+        self._network.end(HookEvent.CONFIRMED)
+        return SwitchResult(
+            iccid=self._iccid,
+            already=False,
+            guard="met",
+            previous=guard.previous,
+            network=self._network.told(),
+        )
 
     def _go_back(self, guard: Guard, reason: Reason) -> NoReturn:
-        raise Rollback(self._run, self._context, guard, reason, iccid=self._iccid).run()
+        raise Rollback(
+            self._run, self._context, guard, reason, iccid=self._iccid, network=self._network
+        ).run()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lpad.base.condition import Condition
 from lpad.base.errors import (
     Cancelled,
     CardBusy,
@@ -14,6 +15,7 @@ from lpad.base.errors import (
     CardStatus,
     CardUnreachable,
     Conflict,
+    InvalidValue,
     LpadError,
     NotFound,
     SwitchRolledBack,
@@ -23,8 +25,12 @@ from lpad.base.errors import (
 from lpad.base.outside_number import noted_number
 from lpad.engine.change.guard import Phase, Turn
 from lpad.engine.change.notes import SwitchNotes, noting
+from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
+from lpad.engine.switch.network_steps import NetworkSteps, StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
+from lpad.network.hooks import HookEvent
+from lpad.network.layer import Layer
 
 if TYPE_CHECKING:
     from lpad.base.errors import Detail
@@ -51,16 +57,26 @@ class Reason:
 
     kind: str
     sentence: str
+    layer: str | None = None
+    """The lowest layer that failed; None: none is known, as after somebody said no."""
+    cause: str | None = None
+    """The network's own reason."""
 
 
 class Rollback:
     """One return, which may be cut off and taken up again."""
 
-    def __init__(self, run: Run, context: Context, guard: Guard, reason: Reason, *, iccid: str) -> None:
+    def __init__(
+        self, run: Run, context: Context, guard: Guard, reason: Reason, *, iccid: str, network: NetworkSteps
+    ) -> None:
         self._run = run
         self._context = context
         self._guard = guard if guard.phase is Phase.GOING_BACK else guard.after(Turn.UNMET)
+        self._guard = replace(
+            self._guard, layer=reason.layer or guard.layer, cause=reason.cause or guard.cause
+        )
         self._reason = reason
+        self._network = network
         self._iccid = iccid
         policy = context.card.port.policy
         before: list[str | None] = [guard.previous]
@@ -71,6 +87,7 @@ class Rollback:
             *(each for each in policy.fallback if each not in (guard.previous, self._iccid)),
         ]
         self._failures: list[str] = []
+        self._back = network
 
     def run(self) -> LpadError:
         """Enable what is next in the order until one is enabled; return the error to end the change with.
@@ -80,6 +97,8 @@ class Rollback:
             Conflict: another card is in its place.
         """
         self._run.bind()
+        self._network.until = None
+        self._network.undo()
         # Numbers that a damaged disk has changed begin the order anew.
         notes = self._run.notes_of(SwitchNotes)
         number, tries = (
@@ -107,9 +126,11 @@ class Rollback:
                     log.exception("change %d: internal-error", self._run.change.id)
                     self._failed(number, internal_error("enabling it", error))
                 else:
+                    self._back.end(HookEvent.ROLLED_BACK)
                     self._run.show_guard(self._guard.after(Turn.RETURNED))
                     return self._returned(self._order[number])
             number, tries = number + 1, 0
+        self._network.end()
         self._run.show_guard(self._guard.after(Turn.EXHAUSTED))
         return self._stuck()
 
@@ -134,6 +155,10 @@ class Rollback:
             aid = notes.previous_aid if iccid == self._guard.previous else None
             purpose = Purpose(step=step, aid=aid)
             switch(self._run, self._context, iccid=iccid, enabled=True, purpose=purpose)
+            self._back = NetworkSteps(StepsOfRun(self._run), self._context, iccid)
+            if not (iccid == self._guard.previous and self._back.restores):
+                self._back.apply()
+            self._back.connect()
 
     def _is_unwanted(self, number: int) -> bool:
         """Whether a profile of the fallback order is the one that is not kept, by another of its names."""
@@ -179,7 +204,8 @@ class Rollback:
         switch = f"the guarded switch to profile {self._iccid}"
         if self._run.change.kind.downloads:
             switch = f"profile {self._iccid} is installed, but the guarded switch to it"
-        return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "")
+        layer = f"; the failed layer is '{self._guard.layer}'" if self._guard.layer else ""
+        return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "") + layer
 
     def _details(self, *, enabled: str | None) -> dict[str, Detail]:
         return {
@@ -189,4 +215,18 @@ class Rollback:
             "seen": self._guard.told(),
             "unmet": ", ".join(each.condition for each in self._guard.unmet),
             "failed": "; ".join(self._failures),
+            "layer": self._guard.layer or "",
+            "cause": self._guard.cause or "",
         }
+
+
+def failed_layer(guard: Guard) -> str | None:
+    """Return the lowest layer that a guard's unmet conditions look at; None: they look at none."""
+    unmet = []
+    for each in guard.unmet:
+        try:
+            unmet.append(Condition.parse(each.condition).kind)
+        except InvalidValue:  # of another lpad
+            continue
+    found = {LAYERS[kind] for kind in unmet if kind in LAYERS}
+    return next((layer.value for layer in Layer if layer in found), None)

@@ -368,6 +368,7 @@ def verify(
             f"the card reports that {wanted}, but the modem still reads another profile {done}; restart the"
             " modem, and check whether it registers",
             retryable=True,
+            layer="modem",
         )
     if lost is not None:
         raise lost

@@ -13,11 +13,13 @@ from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import Kind, PauseReason
+from lpad.engine.networks.pending import PendingSwitch, PendingSwitches
 from lpad.engine.recovery.interrupted import Interrupted
 from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
 from lpad.engine.running.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.registration_query import RegistrationQuery
+from lpad.engine.switch.network_steps import settle_pending
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.change_queue import ChangeQueue
@@ -128,7 +130,8 @@ class Worker:
         self._owed = owed
         self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self._queue.submit)
         """What is tried since a guarded switch ended stuck."""
-        context = Context(
+        self._pending = PendingSwitches(journal.memos)
+        context = self._context = Context(
             card=self._card,
             outbox=outbox,
             owed=owed,
@@ -143,6 +146,7 @@ class Worker:
             stuck=self.rescue.stuck,
             modem_resets=self.modem_resets,
             networks=networks,
+            pending=self._pending,
             wishes=wishes,
             platforms=platforms,
         )
@@ -185,6 +189,7 @@ class Worker:
                 lambda: self._registration_query.due_at if self._observer.ready else None,
                 self._registration_query.run,
             ),
+            DueTask(lambda: self._network_due_at, lambda: settle_pending(self._context)),
             DueTask(lambda: self._tidy_at if self._observer.ready else None, self._take_off),
             DueTask(lambda: self._reads_at if self._observer.ready else None, self._read_again),
             DueTask(self._gives_back_at, self._card.give_back),
@@ -215,6 +220,17 @@ class Worker:
     def policy(self) -> SwitchPolicy:
         """What the settings say about switching."""
         return self._port.policy
+
+    @property
+    def _network_due_at(self) -> float | None:
+        """When the settings of a switch that was cut off are settled: at once, if the card can be read."""
+        pending = self._observer.ready and self._pending.of(self._name) is not None
+        return self._idle_since if pending else None
+
+    @property
+    def pending_network(self) -> PendingSwitch | None:
+        """The switch whose network settings are under way."""
+        return self._pending.of(self._name)
 
     @property
     def network_policy(self) -> NetworkPolicy:

@@ -1,0 +1,58 @@
+"""Why the network does not let a modem in: the causes of the last attach, as far as the modem tells them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from lpad.base.errors import CardError
+from lpad.protocol.at_dialogue import AtCommand
+from lpad.protocol.context_commands import ERROR_REPORT, esm_cause_told, reject_cause_told
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.card.modem.at_modem import AtModem
+    from lpad.protocol.at_dialogue import AtAnswer
+
+_log = logging.getLogger(__name__)
+
+ESM_FAILURE = 19
+"""EMM: the attach was rejected because its bearer was (3GPP TS 24.301, 9.9.3.9)."""
+
+
+class RejectCause(NamedTuple):
+    """Causes from 1 to 255; None: not told. `esm` belongs to the bearer that is opened with the attach."""
+
+    emm: int | None = None
+    esm: int | None = None
+
+
+def reject_cause(modem: AtModem, *, deadline: Deadline) -> RejectCause:
+    """Ask a modem that is not registered for the causes.
+
+    +CEREG tells the reject cause at level 3 only (TS 27.007, 10.1.22); the level is put back.
+
+    Raises:
+        CardUnreachable: the port is gone or mute.
+    """
+    emm = None
+    if _ask(modem, AtCommand("AT+CEREG=3"), deadline) is not None:
+        answer = _ask(modem, AtCommand("AT+CEREG?", prefix="+CEREG"), deadline)
+        emm = None if answer is None else reject_cause_told(answer)
+        _ask(modem, AtCommand("AT+CEREG=1"), deadline)
+    if emm is not None and emm != ESM_FAILURE:
+        return RejectCause(emm=emm)
+    report = _ask(modem, ERROR_REPORT, deadline)
+    return RejectCause(emm=emm, esm=None if report is None else esm_cause_told(report))
+
+
+def _ask(modem: AtModem, command: AtCommand, deadline: Deadline) -> AtAnswer | None:
+    """Return a good answer; None: the modem refuses, or answers without what was asked for."""
+    try:
+        answer = modem.converse(command, patience=modem.patience.information, deadline=deadline)
+    except CardError as error:
+        _log.debug("%s", error)
+        if deadline.passed:
+            raise
+        return None
+    return answer if answer.ok else None

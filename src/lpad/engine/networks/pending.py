@@ -1,0 +1,80 @@
+"""The switch whose network settings are under way on a card: on disk from the first step to the last.
+
+What is left here after a power cut, or after a switch that failed, is settled by what the card holds: the
+enabled profile gets its settings, and what was made ready for another one is taken back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.errors import LpadError
+from lpad.network.applier import MOST_MEMORY
+
+if TYPE_CHECKING:
+    from lpad.engine.journal.named_values import NamedValues
+
+log = logging.getLogger(__name__)
+
+
+class PendingSwitch(msgspec.Struct, frozen=True, kw_only=True):
+    """The change that began it, the profile that it leads to, and what the applier needs to undo it."""
+
+    change: int
+    eid: str
+    iccid: str
+    previous: str | None = None
+    memory: dict[str, str] = {}
+
+
+class PendingSwitches:
+    """One for each card at most, by the card's name; usable from every thread."""
+
+    def __init__(self, memos: NamedValues) -> None:
+        self._memos = memos
+        self._lock = threading.Lock()
+        self._known: dict[str, PendingSwitch | None] = {}
+
+    def of(self, euicc: str) -> PendingSwitch | None:
+        """Return what is under way on a card; None: nothing, or the journal can't be read."""
+        with self._lock:
+            if euicc not in self._known:
+                try:
+                    self._known[euicc] = self._memos.get(_name(euicc), PendingSwitch)
+                except LpadError as error:
+                    log.warning("%s: the pending network settings can't be read: %s", euicc, error)
+                    return None
+            return self._known[euicc]
+
+    def begin(self, euicc: str, pending: PendingSwitch) -> None:
+        """Write down what begins.
+
+        Raises:
+            JournalUnavailable: it can't be written.
+        """
+        size = sum(len(name) + len(value) for name, value in pending.memory.items())
+        if size > MOST_MEMORY:
+            log.warning("%s: the applier remembers %d characters, too many to be kept", euicc, size)
+            pending = msgspec.structs.replace(pending, memory={})
+        with self._lock:
+            self._memos.put(_name(euicc), pending)
+            self._known[euicc] = pending
+
+    def end(self, euicc: str) -> None:
+        """Say that it is over; if that can't be written, it is settled once more after a restart."""
+        with self._lock:
+            if self._known.get(euicc) is None:
+                return
+            self._known[euicc] = None
+            try:
+                self._memos.drop(_name(euicc))
+            except LpadError as error:
+                log.warning("%s: pending network settings: %s (%s)", euicc, error, error.kind)
+
+
+def _name(euicc: str) -> str:
+    return f"network-switch:{euicc}"

@@ -1,0 +1,506 @@
+"""The network settings within a switch: before it, once the modem reads the profile, once it is returned.
+
+    pre-switch, prepare-network      before the card is asked; a failure stops an ordinary enable
+    apply-network                    card and modem agree on the profile, and lpad holds the modem
+    return-modem, connect-network    the modem is its user's again
+    post-switch                      the owner's hooks
+    undo-network                     the switch is taken back; apply and connect of the previous profile
+    follow
+
+Each is a step of the change. `pending.py` has on disk what is under way, so that a power cut at any point
+ends on one profile or the other with the right settings. After the card was asked, a failure is reported and
+stops nothing: whether the device is reachable is for the guard to tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, LpadError, NetworkFailed
+from lpad.engine.change.change import FAILOVER, RESCUE
+from lpad.engine.change.results import NetworkFailure, NetworkResult
+from lpad.engine.networks.pending import PendingSwitch
+from lpad.engine.policy.networking import OnFailure
+from lpad.engine.running.modem_at_hand import ModemAtHand
+from lpad.engine.switch.switch import PLAIN, switch
+from lpad.network.applier import Applied, Connection, Failed, TryAgain, Wanted
+from lpad.network.hooks import HookEvent
+from lpad.network.layer import Layer
+from lpad.network.no_applier import NO_APPLIER
+from lpad.network.precedence import choose
+from lpad.network.settings import GivenBy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.engine.change.results import SwitchResult
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
+    from lpad.engine.switch.alternatives import OtherSettings
+    from lpad.engine.switch.switch import Purpose
+    from lpad.network.applier import Modem, Outcome
+    from lpad.network.precedence import Chosen
+    from lpad.network.settings import NetworkSettings
+
+    Act = Callable[[Wanted, Deadline], Outcome]
+
+log = logging.getLogger(__name__)
+
+_LEAST = 1.0
+"""Seconds that a step gets at least, though the guard's time is nearly over."""
+
+
+class Steps(Protocol):
+    """What is told each step as it begins: a change, or nobody."""
+
+    @property
+    def change_id(self) -> int:
+        """The change that the switch belongs to."""
+
+    @property
+    def origin(self) -> str:
+        """Who asked for it."""
+
+    @property
+    def name(self) -> str:
+        """The step under way."""
+
+    def step(self, name: str) -> None:
+        """Begin a step at which the change may be taken back.
+
+        Raises:
+            Cancelled: it is.
+        """
+
+    def follow(self, name: str) -> None:
+        """Begin a step that is taken in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepsOfRun:
+    """A change that is told its steps."""
+
+    run: Run
+
+    @property
+    def change_id(self) -> int:
+        """The change's number."""
+        return self.run.change.id
+
+    @property
+    def origin(self) -> str:
+        """Who asked for it."""
+        return self.run.change.origin
+
+    @property
+    def name(self) -> str:
+        """The step under way."""
+        return self.run.change.step or ""
+
+    def step(self, name: str) -> None:
+        """Begin a step at which the change may be taken back.
+
+        Raises:
+            Cancelled: it is.
+        """
+        self.run.step(name)
+
+    def follow(self, name: str) -> None:
+        """Begin a step that is taken in any case."""
+        self.run.follow(name)
+
+
+@dataclass(slots=True)
+class StepsAfterCut:
+    """The steps with which a switch is settled that was cut off: no change shows them any more."""
+
+    change_id: int
+    origin: str = RESCUE
+    name: str = ""
+
+    def step(self, name: str) -> None:
+        """Begin a step."""
+        self.name = name
+
+    def follow(self, name: str) -> None:
+        """Begin a step."""
+        self.name = name
+
+
+@dataclass(slots=True)
+class NetworkReport:
+    """What came of the steps so far."""
+
+    applier: str
+    given_by: GivenBy = GivenBy.NOTHING
+    failures: list[NetworkFailure] = field(default_factory=list)
+    worked: str | None = None
+    """Which other settings brought the connection up, where the profile's own did not."""
+    connection: Connection | None = None
+
+    def told(self) -> NetworkResult:
+        """Return it as the change's result shows it."""
+        seen = self.connection
+        return NetworkResult(
+            applier=self.applier,
+            given_by=self.given_by.value,
+            failures=tuple(self.failures),
+            worked=self.worked,
+            bearer=None if seen is None else seen.bearer.state.value,
+            address=None if seen is None else seen.address.state.value,
+            addresses=() if seen is None else seen.addresses,
+            interface=None if seen is None else seen.interface,
+        )
+
+
+class NetworkSteps:
+    """The steps of one switch to one profile; without applier and hooks there are none."""
+
+    def __init__(self, steps: Steps, context: Context, iccid: str, *, until: Deadline | None = None) -> None:
+        """Prepare; nothing is done.
+
+        Args:
+            steps: is told each step.
+            context: to reach the modem.
+            iccid: the profile's ICCID or AID.
+            until: when the guard's time is over; None: there is no guard.
+        """
+        self._steps = steps
+        self._context = context
+        self._named = iccid
+        self.until = until
+        """When the guard's time is over; None: there is no guard."""
+        self._policy = context.card.port.network
+        self._euicc = context.card.port.name
+        self._has_applier = self._policy.applier is not NO_APPLIER
+        self._has_hooks = self._policy.hooks.runner is not None
+        self._modem: Modem | None = None
+        self._asked_modem = False
+        self._tried: OtherSettings | None = None
+        self._connected = False
+        self.report = NetworkReport(self._policy.applier.name)
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to do."""
+        return self._has_applier or self._has_hooks
+
+    def prepare(self) -> None:
+        """Run the hooks before a switch, and have the applier get ready.
+
+        A switch that is taken up again is prepared already: what was remembered then stays.
+
+        Raises:
+            NetworkFailed: one of them failed, and the settings have that stop an ordinary enable.
+            JournalUnavailable: what begins can't be written.
+            Cancelled: the change was taken back.
+        """
+        if not self.active or (wanted := self._wanted()) is None:
+            return
+        pending = self._context.pending.of(self._euicc)
+        if pending is not None and pending.change == self._steps.change_id:
+            return
+        if pending is not None:
+            self._undo(pending)
+        begun = PendingSwitch(
+            change=self._steps.change_id, eid=wanted.eid, iccid=wanted.iccid, previous=wanted.previous_iccid
+        )
+        self._context.pending.begin(self._euicc, begun)
+        try:
+            self._before(wanted, begun)
+        except LpadError:
+            self._take_back(begun)
+            raise
+
+    def _before(self, wanted: Wanted, begun: PendingSwitch) -> None:
+        if self._has_hooks:
+            self._steps.step(HookEvent.PRE_SWITCH.value)
+            self._demand(self._hook(HookEvent.PRE_SWITCH, wanted))
+        if self._has_applier:
+            self._steps.step("prepare-network")
+            outcome = self._try(
+                wanted, lambda each, deadline: self._policy.applier.prepare(each, deadline=deadline)
+            )
+            self._demand(outcome)
+            if isinstance(outcome, Applied) and outcome.memory:
+                begun = PendingSwitch(
+                    change=begun.change,
+                    eid=begun.eid,
+                    iccid=begun.iccid,
+                    previous=begun.previous,
+                    memory=dict(outcome.memory),
+                )
+                self._context.pending.begin(self._euicc, begun)
+
+    def _take_back(self, begun: PendingSwitch) -> None:
+        """Take back what was made ready for a switch that does not come."""
+        self._undo(self._context.pending.of(self._euicc) or begun)
+        self._context.pending.end(self._euicc)
+
+    def _demand(self, outcome: Outcome) -> None:
+        """Stop an ordinary enable whose applier or hook has failed, unless the settings ignore that."""
+        if isinstance(outcome, Applied):
+            return
+        recovering = self._steps.origin in (FAILOVER, RESCUE)
+        if recovering or self._policy.on_failure is OnFailure.IGNORE:
+            return
+        cause = outcome.cause if isinstance(outcome, Failed) else None
+        raise NetworkFailed(
+            f"the switch to profile {self._named} was not begun: {outcome.told}; set network.on_failure to"
+            " 'ignore' to switch all the same",
+            layer=outcome.layer.value,
+            cause=str(cause or ""),
+        )
+
+    def apply(self) -> None:
+        """Have the applier store the profile's settings; card and modem agree on the profile."""
+        if self._has_applier and (wanted := self._wanted()) is not None:
+            self._steps.follow("apply-network")
+            self._try(wanted, lambda each, deadline: self._policy.applier.apply(each, deadline=deadline))
+
+    def connect(self) -> None:
+        """Return the modem to its user, have the connection made, and run the hooks after a switch."""
+        if not self.active or (wanted := self._wanted()) is None:
+            return
+        if self._has_applier:
+            if self._context.card.port.loan.was_lent:
+                self._steps.follow("return-modem")
+                self._context.card.give_back()
+            self._steps.follow("connect-network")
+            self._connected = True
+            self._try(wanted, lambda each, deadline: self._policy.applier.connect(each, deadline=deadline))
+        if self._has_hooks:
+            self._steps.follow(HookEvent.POST_SWITCH.value)
+            self._hook(HookEvent.POST_SWITCH, wanted)
+
+    def renew(self) -> None:
+        """Bring the settings into force for a profile that is enabled already, if they are not."""
+        if not self._has_applier or (wanted := self._wanted()) is None:
+            return
+        self._steps.follow("verify-network")
+        failures = len(self.report.failures)
+        outcome = self._try(
+            wanted, lambda each, deadline: self._policy.applier.verify(each, deadline=deadline)
+        )
+        if isinstance(outcome, Applied):
+            return
+        del self.report.failures[failures:]  # which is what is mended now
+        self.apply()
+        self.connect()
+
+    def undo(self) -> None:
+        """Take back what was done for the profile that is not kept, before the card goes back."""
+        pending = self._context.pending.of(self._euicc)
+        if self.active and pending is not None:
+            self._undo(pending)
+
+    def told(self) -> NetworkResult | None:
+        """Return what came of the steps; None: there were none."""
+        return self.report.told() if self.active else None
+
+    def end(self, event: HookEvent | None = None) -> None:
+        """Say that the switch is over, one way or the other, and run the hooks for that."""
+        if not self.active:
+            return
+        if self._tried is not None and event is HookEvent.CONFIRMED:
+            self.report.worked = self._tried.told
+        if event is not None and self._has_hooks and (wanted := self._wanted()) is not None:
+            self._steps.follow(event.value)
+            self._hook(event, wanted)
+        self._context.pending.end(self._euicc)
+
+    def look(self) -> Connection:
+        """Return what the applier sees of bearer and address."""
+        wanted = self._wanted()
+        if not self._has_applier or wanted is None:
+            return Connection()
+        try:
+            self.report.connection = self._policy.applier.look(wanted, deadline=self._deadline())
+        except Exception:  # a mistake in an applier must not end the switch
+            log.exception("change %d: internal-error", self._steps.change_id)
+            return Connection()
+        return self.report.connection
+
+    def try_instead(self, other: OtherSettings) -> None:
+        """Try other settings than the profile's own; what is stored for the profile stays."""
+        self._tried = other
+        self._steps.follow(other.step)
+        self.apply()
+        if self._connected:
+            self.connect()
+
+    @property
+    def settings(self) -> NetworkSettings | None:
+        """The profile's own settings; None: the card gives no ICCID for it."""
+        iccid = self._iccid()
+        return None if iccid is None or not self._has_applier else self._chosen(iccid).settings
+
+    @property
+    def restores(self) -> bool:
+        """Whether undoing has brought the previous profile's settings back, which nobody has set."""
+        pending = self._context.pending.of(self._euicc)
+        chosen = self._chosen(self._iccid() or "")
+        return bool(pending and pending.memory) and chosen.given_by is GivenBy.NOTHING
+
+    def _undo(self, pending: PendingSwitch) -> None:
+        if not self._has_applier:
+            return
+        self._steps.follow("undo-network")
+        wanted = replace(self._wanted_for(pending.iccid), eid=pending.eid, previous_iccid=pending.previous)
+        self._try(
+            wanted,
+            lambda each, deadline: self._policy.applier.undo(each, pending.memory, deadline=deadline),
+        )
+
+    def _hook(self, event: HookEvent, wanted: Wanted) -> Outcome:
+        return self._try(
+            wanted, lambda each, deadline: self._policy.hooks.run(event, each, deadline=deadline)
+        )
+
+    def _try(self, wanted: Wanted, act: Act) -> Outcome:
+        """Do something until it is done, has failed, or its time is over; what fails is reported."""
+        deadline = self._deadline()
+        while True:
+            try:
+                outcome = act(wanted, deadline)
+            except Exception:  # whatever is wrong with an applier, the device must have its way home
+                log.exception("change %d: internal-error", self._steps.change_id)
+                outcome = Failed(layer=Layer.MODEM, told="the applier failed inside lpad; its log says where")
+            if not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
+                break
+            threading.Event().wait(outcome.after)
+        step = self._steps.name
+        if isinstance(outcome, Applied):
+            log.info("change %d: %s: %s", self._steps.change_id, step, outcome.told)
+            return outcome
+        log.warning("change %d: %s: %s", self._steps.change_id, step, outcome.told)
+        cause = outcome.cause if isinstance(outcome, Failed) else None
+        failure = NetworkFailure(
+            step=step,
+            layer=outcome.layer.value,
+            told=outcome.told,
+            cause=None if cause is None else str(cause),
+        )
+        self.report.failures.append(failure)
+        return outcome
+
+    def _deadline(self) -> Deadline:
+        limit = Deadline.after(self._policy.limit)
+        return limit if self.until is None else limit.within(max(_LEAST, self.until.remaining()))
+
+    def _wanted(self) -> Wanted | None:
+        """Return the profile with its settings; None: the card gives no ICCID for it, so it has none."""
+        iccid = self._iccid()
+        if iccid is None:
+            return None
+        chosen = self._chosen(iccid)
+        self.report.given_by = chosen.given_by
+        wanted = self._wanted_for(iccid)
+        return wanted if self._tried is None else replace(wanted, settings=self._tried.settings)
+
+    def _wanted_for(self, iccid: str) -> Wanted:
+        card = self._context.snapshot()
+        pending = self._context.pending.of(self._euicc)
+        enabled = card.listed.enabled
+        if pending is None:
+            previous = None if enabled is None else enabled.iccid
+        else:
+            previous = pending.previous if pending.iccid == iccid else pending.iccid
+        return Wanted(
+            eid=card.eid or "",
+            iccid=iccid,
+            settings=self._chosen(iccid).settings,
+            previous_iccid=previous if previous != iccid else None,
+            modem=self._modem_at_hand(),
+        )
+
+    def _chosen(self, iccid: str) -> Chosen:
+        profile = self._context.snapshot().listed.named(iccid)
+        stored = self._context.networks.get(iccid)
+        return choose(
+            iccid,
+            owner=stored.owner,
+            order=stored.order,
+            patterns=self._policy.patterns,
+            provider=None if profile is None else profile.provider,
+        )
+
+    def _iccid(self) -> str | None:
+        profile = self._context.snapshot().listed.named(self._named)
+        return None if profile is None else profile.iccid
+
+    def _modem_at_hand(self) -> Modem | None:
+        """Return the modem; None: the card is in a reader. Asked once, while lpad holds the port anyway."""
+        if not self._asked_modem:
+            deadline = Deadline.after(self._context.timeouts.open)
+            try:
+                with self._context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+                    found = lent is not None
+            except CardError as error:
+                log.info("change %d: %s", self._steps.change_id, error)
+                return ModemAtHand(self._context.card, self._context.card.port.device)
+            self._asked_modem = True
+            self._modem = ModemAtHand(self._context.card, self._context.card.port.device) if found else None
+        return self._modem
+
+
+def settle_pending(context: Context) -> None:
+    """Settle what a power cut, or a switch that failed, has left behind, by what the card holds now.
+
+    The enabled profile gets its settings; what was made ready for another one is taken back before.
+    """
+    euicc = context.card.port.name
+    pending = context.pending.of(euicc)
+    card = context.snapshot()
+    if pending is None:
+        return
+    steps = StepsAfterCut(pending.change)
+    enabled = card.listed.enabled
+    if card.eid == pending.eid and enabled is not None and enabled.iccid is not None:
+        now = NetworkSteps(steps, context, enabled.iccid)
+        undone = enabled.iccid != pending.iccid
+        if undone:
+            now.undo()
+        if not (undone and now.restores):
+            now.apply()
+        now.connect()
+    log.info("%s: the network settings of change %d are settled", euicc, pending.change)
+    context.pending.end(euicc)
+
+
+def enable_with_network(run: Run, context: Context, *, iccid: str, purpose: Purpose = PLAIN) -> SwitchResult:
+    """Enable a profile without a guard, and bring its network settings into force.
+
+    It is done when card and modem agree and the settings were tried: higher layers are reported only.
+
+    Args:
+        run: the change.
+        context: to reach the card.
+        iccid: the profile's ICCID or AID.
+        purpose: why.
+
+    Raises:
+        NetworkFailed: an applier or a hook failed before the card was asked.
+        NotFound, Conflict, CardError: as in `switch`.
+    """
+    steps = NetworkSteps(StepsOfRun(run), context, iccid)
+    profile = context.snapshot().listed.named(iccid)
+    if steps.active and not (profile is not None and profile.enabled):
+        steps.prepare()
+    done = switch(run, context, iccid=iccid, enabled=True, purpose=purpose)
+    if not steps.active:
+        return done
+    if done.already:
+        steps.renew()
+    else:
+        steps.apply()
+        steps.connect()
+    steps.look()
+    steps.end()
+    return msgspec.structs.replace(done, network=steps.told())

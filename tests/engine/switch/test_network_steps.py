@@ -1,0 +1,331 @@
+"""The network settings within a switch: which APN the modem has, and what became of each layer."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.guarding import REGISTERED, enabled, ended, guarded, guarding, port, rolled_back, steps, watched
+from engine.lab import CARD, FIRST, SECOND, Lab
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.results import NetworkResult, SwitchResult
+from lpad.engine.policy.networking import NetworkPolicy, OnFailure
+from lpad.engine.running.answer import Answer
+from lpad.engine.switch import condition_watch
+from lpad.network.applier import Applied, Connection, Failed, TryAgain
+from lpad.network.at_applier import AtApplier
+from lpad.network.layer import Layer
+from lpad.network.precedence import Pattern
+from lpad.network.settings import IpType, NetworkSettings
+from lpad.simulator.modem.contexts import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from lpad.base.deadline import Deadline
+    from lpad.engine.change.change import Change
+    from lpad.network.applier import Outcome, Wanted
+    from lpad.simulator.pki.pki import Pki
+
+PATTERNS = (
+    Pattern(iccid=FIRST, settings=NetworkSettings(apn="first.example")),
+    Pattern(iccid=SECOND, settings=NetworkSettings(apn="second.example")),
+)
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+    monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
+
+
+@dataclass
+class Spy:
+    """An applier that notes what it is asked, and answers what a test says."""
+
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    answers: dict[str, list[Outcome]] = field(default_factory=dict)
+    name = "at"
+
+    def _note(self, step: str, iccid: str) -> Outcome:
+        self.asked.append((step, iccid))
+        left = self.answers.get(step, [])
+        return left.pop(0) if left else Applied(told="done", memory={"x": "y"} if step == "prepare" else {})
+
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        return self._note("prepare", wanted.iccid)
+
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        return self._note("apply", wanted.iccid)
+
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        return self._note("connect", wanted.iccid)
+
+    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+        return self._note("verify", wanted.iccid)
+
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
+        return self._note("undo", wanted.iccid)
+
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:
+        return self._note("forget", iccid)
+
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
+        return Connection()
+
+
+@contextmanager
+def networking(folder: Path, pki: Pki, applier: Any = None, **habits: Any) -> Iterator[Lab]:
+    """A lab with two profiles, the first enabled and its APN in the modem."""
+    more: dict[str, Any] = {name: habits.pop(name) for name in ("on_failure", "patterns") if name in habits}
+    with guarding(folder, pki, **habits) as lab:
+        chosen: dict[str, Any] = {"patterns": PATTERNS, "limit": 5.0, **more}
+        policy = NetworkPolicy(applier=applier or AtApplier(), **chosen)
+        networked = replace(port(lab), network=policy)
+        lab.engine.become([networked])
+        lab._ports = (networked,)  # of the next start
+        if applier is None:
+            change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+            assert change.error is None, change.error
+        lab.modem.received.clear()
+        yield lab
+
+
+def apn(lab: Lab) -> str:
+    return lab.modem.contexts[1][1]
+
+
+def switched(change: Change) -> SwitchResult:
+    assert isinstance(change.result, SwitchResult), change
+    return change.result
+
+
+def network_of(change: Change) -> NetworkResult:
+    network = switched(change).network
+    assert network is not None
+    return network
+
+
+def test_a_plain_enable_brings_its_apn(tmp_path: Path, pki: Pki) -> None:
+    """The modem has the new profile's APN when the change is done, and each step is shown."""
+    with networking(tmp_path, pki) as lab:
+        assert apn(lab) == "first.example"
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None
+        assert apn(lab) == "second.example"
+        assert [each for each in steps(change) if "network" in each] == [
+            "prepare-network",
+            "apply-network",
+            "connect-network",
+        ]
+        assert all(each.seconds is not None for each in change.steps)
+        network = network_of(change)
+        assert network.applier == "at"
+        assert network.given_by == "pattern"
+        assert (network.bearer, network.address) == ("up", "up")
+        assert network.addresses == ("10.64.0.2", "2001:db8::2")
+
+
+def test_an_enabled_profile_gets_settings_that_were_set_later(tmp_path: Path, pki: Pki) -> None:
+    """Enabling it once more brings into force what was set meanwhile."""
+    with networking(tmp_path, pki) as lab:
+        lab.engine.set_network(CARD, FIRST, NetworkSettings(apn="later.example"))
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert switched(change).already
+        assert apn(lab) == "later.example"
+
+
+def test_without_settings_the_modem_gets_the_networks_default(tmp_path: Path, pki: Pki) -> None:
+    """The old operator's APN does not stay behind for a profile without settings."""
+    with networking(tmp_path, pki, patterns=PATTERNS[:1]) as lab:
+        lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert apn(lab) == ""
+
+
+def test_a_guarded_switch_is_kept_with_its_apn(tmp_path: Path, pki: Pki) -> None:
+    """The network lets the new profile in with its own APN only, which is set before the guard looks."""
+    subscriptions = {SECOND: Subscription(apns=("second.example",))}
+    with networking(tmp_path, pki, subscriptions=subscriptions) as lab:
+        change = ended(lab, REGISTERED, "bearer", "address")
+        assert change.error is None, change.error
+        assert apn(lab) == "second.example"
+        assert [each.met for each in change.guard.requirements] == [True] * 3 if change.guard else False
+        assert lab.engine.pending(CARD) is None
+
+
+@pytest.mark.parametrize(
+    ("subscription", "layer", "cause"),
+    [
+        (Subscription(emm_cause=11), "registered", "EMM cause 11, PLMN not allowed"),
+        (Subscription(apns=("other",)), "registered", "ESM cause 27, missing or unknown APN"),
+        (Subscription(credentials=("a", "b")), "registered", "ESM cause 29, user authentication failed"),
+        (Subscription(addresses=False), "address", ""),
+    ],
+)
+def test_the_failed_layer_is_named(
+    tmp_path: Path, pki: Pki, subscription: Subscription, layer: str, cause: str
+) -> None:
+    """The error has the lowest layer that failed, and the network's cause; the old APN is back."""
+    with networking(tmp_path, pki, subscriptions={SECOND: subscription}) as lab:
+        change = ended(lab, REGISTERED, "bearer", "address", within=6)
+        details = rolled_back(change)
+        assert (details["layer"], details["cause"]) == (layer, cause)
+        assert change.guard is not None
+        assert change.guard.layer == layer
+        assert (enabled(lab), apn(lab)) == (FIRST, "first.example")
+        assert steps(change)[-4:] == ["go-back", "verify", "apply-network", "connect-network"]
+        assert "undo-network" in steps(change)
+        assert lab.engine.pending(CARD) is None
+
+
+def test_an_unknown_path_is_a_layer_too(tmp_path: Path, pki: Pki) -> None:
+    """A probe that nobody answers is named as the path."""
+    with networking(tmp_path, pki) as lab:
+        change = ended(lab, REGISTERED, "tcp:127.0.0.1:1", within=3)
+        assert rolled_back(change)["layer"] == "path"
+
+
+@pytest.mark.parametrize(
+    ("subscription", "context", "worked"),
+    [
+        (Subscription(apns=("",)), ("IPV4V6", ""), "the network's default APN"),
+        (Subscription(apns=("",), unknown_cause=33), ("IPV4V6", ""), "the network's default APN"),
+        (Subscription(types=("IP",)), ("IP", "second.example"), "IP type ipv4"),
+        (Subscription(types=("IPV6",)), ("IPV6", "second.example"), "IP type ipv6"),
+    ],
+)
+def test_wrong_settings_are_not_a_dead_profile(
+    tmp_path: Path, pki: Pki, subscription: Subscription, context: tuple[str, str], worked: str
+) -> None:
+    """The empty APN and the other IP type are tried once each; what worked is reported."""
+    with networking(tmp_path, pki, subscriptions={SECOND: subscription}) as lab:
+        change = ended(lab, REGISTERED, "bearer", within=15)
+        assert change.error is None, change.error
+        assert lab.modem.contexts[1] == context
+        assert network_of(change).worked == worked
+        assert lab.engine.network(CARD, SECOND).settings.apn == "second.example"
+
+
+def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path: Path, pki: Pki) -> None:
+    """After a restart in the middle, the profile that is enabled in the end has its own APN."""
+    for confirm, iccid, wanted in ((True, SECOND, "second.example"), (False, FIRST, "first.example")):
+        folder = tmp_path / iccid
+        folder.mkdir()
+        with networking(folder, pki) as lab:
+            change = watched(lab, guarded(lab, "confirm", within=60).id)
+            lab.stop()
+            lab.start()
+            lab.asked(change.id)
+            lab.engine.answer(change.id, Answer(confirm=confirm))
+            lab.ended(change.id)
+            assert (enabled(lab), apn(lab)) == (iccid, wanted)
+            assert lab.engine.pending(CARD) is None
+
+
+def test_a_failure_before_an_ordinary_enable_stops_it(tmp_path: Path, pki: Pki) -> None:
+    """Nothing is switched, what was made ready is taken back, and the error says how to go on."""
+    spy = Spy(answers={"prepare": [Failed(layer=Layer.MODEM, told="no")]})
+    with networking(tmp_path, pki, spy) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is not None
+        assert (change.error.kind, change.error.details["layer"]) == ("network-failed", "modem")
+        assert "on_failure" in change.error.sentence
+        assert enabled(lab) == FIRST
+        assert spy.asked == [("prepare", SECOND), ("undo", SECOND)]
+        assert lab.engine.pending(CARD) is None
+
+
+def test_the_settings_can_have_it_ignored(tmp_path: Path, pki: Pki) -> None:
+    """With on_failure ignore the switch goes on, and the result tells the failure."""
+    spy = Spy(answers={"prepare": [Failed(layer=Layer.MODEM, told="no")]})
+    with networking(tmp_path, pki, spy, on_failure=OnFailure.IGNORE) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.error is None
+        (failure,) = network_of(change).failures
+        assert (failure.step, failure.told) == ("prepare-network", "no")
+
+
+@pytest.mark.parametrize("step", ["apply", "connect"])
+def test_a_failure_after_the_switch_is_reported(tmp_path: Path, pki: Pki, step: str) -> None:
+    """Once the card has switched, an applier's failure ends nothing: without a guard the switch is done."""
+    spy = Spy(answers={step: [Failed(layer=Layer.BEARER, told="no bearer")]})
+    with networking(tmp_path, pki, spy) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.state is State.DONE
+        (failure,) = network_of(change).failures
+        assert failure.layer == "bearer"
+
+
+def test_a_failing_applier_never_stops_the_way_back(tmp_path: Path, pki: Pki) -> None:
+    """Undo, apply and connect may fail: the previous profile is enabled all the same."""
+    no = Failed(layer=Layer.MODEM, told="no")
+    spy = Spy(answers={"undo": [no] * 9, "apply": [no] * 9, "connect": [no] * 9})
+    with networking(tmp_path, pki, spy) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.engine.answer(change.id, Answer(confirm=False))
+        rolled_back(lab.ended(change.id))
+        assert enabled(lab) == FIRST
+        # What undoing restores is the previous profile's, for which nothing is set.
+        assert ("undo", SECOND) in spy.asked
+
+
+def test_a_mistake_in_an_applier_ends_nothing(tmp_path: Path, pki: Pki) -> None:
+    """An exception out of an applier is a failure like any other."""
+
+    class Broken(Spy):
+        def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
+            raise RuntimeError
+
+    with networking(tmp_path, pki, Broken()) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.state is State.DONE
+        assert "inside lpad" in network_of(change).failures[0].told
+
+
+def test_what_is_not_ready_is_tried_again(tmp_path: Path, pki: Pki) -> None:
+    """A modem that is still away is waited for, within the step's limit."""
+    later = TryAgain(layer=Layer.MODEM, told="not yet", after=0.05)
+    spy = Spy(answers={"connect": [later, later]})
+    with networking(tmp_path, pki, spy) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert [step for step, _ in spy.asked].count("connect") == 3
+        assert not network_of(change).failures
+
+
+def test_a_switch_that_the_card_refuses_is_undone(tmp_path: Path, pki: Pki) -> None:
+    """What was made ready for it is taken back, and the enabled profile has its settings again."""
+    spy = Spy()
+    with networking(tmp_path, pki, spy) as lab:
+        lab.card.faults.refuse(0xBF31, 3, times=100)
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert change.state is State.FAILED
+        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        assert spy.asked[:2] == [("prepare", SECOND), ("undo", SECOND)]
+        assert ("apply", FIRST) not in spy.asked or spy.asked.index(("apply", FIRST)) > 1
+
+
+def test_a_download_brings_its_apn_before_the_first_enable(tmp_path: Path, pki: Pki) -> None:
+    """The order's settings are in the modem when the profile is enabled for the first time."""
+    third = "8900101000000000033"
+    with networking(tmp_path, pki) as lab:
+        code = lab.code(lab.order(iccid=third, name="Third"))
+        shown: dict[str, object] = {"apn": "order.example", "ip": IpType.IPV4.value}
+        change = lab.carry_out(
+            Kind.DOWNLOAD, secrets={"activation_code": code}, confirm=False, enable=True, network=shown
+        )
+        assert change.error is None, change.error
+        assert lab.modem.contexts[1] == ("IP", "order.example")
+
+
+def test_a_bearer_cannot_be_a_condition_where_nothing_sees_it(tmp_path: Path, pki: Pki) -> None:
+    """Without an applier that sees connections such a guard is refused before anything is done."""
+    with guarding(tmp_path, pki) as lab:
+        change = ended(lab, "bearer")
+        assert change.error is not None
+        assert change.error.kind == "conflict"
+        assert "network.applier" in change.error.sentence
+        assert enabled(lab) == FIRST
