@@ -1,4 +1,4 @@
-"""An answer to a change's question, and what of it outlives a restart."""
+"""An answer to a change's question, and the part of it that survives a restart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.notes import Noting
 
 CODE = "confirmation_code"
-"""The name of the secret that keeps the confirmation code, whether it was given before or when asked for."""
+"""The name of the secret with the confirmation code, given beforehand or as an answer."""
 
 _YES_OR_NO = (QuestionKind.CONFIRMATION, QuestionKind.SECOND_ORDER, QuestionKind.ADOPT)
 """The questions that are answered by yes or no."""
@@ -21,7 +21,7 @@ _YES_OR_NO = (QuestionKind.CONFIRMATION, QuestionKind.SECOND_ORDER, QuestionKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a caller gives to a waiting change: a code, or `accept`, `reject`, `postpone`, or yes or no."""
+    """A caller's answer to a waiting change: a code, or `accept`, `reject`, `postpone`, or yes or no."""
 
     confirmation_code: str | None = None
     decision: str | None = None
@@ -37,11 +37,11 @@ class Answer:
         return self.decision is not None
 
     def notes(self, question: Question, *, code: str | None) -> Noting:
-        """Return what is noted: an answer was given, even if lpad is killed before it makes use of it.
+        """Return the notes of the answer, which counts even if lpad is killed before using it.
 
         Args:
-            question: what was asked.
-            code: the confirmation code that was given before.
+            question: the question.
+            code: the confirmation code that was given earlier.
         """
         if question.kind is QuestionKind.SECOND_ORDER:
             return noting(ProvisionNotes, second_order=self.confirm)
@@ -58,5 +58,5 @@ class Answer:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """What is kept with the change's secrets."""
+        """The answer's secrets."""
         return {CODE: self.confirmation_code} if self.confirmation_code else {}

@@ -1,4 +1,4 @@
-"""The change store: live changes in memory, all of them in the journal; the event hub is told of each."""
+"""The change store: live changes in memory, all of them in the journal, each reported to the event hub."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class ChangeStore:
-    """Where changes are written; reading never waits for a card."""
+    """Stores changes; reading never waits for a card."""
 
     def __init__(self, journal: Journal, hub: Hub, counters: Counters) -> None:
         self._counters = counters
@@ -42,7 +42,7 @@ class ChangeStore:
         self._unwritten: dict[int, Change] = {}
         self._unwritten_notes: dict[int, Noting] = {}
         self.uncounted_time = UncountedTime(journal.clock)
-        """How long changes wait for what `retry_for` does not count."""
+        """Measures the waiting times that `retry_for` does not count."""
 
     def now(self) -> Moment:
         """Return the present moment on all clocks."""
@@ -58,7 +58,7 @@ class ChangeStore:
         origin: str = CALLER,
         asked_by: int | None = None,
     ) -> Change:
-        """Write down a new change."""
+        """Store a new change."""
         change = self._journal.changes.add(
             euicc, params, secrets=secrets, key=key, origin=origin, asked_by=asked_by
         )
@@ -67,11 +67,11 @@ class ChangeStore:
         return change
 
     def asked_before(self, key: IdempotencyKey) -> Change | None:
-        """Return the change that a request has led to already.
+        """Return the change of a repeated request.
 
         Raises:
-            KeyReused: its key stands for another request.
-            Conflict: it has led to one, whose record was lost when the journal was damaged.
+            KeyReused: its key belongs to another request.
+            Conflict: its change's record was lost when the journal was damaged.
         """
         change_id = self._journal.requests.change_id(key)
         if change_id is None:
@@ -79,7 +79,7 @@ class ChangeStore:
         try:
             return self.change(change_id)
         except NotFound:
-            # Not "new": what was asked for may have been done, and would be done a second time.
+            # Not "new", because the request may have been carried out, and would be repeated.
             raise Conflict(
                 f"this Idempotency-Key stands for change {change_id}, whose record was lost with a damaged"
                 " journal; look at the card, and use a new key to ask for what is still wanted",
@@ -87,11 +87,11 @@ class ChangeStore:
             ) from None
 
     def note(self, key: IdempotencyKey, change_id: int) -> None:
-        """Remember that a request is another way to ask for a change that is there."""
+        """Record that a request asks for an existing change."""
         self._journal.requests.add(key, change_id)
 
     def under_way(self, euicc: str, params: Params, *, secrets: dict[str, str]) -> list[Change]:
-        """Return the changes that have not ended and in which the same is asked of the same card."""
+        """Return the unfinished changes with the same request for the same card."""
         with self._lock:
             live = [change for change in self._live.values() if change.euicc == euicc]
         alike = [change for change in live if change.params == params and not change.state.ended]
@@ -103,14 +103,15 @@ class ChangeStore:
         return self._journal.health.ok
 
     def unended(self) -> list[Change]:
-        """Return the changes that are under way or queued, without looking at the disk."""
+        """Return the unfinished changes, without reading the disk."""
         with self._lock:
             return [change for change in self._live.values() if not change.state.ended]
 
     def adopt(self, euicc: str) -> list[Change]:
         """Take over a card's changes that an earlier run of the daemon left unfinished.
 
-        None while the journal can't be written: what can't be ended on disk would be done once more later.
+        Returns None while the journal can't be written, because a change that can't be ended on disk would be
+        repeated later.
         """
         if not self._journal.health.ok:
             return []
@@ -121,13 +122,13 @@ class ChangeStore:
         return changes
 
     def end_orphans(self, cards: Container[str]) -> None:
-        """End the changes of cards that the settings name no more: nobody would ever carry them out."""
+        """End the changes of cards that are no longer in the settings, which would never be carried out."""
         for change in self.unfinished():
             if change.euicc not in cards:
                 self.save(change.failed(no_card(change.euicc)))
 
     def unfinished(self) -> list[Change]:
-        """Return the changes of all cards, known or not, that have not ended."""
+        """Return the unfinished changes of all cards, known or not."""
         return self._journal.changes.unfinished()
 
     def save(
@@ -137,13 +138,13 @@ class ChangeStore:
         notes: Noting = NOTHING,
         secrets: dict[str, str] | None = None,
     ) -> Change:
-        """Write down a record, on disk before this returns, and tell the hub.
+        """Store a record, on disk before this returns, and publish it.
 
-        What has ended has ended, also while the disk is full: the record is written as soon as it can be,
-        and until then the change doesn't look as if it went on for ever.
+        An end counts even while the disk is full: the record is written as soon as possible, and meanwhile
+        the change already shows as ended.
 
         Raises:
-            InternalError: a record of a change that goes on can't be written.
+            InternalError: the record of an unfinished change can't be written.
         """
         change = self._timed(change)
         with self._lock:
@@ -166,11 +167,11 @@ class ChangeStore:
         return change
 
     def show(self, change: Change, *, notes: Noting = NOTHING) -> Change:
-        """Publish a record that needs no place on disk, such as a step that can simply be taken again.
+        """Publish a record without storing it, such as that of a repeatable step.
 
         Args:
             change: the record.
-            notes: what should have been written down and could not be; it is with the next record.
+            notes: notes that could not be stored; they are stored with the next record.
         """
         change = self._timed(change)
         if notes.fields:
@@ -181,7 +182,7 @@ class ChangeStore:
         return change
 
     def show_progress(self, change: Change, progress: Progress) -> Change:
-        """Publish a number of bytes, as an event of its own: the whole record each time would be much."""
+        """Publish a number of bytes as a separate event, because the whole record would be large."""
         change = replace(change, progress=progress)
         with self._lock:
             self._live[change.id] = change
@@ -190,16 +191,16 @@ class ChangeStore:
         return change
 
     def tell_guard(self, change: Change) -> None:
-        """Tell the hub how far a change's guard has got, as an event of its own."""
+        """Publish the progress of a change's guard as a separate event."""
         data: dict[str, Json] = {"id": change.id, **msgspec.to_builtins(change.guard)}
         self._hub.publish("guard", data, euicc=change.euicc, change=change.id)
 
     def tell(self, change: Change, type_: str, data: dict[str, Json]) -> None:
-        """Tell the hub what happened to a change, as an event of its own."""
+        """Publish what happened to a change as a separate event."""
         self._hub.publish(type_, {"id": change.id, **data}, euicc=change.euicc, change=change.id)
 
     def tell_decision(self, change: Change, *, decision: str, rule: str, sentence: str) -> None:
-        """Log a decision on what is to be installed, with fields, and tell the hub."""
+        """Log a decision on an installation, with fields, and publish it."""
         with logged_with(decision=decision, rule=rule):
             log.info(
                 "change %d (%s) on %s: decision '%s' by '%s': %s",
@@ -226,7 +227,7 @@ class ChangeStore:
         return live or self._journal.changes.get(change_id)
 
     def active(self) -> list[Change]:
-        """Return the changes that run or wait for an answer, oldest first, as they are in memory."""
+        """Return the changes that run or wait for an answer, oldest first, from memory."""
         with self._lock:
             live = sorted(self._live.items())
         return [change for _, change in live if change.state in (State.RUNNING, State.WAITING)]
@@ -234,18 +235,18 @@ class ChangeStore:
     def changes(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
     ) -> list[Change]:
-        """Return the changes that are kept, newest first; see `Engine.changes`."""
+        """Return the stored changes, newest first; see `Engine.changes`."""
         stored = self._journal.changes.latest(euicc=euicc, before=before, limit=limit)
         with self._lock:
             return [self._live.get(change.id, change) for change in stored]
 
     def since_end(self, change: Change) -> float:
-        """Return how many seconds ago a change has ended; 0 where that is not written yet."""
+        """Return how many seconds ago a change has ended; 0 if its end is not written yet."""
         ended_at = self._journal.changes.ended_at(change.id)
         return 0.0 if ended_at is None else self.now().since(ended_at)
 
     def catch_up(self) -> None:
-        """Write the ends that could not be written before."""
+        """Store the ends that could not be stored before."""
         with self._lock:
             unwritten = list(self._unwritten.values())
         for change in unwritten:
@@ -280,11 +281,11 @@ class ChangeStore:
 
 
 def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
-    """Whether these are the same; the card may not have been known yet when the first was asked for."""
+    """Whether these are the same; the card may have been unknown at the first request."""
     either = {EID: some.get(EID) or others.get(EID) or ""}
     return either | some == either | others
 
 
 def no_card(euicc: str) -> NotFound:
-    """Return why a change ends whose card the settings name no more."""
+    """Return the error for a change whose card is no longer in the settings."""
     return NotFound(f"the settings no longer name a card '{euicc}'; ask again for another")

@@ -1,7 +1,7 @@
-"""A look at a condition: one table says who can tell each kind, for guards and failover alike.
+"""A check of a condition: one table gives the source for each kind, for guards and failover alike.
 
-Whoever looks brings eyes: one function for each source that it can ask. A kind that the table lacks, or whose
-source the eyes lack, was not evaluated, and a condition that was not evaluated is not met.
+The caller passes eyes: one function for each available source. A kind that is not in the table, or whose
+    source is not available, was not evaluated, and a condition that was not evaluated is not met.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Source(enum.StrEnum):
-    """Who can tell whether a condition is met, in the order in which a guard asks them."""
+    """The sources that know whether a condition is met, in the order in which a guard asks them."""
 
     MODEM = "modem"
     CONNECTION = "connection"  # who makes it: the applier
-    NETWORK = "network"  # after the modem: no probe succeeds before it is registered
+    NETWORK = "network"  # after the modem, because no probe succeeds before it is registered
     CALLER = "caller"  # a local program
 
 
@@ -37,7 +37,7 @@ SOURCES: Mapping[ConditionKind, Source] = {
     **dict.fromkeys(PROBES, Source.NETWORK),
     ConditionKind.CONFIRM: Source.CALLER,
 }
-"""Who can tell each kind."""
+"""The source for each kind."""
 
 LAYERS: Mapping[ConditionKind, Layer] = {
     ConditionKind.REGISTERED: Layer.REGISTERED,
@@ -52,7 +52,7 @@ NOT_EVALUATED = "this version of lpad cannot evaluate it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was seen of a condition, in words; `met` is None if it was not evaluated."""
+    """An observation of a condition, in words; `met` is None if it was not evaluated."""
 
     met: bool | None
     seen: str
@@ -65,12 +65,12 @@ def look(condition: Condition, eyes: Eyes, *, deadline: Deadline) -> Look:
     """Evaluate a condition once.
 
     Args:
-        condition: of any kind.
-        eyes: what asks each source.
-        deadline: of this one look.
+        condition: a condition of any kind.
+        eyes: the functions that ask the sources.
+        deadline: for this check.
 
     Raises:
-        CardError: whatever the eyes raise.
+        CardError: raised by the eyes.
     """
     source = SOURCES.get(condition.kind)
     eye = eyes.get(source) if source is not None else None
@@ -86,5 +86,5 @@ def ask_network(condition: Condition, deadline: Deadline) -> Look:
 
 
 def not_evaluable(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Return the conditions whose kind nobody can tell."""
+    """Return the conditions without a known source."""
     return tuple(each for each in conditions if each.kind not in SOURCES)

@@ -1,4 +1,4 @@
-"""What operations work with: the card, the servers, the outbox, and how long each part may take."""
+"""The context of operations: the card, the servers, the outbox and the time limits."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Timeouts:
-    """How long the parts of the work may take, in seconds; `answer` is the caller's time to answer.
+    """The time limits of the parts of the work, in seconds; `answer` is the caller's time to answer.
 
-    One object serves the whole engine, so that settings read anew count for all that begins later.
+    One object serves the whole engine, so that reloaded settings apply to everything that begins later.
     """
 
     open: float = 30
@@ -39,12 +39,12 @@ class Timeouts:
     delivery: float = 60
     answer: float = 300
     retry: float = 0
-    """For so long a download is tried again that met what passes; 0: it fails at once."""
+    """How long a download is retried after temporary failures; 0: it fails immediately."""
     absence: float = 24 * 3600
-    """For so long a card is waited for that went away before it had answered a command which alters it."""
+    """How long lpad waits for a card that was lost before it answered a command that alters it."""
 
     def become(self, other: Timeouts) -> None:
-        """Take over another's times."""
+        """Replace the limits by another object's."""
         for each in fields(self):
             setattr(self, each.name, getattr(other, each.name))
 
@@ -57,22 +57,22 @@ class Stuck(Protocol):
 
 
 class Observe(Protocol):
-    """Reads a card: what changes may have changed, or all of it."""
+    """Reads a card: the parts that changes may alter, or all of it."""
 
     def __call__(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
-        """Return what was read, after it is published."""
+        """Publish and return the reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Handed to each operation.
+    """The context that each operation gets.
 
-    `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes
-    what it finds and copies new notifications; `keep_icon` remembers a picture that was seen, by ICCID;
-    `changes` returns those of this card that the journal keeps; `install_policy` what may be installed on it;
-    `owed` takes the cancellations that servers have not heard yet; `stuck` is told of a guarded switch from
-    which no way led back; `modem_resets` says how often the modem may be restarted; `networks` keeps the
-    network settings of profiles, and `pending` what is under way of them.
+    `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes the
+    result and copies new notifications; `keep_icon` stores a received picture, by ICCID; `changes` returns
+    those of this card that the journal keeps; `install_policy` what may be installed on it; `owed` takes the
+    cancellations that servers have not received yet; `stuck` takes over guarded switches that could not be
+    rolled back; `modem_resets` limits the restarts of the modem; `networks` keeps the network settings of
+    profiles, and `pending` what is under way of them.
     """
 
     card: Card

@@ -1,4 +1,4 @@
-"""A card as a worker holds it: the link stays open, an ISD-R session lasts for one piece of work."""
+"""A worker's card: its link stays open, an ISD-R session lasts for one operation."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ log = logging.getLogger(__name__)
 
 
 class Loan(Protocol):
-    """Lends the port, where it is another program's; `open_link` borrows."""
+    """Lends the port if it belongs to another program; `open_link` borrows it."""
 
     @property
     def hold(self) -> float | None:
-        """Seconds for which an idle port is kept; None: for good."""
+        """Seconds for which an idle port is kept; None: without limit."""
 
     @property
     def was_lent(self) -> bool:
-        """Whether there was another program to lend it."""
+        """Whether another program lent it."""
 
     def give_back(self) -> None:
-        """End the loan, once nothing is open any more."""
+        """End the loan once nothing is open."""
 
 
 class _OwnPort:
-    """A port that nobody else has a use for."""
+    """A port that no other program uses."""
 
     hold: float | None = None
     was_lent = False
@@ -60,21 +60,20 @@ OWN_PORT = _OwnPort()
 
 
 def _unwatched(_notify: Callable[[bool], None]) -> Callable[[], None]:
-    """Tell nothing, where the system tells nothing of a port."""
+    """Report nothing, for systems without reports about ports."""
     return lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardPort:
-    """Where a card is, and what the device around it is.
+    """The place of a card, and the device around it.
 
     `refresh` asks the card for a REFRESH with each switch, None as the modem's quirks have it;
-    `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` take the place of
-    what the modem and the card say; `tac` counts where there is no IMEI. `policy` says what may be
-    switched, and `failover` what takes the place of a profile that is not well; None: nothing does. `network`
-    says who makes the data connection; `device` is the port's path, None for a reader. `watch` tells of the
-    port's coming and going, where the system tells. `observe` is told the seconds that each command to the
-    ISD-R took.
+    `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` replace the values of
+    the modem and the card; `tac` counts without an IMEI. `policy` says what may be switched, and `failover`
+    what replaces an unhealthy profile; None: nothing does. `network` says who makes the data connection;
+    `device` is the port's path, None for a reader. `watch` reports changes of the port's presence, if the
+    system does. `observe` gets the seconds that each command to the ISD-R took.
     """
 
     name: str
@@ -98,7 +97,7 @@ class CardPort:
     observe: Callable[[float], None] | None = None
 
     def leads_where(self, other: CardPort) -> bool:
-        """Whether the card is reached as by another port: the same link, the same names, the same blocks."""
+        """Whether the card is reached in the same way as by another port: same link, names and blocks."""
         return (self.transport, self.open_link, self.loan, self.aids, self.block_size) == (
             other.transport, other.open_link, other.loan, other.aids, other.block_size,
         )  # fmt: skip
@@ -123,13 +122,13 @@ class Card:
             self._link = self.port.open_link(deadline)
             self._asked = False
             log.info("%s: %s open", self.port.name, self.port.transport)
-        if self.port.imei is None and not self._asked:  # the settings may have named one until now
+        if self.port.imei is None and not self._asked:  # the settings may have contained one until now
             self._imei = self._link.imei(deadline=deadline)
             self._asked = True
         return self._link
 
     def imei(self) -> Imei | None:
-        """Return the device's IMEI, from the settings or the modem; None where neither tells."""
+        """Return the device's IMEI, from the settings or the modem; None if both lack it."""
         return self.port.imei or self._imei
 
     def drop(self) -> None:
@@ -140,11 +139,11 @@ class Card:
 
     @property
     def hold(self) -> float | None:
-        """Seconds for which the port is kept when idle; None: for good."""
+        """Seconds for which the port is kept when idle; None: without limit."""
         return self.port.loan.hold
 
     def give_back(self) -> None:
-        """Close the link, and let those have the port who lent it."""
+        """Close the link, and return the port to its owner."""
         self.drop()
         self.port.loan.give_back()
 
@@ -152,8 +151,8 @@ class Card:
     def session(self, *, deadline: Deadline) -> Iterator[Euicc]:
         """Open a channel to the ISD-R, and close it in the end.
 
-        A link on which the card can't be reached is dropped: a port that went away and came back is a
-        new port. One that went while nobody used it is opened anew at once.
+        A link that can't reach the card is dropped, because a port that disappeared and returned is a new
+        port. A port that disappeared while idle is reopened immediately.
 
         Raises:
             CardError: the ISD-R can't be opened.
@@ -173,8 +172,8 @@ class Card:
                 isdr = stack.enter_context(self._enter(deadline=deadline))
             except CardUnreachable as error:
                 self.drop()
-                # What the modem said is no sign of a port that went; without time, opening it would only
-                # fail for that reason.
+                # The modem's own answer does not mean that the port disappeared; and without remaining
+                # time, reopening would only fail.
                 if not was_open or "modem_error" in error.details or deadline.passed:
                     raise
                 log.info("%s: %s; opening it anew", self.port.name, error)

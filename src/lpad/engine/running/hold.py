@@ -3,7 +3,7 @@
     working ──▶ asking ──▶ released           working ──▶ overtaken
        │                                         working ──▶ beyond
 
-Whoever wants the card says so at any time; what comes of it depends on what the run does just then.
+Others may ask for the card at any time; the effect depends on the run's present state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Hold(enum.StrEnum):
-    """How a run holds the card."""
+    """The states of a run's hold on the card."""
 
     WORKING = "working"  # it has done nothing irreversible
     ASKING = "asking"  # it waits for an answer, and keeps its sessions with card and server meanwhile
@@ -28,7 +28,7 @@ class Hold(enum.StrEnum):
 
 
 class Wish(enum.StrEnum):
-    """What happens to a hold."""
+    """The events of a hold."""
 
     ASK = "ask"  # the run asks the caller
     GO_ON = "go on"  # it was answered, or nobody has answered in time
@@ -73,7 +73,7 @@ TRANSITIONS: Mapping[Hold, Mapping[Wish, Hold]] = {
 
 
 def after(hold: Hold, wish: Wish) -> Hold:
-    """Return what a hold becomes.
+    """Return the next state of a hold.
 
     Raises:
         InternalError: the table has no such transition.

@@ -1,4 +1,4 @@
-"""What the daemon has counted and timed since it started; the edges are handed its methods as observers."""
+"""Counts and durations since the daemon's start; its methods serve the edges as observers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 APDU_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SERVER_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Seconds: the upper ends of the classes that durations are sorted into, but for the last."""
+"""The upper bounds in seconds of all classes of durations but the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class Counters:
             self._guards[outcome] += 1
 
     def apdu(self, euicc: str, seconds: float) -> None:
-        """Take in how long a card took for a command, the way there and back included."""
+        """Record the duration of a card's command, including transport."""
         with self._lock:
             self._apdus.setdefault(euicc, _Histogram(APDU_BOUNDS)).observe(seconds)
 
     def server(self, function: str, seconds: float) -> None:
-        """Take in how long a server took for a function, connecting included."""
+        """Record the duration of a server's function, including the connection."""
         with self._lock:
             self._servers.setdefault(function, _Histogram(SERVER_BOUNDS)).observe(seconds)
 

@@ -1,4 +1,4 @@
-"""What there is to count: changes and notifications, by card, for those who watch a fleet."""
+"""Current numbers of changes and notifications by card, for monitoring a fleet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Gauges:
-    """Counts and ages, read when they are asked for."""
+    """Counts and ages, read on request."""
 
     def __init__(
         self, store: ChangeStore, journal: Journal, *, snapshots: Callable[[], Sequence[Snapshot]]
@@ -34,11 +34,11 @@ class Gauges:
         self._snapshots = snapshots
 
     def unsent(self) -> dict[str, list[StoredNotification]]:
-        """Return what no server has accepted yet, by card; under "" what is of a card that isn't there."""
+        """Return the notifications that no server has accepted yet, by card; "" for missing cards."""
         return self._by_card(lambda stored: stored.unsent)
 
     def set_aside(self) -> dict[str, list[StoredNotification]]:
-        """Return what servers refused for good, by card as `unsent` does."""
+        """Return the permanently refused notifications, by card like `unsent`."""
         return self._by_card(lambda stored: stored.stage is Stage.REFUSED)
 
     def unfinished(self) -> dict[str, int]:
@@ -49,7 +49,7 @@ class Gauges:
         return counts
 
     def paused(self) -> dict[tuple[str, str], int]:
-        """Return how many changes wait for another attempt, by card and by what they wait for."""
+        """Return how many changes wait for another attempt, by card and by reason."""
         counts = {(card.name, reason.value): 0 for card in self._snapshots() for reason in PauseReason}
         for change in self._store.active():
             if change.pause is not None:
@@ -63,7 +63,7 @@ class Gauges:
         try:
             copies = self._journal.notifications.all()
         except JournalUnavailable:
-            return {}  # what can't be read has no figure; another one says that it can't
+            return {}  # unreadable numbers are omitted; another metric shows that
         for stored in copies:
             if wanted(stored):
                 found.setdefault(names.get(stored.eid, ""), []).append(stored)

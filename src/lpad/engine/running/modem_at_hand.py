@@ -1,4 +1,4 @@
-"""The modem that a card is in, as appliers of network settings are handed it."""
+"""The modem of a card, in the form that appliers of network settings get."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class ModemDialogue:
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """What asks whether the card selects an operator configuration, and the answer that says so."""
+        """The query whether the card selects an operator configuration, and the answer for yes."""
         return self._lent.quirks.operator_configuration
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
-        """Send a command once; any final result is an answer, a refusal too.
+        """Send a command once; any final result is an answer, even a refusal.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -44,7 +44,7 @@ class ModemDialogue:
         return modem.converse(command, patience=modem.patience.information, deadline=deadline)
 
     def attach_anew(self, *, deadline: Deadline) -> bool:
-        """Have the modem detach and attach; return whether it took the commands.
+        """Make the modem detach and attach; return whether it took the commands.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -58,7 +58,7 @@ class ModemAtHand:
 
     _card: Card
     port: str | None = None
-    """The device that lpad reaches it through; None: the card is in a reader."""
+    """The device through which lpad reaches it; None: the card is in a reader."""
 
     @property
     def imei(self) -> str | None:

@@ -1,10 +1,10 @@
-"""How often lpad restarts a modem by itself: a few times, further and further apart, and then no more.
+"""How often lpad restarts a modem by itself: a few times at growing intervals, and then no more.
 
-A restart helps a modem that has not noticed a switch, or that lost its card after a hot swap. A modem that it
-does not help, because it spells ICCIDs in its own way or its slot is worn out, must not be restarted forever:
-that ends connections that may be somebody's only ones. Each time is in the journal before the modem is sent
-anything, so a daemon that dies again and again is bound, too. Only a modem that reads what the card holds, or
-a person's order, has it forgotten.
+A restart helps a modem that has not noticed a switch, or that lost its card after a hot swap. If restarts do
+not help a modem, because it reports ICCIDs in its own form or its slot is worn out, it must not be restarted
+forever, because that interrupts a connection that may be the only one. Each restart is in the journal before
+any command is sent, so the limit also holds for a daemon that keeps dying. The count is reset only when the
+modem reads the enabled profile, or at a user's request.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = (0.0, 0.0, 300.0, 1800.0, 7200.0, 6 * 3600.0, 24 * 3600.0)
-"""Seconds between two times, by how often it was restarted: a switch and the way back are two of them."""
+"""Seconds between two restarts, by their number; a switch and its rollback are two."""
 MOST = len(PAUSES) + 1
-"""How often a modem is restarted that this does not help; each time may take several steps of its ladder."""
+"""The most restarts without success; each may take several steps of the ladder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemRestarts:
-    """What was done since the modem last read what its card holds; moments on the journal's steady clock.
+    """The restarts since the modem last read the enabled profile; moments are on the journal's steady clock.
 
-    `times` counts climbs of the ladder, and `steps` what was sent in them.
+    `times` counts climbs of the ladder, and `steps` their steps.
     """
 
     times: int = 0
@@ -44,20 +44,20 @@ class ModemRestarts:
 
     @property
     def exhausted(self) -> bool:
-        """Whether lpad does it no more."""
+        """Whether lpad no longer restarts the modem."""
         return self.times >= MOST
 
 
 class ModemRestartLimit:
-    """One card's modem; used by the card's worker, and looked at by any thread."""
+    """The limit for one card's modem; used by the card's worker, readable from any thread."""
 
     def __init__(self, euicc: str, *, journal: Journal, hub: Hub) -> None:
         """Prepare; the journal is read when it is first needed.
 
         Args:
             euicc: the card's name in the settings.
-            journal: keeps the state over restarts, and tells the time.
-            hub: is told of each time.
+            journal: stores the state across restarts, and provides the time.
+            hub: gets an event for each restart.
         """
         self._euicc = euicc
         self._journal = journal
@@ -67,19 +67,19 @@ class ModemRestartLimit:
 
     @property
     def state(self) -> ModemRestarts:
-        """What is noted; nothing while the journal can't be read."""
+        """The stored state; empty while the journal can't be read."""
         with self._lock:
             return self._state()
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the modem may be restarted again; None: lpad does it no more."""
+        """Seconds until the modem may be restarted again; None: never."""
         with self._lock:
             return self._seconds_left(self._state())
 
     @property
     def sentence(self) -> str:
-        """How often the modem was restarted in vain, when it is again, and what a person can do."""
+        """The number of unsuccessful restarts, the time of the next one, and the remedy, in words."""
         state = self.state
         if state.exhausted:
             following = "does it no more"
@@ -91,11 +91,10 @@ class ModemRestartLimit:
         return f"{done}; 'lpactl restart-modem' does it now"
 
     def ascend(self, *, unwritten: bool = True) -> bool:
-        """Return whether the modem may be restarted now; it is noted on disk that it is.
+        """Return whether the modem may be restarted now, and count the restart on disk.
 
         Args:
-            unwritten: whether it may be although the journal can't be written, as for a switch on its way
-                back.
+            unwritten: whether it may be restarted even if the journal can't be written, as for a rollback.
         """
         with self._lock:
             state = self._state()
@@ -107,22 +106,22 @@ class ModemRestartLimit:
             next_at = present + _pause(times)
             if self._keep(replace(state, times=times, last_at=present, next_at=next_at)) or unwritten:
                 return True
-            self._known = state  # nothing is done
+            self._known = state  # nothing was done
             return False
 
     def taken(self, step: str) -> None:
-        """Note one step, as it begins."""
+        """Record a step at its start."""
         with self._lock:
             state = self._state()
             present = self._journal.clock.now().steady
             self._keep(replace(state, steps=state.steps + 1, last_step=step, last_at=present))
 
     def helped(self) -> None:
-        """Note that the modem reads what the card holds."""
+        """Record that the modem reads the enabled profile."""
         self._forget("the modem reads its card again")
 
     def ordered(self) -> None:
-        """Note that a person had the modem restarted: lpad may do it again, too."""
+        """Record a user's restart, after which lpad may restart the modem again, too."""
         self._forget("the modem is restarted on request")
 
     def _forget(self, why: str) -> None:
@@ -138,7 +137,7 @@ class ModemRestartLimit:
             except LpadError as error:
                 log.debug("%s: %s (%s)", self._euicc, error, error.kind)
                 return ModemRestarts()
-            # A clock whose mark was lost on the disk must not put it off for longer than the pause is.
+            # A clock without its stored mark must not prolong the pause.
             latest = self._journal.clock.now().steady + _pause(found.times)
             self._known = replace(found, next_at=min(found.next_at, latest))
         return self._known
@@ -149,7 +148,7 @@ class ModemRestartLimit:
         return self._journal.clock.now().until(state.next_at, longest=PAUSES[-1])
 
     def _keep(self, state: ModemRestarts) -> bool:
-        """Remember a state and tell of it; return whether it is on the disk."""
+        """Store and publish a state; return whether it is on the disk."""
         self._known = state
         written = True
         try:

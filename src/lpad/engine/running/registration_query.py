@@ -1,4 +1,4 @@
-"""A question to the modem from outside the worker: how it is registered. Asked while nothing else is done."""
+"""A query from outside the worker for the modem's registration, sent while the worker is idle."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _PATIENCE = 15.0
 
 
 class RegistrationQuery:
-    """One worker's; its lock is the worker's condition, which wakes it."""
+    """The query of one worker; its lock is the worker's condition, which wakes the worker."""
 
     def __init__(self, card: Card, lock: threading.Condition, *, refused: Callable[[], None]) -> None:
         """Prepare.
 
         Args:
-            card: whose modem is asked.
+            card: the card whose modem is asked.
             lock: the worker's condition.
-            refused: called, while the lock is held, when a change keeps the modem from being asked.
+            refused: called, with the lock held, if a change prevents the query.
         """
         self._card = card
         self._lock = lock
@@ -45,7 +45,7 @@ class RegistrationQuery:
         """Return the modem's status in each kind of network, from any thread.
 
         Returns:
-            The status; empty where the modem has no command for it; None where it could not be asked: the
+            The status; empty if the modem has no command for it; None if it could not be asked because the
             card is busy or absent, there is no modem, or it belongs to ModemManager.
         """
         with self._lock:
@@ -62,24 +62,24 @@ class RegistrationQuery:
             return self._answer
 
     def refuse(self) -> None:
-        """Answer nobody until `accept`: a change begins. To be called while the lock is held."""
+        """Refuse queries until `accept`, because a change begins. Call it with the lock held."""
         self._busy = True
         self._asked_at = None
         self._answered.set()
 
     def accept(self) -> None:
-        """Answer again. To be called while the lock is held."""
+        """Accept queries again. Call it with the lock held."""
         self._busy = False
 
     @property
     def due_at(self) -> float | None:
-        """When the question was put; None: nobody waits."""
+        """The time of the query; None if there is none."""
         return self._asked_at
 
     def run(self) -> None:
         """Ask the modem, in the worker's thread."""
         with self._lock:
-            self._asked_at = None  # whatever comes of it, it is asked once
+            self._asked_at = None  # ask only once, whatever the result
         answer = None
         try:
             answer = self._registrations()
@@ -93,7 +93,7 @@ class RegistrationQuery:
 
     def _registrations(self) -> tuple[Registration, ...] | None:
         if self._card.port.loan.was_lent:
-            # Borrowing the modem would end the connection that is to be looked at.
+            # Borrowing the modem would end the observed connection.
             log.warning(
                 "%s: its modem is ModemManager's and can't be asked without ending its connection; name"
                 " a probe in the place of 'registered'",

@@ -1,4 +1,4 @@
-"""A run: a change while a worker carries it out, and the only way in which the two sides meet.
+"""A run: a change while a worker carries it out, and the only meeting point of worker and API.
 
 The worker takes steps, shows progress and asks; the API answers and cancels.
 """
@@ -37,33 +37,33 @@ if TYPE_CHECKING:
 
 HELD = 60.0
 """Seconds for which a change that waits for an answer keeps its sessions with card and server, unless
-something else wants the card before. Most people answer within that time; the server counts sessions."""
+something else needs the card earlier. Most people answer within that time; the server counts sessions."""
 
 
 class Suspended(Exception):
-    """A change can't go on for now and has not ended: it is taken up again once the card has been read."""
+    """A change can't continue now and has not ended; it is resumed once the card has been read."""
 
     def __init__(self, sentence: str, *, cause: LpadError | None = None) -> None:
-        """Say why.
+        """Create it.
 
         Args:
-            sentence: for the log.
-            cause: why the card can't be reached; None where lpad is stopped.
+            sentence: the reason, for the log.
+            cause: why the card can't be reached; None if lpad is stopping.
         """
         super().__init__(sentence)
         self.cause = cause
 
 
 class Postponed(Exception):
-    """A change goes on later, from its beginning; it has not ended, and what it waits for is not the card."""
+    """A change continues later from its beginning; it has not ended, and does not wait for the card."""
 
     def __init__(self, pause: Pause, *, failed: bool, notes: Noting) -> None:
-        """Say until when.
+        """Create it.
 
         Args:
-            pause: why, and until when.
-            failed: whether this was an attempt that failed.
-            notes: for after a restart, when it goes on among them.
+            pause: the reason and the time.
+            failed: whether this was a failed attempt.
+            notes: notes for after a restart, including when it continues.
         """
         super().__init__(pause.error.sentence)
         self.pause = pause
@@ -72,9 +72,9 @@ class Postponed(Exception):
 
 
 class Run:
-    """One change under way; `step`, `progress`, `ask` are the worker's, `answer`, `cancel` the API's.
+    """One running change; `step`, `progress`, `ask` are for the worker, `answer`, `cancel` for the API.
 
-    `overtake` and `release` are the queue's: they end what the change waits for, so that others get the card.
+    `overtake` and `release` are for the queue: they end the change's waits, so that others get the card.
     """
 
     def __init__(
@@ -90,16 +90,16 @@ class Run:
 
         Args:
             change: the record.
-            store: where it is kept.
-            settled: the result of a change that an earlier run of the daemon left, and that has come true.
+            store: stores it.
+            settled: the result of a change from an earlier run of the daemon that reached its goal.
             others_wait: whether other changes wait for the card; called from any thread.
             released: whether it waits for an answer and has no session with the card.
         """
         self.settled = settled
         self.cancellation = Cancellation()
-        """Ends waits when the change is taken back or not confirmed, or lpad stops."""
+        """Ends waits when the change is cancelled or refused, or lpad stops."""
         self.interruption = Cancellation()
-        """Ends waits also when something else is to go first."""
+        """Also ends waits when something else must go first."""
         self._others_wait = others_wait
         self._hold = Hold.RELEASED if released else Hold.WORKING
         self._gave_way = False
@@ -122,16 +122,16 @@ class Run:
 
     @property
     def cut_off(self) -> bool:
-        """Whether it was begun and not ended, as long as nobody goes on with it."""
+        """Whether it was begun and neither ended nor resumed."""
         return self._change.state is not State.QUEUED
 
     @property
     def notes(self) -> Notes:
-        """What was noted, by this run of the daemon or an earlier one."""
+        """The notes of this run of the daemon and of earlier ones."""
         return self._private.notes
 
     def notes_of(self, type_: type[N]) -> N:
-        """Return what was noted, typed.
+        """Return the typed notes.
 
         Raises:
             InternalError: the notes of this kind of change are of another type.
@@ -145,13 +145,13 @@ class Run:
         return self._private.secrets.get(name)
 
     def begin(self) -> None:
-        """Go from queued to running, or on with what was cut off.
+        """Go from queued to running, or resume an interrupted change.
 
-        A guarded switch that was cut off goes on in any case: to be taken back itself takes work, too. So
-        does what the card has done.
+        An interrupted guarded switch is resumed in any case, because even its cancellation takes work. So is
+        a change that the card has carried out.
 
         Raises:
-            Cancelled: it was taken back before.
+            Cancelled: it was cancelled before.
             InternalError: it can't be written.
         """
         on_trial = self._change.guard is not None
@@ -165,28 +165,28 @@ class Run:
         self._write(record, notes, needed=not on_trial)
 
     def await_quiet(self, pause: Pause) -> None:
-        """Wait for a quiet time anew, since a switch was made."""
+        """Restart the wait for a quiet time after a switch."""
         with self._condition:
             if self._change.pause is not None:
                 notes = noting(Notes, due=self.now().steady + overtaking.QUIET)
                 self._write(replace(self._change, pause=pause), notes, needed=False)
 
     def step(self, name: str) -> None:
-        """Begin a step that may be taken again after a power cut; a safe point to be cancelled at.
+        """Begin a step that may be repeated after a power cut; a safe point for a cancellation.
 
         Raises:
-            Cancelled: the change was taken back.
+            Cancelled: the change was cancelled.
         """
         self.check()
         with self._condition:  # a caller may answer just now
             self._change = self._store.show(self._change.at_step(name))
 
     def irreversible(self, name: str, notes: Noting = NOTHING) -> None:
-        """Begin a step that can't be taken back: it is on disk, with what settling needs, before it is taken.
+        """Begin an irreversible step: it is on disk, with the notes for settling, before it is taken.
 
         Raises:
-            Cancelled: the change was taken back or overtaken; from here on it can be neither.
-            InternalError: it can't be written. A change that is bound goes on all the same.
+            Cancelled: the change was cancelled or overtaken; from here on neither is possible.
+            InternalError: it can't be written. A bound change continues anyway.
         """
         with self._condition:
             self.check()
@@ -197,8 +197,8 @@ class Run:
         """Begin a step that is on disk before it is taken, and may still be overtaken.
 
         Raises:
-            Cancelled: the change was taken back or overtaken.
-            InternalError: it can't be written. A change that is bound goes on all the same.
+            Cancelled: the change was cancelled or overtaken.
+            InternalError: it can't be written. A bound change continues anyway.
         """
         self.check()
         self._take(name, notes)
@@ -209,33 +209,33 @@ class Run:
         self._sent = True
 
     def nothing_done(self) -> None:
-        """Take note that the card refused what was sent for now, and has done nothing."""
+        """Record that the card temporarily refused the command and has done nothing."""
         self._sent = False
 
     @property
     def unsure(self) -> bool:
-        """Whether only the card can tell what became of the change."""
+        """Whether only the card can show the result of the change."""
         return self._sent or self.settled is not None
 
     def await_card(self, pause: Pause, notes: Noting) -> None:
-        """Wait for the card, which tells what became of the change; where it can't be written, all the same.
+        """Wait for the card, which shows the result of the change, even if that can't be written.
 
-        In the journal it runs then, and is settled after a restart as well.
+        The journal then shows it as running, so it is settled after a restart as well.
         """
         with self._condition:
             self._write(self._change.paused(pause), notes, needed=False)
 
     def decided(self, decision: str, *, rule: str, sentence: str) -> None:
-        """Tell what was decided on an offered profile, or its server, and by which rule."""
+        """Publish the decision on an offered profile, or its server, and the rule."""
         self._store.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
 
     def put_off(self, pause: Pause, notes: Noting) -> None:
-        """Have the change wait as `postpone` does, for a reason that is no failed attempt."""
+        """Make the change wait like `postpone`, for a reason other than a failed attempt."""
         with self._condition:
             self._write(self._change.put_off(pause), notes, needed=False)
 
     def note(self, notes: Noting) -> None:
-        """Write something down that the change needs after a restart.
+        """Store a note that the change needs after a restart.
 
         Raises:
             InternalError: it can't be written.
@@ -244,7 +244,7 @@ class Run:
             self._write(self._change, notes, needed=True)
 
     def keep_secret(self, name: str, value: str) -> None:
-        """Write down a secret parameter that was found out only now.
+        """Store a secret parameter that became known only now.
 
         Raises:
             InternalError: it can't be written.
@@ -253,24 +253,24 @@ class Run:
             self._write(self._change, NOTHING, needed=True, secrets={name: value})
 
     def tell(self, type_: str, **data: Json) -> None:
-        """Tell the hub what happened, as an event of its own."""
+        """Publish what happened as a separate event."""
         self._store.tell(self._change, type_, data)
 
     def postpone(self, pause: Pause, notes: Noting) -> None:
-        """Have the change wait for another attempt: on disk, with what that needs, or else until it is.
+        """Make the change wait for another attempt, with the necessary notes on disk, as soon as possible.
 
-        What was written last is settled after a restart, which leads to another attempt as well.
+        If that fails, a restart settles the last stored record, which also leads to another attempt.
         """
         with self._condition:
             self._write(self._change.paused(pause), notes, needed=False)
 
     def guarded(self, guard: Guard, notes: Noting = NOTHING, *, needed: bool = True) -> None:
-        """Show the guard as it is now: on disk, with what taking the change up again needs.
+        """Show the guard's present state, and store it with the notes for resuming the change.
 
         Args:
-            guard: how far it has got.
-            notes: for after a restart.
-            needed: whether the change can't go on where this can't be written.
+            guard: its present state.
+            notes: notes for after a restart.
+            needed: whether the change can't continue if this can't be written.
 
         Raises:
             InternalError: it can't be written.
@@ -280,35 +280,35 @@ class Run:
         self._store.tell_guard(self._change)
 
     def show_guard(self, guard: Guard) -> None:
-        """Show what was seen meanwhile, which is seen again after a power cut."""
+        """Show new observations without storing them, because they are repeated after a power cut."""
         with self._condition:  # a caller may answer just now
             self._change = self._store.show(replace(self._change, guard=guard))
         self._store.tell_guard(self._change)
 
     def bind(self) -> None:
-        """Say that from here on the change goes to its end: nobody can take it back, nor stop it.
+        """Declare that from here on the change goes to its end and can be neither cancelled nor stopped.
 
-        What is in the journal by now must lead to the same end; then a full disk doesn't keep it either.
+        The journal's content must lead to the same end; then even a full disk does not stop it.
         """
         self._bound = True
 
     @property
     def stopped(self) -> bool:
-        """Whether lpad is to end."""
+        """Whether lpad is stopping."""
         return self._stopped
 
     @property
     def taken_back(self) -> str | None:
-        """Why it ends at its next safe point; None: it doesn't."""
+        """Why it ends at its next safe point; None: it does not."""
         return self._cancelled
 
     def follow(self, name: str) -> None:
-        """Begin a step after an irreversible one: it is taken whether or not the caller changed its mind."""
+        """Begin a step after an irreversible one, which is taken even after a cancellation."""
         with self._condition:  # a caller may answer just now
             self._change = self._store.show(self._change.at_step(name))
 
     def progress(self, sent: int, total: int) -> None:
-        """Show bytes taken by the card, of how many; at most once a percent."""
+        """Show the bytes that the card has accepted, and the total; at most once per percent."""
         with self._condition:
             shown = self._change.progress
             if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
@@ -324,23 +324,23 @@ class Run:
         within: float,
         held: float = HELD,
     ) -> Answer | None:
-        """Wait for the caller's answer, as long as nothing else wants the card.
+        """Wait for the caller's answer, as long as nothing else needs the card.
 
-        Then the question stays, and the change goes on once it is answered: see `released`.
+        If something does, the question stays, and the change continues once it is answered: see `released`.
 
         Args:
-            kind: what is asked.
-            profile: what the server offers, as the caller is shown it.
-            code_refused: whether a code was given before and the server refused it.
-            reason: why it is asked, in words.
+            kind: the kind of question.
+            profile: the server's offer, as shown to the caller.
+            code_refused: whether the server refused an earlier code.
+            reason: the reason for the question, in words.
             within: seconds to wait.
-            held: seconds for which the card may be kept meanwhile.
+            held: seconds for which the card may be occupied meanwhile.
 
         Returns:
-            The answer, or None when none came in time.
+            The answer, or None if none came in time.
 
         Raises:
-            Cancelled: the change was taken back instead, or others get the card.
+            Cancelled: the change was cancelled instead, or others get the card.
         """
         deadline = Deadline.after(within)
         until = now() + timedelta(seconds=within)
@@ -373,7 +373,7 @@ class Run:
 
     @property
     def released(self) -> bool:
-        """Whether it has left the card to others while it waits, or waited, for an answer."""
+        """Whether it has released the card to others while waiting for an answer."""
         return self._hold is Hold.RELEASED and self._cancelled is None
 
     @property
@@ -383,11 +383,11 @@ class Run:
 
     @property
     def answer_by(self) -> float | None:
-        """Until when an answer is awaited, in monotonic time; None where nothing was asked."""
+        """The time limit of the answer, in monotonic time; None without a question."""
         return self._answer_by
 
     def release(self) -> None:
-        """Have a change that waits for an answer leave the card to others; any other goes on."""
+        """Make a change that waits for an answer release the card; any other continues."""
         with self._condition:
             asking = self._hold is Hold.ASKING
             self._hold = after(self._hold, Wish.SHARE)
@@ -396,7 +396,7 @@ class Run:
                 self._condition.notify_all()
 
     def await_answer(self, seconds: float) -> None:
-        """Go on awaiting an answer after a restart, for so many seconds."""
+        """Continue to wait for an answer after a restart, for the remaining seconds."""
         with self._condition:
             self._answer_by = time.monotonic() + seconds
             question = self._change.question
@@ -406,34 +406,34 @@ class Run:
                 self._write(asked, NOTHING, needed=False)
 
     def overtake(self, by: str) -> bool:
-        """Have something else go first; return whether it can, which it does at the next safe point.
+        """Let something else go first, at the next safe point; return whether that is possible.
 
-        A change that waits for a server stops waiting at once. Beyond its first irreversible step it goes
-        on, but no longer waits for servers.
+        A change that waits for a server stops waiting immediately. After its first irreversible step it
+        continues, but no longer waits for servers.
 
         Args:
-            by: what goes first, for the log.
+            by: the name of what goes first, for the log.
         """
         with self._condition:
             on_trial = self._change.guard is not None or self.settled is not None
             if on_trial or self._change.kind not in OVERTAKEN or self._change.state.ended:
                 return False
             self._hold = after(self._hold, Wish.OVERTAKE)
-            # Last: whoever is woken looks at the rest.
+            # Last, because the woken thread reads the rest.
             self.interruption.cancel(f"change {self._change.id} makes way for {by}")
             self._condition.notify_all()
             return self._hold is not Hold.BEYOND
 
     @property
     def overtaken(self) -> bool:
-        """Whether something else goes first; not where it was taken back as well."""
+        """Whether something else goes first; false if it was also cancelled."""
         return self._hold is Hold.OVERTAKEN and self._cancelled is None
 
     def give_way(self) -> None:
-        """Write down that it leaves the card, before it does anything else; once is enough.
+        """Store that it leaves the card, before anything else happens; once is enough.
 
-        One that was overtaken is in the queue again, or waits for a quiet time; one that waits for an answer
-        goes on waiting. The session that it had does not count.
+        An overtaken change is queued again, or waits for a quiet time; one that waits for an answer keeps
+        waiting. Its session does not count.
         """
         with self._condition:
             if self._gave_way or not (self.overtaken or self.released):
@@ -446,11 +446,11 @@ class Run:
 
     @property
     def gave_way(self) -> bool:
-        """Whether it is written down that it leaves the card."""
+        """Whether it is stored that it leaves the card."""
         return self._gave_way
 
     def renew(self) -> None:
-        """Get ready for another turn."""
+        """Prepare for another turn."""
         with self._condition:
             if self._cancelled is None:
                 self.interruption = Cancellation()
@@ -460,7 +460,7 @@ class Run:
             self._hold = after(self._hold, Wish.BEGIN)
 
     def pose(self, kind: QuestionKind, *, within: float) -> None:
-        """Ask the caller and go on; `given` has the answer once there is one."""
+        """Ask the caller without waiting; `given` contains the answer once there is one."""
         with self._condition:
             self._answer = None
             question = Question(kind=kind, until=now() + timedelta(seconds=within))
@@ -468,16 +468,16 @@ class Run:
 
     @property
     def given(self) -> Answer | None:
-        """The answer to what was posed."""
+        """The answer to the posed question."""
         return self._answer
 
     def withdraw(self) -> None:
-        """Take back what was posed and was not answered."""
+        """Withdraw the unanswered question."""
         with self._condition:
             self._go_on()
 
     def pause(self, *, deadline: Deadline) -> None:
-        """Wait until the deadline; an answer, or that the change is taken back, ends it early."""
+        """Wait until the deadline; an answer or a cancellation ends it early."""
         with self._condition:
             before = self._answer
             self._condition.wait_for(
@@ -488,7 +488,7 @@ class Run:
         """Give the caller's answer.
 
         Raises:
-            Conflict: nothing, or something else, is asked.
+            Conflict: it asks no question, or another one.
         """
         with self._condition:
             question = self._change.question
@@ -504,7 +504,7 @@ class Run:
             self._condition.notify_all()
 
     def cancel(self, sentence: str) -> None:
-        """Take the change back at its next safe point."""
+        """Cancel the change at its next safe point."""
         with self._condition:
             self._cancelled = sentence
             self.cancellation.cancel(sentence)
@@ -513,9 +513,9 @@ class Run:
             self._condition.notify_all()
 
     def stop(self, sentence: str) -> None:
-        """Have the change end at its next safe point because lpad does.
+        """End the change at its next safe point because lpad stops.
 
-        A guarded one is taken up again, and one that waits for an answer goes on waiting, after a restart.
+        After a restart, a guarded one is resumed, and one that waits for an answer keeps waiting.
         """
         with self._condition:
             self._stopped = True
@@ -527,7 +527,7 @@ class Run:
         """Pass a safe point.
 
         Raises:
-            Cancelled: the change was taken back, or something else goes first.
+            Cancelled: the change was cancelled, or something else goes first.
         """
         if self._cancelled is not None and not self._bound:
             raise Cancelled(self._cancelled)
@@ -555,9 +555,9 @@ class Run:
         self._private = replace(self._private, notes=notes.on(self._private.notes))
 
     def _go_on(self, notes: Noting = NOTHING, secrets: dict[str, str] | None = None) -> None:
-        """Take the question back, in the thread of whoever answered: nobody must see it any more."""
+        """Withdraw the question in the answering thread, so that it is no longer shown."""
         if self._change.question is not None:
-            # A full disk must not keep the worker from getting the answer.
+            # Even on a full disk, the worker must get the answer.
             going_on = self._change.requeued() if self.released else self._change.run()
             self._write(going_on, notes, needed=False, secrets=secrets)
 
@@ -566,21 +566,21 @@ class Run:
         return self._store.now()
 
     def tried_time(self) -> TriedTime:
-        """Return for how long the change has been tried, now that an attempt has failed."""
+        """Return how long the change has been tried, after a failed attempt."""
         uncounted = self._store.uncounted_time.take(self._change)
         return TriedTime.until(self.now().ran, notes=self.notes_of(DownloadNotes), uncounted=uncounted)
 
     def awaits_turn(self) -> None:
-        """Say that its pause is over, and that it waits for the card."""
+        """Record that its pause is over, and that it waits for the card."""
         self._store.uncounted_time.awaits_turn(self._change)
 
     def done(self, result: Outcome) -> None:
-        """End well."""
+        """End successfully."""
         with self._condition:
             self._change = self._store.save(self._change.done(result))
 
     def fail(self, error: LpadError) -> None:
-        """End with an error; with Cancelled, as cancelled."""
+        """End with an error; after Cancelled, as cancelled."""
         with self._condition:
             change = self._change
             ended = change.cancelled(error) if isinstance(error, Cancelled) else change.failed(error)

@@ -1,4 +1,4 @@
-"""A change is made for the card that its caller saw: before anything irreversible its EID is compared."""
+"""A change is only for the card that its caller saw: lpad checks the EID before anything irreversible."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
-    """See that this is the card that the change was made for.
+    """Check that this is the card for which the change was requested.
 
     Raises:
-        Conflict: it is another; nothing was done.
+        Conflict: it is another card; nothing was done.
         CardError: the card can't be asked.
     """
     meant = run.secret(EID)
@@ -26,10 +26,10 @@ def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
 
 
 def check_same_eid(run: Run, eid: str | None) -> None:
-    """See that a card that was just read is the one that the change was made for.
+    """Check that the card that was just read is the one for which the change was requested.
 
     Raises:
-        Conflict: it is another; nothing was done.
+        Conflict: it is another card; nothing was done.
     """
     meant = run.secret(EID)
     if meant is not None and eid != meant:

@@ -1,6 +1,6 @@
-"""For how long a change has been tried: the time since its first failed attempt, without what does not count.
+"""How long a change has been tried: the counted time since its first failed attempt.
 
-What counts is time in which lpad runs. Not counted is the wait for an answer, for a turn with the card, and
+Only time in which lpad runs counts. Not counted is the wait for an answer, for a turn with the card, and
 for a network if the change was told to wait for one.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class UncountedTime:
-    """Takes note, record by record, of how long changes wait for what does not count; from every thread."""
+    """Measures, from each record, how long changes wait for reasons that do not count; thread-safe."""
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
@@ -31,7 +31,7 @@ class UncountedTime:
         self._total: dict[int, float] = {}
 
     def observe(self, change: Change) -> None:
-        """Learn of a change's new record."""
+        """Process a change's new record."""
         with self._lock:
             if change.state.ended:
                 self._since.pop(change.id, None)
@@ -42,12 +42,12 @@ class UncountedTime:
                 self._count(change.id)
 
     def awaits_turn(self, change: Change) -> None:
-        """Learn that a change whose pause is over waits for its card from now on."""
+        """Record that a change whose pause is over now waits for its card."""
         with self._lock:
             self._since.setdefault(change.id, self._clock.now().ran)
 
     def take(self, change: Change) -> float:
-        """Return the seconds that were not counted since this was asked last."""
+        """Return the uncounted seconds since the last call."""
         with self._lock:
             self._count(change.id)
             return self._total.pop(change.id, 0.0)
@@ -65,18 +65,18 @@ def _was_overtaken(change: Change) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedTime:
-    """So many seconds until a failed attempt; `begun` says whether there was one before."""
+    """The seconds up to a failed attempt; `begun` says whether there was an earlier one."""
 
     spent: float
     begun: bool
 
     @classmethod
     def until(cls, ran: float, *, notes: DownloadNotes, uncounted: float) -> TriedTime:
-        """Return for how long a download has been tried by now.
+        """Return how long a download has been tried so far.
 
         Args:
-            ran: for how long lpad has run, in seconds.
-            notes: of the change.
+            ran: how long lpad has run, in seconds.
+            notes: the change's notes.
             uncounted: seconds since the last failed attempt that do not count.
         """
         before = notes.waited if notes.spent is None else notes.spent
@@ -85,10 +85,10 @@ class TriedTime:
         return cls(spent=spent + max(0.0, ran - since - uncounted), begun=before is not None)
 
     def noted(self, ran: float, *, counts: bool) -> Noting:
-        """Return the notes from which it goes on.
+        """Return the notes for continuing.
 
         Args:
-            ran: for how long lpad has run, in seconds.
+            ran: how long lpad has run, in seconds.
             counts: whether the pause that begins now counts.
         """
         return noting(DownloadNotes, spent=self.spent, spent_since=ran if counts else None)

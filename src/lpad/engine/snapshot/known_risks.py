@@ -1,4 +1,4 @@
-"""Profiles that are known to be a risk to the card that holds them."""
+"""Profiles that are a known risk to their card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GENERIC_NAME = "GSMA Generic eUICC Test Profile"
 
 
 class Risk(enum.StrEnum):
-    """What a profile is that makes it a risk."""
+    """The kinds of risk of a profile."""
 
     FACTORY_TEST_PROFILE = "factory-test-profile"
     GENERIC_TEST_PROFILE = "generic-test-profile"
@@ -36,7 +36,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRisk:
-    """A profile that is better deleted, unless the card is for tests; `sentence` says what it is."""
+    """A profile that should be deleted unless the card is for tests; `sentence` describes it."""
 
     iccid: str
     risk: Risk
@@ -45,7 +45,7 @@ class KnownRisk:
 
 
 def known_risks(profiles: Iterable[Profile]) -> tuple[KnownRisk, ...]:
-    """Return what is known against a card's profiles, in their order."""
+    """Return the known risks of a card's profiles, in their order."""
     return tuple(
         KnownRisk(iccid=profile.iccid, risk=risk, enabled=profile.enabled, sentence=_SENTENCES[risk])
         for profile in profiles

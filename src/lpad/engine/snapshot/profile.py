@@ -16,7 +16,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationAddress:
-    """A server that is told of some of a profile's events."""
+    """A server that receives notifications of some of a profile's events."""
 
     address: str
     events: tuple[str, ...]
@@ -40,7 +40,7 @@ class Profile:
 
     @property
     def enabled(self) -> bool:
-        """Whether it is the one in use."""
+        """Whether it is enabled."""
         return self.state == "enabled"
 
     @property
@@ -51,10 +51,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableProfile:
-    """An entry of the card's list that is broken or has no ICCID, as far as it can be read.
+    """An entry of the card's list that is broken or has no ICCID, with its readable parts.
 
-    `raw_iccid` is what the card gives as the ICCID, in hex as it stands on the card; `iccid` what it says, if
-    it says one. `whole` tells whether nothing but the ICCID is wrong.
+    `raw_iccid` is the card's value of the ICCID, in hex; `iccid` is its ICCID, if it is one. `whole` says
+    whether only the ICCID is wrong.
     """
 
     iccid: str | None = None
@@ -70,7 +70,7 @@ class UnreadableProfile:
 
     @property
     def enabled(self) -> bool:
-        """Whether the card says that it is the one in use."""
+        """Whether the card says that it is enabled."""
         return self.state == "enabled"
 
     @property

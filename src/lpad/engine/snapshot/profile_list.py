@@ -1,8 +1,8 @@
-"""The profiles on a card, those that can't be read included, and which of them a name means.
+"""The profiles on a card, including unreadable ones, and the lookup of a profile by name.
 
 A profile's address is its ICCID. If the card gives no ICCID for it, or gives two profiles the same, the
-address is the AID of its security domain (ISD-P). From what is missing in a list nothing follows as long as
-some entry can't be read: that entry may be what is missing.
+address is the AID of its security domain (ISD-P). While some entry can't be read, a missing profile proves
+nothing, because that entry may be the profile.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class ProfileList:
 
     @property
     def enabled(self) -> Listed | None:
-        """The profile that is enabled; None also if that can't be told (see `complete`)."""
+        """The enabled profile; None if there is none or it is unknown (see `complete`)."""
         return next((each for each in self if each.enabled), None)
 
     @property
     def contested(self) -> bool:
-        """Whether the card reports several profiles as enabled, so that it does not tell which one is."""
+        """Whether the card reports several profiles as enabled, so that the enabled one is unknown."""
         return len({each.isdp_aid or each.iccid or id(each) for each in self if each.enabled}) > 1
 
     def enabled_for(self, reads: IccidReport | None) -> Listed | None:
@@ -64,12 +64,12 @@ class ProfileList:
 
     @property
     def complete(self) -> bool:
-        """Whether every profile can be read, with its state, so that what is missing is not there."""
+        """Whether every profile and its state are readable, so that a missing profile is not there."""
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
     @property
     def certainly_unprovided(self) -> bool:
-        """Whether the card certainly holds no profile but those for tests and for provisioning."""
+        """Whether the card certainly contains only test and provisioning profiles."""
         return not self.unreadable and all(each.profile_class in _NOT_OPERATIONAL for each in self.profiles)
 
     @property
@@ -81,7 +81,7 @@ class ProfileList:
         """Return the profile with this ICCID or AID, in canonical form.
 
         Raises:
-            Conflict: it is the ICCID of several; `candidates` in the details are their AIDs.
+            Conflict: several profiles have this ICCID; details hold their AIDs as `candidates`.
         """
         found = self._by_iccid(name) or self._by_aid(name)
         if len(found) > 1:
@@ -89,12 +89,12 @@ class ProfileList:
         return found[0] if found else None
 
     def named(self, name: str | None) -> Listed | None:
-        """Return the profile that `find` returns; None also if several have this name."""
+        """Return the profile of `find`; None also if several profiles match."""
         found = (self._by_iccid(name) or self._by_aid(name)) if name is not None else []
         return found[0] if len(found) == 1 else None
 
     def address(self, profile: Listed) -> str | None:
-        """Return the name by which this profile and no other is meant; None if it has none.
+        """Return the unambiguous name of this profile; None if it has none.
 
         The ICCID in a broken entry may be wrong, so there the AID is preferred.
         """
@@ -114,18 +114,18 @@ class ProfileList:
         return found[0] if len(found) == 1 else None
 
     def lacks(self, profile: Listed) -> bool:
-        """Whether a profile that was seen before is certainly not there any more."""
+        """Whether an earlier profile is certainly gone."""
         return not any(
             _may_be(each.isdp_aid, profile.isdp_aid) and _may_be(_sure_iccid(each), profile.iccid)
             for each in self
         )
 
     def lacks_name(self, name: str) -> bool:
-        """Whether the card certainly holds no profile with this ICCID or AID."""
+        """Whether the card certainly contains no profile with this ICCID or AID."""
         return not any(_may_have(each, name) for each in self)
 
     def unlisted(self, name: str, *, aid: str | None = None) -> UnreadableProfile | None:
-        """Return a profile that is not listed, to ask the card for it: it may be an entry that can't be read.
+        """Return an unlisted profile, to ask the card for it, because it may be an unreadable entry.
 
         Args:
             name: its ICCID or AID.
@@ -142,7 +142,7 @@ class ProfileList:
         return any(each is profile for each in self)
 
     def means(self, name: str | None, profile: Listed | None) -> bool:
-        """Whether a name is that of this profile, and of no other."""
+        """Whether a name belongs to this profile only."""
         return profile is not None and self.named(name) is profile
 
     def missing(self, name: str, *, attempted: str) -> NotFound | Conflict:
@@ -162,7 +162,7 @@ class ProfileList:
         )
 
     def _by_iccid(self, name: str) -> list[Listed]:
-        # What a broken entry gives as its ICCID must not make a whole one ambiguous.
+        # The ICCID of a broken entry must not make that of an intact one ambiguous.
         whole = [each for each in self.profiles if each.iccid == name]
         return [*whole] or [each for each in self.unreadable if each.iccid == name]
 
@@ -171,7 +171,7 @@ class ProfileList:
 
 
 def _spellings(aid: str) -> tuple[str, ...]:
-    """Return how an AID may be written: a short one that ends in F is taken for an ICCID with padding."""
+    """Return the spellings of an AID; a short one that ends in F could be an ICCID with padding."""
     return (aid,) if len(aid) > _LONGEST_ICCID else (aid, aid.rstrip("F"))
 
 

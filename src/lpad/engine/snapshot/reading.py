@@ -1,4 +1,4 @@
-"""Reading a card into a snapshot's parts: what the codec says, in the words of the API."""
+"""Reading a card into the parts of a snapshot, which translates the codec's types into the API's."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 PATIENCE = 20.0
-"""Seconds for what a card tells about itself and no switch needs."""
-# An icon is up to a kilobyte and never changes: its type is asked for each time, itself only once.
+"""Seconds for a card's information that no switch needs."""
+# An icon is up to a kilobyte and never changes: lpad reads its type each time, but the icon only once.
 _TAGS = (*TAGS_WITHOUT_ICON, _ICON_TYPE_TAG)
 _PNG = b"\x89PNG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardReading:
-    """What one look at a card gave; None for what the card does not tell in a form that can be read."""
+    """The result of one reading of a card; None for parts without a readable value."""
 
     eid: str
     info: CardInfo | None
@@ -55,12 +55,12 @@ class CardReading:
 def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> CardReading:
     """Read a card.
 
-    No switch needs the card's information or addresses: what can't be read of these is None, or as it was.
+    No switch needs the card's information or addresses, so unreadable parts of these are None or unchanged.
 
     Args:
         euicc: an open ISD-R.
-        known: the card as it was before, whose addresses are taken over: only a change of their own
-            changes them. None reads everything.
+        known: the previous reading, whose addresses are reused, because only a change to them alters them.
+            None reads everything.
         deadline: when to give up.
 
     Raises:
@@ -84,10 +84,10 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
 
 
 def optional(what: str, read: Callable[[], _T]) -> _T | None:
-    """Return what `read` gives; None if the card refuses it or tells nonsense, or lpad makes a mistake.
+    """Return the result of `read`; None if the card refuses or returns nonsense, or lpad has a fault.
 
     Raises:
-        CardUnreachable, CardBusy: the card answers nothing.
+        CardUnreachable, CardBusy: the card does not answer.
     """
     try:
         return read()
@@ -96,7 +96,8 @@ def optional(what: str, read: Callable[[], _T]) -> _T | None:
     except LpadError:
         raise
     except Exception:
-        # Whatever is wrong with it or with lpad, whoever looks at the card wants something else of it.
+        # A fault of the card or of lpad here must not block the caller, which needs something else from
+        # the card.
         log.exception("%s: internal-error", what)
     return None
 
@@ -122,7 +123,7 @@ def read_profiles(euicc: Euicc, *, deadline: Deadline) -> ProfileList:
 
 
 def read_icon(euicc: Euicc, address: str, *, deadline: Deadline) -> Icon | None:
-    """Read one profile's picture, by its ICCID or its AID; None where it has none."""
+    """Read one profile's picture, by its ICCID or its AID; None if it has none."""
     found = euicc.get_profiles_info(
         search=profile_target(address), tags=(0x5A, 0x4F, _ICON_TYPE_TAG, _ICON_TAG), deadline=deadline
     )
@@ -131,7 +132,7 @@ def read_icon(euicc: Euicc, address: str, *, deadline: Deadline) -> Icon | None:
 
 
 def classes(*, operational: bool, test: bool) -> set[str]:
-    """Return the classes of profiles that a memory reset takes."""
+    """Return the classes of profiles that a memory reset deletes."""
     return {name for name, taken in (("operational", operational), ("test", test)) if taken}
 
 
@@ -154,12 +155,12 @@ def offered_icon(offer: Offer) -> Icon | None:
 
 
 def shown(profile: Listed | None) -> ShownProfile | None:
-    """Return a profile as it stands in a change's question or result."""
+    """Return a profile in the form for a change's question or result."""
     return None if profile is None else msgspec.convert(profile, ShownProfile, from_attributes=True)
 
 
 def installation_error(raw: bytes) -> CardRefused | None:
-    """Return the error in a ProfileInstallationResult; None where it reports success, or is none."""
+    """Return the error in a ProfileInstallationResult; None if it reports success or can't be read."""
     try:
         result = ProfileInstallationResult.decode(raw)
     except MalformedError:
@@ -218,7 +219,7 @@ def _profile(info: ProfileInfo) -> Profile:
     return Profile(
         iccid=str(info.iccid),
         state=info.state.value,
-        # SGP.22 has operational as the default where a card leaves the class out.
+        # By SGP.22, operational is the default if a card omits the class.
         profile_class=info.profile_class.value if info.profile_class else "operational",
         name=info.name,
         provider=info.service_provider_name,
@@ -232,7 +233,7 @@ def _profile(info: ProfileInfo) -> Profile:
 
 
 def _least(info: ProfileInfo) -> UnreadableProfile:
-    """Return what a profile is known by, whatever was wrong with the rest of its record."""
+    """Return a profile's identifiers, even if the rest of its record is invalid."""
     return UnreadableProfile(
         iccid=str(info.iccid),
         raw_iccid=bytes(info.iccid).hex().upper(),
@@ -275,5 +276,5 @@ def _icon(data: bytes | None) -> Icon | None:
 
 
 def _media_type(data: bytes) -> str:
-    """Return what a picture is; the type that cards and servers name beside it is wrong at times."""
+    """Return the type of a picture, because the type given by cards and servers is sometimes wrong."""
     return "image/png" if data.startswith(_PNG) else "image/jpeg"

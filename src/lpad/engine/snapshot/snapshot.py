@@ -1,4 +1,4 @@
-"""What is known of a card, frozen when it was last read: all that the API shows without touching it."""
+"""The last reading of a card, frozen: everything that the API shows without accessing the card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lpad.engine.snapshot.profile_list import ProfileList
 
 
 class CardState(enum.StrEnum):
-    """Whether the card can be worked with."""
+    """The states of a card."""
 
     STARTING = "starting"
     READY = "ready"
@@ -30,7 +30,7 @@ class Icon:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What EUICCInfo2's extCardResource says; bytes, and None where the card does not tell."""
+    """What EUICCInfo2's extCardResource says; in bytes; None if the card does not report it."""
 
     free_non_volatile: int | None = None
     free_volatile: int | None = None
@@ -39,7 +39,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateIssuer:
-    """A CI that the card names: `name` None where it is not known; `test` for one known to be for tests."""
+    """A CI that the card names: `name` is None if unknown; `test` marks a known test CI."""
 
     key_id: str
     name: str | None = None
@@ -50,7 +50,7 @@ class CertificateIssuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardInfo:
-    """What the card says of itself; CI key identifiers as hex, highest priority first."""
+    """The card's information about itself; CI key identifiers as hex, highest priority first."""
 
     svn: str | None
     profile_version: str | None
@@ -71,7 +71,7 @@ class CardInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """The servers that the card names, and the one that the settings put in the place of the first."""
+    """The servers that the card names, and the one in the settings that replaces the first."""
 
     default_smdp: str | None = None
     root_smds: str | None = None
@@ -95,5 +95,5 @@ class Snapshot:
 
     @property
     def listed(self) -> ProfileList:
-        """The card's list of profiles, with what can't be read of it."""
+        """The card's list of profiles, with its unreadable entries."""
         return ProfileList(self.profiles, self.unreadable)

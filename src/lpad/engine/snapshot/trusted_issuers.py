@@ -1,4 +1,4 @@
-"""Whom a card trusts, for the connections that are made on its behalf."""
+"""The CIs that a card trusts, for the connections on its behalf."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def card_trust(eid: str, snapshots: Iterable[Snapshot]) -> CardTrust:
-    """Return what the card `eid` said of it when it was read; not said where it was not read yet.
+    """Return the CIs that the card `eid` last reported; unknown if it was not read yet.
 
-    A notification may be delivered while its card is out: then what it said last counts.
+    A notification may be delivered while its card is absent: then its last report counts.
     """
     for snapshot in snapshots:
         if snapshot.eid == eid and snapshot.info is not None:

@@ -1,7 +1,7 @@
-"""Asking a card again where it has done nothing: busy, or refusing one way of naming a profile.
+"""Repeated requests to a card that has done nothing: it was busy, or refused one form of the request.
 
-EastcomPeace cards refuse to enable a profile by ICCID with a REFRESH and do it without, or by AID
-(lpac#13, SimAdmin#31, SimAdmin#33). What was decided, as by a policy rule, is not asked again.
+EastcomPeace cards refuse to enable a profile by ICCID with a REFRESH, but do it without one, or by AID
+(lpac#13, SimAdmin#31, SimAdmin#33). A final refusal, as by a policy rule, is not repeated.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 BUSY = 30.0
-"""Seconds for which a card may say catBusy before its modem is started anew, and again afterwards."""
+"""Seconds for which a card may answer catBusy before its modem is restarted, and again afterwards."""
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 
 _NOTHING_DONE = ("undefinedError", "iccidOrAidNotFound")
 _NOT_UNDERSTOOD = ("6A80", "6A86", "6A88")
-"""Status words by which cards refuse what they can't read: wrong data, wrong parameters, no such data."""
+"""Status words with which cards refuse a form of request: wrong data, wrong parameters, no such data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of asking for a switch."""
+    """One form of request for a switch."""
 
     target: Iccid | Aid
     refresh: bool
@@ -47,14 +47,16 @@ class Way:
 
 
 def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[Way]:
-    """Return the ways in their order: by ICCID, then by AID; first as wanted, then the other way.
+    """Return the forms in order: by ICCID, then by AID.
 
-    A name that the card gives to several profiles is no way, and an ICCID that may be wrong is the last one.
+    Each with the wanted REFRESH flag first, then the other.
+
+    An ambiguous name is not used, and an uncertain ICCID comes last.
 
     Args:
         profiles: as the card lists them.
-        profile: one of them, or one that can't be read there.
-        refresh: whether the card is to ask the modem for a REFRESH, if it lets us choose.
+        profile: one of them, or an unreadable entry.
+        refresh: whether the card should ask the modem for a REFRESH, if it allows a choice.
     """
     targets: list[Iccid | Aid] = []
     unlisted = not profiles.holds(profile)
@@ -68,21 +70,21 @@ def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[W
 
 
 def did_nothing(error: CardError) -> bool:
-    """Whether a card that answers so has done nothing, and may do it if it is asked otherwise."""
+    """Whether a card with this answer has done nothing, and may accept another form."""
     if isinstance(error, CardRefused):
         return error.details.get("reason") in _NOTHING_DONE
     return isinstance(error, CardStatus) and error.details.get("sw") in _NOT_UNDERSTOOD
 
 
 def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline: Deadline) -> _T:
-    """Do something in a session of its own, and again for as long as the card says catBusy.
+    """Call a function in a separate session, and repeat it while the card answers catBusy.
 
-    A proactive session is under way between card and modem. It mostly ends by itself; where it doesn't,
-    a restart of the modem ends it (openpilot).
+    A proactive session is under way between card and modem. It usually ends by itself; otherwise a restart of
+    the modem ends it (openpilot).
 
     Raises:
-        CardRefused: the card stays busy, or says no for another reason.
-        CardError: as `act` raises it.
+        CardRefused: the card stays busy, or refuses for another reason.
+        CardError: raised by `act`.
     """
     until = deadline.within(BUSY)
     pause = _FIRST_PAUSE

@@ -1,12 +1,12 @@
-"""Watching over a switch: each condition of its guard is awaited, until all were met or the time is over.
+"""Watching the conditions of a guard until all were met or the time limit has passed.
 
-Registration comes first, since no probe can succeed before; then the probes, each until it has succeeded
-once. A confirmation may come at any time. A modem that is borrowed is given back for the probes: whoever
-makes its connections can't make any while lpad holds the port.
+Registration comes first, because no probe can succeed before it; then the probes, each until it has succeeded
+once. A confirmation may come at any time. A borrowed modem is returned for the probes, because its owner
+can't connect while lpad holds the port.
 
-Time that passes while lpad stands still, or is away, is nobody's observation. If it runs out over that, each
-unmet condition but a confirmation is looked at once more: after a restart of the device or of the modem for a
-minute, since both have to find their network first, else once.
+While lpad stands still, or does not run, nothing is observed. If the time limit passes meanwhile, each unmet
+condition except a confirmation is checked again: for a minute after a restart of the device or the modem,
+because both must first find their network, otherwise once.
 """
 
 from __future__ import annotations
@@ -50,18 +50,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STEADY = 5.0
-"""Seconds for which a modem must stay registered: right after a switch some tell of the old network."""
+"""Seconds for which a modem must stay registered, because right after a switch some still report the old
+network."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 _LISTENING = 1.0
-"""Seconds after which whoever listens to a modem looks whether the change was taken back."""
+"""Seconds after which a wait for the modem checks whether the change was cancelled."""
 _PROBE = 15.0
 """Seconds for one attempt of a probe."""
 _CLOSING = 5.0
 LAST_LOOK = 60.0
-"""Seconds for the last look, after time ran out over a standstill or a restart."""
+"""Seconds for the last check, if the time limit passed during a standstill or a restart."""
 _LAST_LISTENING = 5.0
-"""Seconds for which a modem that is not registered is listened to in a last look that is taken once."""
+"""Seconds to wait for an unregistered modem in a last check that is made once."""
 _BLIND = frozenset({"none", "command"})
 """Appliers that see neither bearer nor address."""
 _NOBODY = "no program has confirmed it"
@@ -70,7 +71,7 @@ _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's cond
 
 
 class UnmetError(Exception):
-    """The guard is not met and never will be; `reason` is stable."""
+    """The guard is not met, finally; `reason` is stable."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -78,11 +79,10 @@ class UnmetError(Exception):
 
 
 def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadline: Deadline) -> None:
-    """See that the conditions can be looked at at all, before anything is sent.
+    """Check that the conditions can be evaluated, before anything is sent.
 
     Raises:
-        Conflict: registration is asked for and there is no modem, or none that tells; or lpad can't evaluate
-            a condition.
+        Conflict: registration is required, but no modem reports it; or lpad can't evaluate a condition.
         CardError: the port is gone.
     """
     for each in not_evaluable(conditions):
@@ -111,7 +111,7 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
 
 
 class ConditionWatch:
-    """One guard while it is awaited."""
+    """The watch of one guard."""
 
     def __init__(
         self,
@@ -129,12 +129,12 @@ class ConditionWatch:
         Args:
             run: the change.
             context: to reach the modem.
-            guard: what is awaited.
-            deadline: until when.
+            guard: the guard.
+            deadline: the guard's time limit.
             standstill: knows when lpad did not run.
             network: the steps of the profile's network settings.
-            started_anew: whether device or modem may have started meanwhile, so that a last look has to wait
-                for the network.
+            started_anew: whether device or modem may have restarted, so that a last check must wait for the
+                network.
         """
         self._run = run
         self._context = context
@@ -156,7 +156,7 @@ class ConditionWatch:
         }
         self._next_pause = FIRST_PAUSE
         self.guard = guard
-        """What was seen so far."""
+        """The guard with the observations so far."""
 
     @property
     def _notes(self) -> SwitchNotes:
@@ -166,8 +166,8 @@ class ConditionWatch:
         """Return once all conditions were met.
 
         Raises:
-            UnmetError: they were not, somebody said no, or lpad can't evaluate one.
-            Suspended: lpad is stopped.
+            UnmetError: they were not, a program refused, or lpad can't evaluate one.
+            Suspended: lpad is stopping.
         """
         self._conditions = self._evaluable()
         self._pose()
@@ -221,7 +221,7 @@ class ConditionWatch:
             self._run.show_guard(guard)
 
     def _check(self) -> None:
-        """See whether there is still something to wait for."""
+        """Check whether the wait must end."""
         if self._run.stopped:
             raise Suspended("lpad is stopping during a guarded switch")
         if self._run.taken_back is not None:
@@ -233,10 +233,10 @@ class ConditionWatch:
             self._time_is_over()
 
     def _time_is_over(self) -> None:
-        """Begin the last look where lpad has hardly looked since it stood still, or was started; else end.
+        """Begin the last check if lpad has hardly checked since a standstill or its start; otherwise end.
 
         Raises:
-            UnmetError: everything was looked at, or nobody has confirmed.
+            UnmetError: everything was looked at, or no program has confirmed it.
         """
         confirmed = self._run.given is not None and self._run.given.confirm
         missing = bool(self._waiting(Source.CALLER)) and not confirmed
@@ -251,7 +251,7 @@ class ConditionWatch:
         self._next_pause = FIRST_PAUSE
 
     def _hardly_seen(self) -> bool:
-        """Whether there was no time for a fair look at each condition since lpad stood still."""
+        """Whether there was too little time to check each condition since a standstill."""
         last = self._standstill.last
         waiting = [
             each
@@ -262,10 +262,10 @@ class ConditionWatch:
         return bool(waiting) and (recent or any(self._seen_at(each) < last for each in waiting))
 
     def _looks(self, condition: Condition) -> None:
-        """Take note of a look that begins, on disk where it is the last one."""
+        """Record the start of a check, on disk if it is the last one."""
         self._looked_at[str(condition)] = time.monotonic()
         if self._last_look < math.inf and not self._notes.looked_again:
-            # A device that dies under the new profile again and again must get back to the old one.
+            # A device that keeps dying under the new profile must return to the old one.
             self._run.guarded(self.guard, noting(SwitchNotes, looked_again=True), needed=False)
 
     def _seen_at(self, condition: Condition) -> float:
@@ -287,7 +287,7 @@ class ConditionWatch:
                 self._run.pose(QuestionKind.CONFIRMATION, within=self._deadline.remaining())
 
     def _ask_modem(self, condition: Condition, _deadline: Deadline) -> Look:
-        """Listen for a while; a port that is shared with another card is let go of in between."""
+        """Wait for the modem for a while; release a port that is shared with another card in between."""
         self._check()
         opening = self._deadline.within(self._context.timeouts.open)
         try:
@@ -303,7 +303,7 @@ class ConditionWatch:
                 if not found.met:
                     found = self._explained(found, lent)
         except CardError as error:
-            # The modem restarts, or its port has gone: it may be back before the time is over.
+            # The modem restarts, or its port has disappeared; it may return before the time is over.
             self._saw(condition, error.sentence)
             self._context.card.drop()
             if self._seen_at(condition) < self._last_look < math.inf:
@@ -326,7 +326,7 @@ class ConditionWatch:
                 until = steady
             elif steady.passed:
                 watch.ask(deadline=self._deadline.within(_CLOSING))
-                # Noted here: closing the port may fail, and one that was met stays met.
+                # Recorded here, because closing the port may fail, and a met condition stays met.
                 self._saw(condition, _told(watch), met=watch.registered)
                 return Look(met=watch.registered, seen=_told(watch))
             self._saw(condition, _told(watch))

@@ -1,8 +1,8 @@
-"""A switch that is taken back unless its guard is met: `guard.py` has its phases.
+"""A switch that is rolled back unless its guard is met; `guard.py` has its phases.
 
-Everything is in the journal before the profile is enabled, so whatever ends lpad or the device in the middle,
-the change is taken up again when the card has been read, and ends as it must. It keeps the card's worker
-until then: nothing else may alter a card whose profile is on trial.
+Everything is in the journal before the profile is enabled. So if lpad or the device ends in the middle, the
+change is resumed once the card has been read, and ends properly. It occupies the card's worker until then,
+because nothing else may alter the card during a guarded switch.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ log = logging.getLogger(__name__)
 
 
 _WITHIN = 180.0
-"""Seconds of a guard whose own were damaged on the disk."""
+"""The time limit in seconds for a guard whose own was damaged on the disk."""
 _MISTAKE = Reason(kind="internal-error", sentence="lpad failed because of a fault of its own")
-"""Whatever is wrong with lpad, the device must have its way home."""
+"""Even after a fault in lpad, the device must get its connection back."""
 
 
 def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
-    """See that a guard can be asked for, and return its conditions.
+    """Check a requested guard, and return its conditions.
 
     Args:
-        until: its conditions; all of them are awaited.
+        until: its conditions; all must be met.
         within: seconds.
 
     Raises:
-        InvalidValue: none, too many, one twice, one that is none, or a time out of range.
+        InvalidValue: no condition, too many, a duplicate, an invalid one, or a time out of range.
     """
     texts = tuple(str(Condition.parse(text)) for text in until)
     if not 0 < len(texts) <= MOST_CONDITIONS or len(set(texts)) < len(texts):
@@ -72,25 +72,25 @@ def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
 
 
 def conditions_of(asked: GuardParams | None) -> tuple[Condition, ...]:
-    """Return the conditions that are asked for; none where there is no guard."""
+    """Return the requested conditions; empty without a guard."""
     return () if asked is None else tuple(map(Condition.parse, asked.until))
 
 
 def guarded_switch(run: Run, context: Context, asked: GuardParams, *, iccid: str) -> SwitchResult:
-    """Enable a profile, await its guard, and go back where it is not met; or go on with that after a restart.
+    """Enable a profile, wait for its guard, and roll back if it is not met; or resume that after a restart.
 
     Args:
         run: the change.
         context: to reach the card.
-        asked: the guard.
+        asked: the requested guard.
         iccid: the profile.
 
     Raises:
         NotFound, Conflict, CardError: nothing was switched.
-        SwitchRolledBack: the profile before is enabled again, or one of the fallback order.
-        SwitchStuck: none of them could be.
-        Cancelled: the change was taken back, and so was the switch.
-        Suspended: the card went away, or lpad is stopped; the change is taken up again.
+        SwitchRolledBack: the previous profile, or one of the fallback order, is enabled.
+        SwitchStuck: none of them could be enabled.
+        Cancelled: the change was cancelled, and the switch rolled back.
+        Suspended: the card was lost, or lpad is stopping; the change is resumed later.
     """
     return _GuardedSwitch(run, context, asked, iccid).run()
 
@@ -129,10 +129,10 @@ class _GuardedSwitch:
         return self._take_up(guard)
 
     def _intend(self, profiles: ProfileList, wanted: Listed, reads: IccidReport | None) -> None:
-        """Write down what is about to be done, and what leads back.
+        """Store the intent and the way back.
 
         Raises:
-            Conflict: nothing would lead back, or nobody can tell what would.
+            Conflict: there is no way back, or it is unknown.
         """
         enabled = profiles.enabled
         if profiles.contested:
@@ -190,7 +190,7 @@ class _GuardedSwitch:
             self._run.guarded(guard, notes)
 
     def _take_up(self, guard: Guard) -> SwitchResult:
-        """Go on where an earlier run was cut off, with what remains of the time."""
+        """Continue where an earlier run was cut off, with the remaining time."""
         check_same_eid(self._run, self._context.snapshot().eid)
         notes = self._run.notes_of(SwitchNotes)
         if guard.phase is Phase.GOING_BACK:
@@ -219,13 +219,13 @@ class _GuardedSwitch:
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
 
     def _is_lost(self, guard: Guard) -> bool:
-        """Whether another look can't help once the time is over: it was taken, or nobody has confirmed."""
+        """Whether another check is useless after the time limit: it was made, or no program has confirmed."""
         missing = any(each.condition == ConditionKind.CONFIRM for each in guard.unmet)
         notes = self._run.notes_of(SwitchNotes)
         return notes.looked_again or (missing and not notes.confirmed)
 
     def _switch(self, purpose: Purpose, *, seconds: float) -> SwitchResult:
-        """Have card and modem take the new profile; the time counts from the intent on."""
+        """Make card and modem use the new profile; the time counts from the intent on."""
         deadline = Deadline.after(seconds)
         self._began = time.monotonic()
         try:
@@ -239,7 +239,7 @@ class _GuardedSwitch:
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(guard, _MISTAKE)
         guard = self._run.change.guard
-        if guard is None:  # it was enabled already, and nothing is on trial
+        if guard is None:  # it was already enabled, so there is nothing to guard
             self._network.renew()
             self._network.end()
             return done
@@ -258,7 +258,7 @@ class _GuardedSwitch:
         if isinstance(error, CardError) and not isinstance(error, CardRefused):
             if (
                 self._standstill.last > self._began
-            ):  # its deadlines have passed meanwhile: the card is read anew
+            ):  # its deadlines have passed meanwhile, so read the card again
                 raise Suspended("lpad stood still during a guarded switch", cause=error) from error
             sentence = f"the new profile did not come up: {error.sentence}"
             layer = str(error.details.get("layer") or Layer.CARD)

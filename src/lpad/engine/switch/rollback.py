@@ -42,14 +42,14 @@ log = logging.getLogger(__name__)
 
 _MOST_CANDIDATES = 10_000
 _UNCLEAR = frozenset({"candidates", "unreadable"})
-"""Details of the error for a profile that can't be told from others, or perhaps is among the unreadable."""
+"""Details of the error for an ambiguous profile, or one that may be among the unreadable ones."""
 TRIES = 3
-"""How often a profile is tried while the card goes away or answers nonsense; then the next one is."""
+"""How often a profile is tried if the card disappears or returns nonsense, before the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why.
+    """The reason for a rollback.
 
     `kind` is stable: time-limit, refused, taken-back, cut-off, not-enabled, no-modem, not-evaluated or
     internal-error.
@@ -64,7 +64,7 @@ class Reason:
 
 
 class Rollback:
-    """One return, which may be cut off and taken up again."""
+    """One rollback, which may be interrupted and resumed."""
 
     def __init__(
         self, run: Run, context: Context, guard: Guard, reason: Reason, *, iccid: str, network: NetworkSteps
@@ -90,16 +90,16 @@ class Rollback:
         self._back = network
 
     def run(self) -> LpadError:
-        """Enable what is next in the order until one is enabled; return the error to end the change with.
+        """Try the profiles in order until one is enabled; return the change's final error.
 
         Raises:
-            Suspended: the card went away; it is tried again once it is back.
-            Conflict: another card is in its place.
+            Suspended: the card was lost; lpad tries again once it is back.
+            Conflict: another card has replaced it.
         """
         self._run.bind()
         self._network.until = None
         self._network.undo()
-        # Numbers that a damaged disk has changed begin the order anew.
+        # Numbers that were damaged on the disk restart the order.
         notes = self._run.notes_of(SwitchNotes)
         number, tries = (
             int(noted_number(each, default=0, most=_MOST_CANDIDATES))
@@ -111,7 +111,8 @@ class Rollback:
                 try:
                     self._enable(self._order[number], first=number == 0)
                 except (CardUnreachable, CardBusy, CardStatus, CardMalformed) as error:
-                    # A card that was just reset may answer anything; only a clear no leads past this profile.
+                    # A card that was just reset may return anything; only a clear refusal skips this
+                    # profile.
                     self._failed(number, error)
                     if tries + 1 < TRIES:
                         raise Suspended(f"cannot roll back for now: {error.sentence}", cause=error) from error
@@ -122,7 +123,7 @@ class Rollback:
                 except LpadError:
                     raise
                 except Exception as error:
-                    # A mistake in lpad: what fails for one profile may not for the next.
+                    # A fault in lpad: what fails for one profile may work for the next.
                     log.exception("change %d: internal-error", self._run.change.id)
                     self._failed(number, internal_error("enabling it", error))
                 else:
@@ -135,7 +136,7 @@ class Rollback:
         return self._stuck()
 
     def _note(self, *, candidate: int, tries: int) -> None:
-        # What was journalled before leads here too: a full disk must not keep the device from its way home.
+        # The earlier journal entry leads here too, so a full disk must not prevent the rollback.
         notes = noting(
             SwitchNotes,
             candidate=candidate,
@@ -161,7 +162,7 @@ class Rollback:
             self._back.connect()
 
     def _is_unwanted(self, number: int) -> bool:
-        """Whether a profile of the fallback order is the one that is not kept, by another of its names."""
+        """Whether a profile of the fallback order is the rejected one under another name."""
         listed = self._context.snapshot().listed
         return listed.means(self._order[number], listed.named(self._iccid))
 

@@ -1,7 +1,7 @@
-"""Standstills: moments in which lpad did not run though its time went on.
+"""Standstills: times in which lpad did not run although its deadlines continued.
 
-A container is frozen, the machine swaps, a worn SD card takes a minute for a line. The clock that a limit
-is counted on goes on meanwhile, so the limit passes without anybody having looked.
+A container is frozen, the machine swaps, or a worn SD card takes a minute for a write. The clock of a time
+limit continues meanwhile, so the limit passes without any check.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 EVERY = 1.0
 """Seconds between two signs of life."""
 LEAST = 3.0
-"""Seconds that one is late when lpad stood still; a busy machine is late by less."""
+"""The delay in seconds that counts as a standstill; on a busy machine the delay is smaller."""
 
 
 class Standstill:
-    """Notices that the process stood still, while it is entered; a thread of that time only."""
+    """Detects standstills while it is entered, with a temporary thread."""
 
     def __init__(self) -> None:
         self._last = -math.inf
@@ -42,16 +42,16 @@ class Standstill:
 
     @property
     def last(self) -> float:
-        """When the last one ended, in monotonic time; minus infinity where there was none."""
+        """The end of the last standstill, in monotonic time; minus infinity if there was none."""
         return self._last
 
     def restarted(self) -> None:
-        """Take note that lpad was not there until now."""
+        """Record that lpad did not run until now."""
         self._last = time.monotonic()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Do something that takes a moment, such as a line for the journal; more is a standstill, too."""
+        """Run a short action, such as a journal entry; a long delay in it also counts as a standstill."""
         began = time.monotonic()
         try:
             yield

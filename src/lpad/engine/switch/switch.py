@@ -1,4 +1,4 @@
-"""Changing which profile is enabled, and making sure afterwards that card and modem agree on it."""
+"""Switching profiles, and making sure that card and modem agree afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purpose:
-    """Why a profile is switched.
+    """The purpose of a switch.
 
     `step` names the switch in the change, None by its verb. `before` is called right before the switch is
     sent, and may refuse it: with the card's profiles, the one that is meant, and the ICCID that the modem
@@ -55,21 +55,21 @@ PLAIN = Purpose()
 def switch(
     run: Run, context: Context, *, iccid: str, enabled: bool, purpose: Purpose = PLAIN
 ) -> SwitchResult:
-    """Enable or disable a profile, and see that the card reports it so and the modem reads it so.
+    """Enable or disable a profile, and check that the card reports it and the modem reads it.
 
     Args:
-        run: is told the steps.
+        run: gets the steps.
         context: to reach the card.
         iccid: the profile's ICCID or AID.
         enabled: what is wanted.
         purpose: why.
 
     Raises:
-        NotFound: the card holds no such profile.
+        NotFound: the card contains no such profile.
         Conflict: the card was swapped, the settings forbid it, or several profiles have this ICCID.
-        CardRefused: the card says no, in whatever way it is asked.
-        CardError: the card did not come back, reports the old state when its time to restart is over, or
-            the modem reads another profile after all that could be done.
+        CardRefused: the card refuses every form of the request.
+        CardError: the card did not come back, reports the old state when its time to restart is over, or the
+            modem still reads another profile after all steps.
     """
     verb = "enable" if enabled else "disable"
     deadline = Deadline.after(context.timeouts.switch)
@@ -94,12 +94,12 @@ def switch(
 
 
 def see_through(run: Run, context: Context, result: Result) -> Result:
-    """End a switch that was cut off and that the card has made: see that the modem reads it so.
+    """End an interrupted switch that the card has made: make sure that the modem reads the profile.
 
-    Nothing is asked of the card but what it holds.
+    The card is only read.
 
     Raises:
-        CardError: the modem reads another profile after all that could be done, or the port is gone.
+        CardError: the modem still reads another profile after all steps, or the port is gone.
     """
     deadline = Deadline.after(context.timeouts.switch)
     run.follow("resume")
@@ -121,7 +121,7 @@ def see_through(run: Run, context: Context, result: Result) -> Result:
 
 
 def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
-    """Return what will see to the modem, acquainted with it.
+    """Return a prepared modem refresh.
 
     Raises:
         CardError: the port is gone.
@@ -141,7 +141,7 @@ def _refresh(run: Run, context: Context) -> Refresh:
 
 
 class _Switch:
-    """The asking: what is sent, and what came of it."""
+    """The request of a switch and its result."""
 
     def __init__(
         self, run: Run, context: Context, refresh: Refresh, *, iccid: str, enabled: bool, purpose: Purpose
@@ -151,21 +151,21 @@ class _Switch:
         self._iccid = iccid
         self._profile: Listed | None = None
         self.address = iccid
-        """The name by which the profile, and no other, is meant."""
+        """The unambiguous name of the profile."""
         self._enabled = enabled
         self._verb = "enable" if enabled else "disable"
         self._purpose = purpose
-        wanted = context.card.port.refresh  # the settings beat the quirks
+        wanted = context.card.port.refresh  # the settings override the quirks
         if wanted is None:
             wanted = refresh.refresh_flag
         self._reads = refresh.read_before
         self.refreshing = wanted is not False
-        """Whether the card asks for a REFRESH, in the way that was used last."""
+        """Whether the last form of the request made the card ask for a REFRESH."""
         self.lost: CardError | None = None
-        """What came in place of an answer."""
+        """The error that replaced the card's answer."""
 
     def ask(self, *, deadline: Deadline) -> bool:
-        """Ask the card in a session of its own; return whether there was anything to do."""
+        """Send the request in a separate session; return whether there was anything to do."""
         self._run.step("read-profiles")
         with self._context.card.session(deadline=deadline) as euicc:
             check_same_card(self._run, euicc, deadline=deadline)
@@ -193,22 +193,22 @@ class _Switch:
 
     @property
     def meant(self) -> Iccid | None:
-        """The profile to enable; None if there is none, or if it has no ICCID that is sure."""
+        """The profile to enable; None if there is none, or if it has no certain ICCID."""
         profile = self._profile if self._enabled else None
         return Iccid.parse(profile.iccid) if profile is not None and profile.sure and profile.iccid else None
 
     @staticmethod
     def _is_doubtful(profiles: ProfileList, profile: Listed) -> bool:
-        """Whether only the card's answer to a command tells the state of a profile, and its list does not."""
+        """Whether the state of a profile is known only from the card's answer, not from its list."""
         return profile.state not in SURE_STATES or (profile.enabled and profiles.contested)
 
     def holds(self, seen: ProfileList) -> bool:
-        """Whether a list is what was wanted; a state that can't be read is left to the card's yes."""
+        """Whether a list shows the wanted state; for an unreadable state, the card's answer counts."""
         if self._profile is None:
             return False
         found = seen.same(self._profile)
         if found is None:
-            # Perhaps an entry that can't be read: then only the card's yes tells.
+            # It may be an unreadable entry: then only the card's answer counts.
             return self.lost is None and not seen.lacks(self._profile) and bool(seen.unreadable)
         unknown = found.state not in SURE_STATES
         return found.state == f"{self._verb}d" or (unknown and self.lost is None)
@@ -226,19 +226,19 @@ class _Switch:
                     self._is_doubtful(profiles, profile)
                     and error.details.get("reason") == _SO_ALREADY[self._enabled]
                 ):
-                    return  # which its list did not tell
+                    return  # which its list did not show
                 met: CardError = error
             else:
                 if self.lost is None or not did_nothing(self.lost):
                     return
                 met = self.lost
-            # The first answer is the one to tell: the others are often that the ICCID or AID is wrong.
+            # Report the first answer, because the others are often only that the ICCID or AID is wrong.
             refusal = refusal or met
             if not did_nothing(met):
                 raise met if _says_busy(met) else refusal
             found = self._found(seen := reading.read_profiles(euicc, deadline=deadline))
             if found.state == f"{self._verb}d" and not self._is_doubtful(seen, found):
-                return  # it says no and has done it
+                return  # it refuses, but has done it
         assert refusal is not None
         raise refusal
 
@@ -253,7 +253,7 @@ class _Switch:
         except LpadError:
             raise
         except Exception:
-            # A mistake over a record of the past must not keep a device from its way home.
+            # An error in an old record must not prevent a switch that restores the connection.
             log.exception("change %d: cannot count the day's switches: internal-error", self._run.change.id)
 
     def _found(self, profiles: ProfileList) -> Listed:
@@ -292,13 +292,13 @@ def unaddressable(name: str, *, attempted: str) -> Conflict:
 
 
 def attempt(act: Callable[[], object]) -> CardError | None:
-    """Do something irreversible; an answer that never came, or that says nothing clear, is returned.
+    """Do something irreversible; return the error if the answer is missing or unclear.
 
-    A card that its modem resets before its answer is fetched answers the fetching with 6F00: then the
-    card's state tells what came of it, and no status word does.
+    If its modem resets the card before its answer is fetched, the card answers the fetch with 6F00: then only
+    the card's state shows the result, not a status word.
 
     Raises:
-        CardRefused: the card said no.
+        CardRefused: the card refused.
     """
     try:
         act()
@@ -321,27 +321,27 @@ def verify(
     refreshing: bool = False,
     deadline: Deadline,
 ) -> str | None:
-    """Read the card until what was wanted holds, publish it, and see that the modem reads it too.
+    """Read the card until it has the wanted state, publish it, and make sure that the modem reads it too.
 
     After a REFRESH the modem resets the card: for some seconds channels are refused, and some cards
     still report the old state until the modem has carried out the REFRESH.
 
     Args:
-        run: whose steps tell what was needed.
+        run: gets the steps that were needed.
         context: to reach the card.
-        holds: whether a list of profiles is what was wanted.
-        lost: what came in place of the card's answer; None: it said yes.
-        wanted: in words, for the error.
-        meant: the profile that was to be enabled: it counts if the card reports others as enabled, too.
-        refresh: what sees to the modem; None where a change doesn't concern it.
+        holds: returns whether a list of profiles shows the wanted state.
+        lost: the error that replaced the card's answer; None: the card accepted.
+        wanted: the wanted state in words, for the error.
+        meant: the profile to enable, which counts even if the card also reports others as enabled.
+        refresh: refreshes the modem; None if the change does not concern it.
         refreshing: whether the card asks the modem for a REFRESH.
-        deadline: for the card, where there is no modem.
+        deadline: for the card, without a modem.
 
     Returns:
-        What a person should know of the modem: the `remark` of the change's result.
+        A remark about the modem, for the change's result.
 
     Raises:
-        CardError: it doesn't hold when the time is over, or the card did not come back.
+        CardError: the state is not reached in time, or the card did not come back.
     """
     run.follow("verify")
     before = context.snapshot().listed
@@ -373,7 +373,7 @@ def verify(
     if lost is not None:
         raise lost
     if isinstance(outcome.error, CardRefused):
-        # Not as it is: a card that refuses its list has not refused what it said yes to.
+        # Not unchanged: a card that refuses its list has not refused the request that it accepted.
         raise CardError(
             f"the card accepted the request, but then did not report whether {wanted}:"
             f" {outcome.error.sentence}",
@@ -391,17 +391,17 @@ def verify(
 def holding_of(
     profiles: ProfileList, before: ProfileList | None = None, *, meant: Iccid | None = None
 ) -> Holding:
-    """Return what a modem should read of a card with these profiles.
+    """Return the state that a modem should read from a card with these profiles.
 
     Args:
         profiles: as the card lists them.
-        before: as it listed them before a switch.
-        meant: the one that the card was told to enable. It tells which one is, if the card reports several.
+        before: the list before a switch.
+        meant: the profile that the card was told to enable, which counts if the card reports several.
     """
     claimed = frozenset(Iccid.parse(each.iccid) for each in profiles.profiles if each.enabled)
     enabled = meant if meant in claimed else next(iter(claimed)) if len(claimed) == 1 else None
     doubtful = claimed if enabled is None else frozenset[Iccid]()
-    # Those that were deleted may still be read too; one whose ICCID is not told any more may be enabled.
+    # The modem may still read deleted ones too; one without an ICCID any more may be enabled.
     deleted = before.profiles if before is not None and not profiles.unreadable else ()
     known = (*profiles.profiles, *deleted)
     perhaps = {each.iccid for each in profiles.profiles if each.state not in SURE_STATES}

@@ -1,8 +1,8 @@
-"""Failover: a profile that fails its health rule for long gives way to the next one, under a guard.
+"""Failover: the next profile replaces one that fails its health rule for long, under a guard.
 
     unwatched ──▶ well ◀──▶ ailing ──▶ switching ──▶ resting ──▶ unwatched
 
-Without the policy there is no thread and no wake-up.
+Without a policy there is no thread and no wake-up.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _LOOK = 20.0
 
 
 class Standing(enum.StrEnum):
-    """How the enabled profile is doing."""
+    """The states of failover."""
 
-    UNWATCHED = "unwatched"  # it has no rule, or was not looked at yet
+    UNWATCHED = "unwatched"  # it has no rule, or was not checked yet
     WELL = "well"
     AILING = "ailing"
     SWITCHING = "switching"  # the next one is on trial
@@ -54,7 +54,7 @@ class Standing(enum.StrEnum):
 
 
 class Sign(enum.StrEnum):
-    """What leads from one to the next."""
+    """The events that lead from one state to the next."""
 
     NO_RULE = "no-rule"
     GOOD = "good"
@@ -82,7 +82,7 @@ TRANSITIONS: dict[tuple[Standing, Sign], Standing] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailoverStatus:
-    """As everybody is shown it: since when a profile is ailing, and until when nothing is done."""
+    """The public status: since when a profile is ailing, and until when failover rests."""
 
     standing: Standing = Standing.UNWATCHED
     profile: str | None = None
@@ -92,7 +92,10 @@ class FailoverStatus:
 
 
 class Failover:
-    """One card's, in a thread of its own: looks at the profile, and asks for a switch like anybody else."""
+    """The failover of one card, in its own thread.
+
+    It checks the profile and requests a switch like any caller.
+    """
 
     def __init__(
         self,
@@ -106,17 +109,17 @@ class Failover:
         registration_query: RegistrationQuery,
         switch: Callable[[str, GuardParams], Change],
     ) -> None:
-        """Prepare; nothing is looked at before `start`.
+        """Prepare; nothing is checked before `start`.
 
         Args:
             euicc: the card.
-            policy: what to do.
-            hub: tells what happens to the card, and is told of each standing.
+            policy: the health rules.
+            hub: reports the card's events, and gets each state.
             snapshot: returns the card as it was last read.
-            changes: returns the card's changes that are kept, newest first.
-            since_end: returns how many seconds ago a change has ended, whatever the wall clock did since.
+            changes: returns the card's stored changes, newest first.
+            since_end: returns how many seconds ago a change has ended, independent of the wall clock.
             registration_query: asks the modem.
-            switch: asks for a profile to be enabled under a guard.
+            switch: requests a guarded switch to a profile.
         """
         self._euicc = euicc
         self._policy = policy
@@ -132,31 +135,31 @@ class Failover:
         self._stop = Cancellation()
         self._ailing_until: Deadline | None = None
         self.status = FailoverStatus()
-        """The present one."""
+        """The present status."""
         self._thread = threading.Thread(target=self._run, name=f"failover-{euicc}", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to check."""
         self._subscription = self._hub.subscribe(self._news.set)
         self._thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether it looks."""
+        """Whether it runs."""
         return self._thread.is_alive()
 
     def looks_at(self, registration_query: RegistrationQuery) -> bool:
-        """Whether this is how it asks the modem: a card that was taken away and named again has another."""
+        """Whether it uses this query; a card that was removed and added again has another one."""
         return self._registration_query is registration_query
 
     def stop(self) -> None:
-        """Have it end; a switch goes on by itself."""
+        """Begin to end; a switch continues by itself."""
         self._stopping = True
         self._stop.cancel("lpad was stopped")
         self._news.set()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait until it has ended; no look is waited for, but the modem's answer, until the deadline."""
+        """Wait until it has ended, at most until the deadline; only the modem's answer is waited for."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
@@ -168,7 +171,7 @@ class Failover:
             except Cancelled:
                 break  # within a look
             except Exception as error:
-                # Nothing in here may end what may be the device's only way home.
+                # Nothing may end this thread, which may be the device's only way to recover.
                 if isinstance(error, LpadError) and not isinstance(error, InternalError):
                     log.warning("%s: failover: %s (%s)", self._euicc, error, error.kind)
                 else:
@@ -179,7 +182,7 @@ class Failover:
         self._subscription.close()
 
     def _take_up(self) -> None:
-        """Go on where an earlier run of lpad was: with a switch under way, or in the cool-down behind it."""
+        """Continue from an earlier run of lpad: with a running switch, or in the cool-down after it."""
         last = self._latest()
         if last is None:
             return
@@ -196,7 +199,7 @@ class Failover:
             self._sign(Sign.RESTED)
 
     def _step(self) -> None:
-        """Look once, act if need be, and wait until the next look."""
+        """Check once, act if necessary, and wait until the next check."""
         card = self._snapshot()
         rule = self._policy.rule(card.listed)
         enabled = rule.iccid if rule is not None else card.listed.enabled_address
@@ -217,9 +220,9 @@ class Failover:
         self._pause(rule.interval)
 
     def _look(self, rule: HealthRule) -> str | None:
-        """Return what is wrong with the profile; empty: nothing; None: it can't be told.
+        """Return the profile's fault; empty: none; None: unknown.
 
-        What can't be told of one condition hides no fault of another, and never counts as well.
+        An unknown condition hides no fault of another, and never counts as healthy.
         """
         told = True
         for condition in rule.conditions:
@@ -237,7 +240,7 @@ class Failover:
         )
 
     def _lasts(self, rule: HealthRule, seen: str) -> bool:
-        """Take note of a fault, and return whether it has lasted long enough."""
+        """Record a fault, and return whether it has lasted long enough."""
         if self._ailing_until is None:
             self._ailing_until = Deadline.after(rule.lasting)
             self._sign(
@@ -253,7 +256,7 @@ class Failover:
         return self._ailing_until.passed
 
     def _fail_over(self, rule: HealthRule, card: Snapshot) -> None:
-        """Have the next profile tried, and rest whatever comes of it."""
+        """Request a switch to the next profile, and rest afterwards in any case."""
         self._ailing_until = None
         wanted = self._policy.following(
             self._tried_last(rule.iccid, card.listed), listed=card.listed, enabled=rule.iccid
@@ -269,14 +272,14 @@ class Failover:
         self._rest()
 
     def _rest(self) -> None:
-        """Do nothing until the cool-down is over."""
+        """Rest until the cool-down is over."""
         self._sign(Sign.TRIED, until=now() + timedelta(seconds=self._policy.cooldown))
         self._pause(self._policy.cooldown, early=False)
         self._sign(Sign.RESTED)
 
     def _await_end(self, change: Change) -> None:
         while True:
-            self._news.clear()  # before it is looked whether to stop: `stop` sets it last
+            self._news.clear()  # before the check for stopping, because `stop` sets it last
             if self._stopping:
                 return
             current = next((each for each in self._changes() if each.id == change.id), None)
@@ -286,7 +289,10 @@ class Failover:
                 self._news.wait()
 
     def _tried_last(self, enabled: str, listed: ProfileList) -> str:
-        """Return the profile behind which the order goes on: the one tried in vain, or the enabled one."""
+        """Return the profile after which the order continues.
+
+        The one tried without success, or the enabled one.
+        """
         last = self._latest()
         in_vain = last is not None and last.state is State.FAILED and last.guard is not None
         if last is not None and in_vain and last.guard is not None:
@@ -299,7 +305,7 @@ class Failover:
         return next((each for each in self._changes() if each.origin == FAILOVER), None)
 
     def _others_at_work(self) -> bool:
-        """Whether a switch is under way: then the profile is on trial, and looked at by its own guard."""
+        """Whether a switch is running, whose own guard then checks the profile."""
         return any(not each.state.ended and switches(each) for each in self._changes())
 
     def _sign(
@@ -334,7 +340,7 @@ class Failover:
             )
 
     def _pause(self, seconds: float | None, *, early: bool = True) -> None:
-        """Wait until the next look; where `early`, the end of another's change ends it too."""
+        """Wait until the next check; if `early`, the end of another change also ends it."""
         deadline = None if seconds is None else Deadline.after(seconds)
         while deadline is None or not deadline.passed:
             self._news.clear()  # as above
@@ -353,5 +359,5 @@ class Failover:
 
 
 def _asked(change: Change) -> str | None:
-    """Return the profile that a switch is to."""
+    """Return the target of a switch."""
     return change.params.iccid if isinstance(change.params, ProfileParams) else None

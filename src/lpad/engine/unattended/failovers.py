@@ -1,4 +1,4 @@
-"""The failovers of all cards whose settings ask for one; mostly none."""
+"""The failovers of all cards whose settings ask for one; usually none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Looked(Protocol):
-    """What failover looks at: a card as it was last read, and how its modem is registered."""
+    """The sources of failover: a card's last reading, and its modem's registration."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -34,7 +34,7 @@ class Looked(Protocol):
 
     @property
     def registration_query(self) -> RegistrationQuery:
-        """What asks the modem how it is registered."""
+        """The query for the modem's registration."""
 
 
 class Submit(Protocol):
@@ -56,13 +56,13 @@ class Failovers:
         hub: Hub,
         submit: Submit,
     ) -> None:
-        """Prepare those that the ports ask for.
+        """Prepare the failovers that the ports require.
 
         Args:
             ports: the cards.
             worker: returns a card's worker.
-            store: where their changes are written.
-            hub: tells of them.
+            store: stores their changes.
+            hub: gets their events.
             submit: queues a change.
         """
         self._worker = worker
@@ -76,7 +76,7 @@ class Failovers:
         self._leaving: tuple[Failover, ...] = ()
 
     def become(self, ports: Sequence[CardPort]) -> None:
-        """End those that the ports ask for no more, begin those that are new, or new in what they do."""
+        """End those that are no longer required, begin new or changed ones."""
         before, policies = self._failovers, _policies(ports)
         kept = {
             name: failover
@@ -94,12 +94,12 @@ class Failovers:
             failover.start()
 
     def start(self) -> None:
-        """Have all begin to look."""
+        """Start all."""
         for failover in self._failovers.values():
             failover.start()
 
     def stop(self) -> None:
-        """Have all end."""
+        """Begin to end all."""
         for failover in (*self._failovers.values(), *self._leaving):
             failover.stop()
 
@@ -110,7 +110,7 @@ class Failovers:
 
     @property
     def all_alive(self) -> bool:
-        """Whether each of them looks."""
+        """Whether each of them runs."""
         return all(failover.alive for failover in self._failovers.values())
 
     @property
@@ -119,7 +119,7 @@ class Failovers:
         return any(failover.alive for failover in (*self._failovers.values(), *self._leaving))
 
     def status(self, euicc: str) -> FailoverStatus | None:
-        """Return how a card's stands; None where it has none."""
+        """Return the status of a card's failover; None if it has none."""
         failover = self._failovers.get(euicc)
         return failover.status if failover is not None else None
 

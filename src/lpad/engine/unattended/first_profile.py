@@ -1,7 +1,7 @@
-"""A card without an operational profile gets one from its default SM-DP+, unasked, where the settings say so.
+"""A card without an operational profile gets one from its default SM-DP+, if the settings say so.
 
-Each attempt is a change like any other. How many there were, and when the next is due, is in the journal
-before it begins: a device that restarts again and again must not ask the server each time.
+Each attempt is a change like any other. The number of attempts and the time of the next one are in the
+journal before an attempt begins, so that a device that keeps restarting does not ask the server each time.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ log = logging.getLogger(__name__)
 
 BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
 _TROUBLED = 60.0
-"""Seconds until it is tried again where the journal can't be written."""
+"""Seconds until the next attempt if the journal can't be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningState:
-    """How many attempts there were for a card, and when the next is due on the journal's steady clock."""
+    """The number of attempts for a card, and the time of the next one on the journal's steady clock."""
 
     attempts: int = 0
     next_at: float = 0.0
 
 
 class Provisioning:
-    """Decides for one card; used by its worker's thread."""
+    """The decisions for one card; used by its worker's thread."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class Provisioning:
         """Prepare.
 
         Args:
-            card: whose settings say whether it is to be provided for.
-            store: where the changes are written.
-            journal: keeps the state over restarts.
-            timeouts: says for how long an attempt goes on while the server says "later".
+            card: the card, whose settings say whether it gets a profile.
+            store: stores the changes.
+            journal: stores the state across restarts.
+            timeouts: how long an attempt continues while the server answers "later".
             submit: queues a change.
         """
         self._card = card
@@ -72,11 +72,11 @@ class Provisioning:
 
     @property
     def due_at(self) -> float | None:
-        """When to begin an attempt, in monotonic time; None: not as things are."""
+        """When to begin an attempt, in monotonic time; None: not at present."""
         return self._due_at
 
     def state(self, eid: str | None) -> ProvisioningState | None:
-        """Return what is known of a card, None where it isn't provided for."""
+        """Return the state of a card; None if lpad requests no profile for it."""
         if not self._card.port.provision or eid is None:
             return None
         try:
@@ -86,12 +86,13 @@ class Provisioning:
             return ProvisioningState()
 
     def look(self, card: Snapshot) -> None:
-        """See, after the card was read or an attempt has ended, whether and when to begin one."""
+        """Decide, after the card was read or an attempt has ended, whether and when to begin one."""
         self._due_at = None
         if not self._card.port.provision or card.state is not CardState.READY or card.eid is None:
             return
         if not card.listed.certainly_unprovided:
-            # What can't be read may be the profile at work: it is not to be taken down unasked.
+            # An unreadable entry may be the active profile, which must not be interrupted without a
+            # request.
             if not card.unreadable and self.state(card.eid) != ProvisioningState():
                 self._journal.memos.drop(_name(card.eid))
             return
@@ -102,7 +103,7 @@ class Provisioning:
         self._due_at = time.monotonic() + wait
 
     def begin(self, card: Snapshot) -> None:
-        """Begin an attempt: noted with the moment of the next one, then queued."""
+        """Begin an attempt: store the time of the next one, then queue it."""
         self._due_at = None
         if card.eid is None:
             return
@@ -129,7 +130,7 @@ class Provisioning:
         return card.addresses.default_smdp if card.addresses is not None else None
 
     def _under_way(self) -> bool:
-        """Whether a download for this card has not ended, lpad's own or anybody's."""
+        """Whether a download for this card has not ended, lpad's own or a caller's."""
         return any(
             change.kind is Kind.DOWNLOAD and not change.state.ended
             for change in self._store.changes(euicc=self._card.port.name)

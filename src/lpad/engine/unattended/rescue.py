@@ -1,9 +1,9 @@
-"""The way out of a guarded switch that ended stuck: what was wanted is tried again until it is enabled.
+"""The rescue after a guarded switch that ended stuck: the wanted profiles are tried until one is enabled.
 
-Such a switch could enable neither the profile before nor one of the fallback order, and nobody sits at the
-device. So lpad goes through them again, round after round at growing intervals, and at once when the card
-comes back or lpad is started. Each attempt is a change like any other. What is wanted, and how often it was
-tried, is in the journal: a restart is no end of it.
+Such a switch could enable neither the previous profile nor one of the fallback order, and the device is
+unattended. So lpad tries them again in rounds at growing intervals, and immediately when the card comes back
+or lpad starts. Each attempt is a change like any other. The wanted profiles and the number of attempts are in
+the journal, so a restart does not end the rescue.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKOFF = Backoff((30, 60, 300, 900, 1800, 3600))
-"""Between two rounds through what is wanted."""
+"""Seconds between two rounds through the wanted profiles."""
 REST = 30.0
-"""Seconds that lie between two attempts, however often the card goes and comes back."""
+"""The least seconds between two attempts, however often the card disappears and returns."""
 _TROUBLED = 60.0
-"""Seconds until it is tried again where the journal can't be written."""
+"""Seconds until the next attempt if the journal can't be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RescueState:
-    """What is tried, and how far it has got; moments on the journal's steady clock.
+    """The state of a rescue; moments are on the journal's steady clock.
 
     `change` ended stuck; `wanted` are ICCIDs or AIDs in the order in which they are tried, None for no
-    profile at all; `unwanted` is the profile that was not kept.
+    profile at all; `unwanted` is the rejected profile.
     """
 
     change: int
@@ -61,7 +61,7 @@ class RescueState:
 
 
 class Rescue:
-    """Decides for one card; used by its worker's thread, and looked at by any other."""
+    """The decisions for one card; used by its worker's thread, readable from any other."""
 
     def __init__(
         self, euicc: str, *, store: ChangeStore, journal: Journal, hub: Hub, submit: Callable[[Change], None]
@@ -72,7 +72,7 @@ class Rescue:
             euicc: the card.
             store: where the changes are written.
             journal: keeps the state over restarts.
-            hub: is told of each state.
+            hub: gets each state.
             submit: queues a change.
         """
         self._euicc = euicc
@@ -92,12 +92,12 @@ class Rescue:
 
     @property
     def is_due(self) -> bool:
-        """Whether an attempt is to begin now."""
+        """Whether an attempt must begin now."""
         return self._due_at is not None and self._due_at <= time.monotonic()
 
     @contextmanager
     def overtaking(self, run: Run) -> Iterator[None]:
-        """Have a run make way when an attempt is due; nothing else looks at the time meanwhile."""
+        """Make a run give way when an attempt is due, because nothing else checks the time meanwhile."""
         if self._due_at is None:
             yield
             return
@@ -112,7 +112,7 @@ class Rescue:
             timer.cancel()
 
     def state(self, eid: str | None) -> RescueState | None:
-        """Return what is tried on a card; None where nothing is, or the journal can't be read."""
+        """Return the state of a card's rescue; None if there is none, or the journal can't be read."""
         if eid is None:
             return None
         if eid not in self._known:
@@ -129,8 +129,8 @@ class Rescue:
         Args:
             change: the switch.
             eid: of the card.
-            wanted: what it tried in vain.
-            unwanted: the profile that was not kept.
+            wanted: the profiles tried without success.
+            unwanted: the rejected profile.
         """
         self._away = False
         self._rests_until = time.monotonic() + REST
@@ -192,7 +192,7 @@ class Rescue:
         self._submit(change)
 
     def _is_over(self, card: Snapshot, state: RescueState) -> bool:
-        """Whether a switch since was made, lpad's own or somebody's, or nothing that is wanted is there."""
+        """Whether a later switch was made, lpad's own or a caller's, or no wanted profile is there."""
         enabled = card.listed.enabled
         ours = any(card.listed.means(name, enabled) for name in (state.unwanted, *state.wanted))
         if (enabled is not None and not ours) or not _candidates(card, state):
@@ -208,7 +208,7 @@ class Rescue:
         return [change for change in changes if change.euicc == self._euicc]
 
     def _keep(self, eid: str, state: RescueState | None) -> None:
-        """Remember a state, on the disk where that is possible, and tell of it."""
+        """Store a state, on the disk if possible, and publish it."""
         self._known[eid] = state
         try:
             if state is None:
@@ -216,7 +216,7 @@ class Rescue:
             else:
                 self._journal.memos.put(_name(eid), state)
         except LpadError as error:
-            # What has ended stuck is taken up again after a restart then, and ends so once more.
+            # A stuck change is then resumed after a restart, and ends stuck once more.
             log.warning(
                 "%s: cannot write down the state of the rescue: %s (%s)", self._euicc, error, error.kind
             )
@@ -233,14 +233,14 @@ class Rescue:
 
 
 def _candidates(card: Snapshot, state: RescueState) -> list[str | None]:
-    """Return what can be tried: the one that is enabled, if one is, for the modem must read it too."""
+    """Return the candidates: the enabled one, if any, because the modem must read it too."""
     listed = card.listed
     for name in state.wanted:
         if name is not None and listed.means(name, listed.enabled):
             return [name]
     if None in state.wanted and listed.enabled is None and listed.complete:
         return [None]
-    # What is not among the profiles that can be read may be one of the others.
+    # A profile that is not among the readable ones may be one of the unreadable.
     return [name for name in state.wanted if name is None or not listed.lacks_name(name)]
 
 

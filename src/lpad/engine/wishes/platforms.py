@@ -1,4 +1,4 @@
-"""The operators' platforms that the settings name; others may take their place at any time."""
+"""The operators' platforms in the settings, which may change at any time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class OpenPlatform(Platform, Protocol):
-    """A platform in a conversation: the port's verbs, and what is asked about lines and products."""
+    """A platform in a conversation: the port's verbs, and queries for lines and products."""
 
     def line_of(self, iccid: str, *, deadline: Deadline) -> Reservation | None:
         """Return the line of an installed profile; None: the platform knows none by this ICCID."""
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Have the network stop serving a line."""
+        """Make the network stop serving a line."""
 
     def retire(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """End a line, which cannot be undone."""
@@ -31,29 +31,29 @@ class OpenPlatform(Platform, Protocol):
 
 
 class NamedPlatform(Protocol):
-    """A platform of the settings, opened for each conversation; safe between threads."""
+    """A platform of the settings, opened for each conversation; thread-safe."""
 
     @property
     def name(self) -> str:
-        """The owner's name of it."""
+        """The owner's name of the platform."""
 
     @property
     def can(self) -> Capabilities:
-        """What it can do."""
+        """The platform's capabilities."""
 
     def opened(self) -> AbstractContextManager[OpenPlatform]:
-        """Open it; it is closed at the end."""
+        """Open the platform; it is closed at the end of the block."""
 
 
 class Platforms:
-    """All platforms by name; safe between threads."""
+    """All platforms by name; thread-safe."""
 
     def __init__(self, platforms: Iterable[NamedPlatform] = ()) -> None:
         self._platforms: dict[str, NamedPlatform] = {}
         self.become(platforms)
 
     def become(self, platforms: Iterable[NamedPlatform]) -> None:
-        """Take over what the settings say from now on; conversations under way go on."""
+        """Apply new settings from now on; running conversations continue."""
         self._platforms = {each.name: each for each in platforms}
 
     def get(self, name: str) -> NamedPlatform | None:

@@ -1,4 +1,4 @@
-"""A wish as the journal keeps it: one for each card, until its profile is enabled or a person closes it."""
+"""A wish in the journal: one for each card, until its profile is enabled or a user closes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lpad.provisioning.port import Line, Reservation, Stage
 
 
 class KeptReservation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a platform said last of a reservation, without its activation code, which is a secret.
+    """A platform's last report on a reservation, without its activation code, which is a secret.
 
     Attributes are those of `Reservation`.
     """
@@ -26,7 +26,7 @@ class KeptReservation(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, reservation: Reservation) -> KeptReservation:
-        """Take over what a platform says."""
+        """Create the record from a platform's report."""
         return cls(
             id=reservation.id,
             line_id=reservation.line_id,
@@ -39,7 +39,7 @@ class KeptReservation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def reservation(self, platform: str) -> Reservation:
-        """Return it as the port has it."""
+        """Return the port's reservation."""
         return Reservation(
             platform=platform,
             id=self.id,
@@ -54,22 +54,22 @@ class KeptReservation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a wish has come.
+    """The progress of a wish.
 
     Attributes:
         platform: the platform's name in the settings.
-        product, options: what was asked for.
-        change: the change that works on it, or did so last.
-        intent: the remote step that was begun and whose outcome is not known; empty: none.
-        reservation: what the platform keeps; None: nothing is known.
-        allowed: how many orders there may be; a person allows each after the first.
+        product, options: what was requested.
+        change: the change that works on it, or last did.
+        intent: the remote step that was begun and has an unknown outcome; empty: none.
+        reservation: the platform's reservation; None: unknown.
+        allowed: the number of permitted orders; a user permits each after the first.
         ordered_at: the moments of the orders on the steady clock.
-        spent: why the reservation can give no profile any more, in words; empty: it can.
+        spent: why the reservation cannot give a profile any more, in words; empty: it can.
         looks: how often lpad has looked since the last step.
         since: when the reservation was made, on the steady clock.
         next_look_at: when lpad looks next, on the steady clock.
-        stalled: whether it was reported that it takes longer than it should.
-        told: states that were reported because no table has them.
+        stalled: whether an unusual delay was reported.
+        told: the unknown states that were reported.
     """
 
     platform: str
@@ -88,9 +88,9 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[str, ...] = ()
 
     def reference(self, eid: str) -> str:
-        """Return lpad's own name of the order that this wish may lead to now.
+        """Return lpad's own name for this wish's next order.
 
-        It follows from the card, so that a device that has lost its journal finds its order again.
+        It is derived from the card, so that a device that has lost its journal finds its order again.
         """
         text = f"{eid} {self.platform} {self.allowed}"
         return f"lpad-{hashlib.sha256(text.encode()).hexdigest()[:32]}"

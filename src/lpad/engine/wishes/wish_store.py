@@ -14,7 +14,7 @@ _PREFIX = "wish:"
 
 
 class WishStore:
-    """Usable from every thread; a returned call is on the disk."""
+    """The store of wishes; thread-safe, and data is on the disk when a call returns."""
 
     def __init__(self, memos: NamedValues) -> None:
         self._memos = memos
@@ -22,24 +22,24 @@ class WishStore:
         self._known: dict[str, WishRecord | None] = {}
 
     def get(self, eid: str) -> WishRecord | None:
-        """Return the open wish of a card; None: there is none."""
+        """Return the open wish of a card, or None."""
         with self._lock:
             if eid not in self._known:
                 self._known[eid] = self._memos.get(_PREFIX + eid, WishRecord)
             return self._known[eid]
 
     def put(self, eid: str, record: WishRecord) -> None:
-        """Keep how far a wish has come.
+        """Store the progress of a wish.
 
         Raises:
-            JournalUnavailable: it can't be written, so nothing may be done that it must hold.
+            JournalUnavailable: it can't be written, so the next step must not be taken.
         """
         with self._lock:
             self._memos.put(_PREFIX + eid, record)
             self._known[eid] = record
 
     def close(self, eid: str) -> None:
-        """Forget a wish that is fulfilled, or that a person has given up.
+        """Delete a wish that is fulfilled, or that a user has given up.
 
         Raises:
             JournalUnavailable: it can't be written.

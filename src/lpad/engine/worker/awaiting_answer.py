@@ -1,4 +1,4 @@
-"""The changes of one card that wait for an answer, and leave the card to the others meanwhile."""
+"""The changes of one card that wait for an answer and release the card meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class AwaitingAnswer:
-    """Runs until they are answered or their time is over; whoever uses it holds the worker's lock."""
+    """Runs that wait for an answer or the end of their time; callers must hold the worker's lock."""
 
     def __init__(self) -> None:
         self._runs: dict[int, Run] = {}
@@ -19,26 +19,26 @@ class AwaitingAnswer:
         return len(self._runs)
 
     def add(self, run: Run) -> None:
-        """Keep a run that has left the card."""
+        """Add a run that has released the card."""
         self._runs[run.change.id] = run
 
     @property
     def due_at(self) -> float | None:
-        """When the next one has waited long enough, in monotonic time."""
+        """When the next wait ends, in monotonic time."""
         return min((run.answer_by for run in self._runs.values() if run.answer_by is not None), default=None)
 
     def take_due(self) -> list[Run]:
-        """Return those that nobody has answered in time, and keep them no longer."""
+        """Remove and return those without an answer in time."""
         present = time.monotonic()
         due = [run for run in self._runs.values() if run.answer_by is not None and run.answer_by <= present]
         return [run for each in due if (run := self.take(each.change.id)) is not None]
 
     def take(self, change_id: int) -> Run | None:
-        """Return one and keep it no longer; None where there is none."""
+        """Remove and return one, or None."""
         return self._runs.pop(change_id, None)
 
     def take_all(self) -> list[Run]:
-        """Return all, and keep none."""
+        """Remove and return all."""
         runs, self._runs = list(self._runs.values()), {}
         return runs
 

@@ -1,4 +1,4 @@
-"""The changes of one card that wait for another attempt, and leave the card to the others meanwhile."""
+"""The changes of one card that wait for another attempt and release the card meanwhile."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from lpad.engine.running.run import Run
 
 REST = 10.0
-"""Seconds that lie between two attempts, however often a network, or a journal, is there again."""
+"""The least seconds between two attempts, however often a network, or the journal, returns."""
 
 
 class AwaitingRetry:
-    """Runs and when each goes on; whoever uses it holds the worker's lock."""
+    """Runs and the time at which each continues; callers must hold the worker's lock."""
 
     def __init__(self) -> None:
         self._runs: dict[int, Run] = {}
@@ -31,7 +31,7 @@ class AwaitingRetry:
         return len(self._runs)
 
     def add(self, run: Run) -> None:
-        """Keep a run whose change is paused."""
+        """Add a run whose change is paused."""
         pause = run.change.pause
         assert pause is not None, "only a paused change waits here"
         self._runs[run.change.id] = run
@@ -41,23 +41,23 @@ class AwaitingRetry:
 
     @property
     def due_at(self) -> float | None:
-        """When the next one goes on, in monotonic time; None: when something has come."""
+        """When the next one continues, in monotonic time; None: at an event only."""
         return min(self._due.values(), default=None)
 
     def take_due(self) -> list[Run]:
-        """Return those that go on now, in the order in which they were asked for."""
+        """Remove and return those that continue now, in the order of their requests."""
         present = time.monotonic()
         due = sorted(change_id for change_id, at in self._due.items() if at <= present)
         return [run for change_id in due if (run := self.take(change_id)) is not None]
 
     def take(self, change_id: int) -> Run | None:
-        """Return one and keep it no longer; None where there is none."""
+        """Remove and return one, or None."""
         self._due.pop(change_id, None)
         self._since.pop(change_id, None)
         return self._runs.pop(change_id, None)
 
     def take_all(self) -> list[Run]:
-        """Return all, and keep none."""
+        """Remove and return all."""
         return [run for change_id in sorted(self._runs) if (run := self.take(change_id)) is not None]
 
     def runs(self) -> list[Run]:
@@ -65,7 +65,7 @@ class AwaitingRetry:
         return list(self._runs.values())
 
     def put_off(self) -> list[Run]:
-        """Have those that wait for a quiet time wait anew, since a switch was made; return them."""
+        """Restart the wait of those that wait for a quiet time, after a switch; return them."""
         waiting = []
         for change_id, run in self._runs.items():
             pause = run.change.pause
@@ -75,7 +75,7 @@ class AwaitingRetry:
         return waiting
 
     def release(self, *reasons: PauseReason) -> None:
-        """Have those go on that waited for one of these, but for what was tried just now."""
+        """Continue those that waited for one of these reasons, except those just tried."""
         present = time.monotonic()
         for change_id, run in self._runs.items():
             pause = run.change.pause
@@ -86,7 +86,7 @@ class AwaitingRetry:
 
 
 def _seconds_until(pause: Pause, run: Run) -> float:
-    """Return how long it is until the next attempt; at once where an earlier lpad did not note that."""
+    """Return the seconds until the next attempt; 0 if an earlier lpad did not store them."""
     due = noted_number(run.notes.due, default=0.0, most=LATEST)
     assert pause.retry_at is not None
     longest = max(retry_rules.LONGEST, (pause.retry_at - pause.since).total_seconds())

@@ -1,7 +1,7 @@
-"""Ownership of cards: each is served under one name, whichever ways lead to it.
+"""Ownership of cards: each is served under one name, even if several ports lead to it.
 
-A card that is reached twice, such as through a modem and through a reader, would have two workers with two
-views of one outbox: each would take the other's copies for another card's.
+A card that is reached twice, such as through a modem and a reader, would have two workers with different
+    views of one outbox: each would mistake the other's copies for another card's.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claimant:
-    """Who serves a card under a name.
+    """The object that serves a card under a name.
 
-    `when_free` is called from another thread when a card that is another's is let go, and returns at once.
-    Two of one name are two: a card that was taken out of the settings and put in again may be with the
-    first one still.
+    `when_free` is called from another thread when another owner releases the card; it must return
+    immediately. Two claimants with the same name are distinct, because a card that was removed from the
+    settings and added again may still belong to the first one.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Claimant:
 
 
 class CardOwnership:
-    """Which EID is served by whom; whoever came second is told once when the first lets go."""
+    """The owner of each EID; later claimants are informed once when the first one releases it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,10 +38,10 @@ class CardOwnership:
         self._waiting: dict[Claimant, str] = {}
 
     def claim(self, eid: str, claimant: Claimant) -> None:
-        """Serve a card from now on, and no other any more.
+        """Own a card from now on, and no other.
 
         Raises:
-            CardServed: another serves it already.
+            CardServed: another one already serves it.
         """
         with self._lock:
             holder = self._holders.get(eid, claimant)
@@ -61,20 +61,20 @@ class CardOwnership:
             )
 
     def release(self, claimant: Claimant) -> None:
-        """Serve no card any more, since it can't be reached; whoever waits for one goes on waiting."""
+        """Own no card any more, because it can't be reached; a waiting claim stays."""
         with self._lock:
             told = self._let_go(claimant)
         for each in told:
             each.when_free()
 
     def leave(self, claimant: Claimant) -> None:
-        """Serve no card any more, and wait for none: the settings don't name it, or name it elsewhere."""
+        """Own no card any more, and wait for none, because the settings removed or moved it."""
         with self._lock:
             self._waiting.pop(claimant, None)
         self.release(claimant)
 
     def _let_go(self, claimant: Claimant, *, but: str | None = None) -> list[Claimant]:
-        """Forget what somebody serves, and return who waits for that."""
+        """Remove an owner's card, and return the claimants that wait for it."""
         gone = [eid for eid, holder in self._holders.items() if holder is claimant and eid != but]
         for eid in gone:
             del self._holders[eid]

@@ -1,4 +1,4 @@
-"""The change queue of one card: its changes that are queued, run, or wait for whatever they need."""
+"""The change queue of one card: its queued, running and waiting changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class ChangeQueue:
-    """The worker takes from it, everybody else adds to it; what changes it wakes the worker up."""
+    """The worker takes changes from it, other threads add them; each addition wakes the worker."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class ChangeQueue:
         snapshot: Callable[[], Snapshot],
         lock: threading.Condition,
     ) -> None:
-        """Begin with nothing.
+        """Create an empty queue.
 
         Args:
             euicc: the card.
-            store: where changes are written.
-            interrupted: what an earlier run of the daemon left.
+            store: stores changes.
+            interrupted: the changes of an earlier run of the daemon.
             snapshot: returns the card as it was last read.
             lock: the worker's condition, which wakes it.
         """
@@ -61,7 +61,7 @@ class ChangeQueue:
         self._asked = AwaitingAnswer()
 
     def submit(self, change: Change) -> None:
-        """Queue a change; one that goes first has the running one make way, where that can."""
+        """Queue a change; one that goes first makes the running one give way, if possible."""
         with self._lock:
             run = self._run_of(change)
             self._queue.append(run)
@@ -69,7 +69,7 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def take_up(self, change: Change, *, result: Result | None = None) -> None:
-        """Have a change go on that was cut off, before all that is queued."""
+        """Continue an interrupted change before all queued ones."""
         with self._lock:
             self._queue.appendleft(self._run_of(change, settled=result))
 
@@ -79,14 +79,17 @@ class ChangeQueue:
         )
 
     def _precede(self, run: Run) -> None:
-        """Have the running change make way for one that goes first; for any, if it waits for an answer."""
+        """Make the running change give way to one that goes first, or to any if it waits for an answer."""
         if self._running is not None and self._rank(run) < Rank.OTHER:
             self._running.overtake(f"change {run.change.id} ({run.change.kind})")
         else:
             self.release_running()
 
     def release_running(self) -> None:
-        """Have a running change that only waits for an answer leave the card; the lock is held."""
+        """Make a running change that only waits for an answer release the card.
+
+        Call it with the lock held.
+        """
         if self._running is not None:
             self._running.release()
 
@@ -99,7 +102,7 @@ class ChangeQueue:
         return [rank(each, card=card, others=others) for each in runs]
 
     def pause(self, run: Run) -> None:
-        """Keep a change that waits for another attempt, while others have the card."""
+        """Keep a change that waits for another attempt, while others use the card."""
         with self._lock:
             if run.taken_back is not None and not run.stopped:  # in the very moment
                 run.fail(Cancelled(run.taken_back))
@@ -107,14 +110,14 @@ class ChangeQueue:
             self._paused.add(run)
             pause = run.change.pause
             if pause is not None and pause.reason is PauseReason.JOURNAL and self._store.writable:
-                self._paused.release(PauseReason.JOURNAL)  # the word came before it could be heard
+                self._paused.release(PauseReason.JOURNAL)  # the cancellation came before the run could see it
 
     def pause_again(self, change: Change) -> None:
-        """Keep a change that waited already when lpad ended."""
+        """Keep a change that was already waiting when lpad ended."""
         self.pause(self._run_of(change))
 
     def make_way(self, run: Run) -> None:
-        """Take back a run that left the card to others: queued again, or kept for what it waits for."""
+        """Take back a run that released the card: queue it again, or keep it waiting."""
         with self._lock:
             if run.taken_back is not None:  # in the very moment
                 run.fail(Cancelled(run.taken_back))
@@ -129,7 +132,7 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def await_answer(self, change: Change, seconds: float) -> None:
-        """Keep a change that waited for an answer when lpad ended, for so many seconds more."""
+        """Keep a change that waited for an answer when lpad ended, for the remaining seconds."""
         run = self._run_of(change, released=True)
         run.await_answer(seconds)
         with self._lock:
@@ -137,10 +140,10 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def answer(self, run: Run, answer: Answer) -> None:
-        """Give a run its answer; one that has left the card is queued again, before those of its rank.
+        """Give a run its answer; one that has released the card is queued again, before those of its rank.
 
         Raises:
-            Conflict: nothing, or something else, is asked.
+            Conflict: it asks no question, or another one.
         """
         with self._lock:
             run.answer(answer)
@@ -162,28 +165,28 @@ class ChangeQueue:
 
     @property
     def questions_due_at(self) -> float | None:
-        """When the next unanswered change ends, in monotonic time. To be asked while the lock is held."""
+        """When the next unanswered change ends, in monotonic time. Call it with the lock held."""
         return self._asked.due_at
 
     def end_unanswered(self) -> None:
-        """End the changes whose question nobody has answered in time."""
+        """End the changes whose question was not answered in time."""
         with self._lock:
             for run in self._asked.take_due():
                 run.fail(download_answers.unanswered(run))
 
     def release(self, *reasons: PauseReason) -> None:
-        """Have changes go on that wait for one of these."""
+        """Continue the changes that wait for one of these reasons."""
         with self._lock:
             self._paused.release(*reasons)
             self._lock.notify_all()
 
     @property
     def resumes_at(self) -> float | None:
-        """When the next paused change goes on, in monotonic time. To be asked while the lock is held."""
+        """When the next paused change continues, in monotonic time. Call it with the lock held."""
         return self._paused.due_at
 
     def resume(self) -> None:
-        """Queue what is to be tried again."""
+        """Queue the changes whose next attempt is due."""
         with self._lock:
             for run in self._paused.take_due():
                 run.renew()
@@ -191,19 +194,19 @@ class ChangeQueue:
                 self._queue.append(run)
 
     def next(self) -> Run | None:
-        """Return what runs from now on, where something is queued; to be called while the lock is held."""
+        """Return the next run, if one is queued; call it with the lock held."""
         if not self._queue:
             return None
         ranks = self._ranks(self._queue)
-        first = ranks.index(min(ranks))  # of those with the same rank, the one in front
+        first = ranks.index(min(ranks))  # of those with the same rank, the first
         self._running = self._queue[first]
         del self._queue[first]
         return self._running
 
     def reconsider(self, run: Run) -> Run:
-        """Return what is carried out in the place of a run just taken, if something now goes before it.
+        """Return the run that replaces a run just taken, if another now goes first.
 
-        To be called while the lock is held.
+        Call it with the lock held.
         """
         self._queue.appendleft(run)
         following = self.next()
@@ -212,16 +215,16 @@ class ChangeQueue:
 
     @property
     def goes_first(self) -> bool:
-        """Whether something is queued that others make way for. To be asked while the lock is held."""
+        """Whether a queued change goes before others. Call it with the lock held."""
         return any(each < Rank.OTHER for each in self._ranks(self._queue))
 
     def put_back(self, run: Run) -> None:
-        """Leave a run just taken for later; to be called while the lock is held."""
+        """Put back a run just taken; call it with the lock held."""
         self._running = None
         self._queue.appendleft(run)
 
     def rest(self) -> None:
-        """Say that nothing runs any more."""
+        """Record that nothing runs any more."""
         with self._lock:
             ran, self._running = self._running, None
             switched = ran is not None and ran.change.kind in SWITCHES
@@ -231,14 +234,14 @@ class ChangeQueue:
 
     @property
     def running(self) -> Run | None:
-        """What is being carried out."""
+        """The running change."""
         return self._running
 
     def check_place(self, kind: Kind, *, asked_by: int | None, origin: str) -> None:
-        """See that one more change may be queued.
+        """Check that one more change may be queued.
 
         Raises:
-            TooManyChanges: there are too many already.
+            TooManyChanges: there are already too many.
         """
         with self._lock:
             runs = [*self._queue, *self._paused.runs(), *self._asked.runs()]
@@ -246,19 +249,19 @@ class ChangeQueue:
         check_place(self._euicc, kind, asked_by=asked_by, origin=origin, waiting=waiting)
 
     def run(self, change_id: int) -> Run | None:
-        """Return a change's run while it is queued or under way."""
+        """Return a change's run while it is queued or running."""
         with self._lock:
             running = [self._running] if self._running else []
             runs = [*self._queue, *self._paused.runs(), *self._asked.runs(), *running]
         return next((run for run in runs if run.change.id == change_id), None)
 
     def taken_back(self, change_id: int) -> bool:
-        """Whether a change goes on only to its next safe point."""
+        """Whether a change will end at its next safe point."""
         run = self.run(change_id)
         return run is not None and run.taken_back is not None
 
     def cancel(self, change_id: int) -> None:
-        """Take a change back: one that is queued at once, one that runs at its next safe point.
+        """Cancel a change: a queued one immediately, a running one at its next safe point.
 
         Raises:
             Conflict: it has ended.
@@ -290,7 +293,7 @@ class ChangeQueue:
         raise Conflict(f"can't cancel change {change_id}: it has ended, or it is too late to cancel it")
 
     def give_up(self) -> None:
-        """End all that doesn't run, as the next start would: the settings no longer name the card."""
+        """End all changes that do not run, because the card was removed from the settings."""
         with self._lock:
             runs = [*self._queue, *self._paused.take_all(), *self._asked.take_all()]
             self._queue.clear()

@@ -1,4 +1,4 @@
-"""Due tasks: what a worker does without being asked, each when it is due."""
+"""Due tasks: the worker's own tasks, each run when it is due."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DueTask:
-    """Something to do, at a moment that may move.
+    """A task with a due time that may change.
 
-    `due_at` returns the moment in monotonic time, or None for never; it is asked while the worker's lock is
-    held, so it only looks. `run` is called without the lock, and must see to it that the task is not due
-    for ever: an idle daemon wakes up no more than once a minute.
+    `due_at` returns the moment in monotonic time, or None for never; it is called with the worker's lock
+    held, so it must only read. `run` is called without the lock, and must make sure that the task is no
+    longer due, because an idle daemon must not wake up more than once a minute.
     """
 
     due_at: Callable[[], float | None]
@@ -24,19 +24,19 @@ class DueTask:
 
 
 class DueTasks:
-    """All that a worker has to think of; of two that are due, the one named first is run first."""
+    """All tasks of a worker; of two due ones, the first in the list runs first."""
 
     def __init__(self, *due_tasks: DueTask) -> None:
         self._due_tasks = due_tasks
 
     def due(self) -> DueTask | None:
-        """Return what is to be done now."""
+        """Return the task to run now."""
         now = time.monotonic()
         return next(
             (each for each in self._due_tasks if (at := each.due_at()) is not None and at <= now), None
         )
 
     def seconds(self) -> float | None:
-        """Return how long it is until one is due; None: until something else happens."""
+        """Return the seconds until the next one is due; None: none is."""
         moments = [at for each in self._due_tasks if (at := each.due_at()) is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None

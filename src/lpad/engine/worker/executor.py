@@ -1,4 +1,4 @@
-"""The execution of a change: begun, carried out on an open card, and ended, whatever happens in between."""
+"""The execution of a change: begun, carried out on an open card, and always ended."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _WITHOUT_CARD = (Kind.PROBE, Kind.RESTART_MODEM)
-"""What is of use while the card is absent."""
+"""The kinds of changes that are useful while the card is absent."""
 _UNCLEAR = (CardUnreachable, CardBusy, CardStatus, CardMalformed)
-"""What may come in place of the answer of a card that has done what it was asked."""
+"""Errors that may replace the answer of a card that has carried out the command."""
 
 
 class Executor:
@@ -62,11 +62,11 @@ class Executor:
 
         Args:
             context: what operations work with.
-            observer: says what is known of the card.
+            observer: has the card's state.
             settle: called when a card that was absent has been read.
-            interrupted: takes a change that goes on, or whose end is known, once the card is read again.
+            interrupted: takes a change that continues or ends once the card is read again.
             pause: takes a change that waits for another attempt.
-            make_way: takes a change that leaves the card to others before its end.
+            make_way: takes a change that releases the card before its end.
         """
         self._context = context
         self._observer = observer
@@ -76,12 +76,12 @@ class Executor:
         self._make_way = make_way
 
     def carry_out(self, run: Run) -> None:
-        """Carry out a run; it has ended when this returns, or was put back."""
+        """Carry out a run; when this returns, it has ended or was put back."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             self._carry_out(run)
 
     def refuse(self, run: Run, error: LpadError) -> None:
-        """End a run that can't be carried out as things are; a download that may be tried again waits."""
+        """End a run that can't be carried out now; a download with retries waits."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
                 if run.change.kind.downloads:
@@ -98,7 +98,7 @@ class Executor:
         log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
         try:
             run.begin()
-        except LpadError as error:  # taken back meanwhile, or the journal can't be written
+        except LpadError as error:  # cancelled meanwhile, or the journal can't be written
             if run.stopped:
                 return  # it stays as it is for the next start
             if _makes_way(run, error):
@@ -151,32 +151,35 @@ class Executor:
         self._pause(run)
 
     def _taken_back(self, run: Run, error: Cancelled) -> Cancelled:
-        """Do what being taken back asks for elsewhere; return the error with what is left there."""
+        """Do the work elsewhere after a cancellation; return the error with what is left there."""
         undo = TAKEN_BACK.get(run.change.kind)
         left = undo(run, self._context) if undo is not None and not run.stopped else None
         return error if left is None else Cancelled(f"{error.sentence}; {left}")
 
     def _open_first(self) -> None:
-        """Look for an absent card now; a card that comes back may bring changes to settle."""
+        """Try an absent card now; a returning card may have changes to settle."""
         if not self._observer.ready:
             timeouts = self._context.timeouts
             self._observer.read(seconds=timeouts.open + timeouts.read)
             self._settle()
 
     def _failed(self, run: Run, error: LpadError) -> None:
-        """Read the card after a failure, then end the change: who reads the error sees the present state."""
+        """Read the card after a failure, then end the change, so that its error comes with the
+        present state."""
         if _makes_way(run, error):
             run.give_way()
             log.info("change %d: %s", run.change.id, error)
-            self._make_way(run)  # at once: whatever goes first is more urgent than a look at the card
+            self._make_way(run)  # immediately, because what goes first is more urgent than reading the card
             return
         if isinstance(error, Cancelled) and run.taken_back is not None and not error.details:
-            error = Cancelled(run.taken_back)  # whatever else ended its waits before
+            error = Cancelled(run.taken_back)  # whatever ended its waits
         if is_of_dates(error) and not self._context.environment.clock.synchronised:
             error = doubted(error, wall=run.now().wall)
         if isinstance(error, CardError) and not self._observer.ready:
             self._observer.absent(error)
-        elif not isinstance(error, Cancelled) or run.altered:  # else nothing has changed, and it ends at once
+        elif (
+            not isinstance(error, Cancelled) or run.altered
+        ):  # otherwise nothing has changed, and it ends immediately
             self._observer.look(seconds=self._context.timeouts.read)
             self._context.outbox.wake()
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):
@@ -185,17 +188,17 @@ class Executor:
             run.fail(download_answers.error_to_tell(run, error))
 
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
-        """Leave it to the card to tell what became of a change whose answer was lost.
+        """Let the card's state decide the result of a change whose answer was lost.
 
-        One that is there again has just been read: done is done, and else its own word, or the error, says
-        why not.
+        A card that is back has just been read: the change is done, or fails with the card's reason or the
+        error.
         """
         if not (run.unsure and reconcile.is_found_out(run.change, run.notes) and isinstance(error, _UNCLEAR)):
             return False
         if not self._observer.ready:
             self._await_card(run, error)
             return True
-        if run.settled is not None:  # it is done, and the modem was helped as far as that goes
+        if run.settled is not None:  # it is done, and the modem was refreshed as far as possible
             return False
         verdict = self._interrupted.verdict(run.change, self._observer.snapshot)
         if isinstance(verdict, CardRefused):
@@ -210,7 +213,7 @@ class Executor:
     def _await_card(self, run: Run, error: LpadError) -> None:
         noted = run.notes.absence
         moment = Moment.now()
-        # One that goes away again and again is not waited for anew each time.
+        # lpad does not restart the wait each time for a card that keeps disappearing.
         limit = (
             TimeLimit.read(noted).carried_on(moment)
             if noted is not None
@@ -221,11 +224,11 @@ class Executor:
         self._interrupted.keep_open(run.change, limit)
 
     def _tried_again(self, run: Run, error: LpadError) -> bool:
-        """Have a download wait for another attempt, where one can help."""
+        """Make a download wait for another attempt, if one can help."""
         if not run.change.kind.downloads or run.change.guard is not None:
-            return False  # what was on trial has had its end
+            return False  # the guarded switch has ended
         if reconcile.is_left_to_card(run.notes):
-            return False  # it has had its attempts
+            return False  # it has used up its attempts
         around = self._context.environment
         if isinstance(error, Cancelled):
             retry = retry_after_stop(run.change, error) if run.stopped else None
@@ -252,5 +255,5 @@ class Executor:
 
 
 def _makes_way(run: Run, error: LpadError) -> bool:
-    """Whether an error means that a change leaves the card to others, and goes on later."""
+    """Whether an error means that a change releases the card and continues later."""
     return isinstance(error, Cancelled) and (run.overtaken or run.released)

@@ -1,8 +1,8 @@
-"""A modem that refuses everything for its card, as some do after a SIM hot swap, is helped by its ladder.
+"""Restarting a modem that refuses all commands for its card, as some do after a SIM hot swap.
 
-A Quectel EC20 answers +CME ERROR: 0 to MANAGE CHANNEL and SELECT then, until its radio is cycled. lpad looks
-a few times, since a modem that is starting says many things. Then it takes one step of the ladder after the
-other, within the bounds of `ModemRestartLimit`.
+A Quectel EC20 then answers +CME ERROR: 0 to MANAGE CHANNEL and SELECT, until its radio is cycled. lpad tries
+a few times, because a starting modem gives many answers. Then it takes the steps of the ladder one by one,
+within the limits of `ModemRestartLimit`.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOKS = 3
-"""Looks in a row that the modem refuses so before it is restarted."""
+"""Consecutive refusals before the modem is restarted."""
 STEADY = 600.0
-"""Seconds after which a card that can be read shows that a step has helped for good."""
+"""Seconds after which a readable card proves that a step has helped."""
 _OPENING = 30.0
 
 
 class HungModem:
-    """One card's; used by its worker's thread."""
+    """The state for one card; used by its worker's thread."""
 
     def __init__(self, card: Card, resets: ModemRestartLimit) -> None:
         """Prepare.
 
         Args:
-            card: in the modem.
-            resets: how often the modem may be restarted.
+            card: the card in the modem.
+            resets: limits the restarts of the modem.
         """
         self._card = card
         self._resets = resets
@@ -51,11 +51,11 @@ class HungModem:
 
     @property
     def due_at(self) -> float | None:
-        """When to take a step, in monotonic time; None: not as things are."""
+        """When to take a step, in monotonic time; None: not at present."""
         return self._due_at
 
     def missed(self, error: LpadError) -> None:
-        """Take note of why the card could not be read."""
+        """Record why the card could not be read."""
         self._due_at = None
         if not (isinstance(error, CardError) and is_phone_failure(error)):
             return
@@ -65,7 +65,7 @@ class HungModem:
             self._due_at = max(time.monotonic() + left, self._rests_until)
 
     def found(self) -> None:
-        """Take note that the card was read."""
+        """Record that the card was read."""
         self._refused = self._steps = 0
         self._due_at = None
         if self._taken_at is not None and time.monotonic() - self._taken_at >= STEADY:
@@ -73,7 +73,7 @@ class HungModem:
             self._resets.helped()
 
     def help(self) -> bool:
-        """Take the next step of the modem's ladder; return whether one was taken."""
+        """Take the next step of the modem's ladder; return whether lpad took one."""
         self._due_at = None
         self._refused = 0
         try:

@@ -1,4 +1,4 @@
-"""Observing a card: what is read of it is published, and so is that it can't be read."""
+"""Observing a card: its readings are published, and so are failures to read it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Observer:
-    """What is known of a card; the worker's thread writes it, any other may read it."""
+    """The known state of a card; the worker's thread writes it, any other may read it."""
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class Observer:
         hung_modem: HungModem,
         networks: NetworkStore,
     ) -> None:
-        """Begin with a card of which nothing is known.
+        """Begin with an unknown card.
 
         Args:
-            card: what is read.
-            hub: is told of each state.
-            outbox: is handed the card's notifications.
-            presence: is told whether the card is there.
+            card: the card to read.
+            hub: gets each state.
+            outbox: gets the card's notifications.
+            presence: gets whether the card is there.
             lock: of the lookout.
             ownership: says whether the card is served under another name.
-            hung_modem: is told why the card can't be read.
+            hung_modem: gets the reason if the card can't be read.
             networks: keeps the network settings of its profiles.
         """
         self._networks = networks
@@ -87,15 +87,15 @@ class Observer:
 
     @property
     def ready(self) -> bool:
-        """Whether the card can be worked with."""
+        """Whether the card is usable."""
         return self._snapshot.state is CardState.READY
 
     def icon(self, iccid: str) -> Icon | None:
-        """Return a profile's picture, where it has one."""
+        """Return a profile's picture, if it has one."""
         return self._icons.get(iccid)
 
     def keep_icon(self, iccid: str, icon: Icon) -> None:
-        """Remember a profile's picture."""
+        """Store a profile's picture."""
         self._icons[iccid] = icon
 
     def read(self, *, seconds: float) -> Snapshot:
@@ -114,13 +114,13 @@ class Observer:
             return self.observe(euicc, deadline)
 
     def look(self, *, seconds: float) -> bool:
-        """Open and observe the card, and return whether that went well: absent is a state, no error."""
+        """Open and observe the card, and return whether it worked; an absent card is not an error."""
         try:
             self.read(seconds=seconds)
         except LpadError as error:
             self.absent(error)
         except Exception as error:
-            # Whatever is wrong with the card's answers or with lpad, whoever looks must go on.
+            # A fault in the card's answers or in lpad must not stop the caller.
             log.exception("%s: internal-error", self._snapshot.name)
             self.absent(internal_error("reading the card", error))
         else:
@@ -128,7 +128,7 @@ class Observer:
         return False
 
     def observe(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
-        """Read what changes may have changed; the whole card where it is new, or asked for."""
+        """Read the parts that changes may alter, or the whole card if it is new or requested."""
         known = self._snapshot if self.ready and not whole else None
         seen = reading.read_card(euicc, known=known, deadline=deadline)
         self._ownership.claim(seen.eid, self._claimant)
@@ -162,7 +162,7 @@ class Observer:
         return self._snapshot
 
     def _follow_networks(self, eid: str, listed: ProfileList) -> None:
-        """Forget the network settings of profiles that are gone; what can't be written is done next time."""
+        """Remove the network settings of deleted profiles; a failed write is repeated next time."""
         iccids = {each.iccid for each in listed.profiles}
         try:
             gone = self._networks.follow(eid, iccids, complete=listed.complete)
@@ -173,11 +173,12 @@ class Observer:
             log.info("%s: the network settings of profile %s went with it", self._snapshot.name, iccid)
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
-        """Copy new notifications to the outbox; what can't be listed, or copied to a full disk, stays there.
+        """Copy new notifications to the outbox; those that can't be listed or copied stay on the card.
 
         Args:
             euicc: an open ISD-R.
-            eid: that this card gave in this session: the numbers of another card's would lead to wrong ones.
+            eid: the EID that this card returned in this session, because another card's numbers mean other
+                notifications.
             deadline: when to give up.
 
         Raises:
@@ -190,14 +191,14 @@ class Observer:
         except LpadError:
             raise
         except Exception:
-            # Whatever is wrong with a notification or with lpad, the change around it goes on.
+            # A fault in a notification or in lpad must not stop the change around it.
             log.exception("%s: notifications: internal-error", self._snapshot.name)
 
     def absent(self, error: LpadError) -> None:
         """Close the link, and publish why the card can't be worked with."""
         self._card.drop()
         served = isinstance(error, CardServed)
-        if not served:  # then it has no claim, and is told when it can have one
+        if not served:  # then it has no claim, and is informed when it can have one
             self._ownership.release(self._claimant)
         with self._lock:
             self._presence.missed(served=served)
@@ -209,7 +210,7 @@ class Observer:
         self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
 
     def placed(self) -> None:
-        """Say where the card is to be found from now on; what was read of it was another's, or elsewhere."""
+        """Set the card's new place; the earlier reading was another card's, or elsewhere."""
         port = self._card.port
         self._ownership.leave(self._claimant)
         with self._lock:
@@ -219,7 +220,7 @@ class Observer:
         self._publish(Snapshot(name=port.name, transport=port.transport))
 
     def gone(self) -> None:
-        """Say that the settings name the card no more; nothing is told of it from here on."""
+        """Record that the card was removed from the settings; nothing more is published."""
         self._gone = True
         self._hub.publish(
             "euicc",
@@ -228,13 +229,13 @@ class Observer:
         )
 
     def look_now(self) -> None:
-        """Have a card that can't be worked with looked for at once: what kept lpad from it may be over."""
+        """Try an unusable card immediately, because the obstacle may be gone."""
         with self._lock:
             self._presence.look_now()
             self._lock.notify_all()
 
     def let_go(self) -> None:
-        """Leave the card to whoever else reaches it."""
+        """Release the card to other workers that reach it."""
         self._ownership.leave(self._claimant)
 
     def _publish(self, snapshot: Snapshot) -> None:
@@ -245,7 +246,7 @@ class Observer:
             self.tell()
 
     def tell(self) -> None:
-        """Tell the hub the card's state."""
+        """Publish the card's state."""
         seen = self._snapshot
         error = msgspec.to_builtins(seen.error) if seen.error else None
         self._hub.publish(

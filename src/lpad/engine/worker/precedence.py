@@ -1,4 +1,4 @@
-"""Precedence: which of a card's changes comes first, and which of them a running one makes way for."""
+"""Precedence: which of a card's changes comes first, and to which a running one gives way."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Rank(enum.IntEnum):
-    """A place in the order; of changes with the same rank, the one that came first is first."""
+    """A place in the order; of changes with the same rank, the oldest is first."""
 
-    TAKEN_UP = 0  # it was cut off, and perhaps with a profile on trial
-    SWITCH = 1  # it may be the way home
-    OTHER = 2  # its turn comes in the order in which it was asked for
+    TAKEN_UP = 0  # it was interrupted, perhaps in a guarded switch
+    SWITCH = 1  # it may restore the connection
+    OTHER = 2  # its turn comes in the order of requests
 
 
 def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
@@ -30,8 +30,8 @@ def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
 
     Args:
         run: the change.
-        card: as it was last read.
-        others: the changes that are queued or run.
+        card: its last reading.
+        others: the other queued or running changes.
     """
     if run.settled is not None or run.change.guard is not None:
         return Rank.TAKEN_UP
@@ -41,9 +41,9 @@ def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
 
 
 def _is_expected(switch: Change, card: Snapshot, others: Iterable[Change]) -> bool:
-    """Whether a switch is to a profile that a download before it is perhaps about to install.
+    """Whether a switch is to a profile that an earlier download may be about to install.
 
-    A card that could not be read holds whatever is asked for: a switch is not made to wait on a guess.
+    An unread card counts as having the profile, so that a switch never waits because of a guess.
     """
     wanted = switch.params.iccid if isinstance(switch.params, ProfileParams) else None
     if card.state is not CardState.READY or wanted is None or not card.listed.lacks_name(wanted):

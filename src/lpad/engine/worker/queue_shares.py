@@ -1,8 +1,8 @@
-"""Queue shares: how many changes of one card may wait at a time, and whose.
+"""Queue shares: how many changes of one card may wait at a time, for each user.
 
-A program that has gone wild must fill neither memory nor disk, nor keep others out. Each user has a share,
-root a reserve, and a switch finds a place even if its own user has filled everything else. What lpad asks for
-by itself, to keep a device reachable, is always taken: there is one such change of each kind at a time.
+A runaway program must not fill memory or disk, nor keep others out. Each user has a share, root a reserve,
+and a switch gets a place even if its own user has filled everything else. lpad's own changes, which keep a
+device reachable, are always accepted: there is one of each kind at a time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ROOT = 0
 
 PLACES = 200
-"""Places in the queue of one card. A user may have at most as many changes as places are left free: one user
-alone gets half of them, and the next one finds the other half to share."""
+"""Places in the queue of one card. A user may have at most as many changes as there are free places: one user
+alone gets half of them, and the next one shares the other half."""
 
 ROOT_RESERVE = 10
 """Changes that root may always have."""
@@ -34,17 +34,17 @@ SWITCH_RESERVE = 5
 def check_place(
     euicc: str, kind: Kind, *, asked_by: int | None, origin: str, waiting: Iterable[Change]
 ) -> None:
-    """See that one more change may be queued.
+    """Check that one more change may be queued.
 
     Args:
         euicc: the card, for the error.
         kind: of the change.
         asked_by: the caller's user ID; None counts as root.
-        origin: who asks: a caller, or lpad itself.
-        waiting: the card's changes that wait, for whatever.
+        origin: the requester: a caller, or lpad itself.
+        waiting: the card's waiting changes of all kinds.
 
     Raises:
-        TooManyChanges: it may not.
+        TooManyChanges: the share is used up.
     """
     if origin != CALLER:
         return

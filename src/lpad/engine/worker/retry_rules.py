@@ -1,7 +1,7 @@
-"""What follows an error that a download met: another attempt, and when; or the end.
+"""The consequence of a download's error: another attempt, and when; or the end.
 
-By class of error, as SGP.22 v2.5, 5.2.6 and SGP.22 v3.1, 2.5.6.1 sort them. What only people can mend ends
-at once, with the sentence that helps them.
+By class of error, following SGP.22 v2.5, 5.2.6 and SGP.22 v3.1, 2.5.6.1. An error that only people can fix
+ends the download immediately, with a helpful sentence.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Course(enum.StrEnum):
-    """What is done about an error."""
+    """The courses of action after an error."""
 
     STOP = "stop"  # no repetition helps
     ANEW = "anew"  # at once with a new session, once
@@ -57,22 +57,22 @@ BACKOFF: Mapping[Course, Backoff] = {
     Course.SERVER: Backoff((30, 60, 300, 900, 1800, 3600)),
     Course.GARBLED: Backoff((30, 300, 1800)),
     Course.CARD: Backoff((5, 30, 120, 300, 900)),
-    # Whoever waits is told when it can be; this is for a word that was missed.
+    # A waiting change is informed of the event; this is for a missed event.
     Course.JOURNAL: Backoff((60, 300, 900)),
     Course.TIME: Backoff((600, 3600)),
 }
 LONGEST = max(backoff.longest for backoff in BACKOFF.values())
 
 TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.GARBLED: 3, Course.CARD: 5}
-"""How often a course is taken by one change; the others: as long as the change is to be tried."""
+"""How often one change takes a course; the other courses have no limit but the change's time."""
 
 AFTER_SWITCH = 120.0
-"""Seconds for which a download that was overtaken is tried at least while its server can't be reached: the
-switch that went first has taken the network away for a while."""
+"""The least seconds for which an overtaken download is retried while its server is unreachable, because the
+switch that went first has interrupted the network."""
 
 SESSIONS = 10
-"""Attempts in which the order was named to the server. It counts them, too, and ends the order when it is
-enough (8.8.5/6.4); this is for one that doesn't."""
+"""The most attempts in which the server learnt the order. The server counts them, too, and ends the order at
+its own limit (8.8.5/6.4); this limit is for servers that do not."""
 
 _REASONS: Mapping[Course, PauseReason] = {
     Course.NETWORK: PauseReason.NETWORK,
@@ -80,7 +80,7 @@ _REASONS: Mapping[Course, PauseReason] = {
     Course.JOURNAL: PauseReason.JOURNAL,
     Course.TIME: PauseReason.TIME,
 }
-"""What a change shows while it waits; the other courses wait for the server."""
+"""The reason shown while a change waits; the other courses wait for the server."""
 
 _BY_REMEDY: Mapping[Remedy, Course] = {
     Remedy.RETRY: Course.SERVER,
@@ -92,7 +92,7 @@ _BY_CARDS_REASON: Mapping[str, Course] = {
     "catBusy": Course.CARD,
     "profileChangeOngoing": Course.CARD,
     "installFailedDueToInterruption": Course.CARD,
-    # The card has forgotten the session, as when its modem reset it.
+    # The card has forgotten the session, for example because its modem reset it.
     "noSessionContext": Course.ANEW,
     "invalidTransactionId": Course.ANEW,
     "euiccChallengeMismatch": Course.ANEW,
@@ -102,18 +102,18 @@ _DATES = ("certificate-not-yet-valid", "certificate-expired")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Another attempt: the pause before it, and what is to be remembered for the next decision."""
+    """Another attempt: the pause before it, and the notes for the next decision."""
 
     pause: Pause
     notes: Noting
 
 
 def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa: PLR0911 - one line a class
-    """Return what is done about an error.
+    """Return the course of action after an error.
 
     Args:
-        error: what an attempt met.
-        synchronised: whether the device's clock was set by a time server.
+        error: the attempt's error.
+        synchronised: whether a time server has set the device's clock.
     """
     if isinstance(error, ClockNotSet):
         return Course.TIME
@@ -148,17 +148,17 @@ def retry_after(
     card_there: bool = True,
     synchronised: bool = True,
 ) -> Retry | None:
-    """Return the next attempt of a change that met an error; None where that is its end.
+    """Return the next attempt of a failed change; None if it ends.
 
     Args:
         change: a download; its `retry_for` says for how many seconds it is tried, `when_online` that it is
-            tried until it is taken back.
-        error: what it met.
-        notes: what was noted of it so far.
-        tried: for how long it has been tried.
-        moment: the present one.
-        card_there: whether the card can be worked with; else it is waited for as long as all is.
-        synchronised: whether the device's clock was set by a time server.
+            tried until it is cancelled.
+        error: its error.
+        notes: its notes so far.
+        tried: how long it has been tried.
+        moment: the present moment.
+        card_there: whether the card is usable; otherwise lpad waits for it within the change's time.
+        synchronised: whether a time server has set the device's clock.
     """
     course = course_of(error, synchronised=synchronised)
     asked = change.params_of(DownloadParams)
@@ -180,7 +180,7 @@ def retry_after(
         if tried.spent > limit or (wait > 0 and left <= 0):
             return None
         wait = min(wait, left)  # the last attempt is at the end, or when what it waits for has come
-    # Without any time at all no moment can be named.
+    # Without a time limit, no moment can be given.
     at_once_when_it_comes = isinstance(error, ClockNotSet) or (absent and patient)
     present = now()
     noted = noting(
@@ -188,7 +188,7 @@ def retry_after(
         tried={**notes.tried, course.value: taken},
         due=None if at_once_when_it_comes else moment.steady + wait,
     )
-    if tried.begun or not unset:  # a board that did not know the time has not tried yet
+    if tried.begun or not unset:  # a board that did not know the time has not made an attempt yet
         noted |= tried.noted(moment.ran, counts=not (patient and course is Course.NETWORK))
     return Retry(
         pause=Pause(
@@ -202,7 +202,7 @@ def retry_after(
 
 
 def is_of_dates(error: LpadError) -> bool:
-    """Whether a certificate was refused for its dates, so that a clock that is wrong may be the cause."""
+    """Whether a certificate was refused because of its dates, so that a wrong clock may be the cause."""
     return (
         isinstance(error, ServerUntrusted)
         and error.details.get("cause") in _DATES
@@ -211,11 +211,11 @@ def is_of_dates(error: LpadError) -> bool:
 
 
 def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
-    """Return the error of a certificate's dates as it is told while no time server has confirmed the clock.
+    """Return the error about a certificate's dates in the form for an unconfirmed clock.
 
     Args:
         error: such an error.
-        wall: what the clock shows, in seconds since 1970.
+        wall: the clock's time, in seconds since 1970.
     """
     finding, date = error.sentence.partition(";")[0], datetime.fromtimestamp(wall, UTC)
     told = ServerUntrusted(
@@ -228,14 +228,14 @@ def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
 
 
 def is_clock_unset(error: LpadError) -> bool:
-    """Whether an attempt was not even begun, or its failure says nothing, since the clock shows no time."""
+    """Whether an attempt was not begun, or its failure proves nothing, because the clock is not set."""
     return isinstance(error, ClockNotSet) or (
         isinstance(error, ServerUntrusted) and error.details.get("cause") == "clock-not-set"
     )
 
 
 def retry_after_stop(change: Change, error: LpadError) -> Retry | None:
-    """Return the next attempt of a change that was under way when lpad was stopped: at the next start."""
+    """Return the next attempt of a change that was running when lpad stopped: at the next start."""
     asked = change.params_of(DownloadParams)
     if not (asked.when_online or asked.retry_for):
         return None

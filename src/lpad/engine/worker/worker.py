@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READ_AGAIN = 10.0
-"""Seconds between two readings because of requests that do not fit what was read of the card."""
+"""The least seconds between two readings caused by requests that do not fit the last reading."""
 
 
 class Worker:
@@ -83,21 +83,21 @@ class Worker:
         """Prepare; nothing is opened before `start`.
 
         Args:
-            port: where the card is.
-            store: where changes are written.
-            hub: is told what happens.
-            journal: keeps what is to outlive the daemon.
+            port: the card's port.
+            store: stores changes.
+            hub: gets the events.
+            journal: stores what must survive the daemon.
             outbox: delivers notifications.
-            owed: tells servers of sessions that were given up.
+            owed: informs servers of cancelled sessions.
             connect: opens a connection to an SM-DP+.
-            timeouts: how long things may take.
+            timeouts: the time limits.
             environment: the device's clock and network.
             policies: what may be installed.
-            ownership: which card is served under which name.
+            ownership: the owners of the cards.
             networks: keeps the network settings of profiles.
-            wishes: keeps what was asked of operators' platforms.
-            platforms: those that the settings name.
-            port_free: called from this worker's thread when it has let go a port that another may wait for.
+            wishes: stores the wishes at operators' platforms.
+            platforms: the platforms in the settings.
+            port_free: called from this worker's thread when it has released a port that another may wait for.
         """
         self._name = port.name
         self._card = Card(port)
@@ -107,7 +107,7 @@ class Worker:
         self._condition = threading.Condition()
         self._presence = Presence()
         self.modem_resets = ModemRestartLimit(port.name, journal=journal, hub=hub)
-        """How often the modem was restarted."""
+        """The limit of the modem's restarts."""
         self._hung_modem = HungModem(self._card, self.modem_resets)
         self._observer = Observer(
             self._card,
@@ -129,7 +129,7 @@ class Worker:
         )
         self._owed = owed
         self.rescue = Rescue(port.name, store=store, journal=journal, hub=hub, submit=self._queue.submit)
-        """What is tried since a guarded switch ended stuck."""
+        """The rescue after a stuck guarded switch."""
         self._pending = PendingSwitches(journal.memos)
         context = self._context = Context(
             card=self._card,
@@ -204,21 +204,21 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread does its work."""
+        """Whether the thread runs."""
         return self._thread.is_alive()
 
     @property
     def provisioning(self) -> ProvisioningState | None:
-        """How far lpad has got in providing an empty card with a profile; None where it doesn't."""
+        """The state of requesting a first profile for an empty card; None if lpad requests none."""
         return self._provisioning.state(self.snapshot.eid)
 
     def icon(self, iccid: str) -> Icon | None:
-        """Return a profile's picture, where it has one."""
+        """Return a profile's picture, if it has one."""
         return self._observer.icon(iccid)
 
     @property
     def policy(self) -> SwitchPolicy:
-        """What the settings say about switching."""
+        """The policy for switching."""
         return self._port.policy
 
     @property
@@ -234,12 +234,12 @@ class Worker:
 
     @property
     def network_policy(self) -> NetworkPolicy:
-        """What the settings say about the data connection."""
+        """The policy for the data connection."""
         return self._port.network
 
     @property
     def registration_query(self) -> RegistrationQuery:
-        """What asks the modem how it is registered."""
+        """The query for the modem's registration."""
         return self._registration_query
 
     def start(self) -> None:
@@ -255,7 +255,7 @@ class Worker:
         return self._queue
 
     def cancel(self, change_id: int) -> None:
-        """Take a change back: one that is queued at once, one that runs at its next safe point.
+        """Cancel a change: a queued one immediately, a running one at its next safe point.
 
         Raises:
             Conflict: it has ended.
@@ -266,42 +266,42 @@ class Worker:
             self._condition.notify_all()
 
     def become(self, port: CardPort) -> None:
-        """Take over what the settings say from now on, before the next change is begun."""
+        """Apply new settings before the next change begins."""
         with self._condition:
             self._port = port
             self._condition.notify_all()
 
     def look_now(self) -> None:
-        """Look for the card at once, where it can't be worked with: somebody has let its port go, perhaps."""
+        """Try an unusable card immediately, because its port may have been released."""
         self._observer.look_now()
 
     def read_again(self) -> None:
-        """Have the card read when there is time: another program may have changed what is known of it."""
+        """Read the card when there is time, because another program may have changed it."""
         with self._condition:
             self._reads_at = max(time.monotonic(), self._read_until)
             self._condition.notify_all()
 
     def leave(self) -> None:
-        """Begin to end, since the settings name the card no more: no change of it is kept for later."""
+        """Begin to end because the card was removed from the settings; none of its changes is kept."""
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
-        self._guarded(self._queue.give_up)  # at once: the thread may be stuck in what the port does
+        self._guarded(self._queue.give_up)  # immediately, because the thread may be stuck in the port
 
     def adopt(self) -> None:
-        """Take up what the journal holds, which could not be written until now."""
+        """Resume the journal's changes after the journal was unwritable."""
         with self._condition:
             self._adopt_at = time.monotonic()
             self._condition.notify_all()
 
     def tidy(self) -> None:
-        """Take delivered notifications off the card when there is time."""
+        """Remove delivered notifications from the card when there is time."""
         with self._condition:
             self._tidy_at = time.monotonic()
             self._condition.notify_all()
 
     def stop(self) -> None:
-        """Begin to end: what runs is taken back at its next safe point, what is queued stays for later."""
+        """Begin to end: the running change ends at its next safe point, queued ones stay for later."""
         self._end(None)
 
     def _end(self, taken_back: str | None) -> None:
@@ -341,7 +341,7 @@ class Worker:
             self._port_free()
 
     def _next(self) -> Callable[[], None] | None:
-        """Wait for something to do, and return it: a change before any errand; None at the end."""
+        """Wait for work and return it: a change before any due task; None at the end."""
         with self._condition:
             self._idle_since = time.monotonic()
             self._registration_query.accept()
@@ -362,7 +362,7 @@ class Worker:
         return None
 
     def _carry_out(self, run: Run) -> None:
-        """Carry out a change; those that were cut off and wait for the card to come back go before it."""
+        """Carry out a change; interrupted ones that wait for the card go before it."""
         if len(self._interrupted) and not self._observer.ready:
             self._look()
         if self._interrupted.awaits_card() and run.change.kind is not Kind.RESTART_MODEM:
@@ -386,14 +386,14 @@ class Worker:
         self.rescue.begin(self.snapshot)
 
     def _tell_servers(self) -> None:
-        """Have servers told of sessions that were given up, once what they made way for is over."""
+        """Inform servers of cancelled sessions, once the overtaking change is over."""
         with self._condition:
             first = self._queue.goes_first
         if not first:
             self._owed.send()
 
     def _guarded(self, act: Callable[[], None]) -> None:
-        """Nothing may end this thread: a card without its worker needs a truck."""
+        """Nothing may end this thread, because a card without its worker needs a visit to the device."""
         try:
             act()
         except LpadError as error:
@@ -402,13 +402,13 @@ class Worker:
             log.exception("%s: internal-error", self._name)
 
     def _port_seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
-        """Learn, in another thread, that the port is there or not; a running change finds out by itself."""
+        """Receive, in another thread, whether the port exists; a running change notices by itself."""
         with self._condition:
             self._presence.port_seen(there=there)
             self._condition.notify_all()
 
     def _port_gone(self) -> None:
-        """Say that the card is absent; or, where the port is back already, read the card anew."""
+        """Publish that the card is absent; or, if the port is already back, read the card again."""
         with self._condition:
             there = self._presence.take_news()
         self._card.drop()
@@ -426,7 +426,7 @@ class Worker:
             self._end_watch()
 
     def _take_over(self) -> None:
-        """Work with a new port from here on; the card is opened anew only where that leads elsewhere."""
+        """Use a new port from here on; reopen the card only if the port leads elsewhere."""
         with self._condition:
             port = self._port
             self._review_at = time.monotonic()
@@ -443,7 +443,7 @@ class Worker:
         self._watch()
 
     def _look(self) -> None:
-        """Open and read the card, and settle what was cut off."""
+        """Open and read the card, and settle interrupted changes."""
         if self._observer.look(seconds=self._timeouts.open + self._timeouts.read):
             self._settle()
             self._outbox.wake()
@@ -455,7 +455,7 @@ class Worker:
         self._look()
 
     def _help_modem(self) -> None:
-        """Take a step of the modem's ladder, and see whether the card can be read then."""
+        """Take a step of the modem's ladder, and check whether the card can then be read."""
         if self._hung_modem.help():
             with self._condition:
                 self._presence.look_now()
@@ -465,7 +465,7 @@ class Worker:
         self._queue.release(PauseReason.CARD)
 
     def _adopt(self) -> None:
-        """Take over unfinished changes, and settle them by what the card holds."""
+        """Adopt unfinished changes, and settle them by the card's state."""
         with self._condition:
             self._adopt_at = None
         self._take_in()
@@ -477,14 +477,14 @@ class Worker:
         )
 
     def _review(self) -> None:
-        """See whether the card is to be rescued, or provided with a profile, as things are now."""
+        """Decide whether the card now needs a rescue or a first profile."""
         with self._condition:
             self._review_at = None
         self.rescue.look(self.snapshot)
         self._provisioning.look(self.snapshot)
 
     def _take_off(self) -> None:
-        """Take what was delivered off the card."""
+        """Remove delivered notifications from the card."""
         with self._condition:
             self._tidy_at = None
         deadline = Deadline.after(self._timeouts.read)
@@ -496,6 +496,6 @@ class Worker:
         self._outbox.wake()
 
     def _gives_back_at(self) -> float | None:
-        """Return when an idle port goes back to whoever lent it."""
+        """Return when an idle port is returned to its owner."""
         hold = self._card.hold
         return None if hold is None else self._idle_since + hold

@@ -1,4 +1,4 @@
-"""The workers: one for each card in the settings, started and stopped as these change."""
+"""The workers: one for each card in the settings, started and stopped with changes of the settings."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 
 class Hire(Protocol):
-    """Makes a worker."""
+    """Creates a worker."""
 
     def __call__(self, port: CardPort, /, *, port_free: Callable[[], None]) -> Worker:
-        """Return a worker for a card; `port_free` is called when it has let a port go."""
+        """Return a worker for a card; `port_free` is called when it has released a port."""
 
 
 class Workers:
-    """Read from any thread; one at a time changes it."""
+    """All workers; readable from any thread, changed by one at a time."""
 
     def __init__(self, ports: Iterable[CardPort], hire: Hire) -> None:
-        """Hire a worker for each port; none works before `start`.
+        """Create a worker for each port; none works before `start`.
 
         Args:
             ports: the cards.
-            hire: makes a worker.
+            hire: creates a worker.
         """
         self._hire = hire
         self._changing = threading.Lock()
         self._workers: Mapping[str, Worker] = {
             port.name: hire(port, port_free=self._port_free) for port in ports
         }
-        """Replaced as a whole, never altered: whoever reads it needs no lock."""
+        """Replaced as a whole and never altered, so readers need no lock."""
         self._leaving: tuple[Worker, ...] = ()
 
     @property
     def by_name(self) -> Mapping[str, Worker]:
-        """Those whose cards the settings name, in the settings' order."""
+        """The workers of the cards in the settings, in their order."""
         return self._workers
 
     def of(self, euicc: str) -> Worker:
@@ -60,16 +60,16 @@ class Workers:
         return worker
 
     def holding(self, change: Change) -> Worker | None:
-        """Return who has a change, which may be one that leaves; None where nobody does."""
+        """Return the worker with a change, even one that is ending; None if there is none."""
         leaving = [each for each in self._leaving if each.queue.run(change.id) is not None]
         return next(iter(leaving), self._workers.get(change.euicc))
 
     def check_idle(self, euicc: str) -> None:
-        """See that no change runs on a card, nor on another eUICC behind the same port.
+        """Check that no change runs on a card, nor on another eUICC behind the same port.
 
         Raises:
             NotFound: the settings name no such card.
-            Conflict: one does.
+            Conflict: a change runs.
         """
         transport = self.of(euicc).snapshot.transport
         for worker in self._workers.values():
@@ -83,14 +83,14 @@ class Workers:
                 )
 
     def start(self) -> None:
-        """Have all begin."""
+        """Start all."""
         for worker in self._workers.values():
             worker.start()
 
     def become(self, ports: Iterable[CardPort]) -> None:
-        """Hire for cards that are new, let go those whose cards are not named any more, tell the others.
+        """Create workers for new cards, end those of removed cards, and inform the others.
 
-        Returns at once; a change under way is brought to its next safe point by a worker that leaves.
+        Returns immediately; an ending worker brings its running change to the next safe point.
         """
         with self._changing:
             before, wanted = self._workers, {port.name: port for port in ports}
@@ -111,7 +111,7 @@ class Workers:
                 worker.start()
 
     def stop(self) -> None:
-        """Have all end at their next safe point."""
+        """End all at their next safe point."""
         for worker in (*self._workers.values(), *self._leaving):
             worker.stop()
 
@@ -127,7 +127,7 @@ class Workers:
 
     @property
     def any_alive(self) -> bool:
-        """Whether one of them has not ended, or leaves."""
+        """Whether one of them has not ended."""
         return any(worker.alive for worker in (*self._workers.values(), *self._leaving))
 
     def snapshots(self) -> list[Snapshot]:
@@ -135,22 +135,22 @@ class Workers:
         return [worker.snapshot for worker in self._workers.values()]
 
     def release(self, *reasons: PauseReason) -> None:
-        """Have all changes go on that wait for one of these."""
+        """Continue all changes that wait for one of these reasons."""
         for worker in self._workers.values():
             worker.queue.release(*reasons)
 
     def adopt(self) -> None:
-        """Have all take up what the journal holds, which could not be written until now."""
+        """Make all resume the journal's changes after the journal was unwritable."""
         for worker in self._workers.values():
             worker.adopt()
 
     def tidy(self, eid: str) -> None:
-        """Have delivered notifications taken off a card."""
+        """Remove delivered notifications from a card."""
         for worker in self._workers.values():
             if worker.snapshot.eid == eid:
                 worker.tidy()
 
     def _port_free(self) -> None:
-        """Have all who were refused a port look again: settings may give one card another's port."""
+        """Make all that were refused a port try again, because settings may give one card another's port."""
         for worker in self._workers.values():
             worker.look_now()
