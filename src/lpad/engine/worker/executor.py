@@ -164,8 +164,7 @@ class Executor:
             self._settle()
 
     def _failed(self, run: Run, error: LpadError) -> None:
-        """Read the card after a failure, then end the change, so that its error comes with the
-        present state."""
+        """Read the card after a failure, then end the change: its error is shown with the present state."""
         if _makes_way(run, error):
             run.give_way()
             log.info("change %d: %s", run.change.id, error)
