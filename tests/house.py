@@ -84,6 +84,7 @@ SEES: dict[str, frozenset[str]] = {
         "api/server": "api/request",
         "settings": "settings/sections",
         "settings/sections": "settings/parsing",
+        "daemon": "daemon/platforms",
         "cli": "cli/commands cli/simulated",
         "cli/commands": "cli/terminal",
         "cli/simulated": "cli/terminal",

@@ -10,6 +10,7 @@ from cli.conftest import Terminal
 from engine.guarding import guarding, stuck
 from engine.lab import FIRST, Lab
 from lpad.base.server_address import ServerAddress
+from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +22,11 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
     """How often was asked, and when it is next, is told until the card has its profile."""
     with Lab(tmp_path, pki) as lab:
         address = ServerAddress.parse(lab.server.address)
-        lab.start(replace(lab.port, provision=True, default_smdp=address))
+        lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP, default_smdp=address))
         with Gateway(lab) as gateway:
             lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
             terminal = Terminal(lab, gateway.path)
-            assert "lpad asked the card's default SM-DP+ for a first profile 1 times; next at" in (
-                terminal.lpactl("status").ok().err
-            )
+            assert "lpad asked for a first profile 1 times; next at" in terminal.lpactl("status").ok().err
             assert "requests for a first profile" in terminal.lpactl("info").ok().out
 
 

@@ -45,6 +45,15 @@ BASE: dict[str, Any] = {
     "state_folder": "state",
     "trust": {"folder": "none"},
     "remote": {"proxy": "http://proxy.example.com:3128", "proxy_credentials": "credentials"},
+    "platforms": {
+        "modem": {"like": "desk", "base": "https://desk.example.com", "credentials": {"key": "credentials"}},
+        "own": {
+            "file": "platform.yaml",
+            "base": "https://desk.example.com",
+            "credentials": {"key": "credentials"},
+            "client_certificate": "client.pem",
+        },
+    },
     "euiccs": {
         "modem": {
             "port": "/dev/ttyUSB2",
@@ -67,6 +76,8 @@ BASE: dict[str, Any] = {
 
 PLACES = {
     "euiccs.NAME.reader": "euiccs.reading.reader",
+    "platforms.NAME.file": "platforms.own.file",
+    "platforms.NAME.client_key": "platforms.own.client_key",
     "euiccs.NAME.shared": "euiccs.reading.shared",  # a reader; a modem's port is lpad's alone
 }
 """Where a setting is changed, if it is not where its path says; the first item of a list is meant."""
@@ -105,6 +116,18 @@ OTHERS: dict[str, Any] = {
     "network.patterns.initial_bearer_apn": "first.example",
     "network.patterns.initial_bearer": "leave",
     "network.patterns.mtu": 1400,
+    "provisioning.on_empty": ["default-smdp"],
+    "provisioning.most_orders": 3,
+    "provisioning.until": ["registered"],
+    "platforms.NAME.like": "things",
+    "platforms.NAME.file": "other-platform.yaml",
+    "platforms.NAME.base": "https://other.example.com",
+    "platforms.NAME.credentials": {"key": "other-credentials"},
+    "platforms.NAME.options": {"fleet": "other"},
+    "platforms.NAME.product": "other",
+    "platforms.NAME.ca_files": ["authorities/ca.der"],
+    "platforms.NAME.client_certificate": "client.pem",
+    "platforms.NAME.client_key": "client.key",
     "socket": "other.sock",
     "state_folder": "other",
     "log.apdus": "apdus.jsonl",
@@ -183,6 +206,8 @@ def folder(tmp_path: Path, pki: Pki) -> Path:
     for name in ("credentials", "other-credentials"):
         (tmp_path / name).write_text(f"user:{name}\n", encoding="utf-8")
         (tmp_path / name).chmod(0o600)
+    for name in ("platform.yaml", "other-platform.yaml"):
+        (tmp_path / name).write_text(f"like: desk\ntitle: {name}\n", encoding="utf-8")
     return tmp_path
 
 

@@ -26,6 +26,7 @@ from lpad.base.identifiers import Iccid
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import FAILOVER, Kind, State
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.snapshot.profile_list import ProfileList
@@ -312,7 +313,7 @@ def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail
     lab.stop()
     lab.order(iccid=SECOND, eid=lab.card.eid)
     address = ServerAddress.parse(lab.server.address)
-    lab.start(replace(lab.port, provision=True, default_smdp=address))
+    lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP, default_smdp=address))
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     read(lab)
     assert [change for change in lab.engine.changes() if change.origin == "provision"] == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from lpad.api.handlers import changes, euiccs, events, metrics, network, system
+from lpad.api.handlers import changes, euiccs, events, metrics, network, provisioning, system
 from lpad.api.request import bodies
 from lpad.api.request.bodies import NoBody
 from lpad.api.request.roles import Role
@@ -60,6 +60,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, bodies.EnableRequest, _WAIT),
     Route("POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, NoBody, _WAIT),
     Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
+    Route(
+        "POST", f"{_CARD}/provision", INSTALL, provisioning.provision, Change, bodies.ProvisionRequest, _WAIT
+    ),
+    Route("GET", "/v1/platforms", READ, provisioning.list_platforms, bodies.PlatformList),
+    Route("GET", "/v1/platforms/{name}/products", READ, provisioning.list_products, bodies.ProductList),
     Route("POST", f"{_CARD}/reset", ADMIN, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
     Route("GET", f"{_CARD}/notifications", READ, euiccs.list_notifications, bodies.NotificationList),
     Route(

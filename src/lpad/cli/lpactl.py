@@ -22,6 +22,9 @@ from lpad.cli.commands import (
     probe_command as probing,
 )
 from lpad.cli.commands import (
+    provision_command as provisioning,
+)
+from lpad.cli.commands import (
     showing,
 )
 from lpad.cli.commands import (
@@ -31,7 +34,18 @@ from lpad.cli.commands.group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
 
-__all__ = ["acting", "cli", "coding", "main", "networking", "notifying", "probing", "showing", "trusting"]
+__all__ = [
+    "acting",
+    "cli",
+    "coding",
+    "main",
+    "networking",
+    "notifying",
+    "probing",
+    "provisioning",
+    "showing",
+    "trusting",
+]
 
 
 def main() -> None:

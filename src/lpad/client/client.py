@@ -30,7 +30,9 @@ from lpad.client.views import (
     Network,
     Notification,
     Outbox,
+    Platform,
     Ports,
+    Product,
     Profile,
     ProfileList,
     System,
@@ -175,6 +177,49 @@ class Client:
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code
         return self._connection.change("POST", _card(euicc, "downloads"), body, wait=wait)
+
+    def provision(
+        self,
+        euicc: str,
+        *,
+        platform: str | None = None,
+        product: str | None = None,
+        options: Mapping[str, str] | None = None,
+        enable: bool = True,
+        confirm: bool = False,
+        guard: Sequence[str] = (),
+        within: float = 180,
+        wait: float = 0,
+    ) -> Change:
+        """Get a profile from an operator's platform; a card has one wish at a time, and this resumes it.
+
+        Args:
+            euicc: the card.
+            platform: its name in the settings; None: the only one.
+            product: what to order; None: as the settings say.
+            options: what the platform's calls need besides.
+            enable: enable the profile afterwards.
+            confirm: ask for consent once the profile is known.
+            guard: conditions of that switch, as in `enable`.
+            within: seconds in which they must come true.
+            wait: seconds to wait for the end.
+        """
+        body: dict[str, Any] = {"enable": enable, "confirm": confirm}
+        given = {"platform": platform, "product": product, "options": dict(options) if options else None}
+        body |= {name: value for name, value in given.items() if value is not None}
+        if guard:
+            body["guard"] = {"until": list(guard), "within": within}
+        return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait)
+
+    def platforms(self) -> list[Platform]:
+        """Return the platforms that the settings name."""
+        return self._connection.get_list("/v1/platforms", "platforms", Platform)
+
+    def products(self, platform: str) -> list[Product]:
+        """Return what can be ordered from a platform, which is asked now."""
+        return self._connection.get_list(
+            f"/v1/platforms/{quote(platform, safe='')}/products", "products", Product
+        )
 
     def enable(
         self, euicc: str, iccid: str, *, guard: Sequence[str] = (), within: float = 180, wait: float = 0

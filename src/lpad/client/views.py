@@ -164,6 +164,46 @@ class Provisioning(_View, frozen=True, kw_only=True):
     next_at: datetime | None = None
 
 
+class Wish(_View, frozen=True, kw_only=True):
+    """What was asked of an operator's platform for a card, and is not fulfilled.
+
+    `profile` and `line` are the platform's two states, None before there is a reservation; `spent` says why
+    another order would be needed.
+    """
+
+    platform: str
+    change: int
+    product: str | None = None
+    profile: str | None = None
+    line: str | None = None
+    iccid: str | None = None
+    orders: int = 0
+    stalled: bool = False
+    spent: str | None = None
+    why: str | None = None
+    next_look_at: datetime | None = None
+
+
+class Platform(_View, frozen=True, kw_only=True):
+    """An operator's platform in the settings, and what it can do."""
+
+    name: str
+    orders: bool = True
+    costs: bool = True
+    releases: bool = False
+    activates: str = "never"
+
+
+class Product(_View, frozen=True, kw_only=True):
+    """Something that can be ordered from a platform."""
+
+    id: str
+    name: str | None = None
+    price: str | None = None
+    validity: str | None = None
+    coverage: str | None = None
+
+
 class ModemRestarts(_View, frozen=True, kw_only=True):
     """How often lpad has restarted the modem in vain; `next_at` None: it does it no more by itself."""
 
@@ -242,6 +282,7 @@ class Euicc(_View, frozen=True, kw_only=True):
     info: Info | None = None
     addresses: Addresses | None = None
     provisioning: Provisioning | None = None
+    wish: Wish | None = None
     read_at: datetime | None = None
     switching: Switching | None = None
     failover: Failover | None = None
@@ -314,12 +355,16 @@ class Outbox(_View, frozen=True, kw_only=True):
 
 
 class Question(_View, frozen=True, kw_only=True):
-    """What a waiting change asks: `confirmation-code`, `consent` or `confirmation`."""
+    """What a waiting change asks: `confirmation-code`, `consent`, `confirmation`, `second-order` or `adopt`.
+
+    `reason` says why, where the kind does not.
+    """
 
     kind: str
     until: datetime
     code_refused: bool = False
     profile: Profile | None = None
+    reason: str | None = None
 
 
 class Step(_View, frozen=True, kw_only=True):
@@ -357,7 +402,7 @@ class Guard(_View, frozen=True, kw_only=True):
 class Pause(_View, frozen=True, kw_only=True):
     """Why a change waits for another attempt, and when it is tried again; None: when what it waits for comes.
 
-    `reason` is `network`, `server`, `card`, `journal`, `time`, `restart` or `overtaken`.
+    `reason` is `network`, `server`, `platform`, `card`, `journal`, `time`, `restart` or `overtaken`.
     """
 
     reason: str

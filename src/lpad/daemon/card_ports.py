@@ -17,6 +17,7 @@ from lpad.card.port.hotplug import PortWatch
 from lpad.card.ports import ModemPort, ReaderPort
 from lpad.daemon.network_policy import network_policy
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.held_card import OWN_PORT, CardPort
 from lpad.settings import device_capabilities
@@ -64,7 +65,7 @@ class CardPorts:
             ways.append((where, shared, way))
             port = _card_port(name, section, where, way)
             port = replace(port, network=network, device=section.port)
-            port = replace(port, provision=(section.provision or settings.provision) == "on_empty")
+            port = replace(port, provisioning=_provisioning(settings, section))
             if self._observe is not None:
                 port = replace(port, observe=partial(self._observe, name))
             ports.append(port)
@@ -114,6 +115,16 @@ def _policy(section: SwitchingSection) -> SwitchPolicy:
         keep_enabled=section.keep_enabled,
         fallback=tuple(str(profile_target(iccid)) for iccid in section.fallback),
         per_day=section.per_day,
+    )
+
+
+def _provisioning(settings: Settings, section: EuiccSection) -> ProvisioningPolicy:
+    told = settings.provisioning
+    return ProvisioningPolicy(
+        on_empty=settings.sources(section),
+        most_orders=told.most_orders,
+        until=tuple(told.until),
+        within=told.within,
     )
 
 

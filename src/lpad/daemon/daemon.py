@@ -19,8 +19,9 @@ from lpad.daemon.access import access_rules, admit_holders, open_sockets
 from lpad.daemon.card_ports import CardPorts
 from lpad.daemon.install_policies import install_policies
 from lpad.daemon.logging_format import finish_logging, set_up_logging
+from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.daemon.reload import Prepared, Reloading
-from lpad.daemon.remote_servers import Servers
+from lpad.daemon.remote_servers import Servers, load_route
 from lpad.daemon.status_line import Status
 from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
@@ -29,6 +30,7 @@ from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal, Retention
 from lpad.engine.running.metric_counters import Counters
+from lpad.engine.wishes.platforms import Platforms
 from lpad.remote.network_changes import watch_network
 
 if TYPE_CHECKING:
@@ -87,6 +89,11 @@ class Built:
         self._policies = install_policies(settings)
         self._ports = CardPorts(file.resolve(settings.state_folder), observe=counters.apdu)
         self._servers = Servers(file, observe=counters.server)
+        # The state folder stays until the next start.
+        self._tokens = file.resolve(settings.state_folder)
+        platforms = operator_platforms(file, route=load_route(file), tokens=self._tokens)
+        if settings.provision == "on_empty" and settings.provisioning.on_empty is None:
+            log.warning("'provision: on_empty' is read as 'provisioning.on_empty: [default-smdp]'")
         rules = access_rules(settings)
         # The socket first: a second daemon stops here, before it touches the journal or a port.
         self.sockets = open_sockets(file, rules)
@@ -98,6 +105,7 @@ class Built:
             counters=counters,
             environment=Environment(watch_network=watch_network),
             policies=self._policies,
+            platforms=Platforms(platforms),
         )
         self.closing = asyncio.Event()
         self.app = make_app(self.engine, rules, self.closing)
@@ -117,6 +125,7 @@ class Built:
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)
+        platforms = operator_platforms(new, route=load_route(new), tokens=self._tokens)
         record_apdus(_record_of(new))
         ports = self._ports.of(new.settings)
 
@@ -126,6 +135,7 @@ class Built:
             self.engine.be_patient(timeouts(new.settings))
             self.engine.keep_history(_retention(new.settings))
             self._policies.become(policies)
+            self.engine.platforms.become(platforms)
             self.app.state.rules = rules
             admit_holders(self.sockets, rules)
 

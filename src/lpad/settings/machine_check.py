@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lpad.settings.file import SettingsFile
     from lpad.settings.parsing.mistakes import Mistake
+    from lpad.settings.settings import Settings
 
 
 def notes(file: SettingsFile) -> list[Mistake]:
@@ -25,6 +26,7 @@ def notes(file: SettingsFile) -> list[Mistake]:
     settings = file.settings
     if not settings.euiccs:
         report.wrong("no card is listed; lpad has nothing to work with", "euiccs")
+    _outdated(settings, report)
     for name, euicc in settings.euiccs.items():
         if euicc.port is not None and not Path(euicc.port).exists():
             report.wrong(f"{euicc.port} does not exist now; lpad waits for it", "euiccs", name, "port")
@@ -53,6 +55,11 @@ def notes(file: SettingsFile) -> list[Mistake]:
             _missing(who.users, pwd.getpwnam, "user", below.below("users"))
             _missing(who.groups, grp.getgrnam, "group", below.below("groups"))
     return sorted(report.mistakes, key=lambda each: each.line)
+
+
+def _outdated(settings: Settings, report: Report) -> None:
+    if settings.provision == "on_empty" and settings.provisioning.on_empty is None:
+        report.wrong("read as 'provisioning.on_empty: [default-smdp]', which takes its place", "provision")
 
 
 def _missing(named: Iterable[str | int], find: Callable[[str], object], what: str, report: Report) -> None:

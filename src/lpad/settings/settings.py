@@ -14,7 +14,9 @@ from lpad.settings.sections.history import HistorySection
 from lpad.settings.sections.log import LogSection
 from lpad.settings.sections.modem_manager import ModemManagerSection
 from lpad.settings.sections.network import NetworkSection
+from lpad.settings.sections.platforms import PlatformSection
 from lpad.settings.sections.policy import PolicySection
+from lpad.settings.sections.provisioning import ProvisioningSection
 from lpad.settings.sections.remote import RemoteSection
 from lpad.settings.sections.trust import TrustSection
 
@@ -38,9 +40,20 @@ class Settings(Section, frozen=True):
     deadlines: DeadlinesSection = DeadlinesSection()
     downloads: DownloadsSection = DownloadsSection()
     provision: Provision = "never"
+    provisioning: ProvisioningSection = ProvisioningSection()
+    platforms: dict[str, PlatformSection] = {}
     modem_manager: ModemManagerSection = ModemManagerSection()
     network: NetworkSection = NetworkSection()
 
     def check(self, report: Report) -> None:
         """Note what sections don't see alone."""
         check_places(self.euiccs, report.below("euiccs"))
+        self.provisioning.check_sources(self.platforms, report.below("provisioning"))
+
+    def sources(self, euicc: EuiccSection) -> tuple[str, ...]:
+        """Return where an empty card asks for a profile, in order; `provision` alone means default-smdp."""
+        if euicc.provision == "never":
+            return ()
+        if self.provisioning.on_empty is not None:
+            return tuple(self.provisioning.on_empty)
+        return ("default-smdp",) if (euicc.provision or self.provision) == "on_empty" else ()

@@ -34,6 +34,8 @@ WHEN: dict[str, When] = {
     "deadlines": When.RELOAD,
     "downloads": When.RELOAD,
     "provision": When.RELOAD,
+    "provisioning": When.RELOAD,
+    "platforms": When.RELOAD,
     "modem_manager": When.RELOAD,
     "network": When.RELOAD,
 }

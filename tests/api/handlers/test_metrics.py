@@ -21,6 +21,7 @@ from lpad.base.condition import Condition
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
@@ -126,7 +127,11 @@ def test_a_rescue_is_told(gateway: Gateway, tmp_path: Path, pki: Pki) -> None:
 def test_an_empty_card_is_told(tmp_path: Path, pki: Pki) -> None:
     """How often its default SM-DP+ was asked in vain."""
     with Lab(tmp_path, pki) as lab:
-        lab.start(replace(lab.port, provision=True, default_smdp=ServerAddress.parse(lab.server.address)))
+        lab.start(
+            replace(
+                lab.port, provisioning=FROM_DEFAULT_SMDP, default_smdp=ServerAddress.parse(lab.server.address)
+            )
+        )
         with Gateway(lab) as gateway:
             lab.until(lab.engine.changes, lambda found: bool(found and found[0].state.ended))
             assert scraped(gateway)[sample("lpad_provisioning_attempts", euicc=CARD)] == 1
@@ -143,7 +148,7 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki) -> None:
         card = replace(
             port(lab),
             observe=partial(lab.counters.apdu, CARD),
-            provision=True,
+            provisioning=FROM_DEFAULT_SMDP,
             default_smdp=ServerAddress.parse(lab.server.address),
             failover=FailoverPolicy(rules=rules, within=60, cooldown=3600),
         )

@@ -11,6 +11,7 @@ from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.base.backoff import Backoff
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Change, Kind, PauseReason, State
+from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP, NO_PROVISIONING
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended import first_profile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def empty(lab: Lab, *, default: bool = True) -> CardPort:
     address = ServerAddress.parse(lab.server.address) if default else None
-    return replace(lab.port, provision=True, default_smdp=address)
+    return replace(lab.port, provisioning=FROM_DEFAULT_SMDP, default_smdp=address)
 
 
 def asked(lab: Lab) -> list[Change]:
@@ -57,7 +58,7 @@ def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
 def test_it_is_off_by_default(lab: Lab) -> None:
     """Without the setting an empty card stays empty."""
     offer(lab)
-    lab.start(replace(empty(lab), provision=False))
+    lab.start(replace(empty(lab), provisioning=NO_PROVISIONING))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert asked(lab) == []
     assert lab.engine.provisioning(CARD) is None

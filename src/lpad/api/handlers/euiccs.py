@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
+from lpad.api.handlers.provisioning import wish_view
 from lpad.api.request.bodies import (
     MAX_NICKNAME_BYTES,
     EuiccList,
@@ -72,6 +73,7 @@ async def get_euicc(call: Call) -> Response:
     """Show a card's information, memory, addresses and CI key identifiers."""
     snapshot = call.engine.snapshot(call.path["name"])
     provisioning = await asyncio.to_thread(call.engine.provisioning, snapshot.name)
+    wish = await asyncio.to_thread(call.engine.wish, snapshot.name)
     rescue = await asyncio.to_thread(call.engine.rescue, snapshot.name)
     restarts = await asyncio.to_thread(call.engine.modem_restarts, snapshot.name)
     view = EuiccView(
@@ -84,6 +86,7 @@ async def get_euicc(call: Call) -> Response:
         info=snapshot.info,
         addresses=snapshot.addresses,
         provisioning=_provisioning(provisioning, call.engine.now()),
+        wish=wish_view(wish, call.engine.now()),
         read_at=snapshot.read_at,
         switching=call.engine.policy(snapshot.name),
         failover=call.engine.failover(snapshot.name),

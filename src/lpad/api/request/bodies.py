@@ -166,6 +166,27 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
     network: NetworkRequest | None = None
 
 
+class ProvisionRequest(Request, frozen=True, kw_only=True):
+    """A profile from an operator's platform; what is left out is as in the settings.
+
+    `platform` is needed if the settings name several. `product` is what to order, in the platform's words,
+    and `options` are what its description needs besides. A `guard` is that of the switch to the new profile.
+    """
+
+    platform: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
+    product: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    options: Annotated[
+        dict[
+            Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")],
+            Annotated[str, msgspec.Meta(max_length=255)],
+        ],
+        msgspec.Meta(max_length=32),
+    ] = {}
+    enable: bool = True
+    confirm: bool = False
+    guard: GuardRequest | None = None
+
+
 class EnableRequest(Request, frozen=True, kw_only=True):
     """With a guard, the profile before is enabled again unless its conditions come true."""
 
@@ -278,10 +299,31 @@ class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
-    """How often lpad asked the default SM-DP+ for a first profile, and when it does next."""
+    """How often lpad asked for a first profile by itself, and when it does next."""
 
     attempts: int
     next_at: datetime | None
+
+
+class WishView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of an operator's platform for a card, and is not fulfilled.
+
+    `profile` is pending, available, downloaded, installed, failed, gone or unknown; `line` is idle,
+    changing, live, ended or unknown. Both are null before there is a reservation. `change` works on it, or
+    did so last; `spent` says why another order would be needed; `next_look_at` is when lpad looks again.
+    """
+
+    platform: str
+    product: str | None
+    change: int
+    profile: str | None
+    line: str | None
+    iccid: str | None
+    orders: int
+    stalled: bool
+    spent: str | None
+    why: str | None
+    next_look_at: datetime | None
 
 
 class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -318,6 +360,7 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
     info: CardInfo | None
     addresses: Addresses | None
     provisioning: ProvisioningView | None
+    wish: WishView | None
     read_at: datetime | None
     switching: SwitchPolicy
     failover: FailoverStatus | None
@@ -406,6 +449,42 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     oldest_seconds: int | None
     notifications: list[NotificationView]
     unreadable: int
+
+
+class PlatformView(msgspec.Struct, frozen=True, kw_only=True):
+    """A platform that the settings name, and what it can do.
+
+    `activates` says when a line is activated: before the profile is enabled, after, or never.
+    """
+
+    name: str
+    orders: bool
+    costs: bool
+    releases: bool
+    activates: str
+
+
+class PlatformList(msgspec.Struct, frozen=True, kw_only=True):
+    """All platforms, in the order of the settings."""
+
+    platforms: list[PlatformView]
+
+
+class ProductView(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that can be ordered; all but `id` is in the platform's words, or null."""
+
+    id: str
+    name: str | None
+    price: str | None
+    validity: str | None
+    coverage: str | None
+
+
+class ProductList(msgspec.Struct, frozen=True, kw_only=True):
+    """What a platform offers."""
+
+    platform: str
+    products: list[ProductView]
 
 
 class ChangeList(msgspec.Struct, frozen=True, kw_only=True):

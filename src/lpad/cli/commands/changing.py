@@ -241,20 +241,28 @@ def cancel(session: Session, change_id: int) -> None:
 @click.option(
     "--postpone", "decision", flag_value="postpone", help="Postpone the profile; the order stays valid."
 )
+@click.option("--yes", "confirm", flag_value="yes", help="Answer yes, such as to another order.")
+@click.option("--no", "confirm", flag_value="no", help="Answer no.")
 def answer(
     session: Session,
     change_id: int,
     confirmation_code: str | None,
     confirmation_code_file: TextIO | None,
     decision: str | None,
+    confirm: str | None,
 ) -> None:
-    """Answer a waiting change with the confirmation code or the decision that it asks for."""
+    """Answer a waiting change with the confirmation code, the decision, or the yes or no that it asks for."""
     hide(confirmation_code)
     if confirmation_code_file is not None:
         confirmation_code = confirmation_code_file.readline().strip()
-    if (confirmation_code is None) is (decision is None):
-        raise click.UsageError("give either a confirmation code or a decision")
-    change = session.client.answer(change_id, confirmation_code=confirmation_code, decision=decision)
+    if sum(each is not None for each in (confirmation_code, decision, confirm)) != 1:
+        raise click.UsageError("give either a confirmation code, a decision, or --yes or --no")
+    change = session.client.answer(
+        change_id,
+        confirmation_code=confirmation_code,
+        decision=decision,
+        confirm=None if confirm is None else confirm == "yes",
+    )
     if session.output.as_json:
         session.output.json(change)
     else:

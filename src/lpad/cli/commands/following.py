@@ -90,6 +90,7 @@ def waits(pause: Pause) -> str:
     what = {
         "network": "waits for a network",
         "server": "waits for the server",
+        "platform": "waits for the platform",
         "card": "waits for the card",
         "journal": "waits for a journal that can be written",
         "time": "waits until a time server has set the clock",
@@ -128,7 +129,11 @@ def question_words(change: Change) -> str:
             f"lpactl answer {change.id} --confirmation-code-file FILE",
         ),
         "confirmation": ("a confirmation", f"lpactl confirm {change.id}"),
+        "second-order": ("a word on another order", f"lpactl answer {change.id} --yes or --no"),
+        "adopt": ("a word on which profile to take", f"lpactl answer {change.id} --yes or --no"),
     }.get(question.kind, (question.kind, f"lpactl answer {change.id}"))
+    if question.reason is not None:
+        return f"{what}: {how} ({question.reason})"
     return f"{what} until {question.until:%H:%M:%S} UTC: {how}"
 
 
@@ -179,6 +184,9 @@ _TOLD: dict[str, Callable[[Event], str]] = {
         f"{event.data['sentence']}"
     ),
     "guard": _guard,
+    "provisioning": lambda event: (
+        f"change {event.data['id']}: platform '{event.data['platform']}': {event.data['phase']}"
+    ),
     "journal": lambda event: f"journal: {event.data['state']}",
     "notification": _notification,
     "lost": lambda event: (
@@ -206,6 +214,9 @@ def _question(client: Client, output: Output, change: Change) -> None:
             f" lpactl confirm {change.id}"
         )
         return
+    if question.kind in ("second-order", "adopt"):
+        _yes_or_no(client, output, change)
+        return
     if question.code_refused:
         output.note("the server refused the confirmation code")
     if not output.may_ask:
@@ -213,6 +224,22 @@ def _question(client: Client, output: Output, change: Change) -> None:
         return
     code = getpass.getpass("Confirmation code: ", stream=sys.stderr).strip()
     _answer(client, output, change, confirmation_code=code or None)
+
+
+def _yes_or_no(client: Client, output: Output, change: Change) -> None:
+    assert change.question is not None
+    if not output.may_ask:
+        output.note(safe(f"change {change.id} waits for {question_words(change)}"))
+        return
+    output.note(safe(f"{change.question.reason}"))
+    said = None
+    while said is None:
+        print("[y]es, [n]o: ", end="", file=sys.stderr, flush=True)
+        said = {"y": True, "n": False}.get(input().strip().lower()[:1])
+    try:
+        client.answer(change.id, confirm=said)
+    except ApiError as error:
+        output.note(safe(error.sentence))
 
 
 def _consent(client: Client, output: Output, change: Change) -> None:

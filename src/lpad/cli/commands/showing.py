@@ -13,6 +13,7 @@ from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import failover_line, guard_rows, modem_line, on_trial, rescue_line
 from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
 from lpad.cli.commands.outbox_command import outbox_line
+from lpad.cli.commands.provision_command import wish_line
 from lpad.cli.commands.session import command
 from lpad.cli.terminal.output import Output, duration, joined, safe, size
 from lpad.client import ApiError, DaemonUnreachable, Profile
@@ -42,7 +43,7 @@ def status(session: Session) -> None:
         ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings list no card"
     )
     unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
-    about = (rescue_line, modem_line, failover_line, _provisioning)
+    about = (rescue_line, modem_line, failover_line, _provisioning, wish_line)
     policies = [line(euicc) for line in about for euicc in euiccs]
     changes = _readable(client.changes) or []
     outbox = [_outbox_line(client, each.name) for each in euiccs]
@@ -246,7 +247,7 @@ def _provisioning(euicc: Euicc) -> str | None:
     if status is None or not status.attempts or status.next_at is None:
         return None
     return (
-        f"{euicc.name}: lpad asked the card's default SM-DP+ for a first profile {status.attempts} times;"
+        f"{euicc.name}: lpad asked for a first profile {status.attempts} times;"
         f" next at {status.next_at:%Y-%m-%d %H:%M:%S} UTC"
     )
 

@@ -29,3 +29,4 @@ class ProvisioningPolicy:
 
 
 NO_PROVISIONING = ProvisioningPolicy()
+FROM_DEFAULT_SMDP = ProvisioningPolicy(on_empty=(DEFAULT_SMDP,))

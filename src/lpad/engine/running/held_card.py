@@ -86,7 +86,6 @@ class CardPort:
     tac: Tac | None = None
     capabilities: DeviceCapabilities | None = None
     default_smdp: ServerAddress | None = None
-    provision: bool = False
     loan: Loan = OWN_PORT
     policy: SwitchPolicy = NO_POLICY
     failover: FailoverPolicy | None = None

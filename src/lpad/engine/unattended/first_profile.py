@@ -1,4 +1,7 @@
-"""A card without an operational profile gets one from its default SM-DP+, if the settings say so.
+"""A card without an operational profile gets one, if the settings say so, from the sources that they list.
+
+lpad asks the sources in turn: the default SM-DP+, and operators' platforms. Once all have been asked in
+vain, it waits before it begins again.
 
 Each attempt is a change like any other. The number of attempts and the time of the next one are in the
 journal before an attempt begins, so that a device that keeps restarting does not ask the server each time.
@@ -13,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from lpad.base.backoff import Backoff
 from lpad.base.errors import LpadError
-from lpad.engine.change.change import EID, PROVISION, Kind
-from lpad.engine.change.params import DownloadParams
+from lpad.engine.change.change import EID, PROVISION
+from lpad.engine.change.params import DownloadParams, GuardParams, ProvisionParams
+from lpad.engine.policy.provisioning import DEFAULT_SMDP, RETRY_FOR
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
+"""Between two rounds through the sources."""
+NEXT_SOURCE = Backoff((10,))
+"""From one source to the next."""
 _TROUBLED = 60.0
 """Seconds until the next attempt if the journal can't be written."""
 
@@ -77,7 +84,7 @@ class Provisioning:
 
     def state(self, eid: str | None) -> ProvisioningState | None:
         """Return the state of a card; None if lpad requests no profile for it."""
-        if not self._card.port.provision or eid is None:
+        if not self._card.port.provisioning.on_empty or eid is None:
             return None
         try:
             return self._journal.memos.get(_name(eid), ProvisioningState) or ProvisioningState()
@@ -88,7 +95,8 @@ class Provisioning:
     def look(self, card: Snapshot) -> None:
         """Decide, after the card was read or an attempt has ended, whether and when to begin one."""
         self._due_at = None
-        if not self._card.port.provision or card.state is not CardState.READY or card.eid is None:
+        sources = self._card.port.provisioning.on_empty
+        if not sources or card.state is not CardState.READY or card.eid is None:
             return
         if not card.listed.certainly_unprovided:
             # An unreadable entry may be the active profile, which must not be interrupted without a
@@ -96,7 +104,7 @@ class Provisioning:
             if not card.unreadable and self.state(card.eid) != ProvisioningState():
                 self._journal.memos.drop(_name(card.eid))
             return
-        if not self._address(card) or self._under_way():
+        if not self._sources(card) or self._under_way():
             return
         state = self.state(card.eid) or ProvisioningState()
         wait = self._journal.clock.now().until(state.next_at, longest=BACKOFF.longest)
@@ -107,11 +115,17 @@ class Provisioning:
         self._due_at = None
         if card.eid is None:
             return
+        sources = self._sources(card)
+        if not sources:
+            return
         state = self.state(card.eid) or ProvisioningState()
+        rounds, place = divmod(state.attempts, len(sources))
         attempts = state.attempts + 1
-        next_at = self._journal.clock.now().steady + BACKOFF.after(attempts)
+        last = place == len(sources) - 1
+        wait = BACKOFF.after(rounds + 1) if last else NEXT_SOURCE.after(1)
+        next_at = self._journal.clock.now().steady + wait
         following = ProvisioningState(attempts=attempts, next_at=next_at)
-        params = DownloadParams(default=True, enable=True, when_online=True, retry_for=self._timeouts.retry)
+        params = self._asked(sources[place])
         try:
             self._journal.memos.put(_name(card.eid), following)
             change = self._store.add(card.name, params, secrets={EID: card.eid}, origin=PROVISION)
@@ -120,9 +134,29 @@ class Provisioning:
             self._due_at = time.monotonic() + _TROUBLED
             return
         log.info(
-            "%s: the card has no operational profile; requesting one from %s", card.name, self._address(card)
+            "%s: the card has no operational profile; requesting one from %s",
+            card.name,
+            self._told(sources[place], card),
         )
         self._submit(change)
+
+    def _sources(self, card: Snapshot) -> tuple[str, ...]:
+        """Return the sources that can be asked: a default SM-DP+ only if there is one."""
+        named = self._card.port.provisioning.on_empty
+        return tuple(each for each in named if each != DEFAULT_SMDP or self._address(card))
+
+    def _asked(self, source: str) -> DownloadParams:
+        """Return the parameters of the change that asks a source."""
+        policy = self._card.port.provisioning
+        guard = GuardParams(until=policy.until, within=policy.within) if policy.until else None
+        if source == DEFAULT_SMDP:
+            return DownloadParams(
+                default=True, enable=True, when_online=True, retry_for=self._timeouts.retry, guard=guard
+            )
+        return ProvisionParams(platform=source, retry_for=RETRY_FOR, guard=guard)
+
+    def _told(self, source: str, card: Snapshot) -> str:
+        return str(self._address(card)) if source == DEFAULT_SMDP else f"the platform '{source}'"
 
     def _address(self, card: Snapshot) -> str | None:
         if self._card.port.default_smdp is not None:
@@ -132,7 +166,7 @@ class Provisioning:
     def _under_way(self) -> bool:
         """Whether a download for this card has not ended, lpad's own or a caller's."""
         return any(
-            change.kind is Kind.DOWNLOAD and not change.state.ended
+            change.kind.downloads and not change.state.ended
             for change in self._store.changes(euicc=self._card.port.name)
         )
 

@@ -1,0 +1,118 @@
+"""Profiles from operators' platforms: asked for, and what can be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lpad.api.request.bodies import PlatformList, PlatformView, ProductList, ProductView, WishView
+from lpad.api.request.call import json_response, submission_response
+from lpad.api.request.roles import ROLE_FOR
+from lpad.base.deadline import Deadline
+from lpad.base.errors import InvalidValue, NotFound
+from lpad.engine.change.change import Kind
+from lpad.engine.change.params import GuardParams, ProvisionParams
+from lpad.engine.switch.guarded_switch import check_guard
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from lpad.api.request.call import Call
+    from lpad.engine.change.moment import Moment
+    from lpad.engine.wishes.wish_record import WishRecord
+
+LISTING = 60.0
+"""Seconds for a platform to list its products."""
+
+
+async def provision(call: Call) -> Response:
+    """Get a profile from a platform; a card has one wish at a time, and a repetition resumes it."""
+    body = call.body
+    call.check(ROLE_FOR[Kind.ENABLE] if body.enable else ROLE_FOR[Kind.PROVISION])
+    names = call.engine.platforms.names
+    platform = body.platform if body.platform is not None else names[0] if len(names) == 1 else None
+    if platform is None:
+        raise InvalidValue(
+            f"'platform' must be one of those in the settings: {', '.join(names) or 'there are none'}"
+        )
+    if platform not in names:
+        raise NotFound(f"the settings name no platform '{platform}'; they name {', '.join(names) or 'none'}")
+    if body.guard is not None and not body.enable:
+        raise InvalidValue("a 'guard' is for the profile that 'enable': true enables; give both or neither")
+    guard = None
+    if body.guard is not None:
+        until = check_guard(body.guard.until, body.guard.within)
+        guard = GuardParams(until=until, within=body.guard.within)
+    asked = ProvisionParams(
+        platform=platform,
+        product=body.product,
+        options=dict(body.options),
+        enable=body.enable,
+        confirm=body.confirm,
+        guard=guard,
+    )
+    _ = call.wait  # a wrong number is refused before the change is made
+    name = call.path["name"]
+    key = call.key(name, Kind.PROVISION, asked, None)
+    submission = await asyncio.to_thread(call.engine.submit, name, asked, key=key, asked_by=call.peer.uid)
+    return await submission_response(call, submission)
+
+
+async def list_platforms(call: Call) -> Response:
+    """List the platforms that the settings name."""
+    platforms = [call.engine.platforms.get(name) for name in call.engine.platforms.names]
+    return json_response(
+        PlatformList(
+            platforms=[
+                PlatformView(
+                    name=each.name,
+                    orders=each.can.orders,
+                    costs=each.can.costs,
+                    releases=each.can.releases,
+                    activates=each.can.activates.value,
+                )
+                for each in platforms
+                if each is not None
+            ]
+        )
+    )
+
+
+async def list_products(call: Call) -> Response:
+    """List what can be ordered from a platform; it is asked now."""
+    name = call.path["name"]
+    platform = call.engine.platforms.get(name)
+    if platform is None:
+        raise NotFound(f"the settings name no platform '{name}'")
+
+    def ask() -> list[ProductView]:
+        with platform.opened() as opened:
+            found = opened.products(deadline=Deadline.after(LISTING))
+        return [
+            ProductView(
+                id=each.id, name=each.name, price=each.price, validity=each.validity, coverage=each.coverage
+            )
+            for each in found
+        ]
+
+    return json_response(ProductList(platform=name, products=await asyncio.to_thread(ask)))
+
+
+def wish_view(record: WishRecord | None, present: Moment) -> WishView | None:
+    """Return what is shown of a wish."""
+    if record is None:
+        return None
+    kept = record.reservation
+    return WishView(
+        platform=record.platform,
+        product=record.product,
+        change=record.change,
+        profile=None if kept is None else kept.profile,
+        line=None if kept is None else kept.line,
+        iccid=None if kept is None else kept.iccid,
+        orders=len(record.ordered_at),
+        stalled=record.stalled,
+        spent=record.spent or None,
+        why=None if kept is None else kept.why,
+        next_look_at=None if record.next_look_at is None else present.date_of(record.next_look_at),
+    )

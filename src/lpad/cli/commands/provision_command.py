@@ -1,0 +1,88 @@
+"""lpactl provision: a profile from an operator's platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.cli.commands.group import cli
+from lpad.cli.commands.guard_options import guarded, limit
+from lpad.cli.commands.session import command, no_wait
+from lpad.cli.terminal.output import safe
+
+if TYPE_CHECKING:
+    from lpad.cli.commands.session import Session
+    from lpad.client import Euicc
+
+
+@command(cli, "provision")
+@click.option(
+    "--platform", metavar="NAME", help="Name of the platform in the settings.  [default: the only one]"
+)
+@click.option("--product", metavar="ID", help="Product to order.  [default: as in the settings]")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the platform's calls; takes the place of the one in the settings. Repeatable.",
+)
+@click.option("--no-enable", is_flag=True, help="Install the profile without enabling it.")
+@click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
+@guarded
+@no_wait
+def provision(
+    session: Session,
+    platform: str | None,
+    product: str | None,
+    options: tuple[str, ...],
+    no_enable: bool,
+    confirm: bool,
+    guard: tuple[str, ...],
+    within: float | None,
+) -> None:
+    """Get a profile from an operator's platform: found or ordered, downloaded and enabled.
+
+    A card has one wish at a time, and repeating the command resumes it. lpad never orders twice for one wish
+    without a person's answer. The platform may take hours; Ctrl-C leaves the change running.
+    """
+    if guard and no_enable:
+        raise click.UsageError("a --guard is for the profile that is enabled; leave out --no-enable")
+    change = session.client.provision(
+        session.euicc(),
+        platform=platform,
+        product=product,
+        options=dict(map(_option, options)),
+        enable=not no_enable,
+        confirm=confirm,
+        guard=guard,
+        **limit(guard, within),
+    )
+    change = session.finish(change)
+    if change.result is not None and not session.output.as_json:
+        state = "installed and enabled" if change.result.get("enabled") else "installed"
+        session.output.line(safe(f"{change.result['iccid']}  {change.result.get('platform', '')}  {state}"))
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise click.UsageError(f"'{text}' is not an option; write NAME=VALUE")
+    return name, value
+
+
+def wish_line(euicc: Euicc) -> str | None:
+    """Return a line for a card whose wish is not fulfilled; None if there is none."""
+    wish = euicc.wish
+    if wish is None:
+        return None
+    state = f"profile {wish.profile}, line {wish.line}" if wish.profile is not None else "no reservation yet"
+    parts = [f"{euicc.name}: asked the platform '{wish.platform}' for a profile ({state})"]
+    if wish.stalled:
+        parts.append("it takes longer than it should")
+    if wish.spent is not None:
+        parts.append(f"another order would be needed: {wish.spent}")
+    if wish.next_look_at is not None:
+        parts.append(f"lpad looks again at {wish.next_look_at:%Y-%m-%d %H:%M:%S} UTC")
+    return "; ".join(parts)

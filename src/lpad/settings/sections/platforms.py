@@ -1,0 +1,48 @@
+"""`platforms.NAME`: an operator's platform, or the owner's desk, that reserves profiles."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lpad.settings.parsing.bounded_types import Text
+from lpad.settings.parsing.section import Section
+
+if TYPE_CHECKING:
+    from lpad.settings.parsing.mistakes import Report
+
+RESERVED = ("default-smdp", "discovery")
+"""Names of sources that are not platforms."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class PlatformSection(Section, frozen=True):
+    """One platform: a description that comes with lpad (`like`) or a file, and what the owner adds to it."""
+
+    like: Text | None = None
+    file: Text | None = None
+    base: Text | None = None
+    credentials: dict[str, Text] = {}
+    options: dict[str, str] = {}
+    product: Text | None = None
+    ca_files: list[Text] = []
+    client_certificate: Text | None = None
+    client_key: Text | None = None
+
+    def check(self, report: Report) -> None:
+        """Note a name that can't be, no description or two, and an address that is not https."""
+        name = str(report.at[-1])
+        if not _NAME.fullmatch(name) or name in RESERVED:
+            report.wrong(
+                "a platform's name has up to 32 lower-case letters, digits, - and _, and is not"
+                f" {' or '.join(RESERVED)}"
+            )
+        if (self.like is None) is (self.file is None):
+            report.wrong("give either 'like', a description that comes with lpad, or 'file', one of your own")
+        if self.base is not None and (
+            urlsplit(self.base).scheme != "https" or not urlsplit(self.base).netloc
+        ):
+            report.wrong("a platform's address begins with https://", "base")
+        if self.client_key is not None and self.client_certificate is None:
+            report.wrong("there is no 'client_certificate' that this is for", "client_key")

@@ -1,0 +1,47 @@
+"""`provisioning`: where an empty card asks for a profile, and how many may be ordered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from lpad.base.condition import Condition
+from lpad.settings.parsing.bounded_types import Text
+from lpad.settings.parsing.section import Section
+from lpad.settings.sections.platforms import RESERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lpad.settings.parsing.mistakes import Report
+
+Orders = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Within = Annotated[float, msgspec.Meta(ge=1, le=7 * 24 * 3600)]
+
+
+class ProvisioningSection(Section, frozen=True):
+    """How a card without an operational profile is provided for."""
+
+    on_empty: list[Text] | None = None
+    most_orders: Orders = 1
+    until: list[Text] = []
+    within: Within = 180
+
+    def check(self, report: Report) -> None:
+        """Note conditions that can't be."""
+        for index, condition in enumerate(self.until):
+            report.parsed(Condition.parse, condition, "until", index)
+
+    def check_sources(self, platforms: Collection[str], report: Report) -> None:
+        """Note sources that the settings do not name."""
+        for index, source in enumerate(self.on_empty or ()):
+            if source == "discovery":
+                report.wrong("lpad cannot ask a discovery server (SM-DS) yet", "on_empty", index)
+            elif source not in (*RESERVED, *platforms):
+                report.wrong(
+                    f"'{source}' is neither default-smdp nor a platform; 'platforms' names"
+                    f" {', '.join(platforms) or 'none'}",
+                    "on_empty",
+                    index,
+                )

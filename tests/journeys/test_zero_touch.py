@@ -1,0 +1,121 @@
+"""Zero touch: an empty card, a platform in the settings, and nobody who does anything."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.client import ApiError
+from lpad.engine.operations import provision as operation
+from lpad.simulator.platform.faults import PlatformFault
+from lpad.simulator.platform.reservations import Pace
+from lpad.simulator.platform.server import SimulatedPlatform
+from lpad.simulator.platform.smdp_shelf import SmdpShelf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIKES = ("desk", "kore", "twilio")
+
+
+@contextmanager
+def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, SimulatedPlatform]]:
+    """A gateway whose settings name a simulated platform; the daemon is not started yet."""
+    gateway = Gateway()
+    shelf = SmdpShelf(gateway.server.orders, address=lambda: gateway.server.address)
+    with SimulatedPlatform(like, pki=gateway.pki, shelf=shelf, pace=Pace(profile=1, line=0)) as platform:
+        credentials = {}
+        for name, value in platform.credentials.items():
+            path = gateway.folder / f"credential-{name}"
+            path.write_text(value)
+            path.chmod(0o600)
+            credentials[name] = str(path)
+        section = {
+            "like": like,
+            "credentials": credentials,
+            "options": platform.options,
+            "ca_files": [str(path) for path in gateway._ci],
+        }
+        if like == "desk":
+            section["base"] = platform.base
+        gateway._settings = {"platforms": {"mine": section}, "provisioning": provisioning}
+        write = gateway.write_settings
+
+        def with_hosts() -> Any:
+            hosts = {gateway.server.address: "127.0.0.1", **platform.hosts}
+            gateway._settings = {**gateway._settings, "remote": {"hosts": hosts}}
+            return write()
+
+        gateway.write_settings = with_hosts  # type: ignore[method-assign]
+        with gateway:
+            yield gateway, platform
+
+
+@pytest.mark.parametrize("like", LIKES)
+def test_from_power_on_to_an_enabled_profile(like: str) -> None:
+    """A factory-new gateway gets a profile reserved, downloaded and enabled, and its line activated."""
+    with provided(like, on_empty=["mine"]) as (gateway, platform):
+        gateway.ready()
+        gateway.until(lambda: any(each.enabled for each in gateway.card.profiles))
+        (change,) = [each for each in gateway.client.changes() if each.origin == "provision"]
+        ended = gateway.client.wait(change.id, seconds=PATIENCE)
+        assert (ended.kind, ended.state) == ("provision", "done")
+        assert platform.orders == 1
+        gateway.until(lambda: {each.event for each in gateway.server.notifications} >= {"install", "enable"})
+        assert gateway.client.euicc(CARD).wish is None
+        for secret in platform.credentials.values():
+            assert secret not in gateway.log
+        gateway.stop()
+        gateway.start()
+        gateway.ready()
+        gateway.client.refresh(CARD, wait=PATIENCE).check()
+        assert platform.orders == 1
+
+
+def test_asked_for_over_the_socket() -> None:
+    """A request names product and platform; products are listed, and a repetition is the same change."""
+    with provided("desk") as (gateway, platform):
+        gateway.ready()
+        client = gateway.client
+        assert [each.name for each in client.platforms()] == ["mine"]
+        assert [each.id for each in client.products("mine")] == ["global-1gb", "europe-5gb"]
+        change = client.provision(CARD, product="europe-5gb")
+        assert client.provision(CARD).id == change.id
+        ended = client.wait(change.id, seconds=PATIENCE).check()
+        assert ended.result is not None
+        assert (ended.result["enabled"], platform.stock.reserved[0].product) == (True, "europe-5gb")
+        with pytest.raises(ApiError) as caught:
+            client.provision(CARD, platform="other")
+        assert caught.value.kind == "not-found"
+
+
+def test_killed_while_waiting() -> None:
+    """A daemon that is killed while the profile is pending goes on after the restart, with the same order."""
+    with provided("kore") as (gateway, platform):
+        platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+        gateway.ready()
+        change = gateway.client.provision(CARD)
+        gateway.until(lambda: gateway.client.change(change.id).pause is not None)
+        wish = gateway.client.euicc(CARD).wish
+        assert wish is not None
+        assert (wish.platform, wish.profile, wish.orders, wish.change) == ("mine", "pending", 1, change.id)
+        assert wish.next_look_at is not None
+        gateway.kill()
+        gateway.start()
+        gateway.ready()
+        gateway.until(lambda: gateway.client.change(change.id).pause is not None)
+        assert (platform.orders, gateway.client.change(change.id).state) == (1, "waiting")
+        gateway.client.cancel(change.id, wait=PATIENCE)
+        error = gateway.client.wait(change.id, seconds=PATIENCE).error
+        assert error is not None
+        assert "takes no order back" in error.sentence
+
+
+def test_the_pace_of_looks() -> None:
+    """The first looks come after seconds, later ones after an hour, each spread by a fifth."""
+    backoff = operation.BACKOFF
+    assert 12 <= backoff.after(1) <= 18
+    assert 2880 <= backoff.after(99) <= 4320
