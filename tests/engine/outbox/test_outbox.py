@@ -54,6 +54,53 @@ def test_what_waited_is_delivered_in_order_and_then_removed(lab: Lab) -> None:
     assert all(each.iccid == iccid for each in lab.server.notifications)
 
 
+def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
+    """If the card holds nothing else, lpad asks for all of them at once before it removes them."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
+    iccid = lab.install()
+    assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
+    assert lab.carry_out(Kind.DISABLE, iccid=iccid).error is None
+    assert [each.number for each in lab.card.notifications] == [1, 2, 3, 4]
+    lab.stop()
+    journal = lab.journal()
+    for stored in journal.notifications.all():
+        journal.notifications.mark_delivered(stored.id)
+    journal.close()
+    lab.modem.received.clear()
+    lab.start()
+    lab.until_true(lambda: lab.card.notifications == ())
+    assert sum("BF2B" in line for line in lab.modem.received) == 1
+    assert lab.server.notifications == ()
+
+
+@pytest.mark.parametrize("answer", [0x6A80, bytes.fromhex("BF2B03810101"), bytes.fromhex("BF2B00")])
+def test_a_card_that_does_not_give_all_at_once_is_asked_for_each(lab: Lab, answer: bytes | int) -> None:
+    """An error, a status word or an empty answer to the one command keeps none of them on the card."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
+    lab.install()
+    lab.stop()
+    journal = lab.journal()
+    for stored in journal.notifications.all():
+        journal.notifications.mark_delivered(stored.id)
+    journal.close()
+    lab.card.faults.corrupt(0xBF2B, lambda _: answer)
+    lab.modem.received.clear()
+    lab.start()
+    lab.until_true(lambda: lab.card.notifications == ())
+    assert sum("BF2B" in line for line in lab.modem.received) == 1 + 2
+
+
+def test_what_is_still_to_be_sent_is_not_asked_for_with_them(lab: Lab) -> None:
+    """Otherwise a card full of undelivered notifications would give all of them each time."""
+    recipients = (Recipient(address=ELSEWHERE), Recipient())
+    iccid = lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
+    lab.carry_out(Kind.ENABLE, iccid=iccid)
+    lab.until(lambda: pending(lab), lambda left: [each.address for each in left] == [ELSEWHERE] * 2)
+    lab.until_true(lambda: len(lab.card.notifications) == 2)
+    asked = [line for line in lab.modem.received if "BF2B" in line]
+    assert all("BF2B05" in line for line in asked), "each by its number"
+
+
 def test_an_outbox_that_cannot_deliver_says_so(lab: Lab) -> None:
     """The change that asked for delivery fails with the server's error, and everything is kept."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=100))

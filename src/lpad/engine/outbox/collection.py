@@ -19,7 +19,7 @@ from lpad.base.errors import (
     internal_error,
 )
 from lpad.engine.outbox.events import tell, tell_dropped
-from lpad.engine.outbox.listed_copies import ListedCopies, tidy_address, under_number
+from lpad.engine.outbox.listed_copies import ListedCopies, tidy_address, unchanged, under_number
 from lpad.engine.outbox.uncopied import UncopiedNotification, UncopiedNotifications
 from lpad.lpa import notification_delivery
 
@@ -87,12 +87,17 @@ class Collection:
             with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
                 if found.copy_of(entry) is None:
                     waiting.append(entry)
-        for stored in found.removable():
+        accepted = [each for each in found.removable() if not self.uncopied.is_resting(eid, each.seq)]
+        alone = len(accepted) == len(listed)
+        same = self._unchanged(euicc, eid, accepted if alone else [], deadline=deadline)
+        for stored in accepted:
             seq = stored.seq
-            if not self.uncopied.is_resting(eid, seq):
-                with self._passing_over(euicc, eid, seq, deadline=deadline):
-                    if self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
-                        found.left(stored)
+            with self._passing_over(euicc, eid, seq, deadline=deadline):
+                if seq in same:
+                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
+                    found.left(stored)
+                elif self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE)):
+                    found.left(stored)
         for stored in found.gone():
             # Another program removed it, unless it is unreadable now. An undelivered copy is still sent.
             if stored.removable and not self.uncopied.unreadable(eid):
@@ -126,12 +131,19 @@ class Collection:
             CardError: the card can't be reached any more.
         """
         gone = True
-        for stored in self._journal.notifications.all(eid=eid):
-            if stored.removable and not stored.displaced:
-                left = True
-                with self._passing_over(euicc, eid, stored.seq, resting=False, deadline=deadline):
+        copies = self._journal.notifications.all(eid=eid)
+        accepted = [each for each in copies if each.removable and not each.displaced]
+        alone = len(accepted) == len(copies)
+        same = self._unchanged(euicc, eid, accepted if alone else [], deadline=deadline)
+        for stored in accepted:
+            left = True
+            with self._passing_over(euicc, eid, stored.seq, resting=False, deadline=deadline):
+                if stored.seq in same:
+                    self.remove(euicc, stored, deadline=deadline.within(PATIENCE))
+                    left = False
+                else:
                     left = not self._remove_if_same(euicc, stored, deadline=deadline.within(PATIENCE))
-                gone = gone and not left
+            gone = gone and not left
         return gone
 
     def remove(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> None:
@@ -145,6 +157,15 @@ class Collection:
             notification_delivery.remove(euicc, stored.seq, deadline=deadline)
         self._journal.notifications.drop(stored.id)
         tell(self._hub, "removed", stored)
+
+    def _unchanged(
+        self, euicc: Euicc, eid: str, copies: list[StoredNotification], *, deadline: Deadline
+    ) -> set[int]:
+        """Return the numbers that need no comparison of their own; none if the card does not say."""
+        same: set[int] = set()
+        with self._passing_over(euicc, eid, None, resting=False, deadline=deadline):
+            same.update(unchanged(euicc, copies, deadline=deadline.within(PATIENCE)))
+        return same
 
     def _remove_if_same(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> bool:
         """Remove an accepted notification from the card; if another one has its number, copy that instead.

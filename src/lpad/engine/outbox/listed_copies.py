@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardMalformed, CardRefused, CardStatus, InvalidValue, MalformedError
@@ -12,7 +13,7 @@ from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from lpad.base.deadline import Deadline
     from lpad.codec.messages.notifications import NotificationMetadata
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from lpad.lpa.euicc import Euicc
 
 log = logging.getLogger(__name__)
+
+_MOST_AT_ONCE = 8
+"""Notifications asked for by one command; each has some kilobytes."""
 
 
 def tidy_address(pending: PendingNotification) -> str:
@@ -52,6 +56,34 @@ def under_number(
         return (), bytes
     same = {each.payload for each in again} == {each.payload for each in found}
     return found, bytes if same else signed_part
+
+
+def unchanged(euicc: Euicc, copies: Sequence[StoredNotification], *, deadline: Deadline) -> frozenset[int]:
+    """Return the numbers under which the card has what was copied, and nothing else, by one command for all.
+
+    Args:
+        euicc: an open ISD-R.
+        copies: all that the card is likely to hold; for one alone, or for very many, nothing is asked.
+        deadline: when to give up.
+
+    Returns:
+        The numbers that need no further comparison (see `under_number`).
+
+    Raises:
+        CardUnreachable: the card can't be reached.
+        CardBusy: the card is busy.
+    """
+    if not 1 < len(copies) <= _MOST_AT_ONCE:
+        return frozenset()
+    try:
+        found = notification_delivery.retrieve(euicc, deadline=deadline)
+    except (CardRefused, CardStatus, CardMalformed) as error:
+        log.debug("cannot compare all notifications at once with the card's: %s", error)
+        return frozenset()
+    under: dict[int, set[bytes]] = defaultdict(set)
+    for each in found:
+        under[each.sequence_number].add(each.payload)
+    return frozenset(each.seq for each in copies if under[each.seq] == {each.raw})
 
 
 class ListedCopies:
