@@ -5,7 +5,6 @@ The worker takes steps, shows progress and asks; the API answers and cancels.
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -13,24 +12,22 @@ from typing import TYPE_CHECKING
 
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
-from lpad.base.errors import Cancelled, Conflict, InternalError, LpadError
+from lpad.base.errors import Cancelled, Conflict, LpadError
 from lpad.engine.change import overtaking
-from lpad.engine.change.change import Progress, Question, QuestionKind, State, now
-from lpad.engine.change.notes import NOTHING, DownloadNotes, N, Notes, noting
+from lpad.engine.change.change import Question, QuestionKind, State, now
+from lpad.engine.change.notes import NOTHING, Notes, noting
 from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.answer import CODE
 from lpad.engine.running.hold import Hold, Wish, after
-from lpad.engine.running.tried_time import TriedTime
+from lpad.engine.running.run_record import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.change import Change, Json, Pause
-    from lpad.engine.change.guard import Guard
-    from lpad.engine.change.moment import Moment
+    from lpad.engine.change.change import Change, Pause
     from lpad.engine.change.notes import Noting
-    from lpad.engine.change.results import Outcome, Result, ShownProfile
+    from lpad.engine.change.results import Result, ShownProfile
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.change_store import ChangeStore
 
@@ -71,7 +68,7 @@ class Postponed(Exception):
         self.notes = notes
 
 
-class Run:
+class Run(RunRecord):
     """One running change; `step`, `progress`, `ask` are for the worker, `answer`, `cancel` for the API.
 
     `overtake` and `release` are for the queue: they end the change's waits, so that others get the card.
@@ -95,6 +92,7 @@ class Run:
             others_wait: whether other changes wait for the card; called from any thread.
             released: whether it waits for an answer and has no session with the card.
         """
+        super().__init__(change, store)
         self.settled = settled
         self.cancellation = Cancellation()
         """Ends waits when the change is cancelled or refused, or lpad stops."""
@@ -104,45 +102,12 @@ class Run:
         self._hold = Hold.RELEASED if released else Hold.WORKING
         self._gave_way = False
         self._answer_by: float | None = None
-        self._store = store
-        self._change = change
-        self._condition = threading.Condition()
         self._answer: Answer | None = None
         self._cancelled: str | None = None
         self._stopped = False
         self._bound = False
         self._sent = False
         self._sessions: int | None = None
-        self._private = store.private(change)
-
-    @property
-    def change(self) -> Change:
-        """The latest record."""
-        return self._change
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether it was begun and neither ended nor resumed."""
-        return self._change.state is not State.QUEUED
-
-    @property
-    def notes(self) -> Notes:
-        """The notes of this run of the daemon and of earlier ones."""
-        return self._private.notes
-
-    def notes_of(self, type_: type[N]) -> N:
-        """Return the typed notes.
-
-        Raises:
-            InternalError: the notes of this kind of change are of another type.
-        """
-        if not isinstance(self.notes, type_):
-            raise InternalError(f"a change of the kind {self._change.kind} has no {type_.__name__}")
-        return self.notes
-
-    def secret(self, name: str) -> str | None:
-        """Return a secret parameter."""
-        return self._private.secrets.get(name)
 
     def begin(self) -> None:
         """Go from queued to running, or resume an interrupted change.
@@ -217,74 +182,6 @@ class Run:
         """Whether only the card can show the result of the change."""
         return self._sent or self.settled is not None
 
-    def await_card(self, pause: Pause, notes: Noting) -> None:
-        """Wait for the card, which shows the result of the change, even if that can't be written.
-
-        The journal then shows it as running, so it is settled after a restart as well.
-        """
-        with self._condition:
-            self._write(self._change.paused(pause), notes, needed=False)
-
-    def decided(self, decision: str, *, rule: str, sentence: str) -> None:
-        """Publish the decision on an offered profile, or its server, and the rule."""
-        self._store.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
-
-    def put_off(self, pause: Pause, notes: Noting) -> None:
-        """Make the change wait like `postpone`, for a reason other than a failed attempt."""
-        with self._condition:
-            self._write(self._change.put_off(pause), notes, needed=False)
-
-    def note(self, notes: Noting) -> None:
-        """Store a note that the change needs after a restart.
-
-        Raises:
-            InternalError: it can't be written.
-        """
-        with self._condition:
-            self._write(self._change, notes, needed=True)
-
-    def keep_secret(self, name: str, value: str) -> None:
-        """Store a secret parameter that became known only now.
-
-        Raises:
-            InternalError: it can't be written.
-        """
-        with self._condition:
-            self._write(self._change, NOTHING, needed=True, secrets={name: value})
-
-    def tell(self, type_: str, **data: Json) -> None:
-        """Publish what happened as a separate event."""
-        self._store.tell(self._change, type_, data)
-
-    def postpone(self, pause: Pause, notes: Noting) -> None:
-        """Make the change wait for another attempt, with the necessary notes on disk, as soon as possible.
-
-        If that fails, a restart settles the last stored record, which also leads to another attempt.
-        """
-        with self._condition:
-            self._write(self._change.paused(pause), notes, needed=False)
-
-    def guarded(self, guard: Guard, notes: Noting = NOTHING, *, needed: bool = True) -> None:
-        """Show the guard's present state, and store it with the notes for resuming the change.
-
-        Args:
-            guard: its present state.
-            notes: notes for after a restart.
-            needed: whether the change can't continue if this can't be written.
-
-        Raises:
-            InternalError: it can't be written.
-        """
-        with self._condition:
-            self._write(replace(self._change, guard=guard), notes, needed=needed)
-        self._store.tell_guard(self._change)
-
-    def show_guard(self, guard: Guard) -> None:
-        """Show new observations without storing them, because they are repeated after a power cut."""
-        with self._condition:  # a caller may answer just now
-            self._change = self._store.show(replace(self._change, guard=guard))
-        self._store.tell_guard(self._change)
-
     def bind(self) -> None:
         """Declare that from here on the change goes to its end and can be neither cancelled nor stopped.
 
@@ -301,18 +198,6 @@ class Run:
     def taken_back(self) -> str | None:
         """Why it ends at its next safe point; None: it does not."""
         return self._cancelled
-
-    def follow(self, name: str) -> None:
-        """Begin a step after an irreversible one, which is taken even after a cancellation."""
-        with self._condition:  # a caller may answer just now
-            self._change = self._store.show(self._change.at_step(name))
-
-    def progress(self, sent: int, total: int) -> None:
-        """Show the bytes that the card has accepted, and the total; at most once per percent."""
-        with self._condition:
-            shown = self._change.progress
-            if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
-                self._change = self._store.show_progress(self._change, Progress(sent=sent, total=total))
 
     def ask(
         self,
@@ -534,54 +419,9 @@ class Run:
         if self._hold is Hold.OVERTAKEN:
             self.interruption.check()
 
-    def _write(
-        self,
-        record: Change,
-        notes: Noting,
-        *,
-        needed: bool,
-        secrets: dict[str, str] | None = None,
-    ) -> None:
-        try:
-            self._change = self._store.save(record, notes=notes, secrets=secrets)
-        except InternalError:
-            if needed:
-                raise
-            self._change = self._store.show(record, notes=notes)
-        self._noted(notes)
-        self._private.secrets.update(secrets or {})
-
-    def _noted(self, notes: Noting) -> None:
-        self._private = replace(self._private, notes=notes.on(self._private.notes))
-
     def _go_on(self, notes: Noting = NOTHING, secrets: dict[str, str] | None = None) -> None:
         """Withdraw the question in the answering thread, so that it is no longer shown."""
         if self._change.question is not None:
             # Even on a full disk, the worker must get the answer.
             going_on = self._change.requeued() if self.released else self._change.run()
             self._write(going_on, notes, needed=False, secrets=secrets)
-
-    def now(self) -> Moment:
-        """Return the present moment on all clocks."""
-        return self._store.now()
-
-    def tried_time(self) -> TriedTime:
-        """Return how long the change has been tried, after a failed attempt."""
-        uncounted = self._store.uncounted_time.take(self._change)
-        return TriedTime.until(self.now().ran, notes=self.notes_of(DownloadNotes), uncounted=uncounted)
-
-    def awaits_turn(self) -> None:
-        """Record that its pause is over, and that it waits for the card."""
-        self._store.uncounted_time.awaits_turn(self._change)
-
-    def done(self, result: Outcome) -> None:
-        """End successfully."""
-        with self._condition:
-            self._change = self._store.save(self._change.done(result))
-
-    def fail(self, error: LpadError) -> None:
-        """End with an error; after Cancelled, as cancelled."""
-        with self._condition:
-            change = self._change
-            ended = change.cancelled(error) if isinstance(error, Cancelled) else change.failed(error)
-            self._change = self._store.save(ended)

@@ -1,0 +1,190 @@
+"""The record of a change that is carried out: what is shown of it, what is noted, and what is on disk."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import Cancelled, InternalError, LpadError
+from lpad.engine.change.change import Progress, State
+from lpad.engine.change.notes import NOTHING, DownloadNotes, N, Notes
+from lpad.engine.running.tried_time import TriedTime
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Change, Json, Pause
+    from lpad.engine.change.guard import Guard
+    from lpad.engine.change.moment import Moment
+    from lpad.engine.change.notes import Noting
+    from lpad.engine.change.results import Outcome
+    from lpad.engine.running.change_store import ChangeStore
+
+
+class RunRecord:
+    """One change and its notes, written by the worker and, when it is answered or cancelled, by the API."""
+
+    def __init__(self, change: Change, store: ChangeStore) -> None:
+        """Take over the record and what was noted.
+
+        Args:
+            change: the record.
+            store: where it is kept.
+        """
+        self._store = store
+        self._change = change
+        self._private = store.private(change)
+        self._condition = threading.Condition()
+
+    @property
+    def change(self) -> Change:
+        """The latest record."""
+        return self._change
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was begun and neither ended nor resumed."""
+        return self._change.state is not State.QUEUED
+
+    @property
+    def notes(self) -> Notes:
+        """The notes of this run of the daemon and of earlier ones."""
+        return self._private.notes
+
+    def notes_of(self, type_: type[N]) -> N:
+        """Return the typed notes.
+
+        Raises:
+            InternalError: the notes of this kind of change are of another type.
+        """
+        if not isinstance(self.notes, type_):
+            raise InternalError(f"a change of the kind {self._change.kind} has no {type_.__name__}")
+        return self.notes
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret parameter."""
+        return self._private.secrets.get(name)
+
+    def guarded(self, guard: Guard, notes: Noting = NOTHING, *, needed: bool = True) -> None:
+        """Show the guard's present state, and store it with the notes for resuming the change.
+
+        Args:
+            guard: its present state.
+            notes: notes for after a restart.
+            needed: whether the change can't continue if this can't be written.
+
+        Raises:
+            InternalError: it can't be written.
+        """
+        with self._condition:
+            self._write(replace(self._change, guard=guard), notes, needed=needed)
+        self._store.tell_guard(self._change)
+
+    def show_guard(self, guard: Guard) -> None:
+        """Show new observations without storing them, because they are repeated after a power cut."""
+        with self._condition:  # a caller may answer just now
+            self._change = self._store.show(replace(self._change, guard=guard))
+        self._store.tell_guard(self._change)
+
+    def progress(self, sent: int, total: int) -> None:
+        """Show the bytes that the card has accepted, and the total; at most once per percent."""
+        with self._condition:
+            shown = self._change.progress
+            if shown is None or sent == total or (sent - shown.sent) * 100 >= total:
+                self._change = self._store.show_progress(self._change, Progress(sent=sent, total=total))
+
+    def follow(self, name: str) -> None:
+        """Begin a step after an irreversible one, which is taken even after a cancellation."""
+        with self._condition:  # a caller may answer just now
+            self._change = self._store.show(self._change.at_step(name))
+
+    def decided(self, decision: str, *, rule: str, sentence: str) -> None:
+        """Publish the decision on an offered profile, or its server, and the rule."""
+        self._store.tell_decision(self._change, decision=decision, rule=rule, sentence=sentence)
+
+    def tell(self, type_: str, **data: Json) -> None:
+        """Publish what happened as a separate event."""
+        self._store.tell(self._change, type_, data)
+
+    def note(self, notes: Noting) -> None:
+        """Store a note that the change needs after a restart.
+
+        Raises:
+            InternalError: it can't be written.
+        """
+        with self._condition:
+            self._write(self._change, notes, needed=True)
+
+    def keep_secret(self, name: str, value: str) -> None:
+        """Store a secret parameter that became known only now.
+
+        Raises:
+            InternalError: it can't be written.
+        """
+        with self._condition:
+            self._write(self._change, NOTHING, needed=True, secrets={name: value})
+
+    def postpone(self, pause: Pause, notes: Noting) -> None:
+        """Make the change wait for another attempt, with the necessary notes on disk, as soon as possible.
+
+        If that fails, a restart settles the last stored record, which also leads to another attempt.
+        """
+        with self._condition:
+            self._write(self._change.paused(pause), notes, needed=False)
+
+    def put_off(self, pause: Pause, notes: Noting) -> None:
+        """Make the change wait like `postpone`, for a reason other than a failed attempt."""
+        with self._condition:
+            self._write(self._change.put_off(pause), notes, needed=False)
+
+    def await_card(self, pause: Pause, notes: Noting) -> None:
+        """Wait for the card, which shows the result of the change, even if that can't be written.
+
+        The journal then shows it as running, so it is settled after a restart as well.
+        """
+        with self._condition:
+            self._write(self._change.paused(pause), notes, needed=False)
+
+    def now(self) -> Moment:
+        """Return the present moment on all clocks."""
+        return self._store.now()
+
+    def tried_time(self) -> TriedTime:
+        """Return how long the change has been tried, after a failed attempt."""
+        uncounted = self._store.uncounted_time.take(self._change)
+        return TriedTime.until(self.now().ran, notes=self.notes_of(DownloadNotes), uncounted=uncounted)
+
+    def awaits_turn(self) -> None:
+        """Record that its pause is over, and that it waits for the card."""
+        self._store.uncounted_time.awaits_turn(self._change)
+
+    def done(self, result: Outcome) -> None:
+        """End successfully."""
+        with self._condition:
+            self._change = self._store.save(self._change.done(result))
+
+    def fail(self, error: LpadError) -> None:
+        """End with an error; after Cancelled, as cancelled."""
+        with self._condition:
+            change = self._change
+            ended = change.cancelled(error) if isinstance(error, Cancelled) else change.failed(error)
+            self._change = self._store.save(ended)
+
+    def _write(
+        self,
+        record: Change,
+        notes: Noting,
+        *,
+        needed: bool,
+        secrets: dict[str, str] | None = None,
+    ) -> None:
+        try:
+            self._change = self._store.save(record, notes=notes, secrets=secrets)
+        except InternalError:
+            if needed:
+                raise
+            self._change = self._store.show(record, notes=notes)
+        self._noted(notes)
+        self._private.secrets.update(secrets or {})
+
+    def _noted(self, notes: Noting) -> None:
+        self._private = replace(self._private, notes=notes.on(self._private.notes))
