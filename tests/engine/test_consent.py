@@ -9,8 +9,8 @@ import pytest
 
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.daemon.journald import JournalHandler
+from lpad.engine.change import results
 from lpad.engine.change.change import Kind, QuestionKind, State
-from lpad.engine.change.results import ShownOwner
 from lpad.engine.policy.installing import Policies
 from lpad.engine.running.answer import Answer
 from lpad.lpa.install_policy import Asking, InstallPolicy
@@ -125,7 +125,7 @@ def test_a_local_program_confirms(
     assert shown is not None
     assert (shown.iccid, shown.name, shown.provider) == (FIRST, "Locked", "Example Mobile")
     assert (shown.profile_class, shown.policy_rules) == ("operational", ("ppr1",))
-    assert shown.owner == ShownOwner(mcc_mnc="001-01")
+    assert shown.owner == results.Owner(mcc_mnc="001-01")
     lab.engine.answer(asked.id, Answer(decision=decision))
     assert lab.ended(asked.id).state is state
     if reason is not None:

@@ -29,24 +29,9 @@ from lpad.base.errors import CardUnreachable, Conflict, InvalidValue, NotFound
 from lpad.base.identifiers import profile_target
 from lpad.base.outside_number import LARGEST, whole_number
 from lpad.base.server_address import ServerAddress
+from lpad.engine.change import params
 from lpad.engine.change.change import Kind
 from lpad.engine.change.kinds import kind_of
-from lpad.engine.change.params import (
-    CheckTrustParams,
-    DeleteParams,
-    DeliverNotificationsParams,
-    DisableParams,
-    DownloadParams,
-    DropNotificationParams,
-    EnableParams,
-    GuardParams,
-    ProbeParams,
-    RefreshParams,
-    RenameParams,
-    ResetParams,
-    RestartModemParams,
-    SetDefaultSmdpParams,
-)
 from lpad.engine.networks.note import PASSWORD, noted
 from lpad.engine.snapshot.known_risks import known_risks
 from lpad.engine.switch.guarded_switch import check_guard
@@ -104,37 +89,37 @@ async def patch_euicc(call: Call) -> Response:
     if len(text.split()) > 1:  # passed over in what cards and codes hold; here it is somebody's slip
         raise InvalidValue("a server address must not contain spaces")
     address = str(ServerAddress.parse(text)) if text else ""
-    return await _submit(call, SetDefaultSmdpParams(default_smdp=address))
+    return await _submit(call, params.SetDefaultSmdpParams(default_smdp=address))
 
 
 async def refresh_euicc(call: Call) -> Response:
     """Read the card anew, looking for it if it is absent."""
-    return await _submit(call, RefreshParams())
+    return await _submit(call, params.RefreshParams())
 
 
 async def probe_euicc(call: Call) -> Response:
     """Try out the card and the way to it; the change's result is the report."""
-    return await _submit(call, ProbeParams(unredacted=call.body.unredacted))
+    return await _submit(call, params.ProbeParams(unredacted=call.body.unredacted))
 
 
 async def restart_modem(call: Call) -> Response:
     """Restart the modem, whether its card can be read or not; refused while a change runs."""
-    return await _submit(call, RestartModemParams())
+    return await _submit(call, params.RestartModemParams())
 
 
 async def check_trust(call: Call) -> Response:
     """Shake hands with a server, send nothing; the change's result tells who vouches for it, or why not."""
-    return await _submit(call, CheckTrustParams(address=str(ServerAddress.parse(call.body.address))))
+    return await _submit(call, params.CheckTrustParams(address=str(ServerAddress.parse(call.body.address))))
 
 
 async def reset_euicc(call: Call) -> Response:
     """Delete profiles by class, and the default SM-DP+ address."""
-    asked = ResetParams(
+    asked = params.ResetParams(
         operational_profiles=call.body.operational_profiles,
         test_profiles=call.body.test_profiles,
         default_smdp=call.body.default_smdp,
     )
-    if asked == ResetParams():
+    if asked == params.ResetParams():
         names = ", ".join(asked.__struct_fields__)
         raise InvalidValue(f"a reset must say what to delete: set at least one of {names} to true")
     return await _submit(call, asked)
@@ -175,7 +160,7 @@ async def patch_profile(call: Call) -> Response:
             f"a nickname must have at most {MAX_NICKNAME_BYTES} bytes in UTF-8, but this one has {length};"
             " give a shorter one"
         )
-    return await _submit(call, RenameParams(iccid=_target(call), nickname=nickname))
+    return await _submit(call, params.RenameParams(iccid=_target(call), nickname=nickname))
 
 
 async def delete_profile(call: Call) -> Response:
@@ -183,17 +168,17 @@ async def delete_profile(call: Call) -> Response:
     missing = call.query.get("missing", "error")
     if missing not in ("ok", "error"):
         raise InvalidValue("'missing' must be 'ok' or 'error'")
-    return await _submit(call, DeleteParams(iccid=_target(call), missing_ok=missing == "ok"))
+    return await _submit(call, params.DeleteParams(iccid=_target(call), missing_ok=missing == "ok"))
 
 
 async def enable_profile(call: Call) -> Response:
     """Enable a profile, under a guard where one is given; the one that was enabled is disabled."""
-    return await _submit(call, EnableParams(iccid=_target(call), guard=_guard(call.body.guard)))
+    return await _submit(call, params.EnableParams(iccid=_target(call), guard=_guard(call.body.guard)))
 
 
 async def disable_profile(call: Call) -> Response:
     """Disable a profile."""
-    return await _submit(call, DisableParams(iccid=_target(call)))
+    return await _submit(call, params.DisableParams(iccid=_target(call)))
 
 
 async def download(call: Call) -> Response:
@@ -207,7 +192,7 @@ async def download(call: Call) -> Response:
         raise InvalidValue(
             "a 'guard' applies only if 'enable': true enables the profile; give both or neither"
         )
-    asked = DownloadParams(
+    asked = params.DownloadParams(
         confirm=body.confirm,
         enable=body.enable,
         guard=_guard(body.guard),
@@ -265,24 +250,24 @@ async def list_notifications(call: Call) -> Response:
 
 async def deliver_notifications(call: Call) -> Response:
     """Try to deliver everything that is pending."""
-    return await _submit(call, DeliverNotificationsParams())
+    return await _submit(call, params.DeliverNotificationsParams())
 
 
 async def retry_notification(call: Call) -> Response:
     """Try one notification now, also one that was set aside."""
-    return await _submit(call, DeliverNotificationsParams(seq=await _seq(call)))
+    return await _submit(call, params.DeliverNotificationsParams(seq=await _seq(call)))
 
 
 async def drop_notification(call: Call) -> Response:
     """Give a notification up, and take it off the card: its server will never know."""
-    return await _submit(call, DropNotificationParams(seq=await _seq(call)))
+    return await _submit(call, params.DropNotificationParams(seq=await _seq(call)))
 
 
-def _guard(guard: GuardRequest | None) -> GuardParams | None:
+def _guard(guard: GuardRequest | None) -> params.GuardParams | None:
     """Return a switch's guard as the change keeps it."""
     if guard is None:
         return None
-    return GuardParams(until=check_guard(guard.until, guard.within), within=guard.within)
+    return params.GuardParams(until=check_guard(guard.until, guard.within), within=guard.within)
 
 
 def redacted(matching_id: str) -> str:

@@ -12,10 +12,11 @@ from lpad.base.condition import LONGEST as LONGEST_CONDITION
 from lpad.engine.change.change import Change, Failure
 from lpad.engine.change.guard import LONGEST as LONGEST_GUARD
 from lpad.engine.change.guard import MOST_CONDITIONS
+from lpad.engine.change.results import NotificationAddress, Owner
 from lpad.engine.journal.writability import JournalState, Repair
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.known_risks import KnownRisk
-from lpad.engine.snapshot.profile import NotificationAddress, Owner, Profile, UnreadableProfile
+from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo
 from lpad.engine.unattended.failover import FailoverStatus
 from lpad.network.settings import (

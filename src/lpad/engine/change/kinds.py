@@ -12,17 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from lpad.card.probe import ShownReport
-from lpad.engine.change import params, results
+from lpad.engine.change import notes, params, results
 from lpad.engine.change.change import Change, Kind
-from lpad.engine.change.notes import (
-    DownloadNotes,
-    DropNotes,
-    Notes,
-    ProfileNotes,
-    ProvisionNotes,
-    ResetNotes,
-    SwitchNotes,
-)
 from lpad.remote.trust.report import TrustReport
 
 if TYPE_CHECKING:
@@ -33,38 +24,34 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class KindTypes:
     """The types of one kind of change."""
 
     params: type[params.Params]
-    notes: type[Notes] = Notes
+    notes: type[notes.Notes]
     result: type[results.Outcome]
 
 
 KINDS: Mapping[Kind, KindTypes] = {
-    Kind.DOWNLOAD: KindTypes(
-        params=params.DownloadParams, notes=DownloadNotes, result=results.DownloadResult
-    ),
-    Kind.PROVISION: KindTypes(
-        params=params.ProvisionParams, notes=ProvisionNotes, result=results.ProvisionResult
-    ),
-    Kind.ENABLE: KindTypes(params=params.EnableParams, notes=SwitchNotes, result=results.SwitchResult),
-    Kind.DISABLE: KindTypes(params=params.DisableParams, notes=SwitchNotes, result=results.SwitchResult),
-    Kind.DELETE: KindTypes(params=params.DeleteParams, notes=ProfileNotes, result=results.DeleteResult),
-    Kind.RENAME: KindTypes(params=params.RenameParams, notes=ProfileNotes, result=results.RenameResult),
-    Kind.SET_DEFAULT_SMDP: KindTypes(params=params.SetDefaultSmdpParams, result=results.SetDefaultSmdpResult),
-    Kind.RESET: KindTypes(params=params.ResetParams, notes=ResetNotes, result=results.ResetResult),
+    Kind.DOWNLOAD: KindTypes(params.DownloadParams, notes.DownloadNotes, results.DownloadResult),
+    Kind.PROVISION: KindTypes(params.ProvisionParams, notes.ProvisionNotes, results.ProvisionResult),
+    Kind.ENABLE: KindTypes(params.EnableParams, notes.SwitchNotes, results.SwitchResult),
+    Kind.DISABLE: KindTypes(params.DisableParams, notes.SwitchNotes, results.SwitchResult),
+    Kind.DELETE: KindTypes(params.DeleteParams, notes.ProfileNotes, results.DeleteResult),
+    Kind.RENAME: KindTypes(params.RenameParams, notes.ProfileNotes, results.RenameResult),
+    Kind.SET_DEFAULT_SMDP: KindTypes(params.SetDefaultSmdpParams, notes.Notes, results.SetDefaultSmdpResult),
+    Kind.RESET: KindTypes(params.ResetParams, notes.ResetNotes, results.ResetResult),
     Kind.DELIVER_NOTIFICATIONS: KindTypes(
-        params=params.DeliverNotificationsParams, result=results.DeliverNotificationsResult
+        params.DeliverNotificationsParams, notes.Notes, results.DeliverNotificationsResult
     ),
     Kind.DROP_NOTIFICATION: KindTypes(
-        params=params.DropNotificationParams, notes=DropNotes, result=results.DropNotificationResult
+        params.DropNotificationParams, notes.DropNotes, results.DropNotificationResult
     ),
-    Kind.REFRESH: KindTypes(params=params.RefreshParams, result=results.RefreshResult),
-    Kind.PROBE: KindTypes(params=params.ProbeParams, result=ShownReport),
-    Kind.CHECK_TRUST: KindTypes(params=params.CheckTrustParams, result=TrustReport),
-    Kind.RESTART_MODEM: KindTypes(params=params.RestartModemParams, result=results.RestartModemResult),
+    Kind.REFRESH: KindTypes(params.RefreshParams, notes.Notes, results.RefreshResult),
+    Kind.PROBE: KindTypes(params.ProbeParams, notes.Notes, ShownReport),
+    Kind.CHECK_TRUST: KindTypes(params.CheckTrustParams, notes.Notes, TrustReport),
+    Kind.RESTART_MODEM: KindTypes(params.RestartModemParams, notes.Notes, results.RestartModemResult),
 }
 
 _BY_PARAMS: Mapping[type[params.Params], Kind] = {row.params: kind for kind, row in KINDS.items()}
@@ -87,7 +74,7 @@ def read_change(text: bytes) -> Change:
     return replace(found, params=_typed(found.params, row.params), result=result)
 
 
-def read_notes(kind: Kind, found: Odd) -> Notes:
+def read_notes(kind: Kind, found: Odd) -> notes.Notes:
     """Return the notes; a note that does not fit is ignored and hides no other."""
     wanted = KINDS[kind].notes
     fitting = {name: value for name, value in found.items() if _fits(name, value, wanted)}
@@ -102,7 +89,7 @@ def _typed(found: object, wanted: type[_T]) -> _T | Odd:
         return found if isinstance(found, dict) else {}
 
 
-def _fits(name: str, value: Json, wanted: type[Notes]) -> bool:
+def _fits(name: str, value: Json, wanted: type[notes.Notes]) -> bool:
     try:
         msgspec.convert({name: value}, wanted)
     except msgspec.ValidationError:

@@ -5,6 +5,7 @@ An empty field does not appear in the JSON text, unless it is marked `always`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -24,7 +25,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settled: bool = False
 
 
-class ShownOwner(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
     """A profile's operator: MCC and MNC as digits, group IDs as hex."""
 
     mcc_mnc: str
@@ -32,7 +34,8 @@ class ShownOwner(msgspec.Struct, frozen=True, kw_only=True):
     gid2: str | None = None
 
 
-class ShownAddress(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationAddress:
     """A server that receives notifications of some of a profile's events."""
 
     address: str
@@ -54,9 +57,9 @@ class ShownProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     nickname: str | None = always(None)
     isdp_aid: str | None = always(None)
     icon_type: str | None = always(None)
-    owner: ShownOwner | None = always(None)
+    owner: Owner | None = always(None)
     policy_rules: tuple[str, ...] = always(())
-    notification_addresses: tuple[ShownAddress, ...] = always(())
+    notification_addresses: tuple[NotificationAddress, ...] = always(())
     raw_iccid: str | None = None
     whole: bool | None = None
 

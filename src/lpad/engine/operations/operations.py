@@ -11,27 +11,9 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardRefused, Conflict, LpadError
 from lpad.base.identifiers import Iccid
+from lpad.engine.change import params, results
 from lpad.engine.change.change import RESCUE, Kind
 from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
-from lpad.engine.change.params import (
-    DeleteParams,
-    DeliverNotificationsParams,
-    DisableParams,
-    DropNotificationParams,
-    EnableParams,
-    RenameParams,
-    ResetParams,
-    SetDefaultSmdpParams,
-)
-from lpad.engine.change.results import (
-    DeleteResult,
-    DeliverNotificationsResult,
-    DropNotificationResult,
-    RefreshResult,
-    RenameResult,
-    ResetResult,
-    SetDefaultSmdpResult,
-)
 from lpad.engine.operations.download import download
 from lpad.engine.operations.probe import probe
 from lpad.engine.operations.provision import provision, take_back
@@ -56,7 +38,7 @@ if TYPE_CHECKING:
 
 def enable(run: Run, context: Context) -> SwitchResult:
     """Enable a profile; the one enabled before is disabled by the card."""
-    asked = run.change.params_of(EnableParams)
+    asked = run.change.params_of(params.EnableParams)
     if asked.guard is not None:
         return guarded_switch(run, context, asked.guard, iccid=asked.iccid)
     return enable_with_network(run, context, iccid=asked.iccid, purpose=_purpose(run))
@@ -64,7 +46,7 @@ def enable(run: Run, context: Context) -> SwitchResult:
 
 def disable(run: Run, context: Context) -> SwitchResult:
     """Disable a profile."""
-    asked = run.change.params_of(DisableParams)
+    asked = run.change.params_of(params.DisableParams)
     return switch(run, context, iccid=asked.iccid, enabled=False, purpose=_purpose(run))
 
 
@@ -73,9 +55,9 @@ def _purpose(run: Run) -> Purpose:
     return Purpose(step="go-back") if run.change.origin == RESCUE else PLAIN
 
 
-def delete(run: Run, context: Context) -> DeleteResult:
+def delete(run: Run, context: Context) -> results.DeleteResult:
     """Delete a profile that is not enabled; with `missing_ok`, a missing one counts as done."""
-    asked = run.change.params_of(DeleteParams)
+    asked = run.change.params_of(params.DeleteParams)
     iccid = asked.iccid
     deadline = Deadline.after(context.timeouts.switch)
     run.step("read-profiles")
@@ -85,7 +67,7 @@ def delete(run: Run, context: Context) -> DeleteResult:
         profile = profiles.find(iccid)
         if profile is None:
             if asked.missing_ok and profiles.lacks_name(iccid):
-                return DeleteResult(iccid=iccid, already=True)
+                return results.DeleteResult(iccid=iccid, already=True)
             raise profiles.missing(iccid, attempted="delete")
         context.card.port.policy.check_delete(profile)
         if profile.enabled:
@@ -106,12 +88,12 @@ def delete(run: Run, context: Context) -> DeleteResult:
         wanted=f"profile {iccid} is deleted",
         deadline=deadline,
     )
-    return DeleteResult(iccid=iccid, already=False)
+    return results.DeleteResult(iccid=iccid, already=False)
 
 
-def rename(run: Run, context: Context) -> RenameResult:
+def rename(run: Run, context: Context) -> results.RenameResult:
     """Give a profile a nickname; an empty one removes it."""
-    asked = run.change.params_of(RenameParams)
+    asked = run.change.params_of(params.RenameParams)
     iccid, nickname = asked.iccid, asked.nickname
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-profiles")
@@ -132,12 +114,12 @@ def rename(run: Run, context: Context) -> RenameResult:
             run.irreversible("set-nickname", noting(ProfileNotes, iccid=iccid))
             euicc.set_nickname(Iccid.parse(profile.iccid), nickname, deadline=deadline)
         context.observe(euicc, deadline)
-    return RenameResult(iccid=iccid, nickname=nickname, already=already)
+    return results.RenameResult(iccid=iccid, nickname=nickname, already=already)
 
 
-def set_default_smdp(run: Run, context: Context) -> SetDefaultSmdpResult:
+def set_default_smdp(run: Run, context: Context) -> results.SetDefaultSmdpResult:
     """Write the default SM-DP+ address into the card; an empty one removes it."""
-    address = run.change.params_of(SetDefaultSmdpParams).default_smdp
+    address = run.change.params_of(params.SetDefaultSmdpParams).default_smdp
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-addresses")
     with context.card.session(deadline=deadline) as euicc:
@@ -147,12 +129,12 @@ def set_default_smdp(run: Run, context: Context) -> SetDefaultSmdpResult:
             run.irreversible("set-default-dp-address")
             euicc.set_default_dp_address(address, deadline=deadline)
         context.observe(euicc, deadline, whole=True)
-    return SetDefaultSmdpResult(default_smdp=address, already=already)
+    return results.SetDefaultSmdpResult(default_smdp=address, already=already)
 
 
-def reset(run: Run, context: Context) -> ResetResult:
+def reset(run: Run, context: Context) -> results.ResetResult:
     """Delete profiles by class, including enabled ones, and the default SM-DP+ address, as requested."""
-    asked = run.change.params_of(ResetParams)
+    asked = run.change.params_of(params.ResetParams)
     operational, test = asked.operational_profiles, asked.test_profiles
     deadline = Deadline.after(context.timeouts.switch)
     doomed = reading.classes(operational=operational, test=test)
@@ -194,10 +176,10 @@ def reset(run: Run, context: Context) -> ResetResult:
         refreshing=True,
         deadline=deadline,
     )
-    return ResetResult(already=already, remark=remark)
+    return results.ResetResult(already=already, remark=remark)
 
 
-def deliver_notifications(run: Run, context: Context) -> DeliverNotificationsResult:
+def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:
     """Try to deliver every pending notification now.
 
     With `seq`, only for that one's recipient, even if set aside.
@@ -208,7 +190,7 @@ def deliver_notifications(run: Run, context: Context) -> DeliverNotificationsRes
         context.outbox.ask_again(str(euicc.get_eid(deadline=deadline)))
         eid = context.observe(euicc, deadline).eid or ""
     run.step("deliver-notifications")
-    seq = run.change.params_of(DeliverNotificationsParams).seq
+    seq = run.change.params_of(params.DeliverNotificationsParams).seq
     if seq is not None:
         context.outbox.make_due(eid, address=context.outbox.retry(eid, seq).address)
     else:
@@ -222,12 +204,12 @@ def deliver_notifications(run: Run, context: Context) -> DeliverNotificationsRes
     if delivery.errors:
         address, error = next(iter(delivery.errors.items()))
         raise _undelivered(delivery.delivered, address, error)
-    return DeliverNotificationsResult(delivered=delivery.delivered)
+    return results.DeliverNotificationsResult(delivered=delivery.delivered)
 
 
-def drop_notification(run: Run, context: Context) -> DropNotificationResult:
+def drop_notification(run: Run, context: Context) -> results.DropNotificationResult:
     """Drop an undelivered notification, and remove it from the card."""
-    seq = run.change.params_of(DropNotificationParams).seq
+    seq = run.change.params_of(params.DropNotificationParams).seq
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
     with context.card.session(deadline=deadline) as euicc:
@@ -236,16 +218,16 @@ def drop_notification(run: Run, context: Context) -> DropNotificationResult:
         stored = context.outbox.find(eid, seq)
         run.irreversible("drop-notification", noting(DropNotes, eid=eid))
         context.outbox.drop(euicc, eid, seq, deadline=deadline)
-    return DropNotificationResult(seq=seq, event=stored.event, address=stored.address)
+    return results.DropNotificationResult(seq=seq, event=stored.event, address=stored.address)
 
 
-def refresh(run: Run, context: Context) -> RefreshResult:
+def refresh(run: Run, context: Context) -> results.RefreshResult:
     """Read the whole card again."""
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-card")
     with context.card.session(deadline=deadline) as euicc:
         context.observe(euicc, deadline, whole=True)
-    return RefreshResult()
+    return results.RefreshResult()
 
 
 def _undelivered(delivered: int, address: str, error: LpadError) -> LpadError:

@@ -10,26 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardUnreachable, Conflict, LpadError
+from lpad.engine.change import params, results
 from lpad.engine.change.change import EID, Kind, State
 from lpad.engine.change.notes import DownloadNotes, DropNotes, ProfileNotes, ResetNotes
-from lpad.engine.change.params import (
-    DownloadParams,
-    DropNotificationParams,
-    ProfileParams,
-    RenameParams,
-    ResetParams,
-    SetDefaultSmdpParams,
-)
-from lpad.engine.change.results import (
-    DeleteResult,
-    DownloadResult,
-    DropNotificationResult,
-    RefreshResult,
-    RenameResult,
-    ResetResult,
-    SetDefaultSmdpResult,
-    SwitchResult,
-)
 from lpad.engine.recovery.download_leftovers import refusal_of
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
@@ -80,7 +63,7 @@ def goes_on(change: Change) -> bool:
 
 def is_endless(change: Change) -> bool:
     """Whether lpad waits for an absent card without limit."""
-    patient = isinstance(change.params, DownloadParams) and change.params.when_online
+    patient = isinstance(change.params, params.DownloadParams) and change.params.when_online
     return goes_on(change) or patient
 
 
@@ -101,7 +84,7 @@ def is_left_to_card(notes: Notes) -> bool:
 
 def concerns_modem(change: Change) -> bool:
     """Whether the modem may not have noticed what a change has done."""
-    if isinstance(change.params, DownloadParams):
+    if isinstance(change.params, params.DownloadParams):
         return change.params.enable
     return change.kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET)
 
@@ -112,7 +95,7 @@ def is_tried_again(change: Change, private: Private) -> bool:
     It first checks the earlier attempt's result. One that ends the daemon each time is finally judged.
     """
     asked = change.params
-    wanted = isinstance(asked, DownloadParams) and (bool(asked.retry_for) or asked.when_online)
+    wanted = isinstance(asked, params.DownloadParams) and (bool(asked.retry_for) or asked.when_online)
     return wanted and not is_left_to_card(private.notes) and private.notes.restarts < RESTARTS
 
 
@@ -122,7 +105,7 @@ def _switched(
     iccid, aid = _names(change, private)
     profile = card.listed.named(iccid) or card.listed.named(aid)
     if profile is not None and profile.state == ("enabled" if change.kind is Kind.ENABLE else "disabled"):
-        return SwitchResult(iccid=card.listed.address(profile) or iccid, settled=True)
+        return results.SwitchResult(iccid=card.listed.address(profile) or iccid, settled=True)
     if profile is None:
         return _cut_off(change, _absent(card, iccid, aid))
     state = profile.state if profile.state in SURE_STATES else "in a state that cannot be read"
@@ -134,7 +117,7 @@ def _deleted(
 ) -> Verdict:
     iccid, aid = _names(change, private)
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
-        return DeleteResult(iccid=iccid, settled=True)
+        return results.DeleteResult(iccid=iccid, settled=True)
     if (card.listed.named(iccid) or card.listed.named(aid)) is None:
         return _cut_off(change, _absent(card, iccid, aid))
     return _cut_off(change, f"profile {iccid} is still there")
@@ -143,33 +126,33 @@ def _deleted(
 def _renamed(
     change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    asked = change.params_of(RenameParams)
+    asked = change.params_of(params.RenameParams)
     iccid, nickname = asked.iccid, asked.nickname
     profile = card.listed.named(iccid)
     if profile is not None and (profile.nickname or "") == nickname:
-        return RenameResult(iccid=iccid, nickname=nickname, settled=True)
+        return results.RenameResult(iccid=iccid, nickname=nickname, settled=True)
     return _cut_off(change, f"profile {iccid} has its old name")
 
 
 def _addressed(
     change: Change, _private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    wanted = change.params_of(SetDefaultSmdpParams).default_smdp
+    wanted = change.params_of(params.SetDefaultSmdpParams).default_smdp
     if card.addresses is not None and (card.addresses.default_smdp or "") == wanted:
-        return SetDefaultSmdpResult(default_smdp=wanted, settled=True)
+        return results.SetDefaultSmdpResult(default_smdp=wanted, settled=True)
     return _cut_off(change, "the card has its old address")
 
 
 def _reset(
     change: Change, private: Private, card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
-    asked = change.params_of(ResetParams)
+    asked = change.params_of(params.ResetParams)
     doomed = reading.classes(operational=asked.operational_profiles, test=asked.test_profiles)
     left = [profile for profile in card.profiles if profile.profile_class in doomed]
     unreadable = len(card.unreadable) if doomed else 0
     begun = isinstance(private.notes, ResetNotes) and private.notes.reset
     if begun and not left and not unreadable:
-        return ResetResult(settled=True)
+        return results.ResetResult(settled=True)
     others = f", and {unreadable} more that cannot be read" if unreadable else ""
     return _cut_off(change, f"{len(left)} of the profiles to be deleted are still there{others}")
 
@@ -177,7 +160,7 @@ def _reset(
 def _downloaded(
     change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
-    asked, notes = change.params_of(DownloadParams), private.notes
+    asked, notes = change.params_of(params.DownloadParams), private.notes
     iccid = notes.iccid if isinstance(notes, DownloadNotes) else None
     if not iccid or not isinstance(notes, DownloadNotes):
         return _cut_off(change, "the card had not begun to load the profile")
@@ -187,7 +170,7 @@ def _downloaded(
             error = _cut_off(change, f"profile {iccid} is installed, but not enabled", remedy="enable it")
             error.details["installed"] = iccid
             return error
-        return DownloadResult(
+        return results.DownloadResult(
             iccid=card.listed.address(profile) or iccid,
             isdp_aid=profile.isdp_aid,
             profile=reading.shown(profile),
@@ -205,11 +188,11 @@ def _downloaded(
 def _dropped(
     change: Change, private: Private, _card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
-    seq = change.params_of(DropNotificationParams).seq
+    seq = change.params_of(params.DropNotificationParams).seq
     left = any(stored.seq == seq and not stored.removable for stored in notifications)
     begun = isinstance(private.notes, DropNotes) and private.notes.eid is not None
     if begun and not left:
-        return DropNotificationResult(seq=seq, settled=True)
+        return results.DropNotificationResult(seq=seq, settled=True)
     return _cut_off(change, f"notification {seq} is still in the outbox")
 
 
@@ -217,7 +200,7 @@ def _harmless(
     change: Change, _private: Private, _card: Snapshot, _notifications: list[StoredNotification]
 ) -> Verdict:
     if change.kind is Kind.REFRESH:
-        return RefreshResult(settled=True)
+        return results.RefreshResult(settled=True)
     if change.kind is Kind.RESTART_MODEM:
         return _cut_off(change, "the modem is powered up again")
     if change.kind in (Kind.PROBE, Kind.CHECK_TRUST):
@@ -228,7 +211,7 @@ def _harmless(
 def _names(change: Change, private: Private) -> tuple[str, str | None]:
     """Return the name of the requested profile, and the AID that it had then."""
     aid = private.notes.aid if isinstance(private.notes, ProfileNotes) else None
-    return change.params_of(ProfileParams).iccid, aid
+    return change.params_of(params.ProfileParams).iccid, aid
 
 
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:

@@ -4,22 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """A profile's operator: MCC and MNC as digits, group IDs as hex."""
-
-    mcc_mnc: str
-    gid1: str | None = None
-    gid2: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotificationAddress:
-    """A server that receives notifications of some of a profile's events."""
-
-    address: str
-    events: tuple[str, ...]
+from lpad.engine.change.results import NotificationAddress, Owner  # noqa: TC001 - msgspec reads the annotations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from lpad.base.identifiers import profile_target
 from lpad.codec.messages.installation import InstallationError, ProfileInstallationResult
 from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
 from lpad.codec.x509.certificate_issuers import issuer_named
-from lpad.engine.change.results import ShownProfile
-from lpad.engine.snapshot.profile import NotificationAddress, Owner, Profile, UnreadableProfile
+from lpad.engine.change.results import NotificationAddress, Owner, ShownProfile
+from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.snapshot.profile_list import Listed, ProfileList
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo, CertificateIssuer, Icon, Memory
 
