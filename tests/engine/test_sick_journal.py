@@ -157,7 +157,7 @@ def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
     journal.close()
     with sealed(lab.folder / "journal.db") as db:
         db.execute(
-            "UPDATE changes SET body = CAST(replace(body, 'enable', 'unheard-of') AS BLOB) WHERE id = ?",
+            "UPDATE changes SET body = CAST(replace(body, 'created_at', 'unheard-of') AS BLOB) WHERE id = ?",
             (unreadable.id,),
         )
     assert lab.ended(other.id).state is State.DONE
@@ -168,6 +168,26 @@ def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
     assert (repair.lost, repair.lost_changes) == ({"changes": 1}, (unreadable.id,))
     assert f"lost changes: [{unreadable.id}]" in caplog.text
     assert len(lab.engine.journal.set_aside) == 1
+
+
+def test_a_change_of_a_later_lpads_kind_stays_for_it(lab: Lab) -> None:
+    """An older lpad does not carry it out, show it, or take the journal for damaged because of it."""
+    journal = lab.journal()
+    later = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
+    other = journal.changes.add(CARD, RefreshParams(), secrets={})
+    journal.close()
+    renamed = "UPDATE changes SET body = CAST(replace(body, ?, ?) AS BLOB)"
+    with sealed(lab.folder / "journal.db") as db:
+        db.execute(f"{renamed} WHERE id = {later.id}", ("enable", "unheard-of"))
+    assert lab.ended(other.id).state is State.DONE
+    assert [change.id for change in lab.engine.changes()] == [other.id]
+    assert (lab.engine.journal.repairs, lab.engine.journal.set_aside) == ((), ())
+    lab.stop()
+    with sealed(lab.folder / "journal.db") as db:
+        db.execute(renamed, ("unheard-of", "enable"))
+    journal = lab.journal()
+    assert [change.id for change in journal.changes.unfinished()] == [later.id]
+    journal.close()
 
 
 def test_a_journal_in_use_elsewhere_is_not_touched(tmp_path: Path) -> None:
