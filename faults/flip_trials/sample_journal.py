@@ -164,6 +164,7 @@ class _Writer:
             "default_smdp": "name " * (number % 9),
             "address": "smdp0.example.com",
             "seq": number,
+            "platform": "desk",
         }
         if kind is Kind.RESET:
             asked.pop("default_smdp")
