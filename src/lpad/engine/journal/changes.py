@@ -53,7 +53,7 @@ class _Frame:
     id: int
     euicc: str
     kind: str
-    state: State
+    state: State = State.QUEUED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
