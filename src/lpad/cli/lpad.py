@@ -18,7 +18,7 @@ class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called: the daemon must not load a simulator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "sim", "demo", "probe"])
+        return sorted([*super().list_commands(ctx), "sim", "demo", "probe", "platform"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in ("sim", "demo"):
@@ -34,6 +34,10 @@ class _LazyGroup(click.Group):
             from lpad.cli.simulated.demo import demo  # noqa: PLC0415 - see above
 
             return demo
+        if cmd_name == "platform":
+            from lpad.cli.platforms.platform_command import platform  # noqa: PLC0415 - likewise
+
+            return platform
         if cmd_name == "probe":
             from lpad.cli.offline_probe import probe  # noqa: PLC0415 - likewise
 

@@ -6,13 +6,14 @@ import click
 
 from lpad.cli.simulated.sim_euicc import euicc
 from lpad.cli.simulated.sim_order import order, release
+from lpad.cli.simulated.sim_platform import platform
 from lpad.cli.simulated.sim_smdp import smdp
 
 
 @click.group()
 def sim() -> None:
-    """Run a simulated card or server."""
+    """Run a simulated card, server or platform."""
 
 
-for _command in (euicc, smdp, order, release):
+for _command in (euicc, smdp, platform, order, release):
     sim.add_command(_command)

@@ -134,17 +134,20 @@ def server_of(url: str) -> ServerAddress:
     Raises:
         InvalidSettings: it is not https, or names no server.
     """
+    unusable = f"'{_shown(url)}' is not the address of a platform"
     try:
         parts = httpx.URL(url)
-        if parts.scheme != "https" or parts.userinfo or not parts.host:
-            raise InvalidSettings(
-                f"a platform's address begins with https:// and a name, unlike '{_shown(url)}':"
-                " credentials and"
-                " orders must not cross the network in clear text"
-            )
-        return ServerAddress.parse(parts.host if parts.port is None else f"{parts.host}:{parts.port}")
+        server = f"{parts.host}:{parts.port}" if parts.port is not None else parts.host
+        address = ServerAddress.parse(server)
     except (httpx.InvalidURL, InvalidValue, UnicodeError) as error:
-        raise InvalidSettings(f"'{_shown(url)}' is not the address of a platform") from error
+        raise InvalidSettings(unusable) from error
+    if parts.scheme != "https" or parts.userinfo:
+        raise InvalidSettings(
+            f"{unusable}: it must begin with https:// and the server's name, since credentials and orders"
+            " must not"
+            " cross the network in clear text"
+        )
+    return address
 
 
 def _shown(url: str) -> str:

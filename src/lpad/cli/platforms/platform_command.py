@@ -1,0 +1,174 @@
+"""lpad platform: checks, tries and lists operators' platforms, and verifies their callbacks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import InvalidValue, NotFound
+from lpad.base.identifiers import Eid
+from lpad.cli.terminal import exit_codes
+from lpad.cli.terminal.output import Output, safe
+from lpad.daemon.platforms.operator_platforms import operator_platforms
+from lpad.daemon.remote_servers import load_route
+from lpad.provisioning.callbacks import SCHEMES, Callback
+from lpad.provisioning.callbacks import verify as verify_callback
+from lpad.provisioning.exchange_record import ExchangeRecord
+from lpad.provisioning.platform_check import check as check_declaration
+from lpad.provisioning.platform_file import read_declaration, shipped
+from lpad.provisioning.port import Wish
+from lpad.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from lpad.provisioning.http.httpx_transport import Exchange
+    from lpad.provisioning.openable_platform import OpenablePlatform
+    from lpad.provisioning.port import Reservation
+
+PATIENCE = 120.0
+"""Seconds for one conversation."""
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_CONFIG = click.option(
+    "--config", type=_FILE, default=Path("/etc/lpad/lpad.yaml"), show_default=True, help="Settings file."
+)
+
+
+@click.group()
+def platform() -> None:
+    """Check, try and list operators' platforms, and verify their callbacks."""
+
+
+@platform.command()
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Check a platform's FILE without the network: keys, placeholders, calls, and sample answers.
+
+    FILE may also be the name of a description that comes with lpad.
+    """
+    found = check_declaration(read_declaration(shipped().get(str(file), file)))
+    for sentence in found:
+        click.echo(f"{file}: {sentence}", err=True)
+    if found:
+        sys.exit(exit_codes.USAGE)
+    Output().line(f"{file} is right")
+
+
+@platform.command("try")
+@click.argument("name")
+@click.option("--eid", required=True, help="EID of the card for which lpad looks for orders.")
+@click.option("--record", type=_FILE, help="Keep the exchanges in this file, with secrets masked.")
+@_CONFIG
+def try_(name: str, eid: str, record: Path | None, config: Path) -> None:
+    """Ask the platform NAME of the settings what it keeps for a card; nothing is ordered or changed."""
+    card = Eid.parse(eid)
+    taken: list[Exchange] = []
+    found = _named(config, name, taken)
+    keeper = ExchangeRecord(found.declaration, credentials=found.settings.credentials)
+    try:
+        with found.opened() as opened:
+            reservations = opened.find(
+                Wish(reference="lpad-try", eid=card.digits), deadline=Deadline.after(PATIENCE)
+            )
+            lines = [_told(opened.look(each, deadline=Deadline.after(PATIENCE))) for each in reservations]
+    finally:
+        if record is not None:
+            for exchange in taken:
+                keeper.take(exchange)
+            click.echo(f"{keeper.write(record)} exchanges in {record}", err=True)
+    for line in lines or [f"the platform '{name}' answers, and keeps nothing for this card"]:
+        Output().line(safe(line))
+
+
+@platform.command("list")
+@_CONFIG
+def list_(config: Path) -> None:
+    """List the platforms of the settings, and the descriptions that come with lpad."""
+    rows = (
+        [(each.name, "settings", each.declaration.title, _abilities(each)) for each in _all(config, [])]
+        if config.exists()
+        else []
+    )
+    rows += [(name, "shipped", read_declaration(path).title, "") for name, path in shipped().items()]
+    Output().table(("NAME", "FROM", "TITLE", "CAN"), rows, empty="there are none")
+
+
+@platform.command()
+@click.argument("name")
+@_CONFIG
+def products(name: str, config: Path) -> None:
+    """List what can be ordered from the platform NAME of the settings, with price and validity."""
+    with _named(config, name, []).opened() as opened:
+        found = opened.products(deadline=Deadline.after(PATIENCE))
+    rows = [
+        (each.id, each.name or "", each.price or "", each.validity or "", each.coverage or "")
+        for each in found
+    ]
+    Output().table(("ID", "NAME", "PRICE", "VALIDITY", "COVERAGE"), rows, empty="the platform lists nothing")
+
+
+@platform.command()
+@click.argument("scheme", type=click.Choice(tuple(SCHEMES)))
+@click.argument("body", type=click.File("rb"))
+@click.option("--secret-file", type=_FILE, required=True, help="File of the secret, or of the public key.")
+@click.option("--url", required=True, help="URL to which the callback was sent.")
+@click.option("--method", default="POST", show_default=True, help="HTTP method of the callback.")
+@click.option("--header", "headers", multiple=True, metavar="NAME: VALUE", help="Header. Repeatable.")
+def verify(
+    scheme: str, body: click.File, secret_file: Path, url: str, method: str, headers: tuple[str, ...]
+) -> None:
+    """Verify the signature of a captured callback; BODY is the file of its body, byte for byte.
+
+    This is for people who write a desk: gateways receive no callbacks. A valid signature says who sent the
+        callback,
+    not when it arrived; refuse old ones, and look at the platform before you believe what a callback says.
+    """
+    secret = secret_file.read_text(encoding="utf-8").strip()
+    callback = Callback(method, url, dict(map(_header, headers)), body.read())  # type: ignore[attr-defined]  # opened
+    moment = verify_callback(scheme, callback, secret=secret)
+    age = "" if moment is None else f", signed {time.time() - moment:.0f} seconds ago"
+    Output().line(f"the signature is right{age}")
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not (name and colon):
+        raise InvalidValue(f"'{text}' is not a header; write 'NAME: VALUE'")
+    return name.strip(), value.strip()
+
+
+def _all(config: Path, taken: list[Exchange]) -> list[OpenablePlatform]:
+    file = SettingsFile.read(config)
+    return operator_platforms(file, route=load_route(file), observe=taken.append)
+
+
+def _named(config: Path, name: str, taken: list[Exchange]) -> OpenablePlatform:
+    found = _all(config, taken)
+    for each in found:
+        if each.name == name:
+            return each
+    names = ", ".join(each.name for each in found) or "none"
+    raise NotFound(f"{config} names no platform '{name}'; it names {names}")
+
+
+def _abilities(each: OpenablePlatform) -> str:
+    can = each.can
+    words = {
+        "orders": can.orders,
+        "binds to an EID": can.binds,
+        f"finds by {can.finds}": can.finds != "nothing",
+        "repeats": can.repeats,
+        f"activates {can.activates}": can.activates != "never",
+        "releases": can.releases,
+    }
+    return ", ".join(word for word, holds in words.items() if holds)
+
+
+def _told(reservation: Reservation) -> str:
+    code = "activation code known" if reservation.ticket is not None else "no activation code yet"
+    unknown = f", unknown states: {', '.join(reservation.unknown)}" if reservation.unknown else ""
+    iccid = f", ICCID {reservation.iccid}" if reservation.iccid else ""
+    return f"{reservation.id}: profile {reservation.profile}, line {reservation.line}{iccid}, {code}{unknown}"

@@ -1,0 +1,76 @@
+"""lpad sim platform: a simulated operator's platform in front of a simulated SM-DP+."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lpad.base.errors import Conflict, InvalidValue
+from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
+from lpad.cli.simulated.stop_signals import stop_on_signals
+from lpad.cli.terminal.output import Output
+from lpad.simulator.pki.pki import Pki
+from lpad.simulator.platform.faults import Faults
+from lpad.simulator.platform.reservations import Pace
+from lpad.simulator.platform.server import SimulatedPlatform
+from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.platform.vendors import VENDORS
+from lpad.simulator.smdp.address_file import AddressFile
+from lpad.simulator.smdp.store.orders import Orders
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--like", type=click.Choice(sorted(VENDORS)), required=True, help="Platform whose interface it has."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port.  [default: a free one]")
+@click.option(
+    "--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="IPv4 address to listen on."
+)
+@click.option(
+    "--looks",
+    type=click.IntRange(1, 1000),
+    default=2,
+    show_default=True,
+    help="Number of looks after which an ordered profile is available.",
+)
+@click.option("--faults", metavar="JSON", help="Faults to produce; see docs/simulator.md.")
+@PKI
+def platform(
+    folder: Path, like: str, port: int, bind: str, looks: int, faults: str | None, pki_folder: Path | None
+) -> None:
+    """Run a simulated platform until Ctrl-C. FOLDER belongs to the simulated SM-DP+ that it orders from."""
+    stop = stop_on_signals()
+    pki = Pki.open(pki_folder or beside(folder))
+    shelf = SmdpShelf(Orders(folder / "orders"), address=lambda: AddressFile.read(folder).address)
+    server = SimulatedPlatform(
+        like,
+        pki=pki,
+        shelf=shelf,
+        port=port,
+        bind=bind,
+        pace=Pace(profile=looks),
+        faults=Faults.from_json(faults) if faults else None,
+    )
+    try:
+        server.start()
+    except PermissionError as error:
+        raise InvalidValue(f"this user may not use port {port} ({error}); take one above 1023") from error
+    except OSError as error:
+        raise Conflict(f"nothing can listen on {bind}, port {port} ({error}); take others") from error
+    try:
+        Output().line(f"platform like {like} on {bind}:{server.port}, base {server.base}")
+        for host, target in server.hosts.items():
+            Output().line(f"setting remote.hosts: {host}: {target}")
+        for name, value in server.credentials.items():
+            Output().line(f"credential {name}: {value}")
+        for name, value in server.options.items():
+            Output().line(f"option {name}: {value}")
+        stop.wait()
+    finally:
+        server.stop()

@@ -1,0 +1,189 @@
+"""Signatures of platforms' callbacks, for people who write a desk: gateways receive none.
+
+    twilio             X-Twilio-Signature: base64 HMAC-SHA1 of the URL and the form's fields; of a JSON body
+    the URL
+                       has the hash
+    kore               kore-signature: hex SHA-256 of secret, method, URL and body; no HMAC, so only a hint
+    standard-webhooks  webhook-signature: HMAC-SHA256 or Ed25519 of id, time and body (standardwebhooks.com)
+    telnyx             telnyx-signature-ed25519: Ed25519 of time and body
+
+All comparisons take the same time, whatever is compared.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
+
+from lpad.base.errors import InvalidValue
+from lpad.base.outside_number import whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_ED25519_KEY = 32
+_MOST_SIGNATURES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback as it was captured; header names count in any case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """Return a header's value.
+
+        Raises:
+            InvalidValue: the callback has no such header.
+        """
+        for each, value in self.headers.items():
+            if each.lower() == name:
+                return value.strip()
+        raise InvalidValue(f"the callback has no header '{name}', so nothing vouches for it")
+
+
+def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
+    """Check a callback's signature.
+
+    Args:
+        scheme: a key of SCHEMES.
+        callback: as it was captured, the body byte for byte.
+        secret: the account's token, the shared secret, or the public key in base64.
+
+    Returns:
+        When it was signed, in seconds since 1970; None: the scheme does not say. Whoever receives callbacks
+        must refuse old ones, which somebody may have captured and sent again.
+
+    Raises:
+        InvalidValue: the signature is wrong or missing, or the secret is not one of this scheme.
+    """
+    return SCHEMES[scheme](callback, secret)
+
+
+def _twilio(callback: Callback, secret: str) -> None:
+    given = callback.header("x-twilio-signature")
+    query = parse_qs(urlsplit(callback.url).query)
+    hashed = query.get("bodySHA256", [""])[0]
+    if hashed:
+        fields = ""
+        if not _same(hashlib.sha256(callback.body).hexdigest(), hashed.lower()):
+            raise InvalidValue("the body is not the one whose hash is in the callback's URL")
+    else:
+        pairs = parse_qsl(callback.body.decode("utf-8", "replace"), keep_blank_values=True)
+        # A field that comes several times counts once for each of its values, in their order.
+        fields = "".join(name + value for name, value in sorted({*pairs}))
+    # Twilio signs with the port or without it (twilio-python, request_validator.py).
+    urls = {callback.url, *_with_other_port(callback.url)}
+    made = [hmac.new(secret.encode(), (url + fields).encode(), hashlib.sha1).digest() for url in sorted(urls)]
+    _check(any([_same(base64.b64encode(each).decode(), given) for each in made]))  # noqa: C419 - all, always
+
+
+def _kore(callback: Callback, secret: str) -> None:
+    given = callback.header("kore-signature")
+    if not given:
+        raise InvalidValue("the signature is empty: KORE signs once a secret was made for the webhook")
+    parts = urlsplit(callback.url)
+    url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    signed = secret.encode() + callback.method.upper().encode() + url.encode() + callback.body
+    _check(_same(hashlib.sha256(signed).hexdigest(), given.lower()))
+
+
+def _standard_webhooks(callback: Callback, secret: str) -> int:
+    moment = _moment(callback.header("webhook-timestamp"))
+    identity = callback.header("webhook-id")
+    signed = f"{identity}.{moment}.".encode() + callback.body
+    given = callback.header("webhook-signature").split()[:_MOST_SIGNATURES]
+    if secret.startswith("whpk_"):
+        key = _decoded(secret.removeprefix("whpk_"))
+        found = [each.removeprefix("v1a,") for each in given if each.startswith("v1a,")]
+        _check(any([_ed25519(key, each, signed) for each in found]))  # noqa: C419 - all, always
+    else:
+        key = _decoded(secret.removeprefix("whsec_"))
+        made = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        found = [each.removeprefix("v1,") for each in given if each.startswith("v1,")]
+        _check(any([_same(made, each) for each in found]))  # noqa: C419 - all, always
+    return moment
+
+
+def _telnyx(callback: Callback, secret: str) -> int:
+    moment = _moment(callback.header("telnyx-timestamp"))
+    signed = f"{moment}|".encode() + callback.body
+    _check(_ed25519(_decoded(secret), callback.header("telnyx-signature-ed25519"), signed))
+    return moment
+
+
+SCHEMES: dict[str, Callable[[Callback, str], int | None]] = {
+    "twilio": _twilio,
+    "kore": _kore,
+    "standard-webhooks": _standard_webhooks,
+    "telnyx": _telnyx,
+}
+
+
+def _with_other_port(url: str) -> list[str]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise InvalidValue("the callback's URL has an impossible port") from error
+    name = parts.netloc.rpartition(":")[0] if port is not None else parts.netloc
+    default = _DEFAULT_PORTS.get(parts.scheme)
+    other = name if port is not None else f"{name}:{default}"
+    return [urlunsplit(parts._replace(netloc=other))] if default is not None else []
+
+
+def _moment(text: str) -> int:
+    moment = whole_number(text)
+    if moment is None:
+        raise InvalidValue("the callback's timestamp is not a number of seconds since 1970")
+    return moment
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidValue("the secret or public key is not base64") from error
+
+
+def _ed25519(key: bytes, signature: str, signed: bytes) -> bool:
+    try:
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - the daemon checks no callbacks
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - likewise
+            Ed25519PublicKey,
+        )
+    except ImportError as error:
+        raise InvalidValue(
+            "an Ed25519 signature needs the library cryptography; install lpad with the extra 'sim'"
+        ) from error
+
+    if len(key) != _ED25519_KEY:
+        raise InvalidValue(f"an Ed25519 public key has {_ED25519_KEY} bytes in base64")
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(signature, validate=True), signed)
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _check(right: bool) -> None:  # noqa: FBT001 - one word, one meaning
+    if not right:
+        raise InvalidValue(
+            "the signature is wrong: check the secret, and that URL and body are the ones that were sent,"
+            " byte for"
+            " byte"
+        )

@@ -1,0 +1,139 @@
+"""lpad platform, and lpad sim platform, as processes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lpad.simulator.platform.faults import PlatformFault
+from lpad.simulator.platform.server import SimulatedPlatform
+from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.smdp.store.orders import Orders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.simulator.pki.pki import Pki
+
+EID = "89049032123451234512345678901235"
+
+
+def lpad(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run lpad."""
+    command = [sys.executable, "-m", "lpad.cli.lpad", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, pki: Pki) -> Iterator[SimulatedPlatform]:
+    """A desk, and settings in the test's folder that name it."""
+    shelf = SmdpShelf(Orders(tmp_path / "orders"), address=lambda: "smdp.example.com")
+    with SimulatedPlatform("desk", pki=pki, shelf=shelf) as server:
+        (tmp_path / "ca.der").write_bytes(next(iter(pki.ci.values())).der)
+        (tmp_path / "key").write_text(server.credentials["key"])
+        (tmp_path / "key").chmod(0o600)
+        section = {"like": "desk", "base": server.base, "credentials": {"key": "key"}, "ca_files": ["ca.der"]}
+        settings: dict[str, Any] = {"platforms": {"mine": section}, "remote": {"hosts": server.hosts}}
+        (tmp_path / "lpad.yaml").write_text(json.dumps(settings))
+        yield server
+
+
+def test_check(tmp_path: Path) -> None:
+    """A right file is right; a wrong one has a line for each mistake, and exit code 2."""
+    assert lpad("platform", "check", "kore").returncode == 0
+    path = tmp_path / "mine.yaml"
+    path.write_text("like: twilio\nprofile: {new: null}\n")
+    done = lpad("platform", "check", str(path))
+    assert done.returncode == 2
+    assert "the state 'new' is in no table" in done.stderr
+
+
+def test_list_and_products(desk: SimulatedPlatform, tmp_path: Path) -> None:
+    """The settings' platforms and the shipped ones are listed, and what can be ordered with its price."""
+    config = ("--config", str(tmp_path / "lpad.yaml"))
+    listed = lpad("platform", "list", *config).stdout
+    assert "mine" in listed
+    assert "soracom" in listed
+    products = lpad("platform", "products", "mine", *config)
+    assert "global-1gb" in products.stdout, products.stderr
+    assert "4.20 EUR" in products.stdout
+    assert lpad("platform", "products", "other", *config).returncode == 3
+
+
+def test_try_reads_only(desk: SimulatedPlatform, tmp_path: Path) -> None:
+    """Trying a platform asks it, orders nothing, and records the exchange with its secrets masked."""
+    desk.stock.order(eid=EID, reference="lpad-try")
+    record = tmp_path / "record.json"
+    arguments = ("--eid", EID, "--config", str(tmp_path / "lpad.yaml"), "--record", str(record))
+    for _ in range(2):
+        done = lpad("platform", "try", "mine", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "profile available, line idle" in done.stdout
+    assert {each.method for each in desk.requests} == {"GET"}
+    assert desk.orders == 1
+    kept = record.read_text()
+    assert record.stat().st_mode & 0o777 == 0o600
+    assert desk.credentials["key"] not in kept
+    assert "smdp.example.com$" not in kept
+    first = json.loads(kept)[0]
+    assert first["request"]["headers"]
+    assert first["answer"]["status"] == 200
+    assert EID in kept
+
+
+def test_try_tells_why_not(desk: SimulatedPlatform, tmp_path: Path) -> None:
+    """A refused key ends with the platform's words, and the record is kept all the same."""
+    desk.faults.add(PlatformFault.TOKEN_EXPIRED, call="find", times=0)
+    record = tmp_path / "record.json"
+    config = str(tmp_path / "lpad.yaml")
+    done = lpad("platform", "try", "mine", "--eid", EID, "--config", config, "--record", str(record))
+    assert done.returncode == 6
+    assert "this key is not a device's" in done.stderr
+    assert json.loads(record.read_text())[0]["answer"]["status"] == 401
+
+
+def test_verify(tmp_path: Path) -> None:
+    """A captured callback is verified from files."""
+    body = tmp_path / "body"
+    body.write_bytes(b"a=1")
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n")
+    digest = hashlib.sha256(b"s3cretPOSThttps://desk.example.com/a=1").hexdigest()
+    command = ("platform", "verify", "kore", str(body), "--secret-file", str(secret))
+    url = ("--url", "https://desk.example.com/")
+    assert "right" in lpad(*command, *url, "--header", f"kore-signature: {digest}").stdout
+    wrong = lpad(*command, *url, "--header", f"kore-signature: {base64.b16encode(b'x' * 32).decode()}")
+    assert wrong.returncode == 2
+    assert "the signature is wrong" in wrong.stderr
+
+
+def test_sim_platform(tmp_path: Path) -> None:
+    """The simulated platform says where it is and what a client needs, and ends on SIGTERM."""
+    command = [
+        sys.executable,
+        "-m",
+        "lpad.cli.lpad",
+        "sim",
+        "platform",
+        str(tmp_path / "smdp"),
+        "--like",
+        "kore",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(6)]
+        finally:
+            process.terminate()
+    text = "".join(lines)
+    assert "platform like kore on 127.0.0.1:" in text
+    assert "supersim.api.korewireless.com: 127.0.0.1:" in text
+    assert "credential client_secret:" in text
+    assert process.returncode == 0
