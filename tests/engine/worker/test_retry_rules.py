@@ -374,7 +374,8 @@ def test_a_waiting_download_survives_restarts(patient: Lab, monkeypatch: pytest.
     waiting = paused_for(patient, download(patient), PauseReason.SERVER)
     patient.stop()
     change = patient.ended(patient.start().change(waiting.id).id)
-    assert (change.state, change.attempts) == (State.DONE, 1)
+    assert change.state is State.DONE
+    assert change.attempts in (1, 2)  # on a slow machine the pause may be over before lpad has stopped
     assert [str(profile.iccid) for profile in patient.card.profiles] == [FIRST]
 
 
