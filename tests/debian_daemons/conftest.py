@@ -12,6 +12,8 @@ from debian_daemons.rig import Rig
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from lpad.simulator.modem.pty_modem import PtyModem
+
 # .ci/run starts them with sudo if it is not root itself
 collect_ignore_glob = [] if os.geteuid() == 0 else ["test_*.py"]
 
@@ -21,8 +23,8 @@ def rig_of(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> I
     """Start a rig; lpad finds its bus."""
     started: list[Rig] = []
 
-    def start(iccid: str, *, plugin: str = "generic") -> Rig:
-        rig = Rig(iccid, plugin=plugin)
+    def start(iccid: str, *, modem: PtyModem | None = None) -> Rig:
+        rig = Rig(iccid, modem=modem)
         started.append(rig)
         request.node.stash[_RIGS] = started
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.address)

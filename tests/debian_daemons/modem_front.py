@@ -1,7 +1,7 @@
 """The AT port of a simulated modem that ModemManager uses: an abstract socket, as its test mode opens them.
 
-What ModemManager asks for beyond what lpad needs is answered here; everything else goes on to the simulated
-modem's own port, and a refusal of it comes back as OK, so that probing goes on.
+What ModemManager asks for beyond what lpad needs is answered here, and everything else by the simulated
+modem, whose other port may be lpad's meanwhile.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-import serial
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.simulator.modem.commands import Reply
+    from lpad.simulator.modem.pty_modem import PtyModem
+
 PATIENCE = 30.0
-_FINAL = re.compile(r"OK|ERROR|NO CARRIER|\+CM[ES] ERROR:.*")
 _TYPES = ("IP", "IPV6", "IPV4V6")
 
 _ANSWERS: dict[str, tuple[str, ...]] = {
@@ -37,15 +37,15 @@ _ANSWERS: dict[str, tuple[str, ...]] = {
 class ModemFront:
     """One AT port; a context manager that closes it."""
 
-    def __init__(self, name: str, port: Callable[[], str]) -> None:
+    def __init__(self, name: str, modem: PtyModem) -> None:
         """Listen.
 
         Args:
             name: what ModemManager calls the port, without `abstract:`.
-            port: returns the path of the simulated modem's port.
+            modem: answers what this does not.
         """
         self.name = f"abstract:{name}"
-        self._port = port
+        self._modem = modem
         self._changed = threading.Condition()
         self.contexts: dict[str, str] = {}
         """The arguments of +CGDCONT behind each context's number, as they were written last."""
@@ -130,12 +130,11 @@ class ModemFront:
         return None
 
     def _from_modem(self, line: str) -> list[str]:
-        said: list[str] = []
-        with serial.Serial(self._port(), timeout=PATIENCE) as port:
-            port.write(f"{line}\r".encode())
-            while not (said and _FINAL.fullmatch(said[-1])):
-                text = port.readline().decode("ascii", "replace").strip()
-                if text and text != line:
-                    said.append(text)
+        """Have the modem's own thread answer, as on another of its ports."""
+        replies: list[Reply | None] = []
+        self._modem._do(lambda: replies.append(self._modem._commands.answer(line)))
+        reply = replies[0] if replies else None
         # what the simulated modem does not know must not end the probing
-        return ["OK"] if said == ["ERROR"] else said
+        if reply is None or reply.final == "ERROR":
+            return ["OK"]
+        return [*reply.lines, reply.final]

@@ -98,15 +98,15 @@ class IccidCard:
 class Rig:
     """Start with `with`."""
 
-    def __init__(self, iccid: str, *, plugin: str = "generic") -> None:
+    def __init__(self, iccid: str, *, modem: PtyModem | None = None) -> None:
         """Prepare.
 
         Args:
             iccid: of the profile that is enabled at first.
-            plugin: ModemManager's, which decides what the modem can do.
+            modem: around a card; None: one of the rig's own.
         """
         self.card = IccidCard(iccid)
-        self._plugin = plugin
+        self._modem = modem
         self._ends = ExitStack()
         self.folder = Path(self._ends.enter_context(tempfile.TemporaryDirectory(prefix="lpad-rig-")))
         self.folder.chmod(0o711)  # polkitd runs as a user of its own
@@ -130,14 +130,14 @@ class Rig:
         self._run("dbus-daemon", f"--config-file={self.folder}/bus.conf", "--nofork", "--nopidfile")
         until(self._bus_listens, "the bus")
         (self.folder / "bus").chmod(0o777)
-        self.modem = self._ends.enter_context(PtyModem(self.card))
+        modem = self._modem or self._ends.enter_context(PtyModem(self.card))
         name = f"lpad-{os.getpid()}-{secrets.token_hex(4)}"
-        self.front = self._ends.enter_context(ModemFront(name, lambda: self.modem.path))
+        self.front = self._ends.enter_context(ModemFront(name, modem))
         self._run("/usr/lib/polkit-1/polkitd", "--no-debug")
         self._run("ModemManager", "--test-session", "--test-no-udev", "--test-enable", "--debug")
         self.bus = self._ends.enter_context(Bus(deadline=soon()))
         self._wait_for_name(MODEM_MANAGER)
-        self._call(f"{MODEM_MANAGER}.Test", "SetProfile", "ssas", "rig", self._plugin, [self.front.name])
+        self._call(f"{MODEM_MANAGER}.Test", "SetProfile", "ssas", "rig", "generic", [self.front.name])
 
     def _bus_listens(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:

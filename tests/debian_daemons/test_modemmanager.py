@@ -68,3 +68,13 @@ def test_an_initial_bearer_that_cannot_be_set(rig_of: Callable[..., Rig]) -> Non
     outcome = ModemManagerApplier(connects=False).connect(TO_A, deadline=soon())
     assert isinstance(outcome, Failed)
     assert "Unsupported" in outcome.told
+
+
+def test_a_stale_modem_is_probed_again(rig_of: Callable[..., Rig]) -> None:
+    """A modem whose card changed without ModemManager's noticing is probed again, and then connected."""
+    rig = rig_of(A)
+    rig.modem_path()
+    rig.card.iccid = B
+    assert isinstance(ModemManagerApplier(connects=True).connect(TO_B, deadline=soon()), Applied)
+    assert rig.modem_path().endswith("/Modem/1")
+    assert rig.front.dialled() == ["b.example"]

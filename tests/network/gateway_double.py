@@ -51,6 +51,9 @@ class GatewayDouble:
         self.version = version
         self.iccid: str | None = iccid
         """What ModemManager has read from the card."""
+        self.card: str | None = None
+        """What it reads once it probes the modem again on request."""
+        self.inhibited: list[bool] = []
         self.state = 8
         self.failed_reason = 0
         self.index = 0
@@ -170,15 +173,25 @@ class GatewayDouble:
                     return Message.new_error(message, self.initial_error, "no")
                 self.initial = message.body[0]
             case "Connect":
-                self.bearer = message.body[0]
-                self.connected = self.connect_error is None
-                self.state = 11 if self.connected else 8
-                if self.connect_error is not None:
-                    return Message.new_error(message, self.connect_error, "no")
-                return Message.new_method_return(message, "o", [f"{MM_ROOT}/Bearer/1"])
+                return self._connect(message)
             case "Disconnect":
                 self.connected, self.state = False, 8
+            case "InhibitDevice":
+                self._inhibit(message.body[1])
         return Message.new_method_return(message)
+
+    def _connect(self, message: Message) -> Message:
+        self.bearer = message.body[0]
+        self.connected = self.connect_error is None
+        self.state = 11 if self.connected else 8
+        if self.connect_error is not None:
+            return Message.new_error(message, self.connect_error, "no")
+        return Message.new_method_return(message, "o", [f"{MM_ROOT}/Bearer/1"])
+
+    def _inhibit(self, inhibited: bool) -> None:  # noqa: FBT001 - the argument of InhibitDevice
+        self.inhibited.append(inhibited)
+        if self.card is not None and not inhibited:
+            self.iccid = self.card
 
     def _shown(self) -> dict[str, dict[str, Variant]]:
         return {

@@ -209,3 +209,15 @@ def test_padded_iccid(gateway: GatewayDouble) -> None:
     """ModemManager may show an ICCID with the padding that it has in the file."""
     gateway.probe(f"{NEW}F")
     assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)
+
+
+def test_a_stale_modem_is_probed_again(gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A modem that ModemManager goes on showing with the previous profile is probed again, once."""
+    monkeypatch.setattr("lpad.network.modemmanager.applier.STALE", 0.0)
+    gateway.card = NEW
+    assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)
+    assert gateway.inhibited == [True, False]
+    gateway.card, gateway.iccid = None, OLD
+    outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(5))
+    assert isinstance(outcome, TryAgain)
+    assert gateway.inhibited == [True, False] * 2

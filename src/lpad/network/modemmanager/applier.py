@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.dbus.bell import Bell
@@ -30,6 +32,7 @@ from lpad.network.modemmanager.modem import (
     ROOT,
     SIMPLE,
     find_modem,
+    probe_again,
     same_iccid,
     watch,
 )
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+STALE = 5.0
+"""Seconds that ModemManager may show a modem with another profile before it is to probe it again."""
 _ALL = "/"
 """Simple.Disconnect: every bearer."""
 
@@ -190,16 +195,31 @@ def wait_for_card(
 ) -> ManagedModem | Failed | TryAgain:
     """Wait until ModemManager shows the modem with the wanted profile; it probes the modem first.
 
+    A modem whose port lpad has not borrowed, or that says nothing of its new profile, is not probed again by
+    itself. Then lpad has ModemManager do so, once.
+
     Raises:
         BusError: as `Bus.call` says.
         Cancelled: as the deadline says.
     """
     bell = Bell()
     watch(bus, bell, deadline=deadline)
+    stale_from: float | None = None
+    asked = False
     while True:
-        modem = present(bus, wanted, attempted=attempted, deadline=deadline)
-        if not isinstance(modem, TryAgain) or not bell.wait(deadline=deadline):
-            return modem
+        modem = _find(bus, wanted, deadline=deadline)
+        found = _judged(modem, wanted, attempted=attempted)
+        if not isinstance(found, TryAgain):
+            return found
+        if modem is None or modem.uid is None:
+            stale_from = None
+        elif stale_from is None:
+            stale_from = time.monotonic()
+        elif not asked and time.monotonic() - stale_from >= STALE:
+            asked = True
+            probe_again(bus, modem.uid, deadline=deadline)
+        if not bell.wait(deadline=deadline):
+            return found
 
 
 def set_initial_bearer(
@@ -248,9 +268,27 @@ def present(
     Raises:
         BusError: as `Bus.call` says.
     """
+    return _judged(_find(bus, wanted, deadline=deadline), wanted, attempted=attempted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """ModemManager is not on the bus."""
+
+    uid: None = None
+
+
+def _find(bus: Bus, wanted: Wanted, *, deadline: Deadline) -> ManagedModem | _Away | None:
     if not bus.has_owner(NAME, deadline=deadline):
+        return _Away()
+    return find_modem(bus, imei=_imei(wanted), iccid=wanted.iccid, deadline=deadline)
+
+
+def _judged(
+    modem: ManagedModem | _Away | None, wanted: Wanted, *, attempted: str
+) -> ManagedModem | Failed | TryAgain:
+    if isinstance(modem, _Away):
         return not_running(PROGRAM, attempted=attempted, layer=Layer.MODEM)
-    modem = find_modem(bus, imei=_imei(wanted), iccid=wanted.iccid, deadline=deadline)
     if modem is None:
         return TryAgain(
             layer=Layer.MODEM,

@@ -6,11 +6,12 @@ instance after lpad has borrowed the port. So a path is good for one look, and t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.dbus.failures import BusRefused
-from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Rule
+from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Call, Rule
 from lpad.dbus.properties import Properties
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.dbus.bell import Bell
     from lpad.dbus.bus import Bus
+
+_log = logging.getLogger(__name__)
 
 PROGRAM = "ModemManager"
 NAME = "org.freedesktop.ModemManager1"
@@ -125,6 +128,32 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
         return next((each for each in modems if each.imei == imei), None)
     with_card = next((each for each in modems if same_iccid(each.iccid, iccid)), None)
     return with_card or (modems[0] if len(modems) == 1 else None)
+
+
+def probe_again(bus: Bus, uid: str, *, deadline: Deadline) -> None:
+    """Have ModemManager forget a modem and probe it anew, so that it reads the profile that the card has now.
+
+    A refusal is logged, no more: another program may have inhibited the modem, or lpad's user may not.
+
+    Raises:
+        BusError: as `Bus.call` says, but for a refusal.
+    """
+    _log.info(
+        "ModemManager shows the modem with another profile than the card has; it probes the modem again"
+    )
+    try:
+        for inhibited in (True, False):
+            call = Call(
+                to=NAME,
+                path=ROOT,
+                interface=NAME,
+                member="InhibitDevice",
+                signature="sb",
+                body=(uid, inhibited),
+            )
+            bus.call(call, deadline=deadline)
+    except BusRefused as refusal:
+        _log.warning("ModemManager does not probe the modem again: %s", refusal)
 
 
 def _modems(bus: Bus, *, deadline: Deadline) -> Iterator[ManagedModem]:
