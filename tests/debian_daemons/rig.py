@@ -33,6 +33,8 @@ MODEM_MANAGER = "org.freedesktop.ModemManager1"
 NETWORK_MANAGER = "org.freedesktop.NetworkManager"
 MODEM = f"{MODEM_MANAGER}.Modem"
 SIM = f"{MODEM_MANAGER}.Sim"
+REGISTERED = 8
+"""MMModemState."""
 PATIENCE = 60.0
 _TAIL = 8000
 """Characters of a log that a failed test shows."""
@@ -172,6 +174,16 @@ class Rig:
         found = self._found()
         assert found is not None
         return found
+
+    def settle(self) -> None:
+        """Wait until ModemManager has enabled the modem, and asks the card nothing more."""
+
+        def registered() -> bool:
+            path = "/org/freedesktop/ModemManager1"
+            shown = self.bus.objects(MODEM_MANAGER, path, deadline=soon()).values()
+            return any((each[MODEM].number("State") or 0) >= REGISTERED for each in shown if MODEM in each)
+
+        until(registered, "ModemManager to enable the modem")
 
     def switch(self, iccid: str) -> None:
         """Have another profile enabled, as lpad does: ModemManager keeps off meanwhile."""

@@ -1,0 +1,52 @@
+"""The whole daemon with Debian's NetworkManager and ModemManager: a switch, and what the modem dials then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from debian_daemons.test_networkmanager import autoconnects
+from journeys.gateway import CARD, PATIENCE, Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from debian_daemons.rig import Rig
+
+pytestmark = pytest.mark.programs("NetworkManager", "ModemManager", "/usr/lib/polkit-1/polkitd", "unshare")
+
+# the port is lpad's own; ModemManager has another one of the same modem
+SETTINGS: dict[str, Any] = {
+    "network": {"applier": "networkmanager"},
+    "modem_manager": {"inhibit": "never"},
+}
+
+
+def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
+    """An enable has NetworkManager dial the profile's APN, and a rollback the previous one's again."""
+    gateway = Gateway(settings=SETTINGS)
+    rig = rig_of("", modem=gateway.modem)
+    rig.start_network_manager()
+    rig.settle()  # the simulated card answers one of two programs at a time
+    with gateway:
+        gateway.ready()
+        client = gateway.client
+        first, second = gateway.install_profile(), gateway.install_profile()
+        for iccid, apn in ((first, "a.example"), (second, "b.example")):
+            client.set_network(CARD, iccid, apn=apn)
+        for iccid, apn in ((first, "a.example"), (second, "b.example")):
+            result = client.enable(CARD, iccid, wait=PATIENCE).check().result
+            assert result is not None
+            (failure,) = result["network"]["failures"]
+            assert (failure["step"], failure["layer"]) == ("connect-network", "bearer")
+            assert rig.front.dialled()[-1] == apn
+        assert autoconnects(rig) == {f"lpad-{first[-4:]}": "no", f"lpad-{second[-4:]}": "yes"}
+
+        dialled = len(rig.front.dialled())
+        change = client.enable(CARD, first, guard=["bearer"], within=15, wait=PATIENCE)
+        assert change.error is not None
+        assert change.error.kind == "switch-rolled-back"
+        assert "a.example" in rig.front.dialled()[dialled:]
+        assert rig.front.dialled()[-1] == "b.example"
+        assert autoconnects(rig) == {f"lpad-{first[-4:]}": "no", f"lpad-{second[-4:]}": "yes"}
