@@ -1,4 +1,4 @@
-"""The application: lets a request in, finds its row in the table, and answers every error as a problem."""
+"""The application: admits requests, finds their row in the table, and answers every error as a problem."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
     """Return the ASGI application; `state.rules`, `state.configuration` may be replaced.
 
     Args:
-        engine: what the routes speak to.
-        rules: who may do what.
+        engine: the engine behind the routes.
+        rules: the roles of the callers.
         closing: set when the daemon stops; ends streams and waits.
     """
     by_path: dict[str, dict[str, Route]] = {}
@@ -65,7 +65,7 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Star
 
 
 class _PathRoute(StarletteRoute):
-    """A path that is its own, whichever the method: `deliver` is no notification's number for DELETE."""
+    """A path that matches for all methods: `deliver` is not a notification's number for DELETE."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)
@@ -79,10 +79,10 @@ def _endpoint(answer: Endpoint) -> Endpoint:
         except LpadError as error:
             return problem_response(error)
         except ClientDisconnect:
-            return Response(status_code=400)  # which nobody reads: the body ended too early
+            return Response(status_code=400)  # which is not read: the body ended too early
         except Exception as error:
             log.exception("%s %s: internal-error", request.method, request.url.path)
-            # Not what the exception says: that may hold a secret.
+            # Without the exception's text, which may contain a secret.
             sentence = (
                 f"lpad failed on this request because of a fault of its own ({type(error).__name__});"
                 " see its log"
@@ -126,8 +126,8 @@ async def _serve(
 
 
 async def _check(call: Call, route: Route) -> Role:
-    """Let the caller pass, and return the role that let it."""
-    # Who may not read must not learn from the answer which changes there are.
+    """Check the caller's role, and return it."""
+    # A caller without the read role must not learn from the answer which changes exist.
     call.check(Role.READ)
     role = route.role
     if role is OF_CHANGE:
@@ -138,7 +138,7 @@ async def _check(call: Call, route: Route) -> Role:
 
 
 async def _body(request: Request) -> bytes:
-    """Read the body as far as any request of ours can be long."""
+    """Read the body, up to the length of the longest valid request."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the table of routes and the types that it names."""
+"""The OpenAPI document, generated from the table of routes and its types."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _operation(route: Route, refs: dict[type, Any]) -> dict[str, Any]:
 
 
 def _takes_key(route: Route) -> bool:
-    """Whether the route makes or answers a change; taking one back is no new wish."""
+    """Whether the route creates or answers a change; a cancellation needs no key."""
     return (
         route.method != "GET"
         and route.answer is Change

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: what it takes and gives. `answer` is a type, or media types where it isn't JSON of ours."""
+    """One row with the types of its request and answer.
+
+    `answer` is a type, or media types if it is not JSON.
+    """
 
     method: str
     path: str

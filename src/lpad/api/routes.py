@@ -1,4 +1,4 @@
-"""The API as one literal table: path, method, role, handler. The OpenAPI document is made of it."""
+"""The API as one literal table: path, method, role, handler. It also generates the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def describe(call: Call) -> Response:  # noqa: ARG001 - it tells everybody
 
 READ, SWITCH, INSTALL, ADMIN = Role.READ, Role.SWITCH, Role.INSTALL, Role.ADMIN
 OF_CHANGE = None
-"""The role that the change in the path asked for; see `ROLE_FOR`."""
+"""The role that the change in the path required; see `ROLE_FOR`."""
 
 
 _CARD = "/v1/euiccs/{name}"

@@ -1,4 +1,4 @@
-"""lpactl: speaks to the daemon for people and scripts."""
+"""lpactl: the command line of the daemon for users and scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""lpad: runs the daemon, checks its settings, and simulates a card and a server."""
+"""lpad: runs the daemon, checks settings, and simulates a card and a server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lpad.cli.terminal.output import Output, OutputLostError, end_without_output
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported when they are called: the daemon must not load a simulator."""
+    """A group whose commands are imported when called, because the daemon must not load a simulator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), "sim", "demo", "probe", "platform"])
@@ -120,7 +120,7 @@ def check_config(file: Path) -> None:
 
 
 def _tell(text: str) -> None:
-    """Say what ended lpad; in the journal as an error, where systemd reads priorities from the lines."""
+    """Print the error that ended lpad; in the systemd journal with the priority of an error."""
     prefix = ""
     if "JOURNAL_STREAM" in os.environ:
         from lpad.daemon.journald import is_journal  # noqa: PLC0415 - only there

@@ -1,4 +1,4 @@
-"""lpad probe: the same report without a daemon and without settings, which the port must be free for."""
+"""lpad probe: the same report without a daemon and settings; the port must be free."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _LISTING = 10.0
 def probe(
     port: str | None, reader: str | None, baud: int, aids: tuple[str, ...], as_json: bool, unredacted: bool
 ) -> None:
-    """Try out a card and the way to it without the daemon, and print a report fit for a bug report.
+    """Test a card and the link to it without the daemon, and print a report for a bug report.
 
-    Nothing on the card is changed. Without --port and --reader it lists what there is.
+    Nothing on the card is changed. Without --port and --reader it lists the existing ports and readers.
     """
     output = Output(as_json=as_json)
     ports: dict[str, Any] = msgspec.to_builtins(find_ports(deadline=Deadline.after(_LISTING)))

@@ -1,4 +1,4 @@
-"""The Python client of lpad's API; `client.py` says how it is used."""
+"""The Python client of lpad's API; `client.py` shows how to use it."""
 
 from lpad.client.client import DEFAULT_SOCKET, LONGEST_WAIT, Client
 from lpad.client.views import (

@@ -5,8 +5,8 @@
         for event in lpad.follow(change.id):
             print(event.type)
 
-It shares no type with the daemon: the wire format is the contract, fields that it doesn't know are
-passed over, so an older client works with a newer daemon.
+It shares no types with the daemon: the wire format is the contract, and unknown fields are ignored,
+so an older client works with a newer daemon.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ LONGEST_WAIT = 3600.0
 
 
 class Client:
-    """A connection to the daemon; to be closed, or used in a `with` statement."""
+    """A connection to the daemon; close it, or use it in a `with` statement."""
 
     def __init__(self, socket: str = DEFAULT_SOCKET) -> None:
-        """Prepare to speak to the daemon.
+        """Prepare; the connection is made with the first request.
 
         Args:
             socket: path of its Unix socket.
@@ -91,7 +91,7 @@ class Client:
         return self._connection.get("/v1/system", System)
 
     def ports(self) -> Ports:
-        """Return the serial ports and readers that are there."""
+        """Return the existing serial ports and readers."""
         return self._connection.get("/v1/ports", Ports)
 
     def euiccs(self) -> list[Euicc]:
@@ -99,15 +99,15 @@ class Client:
         return self._connection.get_list("/v1/euiccs", "euiccs", Euicc)
 
     def euicc(self, name: str) -> Euicc:
-        """Return one card with all that it says of itself."""
+        """Return one card with all its information."""
         return self._connection.get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
 
     def profiles(self, euicc: str) -> list[Profile]:
-        """Return a card's profiles, without those that can't be read."""
+        """Return a card's readable profiles."""
         return self._connection.get_list(_card(euicc, "profiles"), "profiles", Profile)
 
     def profile_list(self, euicc: str) -> ProfileList:
-        """Return a card's profiles, and what of its list can't be read."""
+        """Return a card's profiles, including the unreadable entries of its list."""
         return self._connection.get(_card(euicc, "profiles"), ProfileList)
 
     def icon(self, euicc: str, iccid: str) -> bytes:
@@ -119,16 +119,16 @@ class Client:
         return self._connection.get_list(_card(euicc, "notifications"), "notifications", Notification)
 
     def outbox(self, euicc: str) -> Outbox:
-        """Return a card's outbox, with how much of the card's own list can't be read."""
+        """Return a card's outbox, with the number of unreadable entries in the card's own list."""
         return self._connection.get(_card(euicc, "notifications"), Outbox)
 
     def changes(self, *, euicc: str | None = None) -> list[Change]:
-        """Return the changes that the daemon keeps, newest first."""
+        """Return the daemon's stored changes, newest first."""
         query = {"euicc": euicc} if euicc is not None else {}
         return self._connection.get_list("/v1/changes", "changes", Change, query)
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:
-        """Return a change; with `wait` once it has ended or asks something, or after so many seconds."""
+        """Return a change; with `wait` once it has ended or asks a question, or after that many seconds."""
         return wire.decoded(
             self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait).content, Change
         )
@@ -153,14 +153,14 @@ class Client:
         Args:
             euicc: the card.
             activation_code: as the operator gave it.
-            confirmation_code: where the operator gave one; without, the change asks when it needs one.
+            confirmation_code: the operator's code, if any; otherwise the change asks when it needs one.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
-            guard: conditions of that switch, as in `enable`.
-            within: seconds in which they must come true.
-            when_online: wait for a network until it is taken back, also over restarts.
-            retry_for: seconds for which it is tried again that meets what passes; None: as the settings say.
-            network: the profile's network settings, by the names of `set_network`; None: as in the settings.
+            guard: conditions of that switch, as for `enable`.
+            within: seconds in which they must be met.
+            when_online: wait for a network until it is cancelled, even across restarts.
+            retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
+            network: the profile's network settings, by the names of `set_network`; None: as configured.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
@@ -229,9 +229,9 @@ class Client:
         Args:
             euicc: the card.
             iccid: the profile, by its ICCID or the AID of its security domain.
-            guard: conditions that must all come true, or the profile before is enabled again; docs/api.md
-                has their forms.
-            within: seconds in which they must.
+            guard: conditions that must all be met, or the previous profile is enabled again; docs/api.md has
+                their forms.
+            within: seconds in which they must be met.
             wait: seconds to wait for the end, or for the question whether to keep the profile.
         """
         body = {"guard": {"until": list(guard), "within": within}} if guard else None
@@ -247,7 +247,7 @@ class Client:
         return self._connection.change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
 
     def rename(self, euicc: str, iccid: str, nickname: str, *, wait: float = 0) -> Change:
-        """Give a profile a nickname; an empty one takes it away."""
+        """Give a profile a nickname; an empty one removes it."""
         return self._connection.change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
 
     def network(self, euicc: str, iccid: str) -> Network:
@@ -269,14 +269,14 @@ class Client:
         initial_bearer_apn: str = "",
         mtu: int | None = None,
     ) -> Network:
-        """Set all network settings of a profile; they count from its next enable on.
+        """Set all network settings of a profile; they apply from its next enable on.
 
         Args:
             euicc: the card.
             iccid: the profile, which need not be on the card yet.
             apn: empty: the network's default.
             username: for `authentication` pap or chap.
-            password: None: the one that is set stays; empty: none.
+            password: None: the stored one stays; empty: none.
             authentication: none, pap or chap.
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
@@ -300,28 +300,28 @@ class Client:
         return wire.decoded(self._connection.request("PUT", path, body).content, Network)
 
     def clear_network(self, euicc: str, iccid: str) -> Network:
-        """Clear what was set for a profile; return what applies to it then."""
+        """Clear a profile's own settings; return those that then apply to it."""
         path = f"{_profile(euicc, iccid)}/network"
         return wire.decoded(self._connection.request("DELETE", path).content, Network)
 
     def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
-        """Write the default SM-DP+ address into the card; an empty one takes it away."""
+        """Write the default SM-DP+ address into the card; an empty one removes it."""
         return self._connection.change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
 
     def refresh(self, euicc: str, *, wait: float = 0) -> Change:
-        """Have the card read anew."""
+        """Have the card read again."""
         return self._connection.change("POST", _card(euicc, "refresh"), wait=wait)
 
     def probe(self, euicc: str, *, unredacted: bool = False, wait: float = 0) -> Change:
-        """Try out a card and the way to it; the change's result is the report."""
+        """Test a card and the link to it; the change's result is the report."""
         return self._connection.change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
 
     def restart_modem(self, euicc: str, *, wait: float = 0) -> Change:
-        """Have a card's modem restarted, whether the card can be read or not; refused while a change runs."""
+        """Restart a card's modem, even if the card can't be read; refused while a change runs."""
         return self._connection.change("POST", _card(euicc, "restart"), wait=wait)
 
     def check_trust(self, euicc: str, address: str, *, wait: float = 0) -> Change:
-        """Shake hands with a server and send nothing; the change's result tells who vouches for it."""
+        """Make a TLS handshake with a server and send nothing; the change's result is the trust report."""
         return self._connection.change("POST", _card(euicc, "trust-check"), {"address": address}, wait=wait)
 
     def reset(
@@ -342,19 +342,19 @@ class Client:
         return self._connection.change("POST", _card(euicc, "reset"), body, wait=wait)
 
     def deliver_notifications(self, euicc: str, *, wait: float = 0) -> Change:
-        """Have everything that is pending tried now."""
+        """Try all pending notifications now."""
         return self._connection.change("POST", _card(euicc, "notifications/deliver"), wait=wait)
 
     def retry_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
-        """Try one notification now, also one that was set aside."""
+        """Try one notification now, even one that was set aside."""
         return self._connection.change("POST", _card(euicc, f"notifications/{seq}/retry"), wait=wait)
 
     def drop_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
-        """Give a notification up, and take it off the card: its server will never know."""
+        """Drop a notification and remove it from the card; its server never receives it."""
         return self._connection.change("DELETE", _card(euicc, f"notifications/{seq}"), wait=wait)
 
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
-        """Take a change back."""
+        """Cancel a change."""
         return wire.decoded(
             self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait).content, Change
         )
@@ -383,7 +383,7 @@ class Client:
         return self._connection.change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
 
     def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
-        """Return a change once it has ended or asks something, or as it is after so many seconds."""
+        """Return a change once it has ended or asks a question, or its state after a number of seconds."""
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
@@ -398,7 +398,7 @@ class Client:
 
         Args:
             change: only this change's events.
-            euicc: only this card's.
+            euicc: only this card's events.
             after: the ID of the last event seen.
         """
         query = {"change": change, "euicc": euicc, "after": after}
@@ -406,7 +406,7 @@ class Client:
         yield from self._connection.stream("/v1/events", given)
 
     def follow(self, change_id: int) -> Iterator[Event]:
-        """Yield a change's events, first its record as it is now, last its record when it has ended.
+        """Yield a change's events, first its present record, last its final record.
 
         Raises:
             DaemonUnreachable: the daemon ended first; the change is settled when it runs again.
@@ -414,7 +414,7 @@ class Client:
         later = f"once lpad runs again, it reports the outcome of change {change_id}"
         stream = self.events(change=change_id)
         try:
-            # The stream first, the record second: nothing can happen unseen in between.
+            # The stream first, the record second: so nothing in between is missed.
             listening = next(stream)
             assert listening.type == "listening"
             change = self.change(change_id)

@@ -1,4 +1,4 @@
-"""The client's connection: requests over the daemon's Unix socket, repeated where an answer is lost."""
+"""The client's connection: requests over the daemon's Unix socket, repeated if an answer is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpad.client.views import Event
 
 PATIENCE = 30.0
-"""Seconds for an answer that waits for nothing."""
+"""Seconds for an immediate answer."""
 
 _HEADERS: Mapping[bytes | str, bytes | str] = {"Content-Type": "application/json"}
 
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 class Connection:
-    """Requests and streams; what goes wrong is an `ApiError`."""
+    """Requests and streams; failures raise an `ApiError`."""
 
     def __init__(self, socket: str) -> None:
         """Prepare to connect to the socket at a path."""
@@ -37,17 +37,17 @@ class Connection:
         self._pool = httpcore.ConnectionPool(uds=socket, network_backend=UnixBackend())
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._pool.close()
 
     def get(self, path: str, type_: type[_T]) -> _T:
-        """Return what stands at a path, typed."""
+        """Return the typed content of a path."""
         return wire.decoded(self.request("GET", path).content, type_)
 
     def get_list(
         self, path: str, name: str, type_: type[_T], query: dict[str, str] | None = None
     ) -> list[_T]:
-        """Return the list that stands at a path under a name, its items typed."""
+        """Return the list of typed items with a name at a path."""
         content = wire.decoded(self.request("GET", path, query=query).content, dict[str, Any])
         return msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
 
@@ -60,8 +60,8 @@ class Connection:
         query: dict[str, str] | None = None,
         wait: float = 0,
     ) -> Change:
-        """Ask for something that is a change, once however often the request is repeated."""
-        # With a key of its own the request can be repeated when its answer is lost: it is carried out once.
+        """Request a change, which happens once even if the request is repeated."""
+        # With its own key, the request can be repeated if its answer is lost, and is carried out once.
         key = str(uuid.uuid4())
         return wire.decoded(self.request(method, path, body, query=query, wait=wait, key=key).content, Change)
 
@@ -79,11 +79,11 @@ class Connection:
 
         Args:
             method: such as GET.
-            path: with what is special quoted.
+            path: with special characters quoted.
             body: JSON.
             query: parameters.
-            wait: seconds for which the daemon may wait with its answer.
-            key: by which the daemon knows a repetition; without, only what changes nothing is repeated.
+            wait: seconds for which the daemon may delay its answer.
+            key: the idempotency key; without it, only read-only requests are repeated.
 
         Raises:
             ApiError: the daemon refuses.
@@ -104,7 +104,7 @@ class Connection:
             try:
                 response = send()
             except (httpcore.ReadError, httpcore.RemoteProtocolError):
-                # The answer is lost, whether or not the request was taken.
+                # The answer is lost, and the request may or may not have been accepted.
                 if key is None and method != "GET":
                     raise
                 response = send()
@@ -113,11 +113,11 @@ class Connection:
         return response
 
     def stream(self, path: str, query: Mapping[str, object]) -> Generator[Event, None, None]:
-        """Yield the events that stand at a path, until the daemon ends them.
+        """Yield the events of a path until the daemon ends the stream.
 
         Raises:
             ApiError: the daemon refuses.
-            DaemonUnreachable: it can't be reached any more.
+            DaemonUnreachable: the daemon can't be reached any more.
         """
         with (
             self._mapped(),

@@ -1,6 +1,6 @@
-"""A Unix socket for httpcore, whose own leaves a socket open when nobody answers.
+"""A Unix socket for httpcore, whose own backend leaves a socket open after a failed connection.
 
-httpcore is httpx without the client on top, which would load rich, pygments and click for each command.
+httpcore is httpx's core without its client, which would load rich, pygments and click for each command.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _UnixStream(httpcore.NetworkStream):
         self._connection.close()
 
     def get_extra_info(self, info: str) -> Any:
-        # A kept connection on which something can be read was closed by the daemon.
+        # If an idle connection is readable, the daemon has closed it.
         if info == "is_readable":
             return _readable(self._connection)
         return None

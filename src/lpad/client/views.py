@@ -1,4 +1,4 @@
-"""What the API's answers look like to its Python client: views that pass over fields they don't know."""
+"""The Python client's view of the API's answers; unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENDED = ("done", "failed", "cancelled")
 
 
 class ApiError(Exception):
-    """The daemon said no, or a change failed: `kind` is stable, `sentence` says what to do."""
+    """The daemon refused, or a change failed: `kind` is stable, `sentence` says what to do."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class ApiError(Exception):
 
 
 class DaemonUnreachable(ApiError):
-    """Nobody answers at the socket, or this user may not connect."""
+    """No daemon answers at the socket, or this user may not connect."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, kind="daemon-unreachable", retryable=True)
@@ -42,7 +42,7 @@ class _View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Error(_View, frozen=True, kw_only=True):
-    """What went wrong with a card or a change."""
+    """The error of a card or a change."""
 
     kind: str
     sentence: str
@@ -53,7 +53,7 @@ class Error(_View, frozen=True, kw_only=True):
 class JournalRepair(_View, frozen=True, kw_only=True):
     """A repair of a damaged journal: when, why, and how many rows of each table were saved and lost.
 
-    `lost_changes` are the changes, as far as they are known, whose records are lost.
+    `lost_changes` are the known changes whose records are lost.
     """
 
     at: datetime
@@ -66,7 +66,7 @@ class JournalRepair(_View, frozen=True, kw_only=True):
 class JournalHealth(_View, frozen=True, kw_only=True):
     """Whether the journal can be written; `state` is `ok`, `full`, `read-only`, `locked`, `damaged`, ...
 
-    `set_aside` names damaged files that were kept, `repairs` says what was saved of them, the latest last.
+    `set_aside` lists the kept damaged files, `repairs` what was saved of them, the latest last.
     """
 
     state: str
@@ -76,7 +76,7 @@ class JournalHealth(_View, frozen=True, kw_only=True):
 
 
 class Health(_View, frozen=True, kw_only=True):
-    """Whether the daemon does its work."""
+    """Whether the daemon works."""
 
     ok: bool
     cards: int
@@ -86,7 +86,7 @@ class Health(_View, frozen=True, kw_only=True):
 
 
 class SettingsInForce(_View, frozen=True, kw_only=True):
-    """The daemon's settings; `restart_needed` names changed keys that count from the next start only."""
+    """The daemon's settings; `restart_needed` lists changed keys that take effect only after a restart."""
 
     read_at: datetime
     restart_needed: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class System(_View, frozen=True, kw_only=True):
 
 
 class Ports(_View, frozen=True, kw_only=True):
-    """What a card can be behind: serial ports and PC/SC readers; `no_readers` says why none are listed."""
+    """The existing serial ports and PC/SC readers; `no_readers` says why no readers are listed."""
 
     serial: tuple[str, ...] = ()
     readers: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Ports(_View, frozen=True, kw_only=True):
 
 
 class Memory(_View, frozen=True, kw_only=True):
-    """Free memory in bytes; None where the card does not tell."""
+    """Free memory in bytes; None if the card does not report it."""
 
     free_non_volatile: int | None = None
     free_volatile: int | None = None
@@ -131,7 +131,7 @@ class CertificateIssuer(_View, frozen=True, kw_only=True):
 
 
 class Info(_View, frozen=True, kw_only=True):
-    """What a card says of itself."""
+    """A card's information about itself."""
 
     memory: Memory
     svn: str | None = None
@@ -158,7 +158,7 @@ class Addresses(_View, frozen=True, kw_only=True):
 
 
 class Provisioning(_View, frozen=True, kw_only=True):
-    """How often lpad asked the default SM-DP+ for a first profile, and when it does next."""
+    """How often lpad asked the default SM-DP+ for a first profile, and when it asks next."""
 
     attempts: int
     next_at: datetime | None = None
@@ -205,7 +205,7 @@ class Product(_View, frozen=True, kw_only=True):
 
 
 class ModemRestarts(_View, frozen=True, kw_only=True):
-    """How often lpad has restarted the modem in vain; `next_at` None: it does it no more by itself."""
+    """How often lpad has restarted the modem without success; `next_at` None: never again by itself."""
 
     times: int
     steps: int
@@ -215,7 +215,7 @@ class ModemRestarts(_View, frozen=True, kw_only=True):
 
 
 class Rescue(_View, frozen=True, kw_only=True):
-    """What lpad tries by itself since a guarded switch, `change`, ended stuck; None: no profile at all."""
+    """The rescue after the guarded switch `change` ended stuck; None in `wanted`: no profile."""
 
     change: int
     wanted: tuple[str | None, ...]
@@ -225,7 +225,7 @@ class Rescue(_View, frozen=True, kw_only=True):
 
 
 class Switching(_View, frozen=True, kw_only=True):
-    """What the settings say about switching a card's profiles."""
+    """A card's policy for switching profiles."""
 
     protected: tuple[str, ...] = ()
     keep_enabled: bool = False
@@ -234,7 +234,7 @@ class Switching(_View, frozen=True, kw_only=True):
 
 
 class Failover(_View, frozen=True, kw_only=True):
-    """How the enabled profile is doing: `unwatched`, `well`, `ailing`, `switching` or `resting`."""
+    """The state of failover: `unwatched`, `well`, `ailing`, `switching` or `resting`."""
 
     standing: str
     profile: str | None = None
@@ -244,7 +244,7 @@ class Failover(_View, frozen=True, kw_only=True):
 
 
 class KnownRisk(_View, frozen=True, kw_only=True):
-    """A profile that is known to be a risk to the card; `risk` is a word for programs."""
+    """A profile that is a known risk to the card; `risk` is a stable word for programs."""
 
     iccid: str
     risk: str
@@ -253,9 +253,9 @@ class KnownRisk(_View, frozen=True, kw_only=True):
 
 
 class UnreadableProfile(_View, frozen=True, kw_only=True):
-    """An entry of a card's list that is broken or has no ICCID, as far as it can be read.
+    """An entry of a card's list that is broken or has no ICCID, with its readable parts.
 
-    Such a profile is addressed by `isdp_aid`. `raw_iccid` is what the card gives as ICCID, in hex.
+    Such a profile is addressed by `isdp_aid`. `raw_iccid` is the card's value of the ICCID, in hex.
     """
 
     iccid: str | None = None
@@ -271,7 +271,7 @@ class UnreadableProfile(_View, frozen=True, kw_only=True):
 
 
 class Euicc(_View, frozen=True, kw_only=True):
-    """One card; all from `imei` on is not in the list of all cards."""
+    """One card; the list of all cards lacks the fields from `imei` on."""
 
     name: str
     transport: str
@@ -293,7 +293,7 @@ class Euicc(_View, frozen=True, kw_only=True):
 
 
 class Profile(_View, frozen=True, kw_only=True):
-    """A profile on a card, or one that is offered."""
+    """A profile on a card, or an offered one."""
 
     iccid: str
     state: str | None = None
@@ -307,7 +307,7 @@ class Profile(_View, frozen=True, kw_only=True):
 
 
 class ProfileList(_View, frozen=True, kw_only=True):
-    """A card's profiles, and what of its list can't be read: from what is missing nothing follows then."""
+    """A card's profiles, and the unreadable entries of its list, which may be missing profiles."""
 
     profiles: tuple[Profile, ...]
     unreadable: tuple[UnreadableProfile, ...] = ()
@@ -355,7 +355,8 @@ class Outbox(_View, frozen=True, kw_only=True):
 
 
 class Question(_View, frozen=True, kw_only=True):
-    """What a waiting change asks: `confirmation-code`, `consent`, `confirmation`, `second-order` or `adopt`.
+    """The question of a waiting change: `confirmation-code`, `consent`, `confirmation`, `second-order` or
+    `adopt`.
 
     `reason` says why, where the kind does not.
     """
@@ -368,7 +369,7 @@ class Question(_View, frozen=True, kw_only=True):
 
 
 class Step(_View, frozen=True, kw_only=True):
-    """A step that was taken, and its seconds."""
+    """A step, and its duration in seconds."""
 
     name: str
     at: datetime
@@ -376,14 +377,14 @@ class Step(_View, frozen=True, kw_only=True):
 
 
 class Progress(_View, frozen=True, kw_only=True):
-    """Bytes that the card has taken, of how many."""
+    """The bytes that the card has accepted, and the total."""
 
     sent: int
     total: int
 
 
 class Requirement(_View, frozen=True, kw_only=True):
-    """A condition of a guard, whether it was met, and what was seen last."""
+    """A condition of a guard, whether it was met, and the last observation."""
 
     condition: str
     met: bool = False
@@ -400,7 +401,7 @@ class Guard(_View, frozen=True, kw_only=True):
 
 
 class Pause(_View, frozen=True, kw_only=True):
-    """Why a change waits for another attempt, and when it is tried again; None: when what it waits for comes.
+    """Why a change waits for another attempt, and when it begins; None: at an event.
 
     `reason` is `network`, `server`, `platform`, `card`, `journal`, `time`, `restart` or `overtaken`.
     """
@@ -412,7 +413,7 @@ class Pause(_View, frozen=True, kw_only=True):
 
 
 class Change(_View, frozen=True, kw_only=True):
-    """Something asked of a card."""
+    """A change: a request for a card."""
 
     id: int
     euicc: str
@@ -436,7 +437,7 @@ class Change(_View, frozen=True, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen."""
+        """Whether it has ended."""
         return self.state in _ENDED
 
     def check(self) -> Self:

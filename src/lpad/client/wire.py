@@ -1,4 +1,4 @@
-"""What comes over the daemon's socket, read: answers, problems, events."""
+"""Decoding of the daemon's answers, problems and events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
     """Return an answer's body, typed.
 
     Raises:
-        ApiError: it is something else.
+        ApiError: it does not match the type.
     """
     try:
         return msgspec.json.decode(content, type=type_)
@@ -27,7 +27,7 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
 
 
 def problem(content: bytes, *, status: int) -> ApiError:
-    """Return an answer that is none as the error that it tells."""
+    """Return the error in a problem answer."""
     try:
         told = msgspec.json.decode(content, type=dict[str, Any])
     except ValueError:
@@ -42,7 +42,7 @@ def problem(content: bytes, *, status: int) -> ApiError:
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Read Server-Sent Events, as far as the daemon uses their grammar, each as soon as it is whole."""
+    """Read Server-Sent Events, in the daemon's part of the grammar, each as soon as it is complete."""
     fields: dict[str, str] = {}
     for line in _lines(chunks):
         name, _, value = line.partition(":")
@@ -55,7 +55,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[Event]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream into lines, each as soon as it is whole."""
+    """Cut a stream into lines, each as soon as it is complete."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""Who may connect, and who may do what: the settings' users and groups as this system's numbers."""
+"""The access rules: the settings' users and groups as this system's numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def access_rules(settings: Settings) -> AccessRules:
-    """Return the holders of each role; users and groups that this system lacks are left out."""
+    """Return the holders of each role; users and groups that do not exist on this system are omitted."""
     access = settings.access
     sections = {
         Role.READ: access.read,
@@ -37,7 +37,7 @@ def access_rules(settings: Settings) -> AccessRules:
 
 
 def open_sockets(file: SettingsFile, rules: AccessRules) -> list[socket.socket]:
-    """Return the sockets that systemd hands over, or else the one that the settings name.
+    """Return the sockets that systemd passes, or otherwise the one in the settings.
 
     Raises:
         InvalidSettings: the socket can't be used.
@@ -52,7 +52,7 @@ def open_sockets(file: SettingsFile, rules: AccessRules) -> list[socket.socket]:
 
 
 def admit_holders(sockets: Iterable[socket.socket], rules: AccessRules) -> None:
-    """Let everybody connect who has a role, and nobody else."""
+    """Let only the holders of roles connect."""
     holders = rules.holders.values()
     users = frozenset[int]().union(*(each.users for each in holders))
     groups = frozenset[int]().union(*(each.groups for each in holders))

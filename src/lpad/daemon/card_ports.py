@@ -1,4 +1,4 @@
-"""The cards in the settings, as the engine wants them: each with what opens the link to it."""
+"""The cards of the settings in the engine's form, each with a function that opens its link."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from lpad.settings.sections.switching import SwitchingSection
 
 LINKS = "links"
-"""The folder in the state folder where it is kept what worked with which modem."""
+"""The folder in the state folder with the remembered modems."""
 
 
 class CardPorts:
-    """The ways to all cards; what did not change from one reading of the settings to the next is the same."""
+    """The ports to all cards; unchanged ones stay the same objects after a reload."""
 
     def __init__(self, state_folder: Path, *, observe: Callable[[str, float], None] | None = None) -> None:
         """Prepare; nothing is opened.
 
         Args:
-            state_folder: where it is kept what worked with which modem.
-            observe: told a card's name and the seconds that a command to its ISD-R took.
+            state_folder: the folder for the remembered modems.
+            observe: called with a card's name and the seconds that a command to its ISD-R took.
         """
         self._links = state_folder / LINKS
         self._memory = LinkMemory(self._links)
@@ -53,7 +53,7 @@ class CardPorts:
         self._ways: list[tuple[Port, bool, Way]] = []
 
     def of(self, settings: Settings) -> list[CardPort]:
-        """Return the cards in the settings; those in one place share what leads there."""
+        """Return the cards in the settings; cards in one place share their port."""
         sections = settings.euiccs
         places = Counter(section.place for section in sections.values())
         ways: list[tuple[Port, bool, Way]] = []
@@ -73,7 +73,7 @@ class CardPorts:
         return ports
 
     def _way(self, port: Port, known: list[tuple[Port, bool, Way]], *, shared: bool) -> Way:
-        """Return the known way to a port, so that the card stays open, or a new one."""
+        """Return the known connection to a port, so that the card stays open, or a new one."""
         for each, was_shared, way in known:
             if (each, was_shared) == (port, shared):
                 return way

@@ -1,4 +1,4 @@
-"""The daemon: everything wired by hand, started in the one order that works, and stopped in the other."""
+"""The daemon: everything is wired by hand, started in the only order that works, and stopped in reverse."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def run(file: SettingsFile) -> None:
         InvalidSettings: the socket, the state folder or a CA file can't be used.
         Conflict: another lpad runs with the same socket.
     """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens; by default it ends a process
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # ignored until there is a handler; by default it ends a process
     built = Built(file)
     interval = systemd.watchdog_interval()
     server = ApiServer(
@@ -73,10 +75,10 @@ def run(file: SettingsFile) -> None:
 
 
 class Built:
-    """What serves, and what becomes of it while the daemon runs: settings read anew replace parts of it."""
+    """The daemon's parts; a reload of the settings replaces some of them."""
 
     def __init__(self, file: SettingsFile) -> None:
-        """Make all that serves, as the settings say; nothing works before it listens.
+        """Create all parts from the settings; nothing works before it listens.
 
         Raises:
             InvalidSettings: the socket, the state folder or a CA file can't be used.
@@ -112,7 +114,7 @@ class Built:
         self._status: Status | None = None
 
     def listening(self) -> None:
-        """Begin: not earlier, since work of which nobody can ask helps nobody."""
+        """Begin to work, once requests are accepted."""
         asyncio.get_running_loop().set_default_executor(WatchedPool(thread_name_prefix="serving"))
         self.engine.start()
         where = ", ".join(str(each.getsockname()) for each in self.sockets)
@@ -121,7 +123,7 @@ class Built:
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:
-        """Do all that may fail with new settings; what leads to a card stays if it is the same."""
+        """Do everything that may fail with new settings; unchanged ports to cards stay."""
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)
@@ -142,7 +144,7 @@ class Built:
         return Prepared(file=new, apply=apply, serve=partial(self.engine.become, ports))
 
     def tell(self, configuration: Configuration) -> None:
-        """Show what became of the settings."""
+        """Show the state of the settings."""
         self.app.state.configuration = configuration
         if self._status is not None:
             self._status.configured(configuration)

@@ -1,4 +1,4 @@
-"""The policies in the settings, as the engine wants them: one for each card, and one for the others."""
+"""The install policies of the settings in the engine's form: one for each card, and one for the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def install_policies(settings: Settings) -> Policies:
-    """Return every card's policy: what its own part of the settings says, over what all have."""
+    """Return every card's policy: its own settings override the general ones."""
     general = _given(settings.policy)
     return Policies(
         _policy(general),

@@ -1,7 +1,7 @@
 """The journal's own protocol: entries with fields, as datagrams to a socket.
 
-systemd.io/JOURNAL_NATIVE_PROTOCOL. It is stable and small; systemd's own binding for Python wants a compiler
-and libsystemd's headers where lpad is installed.
+systemd.io/JOURNAL_NATIVE_PROTOCOL. It is stable and small; systemd's own binding for Python requires a
+compiler and libsystemd's headers at installation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SOCKET = Path("/run/systemd/journal/socket")
 
 PATIENCE = 1.0
-"""Seconds to wait for a journal that doesn't read; then an entry is lost rather than a card kept waiting."""
+"""Seconds to wait for journald to read; then an entry is lost, so that no card has to wait."""
 
 _TOO_LARGE = {errno.EMSGSIZE, errno.ENOBUFS}
 _LENGTH = struct.Struct("<Q")
@@ -34,9 +34,9 @@ _DEBUG = 7
 
 
 def is_journal(stream: TextIO, *, environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether what is written to a stream goes to the journal, as systemd said when it started us.
+    """Return whether a stream leads to the journal, by systemd's environment variable.
 
-    $JOURNAL_STREAM is inherited by children whose output was sent elsewhere, so it names the file it means.
+    Children with redirected output inherit $JOURNAL_STREAM, so it contains the identity of the file.
     """
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:
@@ -52,16 +52,16 @@ def priority(level: int) -> int:
 
 
 class JournalHandler(logging.Handler):
-    """Sends each entry with its fields; to standard error where the journal doesn't listen."""
+    """Sends each entry with its fields; to standard error if journald does not listen."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Prepare; whether the journal listens shows with each entry, since it may be restarted."""
+        """Prepare; each entry checks whether journald listens, because it may restart."""
         super().__init__()
         self._path = str(path or SOCKET)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.settimeout(PATIENCE)
         self.lost = 0
-        """Entries that the journal did not read in time, since the last one that it did."""
+        """The number of entries lost since the last one that journald read."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send an entry."""
@@ -100,7 +100,7 @@ class JournalHandler(logging.Handler):
         }
 
     def _send(self, content: bytes) -> None:
-        # One entry waits for a journal that is stuck; those after it don't, until it reads again.
+        # One entry waits for a stuck journald; later ones do not, until it reads again.
         self._socket.settimeout(0 if self.lost else PATIENCE)
         try:
             self._socket.sendto(content, self._path)
@@ -111,7 +111,7 @@ class JournalHandler(logging.Handler):
         self.lost = 0
 
     def _send_file(self, content: bytes) -> None:
-        """Send what no datagram holds in a sealed file of memory, as the protocol wants it."""
+        """Send an entry that exceeds a datagram in a sealed memory file, as the protocol requires."""
         file = os.memfd_create("lpad-journal", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
         try:
             with open(file, "wb", closefd=False) as opened:

@@ -1,4 +1,7 @@
-"""How the log looks: one entry an event, in the journal or on standard error, with identifiers redacted."""
+"""The format of the log.
+
+One entry per event, in the journal or on standard error, with identifiers redacted.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str, *, redact: bool = True) -> None:
-    """Log to the journal where standard error goes there, else as text to standard error; again at any time.
+    """Log to the journal if standard error leads there, otherwise as text to standard error; may be repeated.
 
     Args:
         level: error, warning, info, debug or trace.
@@ -53,7 +56,7 @@ def set_up_logging(level: str, *, redact: bool = True) -> None:
 
 
 def finish_logging() -> None:
-    """Tell how often lines were repeated that were not told since; at the end, and before another setting."""
+    """Log the pending counts of repeated lines, at the end and before another setting."""
     for handler in logging.getLogger().handlers:
         for each in handler.filters:
             if isinstance(each, RepeatedLogLines):

@@ -1,4 +1,4 @@
-"""The data connection in the settings, as the engine wants it."""
+"""The data connection of the settings in the engine's form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def network_policy(section: NetworkSection) -> NetworkPolicy:
-    """Return who makes the data connection, and with which settings."""
+    """Return the applier of the data connection, and its settings."""
     return NetworkPolicy(
         applier=_applier(section),
         hooks=Hooks(RunnerClient(section.runner)) if section.hooks else NO_HOOKS,

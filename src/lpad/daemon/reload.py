@@ -1,6 +1,7 @@
-"""Reading the settings anew: what can be applied while cards stay open is, the rest is named.
+"""Reloading the settings: what can be applied while cards stay open is applied, the rest is reported.
 
-A file with mistakes changes nothing; what runs goes on, and says so until the file is right.
+A file with mistakes changes nothing: the previous settings stay, and lpad reports that until the file is
+    valid.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """New settings, with all that can fail done.
+    """New settings, after everything that can fail.
 
     `apply` is called in the thread that answers requests, `serve` after it in another,
     since it may wait for the disk.
@@ -37,7 +38,7 @@ class Prepared:
 
 
 class Reloading:
-    """Reads the file again at each hangup, one after the other."""
+    """Reloads the file at each SIGHUP, one after the other."""
 
     def __init__(
         self,
@@ -47,12 +48,12 @@ class Reloading:
         tell: Callable[[Configuration], None],
         closing: asyncio.Event,
     ) -> None:
-        """Remember what runs.
+        """Store the present settings.
 
         Args:
-            file: as the daemon was started with.
+            file: the settings at the daemon's start.
             prepare: does all that may fail, in another thread; raises InvalidSettings.
-            tell: is told what came of it, in the thread that answers requests.
+            tell: called with the result, in the thread that answers requests.
             closing: set when the daemon begins to stop; nothing is applied to it from then on.
         """
         self._started_with = file.settings
@@ -66,7 +67,7 @@ class Reloading:
         self._task: asyncio.Task[None] | None = None
 
     def hangup(self) -> None:
-        """Read the file again, as SIGHUP asks for; a hangup meanwhile is not lost."""
+        """Reload the file after SIGHUP; a further SIGHUP meanwhile is not lost."""
         self._asked = True
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._reload())
@@ -80,7 +81,7 @@ class Reloading:
             try:
                 prepared = await asyncio.to_thread(self._read)
                 if self._closing.is_set():
-                    return  # what the settings would be applied to is being taken down
+                    return  # the parts for the settings are being stopped
                 await self._applied(prepared)
             except LpadError as error:
                 self._refused(error)

@@ -1,4 +1,4 @@
-"""From settings to servers: what opens connections to SM-DP+ servers, and whom it trusts."""
+"""From settings to servers: opening connections to SM-DP+ servers, and their trust."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _MEMORY = "servers.json"
-"""In the state folder; all in it can be found out again."""
+"""A file in the state folder; lpad can find out all of it again."""
 
 
 class Servers:
-    """Opens connections as the settings in force say; those that are open stay as they are."""
+    """Opens connections with the settings in force; open ones stay unchanged."""
 
     def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
-        """Begin with a file, whose state folder holds what is found out about servers.
+        """Begin with a settings file, whose state folder contains the knowledge about servers.
 
         Args:
             file: the settings.
-            observe: told a function's name and the seconds that the server took for it.
+            observe: called with a function's name and the server's duration in seconds.
 
         Raises:
             InvalidSettings: a file that it names can't be read.
         """
         self._observe = observe
-        # One for all settings: two would write one file in turns, and the folder stays until the next start.
+        # One for all settings, because two would overwrite each other's file; the folder stays until the
+        # next start.
         self._memory = TrustMemory(file.resolve(file.settings.state_folder) / _MEMORY)
         self.connect_by = self.prepared(file)
 
@@ -53,7 +54,7 @@ class Servers:
     def prepared(
         self, file: SettingsFile
     ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
-        """Return what opens connections as other settings say.
+        """Return an object that opens connections with other settings.
 
         Raises:
             InvalidSettings: a file that they name can't be read.
@@ -64,12 +65,12 @@ class Servers:
 def _connector(
     file: SettingsFile, *, memory: TrustMemory, observe: Callable[[str, float], None] | None
 ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
-    """Return what opens a connection to an SM-DP+ on behalf of a card, as the settings say.
+    """Return a function that opens a connection to an SM-DP+ on behalf of a card, with the settings.
 
     Args:
         file: the settings.
-        memory: what was found out about servers.
-        observe: told a function's name and the seconds that the server took for it.
+        memory: the knowledge about servers.
+        observe: called with a function's name and the server's duration in seconds.
 
     Raises:
         InvalidSettings: a CA file, or the file with the proxy's password, can't be read.
@@ -95,11 +96,11 @@ def _connector(
 
 
 def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trust:
-    """Return the trust that the settings describe.
+    """Return the trust anchors of the settings.
 
     Args:
         file: the settings.
-        memory: what was found out about servers.
+        memory: the knowledge about servers.
 
     Raises:
         InvalidSettings: a CA file can't be read.
@@ -120,7 +121,7 @@ def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trus
 
 
 def load_route(file: SettingsFile) -> Route:
-    """Return the way to servers that the settings describe.
+    """Return the route to servers of the settings.
 
     Raises:
         InvalidSettings: the file with the proxy's password can't be read.

@@ -1,6 +1,6 @@
-"""Repeated log lines: what says the same again within a minute is counted, and told once a minute.
+"""Repeated log lines: equal lines within a minute are counted, and reported once a minute.
 
-A port that flaps or a program gone wild would fill a small disk, and hide what matters among equal lines.
+A flapping port or a runaway program would otherwise fill a small disk, and hide important lines.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 MOST = 512
-"""Different lines that are remembered; the oldest is forgotten for a new one."""
+"""The number of different lines that are remembered; a new one replaces the oldest."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """A line that was told, and how often it came again since then."""
+    """A logged line, and the number of its repetitions since."""
 
     record: logging.LogRecord
     context: contextvars.Context
@@ -34,7 +34,7 @@ class _Line:
 
 
 class RepeatedLogLines(logging.Filter):
-    """Lets a line pass once a minute; those of the levels debug and trace always, where each one counts."""
+    """Passes a line once a minute; lines of the levels debug and trace always pass."""
 
     def __init__(
         self, emit: Callable[[logging.LogRecord], None], *, clock: Callable[[], float] = time.monotonic
@@ -43,7 +43,7 @@ class RepeatedLogLines(logging.Filter):
 
         Args:
             emit: writes an entry without asking this filter.
-            clock: tells the seconds.
+            clock: returns the seconds.
         """
         super().__init__()
         self._emit = emit
@@ -53,7 +53,7 @@ class RepeatedLogLines(logging.Filter):
         self._timer: threading.Timer | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether an entry is to be written now; one that is not is counted."""
+        """Return whether an entry is written now; others are counted."""
         if record.levelno < logging.INFO:
             return True
         key = _key(record)
@@ -70,7 +70,7 @@ class RepeatedLogLines(logging.Filter):
             return True
 
     def flush(self) -> None:
-        """Tell what was counted, before the log ends."""
+        """Log the counts before the log ends."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -80,7 +80,7 @@ class RepeatedLogLines(logging.Filter):
             self._lines.clear()
 
     def due(self) -> None:
-        """Tell what was counted for a minute."""
+        """Log the counts of the last minute."""
         with self._lock:
             self._timer = None
             self._tell_due()
@@ -97,7 +97,7 @@ class RepeatedLogLines(logging.Filter):
                 self._lines[key] = _Line(line.record, line.context, present)
 
     def _wake_up(self) -> None:
-        """See that what was counted is told though nothing else is logged; without repeats nothing wakes."""
+        """Make sure that counts are logged even if nothing else is; without repetitions nothing wakes."""
         waiting = [line.told_at for line in self._lines.values() if line.count]
         if self._timer is None and waiting:
             self._timer = threading.Timer(max(0.0, min(waiting) + MINUTE - self._clock()), self.due)
@@ -111,7 +111,7 @@ class RepeatedLogLines(logging.Filter):
         kind = line.context.run(fields_of, record).get("KIND")
         times = "once more" if line.count == 1 else f"{line.count} times more"
         record.msg, record.args = f"{record.getMessage()} ({times} within a minute)", ()
-        record.exc_info = record.exc_text = None  # it was told whole the first time
+        record.exc_info = record.exc_text = None  # it was logged completely the first time
         if kind is not None:
             record.kind = kind
         line.context.run(self._emit, record)

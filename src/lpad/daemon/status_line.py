@@ -1,4 +1,4 @@
-"""The status line that `systemctl status` shows: cards, changes, and what somebody must see to."""
+"""The status line for `systemctl status`: cards, changes, and problems that need attention."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Status:
-    """Tells the manager whenever an event of the engine changes the line; lives in one event loop."""
+    """Informs the service manager when an event of the engine changes the line; lives in one event loop."""
 
     def __init__(self, engine: Engine) -> None:
-        """Begin to listen, in the loop that runs."""
+        """Begin to listen, in the running loop."""
         self._engine = engine
         self._loop = asyncio.get_running_loop()
         self._configuration = Configuration()
@@ -33,16 +33,16 @@ class Status:
         self._news = engine.subscribe(self._wake)
 
     def configured(self, configuration: Configuration) -> None:
-        """Take over what became of the settings."""
+        """Apply the state of the settings."""
         self._configuration = configuration
         self._tell()
 
     def line(self) -> str:
-        """Return the line as it is now."""
+        """Return the present line."""
         return status_line(self._engine.snapshots(), self._engine.under_way(), self._configuration)
 
     def _wake(self) -> None:
-        """Look again soon; called from any thread, once for many events at a time."""
+        """Update soon; called from any thread, once for many events."""
         if not self._due:
             self._due = True
             with suppress(RuntimeError):  # the loop has ended; the engine has not yet

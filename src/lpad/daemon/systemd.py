@@ -1,4 +1,4 @@
-"""What systemd and a daemon say to each other: readiness, watchdog, inherited sockets (sd_notify(3))."""
+"""The communication with systemd: readiness, watchdog, inherited sockets (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MOST_INHERITED = 64
 _LONGEST_PATIENCE = 366 * 24 * 3600 * 1_000_000
 
 PATIENCE = 1.0
-"""Seconds for a manager that does not read what it is sent."""
+"""Seconds to wait for a service manager that does not read its messages."""
 
 
 def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send a message such as "READY=1" to the service manager; False where there is none.
+    """Send a message such as "READY=1" to the service manager; False without one.
 
-    A manager that can't be reached is no reason to fail: the daemon works without.
+    An unreachable manager is not a failure, because the daemon works without it.
     """
     address = environment.get("NOTIFY_SOCKET")
     if not address:
@@ -39,7 +39,7 @@ def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool
 
 
 def watchdog_interval(*, environment: Mapping[str, str] = os.environ) -> float | None:
-    """Return the seconds between two WATCHDOG=1 messages, half of the manager's patience, or None."""
+    """Return the seconds between two WATCHDOG=1 messages, half of the manager's limit, or None."""
     microseconds = whole_number(environment.get("WATCHDOG_USEC", ""), least=1, most=_LONGEST_PATIENCE)
     meant_for = environment.get("WATCHDOG_PID", str(os.getpid()))
     if microseconds is None or meant_for != str(os.getpid()):

@@ -26,5 +26,5 @@ TIMEOUTS: Mapping[str, str] = {
 
 
 def timeouts(settings: Settings) -> Timeouts:
-    """Return how long the parts of the work may take, as the settings say."""
+    """Return the time limits of the settings."""
     return Timeouts(**{name: attrgetter(path)(settings) for name, path in TIMEOUTS.items()})

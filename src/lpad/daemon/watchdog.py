@@ -1,4 +1,4 @@
-"""The watchdog's food: the service manager is told that all is well only while the work makes progress."""
+"""The watchdog: the service manager gets signs of life only while the work makes progress."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Fed from the thread that answers requests: that one is alive when `feed` runs."""
+    """Fed from the thread that answers requests, which is alive if `feed` runs."""
 
     def __init__(self, engine: Engine, *, grace: float) -> None:
         """Prepare.
 
         Args:
-            engine: whose workers must be alive.
+            engine: the engine, whose workers must be alive.
             grace: seconds that a thread may be beyond its deadline.
         """
         self._engine = engine
@@ -29,7 +29,7 @@ class Watchdog:
         self._starving = False
 
     def feed(self) -> None:
-        """Tell the manager that all is well; or nothing, so that it ends this process and starts another."""
+        """Send the service manager a sign of life, or nothing, so that it restarts this process."""
         found = stuck(grace=self._grace)
         if not found and self._engine.alive:
             self._starving = False

@@ -1,4 +1,4 @@
-"""The threads in which the API waits for the disk: watched, or a daemon that answers nobody looked well."""
+"""The watched threads in which the API waits for the disk, so that a daemon without answers is noticed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _T = TypeVar("_T")
 
 
 class WatchedPool(ThreadPoolExecutor):
-    """The event loop's default executor, each of whose tasks has its deadline, or has to be short."""
+    """The event loop's default executor, whose tasks have deadlines or must be short."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Have something done in one of the threads."""
+        """Run a function in one of the threads."""
         return super().submit(_watched, partial(fn, *args, **kwargs))
 
 

@@ -1,4 +1,4 @@
-"""The settings: YAML in, typed and checked out, with every mistake told at once and in its line."""
+"""The settings: from YAML to checked types, with all mistakes reported together, each with its line."""
 
 from lpad.settings.file import SettingsFile
 from lpad.settings.sections.access import AccessSection, WhoSection

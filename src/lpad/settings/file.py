@@ -1,4 +1,4 @@
-"""A settings file: read, typed and checked, or refused with all that is wrong with it."""
+"""A settings file: read, typed and checked, or refused with all of its mistakes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ LONGEST_SOCKET = 107
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """Settings with the file that they came from, against whose folder relative paths are read.
+    """Settings with their file, to whose folder relative paths refer.
 
-    `lines` has the line of each value that stands in the file.
+    `lines` has the line of each value in the file.
     """
 
     path: Path
@@ -38,9 +38,9 @@ class SettingsFile:
         """Read and check a settings file.
 
         Raises:
-            InvalidSettings: unreadable, no YAML, unknown keys, or values out of their range. The sentence has
-                a line for each mistake, as compilers write them; details hold the first's `key` and `line`,
-                and how many `mistakes` there are.
+            InvalidSettings: the file is unreadable, not YAML, or has unknown keys or values out of range. The
+                sentence has a line for each mistake, like a compiler's output; details hold the first one's
+                `key` and `line`, and the number of `mistakes`.
         """
         try:
             document = Document.parse(read_regular(path, most=LARGEST + 1))

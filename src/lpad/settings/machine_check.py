@@ -1,4 +1,4 @@
-"""What in the settings doesn't fit the machine as it is now: notes, since it may come to fit."""
+"""Settings that do not fit the machine at present; these are notes, because they may fit later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def notes(file: SettingsFile) -> list[Mistake]:
-    """Return what doesn't fit, in the order of the file: ports, folders, an interface, users and groups."""
+    """Return the mismatches in the order of the file: ports, folders, an interface, users and groups."""
     report = Report(file.lines)
     settings = file.settings
     if not settings.euiccs:
@@ -48,7 +48,7 @@ def notes(file: SettingsFile) -> list[Mistake]:
             "interface",
         )
     for role in msgspec.structs.fields(type(settings.access)):
-        # Defaults name groups that need not be there.
+        # The defaults contain groups that need not exist.
         if ("access", role.name) in file.lines:
             below = report.below("access", role.name)
             who = getattr(settings.access, role.name)

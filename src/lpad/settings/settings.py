@@ -1,4 +1,4 @@
-"""The whole file, as one section of sections."""
+"""The whole settings file, as one section of sections."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Settings(Section, frozen=True):
-    """The whole file."""
+    """The sections of the whole file."""
 
     euiccs: dict[str, EuiccSection] = {}
     socket: Text = "/run/lpad/lpad.sock"
@@ -46,7 +46,7 @@ class Settings(Section, frozen=True):
     network: NetworkSection = NetworkSection()
 
     def check(self, report: Report) -> None:
-        """Note what sections don't see alone."""
+        """Report mistakes that concern several sections."""
         check_places(self.euiccs, report.below("euiccs"))
         self.provisioning.check_sources(self.platforms, report.below("provisioning"))
 

@@ -1,4 +1,4 @@
-"""Which settings count at once when they are read anew, and which from the next start: a table by key."""
+"""When changed settings take effect, immediately or after a restart: a table by key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class When(StrEnum):
-    """From when on a changed setting counts."""
+    """The times at which a changed setting takes effect."""
 
     RELOAD = "reload"
     RESTART = "restart"
@@ -39,16 +39,16 @@ WHEN: dict[str, When] = {
     "modem_manager": When.RELOAD,
     "network": When.RELOAD,
 }
-"""Every key at the top of the file; what stands below a key is as the key."""
+"""Every top-level key of the file; the keys below it are like the key itself."""
 
 
 def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:
-    """Return the keys, dotted, that differ and that count from the next start only."""
+    """Return the dotted keys that differ and take effect only after a restart."""
     return tuple(key for key in changed(running, wanted) if WHEN.get(key.split(".")[0]) is not When.RELOAD)
 
 
 def changed(before: Settings, after: Settings) -> tuple[str, ...]:
-    """Return the keys, dotted, that differ between two settings."""
+    """Return the dotted keys that differ between two settings."""
     return tuple(_differences(msgspec.to_builtins(before), msgspec.to_builtins(after), ""))
 
 

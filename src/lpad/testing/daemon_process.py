@@ -1,4 +1,4 @@
-"""A daemon in a process of its own: started until it is ready, stopped as systemd does, or killed."""
+"""A daemon in a separate process: started and awaited, stopped like by systemd, or killed."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60.0
-"""Seconds within which anything that is waited for has happened, also on a slow machine."""
+"""Seconds within which any awaited event happens, even on a slow machine."""
 
 
 class DaemonProcess:
-    """`lpad serve` with a settings file; its log is in the file `log` beside it."""
+    """`lpad serve` with a settings file; its log is in the file `log` next to it."""
 
     def __init__(self, settings: Path, *, launcher: Sequence[str] = ()) -> None:
         """Prepare a daemon; nothing runs before `start`.
 
         Args:
-            settings: its file, read at each start.
-            launcher: a command that starts the daemon in its own place, such as setpriv with options.
+            settings: the settings file, read at each start.
+            launcher: a command that executes the daemon, such as setpriv with options.
         """
         self._settings = settings
         self._launcher = launcher
         self._log = settings.with_name("log")
         self.process: subprocess.Popen[bytes] | None = None
         self.ready_seconds = 0.0
-        """From the start of the latest daemon to its READY=1."""
+        """Seconds from the start of the latest daemon to its READY=1."""
 
     @property
     def log(self) -> str:
-        """What the daemons with these settings have logged."""
+        """The log of the daemons with these settings."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def start(self) -> None:
-        """Start the daemon and wait until it says READY=1.
+        """Start the daemon and wait for its READY=1.
 
         Raises:
             AssertionError: it ended instead, or was not ready in a minute.
@@ -63,7 +63,7 @@ class DaemonProcess:
             self.ready_seconds = time.perf_counter() - began
 
     def stop(self) -> None:
-        """Stop the daemon as systemd does, and see that it ends well."""
+        """Stop the daemon like systemd does, and check that it ends successfully."""
         process, self.process = self.process, None
         if process is not None:
             process.terminate()
@@ -73,14 +73,14 @@ class DaemonProcess:
                 process.kill()
 
     def kill(self) -> None:
-        """Take the daemon's life as a power cut does."""
+        """Kill the daemon, like a power cut."""
         process, self.process = self.process, None
         assert process is not None, "the daemon is not running"
         process.kill()
         process.wait(PATIENCE)
 
     def _hear_ready(self, notify: socket.socket, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the daemon is ready; where it ends instead, its log says why."""
+        """Wait until the daemon is ready; if it ends instead, its log says why."""
         end = time.monotonic() + PATIENCE
         ended = os.pidfd_open(process.pid)
         watched: list[socket.socket | int] = [notify, ended]

@@ -1,6 +1,6 @@
-"""lpad's pytest plugin: a gateway without hardware for whoever tests a program against lpad.
+"""lpad's pytest plugin: a gateway without hardware, for testing programs against lpad.
 
-pytest loads this file wherever lpad is installed, so everything else is imported when a fixture is used.
+pytest loads this file wherever lpad is installed, so other modules are imported only when a fixture is used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def lpad_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
-    """A running daemon with its card ready, the modem that holds the card, and an SM-DP+; the test's own."""
+    """A running daemon with a ready card, its modem, and an SM-DP+, for one test."""
     from lpad.cli.simulated.libraries import missing  # noqa: PLC0415 - see above
 
     if (sentence := missing()) is not None:
@@ -42,7 +42,7 @@ def lpad_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
 
 @pytest.fixture
 def lpad_socket(lpad_gateway: Gateway) -> str:
-    """Path of the daemon's Unix socket, to be handed to the program under test."""
+    """Path of the daemon's Unix socket, for the program under test."""
     return str(lpad_gateway.socket)
 
 
@@ -54,19 +54,19 @@ def lpad_client(lpad_gateway: Gateway) -> Client:
 
 @pytest.fixture
 def lpad_card(lpad_gateway: Gateway) -> SoftCard:
-    """The simulated card, to be looked at without asking the daemon."""
+    """The simulated card, for inspection without the daemon."""
     return lpad_gateway.card
 
 
 @pytest.fixture
 def lpad_modem(lpad_gateway: Gateway) -> PtyModem:
-    """The simulated modem, whose port can vanish and which can refuse commands."""
+    """The simulated modem, whose port can disappear and which can refuse commands."""
     return lpad_gateway.modem
 
 
 @pytest.fixture
 def lpad_smdp(lpad_gateway: Gateway) -> SmDp:
-    """The simulated SM-DP+: its orders, what shall go wrong, and the notifications that reached it."""
+    """The simulated SM-DP+: its orders, its faults, and the notifications that it received."""
     return lpad_gateway.server
 
 

@@ -1,4 +1,4 @@
-"""A whole gateway: the daemon as a process of its own, a software eUICC in a software modem, an SM-DP+."""
+"""A whole gateway: the daemon in a separate process, a software eUICC in a software modem, an SM-DP+."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Gateway:
     """Start with `with`; the daemon can be stopped, killed and started again in between.
 
     Attributes:
-        folder: everything is in it: the daemon's state and log, the card's memory, the server's orders.
-        card: the eUICC, as whoever holds it sees it.
-        modem: around the card; its AT port is a pty.
+        folder: contains everything: the daemon's state and log, the card's memory, the server's orders.
+        card: the eUICC.
+        modem: the modem with the card; its AT port is a pty.
         server: the SM-DP+.
         socket: path of the daemon's Unix socket.
-        client: speaks to the daemon.
+        client: a client of the daemon.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Gateway:
         """Prepare a gateway; nothing runs before `with`.
 
         Args:
-            sgp26: a folder of certificates to use; None makes some up.
-            behaviour: of the card.
-            card_faults: of the card.
-            personality: of the modem.
-            baud: of the port; None: as fast as it goes.
-            settings: to add to the daemon's.
-            euicc: to add to the card's part of them.
-            wrap: puts something between modem and card.
+            sgp26: a folder of certificates; None creates some.
+            behaviour: the card's behaviour.
+            card_faults: the card's faults.
+            personality: the modem's personality.
+            baud: the port's speed; None: as fast as possible.
+            settings: additions to the daemon's settings.
+            euicc: additions to the card's section of the settings.
+            wrap: wraps the card for the modem.
         """
         # A short path: a Unix socket's has at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="lpad-test-"))
@@ -102,7 +102,7 @@ class Gateway:
 
     @property
     def log(self) -> str:
-        """What the daemons of this gateway have logged."""
+        """The log of the daemons of this gateway."""
         return self._daemon.log
 
     def write_settings(self) -> Path:
@@ -146,7 +146,7 @@ class Gateway:
         self._daemon.kill()
 
     def ready(self) -> Euicc:
-        """Return the card once it is ready."""
+        """Wait until the card is ready, and return it."""
         self.until(lambda: self.client.euicc(CARD).state == "ready")
         return self.client.euicc(CARD)
 
@@ -160,7 +160,7 @@ class Gateway:
         """Order a made-up profile at the SM-DP+ and return its activation code.
 
         Args:
-            name: of the profile, as `GET /v1/euiccs/modem/profiles` shows it.
+            name: the profile's name, as in `GET /v1/euiccs/modem/profiles`.
             provider: the operator's name.
             details: `confirmation_code`, `size` in bytes, `iccid`, and the fields of an order.
         """
@@ -168,10 +168,10 @@ class Gateway:
         return order.activation_code(self.server.address, self.server.oid)
 
     def install_profile(self, *, enable: bool = False, **details: Any) -> str:
-        """Order a profile, have it downloaded and return its ICCID.
+        """Order a profile, download it and return its ICCID.
 
         Args:
-            enable: whether it is enabled then.
+            enable: whether to enable it afterwards.
             details: as for `order_profile`.
         """
         result = self.download(self.order_profile(**details), enable=enable).check().result
@@ -185,7 +185,7 @@ class Gateway:
 
     @staticmethod
     def until(holds: Callable[[], bool]) -> None:
-        """Wait for what is nobody's event."""
+        """Wait for a condition without an event."""
         end = time.monotonic() + PATIENCE
         while not holds():
             assert time.monotonic() < end, "waited in vain"

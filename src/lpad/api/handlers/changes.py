@@ -1,4 +1,4 @@
-"""Changes: look at them, answer them, take them back."""
+"""Changes: show, answer and cancel them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
 
 PAGE = 20
-"""Changes that are read and written at a time."""
+"""The number of changes that are read and written at a time."""
 
 
 async def list_changes(call: Call) -> Response:
-    """List the changes that are kept, newest first; `?euicc=` shows one card's."""
-    # Whatever changes a change is told as an event, so the latest event's ID stands for all of them.
+    """List the stored changes, newest first; `?euicc=` shows one card's."""
+    # Every update of a change is an event, so the latest event's ID identifies the state of all of them.
     tag = f'W/"{call.engine.last_event_id}"'
     if known(call, tag):
         return not_modified(tag)
@@ -38,7 +38,7 @@ async def list_changes(call: Call) -> Response:
 
 
 async def _listed(page: Callable[..., list[Change]], changes: list[Change]) -> AsyncIterator[bytes]:
-    """Write a ChangeList page by page: many readers that take their time must not fill the memory."""
+    """Write a ChangeList page by page, so that many slow readers do not fill the memory."""
     before = b'{"changes":['
     while changes:
         yield before + b",".join(map(msgspec.json.encode, changes))
@@ -49,7 +49,7 @@ async def _listed(page: Callable[..., list[Change]], changes: list[Change]) -> A
 
 
 async def get_change(call: Call) -> Response:
-    """Show a change; with `?wait=` once it has ended or asks something."""
+    """Show a change; with `?wait=` once it has ended or asks a question."""
     change = await asyncio.to_thread(call.engine.change, call.change_id)
     response = await change_response(call, change)
     response.status_code = 200
@@ -57,7 +57,7 @@ async def get_change(call: Call) -> Response:
 
 
 async def cancel_change(call: Call) -> Response:
-    """Take a change back at its next safe point."""
+    """Cancel a change at its next safe point."""
     change = await asyncio.to_thread(call.engine.cancel, call.change_id)
     return await change_response(call, change)
 

@@ -1,4 +1,4 @@
-"""Cards and what is asked of them."""
+"""Cards and the requests on them."""
 
 from __future__ import annotations
 
@@ -86,29 +86,29 @@ async def get_euicc(call: Call) -> Response:
 async def patch_euicc(call: Call) -> Response:
     """Write the default SM-DP+ address into the card."""
     text = call.body.default_smdp.strip()
-    if len(text.split()) > 1:  # passed over in what cards and codes hold; here it is somebody's slip
+    if len(text.split()) > 1:  # ignored in data of cards and codes; here it is a typing error
         raise InvalidValue("a server address must not contain spaces")
     address = str(ServerAddress.parse(text)) if text else ""
     return await _submit(call, params.SetDefaultSmdpParams(default_smdp=address))
 
 
 async def refresh_euicc(call: Call) -> Response:
-    """Read the card anew, looking for it if it is absent."""
+    """Read the card again; if it is absent, try to reach it."""
     return await _submit(call, params.RefreshParams())
 
 
 async def probe_euicc(call: Call) -> Response:
-    """Try out the card and the way to it; the change's result is the report."""
+    """Test the card and the link to it; the change's result is the report."""
     return await _submit(call, params.ProbeParams(unredacted=call.body.unredacted))
 
 
 async def restart_modem(call: Call) -> Response:
-    """Restart the modem, whether its card can be read or not; refused while a change runs."""
+    """Restart the modem, even if its card can't be read; refused while a change runs."""
     return await _submit(call, params.RestartModemParams())
 
 
 async def check_trust(call: Call) -> Response:
-    """Shake hands with a server, send nothing; the change's result tells who vouches for it, or why not."""
+    """Make a TLS handshake with a server and send nothing; the change's result is the trust report."""
     return await _submit(call, params.CheckTrustParams(address=str(ServerAddress.parse(call.body.address))))
 
 
@@ -164,7 +164,7 @@ async def patch_profile(call: Call) -> Response:
 
 
 async def delete_profile(call: Call) -> Response:
-    """Delete a profile; with `?missing=ok` one that isn't there is no error."""
+    """Delete a profile; with `?missing=ok`, a missing one is not an error."""
     missing = call.query.get("missing", "error")
     if missing not in ("ok", "error"):
         raise InvalidValue("'missing' must be 'ok' or 'error'")
@@ -172,7 +172,7 @@ async def delete_profile(call: Call) -> Response:
 
 
 async def enable_profile(call: Call) -> Response:
-    """Enable a profile, under a guard where one is given; the one that was enabled is disabled."""
+    """Enable a profile, under a guard if one is given; the previously enabled one is disabled."""
     return await _submit(call, params.EnableParams(iccid=_target(call), guard=_guard(call.body.guard)))
 
 
@@ -249,34 +249,34 @@ async def list_notifications(call: Call) -> Response:
 
 
 async def deliver_notifications(call: Call) -> Response:
-    """Try to deliver everything that is pending."""
+    """Try to deliver all pending notifications."""
     return await _submit(call, params.DeliverNotificationsParams())
 
 
 async def retry_notification(call: Call) -> Response:
-    """Try one notification now, also one that was set aside."""
+    """Try one notification now, even one that was set aside."""
     return await _submit(call, params.DeliverNotificationsParams(seq=await _seq(call)))
 
 
 async def drop_notification(call: Call) -> Response:
-    """Give a notification up, and take it off the card: its server will never know."""
+    """Drop a notification and remove it from the card; its server never receives it."""
     return await _submit(call, params.DropNotificationParams(seq=await _seq(call)))
 
 
 def _guard(guard: GuardRequest | None) -> params.GuardParams | None:
-    """Return a switch's guard as the change keeps it."""
+    """Return a switch's guard in the form for the change."""
     if guard is None:
         return None
     return params.GuardParams(until=check_guard(guard.until, guard.within), within=guard.within)
 
 
 def redacted(matching_id: str) -> str:
-    """Return a matching ID fit to be shown: enough to tell two orders apart."""
+    """Return a shortened matching ID for display, enough to distinguish two orders."""
     return f"…{matching_id[-4:]}" if len(matching_id) > 8 else "…" if matching_id else ""
 
 
 async def _submit(call: Call, asked: Params, secrets: dict[str, str] | None = None) -> Response:
-    _ = call.wait  # a wrong number is refused before the change is made
+    _ = call.wait  # a wrong number is refused before a change is created
     name = call.path["name"]
     key = call.key(name, kind_of(asked), asked, secrets)
     submission = await asyncio.to_thread(
@@ -286,10 +286,10 @@ async def _submit(call: Call, asked: Params, secrets: dict[str, str] | None = No
 
 
 async def _seq(call: Call) -> int:
-    seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may number as oddly as it likes
+    seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may use any numbers
     if seq is None:
         raise InvalidValue("name the notification by its number; 'lpactl notifications' lists them")
-    # One that isn't there is refused at once, and not by a change that fails.
+    # A missing one is refused immediately, without a failing change.
     stored = await asyncio.to_thread(call.engine.notifications, call.path["name"])
     uncopied = call.engine.uncopied_notifications(call.path["name"])
     if seq not in {each.seq for each in stored} | {each.seq for each in uncopied}:
@@ -313,7 +313,7 @@ def _target(call: Call) -> str:
     """Return the ICCID or AID in the path of a change.
 
     Another program may have deleted one of two profiles with this ICCID since the card was read, so lpad
-    reads the card again when it has refused the name.
+    reads the card again after it has refused the name.
 
     Raises:
         InvalidValue, Conflict: see `_iccid`.
@@ -326,7 +326,7 @@ def _target(call: Call) -> str:
 
 
 def _profile(call: Call) -> tuple[Listed, str | None]:
-    """Return the profile that the path names, and the name that is its alone."""
+    """Return the profile in the path, and its unambiguous name."""
     iccid = _iccid(call)
     listed = _read_once(call).listed
     profile = listed.find(iccid)
@@ -338,7 +338,7 @@ def _profile(call: Call) -> tuple[Listed, str | None]:
 
 
 def _read_once(call: Call) -> Snapshot:
-    """Return the snapshot of a card that was read at least once: an unread one has no profiles to list."""
+    """Return the snapshot of a card; an unread card is an error, because it has no profiles to list."""
     snapshot = call.engine.snapshot(call.path["name"])
     if snapshot.read_at is None:
         why = snapshot.error.sentence if snapshot.error else "lpad is still opening it"

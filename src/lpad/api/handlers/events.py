@@ -1,4 +1,7 @@
-"""The event stream: Server-Sent Events with IDs, so that a listener that was cut off goes on where it was."""
+"""The event stream.
+
+Server-Sent Events with IDs, so that a disconnected listener can continue where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.api.request.call import Call
 
 HEARTBEAT = 120.0
-"""Seconds between comments on a quiet stream; they show a dead listener, and wake the daemon."""
+"""Seconds between comments on a quiet stream; they reveal a dead listener, and wake the daemon."""
 
 
 async def stream_events(call: Call) -> Response:
@@ -48,7 +51,7 @@ async def _stream(
     news = asyncio.Event()
     subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
     try:
-        # So that the listener knows that it listens, and from where on.
+        # This tells the listener that it is connected, and from which event on.
         yield _wire(Event(id=subscription.start, type="listening", euicc=None, change=None, data={}))
         while not call.closing.is_set() and call.has(Role.READ):
             news.clear()

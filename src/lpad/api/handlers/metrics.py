@@ -1,6 +1,7 @@
-"""Metrics for Prometheus, as the engine knows them at the moment. The one home of prometheus_client.
+"""Metrics for Prometheus, with the engine's present values. The one home of prometheus_client.
 
-Nothing is kept here, and the library is loaded with the first scrape: without Prometheus it costs nothing.
+Nothing is stored here, and the library is loaded with the first scrape, so without Prometheus it costs
+nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def get_metrics(call: Call) -> Response:
-    """Tell cards, profiles, changes, the outbox and durations in Prometheus' text format."""
+    """Show cards, profiles, changes, the outbox and durations in Prometheus' text format."""
     return Response(await asyncio.to_thread(_text, call.engine), media_type=MEDIA_TYPE)
 
 

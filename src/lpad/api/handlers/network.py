@@ -23,7 +23,10 @@ async def get_network(call: Call) -> Response:
 
 
 async def put_network(call: Call) -> Response:
-    """Set a profile's network settings; they count from its next enable on, also if it is still to come."""
+    """Set a profile's network settings.
+
+    They apply from its next enable on, even if the profile is still to come.
+    """
     iccid = _iccid(call)
     name = call.path["name"]
     before = await asyncio.to_thread(call.engine.network, name, iccid)
@@ -33,7 +36,7 @@ async def put_network(call: Call) -> Response:
 
 
 async def delete_network(call: Call) -> Response:
-    """Clear what was set for a profile; show what applies to it then."""
+    """Clear a profile's own settings; show those that then apply to it."""
     iccid = _iccid(call)
     await asyncio.to_thread(call.engine.clear_network, call.path["name"], iccid)
     return await _shown(call, iccid)
@@ -45,7 +48,7 @@ async def _shown(call: Call, iccid: str) -> Response:
 
 
 def _iccid(call: Call) -> str:
-    """Return the ICCID of the profile that the path names; one that the card does not hold yet has one, too.
+    """Return the ICCID in the path, even of a profile that is not on the card yet.
 
     Raises:
         InvalidValue: the name is neither ICCID nor AID.

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _STARTED = time.monotonic()
 _STARTED_AT = datetime.now(UTC)
 _listings: WeakKeyDictionary[Engine, asyncio.Task[Ports]] = WeakKeyDictionary()
-"""The listing of ports that is under way, or was the last."""
+"""The running listing of ports, or the last one."""
 
 
 async def get_system(call: Call) -> Response:
-    """Tell version, uptime and health."""
+    """Show version, uptime and health."""
     snapshots = call.engine.snapshots()
     journal = call.engine.journal
     health = Health(
@@ -60,8 +60,8 @@ async def get_system(call: Call) -> Response:
 
 
 async def list_ports(call: Call) -> Response:
-    """List the serial ports and PC/SC readers that are there, named in the settings or not."""
-    # pcscd may take its time, and threads are few: all who ask meanwhile wait for the same answer.
+    """List the existing serial ports and PC/SC readers, even those that are not in the settings."""
+    # pcscd may be slow, and threads are few, so all callers meanwhile wait for the same answer.
     listing = _listings.get(call.engine)
     if listing is None or listing.done():
         listing = _listings[call.engine] = asyncio.create_task(asyncio.to_thread(call.engine.ports))

@@ -1,4 +1,4 @@
-"""The API's own shapes: what requests may hold, and the lists and views that answers are made of."""
+"""The API's own types: the bodies of requests, and the lists and views of answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MAX_NICKNAME_BYTES = 64
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_NICKNAME_BYTES})]
-"""The handler counts bytes, and says so; the schema can count characters only."""
+"""The handler counts bytes; the schema can only count characters."""
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 ActivationCodeText = Annotated[
     str,
@@ -53,7 +53,7 @@ ActivationCodeText = Annotated[
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A request's body: a field that isn't known is refused, for it would be passed over in silence."""
+    """A request's body; an unknown field is refused, because it would be silently ignored."""
 
 
 class NoBody(Request, frozen=True):
@@ -61,7 +61,7 @@ class NoBody(Request, frozen=True):
 
 
 class GuardRequest(Request, frozen=True, kw_only=True):
-    """Conditions that must all come true within so many seconds, or the switch is taken back."""
+    """Conditions that must all be met within a number of seconds, or the switch is rolled back."""
 
     until: Annotated[
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_CONDITION)]],
@@ -71,9 +71,9 @@ class GuardRequest(Request, frozen=True, kw_only=True):
 
 
 class NetworkRequest(Request, frozen=True, kw_only=True):
-    """A profile's network settings, all of them: a field that is left out has its default.
+    """All network settings of a profile; an omitted field has its default.
 
-    Only a `password` that is left out stays as it is, since no answer shows it; empty removes it.
+    Only an omitted `password` stays unchanged, because no answer shows it; an empty one removes it.
     """
 
     apn: Annotated[str, msgspec.Meta(max_length=LONGEST_APN)] = ""
@@ -87,7 +87,7 @@ class NetworkRequest(Request, frozen=True, kw_only=True):
     mtu: Annotated[int, msgspec.Meta(ge=LEAST_MTU, le=MOST_MTU)] | None = None
 
     def settings(self, *, stored: NetworkSettings | None = None) -> NetworkSettings:
-        """Return them, with the password that is stored if none is given.
+        """Return the settings, with the stored password if none is given.
 
         Raises:
             InvalidValue: they contradict each other, or a text has characters that it cannot have.
@@ -110,7 +110,7 @@ class NetworkRequest(Request, frozen=True, kw_only=True):
 
 
 class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
-    """The network settings that apply to a profile, where they come from, and why; the password stays inside.
+    """The network settings that apply to a profile, with their source and reason, without the password.
 
     `given_by` is owner, order, pattern or nothing.
     """
@@ -130,7 +130,7 @@ class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, iccid: str, chosen: Chosen) -> NetworkView:
-        """Show what applies to a profile."""
+        """Create the view of a profile's settings."""
         settings = chosen.settings
         return cls(
             iccid=iccid,
@@ -151,9 +151,9 @@ class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
 class DownloadRequest(Request, frozen=True, kw_only=True):
     """Either an activation code or `default`; `confirm` asks for consent once the profile is known.
 
-    `retry_for` is for how many seconds it is tried again that meets what passes, in the place of the setting;
-    with `when_online` it waits for a network until it is taken back. A `guard` is that of the switch which
-    `enable` asks for. `network` is kept for the profile as soon as it is installed.
+    `retry_for` is the number of seconds for which lpad retries after temporary failures, instead of the
+    setting; with `when_online` it waits for a network until it is cancelled. `guard` applies to the switch
+    that `enable` requests. `network` is stored for the profile as soon as it is installed.
     """
 
     activation_code: ActivationCodeText | None = None
@@ -189,13 +189,13 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
 
 
 class EnableRequest(Request, frozen=True, kw_only=True):
-    """With a guard, the profile before is enabled again unless its conditions come true."""
+    """With a guard, the previous profile is enabled again unless the conditions are met."""
 
     guard: GuardRequest | None = None
 
 
 class AnswerRequest(Request, frozen=True, kw_only=True):
-    """One of the three, whichever the change's question asks for."""
+    """One of the three fields, as the change's question requires."""
 
     confirmation_code: Code | None = None
     decision: Annotated[str, msgspec.Meta(pattern="^(accept|reject|postpone)$")] | None = None
@@ -203,19 +203,19 @@ class AnswerRequest(Request, frozen=True, kw_only=True):
 
 
 class EuiccPatch(Request, frozen=True, kw_only=True):
-    """The default SM-DP+ address to write into the card; empty takes it away."""
+    """The default SM-DP+ address to write into the card; empty removes it."""
 
     default_smdp: Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class ProfilePatch(Request, frozen=True, kw_only=True):
-    """The nickname, at most 64 bytes of UTF-8; empty takes it away."""
+    """The nickname, at most 64 bytes of UTF-8; empty removes it."""
 
     nickname: Name
 
 
 class ResetRequest(Request, frozen=True, kw_only=True):
-    """What the memory reset takes; at least one of them."""
+    """What the memory reset deletes; at least one must be true."""
 
     operational_profiles: bool = False
     test_profiles: bool = False
@@ -235,7 +235,7 @@ class TrustCheckRequest(Request, frozen=True, kw_only=True):
 
 
 class JournalView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the journal can be written, and why not; damaged files that were kept, and what was lost."""
+    """Whether the journal can be written, or why not; the kept damaged files, and the losses."""
 
     state: JournalState
     error: Failure | None
@@ -244,7 +244,7 @@ class JournalView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the daemon does its work, and how many cards it can work with."""
+    """Whether the daemon works, and how many cards are ready."""
 
     ok: bool
     cards: int
@@ -254,9 +254,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings in force; keys in `restart_needed` were changed and count from the next start only.
+    """The settings in force; changed keys in `restart_needed` take effect only after a restart.
 
-    `error` says what is wrong with the file as it was read last; the settings before it go on.
+    `error` describes the mistakes in the file when it was last read; the previous settings stay in force.
     """
 
     read_at: datetime
@@ -276,7 +276,7 @@ class SystemView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PortsView(msgspec.Struct, frozen=True, kw_only=True):
-    """What a card can be behind; `no_readers` says why none are listed, where that is known."""
+    """The ports that may lead to a card; `no_readers` says why no readers are listed, if known."""
 
     serial: tuple[str, ...]
     readers: tuple[str, ...]
@@ -328,10 +328,10 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
-    """How often lpad has restarted the modem by itself since it last read what its card holds.
+    """How often lpad has restarted the modem by itself since the modem last read the enabled profile.
 
-    `times` counts climbs of its ladder, `steps` what was sent in them; `next_at` is when lpad may do it
-    again, null: no more, until the modem reads its card or somebody has it restarted.
+    `times` counts climbs of its ladder, `steps` their steps; `next_at` is when lpad may restart it again;
+    null: never, until the modem reads its card or a user restarts it.
     """
 
     times: int
@@ -342,7 +342,7 @@ class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RescueView(msgspec.Struct, frozen=True, kw_only=True):
-    """What lpad tries by itself since a guarded switch, `change`, ended stuck, and when it does next.
+    """The rescue after the guarded switch `change` ended stuck, and the time of the next attempt.
 
     `wanted` is tried in this order; null in it means that no profile is to be enabled.
     """
@@ -355,7 +355,7 @@ class RescueView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EuiccView(EuiccSummary, frozen=True, kw_only=True):
-    """One card with all that it says of itself, as it was at `read_at`."""
+    """One card with all its information at `read_at`."""
 
     imei: str | None
     info: CardInfo | None
@@ -374,7 +374,7 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
 class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     """One profile, which is addressed by its ICCID or its AID.
 
-    `iccid` is null if the card gives none that can be read; `raw_iccid` is what it gives then, in hex.
+    `iccid` is null if the card gives no readable one; then `raw_iccid` is the card's value, in hex.
     """
 
     iccid: str | None
@@ -392,7 +392,7 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, profile: Profile | UnreadableProfile) -> ProfileView:
-        """Show a profile of a card's list."""
+        """Create the view of a profile in a card's list."""
         readable = profile if isinstance(profile, Profile) else None
         return cls(
             iccid=profile.iccid,
@@ -411,7 +411,7 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
-    """A card's profiles as they were at `read_at`, and what of its list can't be read."""
+    """A card's profiles at `read_at`, and the unreadable entries of its list."""
 
     euicc: str
     state: str
@@ -421,11 +421,11 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification in the outbox, or one that the card lists and lpad could not copy to it.
+    """A notification in the outbox, or one on the card that lpad could not copy.
 
-    `state` is pending or sending; refused, when it was set aside with `last_error` as the reason; uncopied,
-    when it is on the card only, for the reason in `last_error`; or delivered, dropped or removing, when it
-    only waits to be taken off the card.
+    `state` is pending or sending; refused, if it was set aside because of `last_error`; uncopied, if it is
+    only on the card because of `last_error`; or delivered, dropped or removing, if it only waits for its
+    removal from the card.
     """
 
     seq: int

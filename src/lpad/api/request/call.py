@@ -1,4 +1,4 @@
-"""One call of the API as a handler sees it: who, what, and the engine."""
+"""One call of the API for a handler: the caller, the request, and the engine."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 3600.0
 LONGEST_KEY = 255
 MOST_CHANGES = 10**18 - 1
-"""The largest number that a change may be named by."""
+"""The largest possible number of a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request that was let in; `body` has the type that the route names.
+    """An admitted request; `body` has the route's type.
 
-    `rules` returns what is in force, which a reload may change while an answer goes on.
+    `rules` returns the rules in force, which a reload may change during an answer.
     """
 
     engine: Engine
@@ -49,25 +49,25 @@ class Call:
     body: Any = None
 
     def check(self, role: Role) -> None:
-        """See that the caller has a role.
+        """Check that the caller has a role.
 
         Raises:
-            NotPermitted: it hasn't.
+            NotPermitted: it does not.
         """
         self.rules().check(self.peer, role)
 
     def has(self, role: Role) -> bool:
-        """Whether the caller has a role, still."""
+        """Whether the caller still has a role."""
         return role in self.rules().roles(self.peer)
 
     def key(self, *request: object) -> IdempotencyKey | None:
-        """Return the caller's key for a request, where there is a header Idempotency-Key.
+        """Return the caller's key for a request, from the header Idempotency-Key; None without one.
 
         Args:
-            request: all that makes it the same request.
+            request: everything that identifies the request.
 
         Raises:
-            InvalidValue: the header is no key.
+            InvalidValue: the header is not a valid key.
         """
         text = self.headers.get("idempotency-key")
         if text is None:
@@ -85,7 +85,7 @@ class Call:
         """The number of the change in the path.
 
         Raises:
-            InvalidValue: it is none.
+            InvalidValue: it is not a number.
         """
         number = whole_number(self.path["id"], most=MOST_CHANGES)
         if number is None:
@@ -97,7 +97,7 @@ class Call:
         """Seconds to wait for a change to end, from `?wait=`; 0 without.
 
         Raises:
-            InvalidValue: no number of seconds up to an hour.
+            InvalidValue: it is not a number of seconds up to an hour.
         """
         seconds = decimal_number(self.query.get("wait", "0"), most=LONGEST_WAIT)
         if seconds is None:
@@ -111,7 +111,7 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 
 
 async def submission_response(call: Call, submission: Submission) -> Response:
-    """Answer with what a request led to, and say so where an earlier one did."""
+    """Answer with a request's change, and mark it if an earlier request led to it."""
     response = await change_response(call, submission.change)
     if submission.repeated:
         response.headers["Idempotent-Replayed"] = "true"
@@ -119,9 +119,9 @@ async def submission_response(call: Call, submission: Submission) -> Response:
 
 
 async def change_response(call: Call, change: Change) -> Response:
-    """Answer with a change: 202 and its Location while it is under way, 200 once it has ended.
+    """Answer with a change: 202 and its Location while it is unfinished, 200 once it has ended.
 
-    With `?wait=` the answer comes when the change has ended, asks something, or the time is over.
+    With `?wait=` the answer comes when the change has ended, asks a question, or the time is over.
     """
     if call.wait:
         change = await _settled(call, change.id)
@@ -136,7 +136,7 @@ def wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
 
 
 async def either(*events: asyncio.Event, within: float | None = None) -> bool:
-    """Wait for one of the events; False when none came within so many seconds."""
+    """Wait for one of the events; False if none came in time."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         done, _ = await asyncio.wait(waiting, timeout=within, return_when=asyncio.FIRST_COMPLETED)

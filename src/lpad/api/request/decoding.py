@@ -1,4 +1,4 @@
-"""A request's body, read; what is wrong with it is said in words that name the field, and no value."""
+"""Decoding of request bodies; errors name the field, but no value."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NAMES = {
     "object": "an object",
     "null": "null",
 }
-# The grammar of msgspec's sentences; one that fits none of these is passed on as it is.
+# The grammar of msgspec's sentences; others are passed on unchanged.
 _NOT_TEXT = re.compile("utf-8", re.IGNORECASE)
-"""msgspec's words: until 0.22 a UnicodeDecodeError, later a DecodeError."""
+"""msgspec's error: until 0.22 a UnicodeDecodeError, later a DecodeError."""
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")
 _LENGTH = re.compile(r" of length (?P<bound><=|>=) (?P<number>[0-9]+)")
 _LIMIT = re.compile(r" (?P<bound><=|>=) (?P<number>[-0-9.e+]+)")
@@ -36,7 +36,7 @@ def decoded(body: bytes, type_: type[_B]) -> _B:
     """Return a request's body, typed; an empty one is an object without fields.
 
     Raises:
-        InvalidValue: it is no JSON, or doesn't hold what the type says.
+        InvalidValue: it is not valid JSON, or does not match the type.
     """
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=type_)
@@ -68,7 +68,7 @@ def _sentence(told: str, type_: type[msgspec.Struct]) -> str:
 
 
 def _wanted(types: str, limits: str) -> str:
-    """Return what is wanted, such as `text of at most 255 characters`."""
+    """Return the expected type in words, such as `text of at most 255 characters`."""
     kinds = [each for each in types.split(" | ") if each != "null"]
     name = " or ".join(_NAMES.get(each, each) for each in kinds)
     if match := _CHOICE.fullmatch(limits):

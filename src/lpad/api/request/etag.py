@@ -1,4 +1,4 @@
-"""Entity tags: a reader that asks again is told that nothing has changed, without being sent it all."""
+"""Entity tags, with which a repeated request gets a short answer if nothing has changed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def known(call: Call, tag: str) -> bool:
-    """Whether the caller has what the tag stands for, by If-None-Match (RFC 9110, 13.1.2)."""
+    """Whether the caller already has the content with this tag, by If-None-Match (RFC 9110, 13.1.2)."""
     given = [each.strip() for each in call.headers.get("if-none-match", "").split(",")]
     return "*" in given or tag.removeprefix("W/") in [each.removeprefix("W/") for each in given]
 
 
 def not_modified(tag: str) -> Response:
-    """Return the answer to one who has it already."""
+    """Return the answer for a caller that already has the content."""
     return Response(status_code=304, headers={"ETag": tag})
 
 
 def tagged(call: Call, response: Response) -> Response:
-    """Give an answer to GET a tag made of its content, or answer 304 to one who has it."""
+    """Add a tag of its content to a GET answer, or answer 304 if the caller has it."""
     if response.status_code != 200 or isinstance(response, StreamingResponse):
         return response
     tag = f'"{hashlib.blake2s(bytes(response.body), digest_size=12).hexdigest()}"'

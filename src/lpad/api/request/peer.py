@@ -1,4 +1,4 @@
-"""Who calls, as the kernel says (SO_PEERCRED)."""
+"""The caller's identity from the kernel (SO_PEERCRED)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 _CREDENTIALS = struct.Struct("iII")
 # Linux 4.13; the groups that the peer had when it connected. Not in Python's socket module.
 _SO_PEERGROUPS = 59
-_MANY_GROUPS = 256  # as far as Python reads; a peer with more is looked up like on an older kernel
+_MANY_GROUPS = 256  # Python's limit; the groups of a peer with more are looked up like on an older kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def _supplementary(connection: socket.socket, uid: int, gid: int) -> list[int]:
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MANY_GROUPS * 4)
     except OSError:
-        # An older kernel, or very many groups: what the user database says now.
+        # An older kernel, or very many groups: the user database's present content.
         try:
             return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
         except KeyError:

@@ -1,4 +1,4 @@
-"""Errors as the API gives them: RFC 9457 problem+json with our `kind`, sentence and details."""
+"""Errors in the API: RFC 9457 problem+json with lpad's `kind`, sentence and details."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/problem+json"
 
-# The first class that fits decides; the order goes from the leaves to the branches.
+# The first matching class decides; the order goes from the leaves to the branches.
 STATUSES: tuple[tuple[type[LpadError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
@@ -69,10 +69,10 @@ NEVER = (
     SwitchRolledBack,
     SwitchStuck,
 )
-"""Errors of changes, of the start, and those that others are made of: never the answer to a request."""
+"""Errors of changes and of the start, and base classes; they never answer a request."""
 
 RETRY_AFTER: dict[type[LpadError], int] = {TooManyChanges: 10, TooManyConnections: 1}
-"""Seconds after which a caller may ask again, where that is all that is needed."""
+"""Seconds after which a caller may try again, if that is sufficient."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ def status_of(error: type[LpadError]) -> int:
 
 
 def problems(status: int) -> list[str]:
-    """Return the kinds that an answer with this HTTP status can have."""
+    """Return the possible kinds of an answer with this HTTP status."""
     if status == 408:  # the connection's, before there is a request
         return [RequestError.kind]
     fitting = (each for each in _tree(LpadError) if status_of(each) == status and each not in NEVER)
@@ -112,8 +112,8 @@ def problem_response(
     """Return the answer for an error.
 
     Args:
-        error: what went wrong.
-        status: the HTTP status, where the error's class doesn't decide it.
+        error: the error.
+        status: the HTTP status, if the error's class does not decide it.
         headers: more headers.
     """
     if status is None:

@@ -1,4 +1,4 @@
-"""The roles that a caller can have, who has them, and which one each kind of change asks for."""
+"""The roles of callers, their holders, and the role that each kind of change requires."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Role(enum.StrEnum):
-    """What a caller may do; each of the others may read as well."""
+    """The roles; each role includes reading."""
 
     READ = "read"
     SWITCH = "switch"
@@ -41,7 +41,7 @@ ROLE_FOR: Mapping[Kind, Role] = {
     Kind.RESET: Role.ADMIN,
     Kind.SET_DEFAULT_SMDP: Role.ADMIN,
 }
-"""Who may ask for a change, take it back and answer it."""
+"""The role for requesting, cancelling and answering a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +52,13 @@ class Holders:
     groups: frozenset[int] = frozenset()
 
     def include(self, peer: Peer) -> bool:
-        """Whether the peer is one of them."""
+        """Whether the peer is among them."""
         return peer.uid in self.users or not peer.groups.isdisjoint(self.groups)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """Who has which role; root and the daemon's own user have all of them in any case."""
+    """The holders of each role; root and the daemon's own user always have all roles."""
 
     holders: Mapping[Role, Holders] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ class AccessRules:
         return given | {Role.READ} if given else given
 
     def check(self, peer: Peer, role: Role) -> None:
-        """Let the peer pass.
+        """Check that the peer has a role.
 
         Raises:
             NotPermitted: it lacks the role; details hold `role`.

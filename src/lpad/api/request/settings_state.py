@@ -1,4 +1,4 @@
-"""What has become of the settings file since the daemon was started."""
+"""The state of the settings file since the daemon's start."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 class Configuration:
     """The settings in force.
 
-    `restart_needed` names the keys that were changed and count from the next start only; `error` says what is
-    wrong with the file as it was read last, when the settings before go on.
+    `restart_needed` lists the changed keys that take effect only after a restart; `error` describes the
+    mistakes in the file when it was last read, if the previous settings stay in force.
     """
 
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -1,7 +1,7 @@
-"""One connection: who is at its other end, and how long that one may take to speak and to listen.
+"""One connection: the identity of the peer, and time limits for its requests and reading.
 
-The limits are for programs gone wild and for half-open connections: whatever one user does, the others are
-answered, the daemon's memory has a bound, and the files that the card's port needs are left.
+The limits protect against runaway programs and half-open connections: whatever one user does, the others get
+answers, the daemon's memory stays limited, and enough files remain for the card's port.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     from lpad.base.errors import LpadError
 
 MOST_CONNECTIONS = 256
-"""Of one user at a time."""
+"""The most open connections of one user."""
 MOST_IN_ALL = 512
-"""Of all users. pyserial's select() can't wait for a file whose number is above 1023."""
+"""The most open connections of all users. pyserial's select() can't wait for a file whose number is
+above 1023."""
 
 LARGEST_HEAD = 16 * 1024
-"""Bytes of a request's line and headers."""
+"""The most bytes of a request's line and headers."""
 
 SPEAKING = 20.0
-"""Seconds in which a request must have come whole, from the connection's beginning or its first byte."""
+"""Seconds in which a complete request must arrive, from the connection's beginning or its first byte."""
 LISTENING = 60.0
-"""Seconds for which what was sent may lie unread, be it an answer or an event stream."""
+"""Seconds for which sent data, an answer or an event stream, may stay unread."""
 
 
 class Connection(H11Protocol):
-    """HTTP/1.1 that knows who is at the other end."""
+    """HTTP/1.1 with the peer's identity."""
 
     peer: Peer
     _speaking: asyncio.TimerHandle | None = None
     _listening: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
-        """Let the peer in, unless its user, or all users together, have too many connections."""
+        """Accept the peer, unless its user, or all users together, have too many connections."""
         super().connection_made(transport)
         self.peer = Peer.of(cast("socket.socket", transport.get_extra_info("socket")))
         self.app_state = {**self.app_state, "peer": self.peer}
@@ -64,7 +65,7 @@ class Connection(H11Protocol):
         self._end(self._listening)
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of a request, and see how long the rest may take."""
+        """Receive a part of a request, and set the time limit for the rest."""
         if self.transport.is_closing():
             return
         super().data_received(data)
@@ -75,11 +76,11 @@ class Connection(H11Protocol):
             self._speaking = self.loop.call_later(SPEAKING, self._too_slow)
 
     def _should_upgrade(self) -> bool:
-        """Answer what offers to speak otherwise in HTTP/1.1; uvicorn would log how to install WebSockets."""
+        """Answer upgrade requests in HTTP/1.1; uvicorn would log how to install WebSockets."""
         return False
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, or has a head that is too long, and hang up."""
+        """Answer a request that is not HTTP, or has too long headers, and close the connection."""
         problem = RequestError(
             f"this is not a valid HTTP/1.1 request, or its headers have more than {LARGEST_HEAD} bytes: {msg}"
         )
@@ -88,19 +89,22 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def pause_writing(self) -> None:
-        """Wait for the other end to read, but not for ever."""
+        """Wait for the peer to read, with a time limit."""
         super().pause_writing()
         self._end(self._listening)
         self._listening = self.loop.call_later(LISTENING, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue to write."""
         super().resume_writing()
         self._end(self._listening)
         self._listening = None
 
     def timeout_keep_alive_handler(self) -> None:
-        """Hang up; not on one who still reads the answer, and at once on one who stopped reading."""
+        """Close an idle connection.
+
+        Not while the peer reads the answer, but immediately if it stopped reading.
+        """
         if self.transport.get_write_buffer_size():
             self.timeout_keep_alive_task = self.loop.call_later(LISTENING, self.transport.abort)
         else:

@@ -1,7 +1,7 @@
 """The server under the API: HTTP/1.1 on Unix sockets. uvicorn's home, with `connection`.
 
-uvicorn looks ten times a second whether it should stop. An idle daemon on a battery must not wake up
-at all, so the server here waits for an event instead.
+uvicorn checks ten times a second whether it should stop. An idle daemon on a battery must not wake up at all,
+so this server waits for an event instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE = 3
-"""Seconds that answers under way are given when the daemon stops."""
+"""Seconds for running answers when the daemon stops."""
 
 
 class ApiServer(uvicorn.Server):
@@ -52,7 +52,7 @@ class ApiServer(uvicorn.Server):
             on_listening: called once requests are answered.
             on_hangup: called at each SIGHUP.
             heartbeat: called each `interval` seconds, for a watchdog.
-            interval: seconds; None, and the server sleeps until something happens.
+            interval: seconds; None: the server sleeps until something happens.
         """
         super().__init__(
             uvicorn.Config(
@@ -79,7 +79,7 @@ class ApiServer(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def stop(self) -> None:
-        """Begin to stop; from any thread."""
+        """Begin to stop; callable from any thread."""
         self.should_exit = True
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended already
@@ -87,7 +87,10 @@ class ApiServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT; uvicorn would raise them again at the end and kill the process."""
+        """Stop on SIGTERM and SIGINT.
+
+        Uvicorn would raise the signal again at the end and kill the process.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -119,17 +122,17 @@ class ApiServer(uvicorn.Server):
 
 
 def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket.socket:
-    """Return a listening Unix socket at `path`; a stale one, left by a process that died, is replaced.
+    """Return a listening Unix socket at `path`; a stale one of a dead process is replaced.
 
     Raises:
-        InvalidSettings: the folder is missing or not ours, or something else stands at `path`.
+        InvalidSettings: the folder is missing or belongs to another user, or `path` is not a socket.
         Conflict: another process answers there.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         _clear(path)
-        # Made inaccessible, then opened up: nobody may slip in between bind and chmod.
+        # Inaccessible at first, then opened up, so that no program can connect between bind and chmod.
         before = os.umask(0o177)
         try:
             listener.bind(str(path))
@@ -159,14 +162,14 @@ def _clear(path: Path) -> None:
     if not stat.S_ISSOCK(found.st_mode):
         raise OSError(errno.EEXIST, "a file that is not a socket is in the way")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
-        probe.setblocking(False)  # who listens there may be stuck, and its queue full
+        probe.setblocking(False)  # the listening process may be stuck, with a full queue
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
             return
         except BlockingIOError:
-            pass  # a full queue is somebody's
+            pass  # a full queue belongs to a running process
     raise Conflict(f"another process listens on {path}; stop it, or name another 'socket' in the settings")
 
 

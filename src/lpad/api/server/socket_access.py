@@ -1,7 +1,7 @@
-"""Who may connect to the socket: its access control list.
+"""The access control list of the socket.
 
-A file has one group, and the settings may name any number of users and groups. Who calls, and so what they
-may do, the kernel says of each connection; the list keeps everybody else from connecting at all.
+A file has one group, but the settings may list any number of users and groups. The kernel identifies the
+caller of each connection, and so its rights; the list keeps all other users from connecting at all.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _CONNECT = stat.S_IROTH | stat.S_IWOTH
 
 
 def admit(path: Path, *, users: Iterable[int], groups: Iterable[int]) -> None:
-    """Let these and the socket's own user and group connect, and nobody else.
+    """Let only these and the socket's own user and group connect.
 
-    Where that can't be done (a file system without access control lists, or a socket that is another
-    user's) it is logged, and the socket's mode decides alone.
+    If that is impossible (a file system without access control lists, or another user's socket), it is
+    logged, and only the socket's mode counts.
 
     Args:
         path: the socket.

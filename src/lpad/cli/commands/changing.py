@@ -72,7 +72,7 @@ def download(
 ) -> None:
     """Download a profile.
 
-    ACTIVATION_CODE is 'LPA:1$smdp.example.com$ABCD-1234', or a set-up link of Apple or Android. Put it in
+    ACTIVATION_CODE is 'LPA:1$smdp.example.com$ABCD-1234', or a setup link of Apple or Android. Put it in
     single quotes, or the shell removes each $ and the word after it. '-' reads it from standard input. Other
     users can see an argument in the list of processes for a moment, until lpactl has overwritten it there.
     """
@@ -278,7 +278,7 @@ def _say(session: Session, change: Change, sentence: str) -> None:
 
 
 def _remark(session: Session, change: Change) -> None:
-    """Tell what a person should know of the modem, though the change is done."""
+    """Print the remark about the modem of a successful change."""
     remark = (change.result or {}).get("remark")
     if remark is not None:
         session.output.note(safe(str(remark)))

@@ -1,4 +1,7 @@
-"""Where lpactl gets an activation code: an argument, a file, standard input, a picture, or its parts."""
+"""The sources of an activation code for lpactl.
+
+An argument, a file, standard input, a picture, or its parts.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def code_options(function: _F) -> _F:
-    """Give a command the argument and the options that say where the activation code comes from."""
+    """Add the argument and the options for the activation code to a command."""
     for decorate in reversed(
         (
             click.argument("activation_code", required=False),
@@ -59,10 +62,10 @@ def read_code(
     Args:
         session: may ask at a terminal; None: never ask.
         argument: the code on the command line; "-" reads standard input.
-        code_file: the file that holds the code.
-        qr: the picture that holds the code.
-        smdp: the server's address, in place of a code.
-        matching_id: goes with it; None: the server finds the order by the EID.
+        code_file: the file with the code.
+        qr: the picture with the code.
+        smdp: the server's address, instead of a code.
+        matching_id: the matching ID for `smdp`; None: the server finds the order by the EID.
         from_default: whether the order waits at the card's default SM-DP+.
 
     Raises:

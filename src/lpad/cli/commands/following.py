@@ -1,4 +1,4 @@
-"""Following a change on the command line: steps and progress as they come, questions where one may ask."""
+"""Following a change on the command line: steps and progress live, questions on a terminal."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _Display(Protocol):
 def follow(client: Client, output: Output, change: Change) -> Change:
     """Show a change until it has ended, and return its last record.
 
-    A question is asked where standard input and error are a terminal. Elsewhere the question is told,
-    with the command that answers it, and the change goes on waiting for whoever answers.
+    A question is asked if standard input and error are a terminal. Otherwise it is printed with the command
+    that answers it, and the change keeps waiting.
     """
     asked: object = None
     told: object = None
@@ -73,7 +73,7 @@ def follow(client: Client, output: Output, change: Change) -> Change:
 def _held_up(client: Client, change: Change) -> list[str]:
     """Return a line for the guarded switch that a queued change is behind, if that waits for a confirmation.
 
-    A change that waits for another answer holds nobody up.
+    A change that waits for another answer blocks no others.
     """
     if change.state != "queued":
         return []
@@ -86,7 +86,7 @@ def _held_up(client: Client, change: Change) -> list[str]:
 
 
 def waits(pause: Pause) -> str:
-    """Return in words what a change waits for."""
+    """Return, in words, why a change waits."""
     what = {
         "network": "waits for a network",
         "server": "waits for the server",
@@ -119,7 +119,7 @@ def _awaited(change: Change) -> str | None:
 
 
 def question_words(change: Change) -> str:
-    """Return what a change has asked, until when it can be answered, and how."""
+    """Return a change's question, with the time limit and the command to answer it."""
     question = change.question
     assert question is not None
     what, how = {
@@ -208,7 +208,7 @@ def _question(client: Client, output: Output, change: Change) -> None:
         _consent(client, output, change)
         return
     if question.kind == "confirmation":
-        # Whoever follows is seldom the one who knows: that is a program, or somebody at the far end.
+        # The follower can rarely confirm; a program or a remote user does.
         output.note(
             f"change {change.id} will be rolled back unless it is confirmed by {question.until:%H:%M:%S} UTC:"
             f" lpactl confirm {change.id}"
@@ -269,7 +269,7 @@ def _answer(
         else:
             client.answer(change.id, confirmation_code=confirmation_code, decision=decision)
     except ApiError as error:
-        # Too late, or somebody else has answered: what comes of the change is told anyway.
+        # Too late, or answered by another: the result of the change is shown anyway.
         output.note(safe(error.sentence))
 
 

@@ -1,4 +1,4 @@
-"""How lpactl asks for the guard of a switch and shows it, and failover."""
+"""The options for the guard of a switch, and lines that show guards and failover."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _F = TypeVar("_F", bound="Callable[..., None]")
 
 
 def guarded(command: _F) -> _F:
-    """Give a command the options `--guard` and `--within`."""
+    """Add the options `--guard` and `--within` to a command."""
     within = click.option(
         "--within", type=float, metavar="SECONDS", help="Time for the conditions to be met.  [default: 180]"
     )
@@ -30,10 +30,10 @@ def guarded(command: _F) -> _F:
 
 
 def limit(guard: tuple[str, ...], within: float | None) -> dict[str, float]:
-    """Return the time limit as the client takes it; nothing where it is left to lpad.
+    """Return the time limit in the client's form; empty for lpad's default.
 
     Raises:
-        UsageError: there is nothing to limit.
+        UsageError: there is no guard.
     """
     if within is not None and not guard:
         raise click.UsageError("--within needs --guard: it limits how long the guard waits")
@@ -41,7 +41,7 @@ def limit(guard: tuple[str, ...], within: float | None) -> dict[str, float]:
 
 
 def guard_rows(change: Change) -> list[tuple[str, object]]:
-    """Return names and values that tell of a change's guard; none where it has none."""
+    """Return names and values that show a change's guard; empty without a guard."""
     if change.guard is None:
         return []
     return [
@@ -56,7 +56,7 @@ def guard_rows(change: Change) -> list[tuple[str, object]]:
 
 
 def on_trial(changes: Iterable[Change]) -> list[str]:
-    """Return a line for each guarded switch that is under way."""
+    """Return a line for each running guarded switch."""
     return [
         f"{change.euicc}: change {change.id} has profile {change.params.get('iccid', 'it downloaded')}"
         f" on trial ({change.guard.phase}) until {change.guard.until:%Y-%m-%d %H:%M:%S} UTC: "
@@ -67,7 +67,7 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
 
 
 def rescue_line(euicc: Euicc) -> str | None:
-    """Return a line that tells what is tried since a guarded switch ended stuck; None where nothing is."""
+    """Return a line that shows the rescue after a stuck guarded switch; None without one."""
     status = euicc.rescue
     if status is None:
         return None
@@ -81,7 +81,7 @@ def rescue_line(euicc: Euicc) -> str | None:
 
 
 def modem_line(euicc: Euicc) -> str | None:
-    """Return a line that tells how often the modem was restarted in vain; None where it was not."""
+    """Return a line that shows unsuccessful restarts of the modem; None without any."""
     status = euicc.modem_restarts
     if status is None:
         return None
@@ -99,7 +99,7 @@ def modem_line(euicc: Euicc) -> str | None:
 
 
 def failover_line(euicc: Euicc) -> str | None:
-    """Return a line that tells how a card's failover stands; None where the settings ask for none."""
+    """Return a line that shows the state of a card's failover; None without failover."""
     status = euicc.failover
     if status is None:
         return None

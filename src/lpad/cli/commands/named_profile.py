@@ -1,4 +1,4 @@
-"""Which profile is meant: by ICCID, AID, the last digits of the ICCID, nickname or name."""
+"""The choice of a profile by ICCID, AID, the last digits of the ICCID, nickname or name."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 _ICCID = re.compile(r"[0-9A-E]{18,20}F{0,2}")
 _AID = re.compile(r"(?:[0-9A-F]{2}){11,16}")
-"""What names a profile whether or not the card can be read: an ICCID as nearly all are, or an AID."""
+"""Names that need no reading of the card: a usual ICCID, or an AID."""
 _TAIL = re.compile(r"[0-9A-E]{4,20}")
 
 
 def named_profile(client: Client, euicc: str, text: str) -> str:
-    """Return the ICCID of the profile that is meant, or its AID if the ICCID is not its alone.
+    """Return the ICCID of the chosen profile, or its AID if the ICCID is ambiguous.
 
     Raises:
-        UsageError: it fits none, or several.
+        UsageError: no profile matches, or several do.
     """
     digits = re.sub(r"[\s-]", "", text).upper()
     iccid = digits.rstrip("F")
@@ -36,7 +36,7 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
         return whole
     exact = [each for each in all_of(found) if digits == each.isdp_aid or (iccid and iccid == each.iccid)]
     if len(exact) > 1:
-        return iccid  # the daemon tells which there are
+        return iccid  # the daemon's error lists them
     if whole is not None and not exact:
         return whole
     fitting = exact or [each for each in all_of(found) if _fits(each, text)]
@@ -50,7 +50,7 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
 
 
 def address_of(found: ProfileList, profile: Profile | UnreadableProfile) -> str | None:
-    """Return the ICCID if it is this profile's alone, else the AID; None if the card gives neither."""
+    """Return the ICCID if it is unambiguous, otherwise the AID; None if the card gives neither."""
     shared = sum(each.iccid == profile.iccid for each in all_of(found)) > 1
     if profile in found.profiles and not shared:
         return profile.iccid
@@ -69,7 +69,7 @@ def is_odd(found: ProfileList) -> bool:
 
 
 def unreadable_line(euicc: str, unreadable: tuple[UnreadableProfile, ...]) -> str | None:
-    """Return a line that tells what can't be read of a card's list; None if that is nothing."""
+    """Return a line about the unreadable entries of a card's list; None if there are none."""
     if not unreadable:
         return None
     told = ", ".join(_told(each) for each in unreadable)

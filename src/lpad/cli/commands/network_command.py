@@ -1,4 +1,4 @@
-"""lpactl network: APN and what belongs to it, for one profile."""
+"""lpactl network: the APN and related settings of one profile."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from lpad.client import Network
 
 _AN_ICCID = range(18, 21)
-"""Digits of an ICCID that is taken as it is, since its profile may still be to come."""
+"""Digits of an ICCID that is used unchecked, because its profile may still be to come."""
 
 
 @cli.group("network")
 def network() -> None:
-    """Show or set a profile's APN and what belongs to it."""
+    """Show or set a profile's APN and related settings."""
 
 
 @command(network, "show")
@@ -34,7 +34,7 @@ def show(session: Session, profile: str) -> None:
 @click.argument("profile")
 @network_options
 def set_(session: Session, profile: str, **options: Any) -> None:
-    """Set the network settings of PROFILE; they count from its next enable on.
+    """Set the network settings of PROFILE; they apply from its next enable on.
 
     PROFILE may be an ICCID that is not on the card yet. Options that are not given get their defaults; only
     a stored password stays.
@@ -48,12 +48,12 @@ def set_(session: Session, profile: str, **options: Any) -> None:
 @command(network, "clear")
 @click.argument("profile")
 def clear(session: Session, profile: str) -> None:
-    """Clear what was set for PROFILE and show what applies to it then."""
+    """Clear the settings of PROFILE and show those that then apply."""
     _print(session, session.client.clear_network(session.euicc(), _iccid(session, profile)))
 
 
 def _iccid(session: Session, profile: str) -> str:
-    """Return the ICCID that is meant: whole ones also if the card does not hold the profile yet."""
+    """Return the chosen ICCID; a complete one may belong to a profile that is not on the card yet."""
     digits = profile.replace(" ", "").rstrip("Ff")
     if len(digits) in _AN_ICCID and digits.isalnum():
         return digits

@@ -40,14 +40,14 @@ _OPTIONS = (
 
 
 def network_options(function: _F) -> _F:
-    """Give a command the options of the network settings; the function takes them as keywords."""
+    """Add the options of the network settings to a command, whose function gets them as keywords."""
     for decorate in reversed(_OPTIONS):
         function = decorate(function)
     return function
 
 
 def network_settings(options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the settings that options give, by the API's names; None if there are none.
+    """Return the settings from the options, by the API's names; None if there are none.
 
     Args:
         options: the values of `network_options`, None for those that were not given.

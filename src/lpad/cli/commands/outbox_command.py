@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from lpad.client import Outbox
 
 LONGEST_SHOWN = 64
-"""Characters of an address in the table; a card may write anything in its place."""
+"""Characters of an address in the table; a card may write anything there."""
 
 
-# A number may be negative, and is no option then.
+# A number may be negative, and is not an option then.
 @command(cli, "notifications", ignore_unknown_options=True)
 @click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
 @click.argument("number", type=int, required=False)
@@ -62,7 +62,7 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
 
 
 def outbox_line(euicc: str, outbox: Outbox) -> str | None:
-    """Return what is worth telling of a card's outbox; None where all is well."""
+    """Return a line about problems in a card's outbox; None without problems."""
     found = outbox.notifications
     waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
     refused = [each for each in found if each.state == "refused"]

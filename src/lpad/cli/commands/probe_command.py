@@ -1,4 +1,4 @@
-"""lpactl probe: what lpad finds out about a card and the way to it."""
+"""lpactl probe: a report on a card and the link to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("which", metavar="[NAME|PORT|READER]", required=False)
 @click.option("--unredacted", is_flag=True, help="Show EID, IMEI and serial numbers in full.")
 def probe(session: Session, which: str | None, unredacted: bool) -> None:
-    """Try out a card and the way to it, and print a report for a bug report.
+    """Test a card and the link to it, and print the result for a bug report.
 
     Nothing on the card is changed. 'lpad probe' does it without the daemon.
     """
@@ -39,7 +39,7 @@ def probe(session: Session, which: str | None, unredacted: bool) -> None:
 
 
 def _named(session: Session, which: str) -> str:
-    """Return the name of the card that is meant by its name, its port or its reader."""
+    """Return the name of the card with a given name, port or reader."""
     cards = session.client.euiccs()
     for card in cards:
         if which == card.name or card.transport.endswith(f" {which}") or which == card.transport:

@@ -1,4 +1,4 @@
-"""What every command of lpactl has: the daemon, the card that is meant, where to print, how to end."""
+"""The session of every lpactl command: the daemon, the chosen card, the output, the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 
 @dataclass(slots=True)
 class Session:
-    """What every command has: the daemon, the card that is meant, and where to print."""
+    """The daemon, the chosen card and the output of a command."""
 
     client: Client
     output: Output
@@ -33,7 +33,7 @@ class Session:
     wait: bool = True
 
     def euicc(self) -> str:
-        """Return the card's name: the one given, or the only one.
+        """Return the card's name: the given one, or that of the only card.
 
         Raises:
             UsageError: there are several, or none.
@@ -47,7 +47,7 @@ class Session:
         return names[0]
 
     def iccid(self, text: str) -> str:
-        """Return the ICCID or AID of the profile that is meant; see `named_profile`.
+        """Return the ICCID or AID of the chosen profile; see `named_profile`.
 
         Raises:
             UsageError: it fits none, or several.
@@ -55,10 +55,10 @@ class Session:
         return named_profile(self.client, self.euicc(), text)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before something that can't be undone; ends the program unless the answer is yes.
+        """Ask before an irreversible action; ends the program unless the answer is yes.
 
         Raises:
-            UsageError: nobody can be asked.
+            UsageError: there is no terminal to ask at.
         """
         if yes:
             return
@@ -68,7 +68,7 @@ class Session:
             sys.exit(exit_codes.NEEDS_PEOPLE)
 
     def finish(self, change: Change) -> Change:
-        """Follow a change to its end and print it where JSON is asked for; failed ones end the program."""
+        """Follow a change to its end, and print it if JSON is requested; a failed change ends the program."""
         if self.wait:
             try:
                 change = follow(self.client, self.output, change)

@@ -1,4 +1,4 @@
-"""lpactl's commands that only look."""
+"""lpactl's read-only commands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 def status(session: Session) -> None:
     """Show the daemon and its cards."""
     client = session.client
-    # The list itself tells of each card no more than its state.
+    # The list itself shows only the state of each card.
     system, euiccs = client.system(), [client.euicc(each.name) for each in client.euiccs()]
     if session.output.as_json:
         session.output.json({"system": system, "euiccs": euiccs})
@@ -64,7 +64,7 @@ def status(session: Session) -> None:
 
 
 def _readable(read: Callable[[], _T]) -> _T | None:
-    """Return what the journal holds, None if it can't be read: the status says that in its own words."""
+    """Return data from the journal; None if it can't be read, which the status reports separately."""
     try:
         return read()
     except ApiError as error:
@@ -79,7 +79,7 @@ def _outbox_line(client: Client, euicc: str) -> str | None:
 
 
 def repair_line(repair: JournalRepair) -> str:
-    """Return what became of a damaged journal, in a line."""
+    """Return a line about the repair of a damaged journal."""
     lost = ", ".join(f"{number} {table}" for table, number in repair.lost.items()) or (
         "nothing that lpad noticed"
     )
@@ -237,12 +237,12 @@ def events(session: Session) -> None:
 
 
 def _number(profile: Profile | UnreadableProfile) -> str | None:
-    """Return the ICCID, or what the card gives in its place."""
+    """Return the ICCID, or the card's invalid value of it."""
     return profile.iccid if isinstance(profile, Profile) else profile.iccid or profile.raw_iccid
 
 
 def _provisioning(euicc: Euicc) -> str | None:
-    """Return a line for an empty card that was not provided with a profile yet."""
+    """Return a line for an empty card that has no profile yet."""
     status = euicc.provisioning
     if status is None or not status.attempts or status.next_at is None:
         return None

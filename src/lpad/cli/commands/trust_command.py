@@ -1,4 +1,4 @@
-"""lpactl trust: who vouches for a server."""
+"""lpactl trust: which anchor confirms a server."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _ANCHORS = {
 
 @cli.group("trust")
 def trust() -> None:
-    """Find out which anchor vouches for a server."""
+    """Find out which anchor confirms a server."""
 
 
 @command(trust, "check")
 @click.argument("address")
 def check(session: Session, address: str) -> None:
-    """Shake hands with the SM-DP+ or SM-DS at ADDRESS and show its chain and which anchor matched.
+    """Make a TLS handshake with the SM-DP+ or SM-DS at ADDRESS, and show its chain and the matching anchor.
 
-    lpad sends only the handshake. If no anchor vouches for the server, the output says which certificate is
+    lpad sends only the handshake. If no anchor confirms the server, the output says which certificate is
     missing and where to put it, and the exit code is 6.
     """
     client = session.client

@@ -1,4 +1,4 @@
-"""lpad demo: the whole way of a profile, from an activation code to the list over the socket."""
+"""lpad demo: a profile's whole life cycle, from an activation code to the list over the socket."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 CARD = "modem"
 BAUD = 115_200
 PATIENCE = 60.0
-"""Seconds for each thing that is waited for."""
+"""Seconds for each wait."""
 
 _STOPPING = 10.0
 _LETTING_GO = 0.5
-"""Seconds in which a process that has closed its output has ended, if it is ending."""
+"""Seconds in which an ending process ends after it has closed its output."""
 
 
 @click.command()
@@ -102,7 +102,7 @@ class _Stage:
         self._daemon = stack.enter_context(_daemon(config, self._log))
 
     def play(self) -> None:
-        """Take a profile the whole way."""
+        """Run the whole life cycle of a profile."""
         with Client(str(self.socket)) as client:
             try:
                 self._play(client)
@@ -153,7 +153,10 @@ class _Stage:
         return change.check()
 
     def _until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for something that is nobody's event: another program's start, the server's mail."""
+        """Wait for something without an event.
+
+        Another program's start, the server's received notifications.
+        """
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self._daemon is not None and self._daemon.poll() is None:
             try:
@@ -198,7 +201,7 @@ def _folder() -> Iterator[str]:
 
 
 def _play_in_background() -> None:
-    """Play in a process of its own, which stays when this one ends; show what it says until then."""
+    """Run in a separate process, which stays when this one ends; show its output until then."""
     command = [sys.executable, "-m", "lpad.cli.lpad", "demo", "--stay"]
     with subprocess.Popen(  # noqa: S603 - our own program
         command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True
@@ -210,16 +213,16 @@ def _play_in_background() -> None:
         except KeyboardInterrupt:
             process.terminate()
             raise
-        # Its output ends when it lets go of the terminal, or when it ends itself.
+        # Its output ends when it releases the terminal, or when it ends.
         try:
             process.wait(_LETTING_GO)
         except subprocess.TimeoutExpired:
-            os._exit(0)  # without waiting for a process that is meant to stay
+            os._exit(0)  # without waiting for a process that should stay
     sys.exit(process.returncode or 1)
 
 
 def _let_go_of_terminal(log: Path) -> None:
-    """Send what is still said to a file: the terminal goes back to its owner."""
+    """Send further output to a file, and release the terminal."""
     sys.stdout.flush()
     sys.stderr.flush()
     with log.open("ab") as output:
@@ -228,7 +231,7 @@ def _let_go_of_terminal(log: Path) -> None:
 
 
 def _sigterm_interrupts() -> None:
-    """Let SIGTERM end the demo as Ctrl-C does: nothing stays behind."""
+    """Let SIGTERM end the demo like Ctrl-C, so that nothing stays behind."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

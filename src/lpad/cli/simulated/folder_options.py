@@ -1,4 +1,4 @@
-"""Where the simulated card and server keep things: the options that name their folders."""
+"""The options for the folders of the simulated card and server."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ PKI = click.option(
 
 
 def beside(folder: Path) -> Path:
-    """Return the folder of the infrastructure that a card and a server beside each other share."""
+    """Return the certificate folder that a card and a server in neighbouring folders share."""
     return folder.parent / "pki"

@@ -1,4 +1,4 @@
-"""The libraries that only the simulators need: the extra `sim`, which a gateway does without."""
+"""The libraries that only the simulators need: the extra `sim`, which a gateway does not need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def unavailable(name: str, sentence: str) -> click.Command:
 
     Args:
         name: the command's.
-        sentence: what is missing, and what to do about it.
+        sentence: the missing libraries and the remedy.
     """
 
     def end(**_: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Orders at the simulated SM-DP+, as the commands make them."""
+"""Orders at the simulated SM-DP+ for the commands."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def add_order(
     metadata: Mapping[str, Any] | None = None,
     **details: Any,
 ) -> Order:
-    """Add an order for a profile package, or for a made-up profile where there is none.
+    """Add an order for a profile package, or for a made-up profile without one.
 
     `metadata` are other attributes of ProfileMetadata, `details` other arguments of `Orders.add_order`.
-    The IMSI of a made-up profile begins with its owner's codes, as the card checks.
+    The IMSI of a made-up profile begins with its owner's codes, which the card checks.
     """
     metadata = metadata or {}
     if upp is None:
@@ -59,7 +59,7 @@ def _imsi_of(owner: Owner) -> str:
 
 
 def random_iccid() -> Iccid:
-    """Return an ICCID of the test range, Luhn digit included."""
+    """Return an ICCID of the test range, including the Luhn digit."""
     body = "8900101" + "".join(secrets.choice("0123456789") for _ in range(11))
     digits = [int(digit) for digit in reversed(body)]
     doubled = [digit * 2 - 9 * (digit > 4) if place % 2 == 0 else digit for place, digit in enumerate(digits)]

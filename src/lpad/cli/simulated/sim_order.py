@@ -1,4 +1,4 @@
-"""lpad sim order and release: what an operator does at the simulated SM-DP+."""
+"""lpad sim order and release: an operator's actions at the simulated SM-DP+."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PICTURES = {b"\x89PNG": IconType.PNG, b"\xff\xd8\xff": IconType.JPG}
 
 
 class _Moment(click.ParamType[datetime]):
-    """A time to come: a number with its unit from now on, or a date and time."""
+    """A future time: a duration from now on, or a date and time."""
 
     name = "TIME"
 

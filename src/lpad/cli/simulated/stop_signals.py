@@ -1,4 +1,4 @@
-"""Until when a simulation runs: until SIGTERM or SIGINT."""
+"""The end of a simulation by SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set; set before anything is made, so that it is unmade."""
+    """Return an event that SIGTERM and SIGINT set; call it first, so that everything is cleaned up."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

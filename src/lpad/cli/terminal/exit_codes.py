@@ -1,4 +1,4 @@
-"""What the commands' exit codes mean; docs/api.md and `lpactl --help` show this table."""
+"""The meanings of the commands' exit codes; docs/api.md and `lpactl --help` show this table."""
 
 from __future__ import annotations
 

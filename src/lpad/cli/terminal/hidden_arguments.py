@@ -1,4 +1,4 @@
-"""Secrets on the command line: taken out of what other users see of this process."""
+"""Removal of secrets from the command line that other users can see."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _ARG_START, _ARG_END = 48, 49
 def hide(*secrets: str | None) -> None:
     """Overwrite secrets in this process's own arguments, as ps and /proc/PID/cmdline show them.
 
-    They were visible from the start of the process until now; whoever can wait for that should give them by
-    standard input or a file. Where the system doesn't say where its arguments are, they stay.
+    They were visible from the start of the process until now, so standard input or a file is safer. If the
+    system does not reveal where the arguments are, they stay.
     """
     wanted = [each.encode() for each in secrets if each]
     if not wanted:
         return
     try:
-        # The second field is the program's name in brackets, with any blanks and brackets in it.
+        # The second field is the program's name in brackets, possibly with spaces and brackets in it.
         fields = (
             Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         )

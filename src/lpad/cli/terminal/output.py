@@ -1,4 +1,4 @@
-"""How commands print: tables on a terminal, plain lines into a pipe, JSON where asked."""
+"""The output of commands: tables on a terminal, plain lines into a pipe, JSON if requested."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def safe(value: object) -> str:
-    """Return a text in which nothing can drive the terminal.
+    """Return a text without anything that controls the terminal.
 
-    Names come from cards and servers: escape sequences, line ends and marks that turn the direction of
+    Names come from cards and servers: escape sequences, line ends and marks that change the direction of
     writing are shown as escapes.
     """
     text = "" if value is None else str(value)
@@ -44,8 +44,8 @@ class OutputLostError(Exception):
 
 
 def end_without_output(error: OutputLostError) -> NoReturn:
-    """End this process, since its result can't be written."""
-    # Not even what Python would flush at its end.
+    """End this process, because its result can't be written."""
+    # Without even the output that Python would flush at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.reader_gone:
         sys.exit(exit_codes.READER_GONE)
@@ -55,18 +55,18 @@ def end_without_output(error: OutputLostError) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command's result goes."""
+    """The output of a command's result."""
 
     as_json: bool = False
 
     @property
     def on_terminal(self) -> bool:
-        """Whether somebody looks on."""
+        """Whether the output is a terminal."""
         return _is_terminal(sys.stdout) and not self.as_json
 
     @property
     def may_ask(self) -> bool:
-        """Whether there is somebody to ask: a terminal on both sides."""
+        """Whether the user can be asked: a terminal on both sides."""
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr) and not self.as_json
 
     def json(self, value: object) -> None:
@@ -74,10 +74,10 @@ class Output:
         self.line(msgspec.json.format(msgspec.json.encode(value)).decode())
 
     def line(self, text: str) -> None:
-        """Print a line, at once.
+        """Print a line immediately.
 
         Raises:
-            OutputLostError: the disk is full, or whoever reads has gone.
+            OutputLostError: the disk is full, or the reader has closed the pipe.
         """
         try:
             print(text, flush=True)
@@ -85,13 +85,13 @@ class Output:
             raise OutputLostError(error) from error
 
     def note(self, text: str) -> None:
-        """Say something that is not the result."""
-        if sys.stderr is not None:  # print would take None for the standard output, and spoil the result
+        """Print a note that is not part of the result."""
+        if sys.stderr is not None:  # print would treat None as the standard output, and corrupt the result
             with suppress(OSError):
                 print(text, file=sys.stderr, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-        """Print rows; `empty` is said in their place where there are none."""
+        """Print rows, or `empty` if there are none."""
         cells = [[safe(cell) for cell in row] for row in rows]
         if not cells:
             self.note(empty)
@@ -109,7 +109,7 @@ class Output:
                 )
 
     def facts(self, rows: Sequence[tuple[str, object]]) -> None:
-        """Print names and values below each other; values that are not known are left out."""
+        """Print names and values below each other; unknown values are omitted."""
         known = [(name, safe(value)) for name, value in rows if value not in (None, "", ())]
         width = max((len(name) for name, _ in known), default=0)
         for name, value in known:
@@ -132,7 +132,7 @@ def joined(values: Sequence[Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people write it: days, hours and minutes, or seconds below one minute."""
+    """Return a duration in a readable form: days, hours and minutes, or seconds below one minute."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

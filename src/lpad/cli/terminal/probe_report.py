@@ -1,4 +1,4 @@
-"""How a probe's report is printed: as JSON, or as a table for people and bug reports."""
+"""Printing of a probe's report: as JSON, or as a table for users and bug reports."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _NAMES = {
 
 
 def print_report(output: Output, report: dict[str, Any], ports: dict[str, Any]) -> None:
-    """Print a report and what ports there are, and end the program with the error's exit code if it has one.
+    """Print a report and the existing ports; end the program with the error's exit code if there is an error.
 
     Args:
-        output: where.
+        output: the output to use.
         report: as `ProbeReport.shown` returns it.
         ports: `serial`, `readers` and `no_readers`, as the report shows identifiers.
     """

@@ -1,4 +1,4 @@
-"""What a terminal shows: tables in colour and live bars. The one place that imports rich."""
+"""Output for terminals: tables in colour and live bars. The one place that imports rich."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STYLES = {
 
 
 def table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    """Print a table; cells are shown as they are, without markup."""
+    """Print a table; cells are shown literally, without markup."""
     rows = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         rows.add_column(heading, overflow="fold")
@@ -57,11 +57,11 @@ class Bars:
         self._progress.stop()
 
     def step(self, name: str) -> None:
-        """Name the step that begins."""
+        """Show the step that begins."""
         self._progress.reset(self._task, total=None, description=name)
 
     def progress(self, sent: int, total: int) -> None:
-        """Fill the bar: bytes of how many."""
+        """Show the progress: bytes, and the total."""
         self._progress.update(self._task, completed=sent, total=total)
 
     @contextmanager

@@ -8,4 +8,4 @@ import msgspec
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-"""Text that isn't empty; the conversion refuses control characters everywhere."""
+"""Non-empty text; the conversion refuses control characters everywhere."""

@@ -1,4 +1,4 @@
-"""From plain values to typed sections: like `msgspec.convert`, except that it goes on after a mistake."""
+"""From plain values to typed sections: like `msgspec.convert`, but it continues after a mistake."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _NOTHING = object()
 
 
 def to_section(type_: type[_S], plain: object, report: Report) -> _S:
-    """Return a section of values that are right, with defaults in the place of those that are wrong.
+    """Return a section with the valid values, and defaults for the wrong ones.
 
     Args:
-        type_: the section; each of its fields has a default, or the section can't be made without it.
-        plain: what stands in the file; None is an empty section.
-        report: where the mistakes go.
+        type_: the section; each of its fields has a default, or is required.
+        plain: the value in the file; None is an empty section.
+        report: gets the mistakes.
     """
     in_short = type_.short is not None and plain is not None and not isinstance(plain, dict)
     if in_short:
@@ -55,7 +55,7 @@ def to_section(type_: type[_S], plain: object, report: Report) -> _S:
         elif each.required:
             report.wrong("missing", each.encode_name)
         if each.required and each.name not in values:
-            values[each.name] = None  # never seen: a report with a mistake has no settings
+            values[each.name] = None  # never used, because a report with a mistake gives no settings
     for unknown in plain:
         _unknown(unknown, type_, report)
     section = type_(**values)
@@ -74,7 +74,7 @@ def fields_below(type_: type[Section], path: str = "") -> Iterator[tuple[str, ms
 
 
 def _section(type_: Any) -> type[Section] | None:
-    """Return the section that a field is, or holds one of for each name or item."""
+    """Return the section type of a field, or of its named values or items."""
     for each in (type_, *get_args(type_)):
         if isinstance(each, type) and issubclass(each, Section):
             return each
@@ -82,7 +82,7 @@ def _section(type_: Any) -> type[Section] | None:
 
 
 def _convert(type_: Any, plain: Any, report: Report) -> Any:
-    """Return the typed value; `_NOTHING`, with a mistake noted, where it is wrong."""
+    """Return the typed value; for a wrong one, report a mistake and return `_NOTHING`."""
     origin = get_origin(type_)
     if origin is dict:
         return _mapping(type_, plain, report)
@@ -140,7 +140,7 @@ def _sentence(told: str, type_: Any) -> str:
 
 
 def _unknown(key: str, type_: type[Section], report: Report) -> None:
-    """Note a key that doesn't exist, with the one that was perhaps meant, which then isn't missed too."""
+    """Report an unknown key, with a similar one, which then does not also count as missing."""
     known = [each.encode_name for each in msgspec.structs.fields(type_)]
     elsewhere = [path for path, _ in fields_below(type_) if path.split(".")[-1] == key]
     match = difflib.get_close_matches(key, known, n=1)

@@ -1,4 +1,4 @@
-"""What all sections of the settings have in common."""
+"""The base of all sections of the settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A mapping in the settings: its fields are its keys, with their types, ranges and defaults."""
 
     short: ClassVar[str | None] = None
-    """The field that a plain value stands for: `log: info` is `log: {level: info}`."""
+    """The field that a plain value sets: `log: info` is `log: {level: info}`."""
 
     def check(self, report: Report) -> None:
-        """Note in the report, which is this section's, what types alone don't tell."""
+        """Add mistakes that types alone do not show to this section's report."""

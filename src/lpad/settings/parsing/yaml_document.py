@@ -1,7 +1,7 @@
-"""The YAML document: plain values with the line of each, and a bound on what it may unfold to.
+"""The YAML document: plain values with their lines, and a limit on its expanded size.
 
-The one home of PyYAML beside the quirks' files. The nodes are turned into values here and not by PyYAML's
-constructor, which keeps the last of two equal keys, forgets the lines, and unfolds aliases without end.
+The one home of PyYAML besides the files of quirks. This module turns nodes into values instead of PyYAML's
+constructor, which keeps the last of two equal keys, loses the lines, and expands aliases without limit.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST = 1 << 20
-"""Bytes in a settings file."""
+"""The most bytes of a settings file."""
 MOST_VALUES = 20_000
-"""Values in a file once its aliases are unfolded; nine lines of aliases could otherwise fill the memory."""
+"""The most values in a file with expanded aliases; nine lines of aliases could otherwise fill the memory."""
 DEEPEST = 40
 MOST_BRACKETS = 80
-"""Brackets open at once: PyYAML looks at all of them for each further word, which may take minutes."""
+"""The most nested brackets: PyYAML checks all of them for each further word, which may take minutes."""
 
 LONGEST_NUMBER = 40
-"""Characters of a number; some are written with a base of their own, or with _ in between."""
+"""The most characters of a number; some have a base prefix, or _ in between."""
 
 _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _MERGE = "tag:yaml.org,2002:merge"
@@ -36,7 +36,7 @@ _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
 @dataclass(slots=True)
 class Document:
-    """A file's content: the value at its top, and the line from 1 of each value by its path."""
+    """A file's content: its top-level value, and the line (from 1) of each value by its path."""
 
     value: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Document:
 
     @classmethod
     def parse(cls, content: bytes) -> Document:
-        """Read YAML; what is wrong with it stands in `report`, and is left out of `value`."""
+        """Read YAML; mistakes go into `report`, and are omitted from `value`."""
         document = cls()
         document._parse(content)
         return document
@@ -126,13 +126,13 @@ class Document:
                 self.report.wrong(f"given twice, first on line {given[key.value]}", *path, key.value)
                 self.lines[*path, key.value] = given[key.value]
             else:
-                # The key's own text: 'no' or '1' stay what was written.
+                # The key's own text, so that 'no' or '1' stay unchanged.
                 self.lines[*path, key.value] = given[key.value] = line
                 mapping[key.value] = self._value(value, (*path, key.value))
         return {**merged, **mapping}
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
-        # Hexadecimal digits and YAML's base 60 (1:30:00) make numbers without any limit out of long text.
+        # Hexadecimal digits and YAML's base 60 (1:30:00) make huge numbers out of long text.
         if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
             self.report.wrong(
                 f"'{node.value[:40]}' is too long for a number; put it in quotes if it is text", *path
@@ -152,16 +152,16 @@ class Document:
 
 
 class _TooMuch(Exception):
-    """The document unfolds to more than settings can be."""
+    """The document expands to more than the limit."""
 
 
 def _merged(node: yaml.Node) -> Iterator[yaml.Node]:
-    """Return what `<<` merges in, what counts most first."""
+    """Return the mappings that `<<` merges, the most important one first."""
     return iter(node.value if isinstance(node, yaml.SequenceNode) else [node])
 
 
 def _nested(text: str) -> int:
-    """Return how many brackets are open at once at most; those in quotes and comments are counted too."""
+    """Return the largest number of nested brackets, including those in quotes and comments."""
     deepest = depth = 0
     for bracket in re.findall(r"[\[\]{}]", text):
         depth = depth + 1 if bracket in "[{" else max(0, depth - 1)

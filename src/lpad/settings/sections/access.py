@@ -1,4 +1,4 @@
-"""`access`: who may do what."""
+"""`access`: the roles of users and groups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class WhoSection(Section, frozen=True):
 
 
 class AccessSection(Section, frozen=True):
-    """Who has which role; root and the daemon's own user have all in any case."""
+    """The holders of each role; root and the daemon's own user always have all roles."""
 
     read: WhoSection = WhoSection(groups=["lpad", "lpad-read"])
     switch: WhoSection = WhoSection(groups=["lpad"])

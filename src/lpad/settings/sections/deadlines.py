@@ -1,4 +1,4 @@
-"""`deadlines`: how long the parts of the work may take."""
+"""`deadlines`: time limits for the parts of the work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lpad.settings.parsing.section import Section
 
 
 class DeadlinesSection(Section, frozen=True):
-    """How long the parts of the work may take, in seconds."""
+    """Time limits for the parts of the work, in seconds."""
 
     open: Seconds = 30
     read: Seconds = 60

@@ -1,4 +1,4 @@
-"""Device capabilities as the settings write them: a 3GPP release for each radio."""
+"""Device capabilities in the settings: a 3GPP release for each radio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CAPABILITIES = tuple(each.name for each in fields(DeviceCapabilities))
 
 
 def device_capabilities(releases: Mapping[str, str | float]) -> DeviceCapabilities:
-    """Return the device capabilities as SGP.22 has them: a VersionType of 3 bytes for each name."""
+    """Return the device capabilities in the form of SGP.22: a VersionType of 3 bytes for each name."""
     return DeviceCapabilities(**{name: version_bytes(release) for name, release in releases.items()})
 
 
@@ -37,7 +37,7 @@ def version_bytes(release: str | float) -> bytes:
 
 
 def check_capabilities(releases: Mapping[str, str | float], report: Report) -> None:
-    """Note radios that don't exist, and releases that are none."""
+    """Report unknown radios and invalid releases."""
     for name, release in releases.items():
         if name in CAPABILITIES:
             report.parsed(version_bytes, release, name)

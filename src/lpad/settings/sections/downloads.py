@@ -1,4 +1,4 @@
-"""`downloads`: what becomes of a download that meets what passes."""
+"""`downloads`: how long a download is retried after temporary failures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ Patience = Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)]
 
 
 class DownloadsSection(Section, frozen=True):
-    """For how many seconds a download is tried again; 0: it fails at once."""
+    """The seconds for which a download is retried; 0: it fails immediately."""
 
     retry_for: Patience = 24 * 3600

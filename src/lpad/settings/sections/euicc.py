@@ -25,16 +25,16 @@ Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 Provision = Literal["never", "on_empty"]
-"""Whether a card without an operational profile gets one from its default SM-DP+, unasked."""
+"""Whether lpad requests a profile from the default SM-DP+ for a card without an operational one."""
 
 PLACES = ("port", "reader")
-"""The settings that say where a card is: each card has one of them."""
+"""The settings for the place of a card, of which each card has one."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class EuiccSection(Section, frozen=True):
-    """One card: where it is, at a modem's port or in a reader, and what the device around it is."""
+    """One card: its place (a modem's port or a reader), and the device around it."""
 
     port: Text | None = None
     reader: Text | Position | None = None
@@ -56,16 +56,16 @@ class EuiccSection(Section, frozen=True):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Those of `PLACES` that are set: one, unless the settings are wrong."""
+        """The settings of `PLACES` that are set; one, unless the settings are wrong."""
         return tuple(name for name in PLACES if getattr(self, name) is not None)
 
     @property
     def place(self) -> str:
-        """Where the card is; cards in one place share what leads there."""
+        """The place of the card; cards in one place share their port."""
         return " ".join(f"{name} {getattr(self, name)}" for name in self.places)
 
     def check(self, report: Report) -> None:
-        """Note a name, a place, identifiers and quirks that can't be."""
+        """Report an invalid name, place, identifier or quirk."""
         if not _NAME.fullmatch(str(report.at[-1])):
             report.wrong("a card's name must consist of at most 32 lower-case letters, digits, - and _")
         if len(self.places) > 1:
@@ -91,7 +91,7 @@ class EuiccSection(Section, frozen=True):
 
 
 def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
-    """Note places shared by eUICCs that aren't those of one card, each with a name for its ISD-R."""
+    """Report a place shared by entries that are not eUICCs of one card with different AIDs."""
     seen: list[tuple[str, EuiccSection]] = []
     for name, euicc in euiccs.items():
         if report.sound(name) and euicc.places:

@@ -1,4 +1,4 @@
-"""`euiccs.NAME.failover`: profiles that take each other's place when one is not well."""
+"""`euiccs.NAME.failover`: profiles that replace each other when one is unhealthy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HealthSection(Section, frozen=True):
     lasting: Lasting = 600
 
     def check(self, report: Report) -> None:
-        """Note what names no profile or is no condition of health."""
+        """Report names that are not profiles, and invalid conditions of health."""
         if report.sound("iccid"):
             report.parsed(profile_target, self.iccid, "iccid")
         if report.sound("healthy"):
@@ -40,14 +40,14 @@ class HealthSection(Section, frozen=True):
 
 
 class FailoverSection(Section, frozen=True):
-    """The order, and how long a profile may take, and the pause after each switch, in seconds."""
+    """The order of profiles, and in seconds the time to become healthy and the pause after a switch."""
 
     profiles: list[HealthSection] = []
     within: Within = 180
     cooldown: Cooldown = 3600
 
     def check(self, report: Report) -> None:
-        """Note an order without a choice, and a profile that is in it twice."""
+        """Report an order with fewer than two profiles, and duplicates."""
         if len(self.profiles) == 1:
             report.wrong("expected at least two profiles: one to leave and one to try", "profiles")
         if report.sound("profiles"):

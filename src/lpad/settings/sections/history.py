@@ -1,4 +1,4 @@
-"""`history`: which changes are kept once they have ended."""
+"""`history`: how long ended changes are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lpad.settings.parsing.section import Section
 
 
 class HistorySection(Section, frozen=True):
-    """How many changes are kept, and for how many days; the one that is reached first counts."""
+    """The number of changes that are kept, and the days; the limit that is reached first counts."""
 
     changes: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 500
     days: Annotated[float, msgspec.Meta(gt=0, le=36_500)] = 365

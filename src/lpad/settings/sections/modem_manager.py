@@ -1,4 +1,4 @@
-"""`modem_manager`: how to get along with ModemManager."""
+"""`modem_manager`: the cooperation with ModemManager."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lpad.settings.parsing.section import Section
 
 
 class ModemManagerSection(Section, frozen=True):
-    """How to get along with ModemManager; `hold` is in seconds."""
+    """The cooperation with ModemManager; `hold` is in seconds."""
 
     inhibit: Literal["auto", "never"] = "auto"
     hold: Seconds = 5

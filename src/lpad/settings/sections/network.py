@@ -37,7 +37,7 @@ class PatternSection(Section, frozen=True):
     mtu: int | None = None
 
     def settings(self) -> NetworkSettings:
-        """Return the settings of the profiles that fit.
+        """Return the settings for matching profiles.
 
         Raises:
             InvalidValue: they contradict each other.
@@ -55,7 +55,7 @@ class PatternSection(Section, frozen=True):
         )
 
     def check(self, report: Report) -> None:
-        """Note a line that fits every profile, and settings that contradict each other."""
+        """Report a line that matches every profile, and contradictory settings."""
         if not self.iccid and not self.provider:
             report.wrong("'iccid' or 'provider' is wanted here, to say which profiles are meant")
         if self.iccid and not _ICCID_PREFIX.fullmatch(self.iccid):

@@ -1,4 +1,7 @@
-"""`policy`, and `euiccs.NAME.policy`: which profiles may be installed, from whom, and who must say yes."""
+"""`policy`, and `euiccs.NAME.policy`.
+
+Which profiles may be installed, from which servers, and with whose consent.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def _any() -> Any:
 
 
 class CardPolicySection(Section, frozen=True):
-    """One card's policy: what isn't given is as in `policy`."""
+    """One card's policy; missing settings are as in `policy`."""
 
     servers: list[Text] | None = None
     server_oids: list[Text] | None = None
@@ -48,12 +51,12 @@ class CardPolicySection(Section, frozen=True):
     confirm: Confirm | None = None
 
     def check(self, report: Report) -> None:
-        """Note patterns that fit nothing."""
+        """Report patterns that can never match."""
         _check_patterns(self, report)
 
 
 class PolicySection(Section, frozen=True):
-    """Who may be asked for profiles, and which may be installed; in lists of patterns * is any text."""
+    """The allowed servers and profiles; in lists of patterns, * matches any text."""
 
     servers: list[Text] = _any()
     server_oids: list[Text] = _any()
@@ -64,7 +67,7 @@ class PolicySection(Section, frozen=True):
     confirm: Confirm = "rules"
 
     def check(self, report: Report) -> None:
-        """Note patterns that fit nothing."""
+        """Report patterns that can never match."""
         _check_patterns(self, report)
 
 

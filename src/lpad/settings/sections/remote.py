@@ -1,4 +1,4 @@
-"""`remote`: how to speak to SM-DP+ servers."""
+"""`remote`: connections to SM-DP+ servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ProtocolVersion = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$
 
 
 class RemoteSection(Section, frozen=True):
-    """How to speak to SM-DP+ servers."""
+    """The settings for connections to SM-DP+ servers."""
 
     hosts: dict[str, str] = {}
     protocol_version: ProtocolVersion = "2.2.2"
@@ -28,7 +28,7 @@ class RemoteSection(Section, frozen=True):
     interface: Text | None = None
 
     def check(self, report: Report) -> None:
-        """Note hosts that lead nowhere, and ways that can't be."""
+        """Report invalid hosts, proxies and interfaces."""
         for name, target in self.hosts.items():
             report.parsed(HostOverrides.parse, {name: target}, "hosts", name)
         if self.proxy is not None:

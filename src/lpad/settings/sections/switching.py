@@ -1,4 +1,4 @@
-"""`euiccs.NAME.switching`: what may be done to a card's profiles, and what to fall back to."""
+"""`euiccs.NAME.switching`: protected profiles of a card, the fallback order and limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SwitchingSection(Section, frozen=True):
     per_day: PerDay | None = None
 
     def check(self, report: Report) -> None:
-        """Note what names no profile."""
+        """Report names that are not profiles."""
         for name in ("protected", "fallback"):
             for index, iccid in enumerate(getattr(self, name)):
                 report.parsed(profile_target, iccid, name, index)

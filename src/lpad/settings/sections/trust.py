@@ -1,4 +1,4 @@
-"""`trust`: whom to trust beside the system's certificate authorities."""
+"""`trust`: trust in addition to the system's certificate authorities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEY_ID = re.compile(r"(?:[0-9A-Fa-f]{2}:?){4,20}")
 
 
 class TrustSection(Section, frozen=True):
-    """Whom to trust beside the system's certificate authorities, and which of a card's CIs not to."""
+    """Trust in addition to the system's certificate authorities, and the distrusted CIs of a card."""
 
     system: bool = True
     folder: Text = "trust.d"
@@ -24,7 +24,7 @@ class TrustSection(Section, frozen=True):
     forbidden_issuers: list[Text] | None = None
 
     def check(self, report: Report) -> None:
-        """Note what is no key identifier."""
+        """Report invalid key identifiers."""
         for position, text in enumerate(self.forbidden_issuers or ()):
             report.parsed(key_id, text, "forbidden_issuers", position)
 
@@ -33,7 +33,7 @@ def key_id(text: str) -> bytes:
     """Return a key identifier, or its first bytes, from hex digits with or without colons.
 
     Raises:
-        InvalidValue: neither.
+        InvalidValue: it is neither.
     """
     if not _KEY_ID.fullmatch(text):
         raise InvalidValue("a CI's key identifier must have 40 hex digits, or at least the first 8 of them")
