@@ -355,10 +355,9 @@ class Outbox(_View, frozen=True, kw_only=True):
 
 
 class Question(_View, frozen=True, kw_only=True):
-    """The question of a waiting change: `confirmation-code`, `consent`, `confirmation`, `second-order` or
-    `adopt`.
+    """A waiting change's question: `confirmation-code`, `consent`, `confirmation`, `second-order` or `adopt`.
 
-    `reason` says why, where the kind does not.
+    `reason` gives the reason, if the kind does not.
     """
 
     kind: str

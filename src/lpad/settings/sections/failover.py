@@ -40,7 +40,7 @@ class HealthSection(Section, frozen=True):
 
 
 class FailoverSection(Section, frozen=True):
-    """The order of profiles, and in seconds the time to become healthy and the pause after a switch."""
+    """The order of profiles, the seconds to become healthy, and the pause after a switch in seconds."""
 
     profiles: list[HealthSection] = []
     within: Within = 180
