@@ -10,6 +10,7 @@ import click
 
 import lpad
 from lpad.base.errors import LpadError
+from lpad.cli import extras
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, OutputLostError, end_without_output
 
@@ -21,11 +22,8 @@ class _LazyGroup(click.Group):
         return sorted([*super().list_commands(ctx), "sim", "demo", "probe", "platform"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in ("sim", "demo"):
-            from lpad.cli.simulated.libraries import missing, unavailable  # noqa: PLC0415 - see above
-
-            if (sentence := missing()) is not None:
-                return unavailable(cmd_name, sentence)
+        if (sentence := extras.lacking(cmd_name)) is not None:
+            return extras.unavailable(cmd_name, sentence)
         if cmd_name == "sim":
             from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - see above
 
