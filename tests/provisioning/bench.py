@@ -26,6 +26,9 @@ OTHER_EID = "89049032123451234512345678901326"
 SMDP = "smdp.example.com"
 WISH = Wish(reference="lpad-0123456789abcdef", eid=EID)
 LIKES = ("desk", "kore", "twilio")
+"""Platforms that find, activate and tell lines by ICCID."""
+ORDERING = (*LIKES, "soracom", "telnyx", "yoni")
+"""Platforms that reserve profiles."""
 
 
 class Bench:
@@ -50,6 +53,7 @@ class Bench:
             "like": platform.like,
             "credentials": platform.credentials,
             "options": platform.options,
+            "product": platform.product,
             "ca_files": (self.ca,),
         }
         tokens = changes.pop("tokens", None)

@@ -66,6 +66,8 @@ class DeclaredPlatform:
                     " asks again",
                     platform=self.name,
                 )
+            if made.profile is Stage.UNKNOWN and not made.unknown:
+                made = replace(made, profile=Stage.PENDING)  # it says nothing yet
         if self._calls.confirm is None or not made.draft:
             return made
         values = {**self._of_wish(wish), **_of_reservation(made)}

@@ -48,9 +48,10 @@ class PlatformLab(Lab):
         settings: dict[str, Any] = {
             "name": PLATFORM,
             "like": self.platform.like,
-            "base": self.platform.base,
+            "base": self.platform.base if self.platform.like in ("desk", "things", "yoni") else None,
             "credentials": self.platform.credentials,
             "options": self.platform.options,
+            "product": self.platform.product,
             "ca_files": (ca,),
         }
         route = Route(HostOverrides.parse(self.platform.hosts))

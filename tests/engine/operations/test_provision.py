@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from engine.lab import CARD, result_of
 from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
 from lpad.base.errors import JournalUnavailable
+from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import QuestionKind, State
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.running.answer import Answer
@@ -61,6 +63,48 @@ def test_from_an_empty_card_to_an_enabled_profile(lab: PlatformLab) -> None:
     assert (lab.platform.orders, lab.platform.calls["activate"]) == (1, 1)
     assert lab.engine.wish(CARD) is None
     assert lab.server.orders.all()[0].state is OrderState.INSTALLED
+
+
+@pytest.mark.parametrize("like", ["soracom", "telnyx", "yoni"])
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_other_platforms(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str, *, lost: bool
+) -> None:
+    """Each other platform provides an empty card by a code, with one order, also if an answer is lost."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like=like) as lab:
+        if lost:
+            lab.platform.faults.add(PlatformFault.LOST_ANSWER, call="order")
+        change = lab.ended(lab.provision().id)
+        assert change.error is None, change.error
+        assert (lab.platform.orders, len(lab.enabled)) == (1, 1)
+        assert lab.server.orders.all()[0].matching_id
+
+
+@pytest.mark.parametrize("call", ["order", "confirm", "look", "profiles"])
+def test_a_draft_is_confirmed(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """A draft whose answer was lost is found and confirmed, at whichever call that happened."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like="soracom") as lab:
+        lab.platform.faults.add(PlatformFault.LOST_ANSWER, call=call)
+        change = lab.ended(lab.provision().id)
+        assert change.error is None, change.error
+        assert (lab.platform.orders, len(lab.enabled)) == (1, 1)
+
+
+def test_lines_only(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a platform for lines the profile comes from the default SM-DP+, and its line is activated."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like="things") as lab:
+        thing = lab.platform.stock.order(eid=str(lab.card.eid))
+        for _ in range(2):
+            lab.platform.stock.look(thing)
+        lab.start(replace(lab.port, default_smdp=ServerAddress.parse(lab.server.address)))
+        change = lab.ended(lab.provision().id)
+        assert change.error is None, change.error
+        assert len(lab.enabled) == 1
+        assert thing.line.value == "live"
+        assert lab.platform.calls["order"] == 0
 
 
 def test_nothing_is_ordered_twice_after_a_lost_answer(lab: PlatformLab) -> None:

@@ -12,7 +12,7 @@ from lpad.simulator.platform.conversation import PlatformConversation, replaceme
 from lpad.simulator.platform.faults import Faults
 from lpad.simulator.platform.http_message import Answer
 from lpad.simulator.platform.reservations import Pace, Stock
-from lpad.simulator.platform.vendors import CREDENTIALS, OPTIONS, VENDORS
+from lpad.simulator.platform.vendors import CREDENTIALS, OPTIONS, PRODUCTS, VENDORS
 from lpad.simulator.smdp.http.listener import HttpsListener, tls_context
 from lpad.simulator.smdp.http.traffic_counters import Counters
 
@@ -80,6 +80,11 @@ class SimulatedPlatform:
     def options(self) -> dict[str, str]:
         """What a client's settings need besides."""
         return dict(OPTIONS.get(self.like, {}))
+
+    @property
+    def product(self) -> str | None:
+        """What can be ordered; None: nothing need be named."""
+        return PRODUCTS.get(self.like)
 
     @property
     def base(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.simulator.platform import desk, super_sim
+from lpad.simulator.platform import desk, soracom, super_sim, telnyx, things, yoni
 
 if TYPE_CHECKING:
     from lpad.simulator.platform.vendor import Vendor
@@ -12,18 +12,30 @@ if TYPE_CHECKING:
 VENDORS: dict[str, type[Vendor]] = {
     "desk": desk.Desk,
     "kore": super_sim.KoreSuperSim,
+    "soracom": soracom.Soracom,
+    "telnyx": telnyx.Telnyx,
+    "things": things.Things,
     "twilio": super_sim.TwilioSuperSim,
+    "yoni": yoni.Yoni,
 }
 
 CREDENTIALS: dict[str, dict[str, str]] = {
     "desk": {"key": desk.KEY},
     "kore": {"client_id": super_sim.CLIENT_ID, "client_secret": super_sim.CLIENT_SECRET},
+    "soracom": {"key_id": soracom.KEY_ID, "key": soracom.KEY},
+    "telnyx": {"api_key": telnyx.API_KEY},
+    "things": {"key": things.KEY},
     "twilio": {"account_sid": super_sim.ACCOUNT, "auth_token": super_sim.AUTH_TOKEN},
+    "yoni": {"app_id": yoni.APP_ID, "app_secret": yoni.APP_SECRET},
 }
 """What a client needs, by name."""
 
 OPTIONS: dict[str, dict[str, str]] = {
     "kore": {"fleet": super_sim.FLEET},
+    "telnyx": {"group": telnyx.GROUP},
     "twilio": {"fleet": super_sim.FLEET},
 }
 """What a client's settings need besides."""
+
+PRODUCTS: dict[str, str] = {"soracom": "plan01s", "yoni": yoni.PACKAGE}
+"""What can be ordered, where something must be named."""

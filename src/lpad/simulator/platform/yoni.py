@@ -1,0 +1,112 @@
+"""Yoni: signed POSTs, orders by package, and errors under HTTP 200.
+
+The fields of an order in the list are made up: the documentation does not show them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.outside_number import whole_number
+from lpad.simulator.platform.faults import PlatformFault
+from lpad.simulator.platform.http_message import Answer
+from lpad.simulator.platform.reservations import Profile
+from lpad.simulator.platform.vendor import Faulty, Vendor, altered, same
+
+if TYPE_CHECKING:
+    from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.reservations import Reserved
+
+APP_ID = "app-simulated"
+APP_SECRET = "secret-simulated"  # noqa: S105 - of a simulator
+PACKAGE = "EU-1GB-30D"
+WINDOW = 600.0
+"""Seconds by which a timestamp may be off; Yoni's own are not published."""
+_CODES = {
+    PlatformFault.NO_BALANCE: (506, "insufficient balance"),
+    PlatformFault.UNKNOWN_PRODUCT: (504, "no such plan"),
+    PlatformFault.NO_STOCK: (9999, "no stock"),
+    PlatformFault.NOT_ELIGIBLE: (400, "not eligible"),
+}
+
+
+class Yoni(Vendor):
+    """All calls are POST with JSON."""
+
+    hosts = ("yoni.example.com",)
+    bound = False
+    calls = (
+        ("POST", r"/v1/package/e-sim/list", "products"),
+        ("POST", r"/v1/order/e-sim", "order"),
+        ("POST", r"/v1/order/e-sim/page", "look"),
+    )
+
+    def admitted(self, request: Request) -> bool:
+        """Whether the signature is right, and its time not too far off."""
+        headers = request.headers
+        moment = whole_number(headers.get("timestamp", ""))
+        if moment is None or abs(moment / 1000 - self.stock.now()) > WINDOW:
+            return False
+        text = f"{headers.get('appid', '')}&{moment}&{request.path}"
+        wanted = hmac.new(APP_SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+        return same(headers.get("appid", ""), APP_ID) and same(headers.get("sign", ""), wanted)
+
+    def stranger(self) -> Answer:
+        """Answer a wrong signature."""
+        return Answer(401, {"code": 401, "error": True, "success": False, "msg": "signature is wrong"})
+
+    def refused(self, fault: PlatformFault) -> Answer:
+        """Refuse under HTTP 200."""
+        return _refused(*_CODES.get(fault, (9999, fault.value)))
+
+    def do_products(self, _: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+        """List packages."""
+        package = {
+            "packageName": "Europe 1 GB",
+            "packageCode": PACKAGE,
+            "price": "3.50",
+            "mcc": "262,208",
+            "countryEn": "Europe",
+            "flow": 1024,
+            "apn": "internet",
+            "effectiveDays": 30,
+        }
+        return Answer(200, {"code": 0, "data": [package], "msg": "ok"})
+
+    def do_order(self, request: Request, *, faults: Faulty) -> Answer:
+        """Order a package; the same key is the same order."""
+        asked = request.json or {}
+        if asked.get("packageCode") != PACKAGE or {*asked} - {"packageCode", "email"}:
+            return _refused(504, "no such plan")
+        key = request.headers.get("idempotentkey", "")
+        each = self.stock.find(key) if key else None
+        if each is None:
+            each = self.made(self.stock.order(reference=key, product=PACKAGE), faults)
+        return Answer(200, {"code": 0, "data": {"orderNo": each.id}, "msg": "ok"})
+
+    def do_look(self, request: Request, *, faults: Faulty) -> Answer:
+        """List orders."""
+        number = (request.json or {}).get("orderNo")
+        each = self.stock.find(str(number))
+        if each is None or PlatformFault.VANISHES in faults:
+            return Answer(200, {"code": 0, "data": {"records": [], "total": 0}, "msg": "ok"})
+        record = self._record(self.stock.look(each), faults)
+        return Answer(200, {"code": 0, "data": {"records": [record], "total": 1}, "msg": "ok"})
+
+    def _record(self, each: Reserved, faults: Faulty) -> dict[str, Any]:
+        there = each.placed
+        result = "FAILED" if each.profile is Profile.FAILED else "COMPLETED" if there else None
+        record = {
+            "orderNo": each.id,
+            "packageCode": each.product,
+            "iccid": there.iccid if there else None,
+            "lpa": f"LPA:1${there.address}${there.matching_id}" if there else None,
+            "result": result,
+        }
+        return altered(record, faults, state="result", iccid="iccid", keep=("orderNo",))
+
+
+def _refused(code: int, words: str) -> Answer:
+    return Answer(200, {"code": code, "data": None, "msg": words})
