@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from engine.guarding import REGISTERED, THIRD, enabled, ended, guarded, guarding, port, rolled_back
+from engine.journal_file import sealed
 from engine.lab import CARD, FIRST, SECOND
 from engine.test_full_disk import no_space
 from lpad.base.condition import Condition, ConditionKind
@@ -76,6 +77,19 @@ def test_a_mistake_in_lpad_behind_the_switch_takes_it_back(
         assert rolled_back(ended(lab, REGISTERED))["reason"] == "internal-error"
         assert enabled(lab) == FIRST
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, pki: Pki) -> None:
+    """As those of a later lpad may be: its profile on trial must not stay, since nobody watches it."""
+    with guarding(tmp_path, pki) as lab:
+        change = lab.asked(guarded(lab, "confirm", within=60).id)
+        lab.stop()
+        with sealed(tmp_path / "journal.db") as db:
+            body = """CAST(replace(body, '"until":["confirm"]', '"conditions":["confirm"]') AS BLOB)"""
+            db.execute(f"UPDATE changes SET body = {body} WHERE id = ?", (change.id,))
+        lab.start(port(lab))
+        assert rolled_back(lab.ended(change.id))["reason"] == "not-evaluated"
+        assert enabled(lab) == FIRST
 
 
 def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(

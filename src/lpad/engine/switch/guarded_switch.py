@@ -22,6 +22,7 @@ from lpad.engine.change.change import now
 from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
 from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import NotedLimit, SwitchNotes, noting
+from lpad.engine.change.params import Params
 from lpad.engine.change.results import SwitchResult
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.run import Suspended
@@ -93,6 +94,22 @@ def guarded_switch(run: Run, context: Context, asked: GuardParams, *, iccid: str
         Suspended: the card was lost, or lpad is stopping; the change is resumed later.
     """
     return _GuardedSwitch(run, context, asked, iccid).run()
+
+
+def return_from_unreadable(run: Run, context: Context) -> None:
+    """Roll back a profile on trial if this lpad cannot read the parameters of its switch.
+
+    Raises:
+        SwitchRolledBack, SwitchStuck, Suspended: as in `guarded_switch`.
+    """
+    guard = run.change.guard
+    if guard is None or isinstance(run.change.params, Params):
+        return
+    notes = run.notes_of(SwitchNotes)
+    reason = Reason(kind="not-evaluated", sentence="this version of lpad cannot read the switch's parameters")
+    iccid = notes.iccid or notes.aid or ""
+    network = NetworkSteps(StepsOfRun(run), context, iccid)
+    raise Rollback(run, context, guard, reason, iccid=iccid, network=network).run()
 
 
 class _GuardedSwitch:

@@ -26,6 +26,7 @@ from lpad.engine.operations import download_answers
 from lpad.engine.operations.operations import OPERATIONS, TAKEN_BACK
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Postponed, Suspended
+from lpad.engine.switch.guarded_switch import return_from_unreadable
 from lpad.engine.switch.switch import see_through
 from lpad.engine.worker.retry_rules import doubted, is_of_dates, retry_after, retry_after_stop
 
@@ -123,6 +124,7 @@ class Executor:
         try:
             if kind not in _WITHOUT_CARD:
                 self._open_first()
+            return_from_unreadable(run, self._context)
             settled = run.settled
             result = (
                 see_through(run, self._context, settled) if settled else OPERATIONS[kind](run, self._context)
