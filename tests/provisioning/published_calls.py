@@ -1,5 +1,4 @@
-"""The calls that vendors publish, and the fields of each: a schema of lpad's own, for tests without their
-files.
+"""The calls that vendors publish, with the fields of each: lpad's own schema, for tests without their files.
 
 `test_published_calls.py` compares Twilio's, KORE's and Soracom's with the vendors' OpenAPI descriptions. The
 others have no such file at hand; theirs is written after their published guides.
