@@ -157,21 +157,16 @@ def _decoded(text: str) -> bytes:
 
 
 def _ed25519(key: bytes, signature: str, signed: bytes) -> bool:
-    try:
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - the daemon checks no callbacks
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - likewise
-            Ed25519PublicKey,
-        )
-    except ImportError as error:
-        raise InvalidValue(
-            "an Ed25519 signature needs the library cryptography; install lpad with the extra 'sim'"
-        ) from error
+    from ecdsa import BadSignatureError, Ed25519, VerifyingKey  # noqa: PLC0415 - the daemon checks no callbacks
+    from ecdsa.errors import MalformedPointError  # noqa: PLC0415 - likewise
 
     if len(key) != _ED25519_KEY:
         raise InvalidValue(f"an Ed25519 public key has {_ED25519_KEY} bytes in base64")
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(signature, validate=True), signed)
-    except (InvalidSignature, binascii.Error, ValueError):
+        VerifyingKey.from_string(key, curve=Ed25519).verify(
+            base64.b64decode(signature, validate=True), signed
+        )
+    except (BadSignatureError, MalformedPointError, binascii.Error, ValueError):
         return False
     return True
 
