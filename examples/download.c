@@ -195,7 +195,7 @@ int main(int count, char **arguments)
     field(strstr(answer, "\"result\":"), "iccid", iccid, sizeof iccid);
     free(answer);
 
-    snprintf(path, sizeof path, "/v1/euiccs/%s/profiles/%s/enable?wait=120", euicc, iccid);
+    snprintf(path, sizeof path, "/v1/euiccs/%s/profiles/%s/enable?wait=240", euicc, iccid);
     answer = call(path, "");
     field(answer, "state", state, sizeof state);
     free(answer);

@@ -160,7 +160,7 @@ func run(euicc, code string) error {
 	}
 	iccid := download.Result.ICCID
 	var enable change
-	if err := call("POST", "/v1/euiccs/"+euicc+"/profiles/"+iccid+"/enable?wait=120", nil, &enable); err != nil {
+	if err := call("POST", "/v1/euiccs/"+euicc+"/profiles/"+iccid+"/enable?wait=240", nil, &enable); err != nil {
 		return err
 	}
 	fmt.Printf("enable %s: %s\n", iccid, enable.State)

@@ -72,7 +72,7 @@ async function main(euicc, code) {
     throw new Error(change.error?.sentence ?? pause?.error?.sentence ?? waits);
   }
   const { iccid } = change.result;
-  const switched = await call('POST', `/v1/euiccs/${euicc}/profiles/${iccid}/enable?wait=120`);
+  const switched = await call('POST', `/v1/euiccs/${euicc}/profiles/${iccid}/enable?wait=240`);
   console.log(`enable ${iccid}: ${switched.state}`);
   if (switched.state !== 'done') throw new Error(switched.error?.sentence ?? switched.state);
   await showProfiles(euicc);

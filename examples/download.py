@@ -87,7 +87,7 @@ def main(euicc: str, code: str) -> None:
         waits = f"asked for: {question['kind']}" if question else f"waits: {pause.get('reason')}"
         sys.exit(failure["sentence"] if failure else waits)
     iccid = change["result"]["iccid"]
-    switched = call("POST", f"/v1/euiccs/{euicc}/profiles/{iccid}/enable?wait=120")
+    switched = call("POST", f"/v1/euiccs/{euicc}/profiles/{iccid}/enable?wait=240")
     print(f"enable {iccid}: {switched['state']}")
     if switched["state"] != "done":
         sys.exit(1)

@@ -63,7 +63,7 @@ download=$(lpad "/v1/changes/$change")
 iccid=$(printf '%s' "$download" | jq -er 'if .state == "done" then .result.iccid
     else error(.error.sentence // .question.kind // .pause.error.sentence // .pause.reason) end')
 
-enable=$(lpad "/v1/euiccs/$euicc/profiles/$iccid/enable?wait=120" -X POST)
+enable=$(lpad "/v1/euiccs/$euicc/profiles/$iccid/enable?wait=240" -X POST)
 state=$(printf '%s' "$enable" | jq -r .state)
 echo "enable $iccid: $state"
 [ "$state" = 'done' ]

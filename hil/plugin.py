@@ -152,7 +152,7 @@ def installed(place: Place, lease: Callable[..., Order]) -> Iterator[str]:
     yield iccid
     if place.strategy.stand is Stand.KNOWN_CARD:
         if place.enabled() == iccid:
-            place.client.disable(place.name, iccid, wait=PATIENCE)
+            place.client.disable(place.name, iccid, accept_offline=True, wait=PATIENCE)
         place.client.delete(place.name, iccid, missing_ok=True, wait=PATIENCE)
 
 

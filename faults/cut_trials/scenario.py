@@ -116,7 +116,7 @@ def _doomed(device: Device) -> Change:
 
 
 def _disable(device: Device) -> Change:
-    return device.client.disable(CARD, iccid(FIRST))
+    return device.client.disable(CARD, iccid(FIRST), accept_offline=True)
 
 
 def _delete(device: Device) -> Change:

@@ -141,7 +141,7 @@ class Device:
         settings = {
             "socket": str(self.socket),
             "state_folder": str(self.folder / "state"),
-            "euiccs": {CARD: {"port": str(self.folder / "port")}},
+            "euiccs": {CARD: {"port": str(self.folder / "port"), "switching": {"default_guard": None}}},
             "remote": {"hosts": dict.fromkeys(self.addresses, to)},
             "deadlines": _DEADLINES,
             "downloads": {"retry_for": _RETRY_FOR},

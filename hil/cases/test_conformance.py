@@ -35,7 +35,7 @@ def enable_for_a_moment(place: Place, iccid: str) -> None:
     if before is not None:
         place.enable(before).check()
     else:
-        place.client.disable(place.name, iccid, wait=PATIENCE).check()
+        place.client.disable(place.name, iccid, accept_offline=True, wait=PATIENCE).check()
 
 
 def test_wrong_confirmation_code(place: Place, server: OwnServer) -> None:

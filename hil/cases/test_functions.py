@@ -66,9 +66,9 @@ def test_enable_disable(place: Place, pair: tuple[str, str]) -> None:
     assert (place.enable(second).check().result or {})["already"] is False
     assert (place.enable(second).check().result or {})["already"] is True
     assert place.enabled() == second
-    place.client.disable(place.name, second, wait=PATIENCE).check()
+    place.client.disable(place.name, second, accept_offline=True, wait=PATIENCE).check()
     assert place.enabled() is None
-    again = place.client.disable(place.name, second, wait=PATIENCE).check()
+    again = place.client.disable(place.name, second, accept_offline=True, wait=PATIENCE).check()
     assert (again.result or {})["already"] is True
     place.enable(first).check()
 
@@ -89,7 +89,7 @@ def test_delete_enabled(place: Place, installed: str) -> None:
     assert refused(place.client.delete(place.name, installed, wait=PATIENCE)) in ("conflict", "card-refused")
     assert place.enabled() == installed
     if before is None:
-        place.client.disable(place.name, installed, wait=PATIENCE).check()
+        place.client.disable(place.name, installed, accept_offline=True, wait=PATIENCE).check()
     else:
         place.enable(before).check()
     place.client.delete(place.name, installed, wait=PATIENCE).check()
@@ -172,14 +172,14 @@ def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) ->
         assert reason(deleted) == "disallowedByPolicy"
         place.enable(bound).check()
         for forbidden in (
-            place.client.disable(place.name, bound, wait=PATIENCE),
+            place.client.disable(place.name, bound, accept_offline=True, wait=PATIENCE),
             place.enable(pair[0]),
         ):
             assert refused(forbidden) == "card-refused"
             assert reason(forbidden) == "disallowedByPolicy"
         assert place.enabled() == bound
     finally:
-        place.client.reset(place.name, operational_profiles=True, wait=PATIENCE).check()
+        place.client.reset(place.name, operational_profiles=True, accept_offline=True, wait=PATIENCE).check()
     assert bound not in {profile.iccid for profile in place.client.profiles(place.name)}
 
 
@@ -187,8 +187,12 @@ def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) ->
 def test_memory_reset(place: Place, installed: str) -> None:
     """ES10c.eUICCMemoryReset: deletes what it is told to; run only where the whole card is expendable."""
     whole_card_is_expendable(place)
-    place.client.reset(place.name, operational_profiles=True, test_profiles=True, wait=PATIENCE).check()
+    place.client.reset(
+        place.name, operational_profiles=True, test_profiles=True, accept_offline=True, wait=PATIENCE
+    ).check()
     left = {profile.iccid for profile in place.client.profiles(place.name)}
     assert installed not in left
-    again = place.client.reset(place.name, operational_profiles=True, test_profiles=True, wait=PATIENCE)
+    again = place.client.reset(
+        place.name, operational_profiles=True, test_profiles=True, accept_offline=True, wait=PATIENCE
+    )
     assert again.check().state == "done", "nothingToDelete (1) is what was wanted"

@@ -183,7 +183,7 @@ class Place:
 
     def enable(self, iccid: str, **options: Any) -> Change:
         """Enable a profile and wait for the end."""
-        return self.client.enable(self.name, iccid, wait=PATIENCE, **options)
+        return self.client.enable(self.name, iccid, wait=PATIENCE, **{"guard": None, **options})
 
     def deliver(self, *iccids: str) -> None:
         """Have every server told now, and see that theirs are told of these profiles.
@@ -223,7 +223,7 @@ class Place:
             if before.enabled is not None:
                 self.enable(before.enabled).check()
             elif now is not None:
-                self.client.disable(self.name, now, wait=PATIENCE).check()
+                self.client.disable(self.name, now, accept_offline=True, wait=PATIENCE).check()
         addresses = self.client.euicc(self.name).addresses
         if addresses is not None and addresses.default_smdp != before.default_smdp:
             self.client.set_default_smdp(self.name, before.default_smdp or "", wait=PATIENCE).check()
@@ -233,7 +233,9 @@ class Place:
         """Reset a card on which a case was cut off that needs it: nothing else ends its profile's rules."""
         profiles = self.client.profiles(self.name)
         if any(each.policy_rules and self.ledger.is_own(each.iccid) for each in profiles):
-            self.client.reset(self.name, operational_profiles=True, wait=PATIENCE).check()
+            self.client.reset(
+                self.name, operational_profiles=True, accept_offline=True, wait=PATIENCE
+            ).check()
 
     def clean(self) -> None:
         """Delete what expendable codes have installed, once another profile is enabled or was none."""

@@ -70,7 +70,8 @@ def test_whole_life(gateway: Gateway, curl: Curl, profile: Callable[[], bytes]) 
 
     assert curl(f"{CARD}/profiles/{iccid}?wait=60", {"nickname": "home"}, method="PATCH")["state"] == "done"
     assert curl(f"{CARD}/profiles/{iccid}")["nickname"] == "home"
-    assert curl(f"{CARD}/profiles/{iccid}/disable?wait=60", method="POST")["state"] == "done"
+    accepted = curl(f"{CARD}/profiles/{iccid}/disable?wait=60", {"accept_offline": True}, method="POST")
+    assert accepted["state"] == "done"
     assert curl(f"{CARD}/profiles/{iccid}?wait=60", method="DELETE")["state"] == "done"
     assert curl(f"{CARD}?wait=60", {"default_smdp": "smdp.example.com"}, method="PATCH")["state"] == "done"
     assert curl(CARD)["addresses"]["default_smdp"] == "smdp.example.com"
@@ -105,7 +106,7 @@ def test_problem(curl: Curl) -> None:
 
 def test_every_documented_path_is_served(curl: Curl) -> None:
     """The table of paths in docs/api.md is the table that the daemon serves."""
-    rows = re.findall(r"^\| (GET|POST|PATCH|DELETE) \| `([^`]+)` \|", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (GET|POST|PUT|PATCH|DELETE) \| `([^`]+)` \|", DOCUMENT.read_text(), re.MULTILINE)
     documented = {(method, path) for method, path in rows}
     described = curl("http://lpad/v1/openapi.json")["paths"]
     served = {(method.upper(), path) for path, methods in described.items() for method in methods}

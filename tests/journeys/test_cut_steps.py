@@ -68,8 +68,10 @@ def test_disable_and_delete(
     if function == DISABLE:
         gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
     gate.hold(asks(function), after=after)
-    act = gateway.client.disable if function == DISABLE else gateway.client.delete
-    change = act(CARD, iccid)
+    if function == DISABLE:
+        change = gateway.client.disable(CARD, iccid, accept_offline=True)
+    else:
+        change = gateway.client.delete(CARD, iccid)
     assert gate.held.wait(PATIENCE)
     gateway.kill()
     gate.go_on()

@@ -66,7 +66,7 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
             first: "disabled",
             second: "enabled",
         }
-        client.disable(CARD, second, wait=PATIENCE).check()
+        client.disable(CARD, second, accept_offline=True, wait=PATIENCE).check()
         client.delete(CARD, first, wait=PATIENCE).check()
         client.delete(CARD, second, wait=PATIENCE).check()
         assert gateway.card.profiles == ()

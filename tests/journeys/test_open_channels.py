@@ -94,7 +94,7 @@ def test_done(bench: Bench, profile: Callable[[], bytes]) -> None:
     client = bench.gateway.client
     result = bench.gateway.download(bench.gateway.order(profile())).check().result or {}
     client.enable(CARD, str(result["iccid"]), wait=PATIENCE).check()
-    client.disable(CARD, str(result["iccid"]), wait=PATIENCE).check()
+    client.disable(CARD, str(result["iccid"]), accept_offline=True, wait=PATIENCE).check()
     client.delete(CARD, str(result["iccid"]), wait=PATIENCE).check()
     bench.tidy()
 

@@ -43,7 +43,7 @@ def live(gateway: Gateway, card: SoftCard, name: str, codes: list[str]) -> None:
             first: "disabled",
             second: "enabled",
         }
-        client.disable(name, second, wait=PATIENCE).check()
+        client.disable(name, second, accept_offline=True, wait=PATIENCE).check()
         for iccid in (first, second):
             client.delete(name, iccid, wait=PATIENCE).check()
         assert card.profiles == ()

@@ -44,7 +44,7 @@ def test_a_mute_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[
     for _ in range(2):
         installed = gateway.download(gateway.order(profile()), enable=True).check()
         assert installed.result is not None
-        lpad.disable(CARD, str(installed.result["iccid"]), wait=PATIENCE).check()
+        lpad.disable(CARD, str(installed.result["iccid"]), accept_offline=True, wait=PATIENCE).check()
         lpad.delete(CARD, str(installed.result["iccid"]), wait=PATIENCE).check()
         lpad.deliver_notifications(CARD, wait=PATIENCE).check()
     assert lpad.profiles(CARD) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ def test_download_switch_and_delete(own_gateway: Gateway, profile: Callable[[], 
     assert states == {first: ("disabled", "Ersatz für später"), second: ("enabled", None)}
     assert own_gateway.card.enabled_iccid == Iccid.parse(second)
 
-    client.disable(CARD, second, wait=PATIENCE).check()
+    client.disable(CARD, second, accept_offline=True, wait=PATIENCE).check()
     client.delete(CARD, first, wait=PATIENCE).check()
     client.delete(CARD, second, wait=PATIENCE).check()
     assert client.profiles(CARD) == []
@@ -50,7 +51,7 @@ def test_operators_hear_in_order(own_gateway: Gateway, profile: Callable[[], byt
     iccid = str((own_gateway.download(own_gateway.order(profile())).check().result or {})["iccid"])
     for _ in range(3):
         own_gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
-        own_gateway.client.disable(CARD, iccid, wait=PATIENCE).check()
+        own_gateway.client.disable(CARD, iccid, accept_offline=True, wait=PATIENCE).check()
     own_gateway.until(lambda: not own_gateway.card.notifications)
     numbers = [each.sequence_number for each in own_gateway.server.notifications]
     assert numbers == sorted(set(numbers))
@@ -70,7 +71,8 @@ def test_verbs_are_idempotent(own_gateway: Gateway, profile: Callable[[], bytes]
     """Enabling the enabled and disabling the disabled profile is done, and the operator hears nothing."""
     client = own_gateway.client
     iccid = str((own_gateway.download(own_gateway.order(profile())).check().result or {})["iccid"])
-    for verb in (client.disable, client.enable, client.enable, client.disable, client.disable):
+    disable = partial(client.disable, accept_offline=True)
+    for verb in (disable, client.enable, client.enable, disable, disable):
         verb(CARD, iccid, wait=PATIENCE).check()
     own_gateway.until(lambda: not own_gateway.card.notifications)
     assert [each.event for each in own_gateway.server.notifications] == [
@@ -85,7 +87,7 @@ def test_reset_empties_the_card(own_gateway: Gateway, profile: Callable[[], byte
     """A memory reset takes operational profiles, also the enabled one, and their operators are told."""
     client = own_gateway.client
     own_gateway.download(own_gateway.order(profile()), enable=True).check()
-    client.reset(CARD, operational_profiles=True, wait=PATIENCE).check()
+    client.reset(CARD, operational_profiles=True, accept_offline=True, wait=PATIENCE).check()
     assert client.profiles(CARD) == []
     own_gateway.until(lambda: any(each.event == "delete" for each in own_gateway.server.notifications))
 

@@ -57,7 +57,7 @@ def test_read(gateway: Gateway, iccid: str) -> None:
 
 def test_admin(gateway: Gateway, iccid: str) -> None:
     """A member of the group lpad may do all: here disable and delete."""
-    assert gateway.lpactl("disable", iccid, user="ada")["state"] == "done"
+    assert gateway.lpactl("disable", iccid, "--accept-offline", user="ada")["state"] == "done"
     assert gateway.lpactl("delete", iccid, "--yes", user="ada")["state"] == "done"
     assert gateway.profiles() == {}
 

@@ -58,7 +58,9 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("DELETE", f"{_PROFILE}/network", INSTALL, network.delete_network, bodies.NetworkView),
     Route("POST", f"{_PROFILE}/enable", SWITCH, euiccs.enable_profile, Change, bodies.EnableRequest, _WAIT),
-    Route("POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, NoBody, _WAIT),
+    Route(
+        "POST", f"{_PROFILE}/disable", SWITCH, euiccs.disable_profile, Change, bodies.DisableRequest, _WAIT
+    ),
     Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
     Route(
         "POST", f"{_CARD}/provision", INSTALL, provisioning.provision, Change, bodies.ProvisionRequest, _WAIT

@@ -8,6 +8,7 @@
     │   ├── NotFound                 no such card, profile, change or notification
     │   ├── Conflict                 valid, but impossible in the present state
     │   │   ├── Protected                the settings protect the profile, or require one to be enabled
+    │   │   ├── WouldGoOffline           the request does not accept that the device goes offline
     │   │   └── SwitchLimit              the day's switches are used up         (retryable)
     │   ├── NotPermitted             the caller's user or group may not do this
     │   ├── KeyReused                an idempotency key already belongs to another request
@@ -122,6 +123,15 @@ class Protected(Conflict):
     """The settings protect the profile, or require that a profile stays enabled."""
 
     kind = "protected"
+
+
+class WouldGoOffline(Conflict):
+    """The device would lose its connection, and the request does not accept that.
+
+    Details hold `iccid` and `name` of the profile that the modem uses.
+    """
+
+    kind = "would-go-offline"
 
 
 class SwitchLimit(Conflict):

@@ -141,7 +141,7 @@ class Client:
         confirmation_code: str | None = None,
         confirm: bool = False,
         enable: bool = False,
-        guard: Sequence[str] = (),
+        guard: Sequence[str] | None = (),
         within: float = 180,
         when_online: bool = False,
         retry_for: float | None = None,
@@ -156,7 +156,7 @@ class Client:
             confirmation_code: the operator's code, if any; otherwise the change asks when it needs one.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
-            guard: conditions of that switch, as for `enable`.
+            guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
             within: seconds in which they must be met.
             when_online: wait for a network until it is cancelled, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
@@ -164,8 +164,8 @@ class Client:
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
-        if guard:
-            body["guard"] = {"until": list(guard), "within": within}
+        if guard or guard is None:
+            body["guard"] = {"until": list(guard), "within": within} if guard else None
         if retry_for is not None:
             body["retry_for"] = retry_for
         if network is not None:
@@ -222,7 +222,13 @@ class Client:
         )
 
     def enable(
-        self, euicc: str, iccid: str, *, guard: Sequence[str] = (), within: float = 180, wait: float = 0
+        self,
+        euicc: str,
+        iccid: str,
+        *,
+        guard: Sequence[str] | None = (),
+        within: float = 180,
+        wait: float = 0,
     ) -> Change:
         """Enable a profile.
 
@@ -230,16 +236,18 @@ class Client:
             euicc: the card.
             iccid: the profile, by its ICCID or the AID of its security domain.
             guard: conditions that must all be met, or the previous profile is enabled again; docs/api.md has
-                their forms.
+                their forms. Empty: the default guard of the settings. None: no guard at all.
             within: seconds in which they must be met.
             wait: seconds to wait for the end, or for the question whether to keep the profile.
         """
-        body = {"guard": {"until": list(guard), "within": within}} if guard else None
+        asked = {"until": list(guard), "within": within} if guard else None
+        body = {"guard": asked} if guard or guard is None else None
         return self._connection.change("POST", f"{_profile(euicc, iccid)}/enable", body, wait=wait)
 
-    def disable(self, euicc: str, iccid: str, *, wait: float = 0) -> Change:
-        """Disable a profile."""
-        return self._connection.change("POST", f"{_profile(euicc, iccid)}/disable", wait=wait)
+    def disable(self, euicc: str, iccid: str, *, accept_offline: bool = False, wait: float = 0) -> Change:
+        """Disable a profile; with `accept_offline` also if the device loses its connection by it."""
+        body = {"accept_offline": True} if accept_offline else None
+        return self._connection.change("POST", f"{_profile(euicc, iccid)}/disable", body, wait=wait)
 
     def delete(self, euicc: str, iccid: str, *, missing_ok: bool = False, wait: float = 0) -> Change:
         """Delete a profile that is not enabled."""
@@ -331,6 +339,7 @@ class Client:
         operational_profiles: bool = False,
         test_profiles: bool = False,
         default_smdp: bool = False,
+        accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
         """Delete profiles by class, and the default SM-DP+ address."""
@@ -339,6 +348,8 @@ class Client:
             "test_profiles": test_profiles,
             "default_smdp": default_smdp,
         }
+        if accept_offline:
+            body["accept_offline"] = True
         return self._connection.change("POST", _card(euicc, "reset"), body, wait=wait)
 
     def deliver_notifications(self, euicc: str, *, wait: float = 0) -> Change:

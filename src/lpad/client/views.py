@@ -397,6 +397,8 @@ class Guard(_View, frozen=True, kw_only=True):
     until: datetime
     requirements: tuple[Requirement, ...] = ()
     previous: str | None = None
+    layer: str | None = None
+    cause: str | None = None
 
 
 class Pause(_View, frozen=True, kw_only=True):

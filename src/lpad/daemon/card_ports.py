@@ -16,6 +16,7 @@ from lpad.card.link.shared_port import SharedPort
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.ports import ModemPort, ReaderPort
 from lpad.daemon.network_policy import network_policy
+from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.policy.switching import SwitchPolicy
@@ -115,6 +116,9 @@ def _policy(section: SwitchingSection) -> SwitchPolicy:
         keep_enabled=section.keep_enabled,
         fallback=tuple(str(profile_target(iccid)) for iccid in section.fallback),
         per_day=section.per_day,
+        default_guard=None
+        if section.default_guard is None
+        else GuardParams(until=tuple(section.default_guard.until), within=section.default_guard.within),
     )
 
 

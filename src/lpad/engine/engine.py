@@ -336,6 +336,7 @@ class Engine:
         Raises:
             NotFound: the settings name no such card.
             Conflict: a restart of the modem is requested while a change runs.
+            WouldGoOffline: the device would lose its connection, which the request does not accept.
             TooManyChanges: too many are queued.
             KeyReused: the key stands for another request.
         """
@@ -360,6 +361,7 @@ class Engine:
                         return Submission(same, repeated=True)
             if kind is Kind.RESTART_MODEM:
                 self._workers.check_idle(euicc)
+            worker.check_offline(params, origin=origin)
             worker.queue.check_place(kind, asked_by=asked_by, origin=origin)
             change = self._store.add(
                 euicc, params, secrets=private, key=key, origin=origin, asked_by=asked_by

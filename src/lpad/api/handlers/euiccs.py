@@ -118,9 +118,10 @@ async def reset_euicc(call: Call) -> Response:
         operational_profiles=call.body.operational_profiles,
         test_profiles=call.body.test_profiles,
         default_smdp=call.body.default_smdp,
+        accept_offline=call.body.accept_offline,
     )
-    if asked == params.ResetParams():
-        names = ", ".join(asked.__struct_fields__)
+    if not (asked.operational_profiles or asked.test_profiles or asked.default_smdp):
+        names = "operational_profiles, test_profiles, default_smdp"
         raise InvalidValue(f"a reset must say what to delete: set at least one of {names} to true")
     return await _submit(call, asked)
 
@@ -173,12 +174,15 @@ async def delete_profile(call: Call) -> Response:
 
 async def enable_profile(call: Call) -> Response:
     """Enable a profile, under a guard if one is given; the previously enabled one is disabled."""
-    return await _submit(call, params.EnableParams(iccid=_target(call), guard=_guard(call.body.guard)))
+    guard = call.body.guard
+    asked = params.EnableParams(iccid=_target(call), guard=_guard(guard), unguarded=guard is None)
+    return await _submit(call, asked)
 
 
 async def disable_profile(call: Call) -> Response:
     """Disable a profile."""
-    return await _submit(call, params.DisableParams(iccid=_target(call)))
+    asked = params.DisableParams(iccid=_target(call), accept_offline=call.body.accept_offline)
+    return await _submit(call, asked)
 
 
 async def download(call: Call) -> Response:
@@ -188,7 +192,7 @@ async def download(call: Call) -> Response:
         raise InvalidValue("a download must contain either an 'activation_code' or 'default': true")
     if body.enable:
         call.check(ROLE_FOR[Kind.ENABLE])
-    elif body.guard is not None:
+    elif body.guard is not None and body.guard is not msgspec.UNSET:
         raise InvalidValue(
             "a 'guard' applies only if 'enable': true enables the profile; give both or neither"
         )
@@ -196,6 +200,7 @@ async def download(call: Call) -> Response:
         confirm=body.confirm,
         enable=body.enable,
         guard=_guard(body.guard),
+        unguarded=body.enable and body.guard is None,
         when_online=body.when_online,
         retry_for=body.retry_for,
         default=body.default,
@@ -263,9 +268,9 @@ async def drop_notification(call: Call) -> Response:
     return await _submit(call, params.DropNotificationParams(seq=await _seq(call)))
 
 
-def _guard(guard: GuardRequest | None) -> params.GuardParams | None:
+def _guard(guard: GuardRequest | msgspec.UnsetType | None) -> params.GuardParams | None:
     """Return a switch's guard in the form for the change."""
-    if guard is None:
+    if guard is None or guard is msgspec.UNSET:
         return None
     return params.GuardParams(until=check_guard(guard.until, guard.within), within=guard.within)
 

@@ -161,7 +161,7 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
     confirmation_code: Code | None = None
     confirm: bool = False
     enable: bool = False
-    guard: GuardRequest | None = None
+    guard: GuardRequest | msgspec.UnsetType | None = msgspec.UNSET
     when_online: bool = False
     retry_for: Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)] | None = None
     network: NetworkRequest | None = None
@@ -189,9 +189,18 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
 
 
 class EnableRequest(Request, frozen=True, kw_only=True):
-    """With a guard, the previous profile is enabled again unless the conditions are met."""
+    """With a guard, the previous profile is enabled again unless the conditions are met.
 
-    guard: GuardRequest | None = None
+    Without the field the default guard of the settings applies where it can; null means none at all.
+    """
+
+    guard: GuardRequest | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class DisableRequest(Request, frozen=True, kw_only=True):
+    """Whether the profile is disabled even if the device loses its connection by it."""
+
+    accept_offline: bool = False
 
 
 class AnswerRequest(Request, frozen=True, kw_only=True):
@@ -220,6 +229,7 @@ class ResetRequest(Request, frozen=True, kw_only=True):
     operational_profiles: bool = False
     test_profiles: bool = False
     default_smdp: bool = False
+    accept_offline: bool = False
 
 
 class ProbeRequest(Request, frozen=True, kw_only=True):

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lpad.cli.commands.code_input import code_options, read_code
 from lpad.cli.commands.group import cli
-from lpad.cli.commands.guard_options import guarded, limit
-from lpad.cli.commands.network_options import network_options, network_settings
+from lpad.cli.commands.guard_options import asked_guard, guarded, limit
+from lpad.cli.commands.network_command import network_options, network_settings
+from lpad.cli.commands.outcome_line import outcome_line
 from lpad.cli.commands.session import command, no_wait
+from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.hidden_arguments import hide
 from lpad.cli.terminal.output import safe
+from lpad.client import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO, TextIO
 
     from lpad.cli.commands.session import Session
     from lpad.client import Change
+
+
+_accepting = click.option(
+    "--accept-offline", is_flag=True, help="Do it even if the device loses its connection by it."
+)
+
+
+def _accepted(session: Session, ask: Callable[[bool], Change], *, accept_offline: bool) -> Change:
+    """Ask for a change that may take the device offline; at a terminal, ask the person as well."""
+    try:
+        return ask(accept_offline)
+    except ApiError as error:
+        if error.kind != "would-go-offline" or not session.output.may_ask:
+            raise
+        name = error.details.get("name") or error.details.get("iccid")
+        question = (
+            f"The modem uses the profile '{name}'. Without it this device goes offline. Do it all the same?"
+        )
+        if not click.confirm(safe(question), err=True):
+            sys.exit(exit_codes.NEEDS_PEOPLE)
+        return ask(True)
 
 
 @command(cli, "download")
@@ -65,6 +91,7 @@ def download(
     enable: bool,
     guard: tuple[str, ...],
     within: float | None,
+    no_guard: bool,
     confirm: bool,
     when_online: bool,
     retry_for: float | None,
@@ -77,7 +104,7 @@ def download(
     users can see an argument in the list of processes for a moment, until lpactl has overwritten it there.
     """
     hide(activation_code if activation_code != "-" else None, matching_id, confirmation_code)
-    if guard and not enable:
+    if (guard or no_guard) and not enable:
         raise click.UsageError("--guard applies only together with --enable; give both")
     code = read_code(
         session,
@@ -96,7 +123,7 @@ def download(
         confirmation_code=confirmation_code,
         confirm=confirm,
         enable=enable,
-        guard=guard,
+        guard=asked_guard(guard, no_guard=no_guard),
         **limit(guard, within),
         when_online=when_online,
         retry_for=retry_for,
@@ -119,13 +146,21 @@ def download(
 @click.argument("profile")
 @guarded
 @no_wait
-def enable(session: Session, profile: str, guard: tuple[str, ...], within: float | None) -> None:
-    """Enable a profile; PROFILE is an ICCID, its last digits, an AID, a nickname or a name."""
+def enable(
+    session: Session, profile: str, guard: tuple[str, ...], within: float | None, no_guard: bool
+) -> None:
+    """Enable a profile; PROFILE is an ICCID, its last digits, an AID, a nickname or a name.
+
+    If the card is in a modem that was registered, and no guard is given, the default guard of the settings
+    applies: lpad returns to the previous profile unless the modem registers again.
+    """
     seconds = limit(guard, within)
+    conditions = asked_guard(guard, no_guard=no_guard)
     iccid = session.iccid(profile)
-    _say(
-        session, session.client.enable(session.euicc(), iccid, guard=guard, **seconds), f"{iccid} is enabled"
-    )
+    change = session.client.enable(session.euicc(), iccid, guard=conditions, **seconds)
+    _say(session, change, f"{iccid} is enabled")
+    if not session.output.as_json and session.wait:
+        session.output.line(safe(outcome_line(session.client, session.client.change(change.id))))
 
 
 @command(cli, "confirm")
@@ -144,11 +179,17 @@ def confirm(session: Session, change_id: int, refused: bool) -> None:
 
 @command(cli, "disable")
 @click.argument("profile")
+@_accepting
 @no_wait
-def disable(session: Session, profile: str) -> None:
-    """Disable a profile."""
+def disable(session: Session, profile: str, accept_offline: bool) -> None:
+    """Disable a profile. If the card is in a modem, the device goes offline."""
     iccid = session.iccid(profile)
-    _say(session, session.client.disable(session.euicc(), iccid), f"{iccid} is disabled")
+    change = _accepted(
+        session,
+        lambda accepted: session.client.disable(session.euicc(), iccid, accept_offline=accepted),
+        accept_offline=accept_offline,
+    )
+    _say(session, change, f"{iccid} is disabled")
 
 
 @command(cli, "delete")
@@ -188,15 +229,26 @@ def default_smdp(session: Session, address: str) -> None:
 @click.option("--test", is_flag=True, help="Delete the downloaded test profiles.")
 @click.option("--default-smdp", is_flag=True, help="Reset the default SM-DP+ address.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
+@_accepting
 @no_wait
-def reset(session: Session, operational: bool, test: bool, default_smdp: bool, yes: bool) -> None:
+def reset(
+    session: Session, operational: bool, test: bool, default_smdp: bool, yes: bool, accept_offline: bool
+) -> None:
     """Reset the card's memory."""
     if not (operational or test or default_smdp):
         raise click.UsageError("choose what to reset: --operational, --test, --default-smdp")
     name = session.euicc()
     session.confirm(f"Reset the memory of {name}? Deleted profiles cannot be restored.", yes=yes)
-    change = session.client.reset(
-        name, operational_profiles=operational, test_profiles=test, default_smdp=default_smdp
+    change = _accepted(
+        session,
+        lambda accepted: session.client.reset(
+            name,
+            operational_profiles=operational,
+            test_profiles=test,
+            default_smdp=default_smdp,
+            accept_offline=accepted,
+        ),
+        accept_offline=accept_offline,
     )
     _say(session, change, f"{name} is reset")
 

@@ -15,7 +15,7 @@ _F = TypeVar("_F", bound="Callable[..., None]")
 
 
 def guarded(command: _F) -> _F:
-    """Add the options `--guard` and `--within` to a command."""
+    """Add the options `--guard`, `--within` and `--no-guard` to a command."""
     within = click.option(
         "--within", type=float, metavar="SECONDS", help="Time for the conditions to be met.  [default: 180]"
     )
@@ -23,10 +23,25 @@ def guarded(command: _F) -> _F:
         "--guard",
         multiple=True,
         metavar="CONDITION",
-        help="Return to the previous profile unless this condition is met: registered, confirm,"
-        " tcp:HOST:PORT@INTERFACE, http://HOST/PATH#STATUS@INTERFACE or dns:NAME@INTERFACE. Repeatable.",
+        help="Return to the previous profile unless this condition is met: registered, bearer, address,"
+        " confirm, tcp:HOST:PORT@INTERFACE, http://HOST/PATH#STATUS@INTERFACE or dns:NAME@INTERFACE."
+        " Repeatable.",
     )
-    return guard(within(command))
+    none = click.option(
+        "--no-guard", is_flag=True, help="Switch without a guard, not even the default one of the settings."
+    )
+    return guard(within(none(command)))
+
+
+def asked_guard(guard: tuple[str, ...], *, no_guard: bool) -> tuple[str, ...] | None:
+    """Return the conditions as the client takes them: empty for the default guard, None for none.
+
+    Raises:
+        UsageError: there is a guard, and there is to be none.
+    """
+    if guard and no_guard:
+        raise click.UsageError("give either --guard or --no-guard")
+    return None if no_guard else guard
 
 
 def limit(guard: tuple[str, ...], within: float | None) -> dict[str, float]:
@@ -48,6 +63,8 @@ def guard_rows(change: Change) -> list[tuple[str, object]]:
         ("guard", change.guard.phase),
         ("guarded until", f"{change.guard.until:%Y-%m-%d %H:%M:%S} UTC"),
         ("previous profile", change.guard.previous or "none"),
+        ("failed layer", change.guard.layer),
+        ("cause", change.guard.cause),
         *(
             (f"  {each.condition}", "met" if each.met else each.seen or "not seen yet")
             for each in change.guard.requirements

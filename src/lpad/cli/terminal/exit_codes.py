@@ -35,6 +35,7 @@ _KINDS = {
     "conflict": STATE,
     "protected": STATE,
     "switch-limit": STATE,
+    "would-go-offline": STATE,
     "switch-rolled-back": TAKEN_BACK,
     "switch-stuck": TAKEN_BACK,
     "network-failed": CARD,

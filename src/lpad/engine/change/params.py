@@ -50,12 +50,14 @@ class DownloadParams(Params, frozen=True, kw_only=True):
     """A download from `server`, or from the default SM-DP+.
 
     `confirm` asks for consent once the profile is known. `retry_for` is in seconds; with `when_online` the
-    download waits for a network without limit. `guard` is that of the switch which `enable` asks for.
+    download waits for a network without limit. `guard` is that of the switch which `enable` asks for;
+    `unguarded` as of an enable.
     """
 
     confirm: bool = always(False)
     enable: bool = always(False)
     guard: GuardParams | None = None
+    unguarded: bool = False
     network: NetworkParams | None = None
     when_online: bool = False
     retry_for: float | None = None
@@ -81,13 +83,16 @@ class ProfileParams(Params, frozen=True, kw_only=True):
 
 
 class EnableParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to enable."""
+    """The profile to enable; `unguarded` says that not even the default guard is wanted."""
 
     guard: GuardParams | None = None
+    unguarded: bool = False
 
 
 class DisableParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to disable."""
+    """The profile to disable; `accept_offline` also if the device loses its connection by it."""
+
+    accept_offline: bool = False
 
 
 class DeleteParams(ProfileParams, frozen=True, kw_only=True):
@@ -109,11 +114,12 @@ class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
 
 
 class ResetParams(Params, frozen=True, kw_only=True):
-    """What the eUICC memory reset deletes."""
+    """What the eUICC memory reset deletes; `accept_offline` as for a profile to disable."""
 
     operational_profiles: bool = always(False)
     test_profiles: bool = always(False)
     default_smdp: bool = always(False)
+    accept_offline: bool = False
 
 
 class DeliverNotificationsParams(Params, frozen=True, kw_only=True):

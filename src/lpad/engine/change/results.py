@@ -100,12 +100,14 @@ class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The profile that is enabled or disabled, and whether it already was.
 
     Of a guarded switch, `guard` is `met`, and `previous` the profile that was enabled before, null if none.
+    `unguarded` is the reason why the default guard did not apply.
     """
 
     iccid: str
     already: bool = always(False)
     guard: str | None = None
     previous: str | UnsetType | None = UNSET
+    unguarded: str | None = None
     network: NetworkResult | None = None
 
 
@@ -120,6 +122,7 @@ class DownloadResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True
     notifications_delivered: int | None = None
     guard: str | None = None
     previous: str | UnsetType | None = UNSET
+    unguarded: str | None = None
     network: NetworkResult | None = None
 
 

@@ -22,8 +22,9 @@ from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.condition_watch import check_possible
-from lpad.engine.switch.guarded_switch import conditions_of, guarded_switch
-from lpad.engine.switch.network_steps import enable_with_network
+from lpad.engine.switch.default_guard import enable_guarded
+from lpad.engine.switch.guarded_switch import conditions_of
+from lpad.engine.switch.network_steps import downloaded
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
@@ -76,6 +77,7 @@ def download(
     result = _told(found, loaded) if found is not None else _install(run, context, deadline)
     result = _keep_network(run, context, asked.network, result)
     installed(result.iccid)
+    downloaded(run, context, result.iccid)
     return _enable(run, context, asked, result) if asked.enable else result
 
 
@@ -114,10 +116,7 @@ def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadR
     """Enable the installed profile; any error also says that the profile is installed."""
     iccid = _name(context.snapshot().listed, result.iccid, result.isdp_aid)
     try:
-        if asked.guard is None:
-            switched = enable_with_network(run, context, iccid=iccid)
-        else:
-            switched = guarded_switch(run, context, asked.guard, iccid=iccid)
+        switched = enable_guarded(run, context, asked.guard, iccid=iccid, without=asked.unguarded)
     except LpadError as error:
         error.details["installed"] = iccid
         raise
@@ -128,6 +127,7 @@ def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadR
         guard=switched.guard,
         previous=switched.previous,
         network=switched.network,
+        unguarded=switched.unguarded,
     )
 
 

@@ -12,18 +12,19 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardRefused, Conflict, LpadError
 from lpad.base.identifiers import Iccid
 from lpad.engine.change import params, results
-from lpad.engine.change.change import RESCUE, Kind
+from lpad.engine.change.change import CALLER, RESCUE, Kind
 from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
 from lpad.engine.operations.download import download
 from lpad.engine.operations.probe import probe
 from lpad.engine.operations.provision import provision, take_back
 from lpad.engine.operations.restart_modem import restart_modem
 from lpad.engine.operations.trust_check import check_trust
+from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 from lpad.engine.switch.asking_again import ways, when_not_busy
-from lpad.engine.switch.guarded_switch import guarded_switch
-from lpad.engine.switch.network_steps import enable_with_network
+from lpad.engine.switch.default_guard import enable_guarded
+from lpad.engine.switch.network_steps import deleted
 from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch, unaddressable, verify
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.results import Outcome, SwitchResult
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
+    from lpad.engine.snapshot.profile_list import Listed, ProfileList
 
     Operation = Callable[[Run, Context], Outcome]
 
@@ -39,15 +41,26 @@ if TYPE_CHECKING:
 def enable(run: Run, context: Context) -> SwitchResult:
     """Enable a profile; the one enabled before is disabled by the card."""
     asked = run.change.params_of(params.EnableParams)
-    if asked.guard is not None:
-        return guarded_switch(run, context, asked.guard, iccid=asked.iccid)
-    return enable_with_network(run, context, iccid=asked.iccid, purpose=_purpose(run))
+    return enable_guarded(
+        run, context, asked.guard, iccid=asked.iccid, without=asked.unguarded, purpose=_purpose(run)
+    )
 
 
 def disable(run: Run, context: Context) -> SwitchResult:
     """Disable a profile."""
     asked = run.change.params_of(params.DisableParams)
-    return switch(run, context, iccid=asked.iccid, enabled=False, purpose=_purpose(run))
+    purpose = _purpose(run)
+    if run.change.origin == CALLER:
+
+        def before(profiles: ProfileList, _wanted: Listed, _reads: object) -> None:
+            _check_offline(context, asked, profiles)
+
+        purpose = Purpose(before=before)
+    return switch(run, context, iccid=asked.iccid, enabled=False, purpose=purpose)
+
+
+def _check_offline(context: Context, asked: params.Params, profiles: ProfileList) -> None:
+    check_offline(asked, profiles, behind_modem=context.card.port.device is not None)
 
 
 def _purpose(run: Run) -> Purpose:
@@ -88,6 +101,8 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
         wanted=f"profile {iccid} is deleted",
         deadline=deadline,
     )
+    if profile.iccid is not None:
+        deleted(run, context, profile.iccid)
     return results.DeleteResult(iccid=iccid, already=False)
 
 
@@ -147,6 +162,8 @@ def reset(run: Run, context: Context) -> results.ResetResult:
             check_same_card(run, euicc, deadline=deadline)
             seen = context.observe(euicc, deadline)
             context.card.port.policy.check_reset(seen.listed, doomed=doomed)
+            if run.change.origin == CALLER:
+                _check_offline(context, asked, seen.listed)
             run.irreversible("euicc-memory-reset", noting(ResetNotes, reset=True))
             try:
                 return False, attempt(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Protected, SwitchLimit
+from lpad.engine.change.params import GuardParams  # noqa: TC001 - msgspec reads the annotations when it runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,8 @@ class SwitchPolicy:
     """The profiles to try, in this order, if neither the new nor the previous profile works."""
     per_day: int | None = None
     """The most switches in 24 hours; None: no limit."""
+    default_guard: GuardParams | None = None
+    """The guard of a switch for which none is given; None: there is none."""
 
     def check_delete(self, profile: Listed) -> None:
         """Check that a profile may be deleted.

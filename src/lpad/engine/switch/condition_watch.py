@@ -122,6 +122,7 @@ class ConditionWatch:
         deadline: Deadline,
         standstill: Standstill,
         network: NetworkSteps,
+        ends_on_lock: bool = False,
         started_anew: bool = False,
     ) -> None:
         """Prepare.
@@ -133,6 +134,7 @@ class ConditionWatch:
             deadline: the guard's time limit.
             standstill: knows when lpad did not run.
             network: the steps of the profile's network settings.
+            ends_on_lock: whether it ends as soon as the SIM wants a code: nobody is there to enter it.
             started_anew: whether device or modem may have restarted, so that a last check must wait for the
                 network.
         """
@@ -141,6 +143,7 @@ class ConditionWatch:
         self._deadline = deadline
         self._standstill = standstill
         self._network = network
+        self._ends_on_lock = ends_on_lock
         self._alternatives = Alternatives()
         self._denied = False
         self.cause: Cause | None = None
@@ -331,6 +334,8 @@ class ConditionWatch:
                 return Look(met=watch.registered, seen=_told(watch))
             self._saw(condition, _told(watch))
             self._check()
+            if self._ends_on_lock and watch.lock is not None and not watch.registered:
+                raise UnmetError("sim-locked", f"the modem wants the {watch.lock}")
             if watch.denied and not self._denied and steady is None:
                 self._denied = True  # once: why is asked at once, and then as seldom as otherwise
                 return Look(met=False, seen=_told(watch))

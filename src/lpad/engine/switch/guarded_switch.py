@@ -77,7 +77,9 @@ def conditions_of(asked: GuardParams | None) -> tuple[Condition, ...]:
     return () if asked is None else tuple(map(Condition.parse, asked.until))
 
 
-def guarded_switch(run: Run, context: Context, asked: GuardParams, *, iccid: str) -> SwitchResult:
+def guarded_switch(
+    run: Run, context: Context, asked: GuardParams, *, iccid: str, by_default: bool = False
+) -> SwitchResult:
     """Enable a profile, wait for its guard, and roll back if it is not met; or resume that after a restart.
 
     Args:
@@ -85,6 +87,7 @@ def guarded_switch(run: Run, context: Context, asked: GuardParams, *, iccid: str
         context: to reach the card.
         asked: the requested guard.
         iccid: the profile.
+        by_default: whether nobody asked for it; then it ends as soon as the SIM wants a PIN.
 
     Raises:
         NotFound, Conflict, CardError: nothing was switched.
@@ -93,7 +96,7 @@ def guarded_switch(run: Run, context: Context, asked: GuardParams, *, iccid: str
         Cancelled: the change was cancelled, and the switch rolled back.
         Suspended: the card was lost, or lpad is stopping; the change is resumed later.
     """
-    return _GuardedSwitch(run, context, asked, iccid).run()
+    return _GuardedSwitch(run, context, asked, iccid, by_default=by_default).run()
 
 
 def return_from_unreadable(run: Run, context: Context) -> None:
@@ -113,7 +116,10 @@ def return_from_unreadable(run: Run, context: Context) -> None:
 
 
 class _GuardedSwitch:
-    def __init__(self, run: Run, context: Context, asked: GuardParams, iccid: str) -> None:
+    def __init__(
+        self, run: Run, context: Context, asked: GuardParams, iccid: str, *, by_default: bool
+    ) -> None:
+        self._by_default = by_default
         self._run = run
         self._context = context
         self._asked = asked
@@ -296,6 +302,7 @@ class _GuardedSwitch:
             deadline=deadline,
             standstill=self._standstill,
             network=self._network,
+            ends_on_lock=self._by_default,
             started_anew=started_anew,
         )
         try:

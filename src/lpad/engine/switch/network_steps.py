@@ -315,6 +315,21 @@ class NetworkSteps:
             self._hook(event, wanted)
         self._context.pending.end(self._euicc)
 
+    def forget(self, iccid: str) -> None:
+        """Have the applier remove what it made for a profile that the card no longer holds."""
+        if self._has_applier:
+            self._steps.follow("forget-network")
+            self._try(
+                self._wanted_for(iccid),
+                lambda _, deadline: self._policy.applier.forget(iccid, deadline=deadline),
+            )
+
+    def happened(self, event: HookEvent, iccid: str) -> None:
+        """Run the hooks for something that is no switch."""
+        if self._has_hooks:
+            self._steps.follow(event.value)
+            self._hook(event, self._wanted_for(iccid))
+
     def look(self) -> Connection:
         """Return what the applier sees of bearer and address."""
         wanted = self._wanted()
@@ -448,6 +463,19 @@ class NetworkSteps:
             self._asked_modem = True
             self._modem = ModemAtHand(self._context.card, self._context.card.port.device) if found else None
         return self._modem
+
+
+def downloaded(run: Run, context: Context, iccid: str) -> None:
+    """Run the hooks after a download; a failure is logged."""
+    steps = NetworkSteps(StepsOfRun(run), context, iccid)
+    steps.happened(HookEvent.DOWNLOADED, iccid)
+
+
+def deleted(run: Run, context: Context, iccid: str) -> None:
+    """Have the applier forget a profile that is deleted, and run the hooks; a failure is logged."""
+    steps = NetworkSteps(StepsOfRun(run), context, iccid)
+    steps.forget(iccid)
+    steps.happened(HookEvent.DELETED, iccid)
 
 
 def settle_pending(context: Context) -> None:

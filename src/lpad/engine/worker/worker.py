@@ -12,8 +12,9 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.base.log_fields import logged_with
-from lpad.engine.change.change import Kind, PauseReason
+from lpad.engine.change.change import CALLER, Kind, PauseReason
 from lpad.engine.networks.pending import PendingSwitch, PendingSwitches
+from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted import Interrupted
 from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.params import Params
     from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal
     from lpad.engine.networks.store import NetworkStore
@@ -226,6 +228,15 @@ class Worker:
         """When the settings of a switch that was cut off are settled: at once, if the card can be read."""
         pending = self._observer.ready and self._pending.of(self._name) is not None
         return self._idle_since if pending else None
+
+    def check_offline(self, params: Params, *, origin: str) -> None:
+        """Check that a caller's request does not take the device offline, or says that this is meant.
+
+        Raises:
+            WouldGoOffline: it does.
+        """
+        if origin == CALLER:
+            check_offline(params, self.snapshot.listed, behind_modem=self._port.device is not None)
 
     @property
     def pending_network(self) -> PendingSwitch | None:

@@ -6,13 +6,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from lpad.base.condition import Condition, ConditionKind
+from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import profile_target
+from lpad.engine.change.guard import LONGEST
 from lpad.settings.parsing.section import Section
 
 if TYPE_CHECKING:
     from lpad.settings.parsing.mistakes import Report
 
 PerDay = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class DefaultGuardSection(Section, frozen=True):
+    """The guard of a switch for which none is given."""
+
+    until: list[str] = msgspec.field(default_factory=lambda: ["registered"])
+    within: Annotated[float, msgspec.Meta(ge=1, le=LONGEST)] = 180
+
+    def check(self, report: Report) -> None:
+        """Note what is no condition, and one that somebody would have to meet."""
+        if not self.until:
+            report.wrong("a condition such as registered is wanted here; null for no default guard", "until")
+        for index, text in enumerate(self.until):
+            report.parsed(_unattended, text, "until", index)
+
+
+def _unattended(text: str) -> None:
+    if Condition.parse(text).kind is ConditionKind.CONFIRM:
+        raise InvalidValue("a default guard cannot wait for a confirmation; name registered or a probe")
 
 
 class SwitchingSection(Section, frozen=True):
@@ -22,6 +44,7 @@ class SwitchingSection(Section, frozen=True):
     keep_enabled: bool = False
     fallback: list[str] = []
     per_day: PerDay | None = None
+    default_guard: DefaultGuardSection | None = DefaultGuardSection()
 
     def check(self, report: Report) -> None:
         """Report names that are not profiles."""

@@ -1,0 +1,32 @@
+"""The one line with which `lpactl enable` ends: profile, operator, registration and address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lpad.client import Change, Client
+
+
+def outcome_line(client: Client, change: Change) -> str:
+    """Return what became of an enable, as far as lpad has seen it; what it has not is 'unknown'."""
+    result = change.result or {}
+    iccid = str(result.get("iccid", ""))
+    listed = client.profiles(change.euicc)
+    profile = next((each for each in listed if iccid in (each.iccid, each.isdp_aid)), None)
+    name = profile.nickname or profile.name if profile is not None else None
+    requirements = change.guard.requirements if change.guard is not None else ()
+    registration = next((each.seen for each in requirements if each.condition == "registered"), None)
+    network = result.get("network") or {}
+    addresses = ", ".join(map(str, network.get("addresses") or ()))
+    parts = [
+        f"profile {name or iccid}",
+        f"operator {(profile.provider if profile is not None else None) or 'unknown'}",
+        f"registration {registration or 'unknown'}",
+        f"address {addresses or 'unknown'}",
+    ]
+    if network.get("worked"):
+        parts.append(f"works with {network['worked']} only: see 'lpactl network set'")
+    if result.get("unguarded"):
+        parts.append(f"not guarded: {result['unguarded']}")
+    return "; ".join(parts)

@@ -1,0 +1,60 @@
+"""What would take a device offline: to disable, or reset away, the profile that its modem uses.
+
+Nobody sits at the device, so such a request is refused unless it says that this is meant. A card in a reader
+connects nothing, and is exempt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import WouldGoOffline
+from lpad.engine.change.params import DisableParams, ResetParams
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from lpad.engine.change.params import Params
+    from lpad.engine.snapshot.profile_list import Listed, ProfileList
+
+_OPERATIONAL, _TEST = "operational", "test"
+
+
+def check_offline(params: Params, listed: ProfileList, *, behind_modem: bool) -> None:
+    """Check that a request does not take the device offline, or says that this is meant.
+
+    Args:
+        params: what is asked for.
+        listed: the card's profiles.
+        behind_modem: whether the card is in a modem that lpad knows.
+
+    Raises:
+        WouldGoOffline: it would.
+    """
+    if not behind_modem:
+        return
+    if isinstance(params, DisableParams) and not params.accept_offline:
+        profile = listed.named(params.iccid)
+        if profile is not None and profile.enabled:
+            raise _offline(profile, f"disabling profile {params.iccid}")
+    elif isinstance(params, ResetParams) and not params.accept_offline:
+        doomed = {_OPERATIONAL} if params.operational_profiles else set()
+        doomed |= {_TEST} if params.test_profiles else set()
+        enabled = listed.enabled
+        if enabled is not None and _is_doomed(enabled, doomed):
+            raise _offline(enabled, "this reset")
+
+
+def _is_doomed(profile: Listed, classes: Container[str]) -> bool:
+    """Whether a reset of these classes takes a profile; one of an unknown class it may."""
+    return (profile.profile_class or _OPERATIONAL) in classes
+
+
+def _offline(profile: Listed, what: str) -> WouldGoOffline:
+    name = profile.nickname or profile.name or profile.iccid or profile.isdp_aid or ""
+    return WouldGoOffline(
+        f"{what} would take the device offline: its modem uses the profile, and it could not be reached"
+        ' any more; enable another profile instead, or add "accept_offline": true (lpactl: --accept-offline)',
+        iccid=profile.iccid or "",
+        name=name,
+    )

@@ -1,0 +1,105 @@
+"""The default guard: which switches get one though nobody asked for it, and why the others do not."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError, Conflict
+from lpad.card.modem.registration import registrations
+from lpad.codec.messages.metadata import PPR1, UNREADABLE_RULES
+from lpad.engine.change.change import FAILOVER, RESCUE
+from lpad.engine.change.params import GuardParams
+from lpad.engine.snapshot.profile import UnreadableProfile
+from lpad.engine.switch.guarded_switch import guarded_switch
+from lpad.engine.switch.network_steps import enable_with_network
+from lpad.engine.switch.switch import PLAIN
+
+if TYPE_CHECKING:
+    from lpad.engine.change.results import SwitchResult
+    from lpad.engine.running.context import Context
+    from lpad.engine.running.run import Run
+    from lpad.engine.switch.switch import Purpose
+
+log = logging.getLogger(__name__)
+
+_NOBODY_ASKED = frozenset({RESCUE, FAILOVER})
+"""Origins of switches that have a guard of their own, or must not have one."""
+
+
+def enable_guarded(
+    run: Run,
+    context: Context,
+    asked: GuardParams | None,
+    *,
+    iccid: str,
+    without: bool,
+    purpose: Purpose = PLAIN,
+) -> SwitchResult:
+    """Enable a profile: under the guard that is asked for, else under the default one where it applies.
+
+    Args:
+        run: the change.
+        context: to reach the card.
+        asked: the guard in the request; None: none is given.
+        iccid: the profile's ICCID or AID.
+        without: whether the request says that there is to be no guard.
+        purpose: why.
+
+    Raises:
+        NetworkFailed, NotFound, Conflict, CardError: nothing was switched, as in `switch`.
+        SwitchRolledBack, SwitchStuck, Cancelled, Suspended: as in `guarded_switch`.
+    """
+    if asked is not None:
+        return guarded_switch(run, context, asked, iccid=iccid)
+    if run.change.guard is not None:  # it has begun under the default one
+        until = tuple(each.condition for each in run.change.guard.requirements)
+        return guarded_switch(run, context, GuardParams(until=until), iccid=iccid, by_default=True)
+    default = context.card.port.policy.default_guard
+    if default is None or without or run.change.origin in _NOBODY_ASKED:
+        return enable_with_network(run, context, iccid=iccid, purpose=purpose)
+    why = _why_not(context, iccid)
+    if why is None:
+        try:
+            return guarded_switch(run, context, default, iccid=iccid, by_default=True)
+        except Conflict as error:
+            if run.change.guard is not None:
+                raise
+            why = error.sentence  # nothing was sent: what nobody asked for must not stand in the way
+    log.info("change %d: no default guard: %s", run.change.id, why)
+    done = enable_with_network(run, context, iccid=iccid, purpose=purpose)
+    return done if done.already else msgspec.structs.replace(done, unguarded=why)
+
+
+def _why_not(context: Context, iccid: str) -> str | None:
+    """Return why the default guard does not apply; None: it does."""
+    listed = context.snapshot().listed
+    target, enabled = listed.named(iccid), listed.enabled
+    if enabled is None or enabled is target:
+        return "no other profile was enabled to go back to"
+    if listed.contested or listed.enabled_address is None:
+        return "lpad does not know to which profile it would go back"
+    if target is None or (isinstance(target, UnreadableProfile) and not target.whole):
+        return "the profile's entry in the card's list cannot be read in full"
+    if PPR1 in target.policy_rules or UNREADABLE_RULES in target.policy_rules:
+        return "the profile's operator forbids to disable it (ppr1), or may do so"
+    return _why_not_watched(context)
+
+
+def _why_not_watched(context: Context) -> str | None:
+    deadline = Deadline.after(context.timeouts.open)
+    try:
+        with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
+            if lent is None:
+                return "the card is in a reader"
+            told = registrations(lent.modem, deadline=deadline)
+    except CardError as error:
+        return f"the modem could not be asked for its registration: {error.sentence}"
+    if not told:
+        return "the modem does not report its registration"
+    if not any(each.registered for each in told):
+        return "the modem was not registered before the switch"
+    return None

@@ -1,0 +1,95 @@
+"""Requests that would take the device offline: refused, unless they say that this is meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.lab import CARD, FIRST, SECOND
+from lpad.engine.change.change import Kind
+
+if TYPE_CHECKING:
+    from api.gateway import Gateway
+
+EUICC = f"/v1/euiccs/{CARD}"
+
+
+@pytest.fixture
+def online(gateway: Gateway) -> Gateway:
+    """A gateway whose card is in a modem, with one of two profiles enabled."""
+    lab = gateway.lab
+    lab.install()
+    lab.install(iccid=SECOND, name="Second")
+    lab.carry_out(Kind.ENABLE, iccid=FIRST)
+    lab.engine.become([replace(lab.port, device="/dev/ttyUSB2")])
+    lab.carry_out(Kind.REFRESH)
+    return gateway
+
+
+def post(gateway: Gateway, path: str, **body: Any) -> Any:
+    return gateway.http.post(f"{EUICC}/{path}?wait=30", json=body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(f"profiles/{FIRST}/disable", {}), ("reset", {"operational_profiles": True})],
+)
+def test_they_are_refused(online: Gateway, path: str, body: dict[str, Any]) -> None:
+    """The answer is 409, names the profile, and says how to ask; nothing is done."""
+    response = post(online, path, **body)
+    problem = response.json()
+    assert (response.status_code, problem["kind"]) == (409, "would-go-offline")
+    assert problem["details"] == {"iccid": FIRST, "name": "First"}
+    assert "accept_offline" in problem["detail"]
+    assert online.get(f"{EUICC}/profiles/{FIRST}")["state"] == "enabled"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(f"profiles/{FIRST}/disable", {}), ("reset", {"operational_profiles": True})],
+)
+def test_they_are_done_if_that_is_meant(online: Gateway, path: str, body: dict[str, Any]) -> None:
+    """With accept_offline the request is carried out."""
+    assert post(online, path, **body, accept_offline=True).json()["state"] == "done"
+
+
+def test_what_leaves_the_enabled_profile_alone_is_done(online: Gateway) -> None:
+    """To disable a disabled profile, or to reset test profiles or an address, takes nothing offline."""
+    assert post(online, f"profiles/{SECOND}/disable").json()["state"] == "done"
+    assert post(online, "reset", test_profiles=True, default_smdp=True).json()["state"] == "done"
+
+
+def test_a_card_in_a_reader_is_exempt(online: Gateway) -> None:
+    """A reader connects nothing."""
+    online.lab.engine.become([online.lab.port])
+    online.lab.carry_out(Kind.REFRESH)
+    assert post(online, f"profiles/{FIRST}/disable").json()["state"] == "done"
+
+
+def test_it_is_checked_again_when_it_runs(online: Gateway) -> None:
+    """A request that was harmless when it was made is refused if the profile is the enabled one by then."""
+    lab = online.lab
+    enabling = lab.submit(Kind.ENABLE, iccid=SECOND)
+    change = lab.submit(Kind.DISABLE, iccid=SECOND)
+    assert lab.ended(enabling.id).error is None
+    ended = lab.ended(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "would-go-offline"
+
+
+def test_a_repetition_is_no_new_request(online: Gateway) -> None:
+    """The same request with the same key leads to the same change, whatever is enabled by then."""
+    headers = {"Idempotency-Key": "once-and-only-once"}
+    path = f"{EUICC}/profiles/{SECOND}/disable?wait=30"
+    first = online.http.post(path, headers=headers, json={}).json()
+    online.lab.carry_out(Kind.ENABLE, iccid=SECOND)
+    again = online.http.post(path, headers=headers, json={})
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+
+
+def test_deleting_the_enabled_profile_stays_a_conflict(online: Gateway) -> None:
+    """It is refused as ever, and accept_offline is no way round it."""
+    change = online.http.delete(f"{EUICC}/profiles/{FIRST}?wait=30").json()
+    assert change["error"]["kind"] == "conflict"

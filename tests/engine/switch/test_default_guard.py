@@ -1,0 +1,140 @@
+"""The default guard: which switches get it, and what the result says of those that do not."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.guarding import REGISTERED, THIRD, enabled, guarding, port, rolled_back, steps
+from engine.lab import FIRST, SECOND, Lab
+from lpad.engine.change.change import RESCUE, Kind, State
+from lpad.engine.change.params import EnableParams, GuardParams
+from lpad.engine.change.results import SwitchResult
+from lpad.engine.policy.switching import SwitchPolicy
+from lpad.engine.switch import condition_watch
+from lpad.simulator.modem.personality import DENIED, SEARCHING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lpad.engine.change.change import Change
+    from lpad.simulator.pki.pki import Pki
+
+DEFAULT = SwitchPolicy(default_guard=GuardParams(until=(REGISTERED,), within=20))
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condition_watch, "STEADY", 0.3)
+
+
+@contextmanager
+def defaulting(folder: Path, pki: Pki, *, within: float = 20, **habits: Any) -> Iterator[Lab]:
+    """A lab with two profiles, the first enabled, and the default guard."""
+    with guarding(folder, pki, **habits) as lab:
+        guard = GuardParams(until=(REGISTERED,), within=within)
+        lab.engine.become([replace(port(lab), policy=SwitchPolicy(default_guard=guard), device="/dev/x")])
+        yield lab
+
+
+def unguarded(change: Change) -> str:
+    assert change.state is State.DONE, change.error
+    assert isinstance(change.result, SwitchResult)
+    assert change.guard is None
+    assert change.result.guard is None
+    return change.result.unguarded or ""
+
+
+def test_a_plain_enable_is_guarded(tmp_path: Path, pki: Pki) -> None:
+    """Nobody asked for a guard, and the switch is kept only because the modem registers again."""
+    with defaulting(tmp_path, pki) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert isinstance(change.result, SwitchResult)
+        assert (change.result.guard, change.result.unguarded) == ("met", None)
+        assert "watch" in steps(change)
+
+
+def test_a_profile_that_never_registers_is_not_kept(tmp_path: Path, pki: Pki) -> None:
+    """The device comes back to the profile that was registered before."""
+    with defaulting(tmp_path, pki, within=2, registration={SECOND: SEARCHING}) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert rolled_back(change)["layer"] == "registered"
+        assert enabled(lab) == FIRST
+
+
+def test_an_installed_profile_is_guarded_too(tmp_path: Path, pki: Pki) -> None:
+    """`enable` of a download has the same guard."""
+    with defaulting(tmp_path, pki, within=2, registration={THIRD: SEARCHING}) as lab:
+        code = lab.code(lab.order(iccid=THIRD, name="Third"))
+        change = lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code}, enable=True)
+        assert rolled_back(change)["installed"] == THIRD
+        assert enabled(lab) == FIRST
+
+
+def test_null_means_none(tmp_path: Path, pki: Pki) -> None:
+    """A request that says so is carried out without any guard, and without a reason."""
+    with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
+        assert unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND, unguarded=True)) == ""
+        assert enabled(lab) == SECOND
+
+
+def test_a_modem_that_was_not_registered_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
+    """There is nothing to lose, and the result says why the switch was not guarded."""
+    with defaulting(tmp_path, pki, registration={FIRST: DENIED, SECOND: SEARCHING}) as lab:
+        assert "not registered before" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
+
+
+def test_a_modem_that_reports_no_registration_gives_no_guard(tmp_path: Path, pki: Pki) -> None:
+    """What cannot be looked at guards nothing."""
+    with defaulting(tmp_path, pki, registration_commands=()) as lab:
+        assert "does not report" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
+
+
+def test_without_a_profile_to_go_back_to_there_is_no_guard(tmp_path: Path, pki: Pki) -> None:
+    """The first profile of a card is enabled as ever."""
+    with defaulting(tmp_path, pki) as lab:
+        lab.carry_out(Kind.DISABLE, iccid=FIRST, accept_offline=True)
+        assert "no other profile" in unguarded(lab.carry_out(Kind.ENABLE, iccid=SECOND))
+
+
+def test_an_enabled_profile_is_neither_guarded_nor_told_why(tmp_path: Path, pki: Pki) -> None:
+    """Enabling the enabled profile is done at once."""
+    with defaulting(tmp_path, pki) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
+        assert unguarded(change) == ""
+
+
+def test_a_rescue_is_never_guarded(tmp_path: Path, pki: Pki) -> None:
+    """The way home must not be barred by a network that is slow."""
+    with defaulting(tmp_path, pki, registration={SECOND: SEARCHING}) as lab:
+        asked = lab.engine.submit("modem", EnableParams(iccid=SECOND), origin=RESCUE).change
+        assert unguarded(lab.ended(asked.id)) == ""
+
+
+def test_a_locked_sim_ends_the_watch_at_once(tmp_path: Path, pki: Pki) -> None:
+    """Nobody is there to enter a PIN, so lpad does not wait for the time to be over."""
+    with defaulting(tmp_path, pki, within=600, pin_locked=(SECOND,)) as lab:
+        details = rolled_back(lab.carry_out(Kind.ENABLE, iccid=SECOND))
+        assert details["reason"] == "sim-locked"
+        assert enabled(lab) == FIRST
+
+
+def test_it_survives_a_restart(tmp_path: Path, pki: Pki) -> None:
+    """A default guard that was cut off is awaited again, and decides."""
+    with defaulting(tmp_path, pki, within=60, registration={SECOND: SEARCHING}) as lab:
+        ports = [replace(port(lab), policy=DEFAULT, device="/dev/x")]
+        change = lab.submit(Kind.ENABLE, iccid=SECOND)
+        lab.until(
+            lambda: lab.engine.change(change.id),
+            lambda seen: seen.guard is not None and seen.guard.phase == "watching",
+        )
+        lab.stop()
+        lab.modem.register(SECOND, 1)
+        lab.start(*ports)
+        ended = lab.ended(change.id)
+        assert ended.state is State.DONE, ended.error
+        assert enabled(lab) == SECOND
