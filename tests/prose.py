@@ -38,6 +38,8 @@ EDITED = (
     "docs/operations.md",
     "docs/modems.md",
     "docs/out-of-scope.md",
+    "docs/platforms/*.md",
+    "docs/provisioning.md",
     "docs/reliability.md",
     "docs/security.md",
     "docs/simulator.md",

@@ -10,6 +10,7 @@ import pytest
 
 from lpad.cli.simulated.sim import sim
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
+from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.functions.faults import FaultKind
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
@@ -30,6 +31,11 @@ def test_every_habit_of_the_card_is_named() -> None:
 def test_every_fault_of_the_server_is_named() -> None:
     """The table of faults holds each kind."""
     assert named_in("Servers in the wrong") == {str(kind) for kind in FaultKind}
+
+
+def test_every_fault_of_a_platform_is_named() -> None:
+    """The table of platforms' faults holds each kind."""
+    assert named_in("Platforms in the wrong") == {str(kind) for kind in PlatformFault}
 
 
 @pytest.mark.parametrize(("heading", "command"), [("Orders", "order"), ("Servers", "smdp")])

@@ -1,0 +1,63 @@
+"""docs/provisioning.md and the platforms' pages: each settings file in them is right, nothing is left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lpad.daemon.platforms.operator_platforms import operator_platforms
+from lpad.provisioning.answer_verdict import WHAT_TO_DO
+from lpad.provisioning.declaration import Calls, Can, Declaration
+from lpad.provisioning.platform_file import shipped
+from lpad.remote.https.route import Route
+from lpad.settings import SettingsFile
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "platforms").glob("*.md")}
+GUIDE = (DOCS / "provisioning.md").read_text(encoding="utf-8")
+
+
+def settings_in(text: str) -> list[str]:
+    """Return the settings files in a page."""
+    return [each for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "platforms:" in each]
+
+
+@pytest.mark.parametrize("page", ["provisioning", *shipped()])
+def test_the_settings_are_right(tmp_path: Path, page: str) -> None:
+    """Each settings file in a page is read, and makes platforms, once its credentials are there."""
+    text = GUIDE if page == "provisioning" else PAGES[page]
+    found = settings_in(text)
+    assert found
+    for each in found:
+        path = tmp_path / "lpad.yaml"
+        path.write_text(each, encoding="utf-8")
+        for section in yaml.safe_load(each)["platforms"].values():
+            for name in section["credentials"].values():
+                (tmp_path / name).write_text("secret")
+                (tmp_path / name).chmod(0o600)
+        made = operator_platforms(SettingsFile.read(path), route=Route())
+        assert [one.settings.like for one in made] == ["desk" if page == "provisioning" else page]
+
+
+def test_every_platform_has_a_page_that_tells_its_costs() -> None:
+    """Each shipped description has a page and a row, and the page says what an order costs."""
+    assert {*PAGES} == {*shipped()}
+    for name, text in PAGES.items():
+        assert "\nCosts: " in text
+        assert f"| `{name}` |" in GUIDE
+
+
+def test_every_cause_is_explained() -> None:
+    """The table of trouble has each cause of a refusal by its word, but for the code that is asked about."""
+    rows = set(re.findall(r"^\| `([a-z-]+)` \| ", GUIDE, re.MULTILINE))
+    assert {*WHAT_TO_DO} - rows == {"used-code"}
+
+
+def test_every_key_of_a_description_is_named() -> None:
+    """The guide names each key of a description, each call, and each capability."""
+    told = {*re.findall(r"`([a-z_]+)`", GUIDE)}
+    keys = {*Declaration.__struct_fields__} - {"title", "documentation", "credentials", "options"}
+    assert keys | {*Calls.__struct_fields__} | {*Can.__struct_fields__} <= told
