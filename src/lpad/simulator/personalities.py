@@ -1,4 +1,4 @@
-"""Simulated modems and cards by name: the table in personalities.yaml, read."""
+"""Simulated modems and cards by name, from the table in personalities.yaml."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TABLE = Path(__file__).with_name("personalities.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Personality:
-    """A modem with a card in it, and what is peculiar about them, as a sentence."""
+    """A modem with a card, and a sentence about their peculiarities."""
 
     name: str
     about: str
@@ -40,12 +40,12 @@ def find_personality(
     """Return a personality of the table.
 
     Args:
-        name: the table's.
-        modem: habits that beat the table's; see `ModemPersonality`.
-        card: likewise; see `CardBehaviour`.
+        name: the name in the table.
+        modem: values that override the table's; see `ModemPersonality`.
+        card: values that override the table's; see `CardBehaviour`.
 
     Raises:
-        InvalidValue: there is none of this name, or a habit is unknown or out of range.
+        InvalidValue: there is none with this name, or a value is unknown or out of range.
     """
     table = _table()
     if name not in table:

@@ -1,11 +1,11 @@
-"""A card that answers as a recorded one did: a vendor's bug as a test, without the card.
+"""A card that answers like a recorded one, to test a vendor's bug without the card.
 
-What it replays is an APDU record (`log: {apdus: FILE}`). Equal commands in the same order get equal
-answers. A command with other content, as each session's signatures are, gets the answer of the next of
-its kind: same instruction and parameters, same first tag. Commands that concern only the way to the card
-(channels, SELECT, TERMINAL CAPABILITY) are answered well where the record has none: a modem may have done
-them itself, or refused them. Any other command that was never answered gets no answer again; one that was
-answered once is not left without: a modem may have been on its way out.
+It replays an APDU record (`log: {apdus: FILE}`). Equal commands in the same order get equal answers. A
+command with other content, such as a new session's signatures, gets the answer of the next one of its kind:
+same instruction and parameters, same first tag. Commands that only concern the link (channels, SELECT,
+TERMINAL CAPABILITY) succeed if the record lacks them, because a modem may have handled or refused them
+itself. Any other command that was never answered gets no answer again; one that was answered once always gets
+an answer, because the modem may have been restarting.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MANAGE_CHANNEL, _SELECT, _STORE_DATA, _TERMINAL_CAPABILITY, _STATUS = 0x70, 0xA
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A command and what came of it; None: nothing, as when a card loses its power."""
+    """A command and its answer; None: no answer, as when a card loses its power."""
 
     command: bytes
     answer: bytes | None
@@ -44,11 +44,11 @@ class ReplayedCard:
     """A card for a simulated modem or reader."""
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
-        """Take what is to be replayed, oldest first."""
+        """Use the exchanges to replay, oldest first."""
         self._exchanges = tuple(exchanges)
         self._next = 0
         self.unheard = 0
-        """How many commands the record had no answer for."""
+        """The number of commands without an answer in the record."""
 
     @classmethod
     def read(cls, path: Path, *, euicc: str | None = None) -> ReplayedCard:
@@ -56,10 +56,10 @@ class ReplayedCard:
 
         Args:
             path: the file.
-            euicc: the card's name in the daemon's settings; needed where there are several.
+            euicc: the card's name in the daemon's settings; needed if there are several.
 
         Raises:
-            InvalidValue: it can't be read, is no APDU record, or holds several cards, or none such.
+            InvalidValue: it can't be read, is not an APDU record, contains several cards, or not this one.
         """
         found = read_record(path)
         names = ", ".join(found) or "none"
@@ -70,14 +70,14 @@ class ReplayedCard:
         return cls(found[euicc] if euicc is not None else next(iter(found.values())))
 
     def reset(self) -> bytes:
-        """Return an answer to reset; the record goes on where it was."""
+        """Return an answer to reset; the record continues at its position."""
         return ANSWER_TO_RESET
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Return what the recorded card answered.
+        """Return the recorded card's answer.
 
         Raises:
-            CardUnreachable: it did not.
+            CardUnreachable: it did not answer.
         """
         index = self._find(lambda one: one.answer is not None and _same(one.command, apdu))
         if index is None and not _of_the_way(apdu):
@@ -93,7 +93,7 @@ class ReplayedCard:
         return answer
 
     def _find(self, fits: Callable[[Exchange], bool]) -> int | None:
-        """Return the next exchange that fits, from where the record stands, then from its beginning."""
+        """Return the next matching exchange, from the present position, then from the beginning."""
         count = len(self._exchanges)
         order = (*range(self._next, count), *range(self._next))
         return next((index for index in order if fits(self._exchanges[index])), None)
@@ -109,10 +109,10 @@ class ReplayedCard:
 
 
 def read_record(path: Path) -> dict[str, list[Exchange]]:
-    """Return what an APDU record holds, by the cards' names.
+    """Return the exchanges of an APDU record, by the cards' names.
 
     Raises:
-        InvalidValue: it can't be read, or is no APDU record.
+        InvalidValue: it can't be read, or is not an APDU record.
     """
     found: dict[str, list[Exchange]] = {}
     try:
@@ -127,7 +127,7 @@ def read_record(path: Path) -> dict[str, list[Exchange]]:
 
 
 def _by_card(entries: list[dict[str, Any]]) -> Iterator[tuple[str, Exchange]]:
-    """Yield the exchanges; what was exchanged before a card had its turn is told by where it was."""
+    """Yield the exchanges by card; those before a card's first name are assigned by their port."""
     names: dict[str, str] = {}
     for entry in entries:
         if entry.get("euicc") is not None:
@@ -145,7 +145,7 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
 
 
 def _same(one: bytes, other: bytes) -> bool:
-    """Whether two commands differ in their channel at most, or in a length that is expected."""
+    """Whether two commands differ at most in their channel or in the expected length."""
     return one[1:] == other[1:] and _class(one) == _class(other)
 
 
@@ -159,7 +159,7 @@ def _class(apdu: bytes) -> int:
 
 
 def _tag(apdu: bytes) -> bytes:
-    """The tag that a STORE DATA begins with; nothing where it goes on with one."""
+    """The tag at the beginning of a STORE DATA; None if it continues an element."""
     return apdu[5:7] if apdu[1] == _STORE_DATA and apdu[3] == 0 else b""
 
 

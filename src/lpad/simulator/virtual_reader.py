@@ -55,13 +55,12 @@ class _Control(IntEnum):
 
 
 class VirtualReaderCard:
-    """A card that sits in a virtual reader until it is closed; a context manager does that.
+    """A card in a virtual reader until it is closed; a context manager closes it.
 
-    Its thread sleeps until the reader says something. pcscd asks for the ATR some times a second to see
-    whether the card is there: that is the driver's way, and all that happens while nobody uses the card.
-
-    A reader that goes away, because pcscd was restarted, is looked for with growing pauses: nothing
-    announces that a TCP port is back. One reader takes one card; a second one waits unseen.
+    Its thread sleeps until the reader sends something. pcscd asks for the ATR a few times a second to check
+    the card's presence; that is the driver's method, and the only activity while the card is unused. A reader
+    that disappears because pcscd restarted is tried again with growing pauses, because nothing reports the
+    return of a TCP port. One reader accepts one card; a second one waits unnoticed.
     """
 
     def __init__(self, card: Card, *, host: str = "localhost", port: int = FIRST_PORT) -> None:
@@ -95,7 +94,7 @@ class VirtualReaderCard:
         self.close()
 
     def insert(self) -> None:
-        """Put the card in; where it is in already, nothing happens.
+        """Insert the card; does nothing if it is already inserted.
 
         Raises:
             CardUnreachable: no virtual reader is there.
@@ -114,7 +113,7 @@ class VirtualReaderCard:
         self._thread.start()
 
     def pull(self) -> None:
-        """Take the card out, also in the middle of a command; `insert` puts it back."""
+        """Remove the card, even during a command; `insert` puts it back."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -124,7 +123,7 @@ class VirtualReaderCard:
         thread.join(_PATIENCE_WITH_THREAD)
 
     def close(self) -> None:
-        """Take the card out for good.
+        """Remove the card permanently.
 
         Raises:
             InternalError: the card had crashed.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InstalledProfile:
-    """A profile as whoever holds the card sees it, without asking the card."""
+    """A profile on the card, for inspection from outside."""
 
     iccid: Iccid
     aid: Aid
@@ -37,7 +37,7 @@ class InstalledProfile:
     metadata: bytes
     """StoreMetadata, BF25."""
     package: bytes
-    """The unprotected profile package, byte for byte."""
+    """The unchanged unprotected profile package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class PendingNotification:
 class SoftCard:
     """An eUICC whose memory is a folder.
 
-    It has power from construction to `close`; a context manager closes it. One thread at a time is
-    served. Two processes can't power the same card.
+    It has power from construction to `close`; a context manager closes it. It serves one thread at a
+    time. Two processes can't power the same card.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class SoftCard:
         behaviour: CardBehaviour | None = None,
         faults: CardFaults | None = None,
     ) -> None:
-        """Power the card in `folder`; where there is none, make one.
+        """Power the card in `folder`; create one if there is none.
 
         Args:
             folder: the card's memory.
-            pki: who makes the card; needed for a new one only, a card keeps its certificates.
-            eid: of a new card; by default the infrastructure's own.
-            behaviour: the card's habits, by default a well-mannered one's.
-            faults: what is to go wrong.
+            pki: the infrastructure of the card's maker; needed only for a new card.
+            eid: the EID of a new card; by default the infrastructure's own.
+            behaviour: the card's behaviour; by default a standard one.
+            faults: the faults to produce.
 
         Raises:
             CardBusy: another process powers the card.
-            InvalidValue: the folder holds something else, or a new card lacks its `pki`.
+            InvalidValue: the folder contains something else, or `pki` is missing for a new card.
         """
         self.behaviour = behaviour or CardBehaviour()
         self.faults = faults or CardFaults()
@@ -98,7 +98,7 @@ class SoftCard:
         self.close()
 
     def close(self) -> None:
-        """Take the card's power and give its folder free."""
+        """Switch the card off and release its folder."""
         with self._lock:
             self._system = None
             self._folder.close()
@@ -107,7 +107,7 @@ class SoftCard:
         """Return the answer to one command APDU: data and status word.
 
         Raises:
-            PowerLost: the card has no power; `reset` gives it back.
+            PowerLost: the card has no power; `reset` restores it.
         """
         with self._lock:
             if self._system is None:
@@ -120,7 +120,7 @@ class SoftCard:
             return answer
 
     def reset(self) -> bytes:
-        """Cycle the card's power: channels and sessions are gone; return the answer to reset."""
+        """Cycle the card's power: channels and sessions are lost; return the answer to reset."""
         with self._lock:
             self._system = self._powered()
             return ANSWER_TO_RESET
@@ -133,7 +133,7 @@ class SoftCard:
 
     @property
     def eid(self) -> Eid:
-        """The card's number."""
+        """The card's EID."""
         return Eid(self._chip.state.eid)
 
     @property
@@ -161,16 +161,16 @@ class SoftCard:
         without: tuple[int, ...] = (),
         tail: bytes = b"",
     ) -> None:
-        """Have the card's list tell of a profile otherwise than it should; remembered without power.
+        """Falsify a profile's entry in the card's list; kept without power.
 
         Args:
-            iccid: the profile's number as it was installed; the card keeps it under this number.
-            told: bytes in the place of its ICCID, such as another profile's; None: the right ones.
-            without: tags that its entry lacks.
-            tail: bytes behind the last element of its entry, which break it unless they are elements.
+            iccid: the profile's original ICCID, under which the card stores it.
+            told: the reported ICCID bytes, such as another profile's; None: the right ones.
+            without: tags that are missing from its entry.
+            tail: bytes after the last element of its entry, which break it unless they are elements.
 
         Raises:
-            InvalidValue: the card holds no such profile.
+            InvalidValue: the card contains no such profile.
         """
         with self._lock:
             stored = self._chip.state.stored(bytes(Iccid.parse(str(iccid))))
@@ -181,27 +181,27 @@ class SoftCard:
 
     @property
     def default_dp_address(self) -> str:
-        """The default SM-DP+ that GetEuiccConfiguredAddresses would name; empty where there is none."""
+        """The default SM-DP+ that GetEuiccConfiguredAddresses would return; empty if there is none."""
         with self._lock:
             return self._chip.state.default_dp_address
 
     @property
     def enabled_iccid(self) -> Iccid | None:
-        """The enabled profile's number, as a modem reads it from EF.ICCID; None where none is enabled."""
+        """The enabled profile's ICCID, as a modem reads it from EF.ICCID; None if none is enabled."""
         with self._lock:
             enabled = self._chip.state.enabled
             return Iccid.from_bytes(enabled.ef_iccid) if enabled else None
 
     @property
     def notifications(self) -> tuple[PendingNotification, ...]:
-        """The notifications that nobody has removed yet, oldest first."""
+        """The notifications that were not removed yet, oldest first."""
         with self._lock:
             kept = self._chip.state.notifications
             return tuple(PendingNotification(one.number, one.event, one.signed) for one in kept)
 
     @property
     def open_channels(self) -> tuple[int, ...]:
-        """The logical channels that are open beside the basic one."""
+        """The open logical channels in addition to the basic one."""
         with self._lock:
             return self._system.open_channels if self._system else ()
 

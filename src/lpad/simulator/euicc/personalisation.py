@@ -1,4 +1,4 @@
-"""How a new card is made: its certificates, its addresses, its rules."""
+"""The creation of a new card: its certificates, addresses and rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def personalised(folder: CardFolder, pki: Pki, eid: Eid | None, behaviour: CardBehaviour) -> CardIdentity:
-    """Make a card in an empty folder and return its identity; the state is written last."""
+    """Create a card in an empty folder and return its identity; the state is written last."""
     eid = eid or DEFAULT_EID
     identity = CardIdentity.issue(pki, eid)
     folder.write_identity(identity)

@@ -18,14 +18,14 @@ _STORE_DATA = 0xE2
 _MANAGE_CHANNEL = 0x70
 _SELECT_USIM = bytes.fromhex("A4040C07A0000000871002")
 _SUCCESS = (0x90, 0x61, 0x91)
-"""First bytes of status words; 91 has a proactive command to come."""
+"""First bytes of status words; 91 announces a proactive command."""
 NOT_ALLOWED = 3
 NO_MEMORY = 20
 UNKNOWN = 100
 
 
 class ChannelRefusedError(Exception):
-    """The modem says no; `code` is that of +CME ERROR, None plain ERROR."""
+    """The modem refuses; `code` is that of +CME ERROR, or None for plain ERROR."""
 
     def __init__(self, code: int | None) -> None:
         super().__init__(code)
@@ -42,11 +42,11 @@ class ModemChannels:
     """The modem's table of channels that it has opened for the host."""
 
     def __init__(self, transmit: Callable[[bytes], bytes], personality: ModemPersonality) -> None:
-        """Begin with none open.
+        """Begin without open channels.
 
         Args:
             transmit: passes an APDU to the card.
-            personality: the modem's habits.
+            personality: the modem's personality.
         """
         self._transmit = transmit
         self._habits = personality
@@ -65,7 +65,7 @@ class ModemChannels:
         return tuple(number for number in self._own if self._status(number)[-2] in _SUCCESS)
 
     def forget(self) -> None:
-        """The card was reset."""
+        """Drop all channels, because the card was reset."""
         self._sessions.clear()
         self._own.clear()
 
@@ -101,7 +101,7 @@ class ModemChannels:
         """Pass an APDU on.
 
         Raises:
-            ChannelRefusedError: no such channel, or what the habits refuse.
+            ChannelRefusedError: no such channel, or the personality refuses.
         """
         session = self._session(handle)
         if apdu[1] == _MANAGE_CHANNEL and not self._habits.passes_manage_channel:

@@ -1,4 +1,4 @@
-"""The commands that a simulated modem knows: one line in, the lines of its answer out (3GPP TS 27.007)."""
+"""The commands of a simulated modem: one line in, the lines of its answer out (3GPP TS 27.007)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SIM_FAILURE = 13
 _NOT_INSERTED = 10
 _PIN_REQUIRED = 11
 _EID = "89049032123451234512345678901235"
-"""What a modem that tells an EID beside the ICCID tells."""
+"""The EID that some modems report with the ICCID."""
 _MANAGE_CHANNEL = 0x70
 _REFRESH = 0x01
 _RESETTING = frozenset({0x04, 0x09})
@@ -56,15 +56,15 @@ class Card(Protocol):
     """The card in the modem: any object with these two methods."""
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Take a command APDU, return data and two status bytes.
+        """Process a command APDU; return data and two status bytes.
 
         Raises:
-            CardUnreachable: the card is mute; the modem says SIM failure.
+            CardUnreachable: the card does not answer; the modem reports SIM failure.
         """
         ...
 
     def reset(self) -> bytes:
-        """Take the supply away and give it back; return the ATR."""
+        """Switch the supply off and on; return the ATR."""
         ...
 
 
@@ -76,9 +76,9 @@ class Reply:
     final: str = "OK"
     proactive: int | None = None
     after: tuple[str, ...] = ()
-    """Lines that follow of the modem's own accord."""
+    """Unsolicited lines that follow."""
     away: float | None = None
-    """Seconds for which the port disappears then; None: it stays."""
+    """Seconds for which the port then disappears; None: it stays."""
 
 
 class CommandSet:
@@ -88,7 +88,7 @@ class CommandSet:
         """Put a card into a modem.
 
         Args:
-            card: what +CSIM talks to.
+            card: the card behind +CSIM.
             personality: the modem's habits.
         """
         self._card = card
@@ -108,7 +108,7 @@ class CommandSet:
         )
 
     def swap_card(self, card: Card) -> None:
-        """Put another card in."""
+        """Insert another card."""
         self._card = card
         self.channels.forget()
         self.radio.happened(Notices.RESET)
@@ -118,7 +118,7 @@ class CommandSet:
         """Execute one command line, without its end.
 
         Returns:
-            The answer; None for a line that is no command, to which a modem says nothing.
+            The answer; None for a line that is not a command, which a modem ignores.
         """
         if line[:2].upper() != "AT":
             return None
@@ -133,17 +133,17 @@ class CommandSet:
         return self.error(None)
 
     def error(self, code: int | None) -> Reply:
-        """Say no, as +CMEE asks; None is what a modem says to a command that it doesn't know."""
+        """Return a refusal in the form that +CMEE selects; None is that for an unknown command."""
         if code is None or self._error_level == 0:
             return Reply(final="ERROR")
         told = str(code) if self._error_level == 1 else _ERRORS.get(code, "unknown")
         return Reply(final=f"+CME ERROR: {told}")
 
     def serve_proactive(self, length: int) -> bool:
-        """Fetch the waiting command and answer it, as a modem's own toolkit does.
+        """Fetch the pending command and answer it, like a modem's own toolkit.
 
         Returns:
-            Whether the card was reset, which REFRESH asks for (ETSI TS 102 223, 6.4.7).
+            Whether the card was reset, which REFRESH requires (ETSI TS 102 223, 6.4.7).
         """
         try:
             return self._serve_proactive(length)
@@ -445,7 +445,7 @@ class CommandSet:
         return Reply((self._prefixed("+QMBNCFG", f'"AutoSel",{int(bool(self._habits.autoselected))}'),))
 
     def _at_card(self, what: Callable[[], Reply]) -> Reply:
-        """Do what needs the card, or say why not."""
+        """Call a function that needs the card, or return its refusal."""
         if not self.radio.on:
             return self.error(_NOT_INSERTED)
         if self._hangs:
@@ -464,10 +464,10 @@ class CommandSet:
 
     def _transmit(self, apdu: bytes) -> bytes:
         answer = self._card.transmit(apdu)
-        if answer[-2] == 0x91:  # whatever the modem asks may be answered so, not the host's APDUs alone
+        if answer[-2] == 0x91:  # any of the modem's commands may get this answer, not only the host's APDUs
             self._waiting = answer[-1]
         if self._habits.fetches_response and answer[-2] == 0x61:
-            # Once only: what is longer than 256 bytes still reaches the host as data with 61xx.
+            # Only once, because longer answers still reach the host as data with 61xx.
             answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
         return answer
 
@@ -521,7 +521,7 @@ def _command_details(data: bytes) -> bytes | None:
     """Return number, type and qualifier of a proactive command (ETSI TS 102 223, 8.6), or None."""
     try:
         for element in tlv.parse(data).children():
-            # The top bit of these tags only says that the other side must understand them.
+            # The top bit of these tags only means that the other side must understand them.
             if element.tag & 0x7F == 0x01 and len(element.value) == 3:
                 return element.value
     except MalformedError:

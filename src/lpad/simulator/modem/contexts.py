@@ -1,6 +1,6 @@
-"""The PDP contexts of a simulated modem, and the network that lets them in or says why not.
+"""The PDP contexts of a simulated modem, and the network that accepts or rejects them.
 
-As in real modems a changed context 1 counts from the next attach on: until then the bearer stays as it was.
+As in real modems, a changed context 1 applies from the next attach on; until then the bearer stays unchanged.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _ARGUMENTS = re.compile(r'"([^"]*)"|([^,]*)')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What the network lets a profile do; the defaults let in everything."""
+    """A profile's subscription in the network; the defaults allow everything."""
 
     apns: tuple[str, ...] | None = None
-    """APNs that it knows, '' for its default; None: any."""
+    """Known APNs, '' for the default; None: any."""
     unknown_cause: int = UNKNOWN_APN
     """The ESM cause for another APN."""
     types: tuple[str, ...] = _BOTH
-    """PDP types that it opens: IP, IPV6, IPV4V6."""
+    """Permitted PDP types: IP, IPV6, IPV4V6."""
     credentials: tuple[str, str] | None = None
-    """User name and password that it wants; None: none."""
+    """Required user name and password; None: none."""
     emm_cause: int | None = None
-    """The cause with which it rejects every attach, such as 11, PLMN not allowed."""
+    """The cause of rejecting every attach, such as 11, PLMN not allowed."""
     addresses: bool = True
     """Whether a bearer gets an IP address."""
 
@@ -62,7 +62,7 @@ class Context:
 
 @dataclass(slots=True)
 class ModemContexts:
-    """What +CGDCONT and its like keep over restarts, and what came of the last attach."""
+    """The contexts, which survive restarts, and the result of the last attach."""
 
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     autoselected: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class ModemContexts:
     contexts: dict[int, Context] = field(default_factory=lambda: {_ATTACH_CONTEXT: Context()})
     attached: bool = True
     attaches: int = 0
-    """How often +CGATT=1 made it attach anew."""
+    """The number of attaches by +CGATT=1."""
     emm_cause: int | None = None
     esm_cause: int | None = None
     bearer: Context | None = None
@@ -78,7 +78,7 @@ class ModemContexts:
     _subscription: Subscription = field(default_factory=Subscription)
 
     def attach(self, iccid: str | None) -> None:
-        """Attach with a profile: the network decides by context 1 as it is now."""
+        """Attach with a profile; the network decides by the present context 1."""
         self.bearer = self.emm_cause = self.esm_cause = None
         if iccid is None or not self.attached:
             return
@@ -106,7 +106,7 @@ class ModemContexts:
         return _ADDRESSES[self.bearer.kind]
 
     def define(self, arguments: str) -> bool:
-        """Carry out AT+CGDCONT=; return whether it can be understood."""
+        """Carry out AT+CGDCONT=; return whether it is valid."""
         values = split(arguments)
         if not values or not values[0].isdecimal() or not 1 <= int(values[0]) <= 8:
             return False
@@ -121,13 +121,13 @@ class ModemContexts:
         return True
 
     def authenticate(self, cid: int, authentication: int, username: str, password: str) -> None:
-        """Keep user name and password of a context; 0 takes them away."""
+        """Store user name and password of a context; 0 removes them."""
         known = self.contexts.setdefault(cid, Context())
         known.authentication = authentication
         known.credentials = (username, password) if authentication else None
 
     def lines(self) -> tuple[str, ...]:
-        """Return what +CGDCONT? tells, without its prefix."""
+        """Return the answer to +CGDCONT? without its prefix."""
         return tuple(
             f'{cid},"{each.kind}","{each.apn}","",0,0' for cid, each in sorted(self.contexts.items())
         )

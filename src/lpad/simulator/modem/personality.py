@@ -1,4 +1,4 @@
-"""How a simulated modem behaves, as data: each field is something that real modems differ in."""
+"""The behaviour of a simulated modem, as data: each field is a difference between real modems."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ NOT_REGISTERED, HOME, SEARCHING, DENIED, ROAMING = 0, 1, 2, 3, 5
 
 
 class Csim(StrEnum):
-    """What +CSIM is good for."""
+    """The abilities of +CSIM."""
 
     WORKS = "works"
     ABSENT = "absent"
     NO_MANAGE_CHANNEL = "no-manage-channel"
     """Channels can't be opened: operation not allowed."""
     BASIC_CHANNEL_ONLY = "basic-channel-only"
-    """Channels can be opened and closed, and whatever is sent on them is refused."""
+    """Channels can be opened and closed, but all commands on them are refused."""
 
 
 class Handles(StrEnum):
-    """How +CCHO names a channel."""
+    """The forms of a channel's name in +CCHO."""
 
     NUMBER = "number"
     """+CCHO: 1, counted for the port, no matter which channel it is on the card."""
@@ -36,7 +36,7 @@ class Handles(StrEnum):
 
 
 class Notices(IntEnum):
-    """What it takes until the modem reads another ICCID than before; what is stronger does too."""
+    """What makes the modem read a new ICCID; stronger actions do, too."""
 
     AT_ONCE = 0
     """Nothing: it reads the card each time."""
@@ -52,13 +52,13 @@ class Notices(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemPersonality:
-    """A modem's habits; the defaults are a well-mannered modem fresh from power-on."""
+    """A modem's behaviour; the defaults are a standard modem after power-on."""
 
     manufacturer: str = "lpad"
     model: str = "PtyModem"
     firmware: str = "1.0"
     imei: str = "490154203237518"
-    """15 digits, as AT+CGSN tells them."""
+    """15 digits, as in the answer to AT+CGSN."""
 
     echo: bool = True
     """Whether the echo is on at power-on."""
@@ -66,23 +66,23 @@ class ModemPersonality:
     error_level: int = 0
     """+CMEE at power-on: 0 plain ERROR, 1 numbers, 2 words."""
     line_limit: int | None = None
-    """Characters of a command line, without its end, above which the modem says ERROR."""
+    """Characters of a command line, without its end, above which the modem answers ERROR."""
 
     strict: bool = False
     """Whether hex in commands must be upper-case and in quotes."""
     busy: int = 0
-    """How many commands for the card are answered 'SIM busy' at first."""
+    """The number of first commands for the card that are answered 'SIM busy'."""
     csim: Csim = Csim.WORKS
     handles: Handles | None = None
     """How +CCHO names a channel; None: the modem lacks +CCHO, +CGLA and +CCHC."""
     csim_least: int = 0
     """Characters of an APDU below which +CSIM and +CGLA say `csim_refusal`."""
     csim_most: int | None = None
-    """Characters above which they do; None: as many as come."""
+    """Characters above which they do; None: no limit."""
     csim_refusal: int | None = 3
     """The error to an APDU too short or too long; None: plain ERROR."""
     test_forms: bool = True
-    """Whether +CCHO=? and the like are answered OK where the command itself works."""
+    """Whether +CCHO=? and the like are answered OK if the command itself works."""
     not_found: int | None = 22
     """The error to +CCHO when the card lacks the application; None: plain ERROR."""
     closes_channels: bool = True
@@ -97,7 +97,7 @@ class ModemPersonality:
     """Which STORE DATA after +CCHO, counted from 1, +CGLA refuses with ERROR, and all after it."""
 
     quoted: bool = True
-    """Whether hex in answers stands in quotes."""
+    """Whether hex in answers is in quotes."""
     lower_case: bool = False
     """Whether hex in answers is in lower case."""
     blank_after_colon: bool = True
@@ -107,32 +107,32 @@ class ModemPersonality:
     """Whether AT+CGSN answers the digits alone, or as +CGSN: "…"."""
     line_end: str = "\r\n"
     glued: bool = False
-    """Whether one line end stands between lines, and no blank ones around them."""
+    """Whether lines are separated by one line end, without blank lines."""
     urcs_before_answer: tuple[str, ...] = ()
     """Lines that come between each command and its answer."""
     urcs_before_ok: tuple[str, ...] = ()
     """Lines that come between an answer and its OK."""
     urcs_after_answer: tuple[str, ...] = ()
     piece: int | None = None
-    """Largest number of characters handed to the port at once: half lines arrive."""
+    """The most characters passed to the port in one write, so that half lines arrive."""
 
     iccid_commands: tuple[str, ...] = ("+CCID", "+CRSM")
     """Which commands tell the ICCID: +CRSM, and any others by name."""
     iccid_padded: bool = False
     """Whether 19 digits of an ICCID are followed by F."""
     iccid_answer: tuple[str, ...] = ("{name}: {iccid}",)
-    """The lines that tell it: {name} of the command, {iccid}, {padded} and {swapped} as in the file, {groups}
-    of four, {eid}; +CRSM has a form of its own."""
+    """The lines that report the ICCID: {name} of the command, {iccid}, {padded} and {swapped} as in the file,
+    {groups} of four, {eid}; +CRSM has a form of its own."""
     pin_locked: tuple[str, ...] = ()
-    """ICCIDs of profiles whose SIM PIN nobody has entered: they register nowhere."""
+    """ICCIDs of profiles whose SIM PIN was not entered, so that they never register."""
     pin_hides_iccid: bool = True
-    """Whether the modem tells the ICCID of such a profile only once the PIN was entered."""
+    """Whether the modem reports the ICCID of such a profile only after the PIN was entered."""
     hot_swap_hangs: bool = False
     """Whether everything for the card is answered 'phone failure' after a card was swapped, until the radio
     is cycled."""
     notices: Notices = Notices.AT_ONCE
     channels_after_refresh: int = 0
-    """How many channels of its own the modem opens on a card that it has reset for a REFRESH."""
+    """The number of own channels that the modem opens after it has reset the card for a REFRESH."""
     away_after_reset: float | None = None
     """Seconds for which the port is gone after AT+CFUN=1,1; None: it stays."""
     comes_up_by_itself: bool = True
@@ -143,12 +143,12 @@ class ModemPersonality:
     registers_after: float = 0.0
     """Seconds from reading a profile until the search for a network ends."""
     registration: dict[str, int] = field(default_factory=dict)
-    """How it ends, by ICCID: 1 at home, 5 roaming, 2 never, 3 denied; 1 for those that aren't named."""
+    """Its result by ICCID: 1 at home, 5 roaming, 2 never, 3 denied; 1 for unlisted ones."""
     tells_registration: bool = True
-    """Whether it tells changes of its own accord once it was asked to."""
+    """Whether it sends unsolicited reports of changes once they are switched on."""
 
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    """What the network lets each profile do, by ICCID; everything for those that aren't named."""
+    """The subscriptions by ICCID; unlisted profiles may do everything."""
     autoselected: dict[str, str] = field(default_factory=dict)
     """APNs by ICCID that the operator's configuration (MBN) writes into context 1 at each attach."""
     stored_apn: str = ""
@@ -168,9 +168,9 @@ class ModemPersonality:
     swaps_credentials: bool = False
     """Whether +CGAUTH takes the password before the user name, as some firmware does."""
     tells_reject_cause: bool = True
-    """Whether +CEREG at level 3 tells why the network rejected the attach."""
+    """Whether +CEREG at level 3 reports why the network rejected the attach."""
     error_report: str = "ESM cause {code}"
-    """What +CEER says after a rejected bearer; {code} is the cause."""
+    """The answer of +CEER after a rejected bearer; {code} is the cause."""
 
     answer_delay: float = 0.0
     """Seconds from a command's last character to the first of its answer."""
@@ -179,8 +179,8 @@ class ModemPersonality:
     fetches_proactive: bool = True
     """Whether the modem turns 91xx into FETCH and TERMINAL RESPONSE, and REFRESH into a card reset."""
     refresh_urc: str | None = "+QUSIM: 1"
-    """What the modem says once the card is up again after REFRESH."""
+    """The modem's unsolicited lines once the card is up again after REFRESH."""
     away_after_refresh: float | None = None
     """Seconds for which the port is gone after REFRESH; None: it stays."""
     comes_back_elsewhere: bool = False
-    """Whether the port then has another name; a link to it, as udev keeps them, follows."""
+    """Whether the port then has another name; a symbolic link to it, like udev's, follows."""

@@ -1,7 +1,7 @@
-"""The serial port of a simulated modem: a pty that can vanish, come back, and take its time.
+"""The serial port of a simulated modem: a pty that can disappear and return, with realistic timing.
 
-Time on the wire is computed, not slept character by character: 10 bits a character in each
-direction, and what is sent is handed over when its last bit would have arrived.
+The time on the wire is computed, without a wait for each character: 10 bits per character in each
+    direction, and sent data is delivered when its last bit would have arrived.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 _BITS_PER_CHARACTER = 10
 _CHUNK = 4096
 _PATIENCE_WITH_READER = 1.0
-"""Seconds until characters that nobody reads fall off the port, as they do without flow control."""
+"""Seconds until unread characters are lost, as happens without flow control."""
 
 
 class PtyPort:
-    """One pty, optionally under a path of its own; all of it is used by the modem's thread alone."""
+    """One pty, optionally under its own path; only the modem's thread uses it."""
 
     def __init__(self, *, path: str | None, baud: int | None, wait: Callable[[float], None]) -> None:
-        """Make the port.
+        """Create the port.
 
         Args:
             path: where to put a symbolic link to the pty; None: the pty's own name.
-            baud: bits per second to emulate; None: as fast as it goes.
-            wait: waits until a moment of the monotonic clock, serving others meanwhile.
+            baud: bits per second to emulate; None: as fast as possible.
+            wait: waits until a monotonic time, and serves others meanwhile.
 
         Raises:
-            InvalidValue: something other than a symbolic link stands at `path`.
+            InvalidValue: `path` exists and is not a symbolic link.
         """
         self._link = None if path is None else Path(path)
         self._character_time = 0.0 if baud is None else _BITS_PER_CHARACTER / baud
@@ -53,7 +53,7 @@ class PtyPort:
 
     @property
     def path(self) -> str:
-        """What to open: the link where there is one, else the pty."""
+        """The path to open: the link if there is one, otherwise the pty."""
         return self.name if self._link is None else str(self._link)
 
     @property
@@ -65,11 +65,11 @@ class PtyPort:
         """Make the port appear, under another path if one is given.
 
         Args:
-            path: where the link to it is to be from now on; None: where it was.
+            path: the new path of the link; None: the old one.
             elsewhere: whether the pty itself must have another name than before.
 
         Raises:
-            InvalidValue: something other than a symbolic link stands there.
+            InvalidValue: the path exists and is not a symbolic link.
         """
         if self._master is not None:
             return
@@ -79,7 +79,7 @@ class PtyPort:
             raise InvalidValue(
                 f"cannot put the modem's port at {self._link}: something else is there; name another path"
             )
-        # Our own hold on the slave keeps the pty alive between two users of it.
+        # Keeping the slave open keeps the pty alive between two users.
         self._master, self._slave = os.openpty()
         if elsewhere and os.ttyname(self._slave) == self.name:
             taken, self._master, self._slave = (self._master, self._slave), *os.openpty()
@@ -92,7 +92,7 @@ class PtyPort:
             _put_link(self._link, self.name)
 
     def vanish(self) -> None:
-        """Make the port disappear, as a USB modem's does when it resets."""
+        """Make the port disappear, like that of a resetting USB modem."""
         if self._master is None or self._slave is None:
             return
         if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self.name:
@@ -102,7 +102,7 @@ class PtyPort:
         self._master = self._slave = None
 
     def read(self) -> bytes:
-        """Return what has arrived, empty if nothing has."""
+        """Return the received bytes; may be empty."""
         if self._master is None:
             return b""
         try:
@@ -119,11 +119,11 @@ class PtyPort:
             self._wait(self._received_at)
 
     def send(self, data: bytes, *, piece: int | None = None) -> None:
-        """Hand over characters when their last bit would have arrived.
+        """Deliver characters when their last bit would have arrived.
 
         Args:
-            data: what to send.
-            piece: largest number of characters to hand over at once.
+            data: the characters.
+            piece: the most characters in one write.
         """
         step = piece or len(data) or 1
         for start in range(0, len(data), step):

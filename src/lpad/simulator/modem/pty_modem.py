@@ -1,4 +1,4 @@
-"""An AT modem on a pty, around any card: what lpad meets on a real serial port, faults included."""
+"""An AT modem on a pty, around any card, which behaves like one on a real serial port, with faults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PATIENCE_WITH_THREAD = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ModemCounters:
-    """What went over the port since the modem was made, echo and line ends included."""
+    """The traffic on the port since the modem's start, including echo and line ends."""
 
     characters_in: int
     """From the host to the modem."""
@@ -58,9 +58,9 @@ class _SwitchedOffError(Exception):
 
 
 class PtyModem:
-    """A modem in a thread of its own; a context manager that switches it off at the end.
+    """A modem in its own thread; a context manager that switches it off at the end.
 
-    The thread sleeps until the host writes, a moment comes, or one of the methods below is called.
+    The thread sleeps until the host writes, a time is reached, or one of the methods below is called.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class PtyModem:
         """Switch a modem on.
 
         Args:
-            card: what is in its slot.
+            card: the card in its slot.
             path: where to put a symbolic link to the port; None: the pty's own name only.
-            baud: bits per second to emulate in both directions; None: as fast as it goes.
-            personality: its habits; None: a well-mannered modem.
+            baud: bits per second to emulate in both directions; None: as fast as possible.
+            personality: its personality; None: a standard modem.
 
         Raises:
             InvalidValue: something other than a symbolic link stands at `path`.
@@ -91,7 +91,7 @@ class PtyModem:
         self.received: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
         """The latest command lines, oldest first."""
         self.log: deque[str] = deque(maxlen=_LINES_REMEMBERED)
-        """The latest lines, oldest first: "> " and what the host sent, "< " and what the modem said."""
+        """The latest lines, oldest first: "> " and what the host sent, "< " and what the modem sent."""
         self._count = 0
         self._crash: Exception | None = None
         self._port = PtyPort(path=None if path is None else os.fspath(path), baud=baud, wait=self._wait)
@@ -119,12 +119,12 @@ class PtyModem:
 
     @property
     def open_channels(self) -> tuple[str, ...]:
-        """The names of the channels that +CCHO opened and +CCHC has not closed."""
+        """The names of the channels opened by +CCHO and not yet closed."""
         return self._commands.channels.open
 
     @property
     def own_channels(self) -> tuple[int, ...]:
-        """The numbers of the channels that the modem has opened for itself and that are still open."""
+        """The numbers of the modem's own open channels."""
         return self._commands.channels.own
 
     @property
@@ -134,7 +134,7 @@ class PtyModem:
 
     @property
     def counters(self) -> ModemCounters:
-        """What went over the port so far."""
+        """The traffic on the port so far."""
         return ModemCounters(self._port.characters_in, self._port.characters_out, self._count)
 
     def close(self) -> None:
@@ -154,28 +154,28 @@ class PtyModem:
             raise InternalError("the simulated card or modem crashed") from self._crash
 
     def unsolicited(self, *lines: str) -> None:
-        """Say lines that nobody asked for, now."""
+        """Send unsolicited lines now."""
         self._do(lambda: self._say(lines))
 
     def say_raw(self, data: bytes) -> None:
-        """Send characters as they are, now: noise, half lines, leftovers."""
+        """Send raw characters now: noise, half lines, leftovers."""
         self._do(lambda: self._port.send(data))
 
     def swap_card(self, card: Card) -> None:
-        """Put another card in; nobody is told."""
+        """Insert another card, without any report."""
         self._do(lambda: self._commands.swap_card(card))
 
     def register(self, iccid: str, status: int) -> None:
-        """Say where a profile ends up in the network from now on, as `ModemPersonality.registration` does."""
+        """Set the result of a profile's registration, like `ModemPersonality.registration` does."""
         self._do(lambda: self._commands.registration.outcome(iccid, status))
 
     def lock_sim(self, iccid: str, *, locked: bool = True) -> None:
-        """Have a profile want its PIN from now on, as `ModemPersonality.pin_locked` does, or no longer."""
+        """Make a profile require its PIN from now on, like `ModemPersonality.pin_locked`, or no longer."""
         pins = self._commands.pin_locked
         self._do(lambda: pins.add(iccid) if locked else pins.discard(iccid))
 
     def subscribe(self, iccid: str, subscription: Subscription) -> None:
-        """Say what the network lets a profile do from its next attach on."""
+        """Set a profile's subscription from its next attach on."""
         self._do(lambda: self._commands.contexts.subscriptions.update({iccid: subscription}))
 
     @property
@@ -194,15 +194,15 @@ class PtyModem:
         return self._commands.contexts.attached
 
     def vanish(self, *, wait: bool = True) -> None:
-        """Take the port away.
+        """Make the port disappear.
 
         Args:
-            wait: until it is away; else it goes as soon as the card has answered the command that it has.
+            wait: whether to wait until it is gone; otherwise it disappears after the card's current answer.
         """
         self._do(self._port.vanish, wait=wait)
 
     def come_back(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Bring the port back, under another path if one is given."""
+        """Make the port reappear, under another path if one is given."""
         self._do(lambda: self._port.come_back(None if path is None else os.fspath(path)))
 
     def once(
@@ -219,17 +219,17 @@ class PtyModem:
 
         Args:
             on: how the command starts, such as "AT+CSIM"; empty: any.
-            delay: seconds that the answer comes late.
-            before: lines said before the answer.
+            delay: seconds by which the answer is delayed.
+            before: lines sent before the answer.
             instead: lines in place of the answer, final line included; () hangs; None: the answer.
-            executed: whether the command is carried out where `instead` takes its answer's place.
-            vanish: whether the port disappears in place of the answer.
+            executed: whether the command is carried out if `instead` replaces its answer.
+            vanish: whether the port disappears instead of the answer.
         """
         fault = _Fault(on=on, delay=delay, before=before, instead=instead, executed=executed, vanish=vanish)
         self._do(lambda: self._faults.append(fault))
 
     def forget_faults(self) -> None:
-        """Take back the faults that no command has met yet."""
+        """Remove the faults that were not used up yet."""
         self._do(self._faults.clear)
 
     # From here on: the modem's thread.
@@ -301,7 +301,7 @@ class PtyModem:
             self._say((self._habits.refresh_urc,))
 
     def _go_away(self, seconds: float) -> None:
-        """Be gone from the bus for a while, as a USB modem that starts anew is."""
+        """Disappear from the bus for a while, like a restarting USB modem."""
         self._port.vanish()
         self._wait(time.monotonic() + seconds)
         self._port.come_back(elsewhere=self._habits.comes_back_elsewhere)
@@ -321,7 +321,7 @@ class PtyModem:
         self._port.send(data, piece=self._habits.piece)
 
     def _wait(self, until: float) -> None:
-        """Sleep until a moment, doing meanwhile what the methods above ask."""
+        """Sleep until a time, and serve the methods above meanwhile."""
         while (left := until - time.monotonic()) > 0:
             self._sleep(left, None)
 
@@ -342,7 +342,7 @@ class PtyModem:
         os.eventfd_write(self._wake, 1)
 
     def _do(self, what: Callable[[], None], *, wait: bool = True) -> None:
-        """Have the modem's thread do something, and wait until it is done."""
+        """Run a function in the modem's thread, and wait until it is done."""
         done = threading.Event()
 
         def request() -> None:

@@ -1,4 +1,4 @@
-"""What a simulated modem knows of its card from the last time that it read it, and when it reads anew."""
+"""A simulated modem's knowledge of its card from the last reading, and when it reads again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RadioAndSim:
 
         Args:
             transmit: passes an APDU to the card.
-            reset_card: starts the card anew.
+            reset_card: restarts the card.
             personality: the modem's habits.
         """
         self._transmit = transmit
@@ -41,7 +41,7 @@ class RadioAndSim:
         self._function = 1
         self._sim_power = True
         self.restarts = 0
-        """How often it began anew with its card."""
+        """The number of restarts of its card."""
 
     @property
     def on(self) -> bool:
@@ -50,18 +50,18 @@ class RadioAndSim:
 
     @property
     def function(self) -> int:
-        """What AT+CFUN? answers: 0 and 4 are off, 1 is on."""
+        """The answer to AT+CFUN?: 0 and 4 are off, 1 is on."""
         return self._function
 
     def iccid(self) -> Iccid | None:
-        """Return what the modem takes for the enabled profile's ICCID; None where it has found none."""
+        """Return the ICCID that the modem has read; None if it has found none."""
         if not self._known or self._habits.notices is Notices.AT_ONCE:
             self._iccid = self._read()
             self._known = True
         return self._iccid
 
     def happened(self, what: Notices) -> None:
-        """Say what happened to the card or the modem."""
+        """Process an event of the card or the modem."""
         if what >= self._habits.notices:
             self._known = False
             self.restarts += 1
@@ -74,13 +74,13 @@ class RadioAndSim:
             self._start(Notices.RADIO_CYCLE)
 
     def set_sim_power(self, *, on: bool) -> None:
-        """Take the SIM's power or give it back."""
+        """Switch the SIM's power off or on."""
         had_it, self._sim_power = self._sim_power, on
         if on and not had_it:
             self._start(Notices.SIM_POWER_CYCLE)
 
     def reset(self) -> None:
-        """Start the whole modem anew."""
+        """Restart the whole modem."""
         if self._habits.comes_up_by_itself:
             self._function, self._sim_power = 1, True
         self._start(Notices.RESET)

@@ -1,4 +1,4 @@
-"""How a simulated modem registers with the network: a while after it has read a profile, or never."""
+"""The registration of a simulated modem: some time after it has read a profile, or never."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from lpad.simulator.modem.radio_and_sim import RadioAndSim
 
 _CELL = '"1A2B","01A2B3C4",7'
-"""Area, cell and technology, which are told beside the status where level 2 is asked for."""
+"""Area, cell and technology, which are reported with the status at level 2."""
 
 
 _WITH_CAUSE = 3
 
 
 class ModemRegistration:
-    """The status that +CEREG and its like tell, and when it changes (3GPP TS 27.007, 7.2, 10.1.20 to 22)."""
+    """The status for +CEREG and similar commands, and its changes (3GPP TS 27.007, 7.2, 10.1.20 to 22)."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class ModemRegistration:
         contexts: ModemContexts,
         locked: Container[str] = (),
     ) -> None:
-        """Register with whatever profile is read when somebody first asks, but for those that want a PIN."""
+        """Register with the profile that is read at the first query, unless it requires a PIN."""
         self._locked = locked
         self._radio = radio
         self._habits = personality
@@ -45,7 +45,7 @@ class ModemRegistration:
         self._told = NOT_REGISTERED
 
     def outcome(self, iccid: str, status: int) -> None:
-        """Say where a profile ends up from now on."""
+        """Set the result of a profile's registration from now on."""
         self._outcomes[iccid] = status
 
     def knows(self, name: str) -> bool:
@@ -53,34 +53,34 @@ class ModemRegistration:
         return name in self._levels
 
     def set_level(self, name: str, level: int) -> None:
-        """Carry out AT+CEREG=: at 0 it says nothing by itself, at 1 changes, at 2 cells, at 3 causes."""
+        """Carry out AT+CEREG=: level 0 reports nothing unsolicited, 1 changes, 2 cells, 3 causes."""
         self._levels[name] = level
         self._told = self.status()
 
     def forget_levels(self) -> None:
-        """Say nothing of its own accord any more, as a modem that was started anew."""
+        """Switch unsolicited reports off, as after a restart."""
         self._levels = dict.fromkeys(self._levels, 0)
 
     def answer(self, name: str) -> str:
-        """Return what AT+CEREG? tells."""
+        """Return the answer to AT+CEREG?."""
         status = self._told = self.status()
         return f"{self._levels[name]},{self._status_text(name, status)}"
 
     def status(self) -> int:
-        """Return the present status; the modem looks at its card."""
+        """Return the present status, after the modem has read its card."""
         self._look()
         return self._at(time.monotonic())
 
     @property
     def due(self) -> float | None:
-        """The moment at which there is something to say; None: not by itself."""
+        """The time of the next unsolicited report; None: none is due."""
         if not self._talks:
             return None
         ready = self._began + self._habits.registers_after
         return ready if self._told == SEARCHING and self._told != self._outcome else None
 
     def news(self) -> tuple[str, ...]:
-        """Return the lines that a modem says of its own accord, once the status has changed."""
+        """Return the unsolicited lines after a change of the status."""
         if not self._talks:
             return ()
         if self._attempt != self._restarts:
@@ -106,7 +106,7 @@ class ModemRegistration:
 
     @property
     def _attempt(self) -> tuple[int, int]:
-        """What tells one attempt to register from the next."""
+        """The data that distinguishes two attempts to register."""
         return self._radio.restarts, self._contexts.attaches
 
     @property

@@ -1,4 +1,4 @@
-"""The certificates of an RSP public-key infrastructure, as SGP.22 v2.5, 4.5.2 and SGP.26 lay them out."""
+"""The certificates of an RSP public-key infrastructure (SGP.22 v2.5, 4.5.2 and SGP.26)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROLE_EUM = "2.23.146.1.2.1.2"
 ROLE_DP_TLS = "2.23.146.1.2.1.3"
 ROLE_DP_AUTH = "2.23.146.1.2.1.4"
 ROLE_DP_PB = "2.23.146.1.2.1.5"
-# SGP.22 v3.1, 4.5.2.1: either generation's OID stands for the same role.
+# SGP.22 v3.1, 4.5.2.1: the OIDs of both generations mean the same role.
 ROLES_EUICC = frozenset({ROLE_EUICC, "2.23.146.1.2.1.0.0.0.0.0"})
 ROLES_EUM = frozenset({ROLE_EUM, "2.23.146.1.2.1.0.0.0", "2.23.146.1.2.1.0.0.0.0"})
 
@@ -37,26 +37,26 @@ _NO_EXPIRY = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, 4.1.2.5
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """From when to when a certificate says that it is good."""
+    """The validity period of a certificate."""
 
     start: datetime
     end: datetime
 
     @classmethod
     def years(cls, count: int) -> Validity:
-        """Return the time from yesterday, since clocks differ, for `count` years."""
+        """Return the period of `count` years from yesterday, because clocks differ."""
         start = datetime.now(UTC).replace(microsecond=0) - _BACKDATED
         return cls(start, start + count * _YEAR)
 
     @classmethod
     def past(cls) -> Validity:
-        """Return thirteen months that ended yesterday."""
+        """Return a period of thirteen months that ended yesterday."""
         end = datetime.now(UTC).replace(microsecond=0) - _BACKDATED
         return cls(end - timedelta(days=396), end)
 
 
 def make_ci(curve: Curve, *, name: str = "Test CI") -> Credential:
-    """Make a root: self-signed, no AKI."""
+    """Create a root: self-signed, without an AKI."""
     key = ec.generate_private_key(curve.algorithm)
     subject = _name(CN=name, OU="TESTCERT", O="RSPTEST", C="IT")
     builder = _start(subject, subject, key.public_key(), Validity.years(35))
@@ -66,7 +66,7 @@ def make_ci(curve: Curve, *, name: str = "Test CI") -> Credential:
 
 
 def make_eum(ci: Credential, *, iin: str = EUM_IIN, validity: Validity | None = None) -> Credential:
-    """Make the card maker's certificate, allowed to issue for its own name and `iin` only (SGP.29)."""
+    """Create the card maker's certificate, which may issue only for its own name and `iin` (SGP.29)."""
     key = ec.generate_private_key(ci.curve.algorithm)
     builder = _start(
         _name(C="ES", O=EUM_ORGANISATION, CN="EUM Test"),
@@ -85,7 +85,7 @@ def make_eum(ci: Credential, *, iin: str = EUM_IIN, validity: Validity | None = 
 
 
 def make_euicc(eum: Credential, eid: Eid, *, validity: Validity | None = None) -> Credential:
-    """Make a card's certificate: the EUM's organisation, and the EID as serialNumber."""
+    """Create a card's certificate: the EUM's organisation, and the EID as serialNumber."""
     key = ec.generate_private_key(eum.curve.algorithm)
     organisation = eum.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
     builder = _start(
@@ -102,7 +102,7 @@ def make_euicc(eum: Credential, eid: Eid, *, validity: Validity | None = None) -
 def make_dp(
     ci: Credential, role: str, *, oid: str, name: str = "TEST SM-DP+", validity: Validity | None = None
 ) -> Credential:
-    """Make an SM-DP+'s certificate for authentication or for profile package binding, as `role` says."""
+    """Create an SM-DP+'s certificate for authentication or profile package binding, depending on `role`."""
     key = ec.generate_private_key(ci.curve.algorithm)
     builder = _start(
         _name(O="ACME", CN=name),
@@ -118,7 +118,7 @@ def make_dp(
 def make_dp_tls(
     ci: Credential, *names: str, oid: str = "2.999.10", validity: Validity | None = None
 ) -> Credential:
-    """Make the certificate of an SM-DP+'s web server for `names`, host names or IP addresses."""
+    """Create the certificate of an SM-DP+'s web server for `names`, host names or IP addresses."""
     key = ec.generate_private_key(ci.curve.algorithm)
     builder = _start(
         _name(O="ACME", CN=names[0]),
@@ -129,7 +129,7 @@ def make_dp_tls(
     )
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=True)
-    # Alone among the roles, TLS has its policy non-critical: TLS stacks need not know it.
+    # Only the TLS role has a non-critical policy, because TLS stacks need not know it.
     builder = _with_role(builder, ROLE_DP_TLS, critical=False)
     return Credential(_finish(builder, ci.key, *map(_host, names), _registered(oid)), key)
 

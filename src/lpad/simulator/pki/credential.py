@@ -1,4 +1,4 @@
-"""A certificate with its private key: what a CI, an EUM, a card or an SM-DP+ signs with."""
+"""A certificate with its private key, with which a CI, an EUM, a card or an SM-DP+ signs."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _UNREADABLE = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""What cryptography raises on certificates that others made."""
+"""The exceptions of cryptography for foreign certificates."""
 _HALF = 32  # bytes of r and of s on either 256-bit curve
 
 
 class Curve(Enum):
-    """The two curves of SGP.26, by the word that stands in its file names."""
+    """The two curves of SGP.26, by the word in its file names."""
 
     NIST = "NIST"
     BRAINPOOL = "BRP"
 
     @property
     def algorithm(self) -> ec.EllipticCurve:
-        """The curve as cryptography knows it."""
+        """The curve in cryptography's type."""
         return ec.SECP256R1() if self is Curve.NIST else ec.BrainpoolP256R1()
 
     @classmethod
@@ -54,7 +54,7 @@ class Curve(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A certificate, and its private key where that is at hand."""
+    """A certificate, and its private key if available."""
 
     certificate: x509.Certificate
     private_key: ec.EllipticCurvePrivateKey | None = None
@@ -64,7 +64,7 @@ class Credential:
         """The private key.
 
         Raises:
-            NotFound: only the certificate is at hand, as with SGP.26's brainpool CI.
+            NotFound: only the certificate is available, as for SGP.26's brainpool CI.
         """
         if self.private_key is None:
             name = self.certificate.subject.rfc4514_string()
@@ -83,7 +83,7 @@ class Credential:
 
     @property
     def der(self) -> bytes:
-        """The certificate as it goes over the wire."""
+        """The certificate in DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
     @property
@@ -99,7 +99,7 @@ class Credential:
 
     @property
     def oid(self) -> str | None:
-        """The registered ID in subjectAltName, dotted; None where there is none."""
+        """The registered ID in subjectAltName, dotted, or None."""
         return registered_id(self.certificate)
 
     def sign(self, data: bytes) -> bytes:
@@ -113,13 +113,13 @@ class Credential:
 
 
 def read_certificate(der: bytes) -> x509.Certificate:
-    """Return the certificate in `der`, every part of it looked at.
+    """Return the certificate in `der`, after reading every part of it.
 
-    cryptography reads certificates lazily: a bad name, extension, date or algorithm would come up in
+    cryptography reads certificates lazily: otherwise a bad name, extension, date or algorithm would raise in
     the middle of a check.
 
     Raises:
-        MalformedError: no X.509 certificate, one with an unknown algorithm, or without an EC key.
+        MalformedError: the bytes are not an X.509 certificate, or it has an unknown algorithm or no EC key.
     """
     try:
         certificate = x509.load_der_x509_certificate(der)
@@ -147,17 +147,16 @@ def signed_by(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> 
 
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` names and signed `certificate`; dates are not looked at.
+    """Whether `issuer` is named in `certificate` and signed it; dates are not checked.
 
-    Names are compared as text: card makers write the same name now as UTF8String, now as
-    PrintableString.
+    Names are compared as text: card makers write the same name as UTF8String or as PrintableString.
     """
     named = certificate.issuer.rfc4514_string() == issuer.subject.rfc4514_string()
     return named and certified_by(certificate, issuer)
 
 
 def certified_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether the key of `issuer` signed `certificate`, whatever the names say.
+    """Whether the key of `issuer` signed `certificate`, regardless of the names.
 
     A CI is known by its key identifier (SGP.22 v2.5, 4.5.2.1). SGP.26 gave its CI a new certificate with the
     old key and another spelling of its name, and cards whose EUM was certified before are still in use.
@@ -173,7 +172,7 @@ def certified_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def authority_key_id(certificate: x509.Certificate) -> bytes | None:
-    """Return the issuer's key identifier that `certificate` carries, or None."""
+    """Return the issuer's key identifier in `certificate`, or None."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
     except (x509.ExtensionNotFound, ValueError):

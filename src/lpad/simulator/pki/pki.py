@@ -1,4 +1,4 @@
-"""The test public-key infrastructure: made on first use, or read from a folder laid out like SGP.26.
+"""The test public-key infrastructure: created on first use, or read from a folder laid out like SGP.26.
 
     ci/      CERT_CI_ECDSA_NIST.der             SK_CI_ECDSA_NIST.pem             the root
     eum/     CERT_EUM_ECDSA_NIST.der            SK_EUM_ECDSA_NIST.pem            the card maker
@@ -57,7 +57,7 @@ _TLS_FOLDER, _TLS_STEM = "dptls", "S_SM_DP_TLS"
 
 @dataclass(frozen=True, slots=True)
 class Pki:
-    """Every credential that a card and a server need; mappings hold the curves that there are."""
+    """All credentials of a card and a server; mappings contain the available curves."""
 
     ci: Mapping[Curve, Credential]
     eum: Mapping[Curve, Credential]
@@ -71,15 +71,15 @@ class Pki:
 
     @classmethod
     def open(cls, folder: Path, *, minted: Path | None = None) -> Pki:
-        """Read the infrastructure in `folder`; where there is none, make one there first.
+        """Read the infrastructure in `folder`; create it there first if there is none.
 
         Args:
-            folder: laid out as the module says; may be read-only when it holds a CI.
-            minted: where certificates of cards are kept; by default `folder`, or memory only when
-                that can't be written.
+            folder: laid out as described above; may be read-only if it contains a CI.
+            minted: the folder for certificates of cards; by default `folder`, or only memory if that
+                can't be written.
 
         Raises:
-            InvalidValue: `folder` holds files that are no certificates or keys, or can't be made.
+            InvalidValue: `folder` contains files other than certificates or keys, or can't be created.
         """
         if not _complete(folder):
             try:
@@ -101,7 +101,7 @@ class Pki:
         )
 
     def issue_euicc(self, eid: Eid = DEFAULT_EID, curve: Curve = Curve.NIST) -> Credential:
-        """Return the credential of the card `eid`, the same each time; made when first asked for.
+        """Return the credential of the card `eid`, the same each time; created at the first request.
 
         Raises:
             NotFound: there is no EUM on `curve`.
@@ -123,16 +123,16 @@ class Pki:
     def dp_tls(
         self, *names: str, curve: Curve = Curve.NIST, oid: str = OID_DP1, expired: bool = False
     ) -> Credential:
-        """Return a web server's credential for `names`: one of the folder's, else a new one.
+        """Return a web server's credential for `names`: one of the folder's, or a new one.
 
         Args:
             names: host names or IP addresses, by default localhost and SGP.26's name.
             curve: of the CI that issues.
             oid: registered ID of the server.
-            expired: whether its time shall have run out.
+            expired: whether it must be expired.
 
         Raises:
-            NotFound: the folder has none for these names, and no CI key to make one with.
+            NotFound: the folder has none for these names, and no CI key to create one.
         """
         names = names or DEFAULT_TLS_NAMES
         now = datetime.now(UTC)
@@ -146,7 +146,7 @@ class Pki:
         return profile.make_dp_tls(ci, *names, oid=oid, validity=Validity.past() if expired else None)
 
     def strangers_tls(self, *names: str) -> Credential:
-        """Return a web server's credential whose CI nobody knows."""
+        """Return a web server's credential of an unknown CI."""
         stranger = profile.make_ci(Curve.NIST, name="Unknown CI")
         return profile.make_dp_tls(stranger, *(names or DEFAULT_TLS_NAMES))
 
@@ -170,7 +170,7 @@ def _complete(folder: Path) -> bool:
 def _create(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        if _complete(folder):  # a card and a server started together; the other one made it
+        if _complete(folder):  # a card and a server started together, and the other one created it
             return
         for curve in Curve:
             ci = profile.make_ci(curve)
@@ -188,7 +188,7 @@ def _create(folder: Path) -> None:
                 _write(folder / place, f"{stem}_{curve.value}", credential)
             made_cis = folder / "ci.unfinished"
             _write(made_cis, f"CI_ECDSA_{curve.value}", ci)
-        # The roots appear last and at once, so that a folder with a CI is a whole one.
+        # The roots appear last and atomically, so that a folder with a CI is complete.
         made_cis.replace(folder / "ci")
 
 
@@ -231,7 +231,7 @@ def _read(certificate: Path, key: Path) -> Credential:
 
 
 def _key_block(pem: bytes) -> bytes:
-    """Leave out what stands before the key: OpenSSL writes a block EC PARAMETERS first."""
+    """Return only the key's block, because OpenSSL writes a block EC PARAMETERS before it."""
     start = pem.rfind(b"-----BEGIN")
     return pem[max(start, 0) :]
 

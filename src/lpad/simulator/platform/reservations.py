@@ -49,7 +49,7 @@ class Shelf(Protocol):
     """The SM-DP+ behind a platform."""
 
     def place(self, *, eid: str | None) -> Placed:
-        """Add an order for a card, or for whoever has the matching ID."""
+        """Add an order for a card, or for any card with the matching ID."""
 
     def progress(self, order: str) -> Profile:
         """Return how far an order is."""

@@ -42,7 +42,7 @@ class SmdpShelf:
         self._size = size
 
     def place(self, *, eid: str | None) -> Placed:
-        """Add an order for a card, or for whoever has the matching ID."""
+        """Add an order for a card, or for any card with the matching ID."""
         iccid = _random_iccid()
         order = self._orders.add_order(
             made_up_profile(iccid, name="Platform profile", size=self._size),

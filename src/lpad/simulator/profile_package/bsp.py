@@ -1,7 +1,7 @@
 """The bound profile package's secure messaging, both directions (SGP.22 v2.5, 2.5.3 and Annex G).
 
-Known as SCP03t in version 2 and BSP in version 3: AES-128, a counter that also counts the TLVs which
-are only MACed, and a chained CMAC of which eight bytes travel.
+Known as SCP03t in version 2 and BSP in version 3: AES-128, a counter that also counts TLVs with only a MAC,
+and a chained CMAC of which eight bytes are sent.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ENCRYPTED = frozenset({CONFIGURE_ISDP, LOAD_PROFILE_ELEMENTS})
 
 
 class BspStructureError(MalformedError):
-    """A protected TLV has another tag or length than may be (errorReason 7)."""
+    """A protected TLV has an invalid tag or length (errorReason 7)."""
 
 
 class BspSecurityError(MalformedError):
@@ -75,11 +75,11 @@ class Bsp:
     """One end of the secure messaging; the counter and the chained MAC move with each TLV."""
 
     def __init__(self, keys: BspKeys, *, largest: int = LARGEST_TLV) -> None:
-        """Start with the session keys; the counter stands at 1.
+        """Start with the session keys and the counter at 1.
 
         Args:
             keys: of the session.
-            largest: bytes of a protected TLV that `unprotect` takes; 0: of any size.
+            largest: the most bytes of a protected TLV for `unprotect`; 0: no limit.
         """
         self._largest = largest
         self._keys = keys
@@ -87,7 +87,7 @@ class Bsp:
         self._counter = 1
 
     def replace_session_keys(self, keys: BspKeys) -> None:
-        """Go over to the profile's own keys; the counter starts again at 1."""
+        """Change to the profile's own keys; the counter restarts at 1."""
         self._keys = keys
         self._chaining = keys.chaining
         self._counter = 1
@@ -112,7 +112,7 @@ class Bsp:
         return [self.protect(tag, plaintext[start : start + largest]) for start in starts]
 
     def unprotect(self, protected: bytes) -> bytes:
-        """Return what one whole TLV carries; the MAC is verified before anything is decrypted.
+        """Return the content of one whole TLV; the MAC is verified before decryption.
 
         Raises:
             BspStructureError: another tag, too long, or too short for its MAC.
@@ -137,7 +137,7 @@ class Bsp:
         return self._decrypt(body, counter) if encrypted else body
 
     def _next_mac(self, covered: bytes) -> bytes:
-        """Chain the full MAC, count the TLV, return the eight bytes that travel."""
+        """Chain the full MAC, count the TLV, and return the eight bytes to send."""
         cmac = CMAC(algorithms.AES(self._keys.s_mac))
         cmac.update(self._chaining + covered)
         self._chaining = cmac.finalize()
@@ -145,7 +145,7 @@ class Bsp:
         return self._chaining[:_MAC_LENGTH]
 
     def _cipher(self, counter: int) -> Cipher[modes.CBC]:
-        # The IV is the counter enciphered, not the chained MAC: a common misreading.
+        # The IV is the encrypted counter, not the chained MAC, which is a common misreading.
         block = Cipher(algorithms.AES(self._keys.s_enc), modes.ECB()).encryptor()  # noqa: S305 - one block, as Annex G says
         return Cipher(
             algorithms.AES(self._keys.s_enc), modes.CBC(block.update(counter.to_bytes(_BLOCK, "big")))

@@ -1,4 +1,4 @@
-"""How a server can be reached, left in its folder for whoever adds orders or wants to connect."""
+"""A server's address, stored in its folder for programs that add orders or connect."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _NAME = "server.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressFile:
-    """A server's address as it stands in activation codes, and its OID."""
+    """A server's address in the form for activation codes, and its OID."""
 
     address: str
     oid: str
 
     def write(self, folder: Path) -> None:
-        """Leave this in `folder`."""
+        """Write the file into `folder`."""
         write_whole(folder / _NAME, msgspec.json.encode(self))
 
     @classmethod
     def read(cls, folder: Path) -> AddressFile:
-        """Return what the server that keeps its things in `folder` said when it last started.
+        """Return the address that the server of `folder` wrote at its last start.
 
         Raises:
-            NotFound: none ever did.
+            NotFound: no server ever started there.
         """
         path = folder / _NAME
         if not path.exists():

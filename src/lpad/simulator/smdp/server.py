@@ -1,8 +1,8 @@
 """The simulated SM-DP+: ES9+ over HTTPS on loopback, with everything it keeps in one folder.
 
 orders/               see orders.py: other processes may add to it
-transactions/         which card a transaction was with
-notifications.jsonl   what cards reported
+transactions/         the card of each transaction
+notifications.jsonl   the notifications of cards
 server.json           address and OID
 """
 
@@ -62,7 +62,7 @@ class SmDp:
         """Prepare a server; nothing listens before `start`.
 
         Args:
-            folder: where it keeps things; made when missing.
+            folder: its folder, created if missing.
             pki: certificates and keys.
             host: the name in its address.
             port: TCP port; 0 takes a free one at each start.
@@ -94,7 +94,7 @@ class SmDp:
 
     @property
     def address(self) -> str:
-        """The server's address, "localhost:PORT"; the port stands there unless it is 443."""
+        """The server's address, "localhost:PORT"; the port is included unless it is 443."""
         return str(self._running.addresses[0])
 
     @property
@@ -135,7 +135,7 @@ class SmDp:
         self._listener.start()
 
     def stop(self) -> None:
-        """Listen no more and cut the connections; sessions survive until the object goes."""
+        """Stop listening and cut the connections; sessions survive as long as the object."""
         if self._listener is not None:
             self._listener.stop()
             self._listener = None

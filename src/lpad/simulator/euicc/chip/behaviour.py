@@ -1,4 +1,4 @@
-"""What real eUICCs differ in, and what the specifications leave open, as data."""
+"""Differences between real eUICCs, and choices left open by the specifications, as data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lpad.simulator.pki.credential import Curve
 
 
 class Answers(StrEnum):
-    """How an answer with data reaches the terminal."""
+    """The ways in which an answer with data reaches the terminal."""
 
     FETCHED = "61xx"
-    """As T=0 has it: 61xx, then GET RESPONSE."""
+    """As in T=0: 61xx, then GET RESPONSE."""
     AT_ONCE = "at-once"
-    """Data and 9000 in one answer, as T=1 and many modems give it; the rest of a long one by 61xx."""
+    """Data and 9000 in one answer, like T=1 and many modems; the rest of a long one by 61xx."""
     CORRECTED = "6Cxx"
     """6Cxx with the right length, then the same command again with that Le."""
 
@@ -29,9 +29,9 @@ class Operator:
     """A row of allowed operators in the Rules Authorisation Table."""
 
     mcc_mnc: str = "EEEEEE"
-    """Five or six digits; E stands for any digit."""
+    """Five or six digits; E matches any digit."""
     gid1: str | None = ""
-    """Hexadecimal; empty allows any, None calls for a profile owner without."""
+    """Hexadecimal; empty allows any, None requires a profile owner without one."""
     gid2: str | None = ""
 
 
@@ -40,42 +40,43 @@ class RatRule:
     """A rule of the Rules Authorisation Table (SGP.22 v2.5, 2.9.2.1)."""
 
     pprs: tuple[int, ...]
-    """Bits of PprIds: 1 forbids to disable, 2 forbids to delete."""
+    """Bits of PprIds: 1 forbids disabling, 2 forbids deleting."""
     operators: tuple[Operator, ...] = (Operator(),)
     consent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardBehaviour:
-    """A card's habits; the defaults are a well-mannered card of SGP.22 version 2.
+    """A card's behaviour; the defaults are a standard card of SGP.22 version 2.
 
-    What a card is born with (addresses, rules, the first number) counts when its folder is made.
+    The initial values (addresses, rules, the first number) apply when the card's folder is created.
     """
 
     answers: Answers = Answers.FETCHED
     portion: int = 256
     """Most bytes of data in one answer."""
     channels: int = 3
-    """Logical channels beside the basic one, up to 19."""
+    """Logical channels in addition to the basic one, up to 19."""
     first_channel: int = 1
-    """The number that is handed out first; 5 leads to class bytes of 4x and Cx."""
+    """The first assigned channel number; 5 leads to class bytes of 4x and Cx."""
     isdr_aid: str = str(ISD_R)
     isdr_on_basic_channel: bool = True
     isdr_on_logical_channels: bool = True
     """Whether ISD-R can be selected on channels other than the basic one; else 6881."""
     select_refusals: dict[str, str] = field(default_factory=dict)
-    """Status words for SELECT, by AID, of what the card does not know; 6A82 for those that aren't named."""
+    """Status words for SELECT of unknown applications, by AID; 6A82 for unlisted ones."""
     es10_status: str = "9000"
     """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers it; 9000: carried out."""
     data_needs_le: bool = False
-    """Whether data is handed out only to a STORE DATA with Le, all at once; without, 9000 comes alone."""
+    """Whether only a STORE DATA with Le returns data, all in one answer; without Le, 9000 comes alone."""
     largest_chain: int = 256
     """STORE DATA blocks in one command: sources say 255 or 256."""
     needs_terminal_capability: bool = False
     """Whether ISD-R answers 6985 until TERMINAL CAPABILITY told of an LPA in the device."""
     terminal_capability_status: str = "9000"
     other_commands_while_loading: str = "9000"
-    """Status word for what interrupts a profile's installation without ending it; 9000: carried out."""
+    """Status word for commands that interrupt a profile's installation without ending it; 9000:
+    carried out."""
 
     refresh_qualifier: int = 0x04
     """Mode of REFRESH: 04 UICC reset, 09 eUICC profile state change."""
@@ -85,38 +86,38 @@ class CardBehaviour:
     """Whether GetProfilesInfo answers profileChangeOngoing until then, as version 3.1 has it."""
 
     empty_optional_fields: bool = False
-    """Whether what isn't set is answered empty instead of left out."""
+    """Whether unset values are returned empty instead of omitted."""
     first_notification: int = 1
     """The first sequence number; 0 is legal too."""
     unknown_notification_is_error: bool = False
-    """Whether retrieving what isn't there answers noResultAvailable instead of an empty list."""
+    """Whether retrieving missing notifications answers noResultAvailable instead of an empty list."""
     notification_capacity: int = 100
-    """Notifications kept; the oldest is lost when one more comes."""
+    """The most stored notifications; a further one replaces the oldest."""
     error_ends_session: bool = False
     """Whether an error of AuthenticateServer or PrepareDownload forgets the session."""
     session_ends_with_channel: bool = False
     keeps_one_time_keys: bool = True
     """Whether a retried download may use the one-time key of the attempt before."""
     copies_unknown_parameters: bool = True
-    """Whether ctxParams1 comes back as it was sent, or without the fields of version 3."""
+    """Whether ctxParams1 is returned unchanged, or without the fields of version 3."""
 
     rsp_version: int = 2
-    """3 tells of version 3 in EUICCInfo1 and 2."""
+    """3 reports version 3 in EUICCInfo1 and 2."""
     svn: str = "2.2.2"
     memory: int = 400_000
     """Bytes of non-volatile memory for profiles."""
     test_profiles: bool = True
     test_profiles_need_test_keys: bool = True
     strict_files: bool = True
-    """Whether a profile's files are refused whose directory, access rule or PIN is not there."""
+    """Whether files are refused if their directory, access rule or PIN is missing."""
     largest_segment: int = 1020
     """Bytes of one protected segment of a profile, tag and length included (SGP.22 v2.5, 2.5.4); some servers
-    send more. 0: any size is taken."""
+    send more. 0: any size is accepted."""
     unsupported_services: tuple[int, ...] = ()
     """Tags of eUICC-Mandatory-services that this card lacks, 0x80 to 0x98."""
     forbidden_pprs: tuple[int, ...] = ()
     ppr1_on_empty_card_only: bool = False
-    """Whether a profile that can't be disabled is refused beside another operational one."""
+    """Whether a profile that can't be disabled is refused next to another operational one."""
     verification_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
     """CIs that the card trusts, preferred first, as far as the infrastructure has them."""
     signing_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
@@ -133,7 +134,7 @@ class CardBehaviour:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> CardBehaviour:
-        """Make a behaviour from what JSON or YAML holds.
+        """Create a behaviour from JSON or YAML values.
 
         Raises:
             InvalidValue: an unknown name or a value of the wrong type or range.

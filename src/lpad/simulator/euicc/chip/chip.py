@@ -1,4 +1,4 @@
-"""What the card's functions share: memory, identity, habits, and the faults somebody put in."""
+"""The shared data of the card's functions: memory, identity, behaviour and faults."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.credential import Credential
 
 _INSTANCE_SIZE = 2048
-"""Bytes that an ISD-P takes before anything is in it."""
+"""Bytes that an empty ISD-P takes."""
 
 
 @dataclass(slots=True)
 class Chip:
-    """One eUICC's innards; functions change `state` and then `commit`."""
+    """The inside of one eUICC; functions change `state` and then `commit`."""
 
     folder: CardFolder
     state: CardState
@@ -32,7 +32,7 @@ class Chip:
     faults: CardFaults = field(default_factory=CardFaults)
 
     def commit(self) -> None:
-        """Make the state outlast power loss."""
+        """Store the state, so that it survives a power loss."""
         self.folder.save(self.state)
 
     def decode(self, type_name: str, element: Tlv) -> Any:
@@ -59,16 +59,16 @@ class Chip:
 
     @property
     def signers(self) -> list[Signer]:
-        """What the card can sign with, preferred first."""
+        """The card's signers, preferred first."""
         return self.identity.signing(self.behaviour.signing_curves)
 
     def signer_of(self, profile: StoredProfile) -> Signer:
-        """Return what to sign the profile's notifications with."""
+        """Return the signer of the profile's notifications."""
         return self.identity.signer(profile.signing_key_id) or self.signers[0]
 
     @property
     def free_memory(self) -> int:
-        """Bytes that are left for profiles."""
+        """Bytes left for profiles."""
         taken = sum(profile.size for profile in self.state.profiles)
         return max(0, self.behaviour.memory - taken)
 

@@ -1,4 +1,4 @@
-"""What goes wrong in the card, put in by a test: answers, status words, loss of power."""
+"""Faults of the card, added by tests: answers, status words, loss of power."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class _Fault:
 class CardFaults:
     """Faults by the tag of the request (0xBF31 for EnableProfile), and by number of APDUs.
 
-    A function that has a fault isn't carried out: the request goes in, an answer or a status word
-    comes out, as often as the fault says.
+    A function that has a fault isn't carried out: the card takes the request and returns the fault's
+    answer or status word, as often as the fault says.
     """
 
     _by_tag: dict[int, _Fault] = field(default_factory=dict)
@@ -35,50 +35,50 @@ class CardFaults:
     _apdus_left: int | None = None
     _executed: bool = False
     cat_busy: int = 0
-    """How many switches, resets and deletions are yet to be answered catBusy."""
+    """The number of further switches, resets and deletions that are answered catBusy."""
 
     def answer(self, tag: int, response: bytes, *, times: int = 1) -> None:
-        """Have the function answer `response`, the whole element, without doing anything."""
+        """Make the function answer `response`, a whole element, without doing anything."""
         self._by_tag[tag] = _Fault(lambda _request: response, times)
 
     def refuse(self, tag: int, code: int, *, times: int = 1) -> None:
-        """Have a function that answers a mere result (enable, disable, delete, …) answer this code."""
+        """Make a function that returns only a result (enable, disable, delete, …) answer this code."""
         self.answer(tag, tlv.encode(tag, tlv.encode(0x80, bytes([code]))), times=times)
 
     def status(self, tag: int, status: int, *, times: int = 1) -> None:
-        """Have the function answer the status word without data and without doing anything."""
+        """Make the function answer the status word without data and without doing anything."""
         self._by_tag[tag] = _Fault(lambda _request: status, times)
 
     def corrupt(self, tag: int, change: Callable[[bytes], bytes | int], *, times: int = 1) -> None:
-        """Have the function carried out and its answer put through `change`."""
+        """Carry the function out, and alter its answer with `change`."""
         self._corrupt[tag] = _Fault(change, times)
 
     def lose_power_after(self, apdus: int, *, executed: bool = False) -> None:
         """Lose power at the APDU after this many more.
 
         Args:
-            apdus: number that are still answered.
+            apdus: the number of APDUs that are still answered.
             executed: whether that APDU is carried out, so that only its answer is lost.
         """
         self._apdus_left = apdus
         self._executed = executed
 
     def before(self, tag: int, request: bytes) -> bytes | int | None:
-        """Return what to answer in the function's place, or None."""
+        """Return the answer that replaces the function, or None."""
         return _use(self._by_tag, tag, request)
 
     def after(self, tag: int, response: bytes) -> bytes | int:
-        """Return the function's answer as it leaves the card."""
+        """Return the function's answer in its final form."""
         changed = _use(self._corrupt, tag, response)
         return response if changed is None else changed
 
     def forget(self) -> None:
-        """Have all functions answer as they do without faults."""
+        """Remove all faults."""
         self._by_tag.clear()
         self._corrupt.clear()
 
     def use_cat_busy(self) -> bool:
-        """Whether this switch is to be answered catBusy; counts it."""
+        """Whether this switch is answered catBusy; counts it."""
         if self.cat_busy == 0:
             return False
         self.cat_busy -= 1

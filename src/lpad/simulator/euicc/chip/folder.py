@@ -1,6 +1,6 @@
-"""A card's non-volatile memory: a folder that is right at any instant power may go.
+"""A card's non-volatile memory: a folder that is consistent after a power loss at any moment.
 
-card.json      the state, replaced at once
+card.json      the state, replaced atomically
 credentials/   certificates and keys, written before the first state
 profiles/      one package for each profile, written before the state that names it
 .lock          held by the process in which the card has power
@@ -38,7 +38,7 @@ class CardFolder:
     """The folder, locked from construction to `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Make or open the folder and lock it.
+        """Create or open the folder and lock it.
 
         Raises:
             CardBusy: the card has power in another process.
@@ -57,16 +57,16 @@ class CardFolder:
             raise CardBusy(f"the simulated card in {path} is in use: end the other process first") from error
 
     def close(self) -> None:
-        """Give the folder free."""
+        """Release the folder."""
         self._lock.close()
 
     def load(self) -> CardState | None:
-        """Return the state, or None where no card has been made yet.
+        """Return the state, or None if there is no card yet.
 
-        Packages that no state names are what power loss left of an installation: they go.
+        Packages that are not in the state were left by a power loss during an installation, and are deleted.
 
         Raises:
-            InvalidValue: the file is no card's state.
+            InvalidValue: the file is not a card's state.
         """
         try:
             state = msgspec.json.decode((self.path / _STATE).read_bytes(), type=CardState)
@@ -78,13 +78,13 @@ class CardFolder:
         return state
 
     def save(self, state: CardState) -> None:
-        """Replace the state; on return it has reached the disk."""
+        """Replace the state; it is on the disk when this returns."""
         text = msgspec.json.format(msgspec.json.encode(state), indent=1)
         _replace(self.path / _STATE, text)
         self._sweep(state)
 
     def write_package(self, iccid: bytes, package: bytes) -> None:
-        """Keep a profile's package; before the state that names it is saved."""
+        """Store a profile's package; call it before saving the state that contains it."""
         _replace(self._package(iccid), package)
 
     def read_package(self, iccid: bytes) -> bytes:
@@ -92,7 +92,7 @@ class CardFolder:
         return self._package(iccid).read_bytes()
 
     def write_identity(self, identity: CardIdentity) -> None:
-        """Keep the card's certificates and keys; before the first state is saved."""
+        """Store the card's certificates and keys; call it before saving the first state."""
         for curve, ci in identity.cis.items():
             _replace(self._credential("CI", curve, "der"), ci.der)
         for curve, signer in identity.signers.items():
@@ -138,7 +138,7 @@ class CardFolder:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write so that power loss leaves the old file or the new one, whole."""
+    """Write so that a power loss leaves either the complete old file or the complete new one."""
     path.parent.mkdir(exist_ok=True)
     draft = path.with_name(path.name + ".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -1,4 +1,4 @@
-"""Who a card is: its certificates with their keys, and the CIs that it trusts."""
+"""The identity of a card: its certificates with their keys, and the CIs that it trusts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """What a card signs with towards servers of one CI."""
+    """The key and certificates with which a card signs for servers of one CI."""
 
     euicc: Credential
     eum: Credential
@@ -32,14 +32,14 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class CardIdentity:
-    """Per curve: the CI that is trusted, and what to sign with."""
+    """By curve: the trusted CI and the signer."""
 
     cis: Mapping[Curve, Credential]
     signers: Mapping[Curve, Signer]
 
     @classmethod
     def issue(cls, pki: Pki, eid: Eid) -> CardIdentity:
-        """Have the card maker of `pki` issue certificates on every curve that it has."""
+        """Issue certificates of the card maker of `pki` on all of its curves."""
         signers = {
             curve: Signer(pki.issue_euicc(eid, curve), Credential(eum.certificate))
             for curve, eum in pki.eum.items()
@@ -54,9 +54,9 @@ class CardIdentity:
         return [self.cis[curve] for curve in order if curve in self.cis]
 
     def signing(self, order: tuple[Curve, ...]) -> list[Signer]:
-        """Return what the card can sign with, preferred first."""
+        """Return the card's signers, preferred first."""
         return [self.signers[curve] for curve in order if curve in self.signers]
 
     def signer(self, key_id: bytes) -> Signer | None:
-        """Return what to sign with for the CI with this key identifier, or None."""
+        """Return the signer for the CI with this key identifier, or None."""
         return next((one for one in self.signers.values() if one.key_id == key_id), None)

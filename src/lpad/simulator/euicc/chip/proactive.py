@@ -8,7 +8,7 @@ from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
 
 _REFRESH = 0x01
 _PERFORMED = range(0x10)
-"""General results that say that the terminal did what it was told."""
+"""General results that mean that the terminal carried out the command."""
 
 
 class Proactive:
@@ -30,15 +30,15 @@ class Proactive:
 
     @property
     def active(self) -> bool:
-        """Whether the terminal still owes something."""
+        """Whether the terminal must still fetch or answer."""
         return self.pending is not None or self._fetched
 
     def refresh(self) -> None:
-        """Have the terminal told to refresh."""
+        """Make REFRESH pending for the terminal."""
         self.pending = self._refresh
 
     def fetch(self) -> bytes:
-        """Hand the pending command out.
+        """Return the pending command.
 
         Raises:
             Refusal: nothing is pending.
@@ -49,7 +49,7 @@ class Proactive:
         return command
 
     def terminal_response(self, body: bytes) -> bool:
-        """Take the terminal's answer; return whether it refreshed.
+        """Process the terminal's answer; return whether it refreshed.
 
         Raises:
             Refusal: nothing was fetched, or the answer breaks its grammar.

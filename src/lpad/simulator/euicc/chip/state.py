@@ -1,4 +1,4 @@
-"""What a card remembers without power."""
+"""A card's memory without power."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from lpad.base.identifiers import Iccid
 
 
 class Oddity(msgspec.Struct, kw_only=True):
-    """How a card's list tells of a profile otherwise than it should."""
+    """The falsified parts of a profile's entry in a card's list."""
 
     iccid: bytes | None = None
-    """What the list holds as the ICCID, and what the profile is found by; None: the right one."""
+    """The ICCID in the list, by which the profile is found; None: the right one."""
     without: tuple[int, ...] = ()
-    """Tags that its entry lacks."""
+    """Tags that are missing from its entry."""
     tail: bytes = b""
-    """Bytes behind the last element of its entry."""
+    """Bytes after the last element of its entry."""
 
 
 class StoredProfile(msgspec.Struct, kw_only=True):
-    """An installed profile; its package lies beside, byte for byte."""
+    """An installed profile; its unchanged package is next to it."""
 
     iccid: bytes
     """10 bytes, nibbles swapped."""
@@ -33,9 +33,9 @@ class StoredProfile(msgspec.Struct, kw_only=True):
     signing_key_id: bytes
     """The CI for which the card signs this profile's notifications."""
     size: int
-    """Bytes of memory that it takes."""
+    """Bytes of memory that the profile takes."""
     pprs: int = 0
-    """PprIds as a number: bit 1 forbids to disable, bit 2 forbids to delete."""
+    """PprIds as a number: bit 1 forbids disabling, bit 2 forbids deleting."""
     nickname: str = ""
     enabled: bool = False
     imsi: str | None = None
@@ -43,13 +43,13 @@ class StoredProfile(msgspec.Struct, kw_only=True):
 
     @property
     def told_iccid(self) -> bytes:
-        """What the card tells as the profile's number."""
+        """The ICCID that the card reports."""
         told = self.oddity.iccid if self.oddity is not None else None
         return self.iccid if told is None else told
 
     @property
     def ef_iccid(self) -> bytes:
-        """The content of EF.ICCID: what is told, if it can be an ICCID at all."""
+        """The content of EF.ICCID: the reported value, if it can be an ICCID."""
         try:
             return bytes(Iccid.from_bytes(self.told_iccid))
         except MalformedError:
@@ -57,7 +57,7 @@ class StoredProfile(msgspec.Struct, kw_only=True):
 
 
 class StoredNotification(msgspec.Struct, kw_only=True):
-    """A signed notification that waits to be fetched and removed."""
+    """A signed notification that was not removed yet."""
 
     number: int
     event: int
@@ -69,7 +69,7 @@ class StoredNotification(msgspec.Struct, kw_only=True):
 
 
 class OneTimeKey(msgspec.Struct, kw_only=True):
-    """A key pair of a download that was put off, which its next attempt may use."""
+    """The key pair of a postponed download, which its next attempt may use."""
 
     server: str
     """The SM-DP+'s registered ID."""
@@ -78,7 +78,7 @@ class OneTimeKey(msgspec.Struct, kw_only=True):
 
 
 class Installation(msgspec.Struct, kw_only=True):
-    """What a card must know of an installation to report that power was lost in its midst."""
+    """The data about an installation with which a card can report a power loss during it."""
 
     transaction_id: bytes
     address: str
@@ -96,7 +96,7 @@ class Switch(msgspec.Struct, kw_only=True):
 
 
 class CardState(msgspec.Struct, kw_only=True):
-    """All of it, written at once."""
+    """The whole state, written atomically."""
 
     eid: str
     rat: bytes
@@ -125,5 +125,5 @@ class CardState(msgspec.Struct, kw_only=True):
         return next(found, None)
 
     def stored(self, iccid: bytes) -> StoredProfile | None:
-        """Return the profile that the card keeps under this number, whatever it tells."""
+        """Return the profile that the card stores under this ICCID, whatever it reports."""
         return next((one for one in self.profiles if one.iccid == iccid), None)

@@ -36,6 +36,6 @@ class Refusal(LpadError):
     kind = "simulated-status"
 
     def __init__(self, status: int, why: str) -> None:
-        """Name the status word and, for whoever debugs, the reason that the wire doesn't carry."""
+        """Create it with the status word and, for debugging, the reason, which is not sent."""
         super().__init__(f"{status:04X}: {why}")
         self.status = status

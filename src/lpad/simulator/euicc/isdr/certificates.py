@@ -1,6 +1,6 @@
-"""What a card checks of a server's certificates (SGP.22 v2.5, 4.5.2.2 and 5.7.13).
+"""A card's checks of a server's certificates (SGP.22 v2.5, 4.5.2.2 and 5.7.13).
 
-Dates are not among it: a card has no clock.
+It does not check dates, because a card has no clock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _UNDERSTOOD = frozenset(
     }
 )
 _LONGEST_CHAIN = 3
-# What cryptography raises for bytes that look like a certificate.
+# The exceptions of cryptography for bytes that look like a certificate.
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -48,12 +48,12 @@ class Role(Enum):
     DS_AUTH = frozenset({"2.23.146.1.2.1.7", "2.23.146.1.2.1.0.0.2.1"})
 
     def held_by(self, certificate: Credential) -> bool:
-        """Whether the certificate says that its owner has this role."""
+        """Whether the certificate contains this role."""
         return not self.value.isdisjoint(policies(certificate.certificate))
 
 
 class CertificateFault(IntEnum):
-    """What is wrong with a chain, as AuthenticateErrorCode has it."""
+    """The faults of a chain, as in AuthenticateErrorCode."""
 
     INVALID = 1
     UNSUPPORTED_CURVE = 3
@@ -61,25 +61,25 @@ class CertificateFault(IntEnum):
 
 
 class CertificateError(MalformedError):
-    """A server's certificate, or what leads up to its CI, is wrong."""
+    """A server's certificate, or its chain to the CI, is invalid."""
 
     def __init__(self, sentence: str, fault: CertificateFault = CertificateFault.INVALID) -> None:
-        """Say what is wrong."""
+        """Create it with the fault."""
         super().__init__(sentence)
         self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCertificate:
-    """A certificate whose chain is right."""
+    """A certificate with a valid chain."""
 
     credential: Credential
     oid: str
     """The owner's registered ID."""
     issuer_key_id: bytes
-    """The key identifier of who issued it: the CI, or a SubCA of version 3."""
+    """The key identifier of the issuer: the CI, or a SubCA of version 3."""
     subordinates: tuple[bytes, ...] = ()
-    """Certificates of SubCAs that the chain went through."""
+    """Certificates of the SubCAs in the chain."""
 
 
 def check_chain(
@@ -93,7 +93,7 @@ def check_chain(
         others: certificates of SubCAs, as version 3 sends them.
 
     Raises:
-        CertificateError: with the fault that the card's answer names.
+        CertificateError: with the fault for the card's answer.
     """
     leaf = _load(der)
     _check_usage(leaf, signs_certificates=False)
@@ -124,7 +124,7 @@ def _load(der: bytes) -> Credential:
     try:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
-        # cryptography parses these no sooner than they are asked for
+        # cryptography parses these only on access
         _ = certificate.issuer, certificate.subject, certificate.signature_hash_algorithm
     except _UNREADABLE as error:
         raise CertificateError(f"no certificate: {error}") from error

@@ -1,4 +1,4 @@
-"""What a card tells about itself: EID, EUICCInfo1 and 2, addresses, Rules Authorisation Table."""
+"""A card's information about itself: EID, EUICCInfo1 and 2, addresses, Rules Authorisation Table."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def version(text: str) -> bytes:
 
 
 class Information:
-    """ES10a and the functions of ES10b and ES10c that only tell."""
+    """ES10a and the read-only functions of ES10b and ES10c."""
 
     def __init__(self, chip: Chip) -> None:
-        """Tell of this chip."""
+        """Serve this chip's information."""
         self._chip = chip
 
     def get_eid(self, request: Tlv) -> bytes:
@@ -63,7 +63,7 @@ class Information:
         return self.euicc_info2()
 
     def euicc_info2(self) -> bytes:
-        """Return EUICCInfo2 as it goes into GetEUICCInfo's answer and into euiccSigned1."""
+        """Return EUICCInfo2 for GetEUICCInfo's answer and for euiccSigned1."""
         behaviour = self._chip.behaviour
         info: dict[str, Any] = {
             "profileVersion": _PROFILE_VERSION,

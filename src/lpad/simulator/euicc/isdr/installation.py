@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 PACKAGE = 0xBF36
 SEGMENT_TAGS = frozenset({0xA0, 0xA1, 0xA2, 0xA3, CONFIGURE_ISDP, STORE_METADATA, LOAD_PROFILE_ELEMENTS})
 _FIRST_87, _ALL_88, _SECOND_87, _ALL_86 = 0xA0, 0xA1, 0xA2, 0xA3
-# What may follow what: the table of the package's order (SGP.22 v2.5, 2.5.4).
+# The permitted order of elements in the package (SGP.22 v2.5, 2.5.4).
 _NEXT = {
     PACKAGE: (_FIRST_87,),
     _FIRST_87: (_ALL_88,),
@@ -59,7 +59,8 @@ _COMMANDS = {
     _SECOND_87: Command.REPLACE_SESSION_KEYS,
     _ALL_86: Command.LOAD_PROFILE_ELEMENTS,
 }
-# The first element of these comes in one segment with the header; elsewhere the header stands alone.
+# The first element of these shares a segment with the header; otherwise the header is a separate
+# segment.
 _WITH_FIRST = frozenset({_FIRST_87, _SECOND_87})
 _SUCCESS = bytes.fromhex("3007A0053003800100")
 _AID = bytes.fromhex("A0000005591010FFFFFFFF8900")
@@ -107,7 +108,7 @@ class Installation:
         self.running = True
 
     def segment(self, data: bytes) -> bytes:
-        """Take a segment; return nothing, or ProfileInstallationResult where it ends the installation."""
+        """Process a segment; return nothing, or ProfileInstallationResult if it ends the installation."""
         try:
             if self._bsp is None:
                 self._start(data)
@@ -120,7 +121,7 @@ class Installation:
         return self._installed() if not self.running else b""
 
     def abandon(self, *, with_result: bool) -> None:
-        """Remove what was installed so far; record a result (reason 11) where nobody else will tell."""
+        """Remove the partial installation; record a result (reason 11) if nothing else reports it."""
         self.running = False
         if self._chip.state.installation is not None:
             if with_result:
@@ -189,7 +190,7 @@ class Installation:
             raise self._error(Reason.INSUFFICIENT_MEMORY, "no memory for an instance")
         self._configuration = plaintext
         self._chip.state.installation = self._record
-        self._chip.commit()  # from here on a loss of power is reported as an interruption
+        self._chip.commit()  # from here on, a power loss is reported as an interruption
 
     def _store_metadata(self, plaintext: bytes) -> None:
         self._values = self._decoded("StoreMetadataRequest", plaintext)
@@ -290,7 +291,7 @@ class Installation:
 
 
 def record_interruption(chip: Chip, notifications: Notifications) -> None:
-    """Record that the installation in the state was cut off; the caller forgets it and commits."""
+    """Record that the installation in the state was interrupted; the caller deletes it and commits."""
     record = chip.state.installation
     assert record is not None, "an installation was under way"
     final = {"bppCommandId": record.command, "errorReason": int(Reason.INTERRUPTION)}
@@ -298,7 +299,7 @@ def record_interruption(chip: Chip, notifications: Notifications) -> None:
 
 
 def _header(data: bytes, tag: int) -> tuple[int, int]:
-    """Return the bytes that tag and length take, and the length: the element itself comes in pieces."""
+    """Return the size of tag and length, and the length; the element itself comes in pieces."""
     tag_bytes = tlv.tag_bytes(tag)
     rest = data[len(tag_bytes) :]
     if not data.startswith(tag_bytes) or not rest:

@@ -1,4 +1,4 @@
-"""What a card checks of a profile before it keeps it (SGP.22 v2.5, 5.5.3 and 5.5.5)."""
+"""A card's checks of a profile before it is installed (SGP.22 v2.5, 5.5.3 and 5.5.5)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGEST_ICON = 1024
 
 
 class Command(IntEnum):
-    """BppCommandId: what was under way when the installation failed."""
+    """BppCommandId: the command during which the installation failed."""
 
     INITIALISE_SECURE_CHANNEL = 0
     CONFIGURE_ISDP = 1
@@ -66,7 +66,7 @@ class InstallationError(LpadError):
     def __init__(
         self, sentence: str, reason: Reason, command: Command, sima_response: bytes | None = None
     ) -> None:
-        """Say what went wrong, for whoever debugs, and what the result says of it."""
+        """Create it with a text for debugging, and the values for the result."""
         super().__init__(sentence)
         self.reason = reason
         self.command = command
@@ -145,7 +145,7 @@ def _pprs_allowed(chip: Chip, metadata: dict[str, Any]) -> bool:
 
 
 def _owner_agrees(owner: dict[str, Any] | None, profile: UnprotectedProfile) -> bool:
-    """Whether the owner's code begins the IMSI and its group identifiers are those in the files."""
+    """Whether the IMSI begins with the owner's code, and its group identifiers match the files."""
     if owner is None or profile.imsi is None:
         return True
     return profile.imsi.startswith(mcc_mnc_digits(owner["mccMnc"])) and all(

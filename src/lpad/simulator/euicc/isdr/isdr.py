@@ -1,4 +1,4 @@
-"""ISD-R: which ES10 function a command is for (SGP.22 v2.5, 5.7)."""
+"""ISD-R: dispatching commands to ES10 functions (SGP.22 v2.5, 5.7)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Isdr:
     """The card's root security domain, from power-on to power-off."""
 
     def __init__(self, chip: Chip, proactive: Proactive) -> None:
-        """Start without a session, and settle what the last power-off cut short."""
+        """Start without a session, and settle operations that the last power-off interrupted."""
         self._chip = chip
         self._notifications = Notifications(chip)
         self._information = Information(chip)
@@ -80,12 +80,12 @@ class Isdr:
         return answer
 
     def deselected(self) -> None:
-        """Note that the channel to ISD-R was closed."""
+        """Record that the channel to ISD-R was closed."""
         if self._chip.behaviour.session_ends_with_channel:
             self.end_session()
 
     def end_session(self) -> None:
-        """Forget the session; an installation under way ends as interrupted."""
+        """End the session; a running installation ends as interrupted."""
         self._abandon(with_result=True)
         self._sessions.end()
 
@@ -120,7 +120,7 @@ class Isdr:
     def _cancel_session(self, request: Tlv) -> bytes:
         answer = self._sessions.cancel_session(request)
         if self._sessions.current is None:
-            self._abandon(with_result=False)  # the server is told by the cancellation
+            self._abandon(with_result=False)  # the cancellation informs the server
         return answer
 
     def _abandon(self, *, with_result: bool) -> None:
@@ -130,5 +130,5 @@ class Isdr:
 
 
 def _first_tag(data: bytes) -> int:
-    """Return the tag of one or two bytes: a segment is no whole element."""
+    """Return the tag of one or two bytes, because a segment is not a whole element."""
     return int.from_bytes(data[: 2 if data[0] & _MULTI_BYTE_TAG == _MULTI_BYTE_TAG else 1], "big")

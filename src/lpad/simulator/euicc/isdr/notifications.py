@@ -30,14 +30,14 @@ class Event(IntEnum):
 
 
 class Notifications:
-    """The list of notifications. What records one leaves it to the caller to commit."""
+    """The list of notifications. After recording one, the caller must commit."""
 
     def __init__(self, chip: Chip) -> None:
-        """Keep this chip's list."""
+        """Manage this chip's list."""
         self._chip = chip
 
     def record(self, event: Event, profile: StoredProfile) -> None:
-        """Record one notification for each address that the profile's metadata names for `event`."""
+        """Record one notification for each address in the profile's metadata for `event`."""
         if profile.profile_class == _TEST_CLASS:
             return
         metadata = self._chip.schema.decode("StoreMetadataRequest", profile.metadata)

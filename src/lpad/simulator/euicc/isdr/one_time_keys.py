@@ -1,4 +1,4 @@
-"""One-time keys of downloads that were put off (SGP.22 v2.5, 3.1.3.2): the next attempt may use them."""
+"""One-time keys of postponed downloads (SGP.22 v2.5, 3.1.3.2), which the next attempt may use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OneTimeKeys:
         self._chip = chip
 
     def take(self, server: ServerCertificate, offered: bytes | None) -> ec.EllipticCurvePrivateKey:
-        """Return the key that the server offers a package for, where it is kept and unused, or a new one.
+        """Return the stored unused key for which the server has a package, or a new one.
 
         Args:
             server: CERT.DPpb, whose curve the key is on.
@@ -50,7 +50,7 @@ class OneTimeKeys:
             self._chip.commit()
 
     def forget(self, key: ec.EllipticCurvePrivateKey | None) -> None:
-        """Forget a key: it has been used, or its download was given up."""
+        """Delete a key that was used, or whose download was cancelled."""
         keys = self._chip.state.one_time_keys
         left = [kept for kept in keys if key is None or kept.secret != _secret(key)]
         if len(left) != len(keys):

@@ -22,7 +22,7 @@ def bits_of(bit_string: tuple[bytes, int] | None) -> frozenset[int]:
 
 
 def bit_string(bits: Iterable[int]) -> tuple[bytes, int]:
-    """Return the bits as DER has a string of named bits: nothing after the last that is set."""
+    """Return the bits as a DER string of named bits, without trailing zeros."""
     chosen = sorted(set(bits))
     if not chosen:
         return b"", 0
@@ -53,7 +53,7 @@ def rat_allows(ppr: int, owner: dict[str, Any], rows: Sequence[dict[str, Any]]) 
 
 
 def has_wildcard(owner: dict[str, Any]) -> bool:
-    """Whether a digit of the operator's code stands for any: fit for the table, not for a profile."""
+    """Whether the operator's code contains a wildcard, which is valid in the table, not in a profile."""
     return _ANY_DIGIT in _nibbles(owner["mccMnc"])
 
 
@@ -65,7 +65,7 @@ def mcc_mnc_digits(mcc_mnc: bytes) -> str:
 
 
 def mcc_mnc_bytes(digits: str) -> bytes:
-    """Return the three bytes of five or six digits; the third digit of the MNC stands apart."""
+    """Return the three bytes of five or six digits; the third digit of the MNC has a separate place."""
     one, two, three, four, five, six = (int(digit, 16) for digit in digits.ljust(6, "F"))
     return bytes([two << 4 | one, six << 4 | three, five << 4 | four])
 
@@ -91,7 +91,7 @@ def _matches(allowed: dict[str, Any], owner: dict[str, Any]) -> bool:
 
 
 def _gid_matches(allowed: bytes | None, own: bytes | None) -> bool:
-    """An empty value allows any group, none at all only an owner without."""
+    """An empty value matches any group, a missing one only an owner without one."""
     if allowed == b"":
         return True
     return (allowed or b"") == (own or b"")

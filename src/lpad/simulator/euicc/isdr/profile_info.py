@@ -1,4 +1,4 @@
-"""One profile as GetProfilesInfo tells it: element E3 (SGP.22 v2.5, 5.7.15)."""
+"""One profile in GetProfilesInfo: element E3 (SGP.22 v2.5, 5.7.15)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PROFILE_SIZE, _ACCESS_RULES = 0x9F25, 0xBF76
 
 
 def requested_tags(tag_list: bytes) -> tuple[int, ...]:
-    """Cut a tag list (5C), a mere row of tags.
+    """Split a tag list (5C), which is a plain sequence of tags.
 
     Raises:
         MalformedError: it ends inside a tag, or is empty.
@@ -60,9 +60,9 @@ def profile_info(profile: StoredProfile, tags: tuple[int, ...], *, empty_fields:
     """Return E3 with those of `tags` that the profile has.
 
     Args:
-        profile: what is told of.
-        tags: what was asked for; unknown ones are passed over.
-        empty_fields: whether a nickname that isn't set is told empty.
+        profile: the profile.
+        tags: the requested tags; unknown ones are ignored.
+        empty_fields: whether an unset nickname is returned empty.
     """
     stored = {element.tag: element for element in tlv.parse(profile.metadata).children()}
     own = {

@@ -25,7 +25,10 @@ _DELETE_OPERATIONAL, _DELETE_TEST, _RESET_ADDRESS = 0, 1, 2
 
 
 class Result(IntEnum):
-    """What the functions answer; 1 also stands for nothingToDelete and for a nickname's unknown ICCID."""
+    """The result codes of the functions.
+
+    1 also means nothingToDelete, and an unknown ICCID for a nickname.
+    """
 
     OK = 0
     NOT_FOUND = 1
@@ -37,7 +40,7 @@ class Result(IntEnum):
 
 
 class ListError(IntEnum):
-    """What GetProfilesInfo answers in the place of a list."""
+    """The error codes of GetProfilesInfo."""
 
     INCORRECT_INPUT = 1
     CHANGE_ONGOING = 11
@@ -47,7 +50,7 @@ class Profiles:
     """The profiles in the card."""
 
     def __init__(self, chip: Chip, notifications: Notifications, proactive: Proactive) -> None:
-        """Rule over this chip's profiles."""
+        """Manage this chip's profiles."""
         self._chip = chip
         self._notifications = notifications
         self._proactive = proactive
@@ -86,7 +89,7 @@ class Profiles:
         target = self._target(asked["profileIdentifier"])
         result = self._may_disable(target)
         if target is not None and result is Result.OK:
-            # The operational profile that a test profile took the place of comes back (SGP.21, TPRO10).
+            # The operational profile that a test profile replaced is enabled again (SGP.21, TPRO10).
             back = self._chip.state.before_test if target.profile_class == TEST else None
             self._switch(Switch(disable=target.iccid, enable=back), refresh=asked["refreshFlag"])
         return self._chip.encode("DisableProfileResponse", {"disableResult": int(result)})
@@ -124,7 +127,10 @@ class Profiles:
         return chip.encode("SetNicknameResponse", {"setNicknameResult": int(result)})
 
     def euicc_memory_reset(self, request: Tlv) -> bytes:
-        """Answer ES10c.eUICCMemoryReset (5.7.19): what is enabled, or ruled undeletable, goes too."""
+        """Answer ES10c.eUICCMemoryReset (5.7.19).
+
+        It also deletes enabled profiles, and those that a rule protects.
+        """
         chip = self._chip
         options = bits_of(chip.decode("EuiccMemoryResetRequest", request)["resetOptions"])
         classes = {
@@ -151,7 +157,7 @@ class Profiles:
         return chip.encode("EuiccMemoryResetResponse", {"resetResult": int(result)})
 
     def settle_switch(self, *, refreshed: bool) -> None:
-        """Carry out the switch that waited for the terminal, or forget it where the terminal failed."""
+        """Carry out the switch that waited for the terminal, or drop it if the terminal failed."""
         switch = self._chip.state.switch
         if switch is None:
             return
@@ -186,7 +192,7 @@ class Profiles:
         return self._proactive.active or self._chip.faults.use_cat_busy()
 
     def _may_enable(self, target: StoredProfile | None, enabled: StoredProfile | None) -> Result:
-        """Return the first rule that is broken, in the order of 5.7.16."""
+        """Return the first violated rule, in the order of 5.7.16."""
         if target is None:
             return Result.NOT_FOUND
         if target.enabled:

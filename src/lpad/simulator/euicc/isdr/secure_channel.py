@@ -21,10 +21,10 @@ _SIGNED_TAGS = (0x82, 0x80, 0xA6, 0x5F49)
 
 
 def open_secure_channel(chip: Chip, session: Session, request: bytes) -> BspKeys:
-    """Check the request and agree on the session keys; nothing is kept where a check fails.
+    """Check the request and derive the session keys; nothing is stored if a check fails.
 
     Args:
-        chip: whose EID goes into the keys.
+        chip: the chip, whose EID is part of the derivation.
         session: prepared, with the one-time key and CERT.DPpb.
         request: element BF23.
 

@@ -30,7 +30,7 @@ _OLD_DEVICE_INFO = frozenset({0x80, 0xA1, 0x82})
 
 
 class Stage(Enum):
-    """How far a session has come."""
+    """The stages of a session."""
 
     CHALLENGED = "challenge given"
     AUTHENTICATED = "server authenticated"
@@ -60,14 +60,14 @@ class SessionError(LpadError):
     kind = "simulated-session"
 
     def __init__(self, sentence: str, code: int) -> None:
-        """Say which check, for whoever debugs, and its code."""
+        """Create it with the failed check, for debugging, and its code."""
         super().__init__(sentence)
         self.code = code
 
 
 @dataclass(slots=True)
 class Session:
-    """What the card keeps of a session, without power nothing."""
+    """A session's data, which is lost without power."""
 
     challenge: bytes
     stage: Stage = Stage.CHALLENGED
@@ -83,7 +83,7 @@ class Session:
 
 
 class Sessions:
-    """The one session that a card can have."""
+    """The only session of a card."""
 
     def __init__(self, chip: Chip, information: Information) -> None:
         """Start without a session."""
@@ -93,7 +93,7 @@ class Sessions:
         self.current: Session | None = None
 
     def get_euicc_challenge(self, request: Tlv) -> bytes:
-        """Answer ES10b.GetEUICCChallenge (5.7.7): a new session, the one before is forgotten."""
+        """Answer ES10b.GetEUICCChallenge (5.7.7): a new session, which replaces the previous one."""
         self._chip.decode("GetEuiccChallengeRequest", request)
         self._put_off()
         self.current = Session(challenge=token_bytes(16))
@@ -178,12 +178,12 @@ class Sessions:
         return tlv.encode(0xBF41, tlv.encode(0xA0, data, signature))
 
     def loading(self, session: Session) -> None:
-        """Note that the server uses the one-time key: no later attempt may."""
+        """Record that the server uses the one-time key, so that no later attempt may use it."""
         session.stage = Stage.LOADING
         self._keys.forget(session.one_time_key)
 
     def end(self) -> None:
-        """Forget the session: its installation has a result."""
+        """End the session, because its installation has a result."""
         self.current = None
 
     def _authenticated(self, asked: dict[str, Any], signed: dict[str, Any]) -> Session:
@@ -223,7 +223,7 @@ class Sessions:
         authentication = session.server
         try:
             binding = self._chain(asked["smdpCertificate"], authentication.subordinates)
-        except SessionError as error:  # DownloadErrorCode knows no ciPKUnknown
+        except SessionError as error:  # DownloadErrorCode has no ciPKUnknown
             code = Fault.INVALID_CERTIFICATE if error.code == Fault.UNKNOWN_CI else error.code
             raise SessionError(error.sentence, code) from error
         same_owner = binding.oid == authentication.oid
@@ -241,7 +241,7 @@ class Sessions:
             raise SessionError(error.sentence, error.fault) from error
 
     def _echoed(self, parameters: bytes) -> bytes:
-        """Return ctxParams1 as it goes into euiccSigned1: the bytes that came, on most cards."""
+        """Return ctxParams1 for euiccSigned1: the received bytes, on most cards."""
         if self._chip.behaviour.copies_unknown_parameters:
             return parameters
         kept = []
@@ -258,7 +258,7 @@ class Sessions:
             self.current = None
 
     def _put_off(self) -> None:
-        """Keep an unused one-time key for the next attempt of the same download."""
+        """Store an unused one-time key for the next attempt of the same download."""
         session = self.current
         if session is None or session.stage is not Stage.PREPARED:
             return

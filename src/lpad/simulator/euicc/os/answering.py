@@ -1,4 +1,4 @@
-"""How an answer gets out of the card: 61xx, 6Cxx, or at once (ISO/IEC 7816-3, 10.3 and 7816-4, 5.3.4)."""
+"""The delivery of answers: 61xx, 6Cxx, or immediately (ISO/IEC 7816-3, 10.3 and 7816-4, 5.3.4)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class _Rest:
     channel: int
     data: bytes
     repeated: bytes | None = None
-    """The command, without Le, that fetches it by being repeated; None: by GET RESPONSE."""
+    """The command (without Le) whose repetition fetches the answer; None: GET RESPONSE does."""
 
 
 class Answering:
-    """Holds what the terminal hasn't fetched yet; any other command makes it forgotten."""
+    """Holds the answer that the terminal has not fetched yet; any other command discards it."""
 
     def __init__(self, answers: Answers, portion: int, closing_status: Callable[[], int]) -> None:
         """Start with nothing to fetch.
 
         Args:
-            answers: the habit.
+            answers: the way of delivery.
             portion: most bytes of data in one answer.
-            closing_status: says, when the last byte leaves, whether it's 9000 or 91xx.
+            closing_status: returns the final status word, 9000 or 91xx, with the last byte.
         """
         self._answers = answers
         self._portion = portion
@@ -41,7 +41,7 @@ class Answering:
         self._rest: _Rest | None = None
 
     def answer(self, command: Command, data: bytes) -> bytes:
-        """Return the first answer to a command that was carried out and gave `data`."""
+        """Return the first answer to a command whose result is `data`."""
         if not data:
             return self._status(self._closing_status())
         if command.data and self._answers is Answers.FETCHED:
@@ -56,7 +56,7 @@ class Answering:
         return self._portion_of(command.channel, data, asked)
 
     def repeated(self, command: Command) -> bytes | None:
-        """Return the answer to a command that was told 6Cxx and comes again, or None."""
+        """Return the answer to a command that is repeated after 6Cxx, or None."""
         rest = self._rest
         if rest is None or rest.repeated != command.without_le or command.le is None:
             return None
@@ -80,11 +80,11 @@ class Answering:
         return self._portion_of(rest.channel, rest.data, command.le)
 
     def forget(self) -> None:
-        """Forget what wasn't fetched."""
+        """Discard data that was not fetched."""
         self._rest = None
 
     def _portion_of(self, channel: int, data: bytes, asked: int | None) -> bytes:
-        """Return as much as may be, and remember the rest."""
+        """Return the largest possible portion, and keep the rest."""
         length = min(asked or 256, self._portion, len(data))
         piece, left = data[:length], data[length:]
         if left:

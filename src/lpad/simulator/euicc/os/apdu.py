@@ -1,4 +1,4 @@
-"""A command APDU as the card takes it apart (ISO/IEC 7816-4, 5; short lengths only)."""
+"""Parsing of command APDUs in the card (ISO/IEC 7816-4, 5; short lengths only)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Command:
     p2: int
     data: bytes
     le: int | None
-    """1 to 256; None where the command names no length."""
+    """1 to 256; None if the command contains no length."""
 
     @classmethod
     def parse(cls, apdu: bytes) -> Command:
-        """Take a command apart.
+        """Parse a command.
 
         Raises:
-            Refusal: the length of the body is another than Lc says, or the header is cut short.
+            Refusal: the body's length does not match Lc, or the header is incomplete.
         """
         if len(apdu) < 4:
             raise Refusal(StatusWord.WRONG_LENGTH, "a command has four bytes at least")
@@ -44,7 +44,7 @@ class Command:
 
     @property
     def without_le(self) -> bytes:
-        """Header and body: what a command repeated with another Le has in common with the first."""
+        """Header and body: the parts that a repetition with another Le shares with the first command."""
         return self.raw[: 5 + len(self.data)] if self.data else self.raw[:4]
 
     @property
@@ -54,10 +54,10 @@ class Command:
 
     @property
     def channel(self) -> int:
-        """The logical channel that the class names.
+        """The logical channel of the class byte.
 
         Raises:
-            Refusal: a class with secure messaging, or none that a UICC knows.
+            Refusal: a class with secure messaging, or an unknown one.
         """
         if self.cla in (*range(0x04), *range(0x80, 0x84)):
             return self.cla & 0x03

@@ -1,4 +1,4 @@
-"""What is selected on a channel, and reading of it (ETSI TS 102 221, 8.4 and 11.1)."""
+"""The selection on a channel, and reading of files (ETSI TS 102 221, 8.4 and 11.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHORT_IDENTIFIERS = {
     0x6FB7: 0x01, 0x6FAD: 0x03, 0x6F38: 0x04, 0x6F56: 0x05,
     0x6F78: 0x06, 0x6F07: 0x07, 0x6F31: 0x12, 0x6F7E: 0x0B,
 }  # fmt: skip
-"""Those that files have if nobody gives them others (TS 102 221, 13; 3GPP TS 31.102, annex H)."""
+"""The default SFIs of files (TS 102 221, 13; 3GPP TS 31.102, annex H)."""
 _ABSOLUTE, _WITH_SHORT_IDENTIFIER = 0x04, 0xF8
 _SHAREABLE_TRANSPARENT, _SHAREABLE_LINEAR, _CODED = 0x41, 0x42, 0x21
 _DIRECTORY = bytes([0x78, _CODED])
@@ -34,7 +34,7 @@ _PINS = bytes.fromhex("900140830101830181")
 
 @dataclass(slots=True)
 class FileSystem:
-    """What is selected on one channel."""
+    """The selection on one channel."""
 
     folder: Path = MF_PATH
     file: Path | None = None
@@ -66,7 +66,7 @@ class FileSystem:
         return self.parameters(files)
 
     def select_path(self, path: bytes, files: ProfileFiles | None, *, from_here: bool = False) -> bytes:
-        """Select along a path from the MF, or from the current directory; 7FFF stands for the application.
+        """Select along a path from the MF, or from the current directory; 7FFF means the application.
 
         Raises:
             Refusal: a step leads nowhere.
@@ -85,7 +85,7 @@ class FileSystem:
         return parameters
 
     def select_application(self, aid: bytes, files: ProfileFiles | None) -> bytes | None:
-        """Select an application by the beginning of its AID; return None if the profile has no such one."""
+        """Select an application by the beginning of its AID; return None if the profile does not have it."""
         place = files.application(aid) if files is not None else None
         if place is None:
             return None
@@ -93,7 +93,7 @@ class FileSystem:
         return self.parameters(files)
 
     def parameters(self, files: ProfileFiles | None) -> bytes:
-        """Return the control parameters (62) of what is selected."""
+        """Return the control parameters (62) of the selected file."""
         if self.file is None or files is None:
             return self._directory_parameters(files)
         file = files.files[self.file]
@@ -135,7 +135,8 @@ class FileSystem:
         """Return a record by its number from 1.
 
         Raises:
-            Refusal: no file with records is selected, it has no such record, or another way to name one.
+            Refusal: no file with records is selected, it has no such record, or the record is addressed in
+                another way.
         """
         if p2 & ~_WITH_SHORT_IDENTIFIER != _ABSOLUTE:
             raise Refusal(StatusWord.WRONG_P1_P2, "records are named by their numbers")

@@ -1,4 +1,4 @@
-"""The UICC's operating system: logical channels, selection, and which instruction goes where."""
+"""The UICC's operating system: logical channels, selection, and dispatching of instructions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Channel:
 
 
 class OperatingSystem:
-    """A card with power; what it holds here is gone without."""
+    """A powered card; this state is lost without power."""
 
     def __init__(self, chip: Chip) -> None:
         """Start as after a reset: the basic channel is open, the master file selected."""
@@ -77,7 +77,7 @@ class OperatingSystem:
 
     @property
     def open_channels(self) -> tuple[int, ...]:
-        """The logical channels that are open beside the basic one."""
+        """The open logical channels in addition to the basic one."""
         return tuple(sorted(self._channels.keys() - {0}))
 
     def transmit(self, apdu: bytes) -> bytes:
@@ -121,7 +121,7 @@ class OperatingSystem:
 
     @property
     def _files(self) -> ProfileFiles | None:
-        """The enabled profile's files, read from its package when they are first wanted."""
+        """The enabled profile's files, read from its package on first use."""
         enabled = self._enabled
         if enabled is None:
             return None
@@ -248,7 +248,7 @@ class OperatingSystem:
         return b""
 
     def _fetch(self, command: Command) -> bytes:
-        del command  # FETCH says nothing; its Le is the length that 91xx told
+        del command  # FETCH has no data; its Le is the length from 91xx
         return self._proactive.fetch()
 
     def _terminal_response(self, command: Command) -> bytes:
@@ -284,7 +284,7 @@ class OperatingSystem:
         channel.start_over()
         before = self._enabled
         answer = self._isdr.command(data)
-        if self._enabled is not before:  # switched at once: the new profile's master file is selected
+        if self._enabled is not before:  # switched immediately: the new profile's master file is selected
             for other in self._channels.values():
                 other.files = FileSystem()
         return answer

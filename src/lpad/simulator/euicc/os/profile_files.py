@@ -46,7 +46,7 @@ class ProfileFiles:
 
     @classmethod
     def of(cls, profile: StoredProfile, package: bytes) -> ProfileFiles:
-        """Read a profile's package; what must be there and is not gets what the card knows itself."""
+        """Read a profile's package; missing mandatory files get the card's own content."""
         try:
             tree = created_files(package)
         except MalformedError:
@@ -66,7 +66,7 @@ class ProfileFiles:
         return cls({MF, *applications.values(), *tree.directories}, files, applications)
 
     def application(self, aid: bytes) -> Path | None:
-        """Return the ADF of the application whose name begins so, as far as its first seven bytes count."""
+        """Return the ADF of the application whose name begins with the first seven bytes."""
         if len(aid) < 5:
             return None
         wanted = aid[: len(USIM)]

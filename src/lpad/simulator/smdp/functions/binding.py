@@ -24,8 +24,8 @@ _OTPK_LENGTH = 65
 def get_bound_profile_package(site: ServerContext, call: Call) -> dict[str, str]:
     """Verify the card's one-time key and the confirmation code, and bind the profile.
 
-    A wrong code leaves the session as it is: some LPAs ask again in the same session, others start
-    anew. After success the call may be repeated, for its answer may have been lost.
+    A wrong code leaves the session unchanged: some LPAs ask again in the same session, others start a
+    new one. After success the call may be repeated, because its answer may have been lost.
 
     Raises:
         Refusal: 8.10.1/3.9, 8.1/6.1, 8.2.7 with 2.2, 3.8 or 6.4, 8.8.5/4.10.
@@ -43,7 +43,7 @@ def get_bound_profile_package(site: ServerContext, call: Call) -> dict[str, str]
     if session.confirmation_required:
         _check_code(site, session, order, hash_cc)
     package = _package(site, session, order, euicc_otpk)
-    # From here on the profile is this card's: the package opens for no other.
+    # From here on the profile belongs to this card, because no other can decrypt the package.
     eid = session.eid.digits if session.eid else None
     site.orders.change(order.id, state=OrderState.DOWNLOADED, eid=eid)
     session.state = SessionState.BOUND
@@ -86,7 +86,7 @@ def _check_code(site: ServerContext, session: Session, order: Order, hash_cc: by
 
 
 def _package(site: ServerContext, session: Session, order: Order, euicc_otpk: bytes) -> bytes:
-    """Return the package bound before when the card used the same one-time key, else a new one."""
+    """Return the earlier package if the card used the same one-time key, otherwise a new one."""
     known = site.orders.binding(order)
     same_key = known is not None and known.euicc_otpk == euicc_otpk
     if known is not None and same_key and known.suits(session.metadata, session.dp_pb.key_id):

@@ -63,7 +63,7 @@ def bind(
         eid: 16 bytes.
 
     Raises:
-        ValueError: `euicc_otpk` is no point of the curve.
+        ValueError: `euicc_otpk` is not a point of the curve.
     """
     algorithm = dp_pb.curve.algorithm
     theirs = ec.EllipticCurvePublicKey.from_encoded_point(algorithm, euicc_otpk)

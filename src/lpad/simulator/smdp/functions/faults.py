@@ -1,4 +1,4 @@
-"""What can be made to go wrong at the simulated server: data, and the list that a server works through.
+"""The faults of the simulated server: their data, and the list that a server works through.
 
 A fault names one ES9+ function and one kind. As JSON, for the command line:
 
@@ -18,13 +18,13 @@ from lpad.base.errors import InvalidValue
 
 
 class FaultKind(StrEnum):
-    """What goes wrong. What `value` means stands behind each; nothing where it means nothing."""
+    """The kinds of faults, each with the meaning of `value`, if it has one."""
 
     # the way
     DROP_BEFORE = "drop-before"
-    """The connection is cut and the request never looked at."""
+    """The connection is cut without reading the request."""
     DROP_AFTER = "drop-after"
-    """The request is carried out, the connection cut in the place of an answer."""
+    """The request is carried out, but the connection is cut instead of an answer."""
     DELAY = "delay"
     """The request is carried out `value` seconds later."""
     # the HTTP answer
@@ -33,7 +33,7 @@ class FaultKind(StrEnum):
     REDIRECT = "redirect"
     """302 to the URL `value`."""
     BODY_MALFORMED = "body-malformed"
-    """A body that is no JSON."""
+    """A body that is not JSON."""
     BODY_HTML = "body-html"
     """200 with a web page, as captive portals answer."""
     BODY_EMPTY = "body-empty"
@@ -41,22 +41,22 @@ class FaultKind(StrEnum):
     BODY_TRUNCATED = "body-truncated"
     """Half the body, then the connection is cut."""
     BODY_OVERSIZED = "body-oversized"
-    """`value` bytes of blanks inside the body, by default 8 MiB."""
+    """`value` bytes of spaces inside the body, by default 8 MiB."""
     BODY_SUCCESS = "body-success"
     """200 with a JSON header where 204 belongs."""
     # the JSON
     REFUSE = "refuse"
     """The request is not carried out; Failed with `value`, such as "8.2.6/3.8"."""
     STATUS = "status"
-    """The status word `value` in the place of Executed-Success."""
+    """The status word `value` instead of Executed-Success."""
     WRONG_TRANSACTION_ID = "wrong-transaction-id"
     LOWER_CASE_TRANSACTION_ID = "lower-case-transaction-id"
     FIELD_MISSING = "field-missing"
-    """The field `value` is left out; by default the last one, here and below."""
+    """The field `value` is omitted; by default the last one, here and below."""
     BASE64_NEWLINES = "base64-newlines"
     BASE64_UNPADDED = "base64-unpadded"
     BASE64_BROKEN = "base64-broken"
-    """The field `value` holds characters that are no base64."""
+    """The field `value` contains characters that are not base64."""
     DER_BROKEN = "der-broken"
     """The field `value` lacks its last byte."""
     METADATA_MISMATCH = "metadata-mismatch"
@@ -71,18 +71,18 @@ class FaultKind(StrEnum):
     BAD_CERTIFICATE = "bad-certificate"
     """The certificate's own signature is wrong."""
     OTHER_OID = "other-oid"
-    """Everything signed right by another SM-DP+ of the same CI."""
+    """Everything is signed correctly by another SM-DP+ of the same CI."""
     OTHER_ROLE = "other-role"
     """DPpb signs where DPauth should, and the other way round."""
     UNKNOWN_CI = "unknown-ci"
-    """The server's certificate comes from a CI that no card knows."""
+    """The server's certificate comes from an unknown CI."""
     OTHER_SIGNING_CI = "other-signing-ci"
     """euiccCiPKIdToBeUsed names a CI that the card did not offer."""
     # the bound profile package
     BPP_BIT_FLIP = "bpp-bit-flip"
     """One bit of the `value`-th 86, from 1, is wrong."""
     BPP_OUTER_LENGTH = "bpp-outer-length"
-    """The package says one byte less than it has."""
+    """The package announces one byte less than it has."""
     BPP_NO_METADATA = "bpp-no-metadata"
     BPP_NO_PROFILE = "bpp-no-profile"
     BPP_TRAILING_BYTES = "bpp-trailing-bytes"
@@ -119,7 +119,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @dataclass(frozen=True, slots=True)
 class ActiveFaults:
-    """The faults that befall one request."""
+    """The faults of one request."""
 
     faults: tuple[Fault, ...] = ()
 
@@ -140,8 +140,8 @@ class ActiveFaults:
 class FaultPlan:
     """The faults still to come; tests add to it while the server runs.
 
-    Counted faults come one after the other, one for each request; those that are always there
-    come with every request besides.
+    Counted faults occur one after the other, one for each request; permanent ones also occur with
+    every request.
     """
 
     def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
@@ -168,18 +168,18 @@ class FaultPlan:
             self._faults += faults
 
     def clear(self) -> None:
-        """Let nothing go wrong from now on."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults that have not befallen all their requests."""
+        """The faults that are not used up."""
         with self._lock:
             return tuple(self._faults)
 
     def take(self, function: str) -> ActiveFaults:
-        """Return what befalls this request to `function`, and count it."""
+        """Return the faults of this request to `function`, and count them."""
         with self._lock:
             meant = [fault for fault in self._faults if fault.function in (function, None)]
             always = [fault for fault in meant if fault.times == 0]

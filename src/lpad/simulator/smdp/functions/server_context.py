@@ -1,4 +1,4 @@
-"""What all functions of one server share."""
+"""The shared data of all functions of one server."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerContext:
-    """A server: its names, its credentials, and where it keeps things.
+    """A server: its names, its credentials and its stores.
 
     Attributes:
         pki: certificates and keys.
         addresses: the server's own, the first one for notifications.
-        curve: the only curve that it signs on, or None for whichever the card prefers.
+        curve: the only curve that it signs on, or None for the card's preferred one.
         check_memory: whether profiles that don't fit are refused (8.1/4.8) instead of left to the card.
     """
 
@@ -40,10 +40,10 @@ class ServerContext:
     check_memory: bool = False
 
     def own_name(self, told: str) -> str | None:
-        """Return `told` as the server writes it when it is one of its addresses, else None.
+        """Return `told` in the server's own form if it is one of its addresses, otherwise None.
 
-        A client may leave the port out; the answer then leaves it out too, for the client compares
-        it with the address that it contacted.
+        A client may omit the port; then the answer omits it too, because the client compares it with
+        the contacted address.
         """
         for address in self.addresses:
             if address.names(told):
@@ -87,7 +87,7 @@ def own_addresses(names: tuple[str, ...], port: int) -> tuple[ServerAddress, ...
     """Return the addresses of a server that is known by `names` and listens on `port`.
 
     Raises:
-        InvalidValue: a name is none.
+        InvalidValue: a name is invalid.
     """
     parsed = [ServerAddress.parse(name) for name in names]
     if any(one.port != 443 for one in parsed):

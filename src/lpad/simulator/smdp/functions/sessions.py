@@ -19,7 +19,7 @@ _IDENTIFIER_LENGTH = 16
 
 
 class SessionState(Enum):
-    """How far a session has come."""
+    """The states of a session."""
 
     INITIATED = auto()
     AUTHENTICATED = auto()
@@ -63,7 +63,7 @@ class Session:
 
 
 class Sessions:
-    """The sessions under way; those that nobody continued in time are forgotten."""
+    """The open sessions; those that were not continued in time are deleted."""
 
     def __init__(self, *, seconds: float) -> None:
         """Keep each session for `seconds` after its start."""

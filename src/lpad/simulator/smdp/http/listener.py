@@ -129,7 +129,7 @@ class HttpsListener:
                 self._counters.shook_hands()
                 secured.settimeout(_IDLE_SECONDS)
                 self._serve(secured)
-        except OSError:  # the peer went away, or did not trust us; its own affair
+        except OSError:  # the peer left or did not trust the server, which is not an error here
             pass
         finally:
             connection.close()
@@ -138,7 +138,7 @@ class HttpsListener:
 
 
 def cut(connection: socket.socket) -> None:
-    """Cut a connection under whoever uses it, without TLS's farewell."""
+    """Cut a connection in use, without closing TLS."""
     with contextlib.suppress(OSError):
         # SSLSocket.shutdown would drop the TLS state while another thread reads through it.
         socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""What the operator says about a profile: StoreMetadata, sent to the user and bound for the card."""
+"""The operator's description of a profile: StoreMetadata, sent to the user and bound for the card."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ProfileMetadata:
         profile_class: operational unless said.
         rules: profile policy rules.
         owner: needed with rules.
-        recipients: who gets notifications; by default this SM-DP+, all events.
+        recipients: the recipients of notifications; by default this SM-DP+ for all events.
     """
 
     iccid: str

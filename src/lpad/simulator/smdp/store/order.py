@@ -1,4 +1,4 @@
-"""A download order: which profile, for whom, and how far it has come."""
+"""A download order: its profile, its recipient and its state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lpad.simulator.smdp.store.metadata import (  # noqa: TC001 - msgspec reads 
 
 
 class OrderState(StrEnum):
-    """Where an order stands (after SGP.22 v2.5, 3.1.6)."""
+    """The states of an order (after SGP.22 v2.5, 3.1.6)."""
 
     CONFIRMED = "confirmed"
     """Complete, but the operator has not released it yet."""
@@ -33,18 +33,18 @@ OPEN_STATES = frozenset({OrderState.CONFIRMED, OrderState.RELEASED, OrderState.D
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A download order as its file holds it.
+    """A download order as stored in its file.
 
     Attributes:
         id: name of its files.
         created: when it was added.
-        metadata: what the user is shown.
-        matching_id: the token of the activation code; empty where the EID alone finds the order.
+        metadata: the metadata shown to the user.
+        matching_id: the token of the activation code; empty if the EID alone finds the order.
         eid: 32 digits of the only card that may have it, or of the card that has begun to; None
             is any card.
         state: how far it has come.
         reason: what ended it, as a word.
-        confirmation_hash: SHA-256 of the confirmation code in hex, or None where none is asked for.
+        confirmation_hash: SHA-256 of the confirmation code in hex, or None if none is required.
         confirmation_limit: wrong codes after which the order ends.
         confirmation_failures: wrong codes so far.
         attempt_limit: sessions after which the order ends.

@@ -35,7 +35,7 @@ _Kind = TypeVar("_Kind")
 
 
 class Orders:
-    """All orders of one server; each method reads the folder anew."""
+    """All orders of one server; each method reads the folder again."""
 
     def __init__(self, folder: Path) -> None:
         """Keep the orders in `folder`, made when missing."""
