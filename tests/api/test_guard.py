@@ -34,7 +34,7 @@ def test_a_switch_waits_for_its_confirmation(gateway: Gateway) -> None:
     assert change["guard"]["phase"] == "watching"
     assert change["guard"]["previous"] == FIRST
     assert change["guard"]["requirements"] == [
-        {"condition": "confirm", "met": False, "seen": "nobody has confirmed"}
+        {"condition": "confirm", "met": False, "seen": "no program has confirmed it"}
     ]
     kept = gateway.http.post(f"/v1/changes/{change['id']}/confirm?wait=120").json()
     assert (kept["state"], kept["guard"]["phase"]) == ("done", "kept")
