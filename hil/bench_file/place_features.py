@@ -11,6 +11,7 @@ FEATURES = {
     "test-ci": "the card names a test CI (SGP.26), so that the bench's own SM-DP+ may serve it",
     "network": "the place reaches the SM-DP+ servers of its codes",
     "registers": "the modem registers in a network with the profile that is enabled before the run",
+    "data": "both profiles carry data through the applier that the bench's settings name (network)",
 }
 """What the bench file says of a place."""
 

@@ -1,0 +1,54 @@
+"""Data: the connection follows a switch, through bearers and addresses that only a real network gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from hil.place.place import Place
+    from lpad.client import Change
+
+WITHIN = 300
+"""Seconds: a network that the card has never seen may be searched for up to four minutes."""
+CONDITIONS = ["registered", "bearer", "address"]
+NOBODYS_APN = "lpad.invalid"
+
+
+def ended(place: Place, change: Change) -> Change:
+    """Wait for a guarded switch, its way back included."""
+    return change if change.ended else place.client.wait(change.id, seconds=2 * WITHIN + 100)
+
+
+@pytest.mark.needs("modem", "registers", "data")
+def test_data_follows_a_switch(place: Place, pair: tuple[str, str]) -> None:
+    """Each profile gets its bearer and an address, there and back."""
+    for iccid in reversed(pair):
+        change = ended(place, place.enable(iccid, guard=CONDITIONS, within=WITHIN)).check()
+        assert place.enabled() == iccid
+        assert change.result is not None
+        network = change.result["network"]
+        assert (network["bearer"], network["address"]) == ("up", "up"), network
+        assert network["addresses"]
+
+
+@pytest.mark.needs("modem", "registers", "data")
+def test_a_wrong_apn_is_no_dead_profile(place: Place, pair: tuple[str, str]) -> None:
+    """With an APN that no network has, lpad finds settings that work, or goes back and names the layer."""
+    first, second = pair
+    before = place.client.network(place.name, second)
+    assert before.given_by != "owner", "the case would lose what was set for this profile"
+    place.client.set_network(place.name, second, apn=NOBODYS_APN)
+    try:
+        change = ended(place, place.enable(second, guard=CONDITIONS, within=WITHIN))
+    finally:
+        place.client.clear_network(place.name, second)
+    if change.error is None:
+        assert change.result is not None
+        assert change.result["network"]["worked"]
+        ended(place, place.enable(first, guard=CONDITIONS, within=WITHIN)).check()
+    else:
+        assert change.error.kind == "switch-rolled-back"
+        assert change.error.details["layer"] in {"registered", "bearer", "address"}
+    assert place.enabled() == first
