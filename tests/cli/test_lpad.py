@@ -156,6 +156,16 @@ def test_the_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
     assert str(folder) not in _command_lines()
 
 
+def test_the_demo_without_a_touch() -> None:
+    """With --zero-touch nobody asks: the empty card gets its profile from a platform."""
+    done = subprocess.run(
+        [*LPAD, "demo", "--zero-touch"], capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "reserved, downloaded, activated and enabled" in done.stdout
+    assert "install notification delivered" in done.stdout
+
+
 def test_the_demo_can_be_kept() -> None:
     """--keep ends and leaves everything up, with three commands that work, until its process is ended."""
     lines = [line.strip() for line in run([*LPAD, "demo", "--keep"]).ok().out.splitlines()]

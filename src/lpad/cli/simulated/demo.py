@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,9 @@ from lpad.client import ApiError, Client, DaemonUnreachable
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.pki.pki import Pki
+from lpad.simulator.platform.reservations import Pace
+from lpad.simulator.platform.server import SimulatedPlatform
+from lpad.simulator.platform.smdp_shelf import SmdpShelf
 from lpad.simulator.smdp.server import SmDp
 
 if TYPE_CHECKING:
@@ -45,15 +48,20 @@ _LETTING_GO = 0.5
 @click.option(
     "--keep", is_flag=True, help="Keep the daemon, card and server running to try commands on them."
 )
+@click.option(
+    "--zero-touch",
+    is_flag=True,
+    help="Have the empty card get its profile from a simulated operator's platform.",
+)
 @click.option("--stay", is_flag=True, hidden=True, help="Run in this process until SIGTERM.")
-def demo(keep: bool, stay: bool) -> None:
+def demo(keep: bool, zero_touch: bool, stay: bool) -> None:
     """Download, enable and list a profile with a simulated card and server."""
     if keep:
-        _play_in_background()
+        _play_in_background(zero_touch=zero_touch)
         return
     _sigterm_interrupts()
     with ExitStack() as stack:
-        stage = _Stage(Path(stack.enter_context(_folder())))
+        stage = _Stage(Path(stack.enter_context(_folder())), zero_touch=zero_touch)
         stage.set_up(stack)
         stage.play()
         if stay:
@@ -65,8 +73,9 @@ def demo(keep: bool, stay: bool) -> None:
 class _Stage:
     """Card, server and daemon in one temporary folder, and the clock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, zero_touch: bool) -> None:
         self.folder = folder
+        self._zero_touch = zero_touch
         self.socket = folder / "lpad.sock"
         self._start = time.monotonic()
         self._log = folder / "daemon.log"
@@ -90,16 +99,42 @@ class _Stage:
         self.say(f"simulated eUICC in a modem at {self.folder / 'ttyModem'}, {BAUD} baud")
         self._server = stack.enter_context(SmDp(self.folder / "smdp", pki=pki))
         self.say(f"simulated SM-DP+ at {self.server.address}")
-        settings = {
+        settings: dict[str, Any] = {
             "socket": str(self.socket),
             "state_folder": str(self.folder / "state"),
             "euiccs": {CARD: {"port": str(self.folder / "ttyModem"), "baud": BAUD}},
             "trust": {"extra_ca_files": sorted(map(str, (self.folder / "pki" / "ci").glob("*.der")))},
             "remote": {"hosts": {self.server.address: "127.0.0.1"}},  # bare containers lack localhost
         }
+        if self._zero_touch:
+            settings = self._with_platform(settings, pki, stack)
         config = self.folder / "lpad.yaml"
         config.write_text(json.dumps(settings, indent=2), encoding="utf-8")  # JSON is YAML
         self._daemon = stack.enter_context(_daemon(config, self._log))
+
+    def _with_platform(self, settings: dict[str, Any], pki: Pki, stack: ExitStack) -> dict[str, Any]:
+        """Start a platform in front of the server; return the settings that have an empty card ask it."""
+        shelf = SmdpShelf(self.server.orders, address=lambda: self.server.address)
+        platform = stack.enter_context(
+            SimulatedPlatform("desk", pki=pki, shelf=shelf, pace=Pace(profile=1, line=1))
+        )
+        self.say(f"simulated platform at {platform.base}, port {platform.port}")
+        key = self.folder / "desk-key"
+        key.write_text(platform.credentials["key"], encoding="utf-8")
+        key.chmod(0o600)
+        section = {
+            "like": "desk",
+            "base": platform.base,
+            "credentials": {"key": str(key)},
+            "ca_files": settings["trust"]["extra_ca_files"],
+        }
+        hosts = {**settings["remote"]["hosts"], **platform.hosts}
+        return {
+            **settings,
+            "remote": {"hosts": hosts},
+            "platforms": {"demo": section},
+            "provisioning": {"on_empty": ["demo"]},
+        }
 
     def play(self) -> None:
         """Run the whole life cycle of a profile."""
@@ -115,14 +150,10 @@ class _Stage:
         self._until(lambda: client.euicc(CARD).state == "ready", "the card")
         card = client.euicc(CARD)
         self.say(f"card found, EID {card.eid}")
-        order = add_order(self.server.orders, name="Demo profile", provider="Demo operator")
-        code = order.activation_code(self.server.address, self.server.oid)
-        self.say(f"operator hands out {code}")
-        change = self._follow(client, client.download(CARD, activation_code=code))
-        iccid = str((change.result or {})["iccid"])
-        self.say(f"profile downloaded, ICCID {iccid}")
-        self._follow(client, client.enable(CARD, iccid))
-        self.say("profile enabled")
+        if self._zero_touch:
+            self._watch(client)
+        else:
+            self._ask(client)
         for event in ("install", "enable"):
             self._until(
                 lambda event=event: any(n.event == event and n.verified for n in self.server.notifications),  # type: ignore[misc]  # bound at once
@@ -135,6 +166,25 @@ class _Stage:
                     f"over the socket: {profile.iccid} {profile.state} '{profile.name}' of {profile.provider}"
                 )
             )
+
+    def _watch(self, client: Client) -> None:
+        """Show what lpad does by itself."""
+        self.say("nobody asks for anything: the card is empty, and the settings name a platform")
+        self._until(lambda: any(each.kind == "provision" for each in client.changes()), "lpad's own request")
+        change = next(each for each in client.changes() if each.kind == "provision")
+        result = self._follow(client, change).result or {}
+        self.say(f"profile {result['iccid']} reserved, downloaded, activated and enabled")
+
+    def _ask(self, client: Client) -> None:
+        """Download a profile and enable it, as a program does."""
+        order = add_order(self.server.orders, name="Demo profile", provider="Demo operator")
+        code = order.activation_code(self.server.address, self.server.oid)
+        self.say(f"operator hands out {code}")
+        change = self._follow(client, client.download(CARD, activation_code=code))
+        iccid = str((change.result or {})["iccid"])
+        self.say(f"profile downloaded, ICCID {iccid}")
+        self._follow(client, client.enable(CARD, iccid))
+        self.say("profile enabled")
 
     def _follow(self, client: Client, change: Change) -> Change:
         step = ""
@@ -200,9 +250,10 @@ def _folder() -> Iterator[str]:
         shutil.rmtree(path)
 
 
-def _play_in_background() -> None:
+def _play_in_background(*, zero_touch: bool) -> None:
     """Run in a separate process, which stays when this one ends; show its output until then."""
     command = [sys.executable, "-m", "lpad.cli.lpad", "demo", "--stay"]
+    command += ["--zero-touch"] if zero_touch else []
     with subprocess.Popen(  # noqa: S603 - our own program
         command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True
     ) as process:

@@ -110,6 +110,16 @@ def take_back(run: Run, context: Context) -> str | None:
     return _Fulfilment(run, context).release()
 
 
+def spread_wait(looks: int, *, least: float) -> float:
+    """Return the seconds until the next look, spread so that a fleet does not look at one moment.
+
+    Args:
+        looks: how often lpad has looked in vain, from 1.
+        least: seconds that the platform asks for at least.
+    """
+    return max(BACKOFF.after(looks), least * random.uniform(1, 1 + JITTER))  # noqa: S311 - no secret
+
+
 class _Fulfilment:
     """One turn of a change that works on its wish."""
 
@@ -464,7 +474,7 @@ class _Fulfilment:
     ) -> Postponed:
         """Return the pause until the next look: longer each time, and randomly spread."""
         looks = self._record.looks + 1
-        wait = max(BACKOFF.after(looks), least * random.uniform(1, 1 + JITTER))  # noqa: S311 - no secret
+        wait = spread_wait(looks, least=least)
         due = self._steady() + wait
         self._keep(looks=looks, next_look_at=due)
         present = now()
