@@ -70,11 +70,12 @@ class TestPersonality(LinkContract):
                 link.close()
 
 
-def test_seconds_for_each_answer() -> None:
-    """A modem that takes seconds for every answer is waited for, as long as the caller likes."""
-    card = card_of(find_personality("slow"))
+def test_half_a_second_for_each_answer() -> None:
+    """A slow modem is waited for, as long as the caller likes; makers' manuals promise 300 ms."""
+    slow = find_personality("slow")
+    card = card_of(slow)
     card.answers[GET_EID] = EID
-    with PtyModem(card, personality=find_personality("slow").modem) as modem:
+    with PtyModem(card, personality=replace(slow.modem, answer_delay=0.5)) as modem:
         link = open_at_link(modem.path)
         with isdr_session(link, deadline=soon()) as isdr:
             assert isdr.command(GET_EID, deadline=soon()) == EID

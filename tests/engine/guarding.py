@@ -19,7 +19,7 @@ from lpad.engine.running.held_card import CardPort
 from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lpad.engine.change.change import Change
@@ -43,14 +43,15 @@ def guarding(
     policy: SwitchPolicy = NO_POLICY,
     behaviour: CardBehaviour | None = None,
     patience: float = UNHURRIED,
+    notice_in: float | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
     """Make a lab with two profiles, the first of them enabled; its modem has these habits.
 
-    `patience` is less where a step has to be in vain.
+    `patience` is less where each step has to be in vain; `notice_in` where only the first one has to.
     """
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
-        lab.start(port(lab, policy=policy, steps=ladder(patience)))
+        lab.start(port(lab, policy=policy, steps=ladder(patience, notice_in=notice_in)))
         lab.install()
         lab.install(iccid=SECOND, name="Second")
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -59,10 +60,10 @@ def guarding(
         yield lab
 
 
-def ladder(patience: float = UNHURRIED) -> list[dict[str, Any]]:
+def ladder(patience: float = UNHURRIED, *, notice_in: float | None = None) -> list[dict[str, Any]]:
     """Return two steps that help a modem, of so many seconds each."""
     return [
-        {"step": "wait", "seconds": patience},
+        {"step": "wait", "seconds": patience if notice_in is None else notice_in},
         {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": patience},
     ]
 
@@ -90,6 +91,24 @@ def guarded(lab: Lab, *until: str, within: float = 20.0, iccid: str = SECOND) ->
 def ended(lab: Lab, *until: str, within: float = 20.0, iccid: str = SECOND) -> Change:
     """Ask for a guarded switch, and return the change once it has ended."""
     return lab.ended(guarded(lab, *until, within=within, iccid=iccid).id)
+
+
+def out_of_time(
+    lab: Lab, pass_by: Callable[[float], None], *until: str, seen: str, iccid: str = SECOND
+) -> Change:
+    """Ask for a guarded switch, let its time pass once it tells `seen`, and return the ended change."""
+    change = guarded(lab, *until, within=600, iccid=iccid)
+    told(lab, change, seen)
+    pass_by(600)
+    return lab.ended(change.id)
+
+
+def told(lab: Lab, change: Change, seen: str) -> None:
+    """Wait until a change's guard tells that something was seen."""
+    lab.until(
+        lambda: lab.engine.change(change.id),
+        lambda now: now.guard is not None and seen in now.guard.told(),
+    )
 
 
 def enabled(lab: Lab) -> str | None:

@@ -16,7 +16,7 @@ from lpad.engine.change.params import RefreshParams, RenameParams
 from lpad.engine.journal import Journal, write_retry
 from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.worker import retry_rules
+from lpad.engine.worker import awaiting_retry, retry_rules
 from lpad.engine.worker.retry_rules import Course
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
@@ -135,6 +135,7 @@ def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab whose downloads and journal are tried again soon."""
     monkeypatch.setattr(retry_rules, "BACKOFF", SOON)
     monkeypatch.setattr(write_retry, "EVERY", 0.01)
+    monkeypatch.setattr(awaiting_retry, "REST", 0.1)
     return lab
 
 

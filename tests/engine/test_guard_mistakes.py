@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from engine.guarding import REGISTERED, THIRD, enabled, ended, guarded, guarding, port, rolled_back
+from engine.guarding import (
+    REGISTERED,
+    THIRD,
+    enabled,
+    ended,
+    guarded,
+    guarding,
+    out_of_time,
+    port,
+    rolled_back,
+)
 from engine.journal_file import sealed
 from engine.lab import CARD, FIRST, SECOND
 from engine.test_full_disk import no_space
+from engine.time_lapse import time_lapse
 from lpad.base.condition import Condition, ConditionKind
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
@@ -96,10 +107,11 @@ def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What can't be done for one profile may be done for the next one of the fallback order."""
-    with guarding(tmp_path, pki, registration={SECOND: 2}, policy=SwitchPolicy(fallback=(THIRD,))) as lab:
+    policy = SwitchPolicy(fallback=(THIRD,))
+    with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
         monkeypatch.setattr(going_back, "switch", failing_after(switch.switch))
-        details = rolled_back(ended(lab, REGISTERED, within=1))
+        details = rolled_back(out_of_time(lab, pass_by, REGISTERED, seen="searching"))
         assert details["enabled"] == THIRD
     assert "ZeroDivisionError" in caplog.text
 

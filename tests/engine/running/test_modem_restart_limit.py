@@ -76,7 +76,7 @@ def test_a_device_that_reboots_again_and_again_is_bound_too(
 ) -> None:
     """Each boot may forget how late it is, not how often."""
     climbed = 0
-    for _ in range(300):
+    for _ in range(100):
         kept = Journal(tmp_path / "journal.db", clock=clocks.clock())
         kept.start()
         climbed += resets_of(kept).ascend()

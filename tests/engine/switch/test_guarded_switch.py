@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,12 +15,15 @@ from engine.guarding import (
     guarded,
     guarding,
     listening,
+    out_of_time,
     port,
     rolled_back,
     steps,
+    told,
     unused_port,
 )
 from engine.lab import FIRST, SECOND, result_of
+from engine.time_lapse import time_lapse
 from lpad.base.errors import Conflict, InternalError, InvalidValue
 from lpad.engine.change.change import Kind, QuestionKind, State, now
 from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
@@ -99,8 +102,8 @@ def test_a_profile_that_does_not_register_is_taken_back(
     tmp_path: Path, pki: Pki, status: int, word: str
 ) -> None:
     """The profile before is enabled, card and modem agree on it, and the error says what was seen."""
-    with guarding(tmp_path, pki, registration={SECOND: status}) as lab:
-        change = ended(lab, REGISTERED, within=10)
+    with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: status}) as lab:
+        change = out_of_time(lab, pass_by, REGISTERED, seen=word)
         details = rolled_back(change)
         assert details["enabled"] == details["previous"] == FIRST
         assert details["reason"] == "time-limit"
@@ -115,17 +118,18 @@ def test_a_profile_that_does_not_register_is_taken_back(
 
 def test_where_nothing_was_enabled_nothing_is_afterwards(tmp_path: Path, pki: Pki) -> None:
     """Back to none, if there was none."""
-    with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
+    with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         lab.carry_out(Kind.DISABLE, iccid=FIRST)
-        details = rolled_back(ended(lab, REGISTERED, within=1))
+        details = rolled_back(out_of_time(lab, pass_by, REGISTERED, seen="searching"))
         assert (details["enabled"], details["previous"]) == ("", "")
         assert enabled(lab) is None
 
 
 def test_a_modem_that_keeps_the_old_state_is_helped_back_too(tmp_path: Path, pki: Pki) -> None:
     """The way back has the whole ladder, as the way there."""
-    with guarding(tmp_path, pki, patience=2, registration={SECOND: 2}, notices=Notices.RADIO_CYCLE) as lab:
-        change = ended(lab, REGISTERED, within=8)
+    habits: dict[str, Any] = {"registration": {SECOND: 2}, "notices": Notices.RADIO_CYCLE}
+    with time_lapse() as pass_by, guarding(tmp_path, pki, notice_in=0.3, **habits) as lab:
+        change = out_of_time(lab, pass_by, REGISTERED, seen="searching")
         rolled_back(change)
         assert steps(change).count("radio-cycle") == 2
         assert lab.modem.powered
@@ -194,14 +198,13 @@ def test_a_modem_still_in_the_old_network_does_not_pass(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says for a moment that it is registered, from before the switch, and then that it is not."""
-    monkeypatch.setattr(condition_watch, "STEADY", 4.0)
-    with guarding(tmp_path, pki) as lab:
-        change = guarded(lab, REGISTERED, within=7)
-        lab.until(
-            lambda: lab.engine.change(change.id),
-            lambda seen: seen.guard is not None and "registered at home" in seen.guard.told(),
-        )
+    monkeypatch.setattr(condition_watch, "STEADY", 600.0)
+    with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
+        change = guarded(lab, REGISTERED, within=600)
+        told(lab, change, "registered at home")
         lab.modem.register(SECOND, 2)
+        told(lab, change, "searching")
+        pass_by(600)
         assert "searching" in str(rolled_back(lab.ended(change.id))["seen"])
 
 
@@ -244,8 +247,9 @@ def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki
 def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> None:
     """And its last error is told."""
     number = unused_port()
-    with guarding(tmp_path, pki) as lab:
-        details = rolled_back(ended(lab, f"tcp:127.0.0.1:{number}@lo", within=2))
+    with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
+        change = out_of_time(lab, pass_by, f"tcp:127.0.0.1:{number}@lo", seen="refused")
+        details = rolled_back(change)
         assert details["seen"] == f"tcp:127.0.0.1:{number}@lo: 127.0.0.1: connection refused"
         assert enabled(lab) == FIRST
 
@@ -253,8 +257,9 @@ def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> 
 def test_all_conditions_are_needed(tmp_path: Path, pki: Pki) -> None:
     """Those that were met are not told of; those that were not are."""
     number = unused_port()
-    with guarding(tmp_path, pki) as lab:
-        details = rolled_back(ended(lab, REGISTERED, f"tcp:127.0.0.1:{number}", "confirm", within=3))
+    probe = f"tcp:127.0.0.1:{number}"
+    with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
+        details = rolled_back(out_of_time(lab, pass_by, REGISTERED, probe, "confirm", seen="refused"))
         assert details["unmet"] == f"tcp:127.0.0.1:{number}, confirm"
 
 
@@ -371,19 +376,23 @@ def test_a_card_that_must_have_a_profile_enabled_falls_back_instead_of_to_none(
 def test_cards_that_switch_only_with_refresh(tmp_path: Path, pki: Pki) -> None:
     """Forth and back with a card that hides its profiles meanwhile."""
     behaviour = CardBehaviour(profiles_hidden_during_switch=True)
-    with guarding(tmp_path, pki, behaviour=behaviour, registration={SECOND: 2}) as lab:
-        rolled_back(ended(lab, REGISTERED, within=1))
+    registration = {SECOND: 2}
+    with (
+        time_lapse() as pass_by,
+        guarding(tmp_path, pki, behaviour=behaviour, registration=registration) as lab,
+    ):
+        rolled_back(out_of_time(lab, pass_by, REGISTERED, seen="searching"))
         assert enabled(lab) == FIRST
 
 
 def test_the_events_tell_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -> None:
     """Begun, what was seen, going back, back."""
-    with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
+    with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         subscription = lab.engine.subscribe(lambda: None)
-        change = ended(lab, REGISTERED, within=1)
-        told = [event.data for event in subscription.take() if event.type == "guard"]
-        assert {each["id"] for each in told} == {change.id}
-        phases = list(dict.fromkeys(str(each["phase"]) for each in told))
+        change = out_of_time(lab, pass_by, REGISTERED, seen="denied")
+        events = [event.data for event in subscription.take() if event.type == "guard"]
+        assert {each["id"] for each in events} == {change.id}
+        phases = list(dict.fromkeys(str(each["phase"]) for each in events))
         assert phases == ["switching", "watching", "going-back", "back"]
         subscription.close()
 

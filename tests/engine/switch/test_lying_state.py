@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.guarding import REGISTERED, THIRD, enabled, ended, guarding, rolled_back
+from engine.guarding import REGISTERED, THIRD, enabled, ended, guarding, out_of_time, rolled_back
 from engine.lab import FIRST, SECOND, result_of
+from engine.time_lapse import time_lapse
 from lpad.engine.change.change import Kind, State
 from lpad.engine.switch import condition_watch
 
@@ -45,9 +46,9 @@ def test_a_guarded_switch_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 def test_a_guarded_switch_goes_back(tmp_path: Path, pki: Pki) -> None:
     """The profile before is enabled by a command, although the card reports it as enabled all the time."""
-    with guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
+    with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
         lie(lab)
-        rolled_back(ended(lab, REGISTERED, within=3.0))
+        rolled_back(out_of_time(lab, pass_by, REGISTERED, seen="denied"))
         assert enabled(lab) == FIRST
 
 
