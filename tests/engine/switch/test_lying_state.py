@@ -54,7 +54,7 @@ def test_a_guarded_switch_goes_back(tmp_path: Path, pki: Pki) -> None:
 
 def test_people_switch_back_and_get_no_guard(tmp_path: Path, pki: Pki) -> None:
     """If the modem tells no ICCID, a guard has no known way back; each switch is still sent."""
-    with guarding(tmp_path, pki, iccid_commands=frozenset()) as lab:
+    with guarding(tmp_path, pki, iccid_commands=frozenset(), patience=2) as lab:
         lie(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         refused = ended(lab, REGISTERED, iccid=FIRST)
