@@ -47,6 +47,7 @@ EDITED = (
     "examples/README.md",
     "hil/README.md",
     "hil/conformance.md",
+    "src/lpad/**/*.py",
 )
 """Texts that were edited and must stay so, as patterns; every text that is edited is added."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpad.api.request.call import Call
 
 
-async def describe(call: Call) -> Response:  # noqa: ARG001 - it tells everybody the same
+async def describe(call: Call) -> Response:  # noqa: ARG001 - the document is the same for all callers
     """Return this document."""
     return Response(_document(), media_type="application/json")
 

@@ -1,6 +1,6 @@
 """The two kinds of port behind which a card may be: the AT port of a modem, and a PC/SC reader.
 
-Each kind says by itself how its link is opened, watched and given back, so nobody else asks which one it is.
+Each kind itself knows how its link is opened, watched and returned, so no other code asks for the kind.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Port(Protocol):
         """Return the way to the card; nothing is opened.
 
         Args:
-            memory: what worked with which modem or reader; None: nothing is remembered.
-            folder: where the names of modems' ports are remembered; None: as long as the process lives.
-            watch: tells of devices that come and go.
+            memory: the remembered modems and readers; None: none.
+            folder: stores the names of modems' ports; None: only in memory.
+            watch: reports changes of devices.
         """
 
 
@@ -116,7 +116,7 @@ class ReaderPort:
         return f"card in the {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
-        """Return the way to the card, as `Port` says; pcscd itself tells of readers that come and go."""
+        """Return the way to the card, as `Port` says; pcscd itself reports changes of readers."""
         del folder, watch
 
         def open_link(deadline: Deadline) -> Link:

@@ -14,7 +14,7 @@ _LONGEST = 2.0
 
 
 class Bell:
-    """Rung by a listener; a wait that it ends says nothing of what changed, so the state is read anew."""
+    """Rung by a listener; the end of a wait does not say what changed, so the state is read again."""
 
     def __init__(self) -> None:
         self._rung = threading.Event()

@@ -122,7 +122,7 @@ class Bus:
             call: what to ask.
             then: called in the connection's thread once there is an answer, with the error if it is one.
         """
-        with suppress(RuntimeError):  # the connection was just closed: nobody waits for this any more
+        with suppress(RuntimeError):  # the connection was just closed, so nothing waits for this any more
             self._loop.call_soon_threadsafe(self._begin, call, then)
 
     def listen(self, rule: Rule, hear: Callable[[Signal], None], *, deadline: Deadline) -> None:

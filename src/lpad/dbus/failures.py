@@ -2,8 +2,8 @@
 
     BusError
     ├── BusUnreachable   there is no bus, or the connection to it is gone
-    ├── BusUnanswered    nobody answered in time
-    └── BusRefused       whoever was asked, or the bus itself, answered with an error
+    ├── BusUnanswered    no answer in time
+    └── BusRefused       the called program, or the bus itself, answered with an error
 
 The room that asks turns these into errors of its own, since only it knows what was attempted.
 """
@@ -66,7 +66,7 @@ class BusUnreachable(BusError):
 
 
 class BusUnanswered(BusError):
-    """Nobody answered before the deadline."""
+    """There was no answer before the deadline."""
 
 
 class BusRefused(BusError):

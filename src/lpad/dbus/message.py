@@ -26,7 +26,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What an object told everybody who asked for it."""
+    """A signal of an object to its subscribers."""
 
     path: str
     interface: str

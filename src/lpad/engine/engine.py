@@ -164,7 +164,7 @@ class Engine:
         """End everything at its next safe point; unfinished changes are settled at the next start."""
         self._environment.stop()
         self._recovery.stop()
-        # All are told to stop before lpad waits for any, because a stuck one must not use up the others'
+        # All begin to stop before lpad waits for any, because a stuck one must not use up the others'
         # time.
         self._workers.stop()
         self._outbox.stop()

@@ -1,4 +1,4 @@
-"""The port behind which whoever makes the device's data connection takes a profile's network settings.
+"""The interface through which a profile's network settings reach the maker of the data connection.
 
 One switch calls an applier in this order:
 
@@ -8,10 +8,10 @@ One switch calls an applier in this order:
     verify     whether these settings are in force; changes nothing
     look       what can be seen of bearer and address; changes nothing
 
-If the switch is taken back, `undo` follows, and then `apply` and `connect` with the previous profile's
-settings. Everything may be cut off at any point and called again: each of these is idempotent. None of them
-raises for what comes from outside: a failure is an `Outcome`, whose sentence holds no secret and no whole
-ICCID. None of them outlasts its deadline by more than a second.
+If the switch is rolled back, `undo` follows, and then `apply` and `connect` with the previous profile's
+settings. Every call may be interrupted at any point and repeated: all of them are idempotent. None of them
+raises because of outside failures: a failure is an `Outcome`, whose sentence contains no secret and no
+complete ICCID. None of them exceeds its deadline by more than a second.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ MOST_MEMORY = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """It is done, or there was nothing to do."""
+    """The work is done, or there was nothing to do."""
 
     told: str
-    """What was done, in words; free of secrets."""
+    """What was done, in words, without secrets."""
     memory: Mapping[str, str] = field(default_factory=dict)
-    """What `undo` needs to know of the state before: `prepare` returns it, and the journal keeps it.
+    """The earlier state for `undo`: `prepare` returns it, and the journal stores it.
 
     At most 4096 characters in all, and no secret among them."""
     interface: str | None = None
@@ -50,22 +50,22 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """It did not work, and the same again would not either."""
+    """It failed, and a repetition would fail, too."""
 
     layer: Layer
     told: str
-    """What was attempted, what came of it, and what the reader can do; free of secrets."""
+    """What was attempted, what happened, and what the reader can do, without secrets."""
     cause: Cause | None = None
     """The network's own reason, if it gave one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryAgain:
-    """It did not work for now: the service restarts, the modem is still away, or the time was over."""
+    """It failed for now: the service restarts, the modem is still missing, or the time was over."""
 
     told: str
     layer: Layer
-    """The layer that is not there yet."""
+    """The layer that is not up yet."""
     after: float = 1.0
     """Seconds until another attempt makes sense."""
 
@@ -79,12 +79,12 @@ class State(enum.StrEnum):
     UP = "up"
     DOWN = "down"
     UNKNOWN = "unknown"
-    """Nothing that could see it was asked; neither good nor bad follows from it."""
+    """It was not checked; this is neither good nor bad."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """One layer, as it was seen."""
+    """An observation of one layer."""
 
     state: State = State.UNKNOWN
     told: str = ""
@@ -96,7 +96,7 @@ UNSEEN = Sight()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """What can be seen of the data connection of a profile."""
+    """The observed data connection of a profile."""
 
     bearer: Sight = UNSEEN
     address: Sight = UNSEEN
@@ -118,11 +118,11 @@ class Dialogue(Protocol):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """What asks whether the card selects an operator configuration, and the answer that says so."""
+        """The query whether the card selects an operator configuration, and the answer for yes."""
         ...
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
-        """Send a command once; any final result is an answer, a refusal too.
+        """Send a command once; any final result is an answer, even a refusal.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -130,7 +130,7 @@ class Dialogue(Protocol):
         ...
 
     def attach_anew(self, *, deadline: Deadline) -> bool:
-        """Have the modem detach and attach; return whether it took the commands.
+        """Make the modem detach and attach; return whether it accepted the commands.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -139,7 +139,7 @@ class Dialogue(Protocol):
 
 
 class Modem(Protocol):
-    """The modem that the card is in, handed in by who switches."""
+    """The modem with the card, provided by the caller."""
 
     @property
     def imei(self) -> str | None:
@@ -166,20 +166,20 @@ class Wanted:
 
     eid: str
     iccid: str
-    """Of the profile whose settings these are, without padding F."""
+    """The ICCID of the profile with these settings, without padding F."""
     settings: NetworkSettings
     previous_iccid: str | None = None
-    """Of the profile that is left; None: none was enabled, or it is unknown."""
+    """The ICCID of the previous profile; None: none was enabled, or it is unknown."""
     modem: Modem | None = None
-    """None: the card is in a reader, and lpad sees no modem."""
+    """None: the card is in a reader, so there is no modem."""
 
 
 class Applier(Protocol):
-    """Takes network settings to whoever makes the data connection."""
+    """Passes network settings to the maker of the data connection."""
 
     @property
     def name(self) -> str:
-        """As the settings file names it: none, networkmanager, modemmanager, at or command."""
+        """The name in the settings file: none, networkmanager, modemmanager, at or command."""
         ...
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
@@ -187,34 +187,37 @@ class Applier(Protocol):
         ...
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Store the settings where they take effect; the modem reads the profile and is still lpad's."""
+        """Store the settings where they take effect.
+
+        The modem has read the profile, and lpad still holds it.
+        """
         ...
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Have the connection made with these settings; the modem is its user's again, or soon will be.
+        """Make the connection with these settings; the modem was returned to its user, or soon will be.
 
-        It may have a new object or device meanwhile, and is the same one by `Modem.imei`.
+        It may have a new object or device; `Modem.imei` identifies it.
         """
         ...
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Return `Applied` if these settings are in force for this profile, and else what differs."""
+        """Return `Applied` if these settings are in force for this profile, otherwise the differences."""
         ...
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
-        """Take back what `prepare`, `apply` and `connect` changed for the profile.
+        """Undo the changes of `prepare`, `apply` and `connect` for the profile.
 
         Args:
-            wanted: as it was given to these.
-            memory: what `prepare` returned; empty if it was cut off, or never ran.
+            wanted: the same as for these.
+            memory: the result of `prepare`; empty if it was interrupted, or never ran.
             deadline: when to give up.
         """
         ...
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:
-        """Remove what was made for a profile that is deleted; one that is unknown is no failure."""
+        """Remove the settings of a deleted profile; an unknown one is not a failure."""
         ...
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Return what can be seen of the connection; what cannot be seen is unknown."""
+        """Return the observed state of the connection; unobservable parts are unknown."""
         ...

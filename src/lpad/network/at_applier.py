@@ -1,8 +1,8 @@
 """The applier `at`: contexts and authentication on the modem's AT port, which lpad holds during a switch.
 
-Context 1 gets the initial bearer's APN. If that is the connection's own, as is usual, context 1 is all there
-is; else context 2 gets the connection's. A changed context 1 counts from the next attach on, so the modem is
-detached and attached again.
+Context 1 gets the initial bearer's APN. If that is also the connection's APN, as is usual, only context 1 is
+used; otherwise context 2 gets the connection's. A changed context 1 applies from the next attach on, so the
+modem is detached and attached again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NO_MODEM = Failed(
 
 
 class _Refused(Exception):
-    """The modem said no to a command that is needed."""
+    """The modem refused a necessary command."""
 
     def __init__(self, command: str, final: str) -> None:
         super().__init__(command)
@@ -54,12 +54,12 @@ class _Refused(Exception):
 
 
 class AtApplier:
-    """Sets the modem's contexts; whoever dials uses them, or the modem's own network interface does."""
+    """Sets the modem's contexts, for the dialling program or the modem's own network interface."""
 
     name = "at"
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Remember the contexts as they are."""
+        """Return the present contexts for `undo`."""
 
         def act(dialogue: Dialogue) -> Outcome:
             stored = _contexts(dialogue, deadline)
@@ -73,7 +73,7 @@ class AtApplier:
         return _with_modem(wanted, act, deadline=deadline)
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Store the contexts, with authentication, and attach anew if that is needed."""
+        """Store the contexts, with authentication, and attach again if needed."""
         return _with_modem(
             wanted, lambda dialogue: _apply(dialogue, wanted.settings, deadline), deadline=deadline
         )
@@ -99,7 +99,7 @@ class AtApplier:
         return _with_modem(wanted, act, deadline=deadline)
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
-        """Store the contexts again that `prepare` has remembered."""
+        """Restore the contexts from `prepare`."""
         remembered = [found for name, value in memory.items() if (found := _remembered(name, value))]
         if not remembered:
             return Applied(told="nothing was remembered of the modem's contexts")
@@ -166,7 +166,7 @@ def _apply(dialogue: Dialogue, settings: NetworkSettings, deadline: Deadline) ->
             told=f"the modem has taken back context {lost[0].cid}{_overridden(dialogue, deadline)}",
         )
     apn = settings.apn or "the network's default APN"
-    return Applied(told=f"the modem's contexts use {apn}" + (", attached anew" if changed else ""))
+    return Applied(told=f"the modem's contexts use {apn}" + (", attached again" if changed else ""))
 
 
 def _wanted(settings: NetworkSettings) -> list[PdpContext]:
@@ -235,7 +235,7 @@ def _attach_again(dialogue: Dialogue, deadline: Deadline) -> None:
 
 
 def _overridden(dialogue: Dialogue, deadline: Deadline) -> str:
-    """Return what to tell of the operator's configuration, which some modems load by the card and let win."""
+    """Return a remark on the operator's configuration, which some modems load for the card and prefer."""
     for text, active in dialogue.operator_configuration.items():
         prefix = text.removeprefix("AT").partition("=")[0].rstrip("?")
         answer = dialogue.ask(AtCommand(text, prefix=prefix), deadline=deadline)

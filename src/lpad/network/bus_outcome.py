@@ -1,4 +1,4 @@
-"""What a failed question to NetworkManager or ModemManager means for the one who applies settings."""
+"""The outcome of a failed call to NetworkManager or ModemManager for an applier."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RETRY = 2.0
 
 
 def failed_question(error: BusError, *, attempted: str, program: str, action: str, layer: Layer) -> Outcome:
-    """Return the outcome that an error of the bus stands for.
+    """Return the outcome for an error of the bus.
 
     Args:
-        error: what came instead of an answer.
-        attempted: what lpad wanted, as in "cannot ATTEMPTED: …".
-        program: who was asked, by name.
+        error: the error instead of an answer.
+        attempted: the attempted action, as in "cannot ATTEMPTED: …".
+        program: the name of the called program.
         action: the polkit action that lpad's user needs for this.
-        layer: which cannot be reached without it.
+        layer: the layer that needs it.
     """
     if isinstance(error, BusUnreachable):
         told = f"cannot {attempted}: {error}"

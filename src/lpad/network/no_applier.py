@@ -1,4 +1,4 @@
-"""The applier `none`: the device's connection is nobody's business here, and nothing is touched."""
+"""The applier `none`: lpad does not touch the device's connection."""
 
 from __future__ import annotations
 

@@ -65,8 +65,7 @@ def run_program(
         environment: its variables, in addition to PATH; nothing is inherited.
         password: handed over in a file in memory, which LPAD_PASSWORD_FILE names; empty: there is none.
         limit: seconds.
-        client: the descriptor of who asked; if that goes away, the program is killed. None: nobody is
-        watched.
+        client: the descriptor of the requester, whose disappearance kills the program. None: no check.
     """
     why = refusal(path)
     if why is not None:

@@ -1,7 +1,7 @@
-"""Which network settings apply to a profile, and why: the owner's, the order's, a pattern's, or empty ones.
+"""The network settings that apply to a profile, and their source: the owner, the order, a pattern, or none.
 
-No consumer database of APNs is asked: it knows none of the providers of IoT profiles, and their IMSIs belong
-to host operators whose consumer APN would be chosen.
+Consumer databases of APNs are not used: they lack the providers of IoT profiles, whose IMSIs belong to host
+    operators, so the host's consumer APN would be chosen.
 """
 
 from __future__ import annotations

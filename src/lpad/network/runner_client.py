@@ -1,4 +1,4 @@
-"""The daemon's side of the runner: what an applier or a hook has to know goes over its socket."""
+"""The daemon's side of the runner: it sends the data for an applier or a hook over its socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the daemon and the runner of the owner's programs say to each other: one request, one answer.
+"""The messages between the daemon and the runner of the owner's programs: one request, one answer.
 
 A frame is four bytes, the length of what follows in network order, and a JSON object of at most 65,536 bytes.
 The runner is another user's process, so neither side believes the other's lengths.

@@ -1,4 +1,4 @@
-"""What a profile needs on the device to carry data: APN, authentication, IP type and what belongs to them.
+"""The settings with which a profile carries data: APN, authentication, IP type and related ones.
 
 The settings belong to the profile and are found by its ICCID, so that they follow the card. The profile
 itself carries none of them: SGP.22 v2's metadata has no field for an APN.

@@ -107,7 +107,7 @@ def authentication(
 
 
 def contexts_told(answer: AtAnswer) -> dict[int, PdpContext]:
-    """Return the contexts in an answer to +CGDCONT?, by number; lines that are none are passed over."""
+    """Return the contexts in an answer to +CGDCONT?, by number; other lines are ignored."""
     found = {}
     for line in answer.lines:
         match = _CONTEXT.fullmatch(line.strip())

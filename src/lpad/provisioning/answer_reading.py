@@ -121,7 +121,7 @@ def _address(host: str) -> ServerAddress:
 
 
 def iccid(text: str | None) -> str | None:
-    """Return an ICCID without blanks and padding; None for what is none."""
+    """Return an ICCID without spaces and padding; None if the text is not an ICCID."""
     if text is None:
         return None
     digits = re.sub(r"[\s-]", "", text)

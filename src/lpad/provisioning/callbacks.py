@@ -61,8 +61,8 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
         secret: the account's token, the shared secret, or the public key in base64.
 
     Returns:
-        When it was signed, in seconds since 1970; None: the scheme does not say. Whoever receives callbacks
-        must refuse old ones, which somebody may have captured and sent again.
+        When it was signed, in seconds since 1970; None: the scheme does not say. The receiver must refuse old
+        callbacks, which an attacker may have captured and sent again.
 
     Raises:
         InvalidValue: the signature is wrong or missing, or the secret is not one of this scheme.

@@ -45,7 +45,7 @@ def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
     else:
         path, systemd = resolve(file), False
     try:
-        # systemd's own folder may show a group, and lets nobody else in.
+        # systemd's own folder may show a group, but admits no other users.
         if not systemd and path.stat().st_mode & _OTHERS:
             raise InvalidSettings(f"{path} holds a credential and others may read it; run: chmod 600 {path}")
         content = read_regular(path, most=_LARGEST + 1)

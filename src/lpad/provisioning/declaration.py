@@ -1,11 +1,11 @@
 """A declared platform: the typed form of its YAML file, which has no expressions.
 
-title, base, like            what it is, where it is, and whose description it inherits
-headers, token, sign, basic  who asks
+title, base, like            its name, its address, and the description that it inherits
+headers, token, sign, basic  the client's authentication
 calls                        order, confirm, find, look, line, activate, release, suspend, retire, products
-good, again, errors, causes  what an answer means
+good, again, errors, causes  the meaning of answers
 profile, line, order         the platform's words for states, and the port's
-can                          what the platform can do
+can                          the platform's capabilities
 """
 
 from __future__ import annotations

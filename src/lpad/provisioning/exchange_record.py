@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MASK = "[masked]"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 _SHORTEST = 4
-"""Characters: what is shorter is no secret that could be found in a text."""
+"""Characters; a shorter secret can't be recognized in a text."""
 
 
 class ExchangeRecord:

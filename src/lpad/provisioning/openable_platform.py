@@ -72,9 +72,9 @@ class OpenablePlatform:
         Args:
             settings: what the owner says.
             route: how servers are reached.
-            limits: how patient each request is.
-            tokens: a folder that keeps tokens over restarts; None: nothing is kept.
-            observe: told of each exchange.
+            limits: the time limits of each request.
+            tokens: a folder that keeps tokens across restarts; None: none are kept.
+            observe: called with each exchange.
 
         Raises:
             InvalidSettings: the description or a certificate can't be read, or a credential is missing.

@@ -1,8 +1,8 @@
-"""Who asks: the headers, token and signature of each request, as a flow that httpx runs.
+"""The authentication of requests: headers, token and signature, as a flow that httpx runs.
 
 no token, or one that ends soon      get one first
 the token is refused                 get one, once, and repeat the request
-the clock's offset was just learnt   sign anew with it, once, and repeat a request that was refused
+the clock's offset was just learnt   sign again with it, once, and repeat the refused request
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The port to an operator's platform: what a device asks it for, and what it says of a reservation.
+"""The interface to an operator's platform: the requests of a device, and the reservations.
 
 A reservation has two axes, and neither follows from the other: the profile, as the SM-DP+ knows it, and the
 line, as the network knows it.
@@ -68,8 +68,8 @@ class Reservation:
         id: the platform's name of the reservation.
         line_id: the platform's name of the line; None: none is known.
         profile, line: the two axes.
-        ticket: where the profile waits, and which one; an empty matching ID means that the server finds it
-            by the card's EID. None until the platform tells it. It is a secret.
+        ticket: the profile's server and matching ID; an empty matching ID means that the server finds it by
+            the card's EID. None until the platform gives it. It is a secret.
         iccid: up to 20 digits, as the platform wrote them without padding.
         eid: the card that it is reserved for; None: for any, or the platform does not say.
         imei: the device in which the platform saw the line; None: it does not say.

@@ -121,7 +121,7 @@ def read_record(path: Path) -> dict[str, list[Exchange]]:
         for name, exchange in _by_card(entries):
             found.setdefault(name, []).append(exchange)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        told = error.strerror if isinstance(error, OSError) else f"it is no APDU record ({error})"
+        told = error.strerror if isinstance(error, OSError) else f"it is not an APDU record ({error})"
         raise InvalidValue(f"can't read the APDUs in {path}: {told}") from error
     return found
 

@@ -207,7 +207,7 @@ def split_address(text: str) -> tuple[str, int]:
         return text, FIRST_PORT
     number = whole_number(port, least=1, most=65535)
     if not host or number is None:
-        raise InvalidValue(f"'{text}' is no HOST:PORT, such as localhost:{FIRST_PORT}")
+        raise InvalidValue(f"'{text}' is not of the form HOST:PORT, such as localhost:{FIRST_PORT}")
     return host, number
 
 

@@ -83,7 +83,7 @@ def test_no_card(tmp_path: Path, pki: Pki) -> None:
     with pytest.raises(InvalidValue, match="another EID"):
         SoftCard(tmp_path, eid=Eid("8" * 32))
     (tmp_path / "card.json").write_text("{}")
-    with pytest.raises(InvalidValue, match="no simulated card's state"):
+    with pytest.raises(InvalidValue, match="not a simulated card's state"):
         SoftCard(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(InvalidValue, match="can't keep"):

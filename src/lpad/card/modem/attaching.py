@@ -1,4 +1,4 @@
-"""Having a modem detach from its network and attach anew, so that it uses what was stored meanwhile."""
+"""Detaching a modem from its network and attaching it again, so that it uses newly stored settings."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ def operator_platforms(
     Args:
         file: the settings.
         route: how servers are reached.
-        tokens: the folder that keeps tokens over restarts; None: nothing is kept.
-        observe: told of each exchange with a platform.
+        tokens: the folder that keeps tokens across restarts; None: none are kept.
+        observe: called with each exchange with a platform.
 
     Raises:
         InvalidSettings: a description, a credential or a certificate can't be read, or lpad was installed

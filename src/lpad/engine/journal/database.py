@@ -88,7 +88,7 @@ class Database:
         """Open the file, or make it (readable by its owner alone); `health` gives the result.
 
         Args:
-            path: where it is; a symbolic link is followed, so that a repair leaves it as it is.
+            path: the file's path; a symbolic link is followed, so that a repair leaves it unchanged.
             checks: read the content of each table's rows; an unreadable one is left out of the file.
         """
         with suppress(OSError, RuntimeError):  # a link that leads to itself is set aside like any damage

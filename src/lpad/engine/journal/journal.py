@@ -41,7 +41,7 @@ class Journal:
         trustworthy row of a damaged file goes into a new one, and the damaged file is kept.
 
         Args:
-            path: where it is.
+            path: the file's path.
             retention: the changes to keep.
             clock: the steady clock, which continues from the journal's last mark.
         """

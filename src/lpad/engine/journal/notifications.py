@@ -21,8 +21,8 @@ class Stage(enum.StrEnum):
     PENDING = "pending"  # to be sent
     SENDING = "sending"  # an attempt is under way; found after a restart, the server may have it
     DELIVERED = "delivered"  # accepted by the server; may leave the card
-    REFUSED = "refused"  # set aside: the server will not take it, or the address is none
-    DROPPED = "dropped"  # given up by hand; may leave the card
+    REFUSED = "refused"  # set aside: the server will not accept it, or the address is invalid
+    DROPPED = "dropped"  # dropped by a user; may leave the card
     REMOVING = "removing"  # is being taken off the card
 
 

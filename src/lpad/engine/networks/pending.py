@@ -1,7 +1,7 @@
 """The switch whose network settings are under way on a card: on disk from the first step to the last.
 
-What is left here after a power cut, or after a switch that failed, is settled by what the card holds: the
-enabled profile gets its settings, and what was made ready for another one is taken back.
+Entries that are left after a power cut, or after a failed switch, are settled by the card's state: the
+enabled profile gets its settings, and preparations for another one are undone.
 """
 
 from __future__ import annotations

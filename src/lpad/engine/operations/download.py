@@ -211,7 +211,7 @@ def _device(context: Context) -> DeviceInfo:
     imei = context.card.imei()
     told = context.card.port.tac
     if imei is None and told is None:
-        log.info("no IMEI is known, so the server is told the TAC 00000000, which some operators refuse")
+        log.info("no IMEI is known, so lpad sends the server the TAC 00000000, which some operators refuse")
     return DeviceInfo(
         tac=imei.tac if imei else told.to_bytes() if told else UNKNOWN_TAC,
         capabilities=context.card.port.capabilities or DeviceCapabilities(),

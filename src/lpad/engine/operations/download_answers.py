@@ -26,7 +26,7 @@ SENTENCES = {
     Decision.ACCEPT: "the profile was shown and accepted",
     Decision.REJECT: "the profile was shown and rejected",
     Decision.POSTPONE: "the profile was shown and postponed",
-    Decision.TIMEOUT: "the profile was shown and nobody answered",
+    Decision.TIMEOUT: "the profile was shown, but no answer came",
 }
 """The log text of each decision."""
 

@@ -265,7 +265,7 @@ class _Fulfilment:
         except (PlatformRefused, Postponed) as error:
             if isinstance(error, Postponed) and self._record.intent:
                 raise  # it is not known whether it was taken
-            # It has done nothing: what was counted for this turn was no order.
+            # It has done nothing, so this turn's order does not count.
             self._keep(intent="", ordered_at=before.ordered_at if before.intent != "order" else moments)
             raise
         self._keep(

@@ -1,7 +1,7 @@
 """What would take a device offline: to disable, or reset away, the profile that its modem uses.
 
-Nobody sits at the device, so such a request is refused unless it says that this is meant. A card in a reader
-connects nothing, and is exempt.
+The device is unattended, so such a request is refused unless it says that this is intended. A card in a
+reader connects nothing, and is exempt.
 """
 
 from __future__ import annotations

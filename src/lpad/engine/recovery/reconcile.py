@@ -1,7 +1,7 @@
 """Settling of changes that were cut off by a restart or by the loss of the card.
 
-The card is the truth, the journal says what was wanted. A change whose goal is reached is done, even if
-nobody saw the answer; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
+The card is the truth, the journal says what was wanted. A change whose goal is reached is done, even if its
+answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
 request. Only the modem may need a refresh after a switch that the card has made (`concerns_modem`).
 """
 

@@ -175,7 +175,7 @@ class Card:
                 # time, reopening would only fail.
                 if not was_open or "modem_error" in error.details or deadline.passed:
                     raise
-                log.info("%s: %s; opening it anew", self.port.name, error)
+                log.info("%s: %s; reopening it", self.port.name, error)
                 isdr = stack.enter_context(self._enter(deadline=deadline))
             yield isdr
 

@@ -31,7 +31,7 @@ class Wish(enum.StrEnum):
     """The events of a hold."""
 
     ASK = "ask"  # the run asks the caller
-    GO_ON = "go on"  # it was answered, or nobody has answered in time
+    GO_ON = "go on"  # it was answered, or the time for an answer is over
     ALTER = "alter"  # the first irreversible step begins
     SHARE = "share"  # another change is queued, of no special urgency
     OVERTAKE = "overtake"  # something goes first

@@ -28,7 +28,7 @@ class RunRecord:
 
         Args:
             change: the record.
-            store: where it is kept.
+            store: stores the record.
         """
         self._store = store
         self._change = change

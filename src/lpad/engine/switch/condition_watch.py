@@ -134,7 +134,7 @@ class ConditionWatch:
             deadline: the guard's time limit.
             standstill: knows when lpad did not run.
             network: the steps of the profile's network settings.
-            ends_on_lock: whether it ends as soon as the SIM wants a code: nobody is there to enter it.
+            ends_on_lock: whether it ends as soon as the SIM requires a code, which no user can enter.
             started_anew: whether device or modem may have restarted, so that a last check must wait for the
                 network.
         """
@@ -355,7 +355,7 @@ class ConditionWatch:
         return Look(met=False, seen=seen)
 
     def _try_other_settings(self) -> None:
-        """Try the empty APN, or the other IP type, where the network's cause means wrong settings."""
+        """Try the empty APN, or the other IP type, if the network's cause means wrong settings."""
         other = self._alternatives.next(self.cause, self._network.settings)
         if other is not None and not self._deadline.passed:
             log.info("change %d: %s; trying %s", self._run.change.id, self.cause, other.told)

@@ -1,4 +1,4 @@
-"""The default guard: which switches get one though nobody asked for it, and why the others do not."""
+"""The default guard: which switches get one without a request, and why the others do not."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def enable_guarded(
         except Conflict as error:
             if run.change.guard is not None:
                 raise
-            why = error.sentence  # nothing was sent: what nobody asked for must not stand in the way
+            why = error.sentence  # nothing was sent, and an unrequested guard must not block the switch
     log.info("change %d: no default guard: %s", run.change.id, why)
     done = enable_with_network(run, context, iccid=iccid, purpose=purpose)
     return done if done.already else msgspec.structs.replace(done, unguarded=why)

@@ -87,7 +87,7 @@ def guarded_switch(
         context: to reach the card.
         asked: the requested guard.
         iccid: the profile.
-        by_default: whether nobody asked for it; then it ends as soon as the SIM wants a PIN.
+        by_default: whether it was not requested; then it ends as soon as the SIM requires a PIN.
 
     Raises:
         NotFound, Conflict, CardError: nothing was switched.

@@ -57,7 +57,7 @@ _LEAST = 1.0
 
 
 class Steps(Protocol):
-    """What is told each step as it begins: a change, or nobody."""
+    """The receiver of each step as it begins: a change, or none."""
 
     @property
     def change_id(self) -> int:
@@ -84,7 +84,7 @@ class Steps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepsOfRun:
-    """A change that is told its steps."""
+    """A change that receives its steps."""
 
     run: Run
 
@@ -141,7 +141,7 @@ class NetworkReport:
     given_by: GivenBy = GivenBy.NOTHING
     failures: list[NetworkFailure] = field(default_factory=list)
     worked: str | None = None
-    """Which other settings brought the connection up, where the profile's own did not."""
+    """The other settings that brought the connection up, if the profile's own did not."""
     connection: Connection | None = None
 
     def told(self) -> NetworkResult:
@@ -166,7 +166,7 @@ class NetworkSteps:
         """Prepare; nothing is done.
 
         Args:
-            steps: is told each step.
+            steps: gets each step.
             context: to reach the modem.
             iccid: the profile's ICCID or AID.
             until: when the guard's time is over; None: there is no guard.
@@ -325,7 +325,7 @@ class NetworkSteps:
             )
 
     def happened(self, event: HookEvent, iccid: str) -> None:
-        """Run the hooks for something that is no switch."""
+        """Run the hooks for an event other than a switch."""
         if self._has_hooks:
             self._steps.follow(event.value)
             self._hook(event, self._wanted_for(iccid))
@@ -358,7 +358,7 @@ class NetworkSteps:
 
     @property
     def restores(self) -> bool:
-        """Whether undoing has brought the previous profile's settings back, which nobody has set."""
+        """Whether undoing has restored the previous profile's settings."""
         pending = self._context.pending.of(self._euicc)
         chosen = self._chosen(self._iccid() or "")
         return bool(pending and pending.memory) and chosen.given_by is GivenBy.NOTHING

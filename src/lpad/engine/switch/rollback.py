@@ -58,7 +58,7 @@ class Reason:
     kind: str
     sentence: str
     layer: str | None = None
-    """The lowest layer that failed; None: none is known, as after somebody said no."""
+    """The lowest layer that failed; None: unknown, for example after a refusal."""
     cause: str | None = None
     """The network's own reason."""
 

@@ -70,8 +70,8 @@ class Rescue:
 
         Args:
             euicc: the card.
-            store: where the changes are written.
-            journal: keeps the state over restarts.
+            store: stores the changes.
+            journal: stores the state across restarts.
             hub: gets each state.
             submit: queues a change.
         """

@@ -43,7 +43,7 @@ class Course(enum.StrEnum):
     """The courses of action after an error."""
 
     STOP = "stop"  # no repetition helps
-    ANEW = "anew"  # at once with a new session, once
+    ANEW = "anew"  # immediately with a new session, once
     NETWORK = "network"  # after a while, or when there is a network again
     SERVER = "server"  # after a while
     GARBLED = "garbled"  # after a while, a few times: something else answered in the server's place

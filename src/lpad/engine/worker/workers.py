@@ -151,6 +151,6 @@ class Workers:
                 worker.tidy()
 
     def _port_free(self) -> None:
-        """Make all that were refused a port try again, because settings may give one card another's port."""
+        """Make all workers without a port try again: settings may give one card another's port."""
         for worker in self._workers.values():
             worker.look_now()

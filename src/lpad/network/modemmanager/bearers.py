@@ -45,7 +45,7 @@ class Bearer:
 class HeardErrors:
     """The errors of connection attempts as ModemManager signals them.
 
-    NetworkManager deletes a bearer that failed, or tries again with it, before anybody can read its error.
+    NetworkManager deletes a failed bearer, or retries with it, before its error can be read.
     """
 
     def __init__(self, bus: Bus, *, deadline: Deadline) -> None:
@@ -103,11 +103,11 @@ def read_bearers(bus: Bus, modem: ManagedModem, *, deadline: Deadline) -> list[B
 
 
 def sight(bearers: list[Bearer]) -> Connection:
-    """Return what bearers tell of a connection."""
+    """Return the state of a connection from its bearers."""
     up = next((each for each in reversed(bearers) if each.connected), None)
     if up is not None:
         address = (
-            Sight(state=State.UP) if up.addresses else Sight(told="whoever uses the interface sets it up")
+            Sight(state=State.UP) if up.addresses else Sight(told="the user of the interface sets it up")
         )
         return Connection(
             bearer=Sight(state=State.UP), address=address, addresses=up.addresses, interface=up.interface

@@ -131,7 +131,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
 
 
 def probe_again(bus: Bus, uid: str, *, deadline: Deadline) -> None:
-    """Have ModemManager forget a modem and probe it anew, so that it reads the profile that the card has now.
+    """Make ModemManager forget a modem and probe it again, so that it reads the card's present profile.
 
     A refusal is logged, no more: another program may have inhibited the modem, or lpad's user may not.
 

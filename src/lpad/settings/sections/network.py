@@ -1,4 +1,4 @@
-"""`network`: who makes the data connection of a profile, and with which settings."""
+"""`network`: the maker of a profile's data connection, and its settings."""
 
 from __future__ import annotations
 

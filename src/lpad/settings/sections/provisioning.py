@@ -1,4 +1,4 @@
-"""`provisioning`: where an empty card asks for a profile, and how many may be ordered."""
+"""`provisioning`: the sources of a profile for an empty card, and the limit of orders."""
 
 from __future__ import annotations
 

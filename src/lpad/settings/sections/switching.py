@@ -25,7 +25,7 @@ class DefaultGuardSection(Section, frozen=True):
     within: Annotated[float, msgspec.Meta(ge=1, le=LONGEST)] = 180
 
     def check(self, report: Report) -> None:
-        """Note what is no condition, and one that somebody would have to meet."""
+        """Report invalid conditions, and those that need a user."""
         if not self.until:
             report.wrong("a condition such as registered is wanted here; null for no default guard", "until")
         for index, text in enumerate(self.until):

@@ -130,7 +130,7 @@ class Bsp:
         if too_long or len(mac) < _MAC_LENGTH:
             raise BspStructureError(f"a protected element of {len(protected)} bytes")
         if encrypted and (not body or len(body) % _BLOCK):
-            raise BspStructureError(f"{len(body)} encrypted bytes are no whole blocks")
+            raise BspStructureError(f"{len(body)} encrypted bytes are not whole blocks")
         counter = self._counter
         if not bytes_eq(self._next_mac(element.header + body), mac):
             raise BspSecurityError(f"the MAC of protected element {counter} is wrong")

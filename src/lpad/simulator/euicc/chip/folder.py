@@ -73,7 +73,7 @@ class CardFolder:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise InvalidValue(f"{self.path / _STATE} is no simulated card's state: {error}") from error
+            raise InvalidValue(f"{self.path / _STATE} is not a simulated card's state: {error}") from error
         self._sweep(state)
         return state
 

@@ -51,7 +51,9 @@ def open_secure_channel(chip: Chip, session: Session, request: bytes) -> BspKeys
     try:
         other = ec.EllipticCurvePublicKey.from_encoded_point(session.one_time_key.curve, asked["smdpOtpk"])
     except ValueError as error:
-        raise _error(Reason.INCORRECT_INPUT, "the server's one-time key is no point of the curve") from error
+        raise _error(
+            Reason.INCORRECT_INPUT, "the server's one-time key is not a point of the curve"
+        ) from error
     shared = session.one_time_key.exchange(ec.ECDH(), other)
     return BspKeys.derive(shared, template["hostId"], chip.eid)
 

@@ -193,7 +193,7 @@ class Sessions:
             raise SessionError("no challenge was asked for", Fault.NO_SESSION)
         server = self._chain(asked["serverCertificate"], asked.get("otherCertsInChain", ()))
         if not (Role.DP_AUTH.held_by(server.credential) or Role.DS_AUTH.held_by(server.credential)):
-            raise SessionError("the certificate is no server's for authentication", Fault.INVALID_OID)
+            raise SessionError("the certificate is not a server's for authentication", Fault.INVALID_OID)
         if not server.credential.signed(asked["serverSignature1"], asked["serverSigned1"]):
             raise SessionError("serverSignature1 is wrong", Fault.INVALID_SIGNATURE)
         if signed["euiccChallenge"] != session.challenge:

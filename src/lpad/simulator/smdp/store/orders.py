@@ -173,13 +173,13 @@ def iccid_of(profile: bytes) -> Iccid:
         InvalidValue: the package has no such header.
     """
     if profile[:1] != _HEADER:
-        raise InvalidValue("this is no profile package: it does not begin with a header (A0)")
+        raise InvalidValue("this is not a profile package: it does not begin with a header (A0)")
     try:
         header, _ = tlv.parse_first(profile)
         # The header alone writes the ICCID straight; every other place swaps the nibbles.
         return Iccid.from_bytes(swap_nibbles(header.get(_HEADER_ICCID).value))
     except MalformedError as error:
-        raise InvalidValue(f"this is no profile package: {error.sentence}") from error
+        raise InvalidValue(f"this is not a profile package: {error.sentence}") from error
 
 
 def write_whole(path: Path, data: bytes) -> None:
