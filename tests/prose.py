@@ -88,6 +88,10 @@ HABITS = (
 )
 
 
+_WORD = re.compile(r"""[a-z]*(["'])[^"'\s]+\1""")
+"""A string of one word, which is a value of the program."""
+
+
 def found(text: str) -> Iterator[tuple[str, Habit]]:
     """Return each place of a text that shows a habit, with the habit."""
     for habit in HABITS:
@@ -96,11 +100,11 @@ def found(text: str) -> Iterator[tuple[str, Habit]]:
 
 
 def passages(path: Path) -> Iterator[tuple[int, str]]:
-    """Return the prose of a file by line: of Python the strings and comments, of Markdown all but code."""
+    """Return the prose of a file by line: of Python comments and strings of several words, of Markdown all but code."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type in (tokenize.STRING, tokenize.COMMENT):
+            if token.type in (tokenize.STRING, tokenize.COMMENT) and not _WORD.fullmatch(token.string):
                 yield from enumerate(token.string.splitlines(), token.start[0])
         return
     fenced = False
