@@ -100,7 +100,7 @@ def found(text: str) -> Iterator[tuple[str, Habit]]:
 
 
 def passages(path: Path) -> Iterator[tuple[int, str]]:
-    """Return the prose of a file by line: of Python comments and strings of several words, of Markdown all but code."""
+    """Return the prose of a file by line: Python comments and strings of several words, Markdown but code."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
