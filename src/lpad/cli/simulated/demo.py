@@ -169,7 +169,7 @@ class _Stage:
 
     def _watch(self, client: Client) -> None:
         """Show what lpad does by itself."""
-        self.say("nobody asks for anything: the card is empty, and the settings name a platform")
+        self.say("without any request: the card is empty, and the settings name a platform")
         self._until(lambda: any(each.kind == "provision" for each in client.changes()), "lpad's own request")
         change = next(each for each in client.changes() if each.kind == "provision")
         result = self._follow(client, change).result or {}
