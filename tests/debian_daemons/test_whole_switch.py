@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
-    """An enable has NetworkManager dial the profile's APN, and a rollback the previous one's again."""
+    """Enables dial the profile's APN, a rollback the previous one's; a deletion removes the connection."""
     gateway = Gateway(settings=SETTINGS)
     rig = rig_of("", modem=gateway.modem)
     rig.start_network_manager()
@@ -50,3 +50,6 @@ def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
         assert "a.example" in rig.front.dialled()[dialled:]
         assert rig.front.dialled()[-1] == "b.example"
         assert autoconnects(rig) == {f"lpad-{first[-4:]}": "no", f"lpad-{second[-4:]}": "yes"}
+
+        client.delete(CARD, first, wait=PATIENCE).check()
+        assert set(autoconnects(rig)) == {f"lpad-{second[-4:]}"}
