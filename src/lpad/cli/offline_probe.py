@@ -13,14 +13,14 @@ from lpad.base.redaction import mask
 from lpad.card.available_ports import find_ports
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.port.hotplug import PortWatch
-from lpad.card.ports import ModemPort, ReaderPort
+from lpad.card.port_kinds import ModemPort, ReaderPort
 from lpad.card.probe import probe as probe_link
 from lpad.cli.terminal.output import Output
 from lpad.cli.terminal.probe_report import print_report
 
 if TYPE_CHECKING:
     from lpad.card.link.link import Link
-    from lpad.card.ports import Port
+    from lpad.card.port_kinds import Port
 
 _PATIENCE = 120.0
 _LISTING = 10.0

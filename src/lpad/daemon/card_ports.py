@@ -14,7 +14,7 @@ from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.memory import LinkMemory
 from lpad.card.link.shared_port import SharedPort
 from lpad.card.port.hotplug import PortWatch
-from lpad.card.ports import ModemPort, ReaderPort
+from lpad.card.port_kinds import ModemPort, ReaderPort
 from lpad.daemon.network_policy import network_policy
 from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lpad.card.ports import Port, Way
+    from lpad.card.port_kinds import Port, Way
     from lpad.settings import EuiccSection, Settings
     from lpad.settings.sections.failover import FailoverSection
     from lpad.settings.sections.modem_manager import ModemManagerSection

@@ -32,7 +32,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change import params
 from lpad.engine.change.change import Kind
 from lpad.engine.change.kinds import kind_of
-from lpad.engine.networks.note import PASSWORD, noted
+from lpad.engine.networks.noted_settings import PASSWORD, noted
 from lpad.engine.snapshot.known_risks import known_risks
 from lpad.engine.switch.guarded_switch import check_guard
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.card.isdr.isdr import Isdr
     from lpad.card.link.link import Link
-    from lpad.card.ports import Watch
+    from lpad.card.port_kinds import Watch
     from lpad.codec.messages.authentication import DeviceCapabilities
     from lpad.engine.policy.health_rules import FailoverPolicy
 

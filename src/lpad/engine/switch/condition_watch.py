@@ -35,7 +35,7 @@ from lpad.engine.running.condition_check import (
     not_evaluable,
 )
 from lpad.engine.running.run import Suspended
-from lpad.engine.switch.alternatives import Alternatives
+from lpad.engine.switch.alternative_settings import Alternatives
 from lpad.network.applier import State
 from lpad.network.layer import Cause, Procedure
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.results import SwitchResult
     from lpad.engine.running.context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.switch.alternatives import OtherSettings
+    from lpad.engine.switch.alternative_settings import OtherSettings
     from lpad.engine.switch.switch import Purpose
     from lpad.network.applier import Modem, Outcome
     from lpad.network.precedence import Chosen

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.dbus.bell import Bell
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusError, BusRefused
 from lpad.dbus.message import Call
+from lpad.dbus.wakeup import Bell
 from lpad.network.applier import UNKNOWN_CONNECTION, Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.bus_outcome import failed_question, not_running
 from lpad.network.layer import Layer

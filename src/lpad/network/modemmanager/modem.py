@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lpad.base.deadline import Deadline
-    from lpad.dbus.bell import Bell
     from lpad.dbus.bus import Bus
+    from lpad.dbus.wakeup import Bell
 
 _log = logging.getLogger(__name__)
 

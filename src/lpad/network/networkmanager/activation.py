@@ -11,7 +11,7 @@ from lpad.network.networkmanager.connection import differences
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.dbus.bell import Bell
+    from lpad.dbus.wakeup import Bell
     from lpad.network.applier import Outcome
     from lpad.network.networkmanager.connection import StoredConnection, Tree
     from lpad.network.networkmanager.daemon import Daemon, ModemDevice

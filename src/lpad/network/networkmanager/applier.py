@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.redaction import redacted
-from lpad.dbus.bell import Bell
 from lpad.dbus.bus import Bus
 from lpad.dbus.failures import BusError
+from lpad.dbus.wakeup import Bell
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.bus_outcome import failed_question, not_running
 from lpad.network.layer import Layer

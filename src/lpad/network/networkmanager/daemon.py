@@ -13,10 +13,10 @@ from lpad.network.networkmanager.reasons import FAILED, MOST
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.dbus.bell import Bell
     from lpad.dbus.bus import Bus
     from lpad.dbus.message import Signal
     from lpad.dbus.properties import Properties
+    from lpad.dbus.wakeup import Bell
     from lpad.network.networkmanager.connection import Tree
 
 PROGRAM = "NetworkManager"

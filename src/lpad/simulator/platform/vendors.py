@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.simulator.platform import desk, soracom, super_sim, telnyx, things, yoni
+from lpad.simulator.platform import lines_only, owner_desk, soracom, super_sim, telnyx, yoni
 
 if TYPE_CHECKING:
     from lpad.simulator.platform.vendor import Vendor
 
 VENDORS: dict[str, type[Vendor]] = {
-    "desk": desk.Desk,
+    "desk": owner_desk.Desk,
     "kore": super_sim.KoreSuperSim,
     "soracom": soracom.Soracom,
     "telnyx": telnyx.Telnyx,
-    "things": things.Things,
+    "things": lines_only.Things,
     "twilio": super_sim.TwilioSuperSim,
     "yoni": yoni.Yoni,
 }
 
 CREDENTIALS: dict[str, dict[str, str]] = {
-    "desk": {"key": desk.KEY},
+    "desk": {"key": owner_desk.KEY},
     "kore": {"client_id": super_sim.CLIENT_ID, "client_secret": super_sim.CLIENT_SECRET},
     "soracom": {"key_id": soracom.KEY_ID, "key": soracom.KEY},
     "telnyx": {"api_key": telnyx.API_KEY},
-    "things": {"key": things.KEY},
+    "things": {"key": lines_only.KEY},
     "twilio": {"account_sid": super_sim.ACCOUNT, "auth_token": super_sim.AUTH_TOKEN},
     "yoni": {"app_id": yoni.APP_ID, "app_secret": yoni.APP_SECRET},
 }

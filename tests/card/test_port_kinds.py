@@ -11,13 +11,13 @@ from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardUnreachable
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.port.hotplug import PortWatch
-from lpad.card.ports import ModemPort, ReaderPort
+from lpad.card.port_kinds import ModemPort, ReaderPort
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.card.ports import Port
+    from lpad.card.port_kinds import Port
 
 
 def test_a_modems_port_opens_its_link() -> None:
