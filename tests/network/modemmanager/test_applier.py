@@ -221,3 +221,13 @@ def test_a_stale_modem_is_probed_again(gateway: GatewayDouble, monkeypatch: pyte
     outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(5))
     assert isinstance(outcome, TryAgain)
     assert gateway.inhibited == [True, False] * 2
+
+
+def test_another_modem_is_left_alone(gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only modem is not probed again if the card may be elsewhere, as in a reader."""
+    monkeypatch.setattr("lpad.network.modemmanager.applier.STALE", 0.0)
+    for modem in (AnyModem(), None):
+        asked = Wanted(eid=EID, iccid=NEW, settings=NEW_SETTINGS, previous_iccid=OLD, modem=modem)
+        outcome = ModemManagerApplier(connects=True).connect(asked, deadline=Deadline.after(3))
+        assert isinstance(outcome, TryAgain)
+    assert gateway.inhibited == []

@@ -211,7 +211,8 @@ def wait_for_card(
         found = _judged(modem, wanted, attempted=attempted)
         if not isinstance(found, TryAgain):
             return found
-        if modem is None or modem.uid is None:
+        # a modem that is not certainly the card's may have a connection of its own
+        if modem is None or modem.uid is None or modem.imei is None or modem.imei != _imei(wanted):
             stale_from = None
         elif stale_from is None:
             stale_from = time.monotonic()
@@ -276,6 +277,7 @@ class _Away:
     """ModemManager is not on the bus."""
 
     uid: None = None
+    imei: None = None
 
 
 def _find(bus: Bus, wanted: Wanted, *, deadline: Deadline) -> ManagedModem | _Away | None:
