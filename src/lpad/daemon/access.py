@@ -72,7 +72,9 @@ def _user(name: str | int) -> int | None:
     try:
         return name if isinstance(name, int) else pwd.getpwnam(name).pw_uid
     except KeyError:
-        log.warning("the settings' access names the user '%s', whom this system doesn't have", name)
+        log.warning(
+            "the user '%s', listed under 'access' in the settings, does not exist on this system", name
+        )
         return None
 
 

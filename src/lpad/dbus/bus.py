@@ -110,7 +110,7 @@ class Bus:
         Raises:
             BusRefused: the answer is an error.
             BusUnanswered: there was none in time; what was asked may happen all the same.
-            BusUnreachable: the bus is gone.
+            BusUnreachable: the connection to the bus was lost.
             Cancelled: as the deadline says.
         """
         return self._wait_for(self._ask(call), deadline=deadline)
@@ -252,7 +252,7 @@ class Bus:
         from dbus_fast import Message, MessageType  # noqa: PLC0415 - see _connect
 
         if self._bus is None or not self._bus.connected:
-            raise BusUnreachable("the bus is gone")
+            raise BusUnreachable("the connection to the bus was lost")
         asked = Message(
             destination=call.to,
             path=call.path,
@@ -264,7 +264,7 @@ class Bus:
         try:
             answer = await self._bus.call(asked)
         except (EOFError, OSError) as error:
-            raise BusUnreachable("the bus is gone") from error
+            raise BusUnreachable("the connection to the bus was lost") from error
         if answer.message_type is not MessageType.METHOD_RETURN:
             raise BusRefused(answer.error_name or "", " ".join(map(str, answer.body[:1])))
         return tuple(_inward(each) for each in answer.body)

@@ -128,7 +128,7 @@ class AtApplier:
             with modem.dialogue(deadline=deadline) as dialogue:
                 return Connection() if dialogue is None else _look(dialogue, deadline)
         except CardError as error:
-            _log.info("looking at the bearer: %s", error)
+            _log.info("cannot check the bearer: %s", error)
             return Connection()
 
 

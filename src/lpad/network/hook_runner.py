@@ -44,7 +44,7 @@ class HookRunner:
                 try:
                     self.serve_one(connection)
                 except (OSError, MalformedError, ValueError) as error:
-                    log.warning("a request is dropped: %s", error)
+                    log.warning("dropping a request: %s", error)
 
     def serve_one(self, connection: socket.socket) -> None:
         """Take a request, run what it names, and answer.

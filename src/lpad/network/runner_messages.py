@@ -60,7 +60,7 @@ def framed(message: msgspec.Struct) -> bytes:
     """
     body = msgspec.json.encode(message)
     if len(body) > LONGEST_FRAME:
-        raise MalformedError(f"a message to or from the runner has at most {LONGEST_FRAME} bytes")
+        raise MalformedError(f"a message to or from the runner must have at most {LONGEST_FRAME} bytes")
     return HEADER.pack(len(body)) + body
 
 
@@ -74,5 +74,5 @@ def length_of(header: bytes) -> int:
         raise MalformedError("the connection ended within a frame's header")
     length: int = HEADER.unpack(header)[0]
     if not 0 < length <= LONGEST_FRAME:
-        raise MalformedError(f"a frame has 1 to {LONGEST_FRAME} bytes")
+        raise MalformedError(f"a frame must have 1 to {LONGEST_FRAME} bytes")
     return length

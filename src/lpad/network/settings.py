@@ -67,14 +67,16 @@ class GivenBy(enum.StrEnum):
 def _check_apn(name: str, apn: str) -> None:
     if apn and (len(apn) > LONGEST_APN or _APN.fullmatch(apn) is None or ".." in apn):
         raise InvalidValue(
-            f"{name} is not an APN: up to {LONGEST_APN} letters, digits, hyphens and underscores in labels"
-            " separated by dots, such as 'iot.example'; empty means the network's default"
+            f"{name} is not an APN: it must have up to {LONGEST_APN} letters, digits, hyphens and underscores"
+            " in labels separated by dots, such as 'iot.example'; empty means the network's default"
         )
 
 
 def _check_credential(name: str, text: str) -> None:
     if len(text) > LONGEST_CREDENTIAL or _PRINTABLE.fullmatch(text) is None:
-        raise InvalidValue(f"{name} has at most {LONGEST_CREDENTIAL} characters, all of them printable ASCII")
+        raise InvalidValue(
+            f"{name} must have at most {LONGEST_CREDENTIAL} characters, all of them printable ASCII"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ class NetworkSettings:
         if self.initial_bearer is not InitialBearer.APN and self.initial_bearer_apn:
             raise InvalidValue("initial_bearer_apn is used only if initial_bearer is 'apn'")
         if self.mtu is not None and not LEAST_MTU <= self.mtu <= MOST_MTU:
-            raise InvalidValue(f"an MTU is a number of bytes from {LEAST_MTU} to {MOST_MTU}")
+            raise InvalidValue(f"an MTU must be a number of bytes from {LEAST_MTU} to {MOST_MTU}")
 
     @property
     def attach_apn(self) -> str | None:

@@ -31,7 +31,9 @@ LONGEST_WAIT = 86400
 WHAT_TO_DO = {
     "credentials": "check the files that 'credentials' names in the settings, and that the account may do"
     " this",
-    "no-stock": "ask the operator when there are profiles again; lpad goes on when the change is answered",
+    "no-stock": (
+        "ask the operator when profiles are available again; lpad continues when the change is answered"
+    ),
     "no-balance": "top up the account",
     "not-eligible": "ask the operator which cards it accepts; this card's EID is not among them",
     "unknown-product": "choose another product; 'lpad platform products' lists them",
@@ -74,15 +76,14 @@ def judged(
         raise _later(response, subject, platform)
     if status >= 500 and not good:
         raise ServerFailed(
-            f"{subject}: it answers with HTTP {status}; lpad tries again",
+            f"{subject}: the platform answers with HTTP {status}; lpad tries again",
             http_status=status,
             platform=platform,
         )
     if broken is not None:
         raise PlatformUnclear(
             f"{subject}: HTTP {status}, and {broken}; something else may answer in its place, such as a"
-            " log-in"
-            " page of the network in between",
+            " log-in page of a network in between",
             http_status=status,
             platform=platform,
         )

@@ -49,7 +49,7 @@ class Callback:
         for each, value in self.headers.items():
             if each.lower() == name:
                 return value.strip()
-        raise InvalidValue(f"the callback has no header '{name}', so nothing vouches for it")
+        raise InvalidValue(f"the callback has no header '{name}', so nothing proves its origin")
 
 
 def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
@@ -91,7 +91,9 @@ def _twilio(callback: Callback, secret: str) -> None:
 def _kore(callback: Callback, secret: str) -> None:
     given = callback.header("kore-signature")
     if not given:
-        raise InvalidValue("the signature is empty: KORE signs once a secret was made for the webhook")
+        raise InvalidValue(
+            "the signature is empty: KORE signs only after a secret was created for the webhook"
+        )
     parts = urlsplit(callback.url)
     url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
     signed = secret.encode() + callback.method.upper().encode() + url.encode() + callback.body
@@ -161,7 +163,7 @@ def _ed25519(key: bytes, signature: str, signed: bytes) -> bool:
     from ecdsa.errors import MalformedPointError  # noqa: PLC0415 - likewise
 
     if len(key) != _ED25519_KEY:
-        raise InvalidValue(f"an Ed25519 public key has {_ED25519_KEY} bytes in base64")
+        raise InvalidValue(f"an Ed25519 public key must have {_ED25519_KEY} bytes in base64")
     try:
         VerifyingKey.from_string(key, curve=Ed25519).verify(
             base64.b64decode(signature, validate=True), signed

@@ -47,7 +47,9 @@ def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
     try:
         # systemd's own folder may show a group, but admits no other users.
         if not systemd and path.stat().st_mode & _OTHERS:
-            raise InvalidSettings(f"{path} holds a credential and others may read it; run: chmod 600 {path}")
+            raise InvalidSettings(
+                f"other users can read {path}, which contains a credential; run: chmod 600 {path}"
+            )
         content = read_regular(path, most=_LARGEST + 1)
     except OSError as error:
         raise InvalidSettings(

@@ -108,10 +108,10 @@ class Caller:
                 return
             mark = f"{url} {sorted(extra.items())}"
             if mark in visited:
-                raise self._unclear(attempted, "its list leads back to a page that was read before")
+                raise self._unclear(attempted, "the platform's list leads back to an earlier page")
             visited.add(mark)
             first = False
-        raise self._unclear(attempted, f"its list has more than {MOST_PAGES} pages")
+        raise self._unclear(attempted, f"the platform's list has more than {MOST_PAGES} pages")
 
     def _page(
         self,
@@ -153,7 +153,8 @@ class Caller:
             elsewhere = True
         if elsewhere:
             raise self._unclear(
-                attempted, "the next page of its list is at another server, which lpad does not ask"
+                attempted,
+                "the next page of the platform's list is at another server, which lpad does not contact",
             )
         return answer, following, {}
 
@@ -164,9 +165,7 @@ class Caller:
         if found is None:
             return []
         if not isinstance(found, list):
-            raise self._unclear(
-                attempted, f"what should be a list of entries ('{call.each}') is something else"
-            )
+            raise self._unclear(attempted, f"'{call.each}' is not a list of entries")
         return found
 
     def _unclear(self, attempted: str, why: str) -> PlatformUnclear:

@@ -61,9 +61,8 @@ class DeclaredPlatform:
             made = self._reserved(call, self._of_wish(wish), None, attempted=attempted, deadline=deadline)
             if not made.id:
                 raise PlatformUnclear(
-                    f"the platform '{self.name}' names no order in its answer; lpad looks for the order"
-                    " before it"
-                    " asks again",
+                    f"the platform '{self.name}' returned no order in its answer; lpad looks for the order"
+                    " before it repeats the request",
                     platform=self.name,
                 )
             if made.profile is Stage.UNKNOWN and not made.unknown:
@@ -171,8 +170,7 @@ class DeclaredPlatform:
         if call is None:
             raise Conflict(
                 f"the platform '{self.name}' has no call '{name}' in its file; 'lpad platform list' shows"
-                " what it can"
-                " do"
+                " what the platform can do"
             )
         return call
 

@@ -127,8 +127,8 @@ def _declaration(settings: PlatformSettings) -> Declaration:
         known = shipped()
         if settings.like not in known:
             raise InvalidSettings(
-                f"platform '{settings.name}': lpad ships no description '{settings.like}'; it has"
-                f" {', '.join(known)}, and 'file' names one of your own"
+                f"platform '{settings.name}': lpad ships no description '{settings.like}'; the shipped ones"
+                f" are {', '.join(known)}; give your own with 'file'"
             )
         return read_declaration(known[settings.like])
     return read_declaration(settings.like)
@@ -138,8 +138,8 @@ def _base(settings: PlatformSettings, declaration: Declaration) -> str:
     base = settings.base or declaration.base
     if base is None:
         raise InvalidSettings(
-            f"platform '{settings.name}': set 'base' to the platform's https address; its description has"
-            " none"
+            f"platform '{settings.name}': set 'base' to the platform's https address, because its description"
+            " has none"
         )
     server_of(base)
     if declaration.token is not None:

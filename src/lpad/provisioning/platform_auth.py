@@ -133,7 +133,7 @@ class PlatformAuth(httpx.Auth):
         status = response.status_code
         attempted = f"cannot get a token from the platform '{self._platform}'"
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise PlatformBusy(f"{attempted}: it asks to come back later", platform=self._platform)
+            raise PlatformBusy(f"{attempted}: the platform asks to try again later", platform=self._platform)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise ServerFailed(
                 f"{attempted}: HTTP {status}; lpad tries again", http_status=status, platform=self._platform
@@ -146,9 +146,8 @@ class PlatformAuth(httpx.Auth):
         if not response.is_success or value is None:
             words = _words(answer)
             raise PlatformRefused(
-                f"{attempted}: HTTP {status}{f', {words}' if words else ''}; check the files that"
-                " 'credentials' names"
-                " in the settings",
+                f"{attempted}: HTTP {status}{f', {words}' if words else ''}; check the files listed under"
+                " 'credentials' in the settings",
                 platform=self._platform,
                 cause="credentials",
                 words=redacted(words),

@@ -94,7 +94,9 @@ def _load(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise InvalidSettings(f"the platform's file {path} is not YAML: {error}") from error
     if not isinstance(document, dict) or not _shallow(document, _DEEPEST):
-        raise InvalidSettings(f"the platform's file {path} must hold keys and values, as the shipped ones do")
+        raise InvalidSettings(
+            f"the platform's file {path} must contain keys and values, like the shipped ones"
+        )
     return document
 
 

@@ -139,7 +139,7 @@ def _by_card(entries: list[dict[str, Any]]) -> Iterator[tuple[str, Exchange]]:
 def _exchange(entry: dict[str, Any]) -> Exchange:
     command, answer = entry["command"], entry["answer"]
     if not isinstance(command, str) or len(command) < 8:
-        raise ValueError("a command has 4 bytes at least")
+        raise ValueError("a command must have at least 4 bytes")
     at = float(entry.get("at", 0))
     return Exchange(bytes.fromhex(command), None if answer is None else bytes.fromhex(answer), at)
 

@@ -344,7 +344,7 @@ def test_an_unknown_platform(desk: PlatformLab) -> None:
     """A platform that the settings do not name is refused."""
     ended = desk.ended(desk.provision(platform="other").id)
     assert ended.error is not None
-    assert "name no platform 'other'" in ended.error.sentence
+    assert "list no platform 'other'" in ended.error.sentence
 
 
 def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def bring_up(modem: AtModem, note: PoweredDown, *, deadline: Deadline) -> Power:
 
 
 def send(modem: AtModem, text: str, *, deadline: Deadline) -> bool:
-    """Send a command that brings no information; an unknown command is ignored.
+    """Send a command without an information line in its answer; an unknown command is ignored.
 
     Returns:
         Whether the modem accepted it.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Option of the platform's calls; takes the place of the one in the settings. Repeatable.",
+    help="Option of the platform's calls; replaces the one in the settings. Repeatable.",
 )
 @click.option("--no-enable", is_flag=True, help="Install the profile without enabling it.")
 @click.option("--confirm", is_flag=True, help="Ask before the profile is installed.")
@@ -42,7 +42,7 @@ def provision(
     guard: tuple[str, ...],
     within: float | None,
 ) -> None:
-    """Get a profile from an operator's platform: found or ordered, downloaded and enabled.
+    """Find or order a profile at an operator's platform, download and enable it.
 
     A card has one wish at a time, and repeating the command resumes it. lpad never orders twice for one wish
     without a person's answer. The platform may take hours; Ctrl-C leaves the change running.

@@ -35,7 +35,7 @@ _CURVES = {"nist": Curve.NIST, "brainpool": Curve.BRAINPOOL}
     "aliases",
     multiple=True,
     metavar="NAME",
-    help=f"Another name that it answers to, beside {SGP26_NAME}; may be given several times.",
+    help=f"Another name of the server, in addition to {SGP26_NAME}; may be given several times.",
 )
 @click.option(
     "--bind",

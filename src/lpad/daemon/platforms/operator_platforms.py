@@ -45,9 +45,8 @@ def operator_platforms(
         from lpad.provisioning import openable_platform  # noqa: PLC0415 - see above
     except ImportError as error:
         raise InvalidSettings(
-            f"the settings name platforms, and lpad was installed without what they need ({error.name}):"
-            " install"
-            " the extra 'platforms'"
+            f"the settings list platforms, but the library {error.name} for them is missing: install the"
+            " extra 'platforms'"
         ) from error
     deadlines = file.settings.deadlines
     return [

@@ -166,5 +166,5 @@ def _sensible(kept: _Kept | None, given_by: GivenBy) -> NetworkSettings | None:
     try:
         return None if kept is None else kept.settings()
     except (LpadError, ValueError):
-        log.warning("network settings given by the %s can't be read and are passed over", given_by)
+        log.warning("ignoring unreadable network settings given by the %s", given_by)
         return None

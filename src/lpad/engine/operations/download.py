@@ -91,7 +91,7 @@ def _keep_network(
     try:
         context.networks.put(result.iccid, settings, given_by=GivenBy.ORDER)
     except LpadError as error:
-        log.warning("change %d: its network settings are not kept: %s", run.change.id, error)
+        log.warning("change %d: cannot store its network settings: %s", run.change.id, error)
         remark = f"the profile's network settings could not be kept: {error.sentence}"
         return msgspec.structs.replace(result, remark=remark)
     return result
@@ -182,8 +182,8 @@ def _check_empty(profiles: ProfileList) -> None:
     """
     if not profiles.certainly_unprovided:
         raise Conflict(
-            "lpad asks for no profile by itself: the card holds an operational profile by now, or one that"
-            " cannot be read; 'lpactl profiles' shows them"
+            "lpad no longer requests a first profile: the card now contains an operational profile, or an"
+            " unreadable one; see 'lpactl profiles'"
         )
 
 

@@ -174,7 +174,7 @@ class _Fulfilment:
         if not record.paid and not record.intent:
             self._context.wishes.close(self._eid)
             return None
-        left = f"the order at the platform '{record.platform}' stays, and the next request goes on with it"
+        left = f"the order at the platform '{record.platform}' stays, and the next request continues with it"
         platform = self._context.platforms.get(record.platform)
         if platform is None or not platform.can.releases:
             return f"{left}: the platform takes no order back"
@@ -332,7 +332,7 @@ class _Fulfilment:
             self._keep(spent="the platform and the server name different profiles")
             raise Conflict(
                 f"the profile that was downloaded ({iccid}) is not the one that the platform"
-                f" '{self._record.platform}' reserved ({reserved}); it is installed and not enabled: ask the"
+                f" '{self._record.platform}' reserved ({reserved}); it is installed but not enabled: ask the"
                 " operator, then enable or delete it",
                 installed=iccid,
                 reserved=reserved,
@@ -396,9 +396,8 @@ class _Fulfilment:
             self._context.wishes.close(self._eid)
             self._tell("closed")
             raise Declined(
-                f"no other profile is ordered at the platform '{self._record.platform}': the question was"
-                " answered"
-                " with no, and the wish is closed"
+                f"no other profile is ordered at the platform '{self._record.platform}': the answer to the"
+                " question was no, and the wish is closed"
             )
         if self._notes.second_order:
             self._ask_second_order("")
@@ -428,13 +427,12 @@ class _Fulfilment:
             return platform
         if not self._record.paid:
             raise Conflict(
-                f"the settings name no platform '{self._record.platform}'; 'lpad platform list' shows the"
+                f"the settings list no platform '{self._record.platform}'; 'lpad platform list' shows the"
                 " names"
             )
         raise self._later(
-            f"the settings no longer name the platform '{self._record.platform}', which keeps a profile"
-            " for this"
-            " card; lpad waits until they do again, or until this change is cancelled",
+            f"the settings no longer list the platform '{self._record.platform}', which has a profile for"
+            " this card; lpad waits until they list it again, or until this change is cancelled",
             least=BACKOFF.seconds[-1],
         )
 
@@ -491,7 +489,7 @@ class _Fulfilment:
             if word not in self._record.told:
                 self._keep(told=(*self._record.told, word))
                 log.warning(
-                    "the platform '%s' says '%s', which its file does not know; lpad goes on looking",
+                    "the platform '%s' says '%s', which its file does not know; lpad keeps checking",
                     self._record.platform,
                     word,
                 )
@@ -502,7 +500,7 @@ class _Fulfilment:
         if not self._record.stalled and waited > platform.can.look_for:
             self._keep(stalled=True)
             log.warning(
-                "the platform '%s' has kept a profile pending for %.0f seconds; lpad goes on looking",
+                "the platform '%s' has kept a profile pending for %.0f seconds; lpad keeps checking",
                 self._record.platform,
                 waited,
             )

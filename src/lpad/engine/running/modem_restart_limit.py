@@ -87,7 +87,7 @@ class ModemRestartLimit:
             at = self._journal.clock.now().date_of(state.next_at)
             following = f"does it again at {at:%Y-%m-%d %H:%M} UTC at the earliest"
         times = "once" if state.times == 1 else f"{state.times} times"
-        done = f"lpad has restarted the modem {times} in vain, and {following}"
+        done = f"lpad has restarted the modem {times} without success, and {following}"
         return f"{done}; 'lpactl restart-modem' does it now"
 
     def ascend(self, *, unwritten: bool = True) -> bool:

@@ -95,8 +95,8 @@ class RegistrationQuery:
         if self._card.port.loan.was_lent:
             # Borrowing the modem would end the observed connection.
             log.warning(
-                "%s: its modem is ModemManager's and can't be asked without ending its connection; name"
-                " a probe in the place of 'registered'",
+                "%s: ModemManager uses its modem, so lpad can't ask it without ending the connection; use a"
+                " probe instead of 'registered'",
                 self._card.port.name,
             )
             return None

@@ -252,8 +252,8 @@ class NetworkSteps:
             return
         cause = outcome.cause if isinstance(outcome, Failed) else None
         raise NetworkFailed(
-            f"the switch to profile {self._named} was not begun: {outcome.told}; set network.on_failure to"
-            " 'ignore' to switch all the same",
+            f"cannot switch to profile {self._named}: {outcome.told}; set network.on_failure to 'ignore' to"
+            " switch anyway",
             layer=outcome.layer.value,
             cause=str(cause or ""),
         )

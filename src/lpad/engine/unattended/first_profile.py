@@ -1,7 +1,7 @@
 """A card without an operational profile gets one, if the settings say so, from the sources that they list.
 
-lpad asks the sources in turn: the default SM-DP+, and operators' platforms. Once all have been asked in
-vain, it waits before it begins again.
+lpad asks the sources in turn: the default SM-DP+, and operators' platforms. After all were asked without
+success, it waits before it starts again.
 
 Each attempt is a change like any other. The number of attempts and the time of the next one are in the
 journal before an attempt begins, so that a device that keeps restarting does not ask the server each time.

@@ -311,9 +311,7 @@ def _compared(
     if device.connection != target.path:
         active = next((each for each in connections if each.path == device.connection), None)
         told = "no connection" if active is None else f"the connection '{redacted(active.label)}'"
-        return TryAgain(
-            layer=Layer.BEARER, told=f"NetworkManager uses {told} in the place of the profile's own"
-        )
+        return TryAgain(layer=Layer.BEARER, told=f"NetworkManager uses {told} instead of the profile's own")
     if not reasons.IP_CONFIG <= device.state <= reasons.ACTIVATED:
         return TryAgain(layer=Layer.BEARER, told="NetworkManager is still connecting")
     others = [] if tree is None else differences(tree, daemon.applied(device.path))

@@ -112,10 +112,8 @@ class HttpsTransport(httpx.BaseTransport):
         if answer.location is not None and 300 <= answer.status < 400:
             raise PlatformUnclear(
                 f"{address} answers with a redirection (HTTP {answer.status}), which lpad does not follow:"
-                " either"
-                " the address in the platform's file is out of date, or the network in between wants a"
-                " log-in page"
-                " to be visited",
+                " either the address in the platform's file is out of date, or a network in between requires"
+                " a visit to its log-in page",
                 http_status=answer.status,
             )
         kept = [(name, value) for name, value in answer.headers if name.lower() not in _UNPACKED]
@@ -143,9 +141,8 @@ def server_of(url: str) -> ServerAddress:
         raise InvalidSettings(unusable) from error
     if parts.scheme != "https" or parts.userinfo:
         raise InvalidSettings(
-            f"{unusable}: it must begin with https:// and the server's name, since credentials and orders"
-            " must not"
-            " cross the network in clear text"
+            f"{unusable}: it must begin with https:// and the server's name, because credentials and orders"
+            " must not cross the network in clear text"
         )
     return address
 

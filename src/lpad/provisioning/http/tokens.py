@@ -108,4 +108,4 @@ class Tokens:
                 file.write(content)
             draft.replace(self._path)  # not synced: a token that is lost is got again
         except OSError as error:
-            _LOG.warning("cannot keep the token of a platform in %s: %s", self._path, error.strerror)
+            _LOG.warning("cannot store the token of a platform in %s: %s", self._path, error.strerror)

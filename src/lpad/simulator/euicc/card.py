@@ -116,7 +116,7 @@ class SoftCard:
             answer = self._system.transmit(apdu) if executed else b""
             if not answered:
                 self._system = None
-                raise PowerLost("the simulated card lost its power, as its faults say")
+                raise PowerLost("the simulated card lost its power, because of a fault")
             return answer
 
     def reset(self) -> bytes:
@@ -175,7 +175,7 @@ class SoftCard:
         with self._lock:
             stored = self._chip.state.stored(bytes(Iccid.parse(str(iccid))))
             if stored is None:
-                raise InvalidValue(f"the simulated card holds no profile {iccid}")
+                raise InvalidValue(f"the simulated card contains no profile {iccid}")
             stored.oddity = Oddity(iccid=told, without=without, tail=tail)
             self._chip.commit()
 

@@ -57,7 +57,7 @@ class SimulatedPlatform:
             port: TCP port; 0 takes a free one.
             bind: IP address to listen on.
             pace: how many looks things take.
-            faults: what shall go wrong from the start.
+            faults: the faults from the start.
         """
         self.like = like
         self.faults = faults or Faults()

@@ -167,7 +167,7 @@ class FileTree:
         else:
             path = (*self._application, told or _BELOW_ADF.get(tag) or 0)
         if path in self._directories:
-            raise MalformedError(f"directory {_shown(path)} is there already")
+            raise MalformedError(f"directory {_shown(path)} already exists")
         self._directories.add(path)
         self._note_pins(fcp)
         return path
@@ -226,7 +226,7 @@ class FileTree:
 
     def _add(self, path: Path) -> None:
         if path in self._files or path in self._directories:
-            raise MalformedError(f"file {_shown(path)} is there already")
+            raise MalformedError(f"file {_shown(path)} already exists")
         self._files.add(path)
 
     def _check_rule(self, directory: Path, fcp: Tlv) -> None:

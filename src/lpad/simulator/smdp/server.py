@@ -68,7 +68,7 @@ class SmDp:
             port: TCP port; 0 takes a free one at each start.
             aliases: other names that it answers to.
             curve: the only curve that it signs on, or None for whichever the card prefers.
-            faults: what shall go wrong from the start.
+            faults: the faults from the start.
             tls: the certificate that it shows in TLS.
             check_memory: whether it refuses profiles that don't fit (8.1/4.8).
             session_seconds: how long a session may last.

@@ -128,9 +128,9 @@ class CardBehaviour:
 
     def __post_init__(self) -> None:
         if not 1 <= self.first_channel <= 19 or not 0 <= self.channels <= 20 - self.first_channel:
-            raise InvalidValue("a card has logical channels 1 to 19")
+            raise InvalidValue("the channels of a card must be 1 to 19")
         if not 1 <= self.portion <= 256:
-            raise InvalidValue("a card answers 1 to 256 bytes at once")
+            raise InvalidValue("an answer must have 1 to 256 bytes")
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> CardBehaviour:

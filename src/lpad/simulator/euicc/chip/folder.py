@@ -49,7 +49,7 @@ class CardFolder:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("w")
         except OSError as error:
-            raise InvalidValue(f"can't keep a simulated card in {path}: {error.strerror}") from error
+            raise InvalidValue(f"can't store a simulated card in {path}: {error.strerror}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

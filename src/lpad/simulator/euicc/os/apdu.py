@@ -30,7 +30,7 @@ class Command:
             Refusal: the body's length does not match Lc, or the header is incomplete.
         """
         if len(apdu) < 4:
-            raise Refusal(StatusWord.WRONG_LENGTH, "a command has four bytes at least")
+            raise Refusal(StatusWord.WRONG_LENGTH, "a command must have at least four bytes")
         body, le = b"", None
         if len(apdu) == 5:
             le = apdu[4] or _MANY
