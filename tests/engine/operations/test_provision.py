@@ -12,6 +12,7 @@ from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
 from lpad.base.errors import JournalUnavailable
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import QuestionKind, State
+from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.running.answer import Answer
 from lpad.engine.wishes.wish_record import WishRecord
@@ -376,3 +377,21 @@ def test_events_tell_the_phases_and_no_secret(desk: PlatformLab) -> None:
     phases = [each.data["phase"] for each in events if each.type == "provisioning"]
     assert phases == ["ordered", "activated", "fulfilled"]
     assert f"1${desk.server.address}$" not in str(events) + str(change)
+
+
+def test_the_platforms_apn_is_kept(desk: PlatformLab) -> None:
+    """The APN that a platform tells is kept for the profile, as one that came with the order."""
+    change = desk.ended(desk.provision().id)
+    assert change.result is not None
+    chosen = desk.engine.network(CARD, desk.enabled[0])
+    assert (chosen.settings.apn, chosen.given_by.value) == ("iot.example", "order")
+
+
+def test_an_unmet_guard_keeps_the_wish(desk: PlatformLab) -> None:
+    """If the guard is not met, the profile is disabled again, and nothing more is ordered."""
+    guard = GuardParams(until=("tcp:192.0.2.1:9@lo",), within=1.0)
+    change = desk.ended(desk.provision(guard=guard).id)
+    assert change.error is not None
+    assert change.error.kind == "switch-rolled-back"
+    assert (desk.enabled, len(desk.card.profiles), desk.platform.orders) == ([], 1, 1)
+    assert desk.engine.wish(CARD) is not None

@@ -43,6 +43,7 @@ from lpad.engine.recovery.download_leftovers import INTERRUPTED
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.wishes.wish_record import KeptReservation, WishRecord
+from lpad.network.settings import GivenBy, NetworkSettings
 from lpad.provisioning.answer_reading import same_iccid
 from lpad.provisioning.port import Activates, Finds, Line, Stage, Wish
 
@@ -337,6 +338,7 @@ class _Fulfilment:
                 installed=iccid,
                 reserved=reserved,
             )
+        self._keep_apn(iccid)
         platform = self._context.platforms.get(self._record.platform)
         if platform is None or (platform.can.orders and platform.can.activates is not Activates.AFTER):
             return
@@ -350,6 +352,16 @@ class _Fulfilment:
             # The profile is installed; the guard checks whether it works.
             log.warning("change %d: the line is not activated: %s", self._run.change.id, error)
             self._tell("line-not-activated", sentence=error.sentence)
+
+    def _keep_apn(self, iccid: str) -> None:
+        """Keep the APN that came with the reservation, so that data follows the switch."""
+        apn = self._record.reservation.apn if self._record.reservation is not None else None
+        if apn is None:
+            return
+        try:
+            self._context.networks.put(iccid, NetworkSettings(apn=apn), given_by=GivenBy.ORDER)
+        except LpadError as error:
+            log.warning("change %d: the platform's APN is not kept: %s", self._run.change.id, error)
 
     def _activate_installed(self, platform: OpenPlatform, iccid: str) -> None:
         line = self._kept() if self._record.reservation is not None else None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.reservations import Reserved
 
 KEY = "simulated-device-key"
+APN = "iot.example"
 PRODUCTS = (
     {
         "id": "global-1gb",
@@ -182,6 +183,7 @@ class Desk(Vendor):
                 "eid": each.eid,
                 "iccid": there.iccid if there else None,
                 "activation_code": code,
+                "apn": APN if there else None,
                 "profile": _STAGES.get(state, state.value),
                 "line": each.line.value,
                 "message": "the profile failed" if each.failed else None,
