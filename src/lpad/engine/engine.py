@@ -254,7 +254,7 @@ class Engine:
 
         Args:
             euicc: the card.
-            iccid: of the profile, 1 to 20 digits, without padding.
+            iccid: the profile's ICCID, 1 to 20 digits, without padding.
 
         Raises:
             NotFound: the settings name no such card.

@@ -51,7 +51,7 @@ def check_authentication(
 
     Args:
         answer: as received.
-        address: of the server that was contacted.
+        address: the contacted server's address.
         challenge: the 16 bytes that the card gave.
         info1: what the card told the server.
         smdp_oid: dotted, from the activation code; None if it contains none.
@@ -95,7 +95,7 @@ def check_offer(
 
     Args:
         answer: as received.
-        transaction_id: of the session.
+        transaction_id: the session's transaction ID.
         dp_auth: the certificate of the server's first answer.
 
     Raises:

@@ -57,7 +57,7 @@ def choose(
     """Return what applies to a profile.
 
     Args:
-        iccid: of the profile, 1 to 20 digits, without padding.
+        iccid: the profile's ICCID, 1 to 20 digits, without padding.
         owner: what was set for it over the API; None: nothing.
         order: what came with the request that downloaded it; None: nothing.
         patterns: the settings file's table; its first line that fits counts.

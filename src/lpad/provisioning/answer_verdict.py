@@ -58,7 +58,7 @@ def judged(
     Args:
         response: the whole answer.
         call: what was asked.
-        declaration: of the platform.
+        declaration: the platform's description.
         platform: its name in the settings.
         attempted: the verb with its object, such as "order a profile".
 

@@ -37,7 +37,7 @@ class DeclaredPlatform:
             name: in the settings.
             declaration: the file.
             caller: carries out its calls.
-            options: of the settings, by name; a wish's own come before them.
+            options: the options in the settings, by name; a wish's own override them.
             product: what is ordered if a wish names nothing.
         """
         self.name = name

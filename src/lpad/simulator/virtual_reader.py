@@ -105,8 +105,8 @@ class VirtualReaderCard:
             line = self._connect()
         except OSError as error:
             raise CardUnreachable(
-                f"putting a card into the virtual reader at {self._address[0]}:{self._address[1]}: no reader"
-                " is there; install the Debian packages pcscd and vsmartcard-vpcd, and start pcscd"
+                f"cannot put a card into the virtual reader at {self._address[0]}:{self._address[1]}: no"
+                " reader is there; install the Debian packages pcscd and vsmartcard-vpcd, and start pcscd"
             ) from error
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, args=(line,), name="virtual-card", daemon=True)

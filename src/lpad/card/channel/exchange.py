@@ -26,7 +26,7 @@ def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempte
     Args:
         via: a raw card, or a channel.
         command: the command to send.
-        deadline: of the whole exchange.
+        deadline: for the whole exchange.
         attempted: its name in an error's sentence.
 
     Raises:

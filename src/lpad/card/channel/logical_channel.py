@@ -151,11 +151,11 @@ class RawLink:
         if opened.sw == _NO_FREE_CHANNEL and self._make_room(deadline=deadline):
             opened = self._open_any(deadline=deadline)
         if not opened.ok:
-            raise status_error("opening a logical channel", opened.sw)
+            raise status_error("cannot open a logical channel", opened.sw)
         if len(opened.data) != 1 or not 1 <= opened.data[0] < MOST_CHANNELS:
             raise CardMalformed(
-                "opening a logical channel: the card named no channel from 1 to 19; a modem or card reset may"
-                " help"
+                "cannot open a logical channel: the card named no channel from 1 to 19; a modem or card reset"
+                " may help"
             )
         return opened.data[0]
 
@@ -168,7 +168,7 @@ class RawLink:
         try:
             return self.close_leftovers(handle=None, deadline=deadline) > 0
         except CardError as error:
-            _log.warning("looking for channels left open: %s", error)
+            _log.warning("cannot find out which channels were left open: %s", error)
             return False
 
     def _close_after_failure(self, number: int) -> None:
@@ -247,7 +247,7 @@ def _close(card: RawCard, number: int, *, deadline: Deadline) -> None:
     command = Command(0, _MANAGE_CHANNEL, _CLOSE, number)
     answer = exchange(card, command, deadline=deadline, attempted="MANAGE CHANNEL")
     if not answer.ok:
-        raise status_error(f"closing logical channel {number}", answer.sw)
+        raise status_error(f"cannot close logical channel {number}", answer.sw)
 
 
 def _was_refused(error: CardError) -> bool:

@@ -34,7 +34,7 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
         card: the card.
         number: the channel number, 0 to 19.
         aids: the names, preferred first.
-        deadline: of the whole.
+        deadline: for the whole selection.
 
     Raises:
         CardStatus: none can be selected; `sw` is 6A82 if all are unknown, otherwise the first other status

@@ -33,7 +33,7 @@ class CallThread:
         """Start.
 
         Args:
-            name: of the thread.
+            name: the thread's name.
             farewell: called in the thread at the very end; releases what the calls have acquired.
         """
         self._farewell = farewell

@@ -90,7 +90,7 @@ def _drawn(text: str) -> Any:
         import segno  # noqa: PLC0415 - an extra, needed for drawing only
     except ImportError:
         raise click.UsageError(
-            "drawing a QR code needs segno: install Debian's python3-segno, or pip install 'lpad[qr]'"
+            "cannot draw a QR code without segno: install Debian's python3-segno, or pip install 'lpad[qr]'"
         ) from None
     return segno.make(text, error="q", micro=False)
 

@@ -32,10 +32,10 @@ def notifications(session: Session, action: str, number: int | None, yes: bool) 
     list          show them
     deliver       try to deliver all that wait now
     retry NUMBER  try one now, also one that was refused and set aside
-    drop NUMBER   give one up and take it off the card; its server never knows
+    drop NUMBER   drop one and remove it from the card; its server never gets it
 
-    One that is 'uncopied' is on the card only: lpad could not read it. It does not stand in the way of a
-    switch; 'retry' reads it again, 'drop' takes it off the card.
+    One that is 'uncopied' is on the card only: lpad could not read it. It does not block a switch; 'retry'
+    reads it again, 'drop' removes it from the card.
     """
     if (number is not None) is not (action in ("retry", "drop")):
         raise click.UsageError(

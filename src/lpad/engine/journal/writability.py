@@ -26,7 +26,7 @@ class JournalState(enum.StrEnum):
     FULL = "full"  # no space on its disk
     READ_ONLY = "read-only"  # its file, folder or file system may not be written
     LOCKED = "locked"  # another program holds it
-    DAMAGED = "damaged"  # it can't be believed, and no new one can be made in its place
+    DAMAGED = "damaged"  # it is not trustworthy, and no new one can be created in its place
     NEWER = "newer"  # written by a later lpad
     UNWRITABLE = "unwritable"  # the disk fails, or something else
 

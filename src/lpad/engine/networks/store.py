@@ -124,7 +124,7 @@ class NetworkStore:
 
         Args:
             eid: the card.
-            iccids: of the profiles on it.
+            iccids: the ICCIDs of its profiles.
             complete: whether the list is complete; if not, a missing profile may still be there.
 
         Raises:

@@ -82,7 +82,7 @@ class ModemRestartLimit:
         """The number of unsuccessful restarts, the time of the next one, and the remedy, in words."""
         state = self.state
         if state.exhausted:
-            following = "does it no more"
+            following = "will not do it again"
         else:
             at = self._journal.clock.now().date_of(state.next_at)
             following = f"does it again at {at:%Y-%m-%d %H:%M} UTC at the earliest"
@@ -127,7 +127,7 @@ class ModemRestartLimit:
     def _forget(self, why: str) -> None:
         with self._lock:
             if self._state() != ModemRestarts():
-                log.info("%s: %s; what lpad did about it counts no more", self._euicc, why)
+                log.info("%s: %s; lpad resets its count of restarts", self._euicc, why)
                 self._keep(ModemRestarts())
 
     def _state(self) -> ModemRestarts:

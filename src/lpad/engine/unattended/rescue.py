@@ -128,7 +128,7 @@ class Rescue:
 
         Args:
             change: the switch.
-            eid: of the card.
+            eid: the card's EID.
             wanted: the profiles tried without success.
             unwanted: the rejected profile.
         """

@@ -62,7 +62,7 @@ class Observer:
             hub: gets each state.
             outbox: gets the card's notifications.
             presence: gets whether the card is there.
-            lock: of the lookout.
+            lock: the worker's lock.
             ownership: says whether the card is served under another name.
             hung_modem: gets the reason if the card can't be read.
             networks: keeps the network settings of its profiles.

@@ -38,7 +38,7 @@ def check_place(
 
     Args:
         euicc: the card, for the error.
-        kind: of the change.
+        kind: the kind of the change.
         asked_by: the caller's user ID; None counts as root.
         origin: the requester: a caller, or lpad itself.
         waiting: the card's waiting changes of all kinds.

@@ -114,7 +114,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
     Args:
         bus: a connection.
         imei: 15 digits; None: unknown, then it is the one with the card, or the only one.
-        iccid: of the enabled profile.
+        iccid: the ICCID of the enabled profile.
         deadline: when to give up.
 
     Returns:
@@ -133,7 +133,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
 def probe_again(bus: Bus, uid: str, *, deadline: Deadline) -> None:
     """Make ModemManager forget a modem and probe it again, so that it reads the card's present profile.
 
-    A refusal is logged, no more: another program may have inhibited the modem, or lpad's user may not.
+    A refusal is only logged, because another program may have inhibited the modem, or lpad's user may not.
 
     Raises:
         BusError: as `Bus.call` says, but for a refusal.

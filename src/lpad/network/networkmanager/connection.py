@@ -124,7 +124,7 @@ def tree_for(settings: NetworkSettings, *, iccid: str, eid: str, version: tuple[
     Args:
         settings: the profile's.
         iccid: the profile's.
-        eid: of its eUICC.
+        eid: the EID of its eUICC.
         version: NetworkManager's, as in (1, 42); an older one would refuse what it does not know.
     """
     mark = {ICCID_KEY: iccid, EID_KEY: eid}

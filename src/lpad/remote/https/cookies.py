@@ -30,7 +30,7 @@ class Cookies:
 
         Args:
             set_cookie: the value of a Set-Cookie header.
-            path: of the request that it answers, without a query.
+            path: the path of the answered request, without a query.
         """
         pair, *attributes = set_cookie.split(";")
         name, equals, value = (part.strip() for part in pair.partition("="))

@@ -23,7 +23,7 @@ def repeated_at(status: int, location: str | None, *, target: str, server: Serve
     """Return the path (with its query) at which the request must be repeated; None: nowhere.
 
     Args:
-        status: of the answer.
+        status: the answer's HTTP status.
         location: its Location header.
         target: path and query of the request.
         server: the server that answered.

@@ -38,7 +38,7 @@ class Waiting:
         """Begin.
 
         Args:
-            deadline: of the whole exchange.
+            deadline: for the whole exchange.
             silence: seconds without progress; None: as long as the deadline allows.
         """
         self.deadline = deadline

@@ -127,7 +127,7 @@ class Pki:
 
         Args:
             names: host names or IP addresses, by default localhost and SGP.26's name.
-            curve: of the CI that issues.
+            curve: the issuing CI's curve.
             oid: registered ID of the server.
             expired: whether it must be expired.
 

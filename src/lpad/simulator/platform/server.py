@@ -123,7 +123,7 @@ class SimulatedPlatform:
         self._listener.start()
 
     def stop(self) -> None:
-        """Listen no more and cut the connections; reservations survive until the object goes."""
+        """Stop listening and cut the connections; reservations survive as long as the object."""
         if self._listener is not None:
             self._listener.stop()
             self._listener = None

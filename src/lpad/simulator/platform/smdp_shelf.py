@@ -35,7 +35,7 @@ class SmdpShelf:
         Args:
             orders: the server's.
             address: returns the server's, with its port unless that is 443.
-            size: of a profile, in bytes.
+            size: the size of a profile, in bytes.
         """
         self._orders = orders
         self._address = address

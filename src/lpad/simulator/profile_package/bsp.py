@@ -78,7 +78,7 @@ class Bsp:
         """Start with the session keys and the counter at 1.
 
         Args:
-            keys: of the session.
+            keys: the session keys.
             largest: the most bytes of a protected TLV for `unprotect`; 0: no limit.
         """
         self._largest = largest

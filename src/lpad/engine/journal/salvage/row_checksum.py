@@ -23,7 +23,7 @@ def row_checksum(table: str, values: Sequence[Value]) -> int:
 
     Args:
         table: the row's table.
-        values: of all its columns but the checksum, in the table's order.
+        values: the values of all its columns except the checksum, in the table's order.
     """
     return zlib.crc32(b"".join([table.encode(), *map(_spelled, values)]))
 

@@ -184,7 +184,7 @@ class OperatingSystem:
             raise Refusal(StatusWord.NOT_FOUND, "no name stands for a second application")
         logical = command.channel != 0
         if command.data == self._isdr_aid and logical and not behaviour.isdr_on_logical_channels:
-            raise Refusal(StatusWord.NO_CHANNEL, "ISD-R on the basic channel only")
+            raise Refusal(StatusWord.NO_CHANNEL, "ISD-R can be selected only on the basic channel")
         if command.data == self._isdr_aid and (logical or behaviour.isdr_on_basic_channel):
             channel.isdr = True
             channel.start_over()
@@ -264,7 +264,7 @@ class OperatingSystem:
         if not channel.isdr:
             raise Refusal(StatusWord.INS_NOT_SUPPORTED, "ISD-R isn't selected on this channel")
         if self._chip.behaviour.needs_terminal_capability and not self._lpa_in_device:
-            raise Refusal(StatusWord.CONDITIONS_NOT_SATISFIED, "no TERMINAL CAPABILITY told of an LPA")
+            raise Refusal(StatusWord.CONDITIONS_NOT_SATISFIED, "no TERMINAL CAPABILITY announced an LPA")
         if int(self._chip.behaviour.es10_status, 16) != StatusWord.OK:
             raise Refusal(int(self._chip.behaviour.es10_status, 16), "no ES10 on this card")
         if not command.data:

@@ -58,7 +58,7 @@ def bind(
     Args:
         contents: what the card shall install.
         dp_pb: the server's credential for binding; its curve is the one-time keys' too.
-        transaction_id: of the session.
+        transaction_id: the session's transaction ID.
         euicc_otpk: the card's one-time public key, 04 | X | Y.
         eid: 16 bytes.
 

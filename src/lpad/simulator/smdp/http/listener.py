@@ -84,7 +84,7 @@ class HttpsListener:
         self._acceptor.start()
 
     def stop(self) -> None:
-        """Accept no more and cut the connections that stand."""
+        """Stop accepting and cut the open connections."""
         with self._lock:
             self._stopped = True
             connections = list(self._connections.items())

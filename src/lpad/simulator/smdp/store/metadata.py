@@ -49,7 +49,7 @@ class Recipient:
     """One entry of the notification configuration.
 
     Attributes:
-        events: which events it wants.
+        events: the events that it receives.
         address: server name, or None for the SM-DP+ that delivers the profile.
     """
 

@@ -55,7 +55,7 @@ class Order:
         replace_session_keys: whether the package carries the profile's own keys (element A2).
         metadata_piece: most bytes of metadata in one element 88.
         profile_piece: most bytes of profile in one element 86.
-        transaction_id: of the latest session, in hex.
+        transaction_id: the latest session's transaction ID, in hex.
     """
 
     id: str

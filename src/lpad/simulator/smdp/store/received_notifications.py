@@ -26,9 +26,9 @@ class Notification:
         iccid: digits; None where there is none that can be read.
         verified: whether the signature is right and the card's certificate known or good.
         eid: the card's, when verified.
-        transaction_id: of an installation result, in hex.
-        installed: of an installation result, whether it reports success.
-        error_reason: of a failed installation.
+        transaction_id: an installation result's transaction ID, in hex.
+        installed: whether an installation result reports success.
+        error_reason: the reason of a failed installation.
         duplicate: whether the very same bytes were received before.
         digest: SHA-256 of the bytes, in hex.
     """
