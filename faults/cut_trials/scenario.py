@@ -49,6 +49,7 @@ class Scenario:
         after: what it holds when the change is done.
         offline: whether the network comes only with the change.
         may_be_done: whether the change may end as done at all.
+        networked: whether the modem gets each profile's APN, over its AT port.
         switched: the profile that is enabled instead if a second change, a switch, is done.
     """
 
@@ -59,6 +60,7 @@ class Scenario:
     after: Holding
     offline: bool = False
     may_be_done: bool = True
+    networked: bool = False
     switched: int | None = None
 
 
@@ -172,6 +174,31 @@ SCENARIOS: Mapping[str, Scenario] = {
         before=_TWO,
         after=_SWITCHED,
         may_be_done=False,
+    ),
+    "network": Scenario(
+        title="enable, with its APN",
+        prepare=_two,
+        act=_enable,
+        before=_TWO,
+        after=_SWITCHED,
+        networked=True,
+    ),
+    "network-guarded": Scenario(
+        title="guarded switch with its APN, kept",
+        prepare=_two,
+        act=_guarded,
+        before=_TWO,
+        after=_SWITCHED,
+        networked=True,
+    ),
+    "network-rollback": Scenario(
+        title="guarded switch with its APN, taken back",
+        prepare=_two,
+        act=_doomed,
+        before=_TWO,
+        after=_SWITCHED,
+        may_be_done=False,
+        networked=True,
     ),
     "delivery": Scenario(
         title="notification delivery",

@@ -77,10 +77,11 @@ class Stage:
 
     def prepare(self, key: str) -> None:
         """Make the device that a scenario begins with."""
+        scenario = SCENARIOS[key]
         with Device(self.bases / key, host=self.host, port=self.port) as device:
+            device.networked = scenario.networked
             device.start()
             device.ready()
-            scenario = SCENARIOS[key]
             scenario.prepare(device)
             if not scenario.offline:
                 device.until("all is quiet", lambda: _quiet(device))

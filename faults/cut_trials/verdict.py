@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from faults.cut_trials.scenario import Holding, iccid
-from faults.device.device import CARD, Late
+from faults.cut_trials.scenario import FIRST, Holding, iccid
+from faults.device.device import CARD, Late, apn_of
 
 if TYPE_CHECKING:
     from faults.cut_trials.scenario import Scenario
@@ -32,6 +33,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
         *([] if lost and holds(device, scenario.after) else _outcome(device, scenario, change)),
         *_notifications(device),
         *_channels(device),
+        *(_network(device) if scenario.networked else []),
     ]
 
 
@@ -42,6 +44,21 @@ def holds(device: Device, wanted: Holding) -> bool:
     return {str(each.iccid) for each in profiles} == set(map(iccid, wanted.profiles)) and enabled == (
         [] if wanted.enabled is None else [iccid(wanted.enabled)]
     )
+
+
+def _network(device: Device) -> list[str]:
+    """Compare the modem's APN with the enabled profile's, once what was cut off is settled.
+
+    A modem that never had one, since nothing was switched on this device, has none.
+    """
+    enabled = next((str(each.iccid) for each in device.card.profiles if each.enabled), None)
+    if enabled is None:
+        return []
+    fitting = {apn_of(enabled)} | ({""} if enabled == iccid(FIRST) else set())
+    with suppress(Late):
+        device.until("the APN is the profile's", lambda: device.modem.contexts[1][1] in fitting)
+    found = device.modem.contexts[1][1]
+    return [] if found in fitting else [f"profile {enabled} is enabled, and the modem's APN is '{found}'"]
 
 
 def _profiles(device: Device) -> list[str]:

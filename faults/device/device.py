@@ -52,6 +52,15 @@ _UEVENT = b"change@/devices/tty\0SUBSYSTEM=tty\0"
 _LAST_LINES = 40
 
 
+_NETWORKED = "networked"
+"""The file that says that the settings name an applier."""
+
+
+def apn_of(iccid: str) -> str:
+    """Return the APN of a profile."""
+    return f"a{iccid}"
+
+
 class Late(Exception):
     """What was waited for did not come."""
 
@@ -136,6 +145,16 @@ class Device:
             except TimeoutError as error:
                 raise Late("the daemon did not start") from error
 
+    @property
+    def networked(self) -> bool:
+        """Whether the modem gets each profile's APN; a copy of the folder has it, too."""
+        return (self.folder / _NETWORKED).exists()
+
+    @networked.setter
+    def networked(self, wanted: bool) -> None:
+        if wanted:
+            (self.folder / _NETWORKED).touch()
+
     def _settings(self) -> Path:
         to = "{}:{}".format(*self.network.address)
         settings = {
@@ -147,6 +166,10 @@ class Device:
             "downloads": {"retry_for": _RETRY_FOR},
             "log": "debug",
         }
+        if self.networked:
+            iccids = [f"89440000000000{number:06}" for number in range(1, 5)]
+            patterns = [{"iccid": each, "apn": apn_of(each)} for each in iccids]
+            settings["network"] = {"applier": "at", "patterns": patterns}
         path = self.folder / "lpad.yaml"
         path.write_text(json.dumps(settings), encoding="utf-8")
         return path

@@ -20,11 +20,15 @@ from lpad.base.deadline import Deadline
 from lpad.engine.change.change import FAILOVER, Kind, now
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.running.answer import Answer
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.snapshot.profile_list import ProfileList
 from lpad.engine.switch import condition_watch
 from lpad.engine.unattended.failover import TRANSITIONS, FailoverStatus, Sign, Standing
+from lpad.network.at_applier import AtApplier
+from lpad.network.no_applier import NO_APPLIER
+from lpad.simulator.modem.contexts import Subscription
 from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:
@@ -60,6 +64,9 @@ def policy(*rules: HealthRule, within: float = LONG, cooldown: float = 0.5) -> F
 
 
 BOTH = policy(rule(FIRST), rule(SECOND))
+
+
+CONNECTED = policy(rule(FIRST, "bearer", "address"), rule(SECOND, "bearer", "address"))
 
 
 class WatchedLab(Lab):
@@ -106,7 +113,8 @@ def bench(folder: Path, pki: Pki, order: FailoverPolicy, **habits: object) -> It
         lab.install(iccid=SECOND, name="Second")
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
         lab.stop()
-        lab.start(replace(port(lab), failover=order))
+        applier = AtApplier() if order is CONNECTED else NO_APPLIER
+        lab.start(replace(port(lab), failover=order, network=NetworkPolicy(applier=applier)))
         yield lab
 
 
@@ -146,6 +154,18 @@ def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> N
         assert change.params_of(EnableParams).guard == GuardParams(until=(REGISTERED,), within=LONG)
         assert enabled(lab) == SECOND
         assert lab.stands(Standing.WELL).profile == SECOND
+
+
+def test_a_lost_bearer_is_an_illness(tmp_path: Path, pki: Pki) -> None:
+    """A profile whose bearer the network no longer opens gives way to one that has both layers."""
+    with bench(tmp_path, pki, CONNECTED) as lab:
+        lab.stands(Standing.WELL)
+        lab.modem.subscribe(FIRST, Subscription(apns=("another",)))
+        lab.modem.attach_anew()
+        ill = lab.stands(Standing.AILING)
+        assert ill.seen is not None
+        assert "ESM cause 27" in ill.seen
+        lab.until_true(lambda: enabled(lab) == SECOND)
 
 
 def test_a_short_illness_changes_nothing(tmp_path: Path, pki: Pki) -> None:

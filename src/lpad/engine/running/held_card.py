@@ -130,6 +130,11 @@ class Card:
         """Return the device's IMEI, from the settings or the modem; None if both lack it."""
         return self.port.imei or self._imei
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the link is open."""
+        return self._link is not None
+
     def drop(self) -> None:
         """Close the link; the next use opens it again."""
         if self._link is not None:

@@ -73,5 +73,8 @@ class ModemAtHand:
         Raises:
             CardError: the port is gone, or held by another program.
         """
+        if self._card.port.loan.was_lent and not self._card.is_open:
+            yield None  # its user has it, and borrowing it would end the connection
+            return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             yield None if lent is None else ModemDialogue(lent)

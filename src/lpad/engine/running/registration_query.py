@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.card.modem.registration import registrations
+from lpad.network.applier import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,21 +26,31 @@ _PATIENCE = 15.0
 class RegistrationQuery:
     """The query of one worker; its lock is the worker's condition, which wakes the worker."""
 
-    def __init__(self, card: Card, lock: threading.Condition, *, refused: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        card: Card,
+        lock: threading.Condition,
+        *,
+        refused: Callable[[], None],
+        look: Callable[[], Connection] = Connection,
+    ) -> None:
         """Prepare.
 
         Args:
             card: the card whose modem is asked.
             lock: the worker's condition.
             refused: called, with the lock held, if a change prevents the query.
+            look: returns what the applier sees of the enabled profile's connection.
         """
+        self._look = look
+        self._what: Callable[[], object] = self._registrations
         self._card = card
         self._lock = lock
         self._refused = refused
         self._asked_at: float | None = None
         self._busy = False
         self._answered = threading.Event()
-        self._answer: tuple[Registration, ...] | None = None
+        self._answer: object = None
 
     def ask(self, *, deadline: Deadline) -> tuple[Registration, ...] | None:
         """Return the modem's status in each kind of network, from any thread.
@@ -48,10 +59,21 @@ class RegistrationQuery:
             The status; empty if the modem has no command for it; None if it could not be asked because the
             card is busy or absent, there is no modem, or it belongs to ModemManager.
         """
+        answer = self._put(self._registrations, deadline)
+        return answer if isinstance(answer, tuple) else None
+
+    def connection(self, *, deadline: Deadline) -> Connection | None:
+        """Return what the applier sees of the connection, from any thread; None if the card is busy."""
+        answer = self._put(self._look, deadline)
+        return answer if isinstance(answer, Connection) else None
+
+    def _put(self, what: Callable[[], object], deadline: Deadline) -> object:
+        """Have the worker's thread answer a question between two changes."""
         with self._lock:
             if self._busy:
                 self._refused()
                 return None
+            self._what = what
             self._answered.clear()
             self._answer = None
             self._asked_at = time.monotonic()
@@ -80,9 +102,9 @@ class RegistrationQuery:
         """Ask the modem, in the worker's thread."""
         with self._lock:
             self._asked_at = None  # ask only once, whatever the result
-        answer = None
+        answer: object = None
         try:
-            answer = self._registrations()
+            answer = self._what()
         except CardError as error:
             log.info("%s: %s", self._card.port.name, error)
             self._card.drop()

@@ -451,7 +451,10 @@ class NetworkSteps:
         return None if profile is None else profile.iccid
 
     def _modem_at_hand(self) -> Modem | None:
-        """Return the modem; None: the card is in a reader. Asked once, while lpad holds the port anyway."""
+        """Return the modem; None: the card is in a reader. A modem that was lent is not borrowed for this."""
+        port = self._context.card.port
+        if port.device is not None:
+            return ModemAtHand(self._context.card, port.device)
         if not self._asked_modem:
             deadline = Deadline.after(self._context.timeouts.open)
             try:
@@ -476,6 +479,14 @@ def deleted(run: Run, context: Context, iccid: str) -> None:
     steps = NetworkSteps(StepsOfRun(run), context, iccid)
     steps.forget(iccid)
     steps.happened(HookEvent.DELETED, iccid)
+
+
+def look_at_connection(context: Context) -> Connection:
+    """Return what the applier sees of the enabled profile's connection; outside of any change."""
+    enabled = context.snapshot().listed.enabled
+    if enabled is None or enabled.iccid is None:
+        return Connection()
+    return NetworkSteps(StepsAfterCut(0), context, enabled.iccid).look()
 
 
 def settle_pending(context: Context) -> None:

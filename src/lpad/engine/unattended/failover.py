@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.cancellation import Cancellation
+from lpad.base.condition import ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.base.liveness import resting
@@ -25,6 +26,7 @@ from lpad.engine.change.overtaking import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
+from lpad.network.applier import State as LayerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +131,11 @@ class Failover:
         self._since_end = since_end
         self._registration_query = registration_query
         self._switch = switch
-        self._eyes = {Source.MODEM: self._ask_modem, Source.NETWORK: ask_network}
+        self._eyes = {
+            Source.MODEM: self._ask_modem,
+            Source.CONNECTION: self._ask_connection,
+            Source.NETWORK: ask_network,
+        }
         self._news = threading.Event()
         self._stopping = False
         self._stop = Cancellation()
@@ -238,6 +244,15 @@ class Failover:
             met=any(each.registered for each in status) if status else None,
             seen=", ".join(map(str, status or ())) or "lpad cannot ask the modem",
         )
+
+    def _ask_connection(self, condition: Condition, deadline: Deadline) -> Look:
+        """Ask what the applier sees; what it does not know is not a fault."""
+        connection = self._registration_query.connection(deadline=deadline)
+        if connection is None:
+            return Look(met=None, seen="lpad cannot ask for the connection now")
+        sight = connection.bearer if condition.kind is ConditionKind.BEARER else connection.address
+        met = {LayerState.UP: True, LayerState.DOWN: False}.get(sight.state)
+        return Look(met=met, seen=sight.told or f"whether there is a {condition.kind} is unknown")
 
     def _lasts(self, rule: HealthRule, seen: str) -> bool:
         """Record a fault, and return whether it has lasted long enough."""

@@ -20,7 +20,7 @@ from lpad.engine.running.context import Context
 from lpad.engine.running.held_card import Card
 from lpad.engine.running.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.registration_query import RegistrationQuery
-from lpad.engine.switch.network_steps import settle_pending
+from lpad.engine.switch.network_steps import look_at_connection, settle_pending
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.worker.change_queue import ChangeQueue
@@ -164,7 +164,10 @@ class Worker:
             make_way=self._queue.make_way,
         )
         self._registration_query = RegistrationQuery(
-            self._card, self._condition, refused=self._queue.release_running
+            self._card,
+            self._condition,
+            refused=self._queue.release_running,
+            look=lambda: look_at_connection(self._context),
         )
         self._port = port
         self._port_free = port_free

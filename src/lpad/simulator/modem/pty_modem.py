@@ -178,6 +178,14 @@ class PtyModem:
         """Set a profile's subscription from its next attach on."""
         self._do(lambda: self._commands.contexts.subscriptions.update({iccid: subscription}))
 
+    def attach_anew(self) -> None:
+        """Attach once more, as the network has a modem do now and then."""
+
+        def attach() -> None:
+            self._commands.contexts.attaches += 1
+
+        self._do(attach)
+
     @property
     def contexts(self) -> dict[int, tuple[str, str]]:
         """PDP type and APN of each context that the modem has stored."""
