@@ -61,3 +61,12 @@ def test_every_key_of_a_description_is_named() -> None:
     told = {*re.findall(r"`([a-z_]+)`", GUIDE)}
     keys = {*Declaration.__struct_fields__} - {"title", "documentation", "credentials", "options"}
     assert keys | {*Calls.__struct_fields__} | {*Can.__struct_fields__} <= told
+
+
+def test_the_tests_that_are_named_exist() -> None:
+    """Each test that the guide cites is there."""
+    root = DOCS.parent
+    cited = re.findall(r"`(tests/[a-z_/]+\.py)::(test_[a-z_]+)`", GUIDE)
+    assert len(cited) > 30
+    for path, name in cited:
+        assert f"def {name}(" in (root / path).read_text(encoding="utf-8"), (path, name)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from engine.lab import CARD, result_of
 from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
 from lpad.base.errors import JournalUnavailable
 from lpad.base.server_address import ServerAddress
-from lpad.engine.change.change import QuestionKind, State
+from lpad.engine.change.change import EID, Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.running.answer import Answer
-from lpad.engine.wishes.wish_record import WishRecord
+from lpad.engine.wishes.wish_record import KeptReservation, WishRecord
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
 
@@ -395,3 +396,37 @@ def test_an_unmet_guard_keeps_the_wish(desk: PlatformLab) -> None:
     assert change.error.kind == "switch-rolled-back"
     assert (desk.enabled, len(desk.card.profiles), desk.platform.orders) == ([], 1, 1)
     assert desk.engine.wish(CARD) is not None
+
+
+def test_another_card_is_there(desk: PlatformLab) -> None:
+    """A card that was exchanged between order and download gets nothing; the reservation is given back."""
+    eid = "89049032123451234512345678901326"
+    made = desk.platform.stock.order(eid=eid, reference="lpad-other")
+    kept = KeptReservation(id=made.reference, profile="pending")
+    desk.until(lambda: desk.engine.snapshot(CARD), lambda seen: seen.eid is not None)
+    desk.engine._wishes.put(eid, WishRecord(platform=PLATFORM, reservation=kept, ordered_at=(1.0,)))
+    change = desk.submit(Kind.PROVISION, secrets={EID: eid}, platform=PLATFORM)
+    ended = desk.ended(change.id)
+    assert ended.error is not None
+    assert ended.error.kind == "conflict"
+    assert (desk.platform.calls["release"], desk.platform.stock.reserved) == (1, [])
+    assert (desk.engine._wishes.get(eid), desk.card.profiles) == (None, ())
+
+
+def test_what_takes_long_is_reported_once(desk: PlatformLab) -> None:
+    """A pending profile in an unknown state is reported once for each of both, and lpad keeps looking."""
+    openable = desk.openable()
+    openable.can = replace(openable.can, look_for=0.0)
+    openable.declaration = msgspec.structs.replace(
+        openable.declaration, can=msgspec.structs.replace(openable.declaration.can, look_for=0.0)
+    )
+    desk.platforms.become([openable])
+    desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
+    desk.platform.faults.add(PlatformFault.UNKNOWN_STATE, call="look", times=0)
+    subscription = desk.engine.subscribe(lambda: None)
+    change = desk.provision()
+    desk.until_true(lambda: desk.platform.calls["look"] >= 4)
+    phases = [each.data["phase"] for each in subscription.take() if each.type == "provisioning"]
+    assert (phases.count("stalled"), phases.count("unknown-state")) == (1, 1)
+    desk.engine.cancel(change.id)
+    assert desk.ended(change.id).state is State.CANCELLED
