@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import StreamingResponse
 
+from lpad.api.request.bodies import AnswerRequest
 from lpad.api.request.call import change_response, submission_response
 from lpad.api.request.etag import known, not_modified
 from lpad.base.errors import InvalidValue
@@ -64,7 +65,7 @@ async def cancel_change(call: Call) -> Response:
 
 async def answer_change(call: Call) -> Response:
     """Give a waiting change the confirmation code, the decision or the confirmation that it asks for."""
-    body = call.body
+    body = call.body_of(AnswerRequest)
     if sum(each is not None for each in (body.confirmation_code, body.decision, body.confirm)) != 1:
         raise InvalidValue(
             "an answer must contain exactly one of 'confirmation_code', 'decision' and 'confirm'"

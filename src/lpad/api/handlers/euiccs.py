@@ -11,16 +11,24 @@ from starlette.responses import Response
 from lpad.api.handlers.provisioning import wish_view
 from lpad.api.request.bodies import (
     MAX_NICKNAME_BYTES,
+    DisableRequest,
+    DownloadRequest,
+    EnableRequest,
     EuiccList,
+    EuiccPatch,
     EuiccSummary,
     EuiccView,
     ModemRestartsView,
     NotificationList,
     NotificationView,
+    ProbeRequest,
     ProfileList,
+    ProfilePatch,
     ProfileView,
     ProvisioningView,
     RescueView,
+    ResetRequest,
+    TrustCheckRequest,
 )
 from lpad.api.request.call import json_response, submission_response
 from lpad.api.request.roles import ROLE_FOR
@@ -85,7 +93,7 @@ async def get_euicc(call: Call) -> Response:
 
 async def patch_euicc(call: Call) -> Response:
     """Write the default SM-DP+ address into the card."""
-    text = call.body.default_smdp.strip()
+    text = call.body_of(EuiccPatch).default_smdp.strip()
     if len(text.split()) > 1:  # ignored in data of cards and codes; here it is a typing error
         raise InvalidValue("a server address must not contain spaces")
     address = str(ServerAddress.parse(text)) if text else ""
@@ -99,7 +107,7 @@ async def refresh_euicc(call: Call) -> Response:
 
 async def probe_euicc(call: Call) -> Response:
     """Test the card and the link to it; the change's result is the report."""
-    return await _submit(call, params.ProbeParams(unredacted=call.body.unredacted))
+    return await _submit(call, params.ProbeParams(unredacted=call.body_of(ProbeRequest).unredacted))
 
 
 async def restart_modem(call: Call) -> Response:
@@ -109,16 +117,18 @@ async def restart_modem(call: Call) -> Response:
 
 async def check_trust(call: Call) -> Response:
     """Make a TLS handshake with a server and send nothing; the change's result is the trust report."""
-    return await _submit(call, params.CheckTrustParams(address=str(ServerAddress.parse(call.body.address))))
+    address = ServerAddress.parse(call.body_of(TrustCheckRequest).address)
+    return await _submit(call, params.CheckTrustParams(address=str(address)))
 
 
 async def reset_euicc(call: Call) -> Response:
     """Delete profiles by class, and the default SM-DP+ address."""
+    body = call.body_of(ResetRequest)
     asked = params.ResetParams(
-        operational_profiles=call.body.operational_profiles,
-        test_profiles=call.body.test_profiles,
-        default_smdp=call.body.default_smdp,
-        accept_offline=call.body.accept_offline,
+        operational_profiles=body.operational_profiles,
+        test_profiles=body.test_profiles,
+        default_smdp=body.default_smdp,
+        accept_offline=body.accept_offline,
     )
     if not (asked.operational_profiles or asked.test_profiles or asked.default_smdp):
         names = "operational_profiles, test_profiles, default_smdp"
@@ -155,7 +165,7 @@ async def get_icon(call: Call) -> Response:
 
 async def patch_profile(call: Call) -> Response:
     """Give a profile a nickname."""
-    nickname = call.body.nickname
+    nickname = call.body_of(ProfilePatch).nickname
     if (length := len(nickname.encode())) > MAX_NICKNAME_BYTES:
         raise InvalidValue(
             f"a nickname must have at most {MAX_NICKNAME_BYTES} bytes in UTF-8, but this one has {length};"
@@ -174,20 +184,21 @@ async def delete_profile(call: Call) -> Response:
 
 async def enable_profile(call: Call) -> Response:
     """Enable a profile, under a guard if one is given; the previously enabled one is disabled."""
-    guard = call.body.guard
+    guard = call.body_of(EnableRequest).guard
     asked = params.EnableParams(iccid=_target(call), guard=_guard(guard), unguarded=guard is None)
     return await _submit(call, asked)
 
 
 async def disable_profile(call: Call) -> Response:
     """Disable a profile."""
-    asked = params.DisableParams(iccid=_target(call), accept_offline=call.body.accept_offline)
+    accepted = call.body_of(DisableRequest).accept_offline
+    asked = params.DisableParams(iccid=_target(call), accept_offline=accepted)
     return await _submit(call, asked)
 
 
 async def download(call: Call) -> Response:
     """Download a profile, by activation code or from the default SM-DP+."""
-    body = call.body
+    body = call.body_of(DownloadRequest)
     if (body.activation_code is not None) is body.default:
         raise InvalidValue("a download must contain either an 'activation_code' or 'default': true")
     if body.enable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from lpad.api.request.bodies import NetworkView
+from lpad.api.request.bodies import NetworkRequest, NetworkView
 from lpad.api.request.call import json_response
 from lpad.base.errors import Conflict
 from lpad.base.identifiers import Iccid, profile_target
@@ -30,7 +30,8 @@ async def put_network(call: Call) -> Response:
     iccid = _iccid(call)
     name = call.path["name"]
     before = await asyncio.to_thread(call.engine.network, name, iccid)
-    settings = call.body.settings(stored=before.settings if before.given_by is not GivenBy.PATTERN else None)
+    stored = before.settings if before.given_by is not GivenBy.PATTERN else None
+    settings = call.body_of(NetworkRequest).settings(stored=stored)
     await asyncio.to_thread(call.engine.set_network, name, iccid, settings)
     return await _shown(call, iccid)
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from lpad.api.request.bodies import PlatformList, PlatformView, ProductList, ProductView, WishView
+from lpad.api.request.bodies import (
+    PlatformList,
+    PlatformView,
+    ProductList,
+    ProductView,
+    ProvisionRequest,
+    WishView,
+)
 from lpad.api.request.call import json_response, submission_response
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.deadline import Deadline
@@ -27,7 +34,7 @@ LISTING = 60.0
 
 async def provision(call: Call) -> Response:
     """Get a profile from a platform; a card has one wish at a time, and a repetition resumes it."""
-    body = call.body
+    body = call.body_of(ProvisionRequest)
     call.check(ROLE_FOR[Kind.ENABLE] if body.enable else ROLE_FOR[Kind.PROVISION])
     names = call.engine.platforms.names
     platform = body.platform if body.platform is not None else names[0] if len(names) == 1 else None

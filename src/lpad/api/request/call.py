@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.engine.change.idempotency import Submission
     from lpad.engine.engine import Engine
+
+_Body = TypeVar("_Body")
 
 LONGEST_WAIT = 3600.0
 LONGEST_KEY = 255
@@ -46,7 +48,12 @@ class Call:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     closing: asyncio.Event
-    body: Any = None
+    body: object = None
+
+    def body_of(self, type_: type[_Body]) -> _Body:
+        """Return the body as the route's type."""
+        assert isinstance(self.body, type_), "app.py decodes it as the route's type"
+        return self.body
 
     def check(self, role: Role) -> None:
         """Check that the caller has a role.
