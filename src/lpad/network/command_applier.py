@@ -1,4 +1,4 @@
-"""The applier `command`: a program of the owner's makes the connection, as on OpenWrt."""
+"""The applier `command`: the owner's program makes the connection, as on OpenWrt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CommandApplier:
-    """Has the runner run the command; LPAD_EVENT names the step, by the port's own verbs."""
+    """Makes the runner run the command; LPAD_EVENT is the step's name in the interface."""
 
     runner: RunnerClient
     name = "command"
@@ -36,11 +36,11 @@ class CommandApplier:
         return self._run("connect", wanted, deadline)
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Run it to see whether the settings are in force."""
+        """Run it to check whether the settings are in force."""
         return self._run("verify", wanted, deadline)
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
-        """Run it when the switch is taken back."""
+        """Run it when the switch is rolled back."""
         return self._run("undo", wanted, deadline)
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:
@@ -49,7 +49,7 @@ class CommandApplier:
         return self.runner.run(Task.COMMAND, variables, deadline=deadline)
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the port's
-        """Return that nothing is known: a probe of the guard sees whether the connection works."""
+        """Return that nothing is known; a probe of the guard checks the connection."""
         return UNKNOWN_CONNECTION
 
     def _run(self, event: str, wanted: Wanted, deadline: Deadline) -> Outcome:

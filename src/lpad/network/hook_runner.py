@@ -1,7 +1,7 @@
 """The runner: runs the owner's command and hooks for the daemon, as a user whom the owner names.
 
-It is a process of its own, so that the daemon's sandbox stays as tight as it is. It runs nothing but what its
-own arguments name: the daemon says when, and with which variables.
+It is a separate process, so that the daemon's sandbox stays tight. It runs only the programs in its own
+arguments: the daemon says when, and with which variables.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONGEST_LIMIT = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookRunner:
-    """What may be run."""
+    """The programs that may be run."""
 
     command: Path | None
     """The program of the applier `command`; None: there is none."""
@@ -47,12 +47,12 @@ class HookRunner:
                     log.warning("dropping a request: %s", error)
 
     def serve_one(self, connection: socket.socket) -> None:
-        """Take a request, run what it names, and answer.
+        """Receive a request, run its program, and answer.
 
         Raises:
             OSError: the connection ended, or is too slow.
-            MalformedError: what came is not a frame.
-            ValueError: what came is not a request.
+            MalformedError: the data is not a frame.
+            ValueError: the data is not a request.
         """
         connection.settimeout(_PATIENCE)
         body = _received(connection, length_of(_received(connection, HEADER.size)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HookEvent(enum.StrEnum):
-    """What has happened, or is about to."""
+    """The events for hooks."""
 
     PRE_SWITCH = "pre-switch"
     POST_SWITCH = "post-switch"
@@ -29,13 +29,13 @@ class HookEvent(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Has the runner run them; the first that is not done ends the run."""
+    """Makes the runner run the hooks; the first that fails ends the run."""
 
     runner: RunnerClient | None = None
     """None: the settings ask for no hooks."""
 
     def run(self, event: HookEvent, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Run the hooks for an event and return what came of them."""
+        """Run the hooks for an event and return the result."""
         if self.runner is None:
             return Applied(told="no hooks are set up")
         return self.runner.run(

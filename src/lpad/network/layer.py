@@ -1,4 +1,4 @@
-"""The layers of the way home, from below, and the causes that a network gives when one of them fails.
+"""The layers of a data connection, from below, and the network's causes when one of them fails.
 
 Causes are numbers of the network's own answers: 5GMM (3GPP TS 24.501, 9.11.3.2) and EMM (TS 24.301, 9.9.3.9)
 reject a registration, 5GSM (TS 24.501, 9.11.4.2) and ESM (TS 24.301, 9.9.4.4) a bearer.
@@ -14,20 +14,20 @@ MOST_CODE = 255
 
 
 class Layer(enum.StrEnum):
-    """What has to work, each on top of the one before it."""
+    """The layers; each depends on the previous one."""
 
     CARD = "card"
     """The card has the wanted profile enabled."""
     MODEM = "modem"
     """The modem reads that profile, and takes its settings."""
     REGISTERED = "registered"
-    """The network lets the modem in."""
+    """The modem is registered."""
     BEARER = "bearer"
     """The network opens a connection with this APN."""
     ADDRESS = "address"
     """The connection has an IP address."""
     PATH = "path"
-    """The connection leads to where it is needed."""
+    """The connection reaches its target."""
 
 
 class Procedure(enum.StrEnum):
@@ -98,7 +98,7 @@ _IP_TYPE = frozenset({50, 51})
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why the network said no: the procedure, and its cause from 0 to 255."""
+    """The network's reason for a rejection: the procedure, and its cause from 0 to 255."""
 
     procedure: Procedure
     code: int

@@ -1,4 +1,4 @@
-"""One program of the owner's, run once: its own process group, a time limit, bounded output, exit codes.
+"""One run of the owner's program: its own process group, a time limit, limited output, exit codes.
 
 0              done
 75             try again later (EX_TEMPFAIL of sysexits.h)
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 TRY_AGAIN = 75
 MOST_OUTPUT = 65_536
-"""Bytes of what a program prints that are passed on; the rest is read and dropped."""
+"""The most bytes of a program's output that are passed on; the rest is read and dropped."""
 _LOOKING = 0.2
-"""Seconds after which a program that says nothing is looked at again."""
+"""Seconds after which a silent program is checked again."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def refusal(path: Path) -> str | None:
-    """Return why a program is not run; None: nothing is wrong with it.
+    """Return why a program must not be run; None if it may.
 
     A file that others can write, or in a folder that they can write, would let them act as this user.
     """
@@ -130,7 +130,7 @@ def _answer(name: str, code: int) -> RunAnswer:
 
 
 def _passed_on(name: str, data: bytes) -> int:
-    """Print what a program has printed, line by line, for the runner's log; return its length."""
+    """Print a program's output, line by line, for the runner's log; return its length."""
     for line in data.decode("utf-8", "replace").splitlines():
         sys.stderr.write(f"{name}: {line}\n")
     return len(data)

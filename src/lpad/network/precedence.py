@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """One line of the settings file's table; a profile must fit all that it names."""
+    """One line of the settings file's table; a profile must match all of its fields."""
 
     iccid: str = ""
-    """How the ICCID begins; empty: any."""
+    """The beginning of the ICCID; empty: any."""
     provider: str = ""
     """The profile's service provider, case ignored; empty: any."""
     settings: NetworkSettings = EMPTY
 
     def fits(self, iccid: str, provider: str | None) -> bool:
-        """Whether the line is for a profile; one whose provider is unknown fits no line that names one."""
+        """Whether the line matches a profile; a profile without a known provider matches no line with one."""
         if self.provider and (provider or "").casefold() != self.provider.casefold():
             return False
         return iccid.startswith(self.iccid)
@@ -39,7 +39,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The settings that apply to a profile, where they come from, and why."""
+    """The settings that apply to a profile, their source, and the reason."""
 
     settings: NetworkSettings
     given_by: GivenBy
@@ -54,13 +54,13 @@ def choose(
     patterns: Sequence[Pattern] = (),
     provider: str | None = None,
 ) -> Chosen:
-    """Return what applies to a profile.
+    """Return the settings that apply to a profile.
 
     Args:
         iccid: the profile's ICCID, 1 to 20 digits, without padding.
-        owner: what was set for it over the API; None: nothing.
-        order: what came with the request that downloaded it; None: nothing.
-        patterns: the settings file's table; its first line that fits counts.
+        owner: the settings from the API; None: none.
+        order: the settings from the download request; None: none.
+        patterns: the settings file's table; its first matching line counts.
         provider: the profile's service provider; None: unknown.
     """
     if owner is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SOCKET = "/run/lpad-hooks/runner.sock"
 _STOPPING = 1.0
-"""Seconds of a deadline that are left for the runner to kill a program and to say so."""
+"""Seconds of a deadline that are reserved for the runner to kill a program and report it."""
 _UNREACHABLE = (
     "the runner of the owner's programs cannot be reached at {path} ({why}); see 'systemctl status"
     " lpad-hooks.socket'"
@@ -37,7 +37,7 @@ class RunnerClient:
     def run(
         self, task: Task, environment: Mapping[str, str], *, password: str = "", deadline: Deadline
     ) -> Outcome:
-        """Have something run, and return what came of it.
+        """Make the runner run a task, and return the result.
 
         Args:
             task: the command or the hooks.

@@ -1,4 +1,4 @@
-"""Reading answers: dotted paths, and the forms in which platforms write codes and numbers."""
+"""Reading of answers: dotted paths, and the spellings of codes and numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpad.provisioning.declaration import Scalar
 
 LONGEST_WORDS = 300
-"""Characters that are kept of a platform's own words."""
+"""The most characters of a platform's own text that are kept."""
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -42,7 +42,7 @@ def parsed(body: bytes) -> Any:
 
 
 def at(path: str, value: Any) -> Any:
-    """Return what is at a dotted path; None if there is nothing."""
+    """Return the value at a dotted path, or None."""
     for name in path.split(".") if path else ():
         if isinstance(value, dict):
             value = value.get(name)
@@ -87,7 +87,7 @@ def said(words: str) -> str:
 
 
 def ticket(*, code: str | None, smdp: str | None, matching: str | None, bound: bool) -> ActivationCode | None:
-    """Return where a profile waits, from what a platform tells.
+    """Return the activation code of a profile from a platform's answer.
 
     Args:
         code: a whole activation code, with or without `LPA:`.
@@ -96,10 +96,10 @@ def ticket(*, code: str | None, smdp: str | None, matching: str | None, bound: b
         bound: whether the server finds the profile by the card's EID, so that no matching ID is needed.
 
     Returns:
-        The code; None if too little of it is known.
+        The code; None if it is incomplete.
 
     Raises:
-        MalformedError: what the platform tells is not an activation code.
+        MalformedError: the platform's value is not an activation code.
     """
     try:
         if code is not None and "$" in code:
@@ -129,7 +129,7 @@ def iccid(text: str | None) -> str | None:
 
 
 def same_iccid(one: str, other: str) -> bool:
-    """Whether two ICCIDs are the same profile's; platforms write them with or without the check digit."""
+    """Whether two ICCIDs belong to the same profile; platforms write them with or without the check digit."""
     one, other = one.upper().rstrip("F"), other.upper().rstrip("F")
     shorter, longer = sorted((one, other), key=len)
     return one == other or (
@@ -138,7 +138,7 @@ def same_iccid(one: str, other: str) -> bool:
 
 
 def _digits(text: str) -> str:
-    """Keep a number as it is written."""
+    """Keep a number as text."""
     return text[:_LONGEST_NUMBER]
 
 

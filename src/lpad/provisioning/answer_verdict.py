@@ -1,4 +1,4 @@
-"""What an answer means: good, "later", refused with a cause, or unclear.
+"""The meaning of an answer: good, "later", refused with a cause, or unclear.
 
 HTTP 2xx, or a status that the call accepts    good, unless `good` says otherwise
 what `again` names, 429, 408, 425, or 503 with Retry-After, or to a question   later
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.provisioning.declaration import Call, Declaration
 
 LONGEST_WAIT = 86400
-"""Seconds: what Retry-After says beyond that is taken for a mistake, and counts as this."""
+"""The most seconds of Retry-After; a larger value counts as this."""
 
 WHAT_TO_DO = {
     "credentials": "check the files that 'credentials' names in the settings, and that the account may do"
@@ -53,11 +53,11 @@ _NUMBER = re.compile(r"[0-9]+")
 def judged(
     response: httpx.Response, call: Call, declaration: Declaration, *, platform: str, attempted: str
 ) -> Any:
-    """Return the JSON of a good answer; None if it has no body and nothing is to be read from it.
+    """Return the JSON of a good answer; None if it has no body and needs none.
 
     Args:
         response: the whole answer.
-        call: what was asked.
+        call: the call.
         declaration: the platform's description.
         platform: its name in the settings.
         attempted: the verb with its object, such as "order a profile".
@@ -98,7 +98,7 @@ def judged(
 
 
 def _content(response: httpx.Response) -> tuple[Any, str | None]:
-    """Return an answer's JSON, or what is wrong with it; neither if it has no body."""
+    """Return an answer's JSON, or its fault; neither if it has no body."""
     if not response.content.strip():
         return None, None
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":

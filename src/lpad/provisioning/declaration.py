@@ -43,9 +43,9 @@ READ_NAMES = frozenset(
         "created",
     }
 )
-"""What can be read of a reservation."""
+"""The readable values of a reservation."""
 PRODUCT_NAMES = frozenset({"id", "name", "price", "validity", "coverage"})
-"""What can be read of a product."""
+"""The readable values of a product."""
 CAUSES = (
     "credentials",
     "no-stock",
@@ -58,7 +58,7 @@ CAUSES = (
     "not-found",
     "rejected",
 )
-"""lpad's words for why a platform refuses."""
+"""lpad's words for a platform's reasons of refusal."""
 Cause = Literal[
     "credentials",
     "no-stock",
@@ -78,7 +78,7 @@ class _Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Call(_Block, frozen=True, kw_only=True):
-    """One request, and what is read from its answer.
+    """One request, and the values to read from its answer.
 
     Attributes:
         get, post, put, patch, delete: the method, with the path from `base` on; exactly one.
@@ -164,12 +164,12 @@ class Can(_Block, frozen=True, kw_only=True):
     look_for: Seconds = 3600
 
     def capabilities(self) -> Capabilities:
-        """Return them as the port has them."""
+        """Return the port's capabilities."""
         return Capabilities(**msgspec.structs.asdict(self))
 
 
 class Calls(_Block, frozen=True, kw_only=True):
-    """The calls by what they are for; a platform needs not have all."""
+    """The calls by purpose; a platform need not have all."""
 
     order: Call | None = None
     confirm: Call | None = None

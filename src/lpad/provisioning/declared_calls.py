@@ -1,4 +1,4 @@
-"""Carries out declared calls: fills templates, sends, judges, turns pages, and reads names from entries."""
+"""Carries out declared calls: fills templates, sends, checks answers, follows pages, and reads entries."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from lpad.provisioning.declaration import Call, Declaration
 
 MOST_PAGES = 50
-"""Pages of one list; a fleet's list by EID or reference has one."""
+"""The most pages of one list; a list by EID or reference has one."""
 
 
 class Caller:
-    """Speaks to one platform; not to be shared between threads."""
+    """The client of one platform; not to be shared between threads."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class Caller:
 
         Args:
             platform: its name in the settings.
-            declaration: what its calls are.
-            base: the address that paths are added to.
-            transport: the way to the network.
-            auth: says who asks.
+            declaration: its declared calls.
+            base: the base address of paths.
+            transport: the HTTP transport.
+            auth: authenticates requests.
 
         Raises:
             InvalidSettings: `base` is not https.
@@ -69,9 +69,9 @@ class Caller:
     def call(
         self, call: Call, values: Mapping[str, str], *, attempted: str, deadline: Deadline
     ) -> dict[str, str]:
-        """Carry out a call that is about one thing; return what was read, by name.
+        """Carry out a call for one object; return the read values by name.
 
-        An answer that is a list counts with its first entry that matches; without one nothing is read.
+        If the answer is a list, its first matching entry is read; without a match, the result is empty.
 
         Raises:
             PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: as the port says.
@@ -86,7 +86,7 @@ class Caller:
     def entries(
         self, call: Call, values: Mapping[str, str], *, attempted: str, deadline: Deadline
     ) -> Iterator[dict[str, str]]:
-        """Carry out a call; yield what was read of each entry that matches, page by page.
+        """Carry out a call; yield the values of each matching entry, page by page.
 
         Raises:
             PlatformRefused, PlatformBusy, PlatformUnclear, ServerError, Cancelled: as the port says.
@@ -177,6 +177,6 @@ class Caller:
 
 
 def read_fields(call: Call, entry: Any) -> dict[str, str]:
-    """Return what a call reads of an entry, by name; what is missing or null is left out."""
+    """Return a call's values of an entry, by name; missing and null ones are omitted."""
     read = ((name, reading.text_at(path, entry)) for name, path in call.read.items())
     return {name: value for name, value in read if value is not None}

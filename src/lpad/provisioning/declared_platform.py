@@ -1,4 +1,4 @@
-"""A platform that is described by a file: the port's verbs as the calls that the file declares."""
+"""A platform described by a file: the verbs of the interface as declared calls."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DeclaredPlatform:
             declaration: the file.
             caller: carries out its calls.
             options: the options in the settings, by name; a wish's own override them.
-            product: what is ordered if a wish names nothing.
+            product: the product if a wish has none.
         """
         self.name = name
         self.can = declaration.can.capabilities()
@@ -75,7 +75,7 @@ class DeclaredPlatform:
         )
 
     def find(self, wish: Wish, *, deadline: Deadline) -> tuple[Reservation, ...]:
-        """Return what the platform keeps for a wish, the oldest first; see the port."""
+        """Return the platform's reservations for a wish, the oldest first; see `Platform`."""
         if self._calls.find is None or self.can.finds is Finds.NOTHING:
             return ()
         attempted = "look for an order"
@@ -89,7 +89,7 @@ class DeclaredPlatform:
         return tuple(sorted(found, key=lambda each: each.created or ""))
 
     def look(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Return what the platform says of a reservation now; see the port."""
+        """Return the present state of a reservation; see `Platform`."""
         attempted = "report on an order"
         call = self._needed("look", self._calls.look)
         try:
@@ -113,7 +113,7 @@ class DeclaredPlatform:
         return self._reserved(call, values, reservation, attempted="activate a line", deadline=deadline)
 
     def release(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Give back what was not downloaded; see the port."""
+        """Release a profile that was not downloaded; see `Platform`."""
         call = self._needed("release", self._calls.release)
         try:
             self._caller.call(
@@ -145,7 +145,7 @@ class DeclaredPlatform:
         return None
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Have the network stop serving a line; `activate` takes that back."""
+        """Make the network stop serving a line; `activate` undoes that."""
         call = self._needed("suspend", self._calls.suspend)
         return self._line(call, reservation, attempted="suspend a line", deadline=deadline)
 
@@ -156,7 +156,7 @@ class DeclaredPlatform:
         return replace(ended, line=Line.ENDED) if ended.line is Line.UNKNOWN else ended
 
     def products(self, *, deadline: Deadline) -> tuple[Product, ...]:
-        """Return what can be ordered.
+        """Return the available products.
 
         Raises:
             Conflict: the platform's file has no call for it.

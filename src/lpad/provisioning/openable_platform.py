@@ -1,4 +1,4 @@
-"""Opening platforms: from what the settings say to something that answers the port's verbs."""
+"""Opening of platforms: from the settings to an object with the interface's verbs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformSettings:
-    """What the owner says of one platform.
+    """The owner's settings of one platform.
 
     Attributes:
         name: the owner's.
@@ -56,7 +56,7 @@ class PlatformSettings:
 
 
 class OpenablePlatform:
-    """One platform of the settings: opened for each conversation; safe between threads."""
+    """One platform of the settings: opened for each conversation; thread-safe."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class OpenablePlatform:
         """Read the description and check it against the settings.
 
         Args:
-            settings: what the owner says.
+            settings: the owner's settings.
             route: how servers are reached.
             limits: the time limits of each request.
             tokens: a folder that keeps tokens across restarts; None: none are kept.

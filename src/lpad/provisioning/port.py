@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Stage(enum.StrEnum):
-    """Where a reserved profile is."""
+    """The stages of a reserved profile."""
 
     PENDING = "pending"
     AVAILABLE = "available"
@@ -30,7 +30,7 @@ class Stage(enum.StrEnum):
 
 
 class Line(enum.StrEnum):
-    """Whether the network serves the subscription."""
+    """The states of a line: whether the network serves the subscription."""
 
     IDLE = "idle"
     CHANGING = "changing"
@@ -46,8 +46,7 @@ class Wish:
     Attributes:
         reference: lpad's own name of the wish, up to 64 characters that are safe in a URL.
         eid: the card's EID, 32 digits.
-        product: what to order, in the platform's words; None: the platform's settings say it, or there is
-            one.
+        product: the product in the platform's words; None: the platform's setting, or the only one.
         options: what else the platform's calls need, by name.
         imei: the device's IMEI, 15 digits; None: unknown.
     """
@@ -61,7 +60,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What a platform says of a profile that it keeps for a card, at one moment.
+    """A platform's report on a profile that it has reserved for a card.
 
     Attributes:
         platform: the platform's name in the settings.
@@ -74,10 +73,10 @@ class Reservation:
         eid: the card that it is reserved for; None: for any, or the platform does not say.
         imei: the device in which the platform saw the line; None: it does not say.
         apn: the access point name that belongs to the profile; None: the platform tells none.
-        draft: whether it dies unless the order is confirmed.
+        draft: whether it is lost unless the order is confirmed.
         why: the platform's own words, as on a failure.
-        unknown: states in the platform's words that no table has.
-        created: when it was made, in the platform's words; only good for sorting.
+        unknown: states in the platform's words that are in no table.
+        created: the time of its creation, in the platform's form; only for sorting.
     """
 
     platform: str
@@ -108,7 +107,7 @@ class Product:
 
 
 class Finds(enum.StrEnum):
-    """What `find` looks by."""
+    """The keys by which `find` searches."""
 
     EID = "eid"
     REFERENCE = "reference"
@@ -116,7 +115,7 @@ class Finds(enum.StrEnum):
 
 
 class Activates(enum.StrEnum):
-    """When a line can be activated."""
+    """The times at which a line can be activated."""
 
     BEFORE = "before"  # before the profile is enabled, so that it registers at its first attempt
     AFTER = "after"  # once the profile is installed
@@ -130,10 +129,10 @@ class Capabilities:
     Attributes:
         orders: whether it reserves profiles; otherwise it only knows lines.
         binds: whether a reservation is for one EID, so that a code with an empty matching ID is whole.
-        finds: what a reservation is found by.
-        repeats: whether an order with a reference that is known is the same order (an idempotency key).
+        finds: the keys by which a reservation is found.
+        repeats: whether an order with a known reference is the same order (an idempotency key).
         activates: when a line is activated.
-        releases: whether what was not downloaded can be given back.
+        releases: whether a profile that was not downloaded can be released.
         costs: whether an order costs money.
         look_every: seconds between two looks, at least.
         look_for: seconds after which a reservation that is still pending is reported as stalled.
@@ -154,10 +153,10 @@ class Platform(Protocol):
     """An operator's platform; each verb is one conversation under one deadline.
 
     All verbs raise:
-        PlatformRefused: the platform said no; details hold the `cause`.
+        PlatformRefused: the platform refused; details hold the `cause`.
         PlatformBusy: it says "later", and has done nothing.
-        PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it may have done what it was
-            asked, or not; a caller looks or finds before it repeats anything.
+        PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it is unclear whether the platform
+            carried out the request; the caller must look or find before it repeats anything.
         ServerUntrusted: TLS can't be verified, so nothing was sent.
         Cancelled: another thread ends the wait.
     """
@@ -169,13 +168,13 @@ class Platform(Protocol):
         """Order a profile, or confirm the draft of an order that `find` has found."""
 
     def find(self, wish: Wish, *, deadline: Deadline) -> tuple[Reservation, ...]:
-        """Return what the platform already keeps for a wish, the oldest first."""
+        """Return the platform's reservations for a wish, the oldest first."""
 
     def look(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Return what the platform says of a reservation now; its stage is GONE if it is no longer known."""
+        """Return the present state of a reservation; its stage is GONE if the platform no longer knows it."""
 
     def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
         """Make the line live, or begin to."""
 
     def release(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Give back what was not downloaded."""
+        """Release a profile that was not downloaded."""

@@ -1,4 +1,4 @@
-"""What was read of a reservation, as the port's values: two tables for states, and the forms of codes."""
+"""From read values to a reservation: two tables of states, and the forms of codes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 def reservation(
     fields: Mapping[str, str], declaration: Declaration, *, platform: str, before: Reservation | None = None
 ) -> Reservation:
-    """Return a reservation as a platform describes it.
+    """Return a reservation from a platform's answer.
 
     Args:
-        fields: what was read, by name.
+        fields: the read values by name.
         declaration: has the tables.
         platform: its name in the settings.
-        before: what was known; what the platform does not repeat stays, but for the states.
+        before: the earlier reservation; missing values stay, except the states.
 
     Raises:
         MalformedError: what the platform tells is not an activation code.
@@ -60,7 +60,7 @@ def reservation(
 def _stage(
     fields: Mapping[str, str], declaration: Declaration, known: Reservation
 ) -> tuple[Stage, tuple[str, ...]]:
-    """Return where the profile is: as the profile's own word says, else the order's, else as before."""
+    """Return the profile's stage by its own state, otherwise by the order's, otherwise the earlier one."""
     for name, table in (("profile", declaration.profile), ("order", declaration.order)):
         word = fields.get(name)
         if word is not None:

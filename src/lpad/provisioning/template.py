@@ -39,7 +39,7 @@ def placeholders(template: str) -> Iterator[tuple[str, bool]]:
 
 
 def mistakes(template: str) -> list[str]:
-    """Return what is wrong with a template: unknown placeholders, stray braces."""
+    """Return the mistakes in a template: unknown placeholders, stray braces."""
     wrong = [
         f"unknown placeholder {{{name}}}"
         for name, _ in placeholders(template)
@@ -56,7 +56,7 @@ def filled(template: str, values: Mapping[str, str], *, encode: Callable[[str], 
     Args:
         template: as above.
         values: by the placeholders' names.
-        encode: what is done to each value.
+        encode: encodes each value.
 
     Returns:
         The text; None if the template is only an optional placeholder, and has no value.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _accepting = click.option(
-    "--accept-offline", is_flag=True, help="Do it even if the device loses its connection by it."
+    "--accept-offline", is_flag=True, help="Proceed even if the device then loses its connection."
 )
 
 

@@ -46,6 +46,6 @@ def _named(session: Session, which: str) -> str:
             return card.name
     known = ", ".join(f"{card.name} ({card.transport})" for card in cards) or "none"
     raise click.UsageError(
-        f"the daemon has no card '{safe(which)}'; it has: {safe(known)}. to try another port or reader, use"
+        f"the daemon has no card '{safe(which)}'; it has: {safe(known)}. To try another port or reader, use"
         " 'lpad probe --port' or 'lpad probe --reader'"
     )

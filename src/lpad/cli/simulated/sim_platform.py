@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.option(
-    "--like", type=click.Choice(sorted(VENDORS)), required=True, help="Platform whose interface it has."
+    "--like", type=click.Choice(sorted(VENDORS)), required=True, help="Platform whose interface to simulate."
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port.  [default: a free one]")
 @click.option(
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 1000),
     default=2,
     show_default=True,
-    help="Number of looks after which an ordered profile is available.",
+    help="Number of queries after which an ordered profile is available.",
 )
 @click.option("--faults", metavar="JSON", help="Faults to produce; see docs/simulator.md.")
 @PKI

@@ -81,8 +81,8 @@ class ChangeStore:
         except NotFound:
             # Not "new", because the request may have been carried out, and would be repeated.
             raise Conflict(
-                f"this Idempotency-Key stands for change {change_id}, whose record was lost with a damaged"
-                " journal; look at the card, and use a new key to ask for what is still wanted",
+                f"this Idempotency-Key belongs to change {change_id}, whose record was lost with a damaged"
+                " journal; check the card, and repeat the request with a new key if you still want it",
                 change=change_id,
             ) from None
 

@@ -53,7 +53,7 @@ _ALL = "/"
 
 
 class ModemManagerApplier:
-    """Hands settings to ModemManager once it has the modem again, which may be under a new path."""
+    """Passes settings to ModemManager once it has the modem again, possibly under a new path."""
 
     name = "modemmanager"
 
@@ -61,17 +61,17 @@ class ModemManagerApplier:
         """Prepare.
 
         Args:
-            connects: whether ModemManager is to make the connection (Simple.Connect). It is not if another
-                program makes it, or if the initial bearer carries the data.
+            connects: whether ModemManager makes the connection (Simple.Connect); false if another program
+                makes it, or if the initial bearer carries the data.
         """
         self._connects = connects
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
-        """Do nothing: ModemManager makes no connection of its own accord."""
+        """Do nothing, because ModemManager makes no connection by itself."""
         return Applied(told="ModemManager makes no connection by itself, so nothing is prepared")
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
-        """See whether ModemManager is there; it does not have the modem yet."""
+        """Check whether ModemManager runs; it does not have the modem yet."""
         try:
             with Bus(deadline=deadline) as bus:
                 if not bus.has_owner(NAME, deadline=deadline):
@@ -82,7 +82,7 @@ class ModemManagerApplier:
         return Applied(told="ModemManager gets the settings once it has the modem again")
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Set the initial EPS bearer, and connect if that was asked for."""
+        """Set the initial EPS bearer, and connect if required."""
         attempted = "hand network settings to ModemManager"
         try:
             with Bus(deadline=deadline) as bus:
@@ -97,7 +97,7 @@ class ModemManagerApplier:
             return _failed(error, attempted, Layer.BEARER)
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Compare what ModemManager shows with what is wanted."""
+        """Compare ModemManager's state with the settings."""
         attempted = "verify network settings"
         try:
             with Bus(deadline=deadline) as bus:
@@ -129,7 +129,7 @@ class ModemManagerApplier:
         return Applied(told="ModemManager stores nothing by profile")
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Return what ModemManager shows of its bearers."""
+        """Return the state of ModemManager's bearers."""
         try:
             with Bus(deadline=deadline) as bus:
                 modem = present(bus, wanted, attempted="look at the connection", deadline=deadline)
@@ -226,7 +226,7 @@ def wait_for_card(
 def set_initial_bearer(
     bus: Bus, modem: ManagedModem, wanted: Wanted, *, deadline: Deadline
 ) -> Applied | Failed:
-    """Have the modem attach with the profile's APN.
+    """Make the modem attach with the profile's APN.
 
     Returns:
         `Failed` if ModemManager cannot set it in this modem.
@@ -264,7 +264,7 @@ def set_initial_bearer(
 def present(
     bus: Bus, wanted: Wanted, *, attempted: str, deadline: Deadline
 ) -> ManagedModem | Failed | TryAgain:
-    """Return the modem if ModemManager has read the wanted profile, and else what it lacks.
+    """Return the modem if ModemManager has read the wanted profile, otherwise what is missing.
 
     Raises:
         BusError: as `Bus.call` says.

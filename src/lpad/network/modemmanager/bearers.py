@@ -1,4 +1,4 @@
-"""Bearers as ModemManager shows them, and the settings that make one."""
+"""ModemManager's bearers, and the settings that create one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Bearer:
     apn: str | None
     addresses: tuple[str, ...]
     error: str | None
-    """The name of the error that ended it, or the attempt at it."""
+    """The name of the error that ended it or its attempt."""
 
 
 class HeardErrors:
@@ -75,7 +75,7 @@ def initial_settings(settings: NetworkSettings) -> dict[str, Variant] | None:
 
 
 def differs(wanted: dict[str, Variant], found: Properties) -> bool:
-    """Tell whether a modem's settings are others than the wanted ones; a password cannot be compared."""
+    """Return whether a modem's settings differ from the wanted ones; passwords cannot be compared."""
     if found.text("apn") != (wanted["apn"].value or None):
         return True
     if found.text("user") != (wanted["user"].value if "user" in wanted else None):

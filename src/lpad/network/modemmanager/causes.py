@@ -1,4 +1,4 @@
-"""What ModemManager's errors say of the network's own causes, and of the layer that failed.
+"""The network's causes and the failed layer, by ModemManager's errors.
 
 Its errors of mobile equipment bear the names of 3GPP's causes (TS 27.007, 9.2.2; TS 24.301, 9.9.3.9 and
 9.9.4.4); names of before version 1.18 are here, too.
@@ -65,7 +65,7 @@ _NO_CARD = frozenset({"SimNotInserted", "SimPin", "SimPuk", "SimFailure", "SimBu
 
 
 def cause_of(error: str) -> Cause | None:
-    """Return the network's cause that an error stands for; None if it stands for none.
+    """Return the network's cause of an error, or None.
 
     Args:
         error: its name, such as org.freedesktop.ModemManager1.Error.MobileEquipment.MissingOrUnknownApn.
@@ -77,7 +77,7 @@ def cause_of(error: str) -> Cause | None:
 
 
 def layer_of(error: str) -> Layer:
-    """Return the layer that an error of a connection attempt lies on."""
+    """Return the layer of a connection attempt's error."""
     name = error.rpartition(".")[2]
     if name in _NO_CARD:
         return Layer.MODEM
@@ -87,5 +87,5 @@ def layer_of(error: str) -> Layer:
 
 
 def short(error: str) -> str:
-    """Return an error's name without what all of them have in common."""
+    """Return an error's name without the common prefix."""
     return error.removeprefix(_PREFIX)

@@ -1,7 +1,7 @@
-"""A modem as ModemManager shows it, found by its IMEI.
+"""A modem of ModemManager, found by its IMEI.
 
 Each time that ModemManager probes a modem it makes a new object with a new path (/Modem/0, /Modem/1, …), for
-instance after lpad has borrowed the port. So a path is good for one look, and the IMEI is what stays.
+instance after lpad has borrowed the port. So a path is valid only briefly, and the IMEI identifies the modem.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _REGISTERED = frozenset({1, 5})
 
 
 def same_iccid(one: str | None, other: str) -> bool:
-    """Tell whether two ICCIDs are equal, apart from padding and the case of letters."""
+    """Return whether two ICCIDs are equal, apart from padding and the case of letters."""
     return one is not None and one.rstrip("Ff").upper() == other.rstrip("Ff").upper()
 
 
@@ -76,7 +76,7 @@ class ManagedModem:
     state: int | None
     """MMModemState: -1 failed, 2 locked, 8 registered, 10 connecting, 11 connected; None: unknown."""
     trouble: str | None
-    """What keeps it from being used, in words."""
+    """Why it can't be used, in words."""
     registration: int | None
     """MMModem3gppRegistrationState."""
     bearers: tuple[str, ...]
@@ -95,7 +95,7 @@ class ManagedModem:
 
 
 def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:
-    """Have a bell rung whenever ModemManager shows something new of a modem.
+    """Ring a bell at each change of a modem in ModemManager.
 
     Raises:
         BusError: as `Bus.listen` says.
@@ -118,7 +118,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
         deadline: when to give up.
 
     Returns:
-        The modem; None if ModemManager shows it not, or not yet.
+        The modem; None if ModemManager does not show it (yet).
 
     Raises:
         BusError: as `Bus.call` says.

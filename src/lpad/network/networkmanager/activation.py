@@ -1,4 +1,4 @@
-"""One activation of a connection, and what becomes of it."""
+"""One activation of a connection, and its result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNMANAGED = (
 
 
 class Activation:
-    """Has NetworkManager activate a connection on a modem's device, unless it does so already."""
+    """Makes NetworkManager activate a connection on a modem's device, unless it is already doing so."""
 
     def __init__(
         self, daemon: Daemon, bell: Bell, udi: str, target: StoredConnection, tree: Tree | None
@@ -35,8 +35,8 @@ class Activation:
             daemon: asked until its own deadline.
             bell: rung when something changes.
             udi: the path of ModemManager's object of the modem.
-            target: what to activate.
-            tree: the settings that must be in force; None: those that the connection has.
+            target: the connection to activate.
+            tree: the settings that must be in force; None: the connection's own.
         """
         self._daemon = daemon
         self._bell = bell
@@ -46,7 +46,7 @@ class Activation:
         self._asked: str | None = None
 
     def run(self, deadline: Deadline) -> Outcome:
-        """Return how it ended; `Applied` also if NetworkManager is still at it when the time is over.
+        """Return the result; `Applied` also if the activation still continues when the time is over.
 
         Raises:
             BusError: as `Bus.call` says.
@@ -61,7 +61,7 @@ class Activation:
                 return self._out_of_time(device)
 
     def _judged(self, device: ModemDevice | None) -> Outcome | None:
-        """Return how it ended; None: not yet."""
+        """Return the result, or None if there is none yet."""
         if device is None:
             return None if self._asked is None else TryAgain(layer=Layer.MODEM, told=_LOST)
         if device.state == reasons.UNMANAGED:
@@ -73,7 +73,7 @@ class Activation:
         return None if self._daemon.is_active(self._asked) else self._failed(device)
 
     def _begin(self, device: ModemDevice) -> Outcome | None:
-        """Activate it, unless it is active, or becomes so."""
+        """Activate it, unless it is active or activating."""
         if device.state == reasons.UNAVAILABLE:
             return None  # ModemManager is still busy with it
         under_way = reasons.PREPARE <= device.state <= reasons.ACTIVATED

@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _QUIETED, _ACTIVE = "quieted", "active"
-"""What is remembered: UUIDs of connections that no longer autoconnect; that of the owner's active one."""
+"""The stored memory: UUIDs of connections that no longer autoconnect, and of the owner's active one."""
 _MOST_QUIETED = 64
 _MOST_RIVALS = 3
-"""Connections that a sentence names."""
+"""The most connections that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class NetworkManagerApplier:
         self._reported: frozenset[str] = frozenset()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Keep the connections of the other profiles from coming back by themselves."""
+        """Keep the other profiles' connections from activating by themselves."""
 
         def work(bus: Bus, daemon: Daemon) -> Outcome:
             connections = daemon.connections()
@@ -104,9 +104,9 @@ class NetworkManagerApplier:
         return _ask("store the profile's connection", Layer.MODEM, MODIFY, work, deadline)
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Activate the profile's connection, and wait for what becomes of it until the deadline.
+        """Activate the profile's connection, and wait for the result until the deadline.
 
-        The activation goes on after the deadline: then this returns `Applied`, and `look` sees the rest.
+        The activation continues after the deadline: then this returns `Applied`, and `look` shows the rest.
         """
         attempted = "activate the profile's connection"
 
@@ -153,7 +153,7 @@ class NetworkManagerApplier:
         return _ask(attempted, Layer.BEARER, CONTROL, work, deadline)
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
-        """Let the previous profile's connection autoconnect again, and this one no longer."""
+        """Make the previous profile's connection autoconnect again, and stop this one."""
 
         def work(_: Bus, daemon: Daemon) -> Outcome:
             quieted = memory.get(_QUIETED, "").split()
@@ -184,7 +184,7 @@ class NetworkManagerApplier:
         return _ask("delete the profile's connection", Layer.MODEM, MODIFY, work, deadline)
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Return what NetworkManager shows of the modem's device."""
+        """Return NetworkManager's state of the modem's device."""
         try:
             with Bus(deadline=deadline) as bus:
                 daemon = Daemon(bus, deadline=deadline)
@@ -200,7 +200,7 @@ class NetworkManagerApplier:
             return Connection(bearer=Sight(told=f"NetworkManager cannot be asked: {error}"))
 
     def _store(self, daemon: Daemon, connections: list[StoredConnection], wanted: Wanted) -> str:
-        """Add or change the profile's connection, and return what was done."""
+        """Add or change the profile's connection, and return what was done, in words."""
         target = self._target(connections, wanted)
         if target is not None and target.iccid is None:
             return f"the owner's connection '{redacted(target.label)}' is used as it is"
@@ -230,7 +230,7 @@ class NetworkManagerApplier:
         return tree_for(wanted.settings, iccid=wanted.iccid, eid=wanted.eid, version=daemon.version)
 
     def _report_rivals(self, connections: list[StoredConnection]) -> str:
-        """Return a sentence on connections that NetworkManager may activate in place of lpad's."""
+        """Return a sentence about connections that NetworkManager may activate instead of lpad's."""
         rivals = [f"'{redacted(each.label)}'" for each in connections if each.could_win]
         if not rivals:
             return ""
@@ -247,7 +247,7 @@ class NetworkManagerApplier:
     def _explained(
         self, ended: Failed, bus: Bus, heard: HeardErrors, wanted: Wanted, *, deadline: Deadline
     ) -> Failed:
-        """Add what ModemManager knows of a failed activation, and remember it for `look`."""
+        """Add ModemManager's reason of a failed activation, and store it for `look`."""
         cause = None
         with suppress(BusError):
             imei = None if wanted.modem is None else wanted.modem.imei
@@ -328,7 +328,7 @@ def _ask(
     work: Callable[[Bus, Daemon], Outcome],
     deadline: Deadline,
 ) -> Outcome:
-    """Do something with NetworkManager, and turn what goes wrong into an outcome."""
+    """Call NetworkManager, and turn failures into an outcome."""
     try:
         with Bus(deadline=deadline) as bus:
             daemon = Daemon(bus, deadline=deadline)
@@ -347,7 +347,7 @@ def _quiet_others(daemon: Daemon, connections: list[StoredConnection], wanted: W
 
 
 def _set_autoconnect(daemon: Daemon, connection: StoredConnection, *, on: bool) -> bool:
-    """Change autoconnect of one of lpad's connections; return whether it was otherwise."""
+    """Change autoconnect of one of lpad's connections; return whether it had another value."""
     if connection.autoconnect is on:
         return False
     # what is on the disk autoconnects, so that lpad's absence does not keep the gateway offline

@@ -22,7 +22,7 @@ EID_KEY = "org.lpad.eid"
 PRIORITY = 10
 """connection.autoconnect-priority: above the default, 0, of what others set up."""
 LONGEST_APN = 64
-"""Characters that NetworkManager takes."""
+"""The most characters that NetworkManager accepts."""
 INITIAL_BEARER_SINCE = (1, 44)
 """The version of NetworkManager that knows gsm.initial-eps-bearer-configure."""
 
@@ -50,7 +50,8 @@ _OURS: dict[str, tuple[str, ...]] = {
     ),
     "ppp": ("refuse-chap", "refuse-eap", "refuse-mschap", "refuse-mschapv2", "refuse-pap"),
 }
-"""What lpad decides; the rest of one of its connections, such as a route's metric, is the owner's."""
+"""The settings that lpad controls; all others of its connections, such as a route's metric, belong to the
+owner."""
 
 Tree = dict[str, dict[str, Variant]]
 
@@ -69,12 +70,12 @@ class StoredConnection:
 
     @property
     def uuid(self) -> str:
-        """What NetworkManager knows it by; empty if it has none."""
+        """NetworkManager's identifier; empty if it has none."""
         return self.section("connection").text("uuid") or ""
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """Its readable name."""
         return (self.section("connection").text("id") or self.uuid)[:60]
 
     @property
@@ -99,12 +100,12 @@ class StoredConnection:
 
     @property
     def autoconnect(self) -> bool:
-        """Whether NetworkManager may activate it of its own accord."""
+        """Whether NetworkManager may activate it by itself."""
         return self.section("connection").flag("autoconnect") is not False
 
     @property
     def could_win(self) -> bool:
-        """Whether NetworkManager may activate it with any profile, in place of lpad's."""
+        """Whether NetworkManager may activate it with any profile, instead of lpad's."""
         gsm = self.section("gsm")
         bound = any(gsm.text(name) for name in ("sim-id", "sim-operator-id", "device-id", "device-uid"))
         return self.iccid is None and self.is_mobile and self.autoconnect and not bound
@@ -119,13 +120,13 @@ def uuid_for(iccid: str) -> str:
 
 
 def tree_for(settings: NetworkSettings, *, iccid: str, eid: str, version: tuple[int, int]) -> Tree:
-    """Return the connection that a profile's settings make.
+    """Return the connection for a profile's settings.
 
     Args:
-        settings: the profile's.
-        iccid: the profile's.
+        settings: the profile's settings.
+        iccid: the profile's ICCID.
         eid: the EID of its eUICC.
-        version: NetworkManager's, as in (1, 42); an older one would refuse what it does not know.
+        version: NetworkManager's version, as in (1, 42); an older one refuses unknown settings.
     """
     mark = {ICCID_KEY: iccid, EID_KEY: eid}
     return {
@@ -145,7 +146,7 @@ def tree_for(settings: NetworkSettings, *, iccid: str, eid: str, version: tuple[
 
 
 def merged(tree: Tree, stored: Tree) -> Tree:
-    """Return a stored connection with lpad's settings in it, and all others of it unchanged."""
+    """Return a stored connection with lpad's settings, and all others unchanged."""
     both: Tree = {section: dict(values) for section, values in stored.items()}
     for section, names in _OURS.items():
         for name in names:
@@ -156,7 +157,7 @@ def merged(tree: Tree, stored: Tree) -> Tree:
 
 
 def differences(wanted: Tree, stored: Tree) -> list[str]:
-    """Return what of lpad's settings a stored connection has otherwise; a password cannot be compared."""
+    """Return the differences of a stored connection from lpad's settings; passwords cannot be compared."""
     names = [(section, name) for section, each in _OURS.items() for name in each if name != "password"]
     names += [("ipv4", "method"), ("ipv6", "method")]
     return [
@@ -167,7 +168,7 @@ def differences(wanted: Tree, stored: Tree) -> list[str]:
 
 
 def with_autoconnect(stored: Tree, *, on: bool) -> Tree:
-    """Return a stored connection that NetworkManager may, or may not, activate of its own accord."""
+    """Return a stored connection with another value of autoconnect."""
     return stored | {"connection": stored.get("connection", {}) | {"autoconnect": Variant("b", on)}}
 
 
@@ -175,7 +176,7 @@ def _gsm(settings: NetworkSettings, iccid: str, version: tuple[int, int]) -> dic
     values = {
         "sim-id": Variant("s", iccid),
         "home-only": Variant("b", not settings.roaming),
-        # what NetworkManager would look up by the operator's number is the APN for the operator's phones
+        # NetworkManager's lookup by the operator's number would give the APN for the operator's phones
         "auto-config": Variant("b", False),
         "password-flags": Variant("u", _STORED if settings.password else _NOT_REQUIRED),
         "pin-flags": Variant("u", _NOT_REQUIRED),
@@ -196,5 +197,5 @@ def _gsm(settings: NetworkSettings, iccid: str, version: tuple[int, int]) -> dic
 
 
 def _value(tree: Tree, section: str, name: str) -> Any:
-    """Return a setting; NetworkManager leaves out what has its default: false, 0 or an empty text."""
+    """Return a setting; NetworkManager omits default values: false, 0 or an empty text."""
     return plain(tree.get(section, {}).get(name)) or None

@@ -59,7 +59,7 @@ class ModemDevice:
 
 
 class Daemon:
-    """What lpad asks NetworkManager; every method raises BusError as `Bus.call` says, and Cancelled."""
+    """The calls to NetworkManager; every method raises BusError like `Bus.call`, and Cancelled."""
 
     def __init__(self, bus: Bus, *, deadline: Deadline) -> None:
         """Ask over a connection, until a deadline."""
@@ -74,13 +74,13 @@ class Daemon:
 
     @property
     def version(self) -> tuple[int, int]:
-        """Its version's first two numbers; (0, 0) if it cannot be read."""
+        """The first two numbers of its version; (0, 0) if unreadable."""
         text = self._properties(ROOT, NAME).text("Version") or ""
         numbers = [whole_number(part, most=MOST) for part in text.split(".")[:2]]
         return (numbers[0] or 0, numbers[1] or 0) if len(numbers) == 2 else (0, 0)
 
     def watch(self, bell: Bell) -> None:
-        """Have a bell rung whenever something changes, and note devices' failures."""
+        """Ring a bell at each change, and record failures of devices."""
         changed = Rule(sender=NAME, interface=DEVICE, member="StateChanged")
         self._bus.listen(changed, self._note_failure, deadline=self._deadline)
         for interface in ("org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager", DEVICE):
@@ -113,7 +113,7 @@ class Daemon:
         self._call(path, STORED, "Delete")
 
     def activate(self, connection: str, device: str) -> str:
-        """Activate a connection on a device, whatever was active there; used-up retries do not count.
+        """Activate a connection on a device, replacing an active one; used-up retries do not count.
 
         Returns:
             The path of the activation.
@@ -122,7 +122,7 @@ class Daemon:
         return answer[0] if answer and isinstance(answer[0], str) else _NONE
 
     def is_active(self, active: str) -> bool:
-        """Tell whether an activation is under way, or done."""
+        """Return whether an activation is running or done."""
         read = self._gone_or(active, ACTIVE)
         return read is not None and read.number("State", most=MOST) in _ALIVE
 
@@ -207,6 +207,6 @@ class Daemon:
 
 
 def _tree(answer: object) -> Tree:
-    """Return the sections of an answer; what is not one is left out."""
+    """Return the sections of an answer; anything else is omitted."""
     sections = answer if isinstance(answer, dict) else {}
     return {name: each for name, each in sections.items() if isinstance(name, str) and isinstance(each, dict)}

@@ -1,4 +1,4 @@
-"""NetworkManager's device states and reasons, and the layer and cause that each stands for.
+"""NetworkManager's device states and reasons, with the layer and cause of each.
 
 NMDeviceState and NMDeviceStateReason of NetworkManager 1.42; a number that the tables lack counts as unknown.
 """
@@ -64,10 +64,10 @@ def told(reason: int | None) -> str:
 
 
 def layer_of(reason: int | None) -> Layer:
-    """Return the layer that a reason lies on: the bearer, if nothing else is said."""
+    """Return the layer of a reason; the bearer, by default."""
     return _LAYERS.get(reason or 0, Layer.BEARER)
 
 
 def cause_of(reason: int | None) -> Cause | None:
-    """Return the network's cause that a reason stands for; None if it stands for none."""
+    """Return the network's cause of a reason, or None."""
     return _CAUSES.get(reason or 0)

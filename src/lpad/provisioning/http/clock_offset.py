@@ -1,7 +1,7 @@
 """The difference between the platform's clock and this device's, for signatures only.
 
-A board without a battery wakes up in the past, and a platform refuses a signature over such a time. The
-answer's Date says how far the clock is off. lpad never sets the system's clock by it, and TLS checks dates
+A board without a clock battery starts in the past, and a platform refuses a signature over such a time. The
+answer's Date shows the difference. lpad never sets the system's clock by it, and TLS still checks dates
 against that clock.
 """
 
@@ -24,7 +24,7 @@ _NEGLIGIBLE = 2.0
 
 
 class ClockOffset:
-    """What one platform's answers say of the time."""
+    """The time according to one platform's answers."""
 
     def __init__(self, platform: str, *, wall: Callable[[], float] = time.time) -> None:
         """Begin without a difference.
@@ -36,14 +36,14 @@ class ClockOffset:
         self._platform = platform
         self._wall = wall
         self.seconds = 0.0
-        """How far the platform's clock is ahead of this device's."""
+        """Seconds by which the platform's clock is ahead of this device's."""
 
     def now(self) -> float:
         """Return the platform's time, in seconds since 1970."""
         return self._wall() + self.seconds
 
     def learn(self, date: str | None) -> bool:
-        """Take note of an answer's Date; return whether the difference has changed since.
+        """Process an answer's Date; return whether the difference has changed.
 
         Args:
             date: the header (RFC 9110, 6.6.1); None, or what is not a date, changes nothing.

@@ -1,7 +1,7 @@
 """A platform's token, kept until shortly before it expires, even across restarts.
 
 Platforms limit how often a client may log in (emnify: 100 times in 5 minutes for one address), so a daemon
-that is restarted again and again must not get a token each time.
+that keeps restarting must not get a token each time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EARLY = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is sent; `expires_at` is in seconds since 1970 by this device's clock."""
+    """The token; `expires_at` is in seconds since 1970 by this device's clock."""
 
     value: str = field(repr=False)
     second: str = field(default="", repr=False)
@@ -57,7 +57,7 @@ class Tokens:
         self._token = self._read()
 
     def current(self) -> Token | None:
-        """Return the token; None: there is none, or it ends soon."""
+        """Return the token; None if there is none, or it expires soon."""
         token = self._token
         if token is None:
             return None
@@ -68,9 +68,9 @@ class Tokens:
         """Keep a token that was just issued.
 
         Args:
-            value: what is sent.
-            second: what is sent besides; may be empty.
-            seconds: how long it lives.
+            value: the token.
+            second: a second value to send; may be empty.
+            seconds: its lifetime in seconds.
         """
         now = self._wall()
         self._token = Token(value, second, now + seconds, now, self._account)
@@ -106,6 +106,6 @@ class Tokens:
             draft.unlink(missing_ok=True)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(content)
-            draft.replace(self._path)  # not synced: a token that is lost is got again
+            draft.replace(self._path)  # not synced, because lpad can get a lost token again
         except OSError as error:
             _LOG.warning("cannot store the token of a platform in %s: %s", self._path, error.strerror)
