@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.base.errors import CardUnreachable, MalformedError
-from lpad.base.outside_number import matched_number
+from lpad.base.outside_number import matched_number, whole_number
 from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels
@@ -421,9 +421,9 @@ class CommandSet:
     def _authenticate(self, match: re.Match[str]) -> Reply:
         """Carry out +CGAUTH, +QICSGP or #PDPAUTH."""
         name, values = match[1].upper(), split(match[2])
-        if self._lacks(name) or not values[0].isdecimal():
+        cid = whole_number(values[0], least=1, most=8)
+        if self._lacks(name) or cid is None:
             return self.error(None)
-        cid = int(values[0])
         if name == "+QICSGP":
             if len(values) < 6 or not self.contexts.define(
                 f'{cid},{_KINDS.get(values[1], "x")},"{values[2]}"'
@@ -434,9 +434,10 @@ class CommandSet:
             kind, username, password = (*values[1:], "", "", "")[:3]
             if name == "+CGAUTH" and self._habits.swaps_credentials:
                 username, password = password, username
-        if not kind.isdecimal():
+        number = whole_number(kind, most=3)
+        if number is None:
             return self.error(_INCORRECT)
-        self.contexts.authenticate(cid, int(kind), username, password)
+        self.contexts.authenticate(cid, number, username, password)
         return Reply()
 
     def _tell_autoselection(self, _: re.Match[str]) -> Reply:

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lpad.base.outside_number import whole_number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -108,9 +110,9 @@ class ModemContexts:
     def define(self, arguments: str) -> bool:
         """Carry out AT+CGDCONT=; return whether it is valid."""
         values = split(arguments)
-        if not values or not values[0].isdecimal() or not 1 <= int(values[0]) <= 8:
+        cid = whole_number(values[0], least=1, most=8)
+        if cid is None:
             return False
-        cid = int(values[0])
         if len(values) == 1:
             self.contexts.pop(cid, None)
             return True

@@ -1,0 +1,71 @@
+"""The recipes in docs/network.md, run as they are written there, with the programs of the device faked."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "network.md"
+RECIPES = re.findall(
+    r"```sh\n(#!/bin/sh\n# /etc/lpad/network-command.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL
+)
+VARIABLES = {
+    "LPAD_APN": "iot.example",
+    "LPAD_AUTH": "chap",
+    "LPAD_USERNAME": "user",
+    "LPAD_IP_TYPE": "ipv4v6",
+}
+FAKE = """#!/bin/sh
+echo "$(basename "$0") $*" >> {folder}/calls
+case "$*" in
+    "set network.wwan.apn="*) printf '%s' "${{2#network.wwan.apn=}}" > {folder}/apn ;;
+    "-q get network.wwan.apn") cat {folder}/apn ;;
+esac
+"""
+
+
+def run(folder: Path, recipe: str, event: str, **more: str) -> int:
+    """Run a recipe for an event, its files below the folder and its programs faked; return its exit code."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    (folder / "etc" / "ppp").mkdir(parents=True, exist_ok=True)
+    for name in ("uci", "ifup", "ifdown", "pon", "poff"):
+        (programs / name).write_text(FAKE.format(folder=folder), encoding="utf-8")
+        (programs / name).chmod(0o755)
+    script = folder / "network-command"
+    script.write_text(recipe.replace("/etc/ppp", f"{folder}/etc/ppp"), encoding="utf-8")
+    script.chmod(0o755)
+    environment = {"PATH": f"{programs}:{os.defpath}", "LPAD_EVENT": event, **VARIABLES, **more}
+    return subprocess.run([str(script)], env=environment, check=False).returncode
+
+
+def test_the_document_has_them() -> None:
+    """OpenWrt and a dialler of one's own each have a recipe."""
+    assert len(RECIPES) == 2
+    assert "uci set network.wwan.apn" in RECIPES[0]
+    assert "/etc/ppp/apn" in RECIPES[1]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["OpenWrt", "dialler"])
+def test_a_recipe_keeps_the_contract(tmp_path: Path, recipe: str) -> None:
+    """Each event ends well, twice too, and `verify` knows whose APN is in force."""
+    for event in ("prepare", "apply", "apply", "connect", "verify", "undo", "forget", "something-new"):
+        assert run(tmp_path, recipe, event) == 0, event
+    assert run(tmp_path, recipe, "verify", LPAD_APN="another.example") != 0
+    assert run(tmp_path, recipe, "apply", LPAD_APN="") == 0
+    assert run(tmp_path, recipe, "verify", LPAD_APN="") == 0
+
+
+def test_openwrt_gets_the_password(tmp_path: Path) -> None:
+    """The password comes from its file, and the interface is brought up anew."""
+    file = tmp_path / "password"
+    file.write_text("pa55-of-the-recipe", encoding="utf-8")
+    assert run(tmp_path, RECIPES[0], "apply", LPAD_PASSWORD_FILE=str(file)) == 0
+    assert run(tmp_path, RECIPES[0], "connect") == 0
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert "uci set network.wwan.password=pa55-of-the-recipe" in calls
+    assert calls[-2:] == ["ifdown wwan", "ifup wwan"]
