@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.guarding import THIRD
 from engine.lab import CARD, FIRST, SECOND, result_of
 from engine.test_refresh import RADIO, WAIT, bench, both, power
 from lpad.base.errors import Conflict
@@ -167,6 +168,21 @@ def test_it_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
         lab.engine.cancel(change.id)
         lab.ended(change.id)
         assert lab.carry_out(Kind.RESTART_MODEM).error is None
+
+
+def test_it_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
+    """Like a switch: what a person orders to get the device back waits for no server."""
+    with bench(tmp_path, pki, quirks=QUIRKS) as lab:
+        both(lab)
+        lab.stop()
+        lab.modem.once("ATE0", delay=2.0)  # until then the card is being opened, and nothing runs
+        lab.start()
+        code = lab.code(lab.order(iccid=THIRD, name="Third"))
+        download = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
+        restart = lab.submit(Kind.RESTART_MODEM)
+        begun = [lab.ended(change.id).started_at for change in (restart, download)]
+        assert None not in begun
+        assert begun == sorted(begun, key=str)
 
 
 def test_a_ladder_without_a_restart_leaves_nothing_to_order(tmp_path: Path, pki: Pki) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from lpad.engine.change.change import Kind
 from lpad.engine.change.overtaking import SWITCHES
 from lpad.engine.change.params import ProfileParams
 from lpad.engine.snapshot.snapshot import CardState
@@ -21,7 +22,7 @@ class Rank(enum.IntEnum):
     """A place in the order; of changes with the same rank, the oldest is first."""
 
     TAKEN_UP = 0  # it was interrupted, perhaps in a guarded switch
-    SWITCH = 1  # it may restore the connection
+    SWITCH = 1  # it may restore the connection, as may a restart of the modem
     OTHER = 2  # its turn comes in the order of requests
 
 
@@ -35,6 +36,8 @@ def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
     """
     if run.settled is not None or run.change.guard is not None:
         return Rank.TAKEN_UP
+    if run.change.kind is Kind.RESTART_MODEM:
+        return Rank.SWITCH
     if run.change.kind not in SWITCHES or _is_expected(run.change, card, others):
         return Rank.OTHER
     return Rank.SWITCH
