@@ -59,6 +59,19 @@ _AT = (
     b"\x0a\x10\r\nRING\r\n+CMTI: 1\r\nNO CARRIER\r\n",
     b"\x00\x00" + b"A" * 3000,
     b"\x00\xff" + b"\r\n+X: 1" * 400,
+    b"\x0b\x10\r\n+CFUN: 1,0\r\n\r\nOK\r\n",
+    b"\x0c\x10\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n",
+)
+_HEADS = (
+    b"\x00\x20HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}",
+    b"\x00\x0aHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nrest",
+    b"\x00\x30\r\nHTTP/1.0 200\nServer : x\n folded\nTransfer-Encoding: identity, chunked\n\n0\r\n\r\n",
+    b"\x00\x14HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    b"\x00\x14HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nX\x00: \x01\r\n\r\n",
+    b"\x00\x03HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    b"\x00\x05" + b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100,
+    b"\x40\x00HTTP/1.1 200 OK\r\n" + b"X-Long: y\r\n" * 4000,
+    b"\x00\x02SSH-2.0-OpenSSH_9.2\r\n",
 )
 _APDU = (
     b"\x02\x90\x00",
@@ -208,6 +221,7 @@ def _seeds() -> dict[str, list[bytes]]:
         "certificate": [*certificates, *deep],
         "at": list(_AT),
         "apdu": list(_APDU),
+        "http-head": list(_HEADS),
         "activation-code": [each.encode() for each in _CODES],
         "identifiers": [each.encode() for each in _IDENTIFIERS],
         "binary-identifiers": [

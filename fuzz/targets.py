@@ -45,10 +45,17 @@ from lpad.codec.messages import (
 from lpad.codec.x509.certificate import Certificate, subject_serial_number
 from lpad.codec.x509.revocation_list import RevocationList
 from lpad.codec.x509.signed_certificate import SignedCertificate
-from lpad.protocol import at_commands, iccid_answer, registration_answer
+from lpad.protocol import (
+    at_commands,
+    functionality_answer,
+    iccid_answer,
+    pin_answer,
+    registration_answer,
+)
 from lpad.protocol.apdu import Command, Exchange
 from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 from lpad.protocol.proactive import ProactiveCommand, reaction_to
+from lpad.remote.https.answer_head import AnswerHead
 from lpad.remote.trust.card_anchor import find_anchor, trace
 from lpad.settings import Settings
 from lpad.settings.parsing.conversion import to_section
@@ -176,6 +183,8 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
         registration_answer.registration_command("+CEREG"),
         lambda answer: registration_answer.registration_told("+CEREG", answer),
     ),
+    (functionality_answer.functionality_command(), functionality_answer.functionality_told),
+    (pin_answer.pin_command(), pin_answer.lock_told),
 )
 
 
@@ -214,6 +223,21 @@ def _apdu(data: bytes) -> None:
             length, data = data[0], data[1:]
             exchange.feed(data[:length])
             data = data[length:]
+
+
+def _http_head(data: bytes) -> None:
+    """Hear an answer at once, and in two pieces of which the first two bytes say the length of the first."""
+    if len(data) < 2:
+        return
+    cut, heard = int.from_bytes(data[:2], "big"), data[2:]
+
+    def read(*pieces: bytes) -> bytes | None:
+        head = AnswerHead()
+        with suppress(MalformedError):
+            return b"".join(map(head.feed, pieces)) + head.rest()
+        return None
+
+    assert read(heard) == read(heard[:cut], heard[cut:])
 
 
 def _text(*parsers: Callable[[str], object]) -> Callable[[bytes], None]:
@@ -277,6 +301,7 @@ TARGETS = {
         Target("certificate", _certificate, limit=4096),
         Target("at", _at),
         Target("apdu", _apdu),
+        Target("http-head", _http_head, limit=70_000),
         Target("activation-code", _text(ActivationCode.parse, ServerAddress.parse), limit=512),
         Target(
             "identifiers",

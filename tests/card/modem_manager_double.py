@@ -30,12 +30,38 @@ PATIENCE = 60.0
 """Seconds within which anything that a test waits for has happened, also on a slow machine."""
 
 
+HUGE = "x" * 1_000_000
+ODD_MODEMS: dict[str, dict[str, Variant]] = {
+    "no properties": {},
+    "no Device": {"Ports": Variant("a(su)", [["ttyX", 3]])},
+    "Device is a number": {"Device": Variant("u", 7)},
+    "Device is huge": {"Device": Variant("s", HUGE), "Ports": Variant("a(su)", [[HUGE, 3]])},
+    "no Ports": {"Device": Variant("s", "/sys/odd")},
+    "Ports is a text": {"Device": Variant("s", "/sys/odd"), "Ports": Variant("s", "ttyX")},
+    "Ports is a list of texts": {"Device": Variant("s", "/sys/odd"), "Ports": Variant("as", ["ttyX"])},
+    "Ports is a list of numbers": {"Device": Variant("s", "/sys/odd"), "Ports": Variant("a(uu)", [[1, 2]])},
+    "Ports is empty": {"Device": Variant("s", "/sys/odd"), "Ports": Variant("a(su)", [])},
+}
+"""Modems that ModemManager shows before the one with the port."""
+ODD_ANSWERS: dict[str, tuple[str, list[Any]]] = {
+    "nothing": ("", []),
+    "a number": ("u", [7]),
+    "a huge text": ("s", [HUGE]),
+    "objects of texts": ("a{os}", [{f"{PATH}/Modem/0": "x"}]),
+    "interfaces of texts": ("a{oa{ss}}", [{f"{PATH}/Modem/0": {MODEM: "x"}}]),
+}
+"""What it answers instead of its objects."""
+
+
 class Service:
     """What answers on the bus."""
 
-    def __init__(self, modems: dict[str, str], refusal: tuple[str, str] | None) -> None:
+    def __init__(
+        self, modems: dict[str, str], refusal: tuple[str, str] | None, odd: str | None = None
+    ) -> None:
         self.modems = modems
         self.refusal = refusal
+        self.odd = odd
         self.bus: MessageBus
         self.ports: dict[str, serial.Serial] = {}
         self.inhibited: dict[str, str] = {}
@@ -79,7 +105,12 @@ class Service:
 
     def handle(self, message: Message) -> Message | None:
         if message.member == "GetManagedObjects":
-            shown = {self.path_of(uid): self.interfaces(uid) for uid in self.ports}
+            if self.odd in ODD_ANSWERS:
+                return Message.new_method_return(message, *ODD_ANSWERS[self.odd])
+            shown: dict[str, Any] = {}
+            if self.odd in ODD_MODEMS:
+                shown[f"{PATH}/Modem/odd"] = {MODEM: ODD_MODEMS[self.odd]}
+            shown |= {self.path_of(uid): self.interfaces(uid) for uid in self.ports}
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [shown])
         if message.member == "InhibitDevice":
             return self.inhibit(message)
@@ -117,9 +148,15 @@ class ModemManagerDouble:
     """Runs the program above."""
 
     def __init__(
-        self, address: str, modems: dict[str, str], *, refusal: tuple[str, str] | None = None
+        self,
+        address: str,
+        modems: dict[str, str],
+        *,
+        refusal: tuple[str, str] | None = None,
+        odd: str | None = None,
     ) -> None:
         refuse = ["--refuse", *refusal] if refusal else []
+        refuse += ["--odd", odd] if odd else []
         pairs = [f"{uid}={port}" for uid, port in modems.items()]
         self.process = subprocess.Popen(
             [sys.executable, __file__, address, *pairs, *refuse], stdout=subprocess.PIPE, text=True
@@ -153,11 +190,12 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("modems", nargs="*")
     parser.add_argument("--refuse", nargs=2)
+    parser.add_argument("--odd", choices=[*ODD_MODEMS, *ODD_ANSWERS])
     given = parser.parse_args()
     Path("/proc/self/comm").write_text("ModemManager", encoding="utf-8")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     modems = dict(pair.split("=", 1) for pair in given.modems)
-    asyncio.run(Service(modems, given.refuse and tuple(given.refuse)).run(given.address))
+    asyncio.run(Service(modems, given.refuse and tuple(given.refuse), given.odd).run(given.address))
 
 
 if __name__ == "__main__":

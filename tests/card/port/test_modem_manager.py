@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from card.link_contract import soon
-from card.modem_manager_double import NAME, UID, ModemManagerDouble
+from card.modem_manager_double import NAME, ODD_ANSWERS, ODD_MODEMS, UID, ModemManagerDouble
 from card.scripted_card import ScriptedCard
 from dbus.private_bus import private_bus
 from lpad.base.deadline import Deadline
@@ -229,6 +229,36 @@ def test_refusal(bus: str, port: str, error: str, text: str, told: str) -> None:
         with pytest.raises(CardBusy, match=told) as caught:
             opened(PortLoan(port, hold=5), port)
         assert caught.value.retryable is ("Retry" in error)
+
+
+@pytest.mark.parametrize("odd", ODD_MODEMS)
+def test_an_odd_modem_hides_no_other(bus: str, port: str, odd: str) -> None:
+    """Missing, retyped and huge properties of another modem: the port is borrowed and returned."""
+    with ModemManagerDouble(bus, {UID: port}, odd=odd) as manager:
+        loan = PortLoan(port, hold=5)
+        line = opened(loan, port)
+        manager.wait_for(f"inhibited {UID}")
+        line.close()
+        loan.give_back()
+        assert manager.wait_for(f"took {UID}") == [f"lifted {UID}", f"took {UID}"]
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS)
+def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> None:
+    """If ModemManager does not tell its modems, its port stays its own, and lpad says who has it."""
+    with ModemManagerDouble(bus, {UID: port}, odd=odd):
+        loan = PortLoan(port, hold=5)
+        with pytest.raises(CardBusy, match="ModemManager"):
+            opened(loan, port)
+
+
+def test_a_huge_refusal_is_told_in_brief(bus: str, port: str) -> None:
+    """What a program on the bus says ends up in the log, the journal and the API."""
+    with ModemManagerDouble(bus, {UID: port}, refusal=(f"{NAME}.Error.Core.Failed", "x" * 100_000)):
+        loan = PortLoan(port, hold=5)
+        with pytest.raises(CardBusy) as refused:
+            opened(loan, port)
+        assert len(refused.value.sentence) < 1000
 
 
 def test_mute(bus: str, port: str) -> None:

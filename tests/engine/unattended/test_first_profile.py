@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.clocks import TODAY, YEAR, Clocks
+from engine.holding import silent
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.base.backoff import Backoff
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Change, Kind, PauseReason, State
@@ -114,6 +116,30 @@ def test_it_asks_again_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.until_true(lambda: any(each.enabled for each in lab.card.profiles))
     done = lab.until(lambda: asked(lab), lambda changes: changes[-1].state is State.DONE)
     assert len(done) >= 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(100.0, TODAY), (TODAY + 2 * YEAR, TODAY), (TODAY, TODAY + YEAR / 2)]
+)
+def test_a_jump_of_the_clock_during_the_first_attempt_moves_no_other(
+    lab: Lab, before: float, after: float
+) -> None:
+    """The next attempt is minutes away and takes place, however the clock is set meanwhile."""
+    clocks = lab.clocks = Clocks(wall=before)
+    with silent(lab, "initiateAuthentication") as reached:
+        lab.start(empty(lab))
+        assert reached.acquire(timeout=LONG)
+        clocks.wall = after
+    assert ended(lab).state is State.FAILED
+    state = lab.engine.provisioning(CARD)
+    assert state is not None
+    assert state.attempts == 1
+    left = lab.engine.now().until(state.next_at, longest=10 * YEAR)
+    assert 0 < left <= 2 * first_profile.BACKOFF.seconds[0]
+    lab.stop()
+    clocks.pass_by(left)
+    lab.start(empty(lab))
+    assert ended(lab, number=2).state is State.FAILED
 
 
 def test_intervals_grow() -> None:

@@ -44,10 +44,8 @@ class AnswerHead:
             return received
         self._held += received
         while True:
-            if not self._held.startswith((b"\r", b"\n")):
-                self._check_begin()
-            else:
-                del self._held[: len(self._held) - len(self._held.lstrip(b"\r\n"))]
+            del self._held[: len(self._held) - len(self._held.lstrip(b"\r\n"))]
+            self._check_begin()
             end = _END.search(self._held, max(0, self._searched - 2))
             if (len(self._held) if end is None else end.end()) > LARGEST_HEAD:
                 raise MalformedError(f"its header section is larger than {LARGEST_HEAD // 1024} KiB")
