@@ -123,7 +123,7 @@ class SteadyClock:
         return self._at(present, steady=base.steady + passed, ran=ran)
 
     def _gap(self, last: Moment, present: Moment) -> float:
-        """Return the plausible seconds between two moments."""
+        """Return how many seconds have plausibly passed between two moments."""
         if present.is_same_boot(last):
             return max(0.0, present.boot - last.boot)
         since_boot = present.boot if present.boot_id else 0.0  # the minimum

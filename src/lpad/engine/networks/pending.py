@@ -51,7 +51,7 @@ class PendingSwitches:
             return self._known[euicc]
 
     def begin(self, euicc: str, pending: PendingSwitch) -> None:
-        """Write down what begins.
+        """Write down the settings of a switch that begins.
 
         Raises:
             JournalUnavailable: it can't be written.
@@ -73,7 +73,7 @@ class PendingSwitches:
             try:
                 self._memos.drop(_name(euicc))
             except LpadError as error:
-                log.warning("%s: pending network settings: %s (%s)", euicc, error, error.kind)
+                log.warning("%s: cannot drop the pending network settings: %s (%s)", euicc, error, error.kind)
 
 
 def _name(euicc: str) -> str:

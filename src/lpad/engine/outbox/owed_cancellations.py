@@ -169,7 +169,7 @@ class OwedCancellations:
                     except Cancelled:
                         return
                     except Exception:  # a problem with one must not block the others
-                        log.exception("an owed cancellation: internal-error")
+                        log.exception("cannot send an owed cancellation: internal-error")
                         self._forget(each)
 
     def _await_turn(self) -> bool:
@@ -197,7 +197,7 @@ class OwedCancellations:
             except Cancelled:
                 return
             except LpadError as error:
-                log.debug("an owed cancellation: %s", error)
+                log.debug("cannot send an owed cancellation: %s", error)
                 over = True
             if over or owed.tries + 1 >= TRIES:
                 self._forget(owed)
@@ -232,7 +232,7 @@ class OwedCancellations:
             try:
                 self._owed = self._journal.memos.get(_MEMO, list[OwedCancellation]) or []
             except LpadError as error:
-                log.debug("owed cancellations: %s (%s)", error, error.kind)
+                log.debug("cannot read the owed cancellations: %s (%s)", error, error.kind)
                 return []
         return self._owed
 
@@ -246,7 +246,7 @@ class OwedCancellations:
         except (
             LpadError
         ) as error:  # at worst the server is informed twice, or must forget the session by itself
-            log.debug("owed cancellations: %s (%s)", error, error.kind)
+            log.debug("cannot store the owed cancellations: %s (%s)", error, error.kind)
 
 
 def _tried(owed: OwedCancellation) -> OwedCancellation:

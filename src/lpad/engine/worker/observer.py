@@ -167,7 +167,12 @@ class Observer:
         try:
             gone = self._networks.follow(eid, iccids, complete=listed.complete)
         except LpadError as error:
-            log.warning("%s: network settings: %s (%s)", self._snapshot.name, error, error.kind)
+            log.warning(
+                "%s: cannot remove network settings of deleted profiles: %s (%s)",
+                self._snapshot.name,
+                error,
+                error.kind,
+            )
             return
         for iccid in gone:
             log.info("%s: the network settings of profile %s went with it", self._snapshot.name, iccid)
@@ -187,7 +192,7 @@ class Observer:
         try:
             self._outbox.collect(euicc, eid, deadline=deadline)
         except InternalError as error:
-            log.warning("%s: notifications: %s (%s)", self._snapshot.name, error, error.kind)
+            log.warning("%s: cannot copy the notifications: %s (%s)", self._snapshot.name, error, error.kind)
         except LpadError:
             raise
         except Exception:

@@ -187,7 +187,7 @@ class Installation:
         if proprietary is not None and len(proprietary.value) > _LONGEST_PROPRIETARY:
             raise self._error(Reason.INCORRECT_INPUT, "proprietary data too long")
         if self._chip.free_memory < self._chip.memory_for(0):
-            raise self._error(Reason.INSUFFICIENT_MEMORY, "no memory for an instance")
+            raise self._error(Reason.INSUFFICIENT_MEMORY, "too little memory for a further instance")
         self._configuration = plaintext
         self._chip.state.installation = self._record
         self._chip.commit()  # from here on, a power loss is reported as an interruption

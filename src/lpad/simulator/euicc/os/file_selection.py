@@ -181,5 +181,5 @@ class FileSystem:
         if self.file is None:
             raise Refusal(StatusWord.NO_FILE_SELECTED, "no file is selected")
         if files is None or self.file not in files.files:
-            raise Refusal(StatusWord.NOT_FOUND, "the profile of the selected file is not enabled any more")
+            raise Refusal(StatusWord.NOT_FOUND, "the profile of the selected file is no longer enabled")
         return files.files[self.file]

@@ -266,7 +266,7 @@ class OperatingSystem:
         if self._chip.behaviour.needs_terminal_capability and not self._lpa_in_device:
             raise Refusal(StatusWord.CONDITIONS_NOT_SATISFIED, "no TERMINAL CAPABILITY announced an LPA")
         if int(self._chip.behaviour.es10_status, 16) != StatusWord.OK:
-            raise Refusal(int(self._chip.behaviour.es10_status, 16), "no ES10 on this card")
+            raise Refusal(int(self._chip.behaviour.es10_status, 16), "this card does not support ES10")
         if not command.data:
             raise Refusal(StatusWord.WRONG_LENGTH, "an empty block")
         if command.p2 == 0:
