@@ -98,7 +98,7 @@ def test_records_of_several_cards(tmp_path: Path) -> None:
 def test_files_that_are_no_record(tmp_path: Path, text: str) -> None:
     """They are named, and nothing is played."""
     (tmp_path / "apdus").write_text(text)
-    with pytest.raises(InvalidValue, match="no APDU record"):
+    with pytest.raises(InvalidValue, match="not an APDU record"):
         ReplayedCard.read(tmp_path / "apdus")
     with pytest.raises(InvalidValue, match="No such file"):
         ReplayedCard.read(tmp_path / "nothing")

@@ -86,7 +86,7 @@ def test_no_card(tmp_path: Path, pki: Pki) -> None:
     with pytest.raises(InvalidValue, match="not a simulated card's state"):
         SoftCard(tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidValue, match="can't keep"):
+    with pytest.raises(InvalidValue, match="can't store"):
         SoftCard(tmp_path / "file" / "card", pki=pki)
 
 

@@ -71,7 +71,7 @@ class ModemManagerApplier:
         return Applied(told="ModemManager makes no connection by itself, so nothing is prepared")
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the port's
-        """Check whether ModemManager runs; it gets the settings after lpad has returned the modem.
+        """Check whether ModemManager runs; it gets the settings after lpad has returned the modem."""
         try:
             with Bus(deadline=deadline) as bus:
                 if not bus.has_owner(NAME, deadline=deadline):

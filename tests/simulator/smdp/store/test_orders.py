@@ -56,7 +56,7 @@ def test_iccid_of_published_profiles(test_data: Path) -> None:
 @pytest.mark.parametrize("profile", [b"", b"PK\x03\x04", b"\xa0\x05\x80\x01\x02"])
 def test_file_that_is_no_profile_is_refused(orders: Orders, profile: bytes) -> None:
     """An order for any other file says so."""
-    with pytest.raises(InvalidValue, match="no profile package"):
+    with pytest.raises(InvalidValue, match="not a profile package"):
         orders.add_order(profile)
 
 
