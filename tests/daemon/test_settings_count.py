@@ -97,6 +97,7 @@ OTHERS: dict[str, Any] = {
     "euiccs.NAME.switching.protected": [THIRD],
     "euiccs.NAME.switching.fallback": [THIRD],
     "euiccs.NAME.switching.per_day": 3,
+    "euiccs.NAME.switching.default_guard.until": ["tcp:192.0.2.1:443"],
     "euiccs.NAME.policy.servers": ["smdp.example.com"],
     "euiccs.NAME.policy.server_oids": ["2.999.10"],
     "euiccs.NAME.policy.operators": ["262-01"],
