@@ -13,6 +13,7 @@ from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import (
     NOTHING,
     DownloadNotes,
+    DropNotes,
     NotedLimit,
     Notes,
     Noting,
@@ -148,6 +149,15 @@ def test_a_download_that_the_card_refused(lab: Lab) -> None:
     change = cut_off(lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=FIRST, held_before=False))
     assert change.error is not None
     assert change.error.kind == "card-refused"
+
+
+def test_a_notification_that_was_being_dropped(lab: Lab) -> None:
+    """It is dropped if the card was asked to remove it and the outbox no longer has it to send."""
+    asked = noting(DropNotes, eid=str(lab.card.eid))
+    done = cut_off(lab, Kind.DROP_NOTIFICATION, seq=7, notes=asked)
+    assert done.state is State.DONE
+    assert (result_of(done)["seq"], result_of(done)["settled"]) == (7, True)
+    assert was_interrupted(cut_off(lab, Kind.DROP_NOTIFICATION, seq=7))
 
 
 def test_an_unanswered_question(lab: Lab) -> None:

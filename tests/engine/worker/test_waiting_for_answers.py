@@ -119,11 +119,15 @@ def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
     ("decision", "state"), [("reject", OrderState.CANCELLED), ("postpone", OrderState.RELEASED)]
 )
 def test_declined_after_others_had_the_card(lab: Lab, decision: str, state: OrderState) -> None:
-    """A rejection reaches the server in another session; a postponed order stays open."""
+    """A rejection reaches the server in another session; a postponed order stays open; both are told once."""
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))
+    subscription = lab.engine.subscribe(lambda: None)
     lab.engine.answer(change.id, Answer(decision=decision))
     ended = lab.ended(change.id)
+    told = [event.data["decision"] for event in subscription.take() if event.type == "decision"]
+    subscription.close()
+    assert told == [decision]
     assert ended.error is not None
     assert (ended.error.kind, ended.error.details) == ("declined", {"decision": decision})
     assert lab.server.orders.get(order.id).state is state
