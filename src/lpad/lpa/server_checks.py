@@ -72,7 +72,9 @@ def check_authentication(
             cause="other-address",
         )
     if signed.transaction_id != answer.transaction_id:
-        raise _contradiction(attempted, "the server signed another transaction ID than the one that it sent")
+        raise _contradiction(
+            attempted, "the transaction ID that the server signed differs from the one that it sent"
+        )
     if signed.euicc_challenge != challenge:
         raise _contradiction(attempted, "the server signed another challenge than the card's")
     if ci_key not in (*info1.ci_signing, *info1.ci_signing_v3):

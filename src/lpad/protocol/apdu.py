@@ -56,7 +56,7 @@ class Command:
         """Read a short command APDU of any of the four cases (ISO/IEC 7816-3, 12.1).
 
         Raises:
-            MalformedError: shorter than its header, or Lc contradicts the number of bytes.
+            MalformedError: the command is shorter than its header, or Lc contradicts its length.
         """
         if len(raw) < 4:
             raise MalformedError(f"a command APDU must have at least 4 bytes; got {len(raw)}")

@@ -56,7 +56,7 @@ def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, dea
         _log.warning(
             "an earlier program left logical channel %d open; %s",
             number,
-            "closed it" if answer.ok else f"closing it failed with {answer.sw:04X}",
+            "lpad closed it" if answer.ok else f"lpad could not close it: status {answer.sw:04X}",
         )
         closed += answer.ok
     return closed

@@ -1,4 +1,4 @@
-"""QR codes of activation codes: read from a picture, drawn in the terminal or into a file."""
+"""Activation codes read from a picture with a QR code."""
 
 from __future__ import annotations
 

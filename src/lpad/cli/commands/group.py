@@ -14,4 +14,4 @@ from lpad.cli.terminal import exit_codes
 @click.option("--socket", envvar="LPAD_SOCKET", metavar="PATH", help="Socket of the daemon [LPAD_SOCKET].")
 @click.option("-e", "--euicc", metavar="NAME", help="Name of the card; needed if there are several.")
 def cli(as_json: bool, socket: str | None, euicc: str | None) -> None:
-    """Manage the eSIM profiles of this device through the daemon lpad."""
+    """Manage the eSIM profiles of this device through the lpad daemon."""

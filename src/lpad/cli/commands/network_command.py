@@ -38,7 +38,7 @@ _OPTIONS = (
     click.option(
         "--ip", type=click.Choice(["ipv4", "ipv6", "ipv4v6"]), help="Addresses to ask for; default: ipv4v6."
     ),
-    click.option("--roaming/--no-roaming", default=None, help="Whether data may flow while roaming."),
+    click.option("--roaming/--no-roaming", default=None, help="Allow or forbid data while roaming."),
     click.option(
         "--initial-bearer",
         type=click.Choice(["same", "apn", "leave"]),

@@ -137,7 +137,7 @@ class _Reader:
         """Return the content that was read.
 
         Raises:
-            NewerError: the stored version is a later lpad's.
+            NewerError: a later version of lpad wrote the file.
         """
         if self._noted is not None and self._noted > SCHEMA_VERSION:
             raise NewerError(f"its schema is {self._noted}, but this lpad knows only up to {SCHEMA_VERSION}")

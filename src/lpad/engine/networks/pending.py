@@ -58,7 +58,7 @@ class PendingSwitches:
         """
         size = sum(len(name) + len(value) for name, value in pending.memory.items())
         if size > MOST_MEMORY:
-            log.warning("%s: the applier's memory has %d characters, too many to store", euicc, size)
+            log.warning("%s: did not store the applier's memory: its %d characters are too many", euicc, size)
             pending = msgspec.structs.replace(pending, memory={})
         with self._lock:
             self._memos.put(_name(euicc), pending)

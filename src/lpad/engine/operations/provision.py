@@ -379,7 +379,7 @@ class _Fulfilment:
 
         Raises:
             Declined: the answer is no, and the wish is closed.
-            Cancelled: the change leaves the card to others while it waits.
+            Cancelled: there is no answer yet; the change frees the card and continues after the answer.
         """
         if self._notes.second_order:
             self._run.note(noting(ProvisionNotes, second_order=None, adopt=None))

@@ -218,7 +218,11 @@ class OwedCancellations:
             log.debug("could not inform %s that a session is cancelled: %s", owed.server, error)
             return False
         except LpadError as error:  # it has forgotten the session
-            log.debug("%s does not need to know that a session is cancelled: %s", owed.server, error)
+            log.debug(
+                "%s did not take the cancellation of a session; lpad does not repeat it: %s",
+                owed.server,
+                error,
+            )
         else:
             log.info("informed %s that a session is cancelled", owed.server)
         return True

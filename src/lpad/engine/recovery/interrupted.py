@@ -217,7 +217,9 @@ class Interrupted:
             try:
                 self._settle(change, card, submit=submit, take_up=take_up)
             except LpadError as error:  # the journal can't be read; the others must continue
-                log.warning("change %d: not settled yet: %s (%s)", change.id, error, error.kind)
+                log.warning(
+                    "cannot settle change %d yet and will try again: %s (%s)", change.id, error, error.kind
+                )
                 with self._lock:
                     self._changes.append(change)
 

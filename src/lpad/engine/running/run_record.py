@@ -139,7 +139,7 @@ class RunRecord:
     def await_card(self, pause: Pause, notes: Noting) -> None:
         """Wait for the card, which shows the result of the change, even if that can't be written.
 
-        The journal then shows it as running, so it is settled after a restart as well.
+        The journal then shows the change as running, so it is also settled after a restart.
         """
         with self._condition:
             self._write(self._change.paused(pause), notes, needed=False)

@@ -254,7 +254,10 @@ class _Switch:
             raise
         except Exception:
             # An error in an old record must not prevent a switch that restores the connection.
-            log.exception("change %d: cannot count the day's switches: internal-error", self._run.change.id)
+            log.exception(
+                "change %d: cannot count the day's switches, so no limit applies to this one: internal-error",
+                self._run.change.id,
+            )
 
     def _found(self, profiles: ProfileList) -> Listed:
         profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)

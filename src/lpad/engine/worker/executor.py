@@ -191,8 +191,8 @@ class Executor:
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
         """Let the card's state decide the result of a change whose answer was lost.
 
-        A card that is back has just been read: the change is done, or fails with the card's reason or the
-        error.
+        Called after a card that is back has been read. The change succeeds if its goal is reached; otherwise
+        it fails with the card's reason, or with `error` if the card shows none.
         """
         if not (run.unsure and reconcile.is_found_out(run.change, run.notes) and isinstance(error, _UNCLEAR)):
             return False

@@ -57,7 +57,7 @@ class Waiting:
         return self.deadline if self.silence is None else self.deadline.within(self.silence)
 
     def late(self) -> TimeoutError:
-        """Return the error to raise when a `step` has passed."""
+        """Return the error to raise when the time of a `step` has elapsed without progress."""
         return TimeoutError() if self.silence is None or self.deadline.passed else SilenceError()
 
     def poll(self, wanted: Mapping[int, int], *, until: Deadline) -> dict[int, int]:

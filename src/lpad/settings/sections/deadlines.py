@@ -7,7 +7,7 @@ from lpad.settings.parsing.section import Section
 
 
 class DeadlinesSection(Section, frozen=True):
-    """Time limits for the parts of the work, in seconds."""
+    """Time limits for the steps of a change and for requests to servers, in seconds."""
 
     open: Seconds = 30
     read: Seconds = 60

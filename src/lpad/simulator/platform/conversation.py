@@ -55,7 +55,7 @@ class PlatformConversation(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def __init__(self, connection: ssl.SSLSocket, platform: Served) -> None:
-        """Serve `connection` for `platform`; returns when it is closed."""
+        """Serve `connection` for `platform`, and return when it is closed."""
         self._platform = platform
         super().__init__(connection, connection.getpeername(), platform)  # type: ignore[arg-type]  # only handed back
 

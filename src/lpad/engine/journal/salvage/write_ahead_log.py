@@ -91,7 +91,7 @@ class _Frame:
 
 
 def _frames(data: bytes, size: int, salts: bytes) -> list[_Frame]:
-    """Return the frames up to the last one that has these salts, with any wrong ones in between."""
+    """Return the frames up to the last one with these salts, including earlier ones with other salts."""
     frames = []
     last = 0
     for at in range(_HEADER, len(data) - _FRAME - size + 1, _FRAME + size):

@@ -201,7 +201,7 @@ class Sessions:
         wanted = asked.get("euiccCiPKIdToBeUsed")
         signers = [one for one in self._chip.signers if wanted is None or one.key_id == wanted]
         if not signers:
-            raise SessionError("no key to sign with for this CI", Fault.UNKNOWN_CI)
+            raise SessionError("no signing key for this CI", Fault.UNKNOWN_CI)
         session.signer = signers[0]
         session.server = server
         session.transaction_id = signed["transactionId"]

@@ -51,7 +51,7 @@ class HttpConversation(BaseHTTPRequestHandler):
     wbufsize = -1  # one write, and so one TLS record, for headers and body
 
     def __init__(self, connection: ssl.SSLSocket, smdp: Served) -> None:
-        """Serve `connection` for `smdp`; returns when it is closed."""
+        """Serve `connection` for `smdp`, and return when it is closed."""
         self._smdp = smdp
         super().__init__(connection, connection.getpeername(), smdp)  # type: ignore[arg-type]  # only handed back
 
