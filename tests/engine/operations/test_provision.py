@@ -334,7 +334,7 @@ def test_a_platform_that_is_no_longer_named(desk: PlatformLab) -> None:
     desk.platforms.become([])
     waiting = desk.until(
         lambda: desk.engine.change(change.id),
-        lambda each: each.pause is not None and "no longer name" in each.pause.error.sentence,
+        lambda each: each.pause is not None and "no longer list" in each.pause.error.sentence,
     )
     assert not waiting.state.ended
     desk.platform.stock.reserved[0].never = False

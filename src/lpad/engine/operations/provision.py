@@ -33,6 +33,7 @@ from lpad.base.errors import (
     ServerRefused,
     ServerUnreachable,
 )
+from lpad.base.outside_number import noted_number
 from lpad.codec.status_codes import Remedy
 from lpad.engine.change.change import EID, Failure, Pause, PauseReason, QuestionKind, now
 from lpad.engine.change.notes import Notes, ProfileNotes, ProvisionNotes, noting
@@ -466,7 +467,7 @@ class _Fulfilment:
             if doubt:
                 self._keep(intent="")
             told = error.details.get("retry_after")
-            raise self._troubled(error, least=float(told) if isinstance(told, int) else 0.0) from error
+            raise self._troubled(error, least=noted_number(told, default=0.0, most=DAY)) from error
         except _DOUBTFUL as error:
             raise self._troubled(error, least=0.0) from error
 
