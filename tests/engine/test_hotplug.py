@@ -120,6 +120,21 @@ def test_another_cards_change_is_not_carried_out(lab: Lab, tmp_path: Path, pki: 
         assert refused.error.kind == "not-found"
 
 
+def test_a_switch_is_not_made_on_another_card_with_the_same_profile(
+    lab: Lab, tmp_path: Path, pki: Pki
+) -> None:
+    """The ICCID alone does not say which card is meant."""
+    iccid = lab.install()
+    with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
+        lab.modem.swap_card(other)
+        assert lab.carry_out(Kind.REFRESH).error is None
+        assert lab.install() == iccid
+        lab.modem.swap_card(lab.card)
+        change = lab.carry_out(Kind.ENABLE, iccid=iccid)
+        assert change.error is not None
+        assert (change.error.kind, lab.card.enabled_iccid) == ("conflict", None)
+
+
 def test_a_swapped_card_gets_no_profile_that_was_meant_for_another(
     lab: Lab, tmp_path: Path, pki: Pki
 ) -> None:
