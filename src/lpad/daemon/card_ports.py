@@ -119,6 +119,7 @@ def _policy(section: SwitchingSection) -> SwitchPolicy:
         default_guard=None
         if section.default_guard is None
         else GuardParams(until=tuple(section.default_guard.until), within=section.default_guard.within),
+        accept_offline=section.accept_offline,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from engine.lab import CARD, FIRST, SECOND
 from lpad.engine.change.change import Kind
+from lpad.engine.policy.switching import SwitchPolicy
 
 if TYPE_CHECKING:
     from api.gateway import Gateway
@@ -65,6 +66,15 @@ def test_a_card_in_a_reader_is_exempt(online: Gateway) -> None:
     """A reader connects nothing."""
     online.lab.engine.become([online.lab.port])
     online.lab.carry_out(Kind.REFRESH)
+    assert post(online, f"profiles/{FIRST}/disable").json()["state"] == "done"
+
+
+def test_the_owner_of_a_bench_accepts_it_for_every_request(online: Gateway) -> None:
+    """The setting `switching.accept_offline` does, for benches and tests that have another way home."""
+    lab = online.lab
+    policy = SwitchPolicy(accept_offline=True)
+    lab.engine.become([replace(lab.port, device="/dev/ttyUSB2", policy=policy)])
+    lab.carry_out(Kind.REFRESH)
     assert post(online, f"profiles/{FIRST}/disable").json()["state"] == "done"
 
 

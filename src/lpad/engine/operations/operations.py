@@ -60,7 +60,8 @@ def disable(run: Run, context: Context) -> SwitchResult:
 
 
 def _check_offline(context: Context, asked: params.Params, profiles: ProfileList) -> None:
-    check_offline(asked, profiles, behind_modem=context.card.port.device is not None)
+    port = context.card.port
+    check_offline(asked, profiles, port.policy, behind_modem=port.device is not None)
 
 
 def _purpose(run: Run) -> Purpose:

@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from lpad.engine.change.params import Params
+    from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
 
 _OPERATIONAL, _TEST = "operational", "test"
 
 
-def check_offline(params: Params, listed: ProfileList, *, behind_modem: bool) -> None:
+def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, behind_modem: bool) -> None:
     """Check that a request does not take the device offline, or says that this is meant.
 
     Args:
         params: what is asked for.
         listed: the card's profiles.
+        policy: the card's policy, which may accept it for every request.
         behind_modem: whether the card is in a modem that lpad knows.
 
     Raises:
         WouldGoOffline: it would.
     """
-    if not behind_modem:
+    if not behind_modem or policy.accept_offline:
         return
     if isinstance(params, DisableParams) and not params.accept_offline:
         profile = listed.named(params.iccid)

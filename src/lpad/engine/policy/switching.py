@@ -35,6 +35,8 @@ class SwitchPolicy:
     """The most switches in 24 hours; None: no limit."""
     default_guard: GuardParams | None = None
     """The guard of a switch for which none is given; None: there is none."""
+    accept_offline: bool = False
+    """Whether a request may take the device offline without saying so, as on a bench."""
 
     def check_delete(self, profile: Listed) -> None:
         """Check that a profile may be deleted.

@@ -239,7 +239,8 @@ class Worker:
             WouldGoOffline: it does.
         """
         if origin == CALLER:
-            check_offline(params, self.snapshot.listed, behind_modem=self._port.device is not None)
+            behind_modem = self._port.device is not None
+            check_offline(params, self.snapshot.listed, self._port.policy, behind_modem=behind_modem)
 
     @property
     def pending_network(self) -> PendingSwitch | None:

@@ -45,6 +45,7 @@ class SwitchingSection(Section, frozen=True):
     fallback: list[str] = []
     per_day: PerDay | None = None
     default_guard: DefaultGuardSection | None = DefaultGuardSection()
+    accept_offline: bool = False
 
     def check(self, report: Report) -> None:
         """Report names that are not profiles."""
