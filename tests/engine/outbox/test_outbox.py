@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.lab import CARD, FIRST, Lab, result_of
+from engine.lab import CARD, FIRST, LONG, Lab, result_of
+from lpad.base.errors import ServerUnreachable
 from lpad.engine.change.change import Kind
 from lpad.engine.outbox import BACKOFF
+from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
 
@@ -52,6 +55,30 @@ def test_what_waited_is_delivered_in_order_and_then_removed(lab: Lab) -> None:
     assert lab.card.notifications == ()
     assert [each.sequence_number for each in lab.server.notifications] == [1, 2]
     assert all(each.iccid == iccid for each in lab.server.notifications)
+
+
+def test_a_request_during_an_attempt_makes_one_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt that was under way fails after the request; the request is not done before its own one."""
+    attempted, may_fail = threading.Event(), threading.Event()
+    deliver = notification_delivery.deliver
+
+    def fail_first(*args: Any, **options: Any) -> None:
+        if attempted.is_set():
+            deliver(*args, **options)
+            return
+        attempted.set()
+        assert may_fail.wait(LONG)
+        raise ServerUnreachable("the server of this test is away")
+
+    iccid = lab.install()
+    lab.until_true(lambda: lab.card.notifications == ())
+    monkeypatch.setattr(notification_delivery, "deliver", fail_first)
+    assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
+    assert attempted.wait(LONG)
+    change = lab.submit(Kind.DELIVER_NOTIFICATIONS)
+    lab.until_true(lambda: sum(each.name.startswith("outbox l") for each in threading.enumerate()) == 2)
+    may_fail.set()
+    assert result_of(lab.ended(change.id)) == {"delivered": 1}
 
 
 def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:

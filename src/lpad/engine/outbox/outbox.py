@@ -172,7 +172,7 @@ class Outbox:
         left = set(due)
 
         def serve(address: str) -> None:
-            self._guarded(address, eid, delivery)
+            self._guarded(address, eid, delivery, asked=True)
             with self._condition:
                 left.discard(address)
                 self._condition.notify_all()
@@ -327,10 +327,10 @@ class Outbox:
             self._awake = self._awake or not self._troubled  # others may have waited for this one's place
             self._condition.notify_all()
 
-    def _guarded(self, address: str, eid: str | None, delivery: Delivery) -> None:
+    def _guarded(self, address: str, eid: str | None, delivery: Delivery, *, asked: bool = False) -> None:
         try:
             with watched(f"the outbox to {address}"):
-                self._serve(address, eid, delivery)
+                self._serve(address, eid, delivery, asked=asked)
         except Cancelled:
             log.debug("outbox: %s: lpad is stopping", address)
         except LpadError as error:
@@ -348,12 +348,16 @@ class Outbox:
         delivery: Delivery,
         connection: tuple[ServerAddress, Es9Plus] | None = None,
         interruption: Cancellation | None = None,
+        *,
+        asked: bool = False,
     ) -> None:
-        """Send a recipient its due notifications, card by card."""
+        """Send a recipient its due notifications, card by card; on request also what just failed."""
         lock = self._lock_of(address)
         with resting():
             lock.acquire()
         try:
+            if asked:  # an attempt that was under way when the request came may have failed meanwhile
+                self.make_due(eid, address=address)
             # Read here, because another thread may have served this recipient meanwhile.
             queues: dict[str, list[StoredNotification]] = {}
             for stored in self._due(eid).get(address, ()):
