@@ -58,8 +58,10 @@ def rig(rig_of: Callable[..., Rig]) -> Rig:
 
 
 def ends_at_ppp(outcome: object) -> bool:
-    """Whether an activation came as far as it can here."""
-    return isinstance(outcome, Failed) and outcome.layer is Layer.BEARER and "PPP" in outcome.told
+    """Whether an activation came as far as it can here; the carrier may be gone before PPP has given up."""
+    if not isinstance(outcome, Failed) or outcome.layer is not Layer.BEARER:
+        return False
+    return "PPP" in outcome.told or "no carrier" in outcome.told
 
 
 def nmcli(rig: Rig, *arguments: str) -> str:

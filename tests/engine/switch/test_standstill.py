@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +21,7 @@ from engine.guarding import (
     unused_port,
     watched,
 )
-from engine.lab import FIRST, SECOND
+from engine.lab import FIRST, LONG, SECOND
 from lpad.engine.change.change import State
 from lpad.engine.change.guard import Phase
 from lpad.engine.change.notes import NOTHING, Noting, SwitchNotes, noting
@@ -167,6 +170,18 @@ def test_a_confirmation_that_was_given_in_time_leaves_the_look_to_the_others(
         lab.modem.register(SECOND, 1)
         lab.start()
         assert lab.ended(change.id).state is State.DONE
+
+
+def test_a_standstill_is_known_before_its_own_thread_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a freeze the switch's thread may run first; it must not end the guard as if it had looked."""
+    ahead = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
+    monkeypatch.setattr(standstill, "time", clock)
+    monkeypatch.setattr(standstill, "EVERY", LONG)
+    with standstill.Standstill() as seen:
+        assert seen.last == -math.inf
+        ahead[0] = LONG + standstill.LEAST + 1
+        assert seen.last == pytest.approx(clock.monotonic(), abs=1)
 
 
 def _away_over_the_limit(lab: Lab, change: Change, **limit: str) -> None:

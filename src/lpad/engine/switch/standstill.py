@@ -29,20 +29,24 @@ class Standstill:
 
     def __init__(self) -> None:
         self._last = -math.inf
+        self._sign_of_life = math.inf
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="standstill", daemon=True)
 
     def __enter__(self) -> Self:
+        self._sign_of_life = time.monotonic()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._leave.set()
         self._thread.join()
+        self._sign_of_life = math.inf
 
     @property
     def last(self) -> float:
         """The end of the last standstill, in monotonic time; minus infinity if there was none."""
+        self._look()  # after a standstill the reader may run before this class's own thread does
         return self._last
 
     def restarted(self) -> None:
@@ -59,11 +63,15 @@ class Standstill:
             self._see(time.monotonic() - began)
 
     def _watch(self) -> None:
-        began = time.monotonic()
         while not self._leave.wait(EVERY):
-            present = time.monotonic()
-            self._see(present - began - EVERY)
-            began = present
+            self._look()
+
+    def _look(self) -> None:
+        present = time.monotonic()
+        late = present - self._sign_of_life - EVERY
+        if late > LEAST or threading.current_thread() is self._thread:
+            self._sign_of_life = present
+        self._see(late)
 
     def _see(self, late: float) -> None:
         if late > LEAST:
