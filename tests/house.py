@@ -131,7 +131,7 @@ HOMES: dict[str, frozenset[str]] = {
         "httpx": "provisioning/",
         "prometheus_client": "api/handlers/metrics.py",
         "pytest": "testing/plugin.py",
-        "rich": "cli/terminal/terminal.py",
+        "rich": "cli/terminal/tables_and_bars.py",
         "segno": "cli/commands/code_command.py",
         "serial": "card/port/serial_line.py",
         "smartcard": "card/pcsc/calls.py",

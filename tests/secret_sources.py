@@ -21,7 +21,7 @@ from lpad.base.trace_level import TRACE, payloads_shown
 from lpad.client import Client
 from lpad.daemon.logging_format import RedactingFormatter
 from lpad.engine.engine import Engine
-from lpad.network.settings import NetworkSettings
+from lpad.network.network_settings import NetworkSettings
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem

@@ -40,7 +40,7 @@ READER = "base/outside_number.py"
 TOOLS = ("simulator/", "testing/", "cli/simulated/")
 """What only tests and demonstrations use."""
 TYPED = ("engine/journal/",)
-"""Where numbers are of SQLite's types, which `layout.py` checks row by row."""
+"""Where numbers are of SQLite's types, which `table_layout.py` checks row by row."""
 OURS = "our own clock or count"
 ENUM = "a number, or a result that is one"
 KNOWN = {

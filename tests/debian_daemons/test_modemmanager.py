@@ -11,7 +11,7 @@ from debian_daemons.test_networkmanager import SETTINGS_A, SETTINGS_B, A, B, wan
 from lpad.network.applier import Applied, Failed, State
 from lpad.network.layer import Cause, Layer, Procedure
 from lpad.network.modemmanager.applier import ModemManagerApplier
-from lpad.network.settings import NetworkSettings
+from lpad.network.network_settings import NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

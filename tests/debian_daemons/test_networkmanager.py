@@ -13,8 +13,8 @@ import pytest
 from debian_daemons.rig import soon, until
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
-from lpad.network.settings import Authentication, IpType, NetworkSettings
 from network.gateway_double import ModemInSlot
 
 if TYPE_CHECKING:

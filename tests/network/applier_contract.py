@@ -9,7 +9,7 @@ import pytest
 
 from lpad.base.deadline import Deadline
 from lpad.network.applier import MOST_MEMORY, Applied, Connection, Failed, State, TryAgain, Wanted
-from lpad.network.settings import Authentication, InitialBearer, IpType, NetworkSettings
+from lpad.network.network_settings import Authentication, InitialBearer, IpType, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

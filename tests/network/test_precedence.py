@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lpad.network.network_settings import EMPTY, GivenBy, NetworkSettings
 from lpad.network.precedence import Chosen, Pattern, choose
-from lpad.network.settings import EMPTY, GivenBy, NetworkSettings
 
 ICCID = "8988228012345678901"
 OWNER, ORDER, PREFIX, PROVIDER = (

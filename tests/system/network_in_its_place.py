@@ -10,8 +10,8 @@ import json
 from lpad.base.deadline import Deadline
 from lpad.network.applier import Wanted
 from lpad.network.modemmanager.applier import ModemManagerApplier
+from lpad.network.network_settings import Authentication, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
-from lpad.network.settings import Authentication, NetworkSettings
 
 ICCID = "8988211000000000001"
 SETTINGS = NetworkSettings(

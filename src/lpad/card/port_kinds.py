@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lpad.card.at.at_link import open_at_link
 from lpad.card.pcsc.pcsc_link import open_pcsc_link
 from lpad.card.pcsc.reader_watch import watch_reader
+from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
-from lpad.card.port.names import PortNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -35,8 +35,8 @@ from lpad.engine.wishes.wish_store import WishStore
 from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
+from lpad.network.network_settings import GivenBy
 from lpad.network.precedence import choose
-from lpad.network.settings import GivenBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.unattended.rescue import RescueState
     from lpad.engine.wishes.wish_record import WishRecord
+    from lpad.network.network_settings import NetworkSettings
     from lpad.network.precedence import Chosen
-    from lpad.network.settings import NetworkSettings
     from lpad.remote.es9plus import Es9Plus
     from lpad.remote.trust.card_anchor import CardTrust
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.network.layer import Cause, Layer
-    from lpad.network.settings import NetworkSettings
+    from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
     from lpad.protocol.context_commands import AuthenticationCommand
 

@@ -14,7 +14,7 @@ from lpad.base.errors import CardError, InvalidValue
 from lpad.base.outside_number import whole_number
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.layer import Cause, Layer, Procedure
-from lpad.network.settings import Authentication, IpType
+from lpad.network.network_settings import Authentication, IpType
 from lpad.protocol import context_commands as commands
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.context_commands import ATTACH_CONTEXT, PdpContext
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Dialogue, Outcome, Wanted
-    from lpad.network.settings import NetworkSettings
+    from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer
 
 _log = logging.getLogger(__name__)

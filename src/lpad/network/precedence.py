@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.network.settings import EMPTY, GivenBy, NetworkSettings
+from lpad.network.network_settings import EMPTY, GivenBy, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

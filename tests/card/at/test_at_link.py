@@ -21,8 +21,8 @@ from lpad.card.at.at_link import AtLink, open_at_link
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
 from lpad.card.link.memory import LinkMemory, OpenChannel
+from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused
-from lpad.card.port.names import device_key
 from lpad.card.quirks.quirks import LinkKind
 from lpad.simulator.modem.personality import Csim, Handles, ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem

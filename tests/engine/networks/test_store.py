@@ -9,7 +9,7 @@ import pytest
 from engine.lab import FIRST, SECOND
 from lpad.engine.journal import Journal
 from lpad.engine.networks.store import NetworkStore
-from lpad.network.settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
+from lpad.network.network_settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

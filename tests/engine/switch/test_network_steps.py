@@ -18,8 +18,8 @@ from lpad.engine.switch import condition_watch
 from lpad.network.applier import Applied, Connection, Failed, TryAgain
 from lpad.network.at_applier import AtApplier
 from lpad.network.layer import Layer
+from lpad.network.network_settings import IpType, NetworkSettings
 from lpad.network.precedence import Pattern
-from lpad.network.settings import IpType, NetworkSettings
 from lpad.simulator.modem.contexts import Subscription
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from lpad.base.deadline import Deadline
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.layer import Cause, Layer, Procedure
 from lpad.network.modemmanager.applier import ModemManagerApplier
-from lpad.network.settings import InitialBearer, NetworkSettings
+from lpad.network.network_settings import InitialBearer, NetworkSettings
 from network.applier_contract import (
     EID,
     EVERYTHING,

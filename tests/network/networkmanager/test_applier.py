@@ -14,8 +14,8 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.network_settings import EMPTY, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
-from lpad.network.settings import EMPTY, NetworkSettings
 from network.applier_contract import (
     EID,
     EVERYTHING,

@@ -8,8 +8,8 @@ import pytest
 
 from lpad.base.errors import InvalidSettings
 from lpad.daemon.card_ports import CardPorts
+from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.no_applier import NO_APPLIER
-from lpad.network.settings import Authentication, IpType, NetworkSettings
 from lpad.settings import SettingsFile
 
 if TYPE_CHECKING:

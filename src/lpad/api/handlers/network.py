@@ -9,7 +9,7 @@ from lpad.api.request.bodies import NetworkRequest, NetworkView
 from lpad.api.request.call import json_response
 from lpad.base.errors import Conflict
 from lpad.base.identifiers import Iccid, profile_target
-from lpad.network.settings import GivenBy
+from lpad.network.network_settings import GivenBy
 
 if TYPE_CHECKING:
     from starlette.responses import Response

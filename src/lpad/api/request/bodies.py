@@ -19,7 +19,7 @@ from lpad.engine.snapshot.known_risks import KnownRisk
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo
 from lpad.engine.unattended.failover import FailoverStatus
-from lpad.network.settings import (
+from lpad.network.network_settings import (
     LEAST_MTU,
     LONGEST_APN,
     LONGEST_CREDENTIAL,

@@ -25,8 +25,8 @@ from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.identity import read_identity
 from lpad.card.modem.lent_modem import LentModem
 from lpad.card.modem.powered_down import PoweredDown, bring_up, send
+from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused
-from lpad.card.port.names import device_key
 from lpad.card.port.serial_line import SerialLine
 from lpad.card.quirks.quirk_files import Matched, find_quirks
 from lpad.card.quirks.quirks import LinkKind, Quirks

@@ -278,7 +278,7 @@ def _display(output: Output) -> Iterator[_Display]:
     if output.as_json:
         yield _Silent()
     elif output.on_terminal:
-        from lpad.cli.terminal.terminal import (  # noqa: PLC0415 - rich takes long to import on a small machine
+        from lpad.cli.terminal.tables_and_bars import (  # noqa: PLC0415 - rich takes long to import
             Bars,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lpad.cli.simulated.sim_euicc import euicc
-from lpad.cli.simulated.sim_order import order, release
+from lpad.cli.simulated.sim_orders import order, release
 from lpad.cli.simulated.sim_platform import platform
 from lpad.cli.simulated.sim_smdp import smdp
 

@@ -96,11 +96,9 @@ class Output:
         if not cells:
             self.note(empty)
         elif self.on_terminal:
-            from lpad.cli.terminal import (  # noqa: PLC0415 - rich takes long to import on a small machine
-                terminal,
-            )
+            from lpad.cli.terminal import tables_and_bars  # noqa: PLC0415 - rich takes long to import
 
-            terminal.table(headings, cells)
+            tables_and_bars.table(headings, cells)
         else:
             widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
             for row in (list(headings), *cells):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from lpad.network.settings import Authentication, InitialBearer, IpType
+from lpad.network.network_settings import Authentication, InitialBearer, IpType
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lpad.engine.journal.layout import Layout, described, layouts
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 from lpad.engine.journal.schema import SPARED
+from lpad.engine.journal.table_layout import Layout, described, layouts
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,9 +7,9 @@ from contextlib import closing
 from functools import cache
 
 from lpad.engine.journal.checksummed_rows import equip, seal_all
-from lpad.engine.journal.layout import Layout, layouts
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 from lpad.engine.journal.schema import CHECKSUMS_SINCE, MIGRATIONS, SCHEMA_VERSION, statements
+from lpad.engine.journal.table_layout import Layout, layouts
 
 
 def version_of(db: sqlite3.Connection) -> int:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from lpad.engine.journal.layout import Layout
     from lpad.engine.journal.salvage.row_checksum import Value
+    from lpad.engine.journal.table_layout import Layout
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from lpad.engine.journal.layout import Layout, described, layouts
 from lpad.engine.journal.migration import layouts_of, noted_version, version_of
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 from lpad.engine.journal.schema import CHECKSUMS_SINCE, SCHEMA_VERSION, SPARED
+from lpad.engine.journal.table_layout import Layout, described, layouts
 from lpad.engine.journal.writability import DamagedError, NewerError
 
 if TYPE_CHECKING:

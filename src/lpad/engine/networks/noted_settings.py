@@ -6,7 +6,7 @@ import msgspec
 
 from lpad.base.errors import LpadError
 from lpad.engine.change.params import NetworkParams
-from lpad.network.settings import NetworkSettings
+from lpad.network.network_settings import NetworkSettings
 
 PASSWORD = "network_password"  # noqa: S105 - the name of a secret
 """The name of the secret with the password."""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lpad.base.errors import LpadError
-from lpad.network.settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
+from lpad.network.network_settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection

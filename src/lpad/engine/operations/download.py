@@ -28,7 +28,7 @@ from lpad.engine.switch.network_steps import downloaded
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.notification_delivery import PendingNotification
-from lpad.network.settings import GivenBy
+from lpad.network.network_settings import GivenBy
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ from lpad.engine.recovery.download_leftovers import INTERRUPTED
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
 from lpad.engine.wishes.wish_record import KeptReservation, WishRecord
-from lpad.network.settings import GivenBy, NetworkSettings
+from lpad.network.network_settings import GivenBy, NetworkSettings
 from lpad.provisioning.answer_reading import same_iccid
 from lpad.provisioning.port import Activates, Finds, Line, Stage, Wish
 

@@ -13,7 +13,7 @@ from lpad.base.errors import Conflict, InternalError, LpadError, NotFound
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
 from lpad.engine.change.notes import NOTHING
-from lpad.engine.running.tried_time import UncountedTime
+from lpad.engine.running.retry_time import UncountedTime
 
 if TYPE_CHECKING:
     from collections.abc import Container

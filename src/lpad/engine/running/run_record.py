@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.engine.change.change import Progress, State
 from lpad.engine.change.notes import NOTHING, DownloadNotes, N, Notes
-from lpad.engine.running.tried_time import TriedTime
+from lpad.engine.running.retry_time import TriedTime
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Pause

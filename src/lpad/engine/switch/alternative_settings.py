@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lpad.network.settings import Authentication, InitialBearer, IpType
+from lpad.network.network_settings import Authentication, InitialBearer, IpType
 
 if TYPE_CHECKING:
     from lpad.network.layer import Cause
-    from lpad.network.settings import NetworkSettings
+    from lpad.network.network_settings import NetworkSettings
 
 _OTHER_TYPE = {IpType.IPV4: IpType.IPV6, IpType.IPV6: IpType.IPV4, IpType.IPV4V6: IpType.IPV4}
 _ONLY = {50: IpType.IPV4, 51: IpType.IPV6}

@@ -32,9 +32,9 @@ from lpad.engine.switch.switch import PLAIN, switch
 from lpad.network.applier import Applied, Connection, Failed, TryAgain, Wanted
 from lpad.network.hooks import HookEvent
 from lpad.network.layer import Layer
+from lpad.network.network_settings import GivenBy
 from lpad.network.no_applier import NO_APPLIER
 from lpad.network.precedence import choose
-from lpad.network.settings import GivenBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from lpad.engine.switch.alternative_settings import OtherSettings
     from lpad.engine.switch.switch import Purpose
     from lpad.network.applier import Modem, Outcome
+    from lpad.network.network_settings import NetworkSettings
     from lpad.network.precedence import Chosen
-    from lpad.network.settings import NetworkSettings
 
     Act = Callable[[Wanted, Deadline], Outcome]
 

@@ -12,14 +12,14 @@ from lpad.dbus.variant import Variant
 from lpad.network.applier import Connection, Sight, State
 from lpad.network.modemmanager.causes import cause_of, short
 from lpad.network.modemmanager.modem import BEARER, NAME
-from lpad.network.settings import Authentication, IpType
+from lpad.network.network_settings import Authentication, IpType
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.dbus.bus import Bus
     from lpad.dbus.message import Signal
     from lpad.network.modemmanager.modem import ManagedModem
-    from lpad.network.settings import NetworkSettings
+    from lpad.network.network_settings import NetworkSettings
 
 _AUTHENTICATION = {Authentication.NONE: 1, Authentication.PAP: 2, Authentication.CHAP: 4}
 """MMBearerAllowedAuth."""

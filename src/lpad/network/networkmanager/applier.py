@@ -24,6 +24,7 @@ from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
 from lpad.network.modemmanager.causes import cause_of
 from lpad.network.modemmanager.modem import NAME as MODEM_MANAGER
 from lpad.network.modemmanager.modem import find_modem
+from lpad.network.network_settings import EMPTY
 from lpad.network.networkmanager import reasons
 from lpad.network.networkmanager.activation import Activation
 from lpad.network.networkmanager.connection import (
@@ -35,7 +36,6 @@ from lpad.network.networkmanager.connection import (
     with_autoconnect,
 )
 from lpad.network.networkmanager.daemon import CONTROL, MODIFY, PROGRAM, Daemon
-from lpad.network.settings import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.dbus.properties import Properties
 from lpad.dbus.variant import Variant, plain
-from lpad.network.settings import Authentication, IpType
+from lpad.network.network_settings import Authentication, IpType
 
 if TYPE_CHECKING:
-    from lpad.network.settings import NetworkSettings
+    from lpad.network.network_settings import NetworkSettings
 
 ICCID_KEY = "org.lpad.iccid"
 EID_KEY = "org.lpad.eid"

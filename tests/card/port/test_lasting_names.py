@@ -14,7 +14,7 @@ from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import Imei
 from lpad.card.at.at_link import AtLink, open_at_link
-from lpad.card.port.names import PortNames
+from lpad.card.port.lasting_names import PortNames
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lpad.base.errors import InvalidValue
-from lpad.network.settings import EMPTY, Authentication, InitialBearer, IpType, NetworkSettings
+from lpad.network.network_settings import EMPTY, Authentication, InitialBearer, IpType, NetworkSettings
 
 
 def test_are_the_networks_default_if_nothing_is_said() -> None:
