@@ -19,8 +19,9 @@ EXTRAS = (
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all libraries but those of the extras."""
+    """A folder with lpad and all libraries but those of the extras."""
     folder = tmp_path_factory.mktemp("libraries")
+    (folder / "lpad").symlink_to(Path(lpad.__file__).parent)  # it may stand among the libraries itself
     for each in Path(sysconfig.get_path("purelib")).iterdir():
         if not each.name.startswith((*EXTRAS, "lpad")) and each.suffix != ".pth":
             (folder / each.name).symlink_to(each)
@@ -28,9 +29,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(gateway: Path, *arguments: str, module: str = "lpad.cli.lpad") -> subprocess.CompletedProcess[str]:
-    paths = [str(Path(lpad.__file__).parents[1]), str(gateway)]
     code = (
-        f"import runpy, sys; sys.path += {paths!r};"
+        f"import runpy, sys; sys.path.append({str(gateway)!r});"
         f" sys.argv = ['lpad', *{arguments!r}]; runpy.run_module({module!r}, run_name='__main__')"
     )
     return subprocess.run(
