@@ -8,6 +8,7 @@ import pytest
 
 from debian_daemons.test_networkmanager import autoconnects
 from journeys.gateway import CARD, PATIENCE, Gateway
+from lpad.base.identifiers import Iccid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ SETTINGS: dict[str, Any] = {
     "network": {"applier": "networkmanager"},
     "modem_manager": {"inhibit": "never"},
 }
+ICCIDS = (Iccid.parse("8900101000000000017"), Iccid.parse("8900101000000000025"))
+"""Made-up ones can end alike, and connections are named by the ends."""
 
 
 def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
@@ -32,7 +35,7 @@ def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
     with gateway:
         gateway.ready()
         client = gateway.client
-        first, second = gateway.install_profile(), gateway.install_profile()
+        first, second = (gateway.install_profile(iccid=each) for each in ICCIDS)
         for iccid, apn in ((first, "a.example"), (second, "b.example")):
             client.set_network(CARD, iccid, apn=apn)
         for iccid, apn in ((first, "a.example"), (second, "b.example")):
