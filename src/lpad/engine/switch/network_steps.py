@@ -184,6 +184,7 @@ class NetworkSteps:
         self._asked_modem = False
         self._tried: OtherSettings | None = None
         self._connected = False
+        self._unapplied = False
         self.report = NetworkReport(self._policy.applier.name)
 
     @property
@@ -262,7 +263,10 @@ class NetworkSteps:
         """Have the applier store the profile's settings; card and modem agree on the profile."""
         if self._has_applier and (wanted := self._wanted()) is not None:
             self._steps.follow("apply-network")
-            self._try(wanted, lambda each, deadline: self._policy.applier.apply(each, deadline=deadline))
+            outcome = self._try(
+                wanted, lambda each, deadline: self._policy.applier.apply(each, deadline=deadline)
+            )
+            self._unapplied = isinstance(outcome, TryAgain)
 
     def connect(self) -> None:
         """Return the modem to its user, have the connection made, and run the hooks after a switch."""
@@ -313,7 +317,8 @@ class NetworkSteps:
         if event is not None and self._has_hooks and (wanted := self._wanted()) is not None:
             self._steps.follow(event.value)
             self._hook(event, wanted)
-        self._context.pending.end(self._euicc)
+        if not self._unapplied:  # otherwise they are settled as soon as the card can be read
+            self._context.pending.end(self._euicc)
 
     def forget(self, iccid: str) -> None:
         """Have the applier remove what it made for a profile that the card no longer holds."""
