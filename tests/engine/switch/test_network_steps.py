@@ -296,6 +296,17 @@ def test_what_is_not_ready_is_tried_again(tmp_path: Path, pki: Pki) -> None:
         assert not network_of(change).failures
 
 
+def test_what_was_not_ready_in_time_is_settled_after_the_switch(tmp_path: Path, pki: Pki) -> None:
+    """If the port was away until the step's time was over, the settings are applied once it is back."""
+    away = TryAgain(layer=Layer.MODEM, told="the port is away", after=3600)
+    spy = Spy(answers={"apply": [away]})
+    with networking(tmp_path, pki, spy) as lab:
+        change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
+        assert [each.step for each in network_of(change).failures] == ["apply-network"]
+        lab.until_true(lambda: lab.engine.pending(CARD) is None)
+        assert [wanted for step, wanted in spy.asked if step == "apply"] == [SECOND, SECOND]
+
+
 def test_a_switch_that_the_card_refuses_is_undone(tmp_path: Path, pki: Pki) -> None:
     """What was made ready for it is taken back, and the enabled profile has its settings again."""
     spy = Spy()
