@@ -25,19 +25,19 @@ class _LazyGroup(click.Group):
         if (sentence := extras.lacking(cmd_name)) is not None:
             return extras.unavailable(cmd_name, sentence)
         if cmd_name == "sim":
-            from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - see above
+            from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - only this command needs it
 
             return sim
         if cmd_name == "demo":
-            from lpad.cli.simulated.demo import demo  # noqa: PLC0415 - see above
+            from lpad.cli.simulated.demo import demo  # noqa: PLC0415 - only this command needs it
 
             return demo
         if cmd_name == "platform":
-            from lpad.cli.platforms.platform_command import platform  # noqa: PLC0415 - likewise
+            from lpad.cli.platforms.platform_command import platform  # noqa: PLC0415 - only this command needs it
 
             return platform
         if cmd_name == "probe":
-            from lpad.cli.offline_probe import probe  # noqa: PLC0415 - likewise
+            from lpad.cli.offline_probe import probe  # noqa: PLC0415 - only this command needs it
 
             return probe
         return super().get_command(ctx, cmd_name)
@@ -64,7 +64,7 @@ def cli() -> None:
 def serve(config: Path) -> None:
     """Run the daemon."""
     from lpad.daemon import daemon  # noqa: PLC0415 - check-config needs none of it
-    from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
+    from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it
 
     daemon.run(SettingsFile.read(config))
 
@@ -106,8 +106,8 @@ def check_config(file: Path) -> None:
     as a missing port, is a note.
     """
     from lpad.daemon.remote_servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
-    from lpad.settings import SettingsFile  # noqa: PLC0415 - likewise
-    from lpad.settings.machine_check import notes  # noqa: PLC0415 - likewise
+    from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it
+    from lpad.settings.machine_check import notes  # noqa: PLC0415 - only this command needs it
 
     found = SettingsFile.read(file)
     load_trust(found)

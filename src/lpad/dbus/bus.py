@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from lpad.dbus.failures import BusError, BusRefused, BusUnanswered, BusUnreachable
@@ -44,7 +45,7 @@ def can_ask() -> bool:
     """Tell whether there are dbus-fast and a system bus, without the cost of loading the former."""
     address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", _SYSTEM_BUS)
     path = address.partition(",")[0].removeprefix("unix:path=")
-    no_bus = path.startswith("/") and not os.path.exists(path)  # noqa: PTH110 - a path in text
+    no_bus = path.startswith("/") and not Path(path).exists()
     return not no_bus and importlib.util.find_spec("dbus_fast") is not None
 
 
@@ -238,8 +239,8 @@ class Bus:
 
     async def _connect(self) -> None:
         from dbus_fast import BusType  # noqa: PLC0415 - an optional dependency, and time to import it
-        from dbus_fast.aio import MessageBus  # noqa: PLC0415 - likewise
-        from dbus_fast.errors import AuthError, InvalidAddressError  # noqa: PLC0415 - likewise
+        from dbus_fast.aio import MessageBus  # noqa: PLC0415 - an optional dependency
+        from dbus_fast.errors import AuthError, InvalidAddressError  # noqa: PLC0415 - an optional dependency
 
         try:
             self._bus = MessageBus(bus_type=BusType.SYSTEM)

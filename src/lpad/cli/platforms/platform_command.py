@@ -25,6 +25,8 @@ from lpad.provisioning.port import Wish
 from lpad.settings import SettingsFile
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lpad.provisioning.http.httpx_transport import Exchange
     from lpad.provisioning.openable_platform import OpenablePlatform
     from lpad.provisioning.port import Reservation
@@ -118,16 +120,16 @@ def products(name: str, config: Path) -> None:
 @click.option("--method", default="POST", show_default=True, help="HTTP method of the callback.")
 @click.option("--header", "headers", multiple=True, metavar="NAME: VALUE", help="Header. Repeatable.")
 def verify(
-    scheme: str, body: click.File, secret_file: Path, url: str, method: str, headers: tuple[str, ...]
+    scheme: str, body: BinaryIO, secret_file: Path, url: str, method: str, headers: tuple[str, ...]
 ) -> None:
     """Verify the signature of a captured callback; BODY is the file of its body, byte for byte.
 
     This is for people who write a desk: gateways receive no callbacks. A valid signature says who sent the
-        callback,
-    not when it arrived; refuse old ones, and look at the platform before you believe what a callback says.
+    callback, not when it arrived; refuse old ones, and look at the platform before
+    you believe a callback.
     """
     secret = secret_file.read_text(encoding="utf-8").strip()
-    callback = Callback(method, url, dict(map(_header, headers)), body.read())  # type: ignore[attr-defined]  # opened
+    callback = Callback(method, url, dict(map(_header, headers)), body.read())
     moment = verify_callback(scheme, callback, secret=secret)
     age = "" if moment is None else f", signed {time.time() - moment:.0f} seconds ago"
     Output().line(f"the signature is right{age}")

@@ -42,7 +42,7 @@ def operator_platforms(
         return []
     try:
         # It brings an HTTP client with it, which a gateway without platforms need not load.
-        from lpad.provisioning import openable_platform  # noqa: PLC0415 - see above
+        from lpad.provisioning import openable_platform  # noqa: PLC0415 - only with a platform
     except ImportError as error:
         raise InvalidSettings(
             f"the settings list platforms, but the library {error.name} for them is missing: install the"
