@@ -372,8 +372,8 @@ def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
 def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
     """Once each, and not with each look."""
     with bench(tmp_path, pki, policy(rule(FIRST), rule(SECOND), cooldown=60)) as lab:
-        lab.stands(Standing.WELL)
         subscription = lab.engine.subscribe(lambda: None)
+        lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 3)
         told: list[Json] = []
 
@@ -382,7 +382,9 @@ def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
             return "resting" in told
 
         lab.until_true(all_told)
-        assert told == ["ailing", "switching", "resting"]
+        # The status stands before its event is told: the first look's may come in before or after the subscription.
+        assert told[told.index("ailing") :] == ["ailing", "switching", "resting"]
+        assert told[: told.index("ailing")] in ([], ["well"])
         subscription.close()
 
 

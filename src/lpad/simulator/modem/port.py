@@ -136,10 +136,14 @@ class PtyPort:
     def _write(self, data: bytes) -> None:
         until = time.monotonic() + _PATIENCE_WITH_READER
         while data and self._master is not None:
+            # Counted before the write: the reader can look at the counter as soon as it has the last character.
+            self.characters_out += len(data)
+            written = 0
             with suppress(BlockingIOError):
                 written = os.write(self._master, data)
-                self.characters_out += written
-                data = data[written:]
+            self.characters_out -= len(data) - written
+            data = data[written:]
+            if written:
                 continue
             left = until - time.monotonic()
             if left <= 0 or not select.select([], [self._master], [], left)[1]:
