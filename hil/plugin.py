@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the place can't do, and note why.
+    """Leave out what the place cannot do, and note why.
 
     Raises:
         UsageError: a test asks for a feature that there isn't.

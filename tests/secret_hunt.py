@@ -23,7 +23,7 @@ _WORD = re.compile(r"[0-9A-Za-z-]{6,}")
 _RUN = re.compile(r"[0-9A-Za-z+/=_-]{12,}")
 """What hex, base64 and paths are made of."""
 _SHORTEST = 8
-"""Characters of a made-up code that can't stand in a line for any other reason."""
+"""Characters of a made-up code that cannot stand in a line for any other reason."""
 _SHORTEST_HEX = 14
 """The same for digits inside a longer word, such as an APDU, of which there are millions."""
 _HEX = re.compile(r"[0-9A-Fa-f]*")

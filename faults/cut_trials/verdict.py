@@ -82,7 +82,7 @@ def _outcome(device: Device, scenario: Scenario, change: Change | None) -> list[
     done = change.state == "done"
     error = f" ({change.error.kind}: {change.error.sentence})" if change.error else ""
     if done and not scenario.may_be_done:
-        return ["the change is done, which it can't be"]
+        return ["the change is done, which it cannot be"]
     if not holds(device, _wanted(device, scenario, change)):
         return [f"the change is {change.state}{error}, and the card tells otherwise"]
     return []

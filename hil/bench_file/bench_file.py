@@ -87,13 +87,13 @@ class BenchFile:
         """Read and check a bench file.
 
         Raises:
-            InvalidSettings: it can't be read, or something in it can't be; all mistakes are told at once.
+            InvalidSettings: it cannot be read, or something in it cannot be; all mistakes are told at once.
         """
         try:
             bench = msgspec.yaml.decode(path.read_bytes(), type=Bench)
         except OSError as error:
             raise InvalidSettings(
-                f"can't read the bench file {path}: {error.strerror}; --new writes a first one"
+                f"cannot read the bench file {path}: {error.strerror}; --new writes a first one"
             ) from error
         except msgspec.MsgspecError as error:
             raise InvalidSettings(f"the bench file {path} is wrong: {error}") from error

@@ -37,7 +37,7 @@ def whole_card_is_expendable(place: Place) -> None:
     """Skip what may cost all that the card holds, where the lab has not given it up."""
     held = place.client.profiles(place.name)
     if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
-        # A reset would take profiles that can't be had again; --complete fails on skips.
+        # A reset would take profiles that cannot be had again; --complete fails on skips.
         pytest.skip("the card holds profiles that aren't expendable")
     if place.ledger.before is not None and place.ledger.before.enabled is not None:
         # It would be gone with the others; --complete fails on skips.

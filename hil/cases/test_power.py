@@ -1,4 +1,4 @@
-"""Hot-plug, and the power cut from under what can't be taken back."""
+"""Hot-plug, and the power cut from under what cannot be taken back."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_in_the_package(place: Place, server: OwnServer, wrong: str) -> None:
 
 @pytest.mark.parametrize("identity", [each for each in TlsIdentity if each is not TlsIdentity.GOOD])
 def test_tls(place: Place, server: OwnServer, identity: TlsIdentity) -> None:
-    """A server that can't show who it is gets no byte of ES9+."""
+    """A server that cannot show who it is gets no byte of ES9+."""
     server.show(identity)
     change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)
     assert change.error is not None

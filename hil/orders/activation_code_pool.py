@@ -102,14 +102,14 @@ class CodePool:
             place: who asks.
 
         Raises:
-            InvalidSettings: it can't be read, or an order in it can't be.
+            InvalidSettings: it cannot be read, or an order in it cannot be.
         """
         self._leases = path.with_name(path.name + ".leases")
         self._place = place
         try:
             self._codes = msgspec.yaml.decode(path.read_bytes(), type=_Pool).codes
         except OSError as error:
-            raise InvalidSettings(f"can't read the codes in {path}: {error.strerror}") from error
+            raise InvalidSettings(f"cannot read the codes in {path}: {error.strerror}") from error
         except msgspec.MsgspecError as error:
             raise InvalidSettings(f"the codes in {path} are wrong: {error}") from error
         if any((code.code is None) == (code.default_smdp is None) for code in self._codes):

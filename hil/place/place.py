@@ -188,7 +188,7 @@ class Place:
     def deliver(self, *iccids: str) -> None:
         """Have every server told now, and see that theirs are told of these profiles.
 
-        What an earlier run, cut off, owes to a server of its own is tried, too, and can't be helped.
+        What an earlier run, cut off, owes to a server of its own is tried, too, and cannot be helped.
         """
         self.client.deliver_notifications(self.name, wait=PATIENCE)
         owed = [

@@ -110,7 +110,7 @@ def _run(command: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SysfsSwitch:
-    """Unbinds a USB device from its driver and binds it again: for hubs that can't switch their ports.
+    """Unbinds a USB device from its driver and binds it again: for hubs that cannot switch their ports.
 
     The device loses its driver and not its supply, so a card may keep what it had in its memory.
     """

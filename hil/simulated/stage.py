@@ -2,7 +2,7 @@
 
     python -m hil.simulated.stage FOLDER [--] COMMAND…
 
-makes it, runs a command in which {bench} is the bench file, and takes it down. The bench can't tell it from
+makes it, runs a command in which {bench} is the bench file, and takes it down. The bench cannot tell it from
 metal: readers are pcscd's, ports are serial lines, the power is switched by a command (power_command.py).
 """
 

@@ -37,7 +37,7 @@ def test_a_repeated_post_starts_nothing_twice(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "\u00e9", "a\tb"])
 def test_a_key_that_is_none(gateway: Gateway, key: str) -> None:
-    """A header that can't be a key is refused before anything is done."""
+    """A header that cannot be a key is refused before anything is done."""
     headers = {"Idempotency-Key": key.encode()}
     response = gateway.http.post(f"{EUICC}/refresh", headers=headers)  # type: ignore[arg-type]  # bytes will do
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
@@ -97,7 +97,7 @@ def test_the_client_repeats_after_a_lost_answer(gateway: Gateway) -> None:
 
 
 def test_the_client_gives_up_after_the_second_loss(gateway: Gateway) -> None:
-    """A daemon that answers nothing is unreachable; what can't be repeated isn't."""
+    """A daemon that answers nothing is unreachable; what cannot be repeated isn't."""
     with (
         Lossy(gateway.lab.folder / "lossy", gateway.path, losses=9) as lossy,
         Client(str(lossy.path)) as client,

@@ -128,7 +128,7 @@ def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
 
 
 def test_a_change_is_taken_back(gateway: Gateway) -> None:
-    """DELETE cancels; a change that has ended can't be cancelled."""
+    """DELETE cancels; a change that has ended cannot be cancelled."""
     change = download(gateway, confirm=True).json()
     assert change["question"]["kind"] == "consent"
     path = f"/v1/changes/{change['id']}"
@@ -166,7 +166,7 @@ def test_a_download_names_one_source(gateway: Gateway, body: Any) -> None:
 
 
 def test_a_wrong_activation_code_is_told_at_once(gateway: Gateway) -> None:
-    """No change is made of a code that can't be read, and the code isn't repeated."""
+    """No change is made of a code that cannot be read, and the code isn't repeated."""
     response = gateway.http.post(f"{EUICC}/downloads", json={"activation_code": "LPA:2$a.b$TOPSECRET"})
     problem(response, 400, "invalid-activation-code")
     assert "TOPSECRET" not in response.text

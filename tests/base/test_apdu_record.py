@@ -86,7 +86,7 @@ def test_a_file_that_takes_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixt
 def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
     """Nothing is recorded into a FIFO or a device, and nobody waits for one."""
     make(tmp_path / "record")
-    with pytest.raises(InvalidSettings, match="can't record APDUs in"):
+    with pytest.raises(InvalidSettings, match="cannot record APDUs in"):
         record_apdus(tmp_path / "record")
     assert not recording()
 
@@ -107,7 +107,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     for there in (False, True):
         if there:
             (tmp_path / "elsewhere").touch()
-        with pytest.raises(InvalidSettings, match="can't record APDUs in"):
+        with pytest.raises(InvalidSettings, match="cannot record APDUs in"):
             record_apdus(tmp_path / "record")
         assert (tmp_path / "elsewhere").exists() is there
 
@@ -123,7 +123,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_file_of_its_own_is_appended_to_and_closed_to_others(tmp_path: Path) -> None:
-    """After a restart the record goes on in the same file, which others can't read however it was made."""
+    """After a restart the record goes on in the same file, which others cannot read however it was made."""
     (tmp_path / "record").write_text("before\n", encoding="utf-8")
     (tmp_path / "record").chmod(0o644)
     record_apdus(tmp_path / "record")

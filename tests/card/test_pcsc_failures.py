@@ -156,7 +156,7 @@ def test_no_card(bench: Bench) -> None:
 
 @pytest.mark.parametrize("mode", ["alone", "shared"])
 def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
-    """A reader that somebody uses can't be locked; the error names who (PCSC#215, YubiKey-Guide#277)."""
+    """A reader that somebody uses cannot be locked; the error names who (PCSC#215, YubiKey-Guide#277)."""
     with (
         other_program(mode) as other,
         pytest.raises(

@@ -126,7 +126,7 @@ def test_channels_left_open() -> None:
 
 
 def test_failure_is_part_of_the_report() -> None:
-    """Where the card can't be reached the report says so, and what was learnt before."""
+    """Where the card cannot be reached the report says so, and what was learnt before."""
     with PtyModem(ScriptedCard(applications=())) as modem:
         report = probed(modem)
     assert report.error is not None

@@ -273,7 +273,7 @@ def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
 
 
 def test_l850_and_t77w968_are_refreshed_without_modemmanager() -> None:
-    """Where mmcli -r can't reset them the ladder's own commands do (openmptcprouter-feeds#320)."""
+    """Where mmcli -r cannot reset them the ladder's own commands do (openmptcprouter-feeds#320)."""
     for manufacturer, model in (("Fibocom", "L850-GL"), ("Dell", "DW5821e")):
         assert quirks_of(manufacturer, model).refresh_ladder[-1].up
 

@@ -221,7 +221,7 @@ def test_events_come_as_they_happen(terminal: Terminal) -> None:
     ],
 )
 def test_wrong_use(terminal: Terminal, arguments: tuple[str, ...]) -> None:
-    """What can't be meant, or can't be undone and nobody can be asked about, is a usage error."""
+    """What cannot be meant, or cannot be undone and nobody can be asked about, is a usage error."""
     assert terminal.lpactl(*arguments).code == exit_codes.USAGE
     assert terminal.lab.engine.changes() == []
 

@@ -132,7 +132,7 @@ def test_orders_at_a_running_server(tmp_path: Path, playing: list[subprocess.Pop
 
 
 def test_wrong_behaviours_are_named(tmp_path: Path) -> None:
-    """JSON that can't be read, and habits that don't exist, are usage errors."""
+    """JSON that cannot be read, and habits that don't exist, are usage errors."""
     for option, value in (
         ("--behaviour", "{"),
         ("--behaviour", "[]"),

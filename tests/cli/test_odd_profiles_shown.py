@@ -1,4 +1,4 @@
-"""Profiles that can't be read, or share an ICCID, in the API and in lpactl."""
+"""Profiles that cannot be read, or share an ICCID, in the API and in lpactl."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def shell(terminal: Terminal, script: str, *arguments: str) -> Finished:
     "arguments", [("status",), ("info",), ("info", "--json"), ("changes",), ("profiles",)]
 )
 def test_a_full_disk(terminal: Terminal, arguments: tuple[str, ...]) -> None:
-    """A result that can't be written is an error with its cause, and no traceback."""
+    """A result that cannot be written is an error with its cause, and no traceback."""
     terminal.lab.install()
     done = shell(terminal, '"$@" > /dev/full', *arguments)
     assert done.code == exit_codes.INTERNAL

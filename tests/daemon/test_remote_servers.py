@@ -115,7 +115,7 @@ def test_route(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_settings(tmp_path: Path, text: str, key: str) -> None:
-    """What can't be is told with its key when the settings are read."""
+    """What cannot be is told with its key when the settings are read."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, text)
     assert caught.value.details["key"] == key

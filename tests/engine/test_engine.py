@@ -274,7 +274,7 @@ class TestQuestions:
         assert states(lab) == {}
 
     def test_policy_rules_need_consent_unasked(self, lab: Lab) -> None:
-        """A profile that can't be disabled or deleted is not taken on nobody's behalf."""
+        """A profile that cannot be disabled or deleted is not taken on nobody's behalf."""
         metadata = ProfileMetadata(
             iccid=FIRST, name="Locked", rules=(ProfilePolicyRule.PPR1,), owner=Owner("00101")
         )
@@ -457,7 +457,7 @@ class TestAbsence:
         assert lab.engine.healthy
 
     def test_opening_may_fail_in_any_way(self, lab: Lab) -> None:
-        """A link that can't be opened with an error of its own kind leaves the engine working."""
+        """A link that cannot be opened with an error of its own kind leaves the engine working."""
         attempts = []
 
         def open_link(_deadline: Deadline) -> Link:

@@ -1,4 +1,4 @@
-"""A disk that is full: what can't be written is refused, what ended stays ended, all goes on with space."""
+"""A disk that is full: what cannot be written is refused, what ended stays ended, all goes on with space."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SMALL = 32 * 1024
 """Bytes: more than any file of the card's memory has, and less than the journal's file and its log have each.
 
-The journal is reopened while it can't be written, and its log is emptied into its file if that may grow.
+The journal is reopened while it cannot be written, and its log is emptied into its file if that may grow.
 Then a limit of the log's own size leaves space, and a download goes on.
 """
 
@@ -177,7 +177,7 @@ def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) 
 
 
 def test_a_download_can_be_taken_back_while_it_waits_for_space(tried_again: Lab) -> None:
-    """What has ended has ended, also while it can't be written."""
+    """What has ended has ended, also while it cannot be written."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
     change = download(lab)

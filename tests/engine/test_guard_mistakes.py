@@ -106,7 +106,7 @@ def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, 
 def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What can't be done for one profile may be done for the next one of the fallback order."""
+    """What cannot be done for one profile may be done for the next one of the fallback order."""
     policy = SwitchPolicy(fallback=(THIRD,))
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")

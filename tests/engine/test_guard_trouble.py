@@ -129,7 +129,7 @@ def test_another_card_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, pki: Pki) -> None:
-    """The intent is in the journal; what can't be written after it is not needed."""
+    """The intent is in the journal; what cannot be written after it is not needed."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         with no_space(tmp_path / "journal.db-wal"):
@@ -139,7 +139,7 @@ def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, 
 
 
 def test_without_a_journal_nothing_is_put_on_trial(tmp_path: Path, pki: Pki) -> None:
-    """What can't be written down first is not sent."""
+    """What cannot be written down first is not sent."""
     with guarding(tmp_path, pki) as lab:
         blocked = lab.asked(guarded(lab, "confirm", within=60).id)
         queued = guarded(lab, "confirm", iccid=FIRST)
@@ -180,7 +180,7 @@ class Lender:
 
 
 def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki) -> None:
-    """Whoever makes the modem's connections can't make any while lpad holds the port."""
+    """Whoever makes the modem's connections cannot make any while lpad holds the port."""
     lender = Lender()
     with guarding(tmp_path, pki) as lab, listening() as number:
         lab.stop()
@@ -235,7 +235,7 @@ def test_stopped_while_the_switch_is_taken_up(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
-    """A switch on trial can't end where it stands; any other change can."""
+    """A switch on trial cannot end where it stands; any other change can."""
     journal = Journal(tmp_path / "journal.db")
     store = ChangeStore(journal, Hub(), Counters())
     plain = store.save(store.add("modem", EnableParams(iccid="8900101000000000017"), secrets={}).run())

@@ -1,4 +1,4 @@
-"""What a card tells about itself in a form that can't be read stands in the way of nothing else."""
+"""What a card tells about itself in a form that cannot be read stands in the way of nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def switched(lab: Lab) -> None:
 @pytest.mark.parametrize("tag", [INFO2, ADDRESSES])
 @pytest.mark.parametrize("answer", [0x6F00, b"\x00", b"\xbf\x23\x00"])
 def test_card_that_tells_nonsense(lab: Lab, tag: int, answer: bytes | int) -> None:
-    """A card whose information or addresses can't be read is ready, and is switched."""
+    """A card whose information or addresses cannot be read is ready, and is switched."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()
@@ -47,7 +47,7 @@ def test_card_that_tells_nonsense(lab: Lab, tag: int, answer: bytes | int) -> No
 
 
 def test_default_smdp_with_five_thousand_digits(lab: Lab) -> None:
-    """A default SM-DP+ address that can't be one is shown as it is; only a download from it fails."""
+    """A default SM-DP+ address that cannot be one is shown as it is; only a download from it fails."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()

@@ -1,4 +1,4 @@
-"""Profiles that can't be read, or that share an ICCID: addressed by AID, and never taken for missing."""
+"""Profiles that cannot be read, or that share an ICCID: addressed by AID, and never taken for missing."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_two_profiles_with_one_iccid_are_told_apart_by_aid(tmp_path: Path, pki: 
 
 
 def test_a_guarded_switch_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """Where the enabled profile's ICCID can't be read, `previous` is its AID, and leads back."""
+    """Where the enabled profile's ICCID cannot be read, `previous` is its AID, and leads back."""
     with guarding(tmp_path, pki, registration={SECOND: DENIED}) as lab:
         lab.card.distort(FIRST, told=NO_ICCID)
         (odd,) = read(lab).unreadable
@@ -142,7 +142,7 @@ def test_the_way_back_is_found_by_aid_once_the_iccid_is_gone(tmp_path: Path, pki
 def test_without_a_known_way_back_a_guarded_switch_is_refused(
     tmp_path: Path, pki: Pki, oddity: dict[str, object]
 ) -> None:
-    """Nothing is sent as long as lpad can't tell which profile is enabled, or address it."""
+    """Nothing is sent as long as lpad cannot tell which profile is enabled, or address it."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(FIRST, **oddity)  # type: ignore[arg-type]  # passed on
         read(lab)
@@ -228,7 +228,7 @@ def test_what_cannot_be_read_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_reset_takes_unreadable_profiles_too(tmp_path: Path, pki: Pki) -> None:
-    """People may reset a card whose list can't be read."""
+    """People may reset a card whose list cannot be read."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(keep_enabled=True)) as lab:
         lab.card.distort(FIRST, without=(0x5A, AID, STATE))
         lab.card.distort(SECOND, tail=BROKEN)
@@ -258,7 +258,7 @@ def test_the_settings_name_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_failover_names_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """A rule by AID watches the profile that is enabled, and leads to one whose ICCID can't be read."""
+    """A rule by AID watches the profile that is enabled, and leads to one whose ICCID cannot be read."""
     with guarding(tmp_path, pki, registration={FIRST: DENIED}) as lab:
         first, second = aid(lab, FIRST), aid(lab, SECOND)
         lab.card.distort(SECOND, told=NO_ICCID)
@@ -306,7 +306,7 @@ def test_a_guarded_switch_returns_though_the_list_cannot_be_read(tmp_path: Path,
 
 @pytest.mark.parametrize("tail", [BROKEN, b""])
 def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail: bytes) -> None:
-    """An entry that can't be read may be the profile at work: `provision: on_empty` waits."""
+    """An entry that cannot be read may be the profile at work: `provision: on_empty` waits."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     lab.card.distort(FIRST, told=NO_ICCID, tail=tail)
@@ -321,7 +321,7 @@ def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail
 
 
 def test_what_a_list_lacks(tmp_path: Path, pki: Pki) -> None:
-    """An entry that can't be read may be any profile, unless its AID is another's."""
+    """An entry that cannot be read may be any profile, unless its AID is another's."""
     with guarding(tmp_path, pki) as lab:
         second = aid(lab, SECOND)
         lab.card.distort(SECOND, told=NO_ICCID)

@@ -149,7 +149,7 @@ def test_an_address_that_is_none_is_set_aside_at_once(lab: Lab) -> None:
 
 
 def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None:
-    """Some servers answer 500 to what they can't read: after some tries the later ones are sent past it."""
+    """Some servers answer 500 to what they cannot read: after some tries the later ones are sent past it."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=delivery.PATIENT_TRIES)
     )

@@ -1,4 +1,4 @@
-"""A journal that can't be used: said clearly, never in the way of reading, and never a reason to guess."""
+"""A journal that cannot be used: said clearly, never in the way of reading, and never a reason to guess."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """A journal that can't be made says why, and is made once its folder is there."""
+    """A journal that cannot be made says why, and is made once its folder is there."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     refuses(journal, JournalState.UNWRITABLE)
     assert "No such file" in str(journal.health.error)
@@ -254,7 +254,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
 
 
 def test_the_card_is_read_all_the_same(lab: Lab) -> None:
-    """With a journal that can't be used the card is read and shown, and nothing that alters it is taken."""
+    """With a journal that cannot be used the card is read and shown, and nothing that alters it is taken."""
     iccid = lab.install()
     lab.stop()
     become_newer(lab.folder / "journal.db")

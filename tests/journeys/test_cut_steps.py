@@ -1,4 +1,4 @@
-"""The daemon killed at each step that can't be taken back: it is in the journal, and its end is true."""
+"""The daemon killed at each step that cannot be taken back: it is in the journal, and its end is true."""
 
 from __future__ import annotations
 

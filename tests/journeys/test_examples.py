@@ -96,7 +96,7 @@ def test_an_example_lists_downloads_and_switches(
     # What is no code ends the program with the daemon's sentence; so does a server that is asked again later.
     for wrong, told in (
         ("nonsense", "activation code"),
-        ("LPA:1$smdp.invalid$X", "can't look up smdp.invalid"),
+        ("LPA:1$smdp.invalid$X", "cannot look up smdp.invalid"),
     ):
         failed = subprocess.run(
             [*command, CARD, wrong],

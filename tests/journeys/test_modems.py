@@ -84,7 +84,7 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
     ("name", "at"),
     [
         *itertools.product(("plain", "cgla-number", "no-cchc", "channels-above-3"), (1, 4, 9)),
-        # Not at 1: a 64-bit name that is lost with the answer to +CCHO can't be guessed; see out-of-scope.md.
+        # Not at 1: a 64-bit name lost with the answer to +CCHO cannot be guessed; see out-of-scope.md.
         *itertools.product(("cgla-hex64",), (4, 9)),
     ],
 )

@@ -172,7 +172,7 @@ def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], nam
     ],
 )
 def test_tls(gateway: Gateway, profile: Callable[[], bytes], identity: TlsIdentity, cause: str) -> None:
-    """A TLS certificate that can't be trusted is told apart by why, and no request is sent."""
+    """A TLS certificate that cannot be trusted is told apart by why, and no request is sent."""
     with nothing_half_done(gateway, profile):
         gateway.server.show(identity)
         gateway.server.counters.reset()

@@ -94,7 +94,7 @@ def test_ports(gateway: Gateway) -> None:
 
 
 def test_absent_card() -> None:
-    """A card that can't be reached has a report, too: what was found, and what went wrong."""
+    """A card that cannot be reached has a report, too: what was found, and what went wrong."""
     with Gateway(euicc={"port": "/dev/serial/by-id/usb-None_0123456789ABCDEF"}) as gateway:
         text = run(gateway, "probe", code=exit_codes.CARD)
         assert "there is no such port" in text

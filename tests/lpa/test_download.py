@@ -331,7 +331,7 @@ def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
     owed = GOOD_WAY.index(step) > GOOD_WAY.index(Step.AUTHENTICATE_SERVER)
     assert (caller.steps[-1] is CANCELLED) is owed
     assert installed(bench) == []
-    # Before AuthenticateClient the server does not know the card, so it can't believe a cancellation.
+    # Before AuthenticateClient the server does not know the card, so it cannot believe a cancellation.
     told = GOOD_WAY.index(step) > GOOD_WAY.index(Step.AUTHENTICATE_CLIENT)
     assert bench.state(order) == ("released", "postponed" if told else None)
     bench.download(order)

@@ -430,7 +430,7 @@ def test_card_mumbles(bench: Bench) -> None:
 
 
 def test_card_refuses_to_cancel(bench: Bench) -> None:
-    """A card that can't cancel does not hide the first error."""
+    """A card that cannot cancel does not hide the first error."""
     bench.card.faults.answer(CANCEL_SESSION, bytes.fromhex("BF4103810105"))
     bench.smdp.faults.add(Fault(kind=FaultKind.REFUSE, function=PACKAGE, value="8.8.5/4.10"))
     fails(bench, bench.order(), ServerRefused, cancelled=True, subject_code="8.8.5")

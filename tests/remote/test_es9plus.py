@@ -515,7 +515,7 @@ def test_nobody_listens(trust: Trust) -> None:
 
 
 def test_name_that_does_not_exist(trust: Trust) -> None:
-    """A name that can't be looked up is an unreachable server."""
+    """A name that cannot be looked up is an unreachable server."""
     with (
         Es9Plus(ServerAddress.parse("smdp.invalid"), trust=trust) as client,
         pytest.raises(ServerUnreachable, match=r"look up smdp\.invalid"),

@@ -64,7 +64,7 @@ def test_through_a_sub_ca(bench: Bench) -> None:
 
 
 def test_sub_ca_left_out(bench: Bench) -> None:
-    """A server that keeps its sub-CA to itself can't be verified, which is said."""
+    """A server that keeps its sub-CA to itself cannot be verified, which is said."""
     with pytest.raises(ServerUntrusted) as caught:
         notify(bench, made(made(bench.pki.ci[Curve.NIST], ca=True)))
     assert caught.value.details == {"cause": "unknown-ca"}

@@ -72,7 +72,7 @@ def test_a_missing_key_has_its_parents_line(tmp_path: Path) -> None:
 
 
 def test_no_yaml_has_a_line(tmp_path: Path) -> None:
-    """What can't be parsed at all is told with the place where the parser gave up."""
+    """What cannot be parsed at all is told with the place where the parser gave up."""
     assert told(tmp_path, "socket: x\nlog: [a\n")[0].startswith("3: not YAML: ")
     assert told(tmp_path, "socket: x\n\tlog: a\n")[0].startswith("2: not YAML: ")
 
@@ -109,14 +109,14 @@ def test_deep_nesting_is_bounded(tmp_path: Path) -> None:
 
 
 def test_large_files_are_bounded(tmp_path: Path) -> None:
-    """A file that can't be settings isn't read to its end."""
+    """A file that cannot be settings isn't read to its end."""
     assert "larger than 1 MiB" in told(tmp_path, b"#" * (LARGEST + 1))[0]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("socket: 2026-99-99", "1: 'socket': '2026-99-99' can't be read"),
+        ("socket: 2026-99-99", "1: 'socket': '2026-99-99' cannot be read"),
         ("answer_within: " + "1" * 5000, "1: 'answer_within': '1111"),
         ("answer_within: 1e999", "1: 'answer_within': "),
         ("log: !!python/name:os.system x", "1: 'log': the YAML tag"),
@@ -130,7 +130,7 @@ def test_large_files_are_bounded(tmp_path: Path) -> None:
     ],
 )
 def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:
-    """What YAML makes of a value, or can't, is told like any other mistake."""
+    """What YAML makes of a value, or cannot, is told like any other mistake."""
     assert told(tmp_path, text)[0].startswith(expected)
 
 

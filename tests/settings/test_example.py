@@ -1,4 +1,4 @@
-"""The commented example in config/ shows every key with its default, and can't drift from the code."""
+"""The commented example in config/ shows every key with its default, and cannot drift from the code."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ access:
 
 
 def test_a_record_without_a_folder(tmp_path: Path) -> None:
-    """Where APDUs can't be recorded the settings would be refused; check-config says so before."""
+    """Where APDUs cannot be recorded the settings would be refused; check-config says so before."""
     text = "euiccs: {a: {port: /dev/null}}\nlog:\n  apdus: there/apdus\n"
     assert noted(tmp_path, text) == [
         f"3: 'log.apdus': the folder {tmp_path}/there does not exist; lpad refuses the settings until it does"

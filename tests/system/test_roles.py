@@ -63,7 +63,7 @@ def test_admin(gateway: Gateway, iccid: str) -> None:
 
 
 def test_nobody(gateway: Gateway) -> None:
-    """Who has no role can't even connect."""
+    """Who has no role cannot even connect."""
     said = gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
     assert "/run/lpad/lpad.sock" in said
 

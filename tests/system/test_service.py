@@ -170,7 +170,7 @@ def test_settings_are_reloaded(gateway: Gateway) -> None:
 
 
 def test_what_needs_a_restart_is_said(gateway: Gateway) -> None:
-    """A setting that can't be applied at once is named in the journal, and nothing else happens."""
+    """A setting that cannot be applied at once is named in the journal, and nothing else happens."""
     before = gateway.pid()
     gateway.write_settings(state_folder="/var/lib/lpad/elsewhere")
     gateway.run("systemctl", "reload", "lpad.service")

@@ -69,7 +69,7 @@ def record_apdus(path: Path | None) -> None:
     """Append all further APDUs to a file of mode 0600; None stops recording.
 
     Raises:
-        InvalidSettings: the file can't be written, is a link or not a regular file, belongs to another user,
+        InvalidSettings: the file cannot be written, is a link or not a regular file, belongs to another user,
             or has several links.
     """
     _record.to(path)
@@ -109,7 +109,7 @@ def _opened(path: Path) -> int:
 
     All of a card's answers go into it, so no other user may have prepared the place.
     """
-    attempted = f"can't record APDUs in {path}"
+    attempted = f"cannot record APDUs in {path}"
     try:
         descriptor = open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:

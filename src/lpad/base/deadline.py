@@ -1,7 +1,7 @@
 """A moment in time that a blocking call must not outlast.
 
 A deadline is created once and passed along: all steps that it covers share the same time, so a chain
-of ten reads can't wait ten times as long as intended.
+of ten reads cannot wait ten times as long as intended.
 
 It may also carry a `Cancellation`, with which another thread ends all of these steps.
 """

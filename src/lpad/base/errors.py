@@ -28,8 +28,8 @@
     ├── ServerError              the SM-DP+, or the way to it
     │   ├── ServerUnreachable        no connection, or no answer in time       (retryable)
     │   ├── ServerFailed             the server answers HTTP 5xx                (retryable)
-    │   ├── ServerUntrusted          TLS, or the server's identity, can't be verified
-    │   ├── ClockNotSet              this device does not know the time, so TLS can't be verified (retryable)
+    │   ├── ServerUntrusted          TLS, or the server's identity, cannot be verified
+    │   ├── ClockNotSet              this device does not know the time, so TLS cannot be verified (retryable)
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
     │   ├── ServerMalformed          the answer breaks its grammar or contradicts itself
     │   ├── PlatformRefused          an operator's platform refused a request, with its own words
@@ -41,7 +41,7 @@
     ├── MalformedError           bytes break their grammar; the edge that got them turns this
     │                            into CardMalformed or ServerMalformed
     └── InternalError            a fault in lpad itself
-        └── JournalUnavailable       the journal can't be written, so lpad changes no card
+        └── JournalUnavailable       the journal cannot be written, so lpad changes no card
 
 `kind` is stable and appears unchanged in the log, the journal and the API. `details` holds the facts that a
 program needs (status word, error code's name, subject code). The sentence says what was attempted, what
@@ -256,7 +256,7 @@ class ServerFailed(ServerError):
 
 
 class ServerUntrusted(ServerError):
-    """TLS, or the server's identity, can't be verified."""
+    """TLS, or the server's identity, cannot be verified."""
 
     kind = "server-untrusted"
 
@@ -331,7 +331,7 @@ class InternalError(LpadError):
 
 
 class JournalUnavailable(InternalError):
-    """The journal can't be written, so lpad does nothing that must be journalled; details hold `reason`."""
+    """The journal cannot be written, so lpad does nothing that must be journalled; details hold `reason`."""
 
     kind = "journal-unavailable"
     retryable = True

@@ -29,7 +29,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int
         mode: permissions of a new file.
 
     Raises:
-        OSError: it can't be opened, or is not a regular file.
+        OSError: it cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, flags | _NEVER_WAIT, mode)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -46,7 +46,7 @@ def read_regular(path: Path, *, most: int = -1) -> bytes:
         most: the largest number of bytes to read; -1: all.
 
     Raises:
-        OSError: it can't be read, or is not a regular file.
+        OSError: it cannot be read, or is not a regular file.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most)

@@ -37,7 +37,7 @@ class Access(Protocol):
         """Return the open link.
 
         Raises:
-            CardError: it can't be opened.
+            CardError: it cannot be opened.
         """
         ...
 

@@ -325,7 +325,7 @@ class Client:
         return self._connection.change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
 
     def restart_modem(self, euicc: str, *, wait: float = 0) -> Change:
-        """Restart a card's modem, even if the card can't be read; refused while a change runs."""
+        """Restart a card's modem, even if the card cannot be read; refused while a change runs."""
         return self._connection.change("POST", _card(euicc, "restart"), wait=wait)
 
     def check_trust(self, euicc: str, address: str, *, wait: float = 0) -> Change:

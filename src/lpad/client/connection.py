@@ -117,7 +117,7 @@ class Connection:
 
         Raises:
             ApiError: the daemon refuses.
-            DaemonUnreachable: the daemon can't be reached any more.
+            DaemonUnreachable: the daemon cannot be reached any more.
         """
         with (
             self._mapped(),
@@ -136,7 +136,7 @@ class Connection:
             yield
         except httpcore.ConnectError as error:
             raise DaemonUnreachable(
-                f"can't reach lpad at {self._socket}: {error}; is the daemon running, and"
+                f"cannot reach lpad at {self._socket}: {error}; is the daemon running, and"
                 " may this user connect (group 'lpad')?"
             ) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:

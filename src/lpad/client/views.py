@@ -348,7 +348,7 @@ class Network(_View, frozen=True, kw_only=True):
 
 
 class Outbox(_View, frozen=True, kw_only=True):
-    """A card's outbox; `unreadable` counts the entries of the card's own list that can't be read."""
+    """A card's outbox; `unreadable` counts the entries of the card's own list that cannot be read."""
 
     notifications: tuple[Notification, ...]
     unreadable: int = 0

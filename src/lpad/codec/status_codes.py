@@ -90,7 +90,7 @@ REASONS = {
     "3.1": "is not supported",
     "3.3": "is already in use",
     "3.4": "names an invalid destination",
-    "3.5": "can't take this step in its present state",
+    "3.5": "cannot take this step in its present state",
     "3.6": "has related objects",
     "3.7": "is unavailable",
     "3.8": "is refused",
@@ -103,7 +103,7 @@ REASONS = {
     "4.4": "is busy",
     "4.8": "has too little memory",
     "4.10": "has expired",
-    "5.1": "can't be reached",
+    "5.1": "cannot be reached",
     "5.2": "did not answer in time",
     "5.3": "has expired",
     "5.4": "did not answer",
@@ -119,7 +119,7 @@ _NEW_CODE = "ask the operator for a new activation code"
 _TELL_OPERATOR = "give the operator the EID and this code"
 _LATER = "try again later"
 _AGAIN = "start the download again"
-_OTHER_CARD = "the card can't be used with this server; ask the operator for one that can"
+_OTHER_CARD = "the card cannot be used with this server; ask the operator for one that can"
 _REPORT = "report this with the log: the server considers lpad's request malformed"
 
 _R, _S, _C, _P = Remedy.RETRY, Remedy.RESTART_SESSION, Remedy.CONFIRMATION_CODE, Remedy.PERMANENT

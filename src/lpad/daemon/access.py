@@ -40,7 +40,7 @@ def open_sockets(file: SettingsFile, rules: AccessRules) -> list[socket.socket]:
     """Return the sockets that systemd passes, or otherwise the one in the settings.
 
     Raises:
-        InvalidSettings: the socket can't be used.
+        InvalidSettings: the socket cannot be used.
         Conflict: another lpad runs with the same socket.
     """
     sockets = systemd.inherited_sockets()

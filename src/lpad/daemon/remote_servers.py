@@ -39,7 +39,7 @@ class Servers:
             observe: called with a function's name and the server's duration in seconds.
 
         Raises:
-            InvalidSettings: a file that it names can't be read.
+            InvalidSettings: a file that it names cannot be read.
         """
         self._observe = observe
         # One for all settings, because two would overwrite each other's file; the folder stays until the
@@ -57,7 +57,7 @@ class Servers:
         """Return an object that opens connections with other settings.
 
         Raises:
-            InvalidSettings: a file that they name can't be read.
+            InvalidSettings: a file that they name cannot be read.
         """
         return _connector(file, memory=self._memory, observe=self._observe)
 
@@ -73,7 +73,7 @@ def _connector(
         observe: called with a function's name and the server's duration in seconds.
 
     Raises:
-        InvalidSettings: a CA file, or the file with the proxy's password, can't be read.
+        InvalidSettings: a CA file, or the file with the proxy's password, cannot be read.
     """
     trust = load_trust(file, memory=memory)
     protocol_version = file.settings.remote.protocol_version
@@ -103,7 +103,7 @@ def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trus
         memory: the knowledge about servers.
 
     Raises:
-        InvalidSettings: a CA file can't be read.
+        InvalidSettings: a CA file cannot be read.
     """
     settings = file.settings.trust
     folder = file.resolve(settings.folder)
@@ -124,7 +124,7 @@ def load_route(file: SettingsFile) -> Route:
     """Return the route to servers of the settings.
 
     Raises:
-        InvalidSettings: the file with the proxy's password can't be read.
+        InvalidSettings: the file with the proxy's password cannot be read.
     """
     remote = file.settings.remote
     credentials = None

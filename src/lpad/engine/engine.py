@@ -180,7 +180,7 @@ class Engine:
 
     @property
     def journal(self) -> JournalHealth:
-        """Whether the journal can be written; while it can't, lpad alters no card."""
+        """Whether the journal can be written; while it cannot, lpad alters no card."""
         return self._journal.health
 
     def now(self) -> Moment:
@@ -275,7 +275,7 @@ class Engine:
 
         Raises:
             NotFound: the settings name no such card.
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         self._workers.of(euicc)
         self._networks.put(iccid, settings, given_by=GivenBy.OWNER)
@@ -441,7 +441,7 @@ class Engine:
         change = self._store.change(change_id)
         worker = self._workers.holding(change)
         if change.state.ended or worker is None:
-            raise Conflict(f"can't cancel change {change_id}: it is {change.state}")
+            raise Conflict(f"cannot cancel change {change_id}: it is {change.state}")
         worker.cancel(change_id)
         return self._store.change(change_id)
 
@@ -469,7 +469,7 @@ class Engine:
         return self._outbox.uncopied(eid) if eid is not None else []
 
     def unreadable_notifications(self, euicc: str) -> int:
-        """Return how many entries of a card's list of notifications can't be read.
+        """Return how many entries of a card's list of notifications cannot be read.
 
         Raises:
             NotFound: the settings name no such card.

@@ -56,7 +56,7 @@ _SENTENCES = {
     "installFailedDueToInsufficientMemoryForProfile": "the card's memory is full; delete a profile that is no"
     " longer needed, then try again",
     "installFailedDueToInterruption": "the card was interrupted, as by a reset or a power cut; try again",
-    "installFailedDueToPEProcessingError": f"the card can't process a part of the profile; {_REPORT}",
+    "installFailedDueToPEProcessingError": f"the card cannot process a part of the profile; {_REPORT}",
     "installFailedDueToDataMismatch": f"the profile contradicts its own metadata; {_REPORT}",
     "testProfileInstallFailedDueToInvalidNaaKey": f"a test profile must have test keys; {_REPORT}",
     "pprNotAllowed": f"the card does not let this operator set these policy rules; {_REPORT}",

@@ -60,7 +60,7 @@ class Offer:
     icon: bytes | None
     """JPEG or PNG, 64 by 64."""
     policy_rules: tuple[str, ...]
-    """`ppr1` (can't be disabled), `ppr2` (can't be deleted): all that the profile carries, all permitted
+    """`ppr1` (cannot be disabled), `ppr2` (cannot be deleted): all that the profile carries, all permitted
     by the card's rules authorisation table."""
     rules_needing_consent: tuple[str, ...]
     """The rules for which the card requires the owner's explicit consent: a program may accept on its

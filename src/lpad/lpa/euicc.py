@@ -98,7 +98,7 @@ class Euicc:
 
     Each method is one ES10 function and raises, besides what its docstring names:
         CardRefused: the function answered with an error code; `function`, `code` and `reason` tell which.
-        CardMalformed: the answer can't be read.
+        CardMalformed: the answer cannot be read.
         CardStatus, CardUnreachable, CardBusy: the way to the card failed, or the card refused the command.
     """
 

@@ -36,7 +36,7 @@ def judge(
 
     Raises:
         PolicyRefused: the card does not allow its operator one of them.
-        CardError: the card can't be asked.
+        CardError: the card cannot be asked.
     """
     rules = policy_rules.rules_of(metadata)
     if not rules:

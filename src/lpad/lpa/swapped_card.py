@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def swapped(what: str) -> Conflict:
     """Return the error for a request that was meant for another card and was not carried out."""
     return Conflict(
-        f"can't {what}: the card was swapped after this was requested (it has another EID); nothing was done."
-        " Check the card with 'lpactl info', and repeat the request if it is meant for this card"
+        f"cannot {what}: the card was swapped after this was requested (it has another EID); nothing was"
+        " done. Check the card with 'lpactl info', and repeat the request if it is meant for this card"
     )
 
 

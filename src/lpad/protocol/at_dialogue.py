@@ -258,7 +258,7 @@ class AtDialogue:
             self.state = State.IDLE
 
     # (state, line) -> (what to do, state after it); what is done may correct the state where the
-    # table alone can't tell.
+    # table alone cannot tell.
     _TRANSITIONS: ClassVar[dict[tuple[State, _Line], tuple[_Action | None, State]]] = {
         (State.IDLE, _Line.ECHO): (None, State.IDLE),
         (State.IDLE, _Line.INFORMATION): (_note, State.IDLE),

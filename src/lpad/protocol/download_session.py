@@ -219,7 +219,7 @@ class DownloadSession:
         """
         following = TRANSITIONS[self._state].get(event)
         if following is None:
-            raise InternalError(f"a download that is {self._state} can't take the event '{event}'")
+            raise InternalError(f"a download that is {self._state} cannot take the event '{event}'")
         self._state = following
         return following
 

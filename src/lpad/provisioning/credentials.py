@@ -28,7 +28,7 @@ def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]
         resolve: makes a path of what the settings say.
 
     Raises:
-        InvalidSettings: a file can't be read, others may read it, or it is empty.
+        InvalidSettings: a file cannot be read, others may read it, or it is empty.
     """
     return {name: read_credential(file, resolve=resolve) for name, file in files.items()}
 

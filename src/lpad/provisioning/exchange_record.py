@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MASK = "[masked]"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 _SHORTEST = 4
-"""Characters; a shorter secret can't be recognized in a text."""
+"""Characters; a shorter secret cannot be recognized in a text."""
 
 
 class ExchangeRecord:
@@ -61,7 +61,7 @@ class ExchangeRecord:
         """Write what was kept as a JSON list; return how many exchanges there are.
 
         Raises:
-            OSError: it can't be written.
+            OSError: it cannot be written.
         """
         with os.fdopen(open_regular(path, REWRITE, 0o600), "w", encoding="utf-8") as file:
             json.dump(self._kept, file, indent=1, ensure_ascii=False)

@@ -77,7 +77,7 @@ class OpenablePlatform:
             observe: called with each exchange.
 
         Raises:
-            InvalidSettings: the description or a certificate can't be read, or a credential is missing.
+            InvalidSettings: the description or a certificate cannot be read, or a credential is missing.
         """
         self.name = settings.name
         self.settings = settings

@@ -30,7 +30,7 @@ def read_declaration(path: Path) -> Declaration:
     """Read a platform's description.
 
     Raises:
-        InvalidSettings: the file can't be read, is not YAML, has an unknown or missing key, or inherits from
+        InvalidSettings: the file cannot be read, is not YAML, has an unknown or missing key, or inherits from
             something that does not exist.
     """
     return declaration(_inherited(path, left=_LONGEST_LINE), where=str(path))

@@ -157,7 +157,7 @@ class Platform(Protocol):
         PlatformBusy: it says "later", and has done nothing.
         PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it is unclear whether the platform
             carried out the request; the caller must look or find before it repeats anything.
-        ServerUntrusted: TLS can't be verified, so nothing was sent.
+        ServerUntrusted: TLS cannot be verified, so nothing was sent.
         Cancelled: another thread ends the wait.
     """
 

@@ -46,7 +46,7 @@ class SettingsFile:
             document = Document.parse(read_regular(path, most=LARGEST + 1))
         except (OSError, ValueError) as error:
             told = error.strerror if isinstance(error, OSError) else str(error)
-            raise InvalidSettings(f"can't read the settings file {path}: {told}") from error
+            raise InvalidSettings(f"cannot read the settings file {path}: {told}") from error
         report = document.report
         if document.value is not None and not isinstance(document.value, dict):
             report.wrong("the file must contain keys and values, such as 'socket: PATH'")

@@ -59,7 +59,7 @@ class ReplayedCard:
             euicc: the card's name in the daemon's settings; needed if there are several.
 
         Raises:
-            InvalidValue: it can't be read, is not an APDU record, contains several cards, or not this one.
+            InvalidValue: it cannot be read, is not an APDU record, contains several cards, or not this one.
         """
         found = read_record(path)
         names = ", ".join(found) or "none"
@@ -112,7 +112,7 @@ def read_record(path: Path) -> dict[str, list[Exchange]]:
     """Return the exchanges of an APDU record, by the cards' names.
 
     Raises:
-        InvalidValue: it can't be read, or is not an APDU record.
+        InvalidValue: it cannot be read, or is not an APDU record.
     """
     found: dict[str, list[Exchange]] = {}
     try:
@@ -122,7 +122,7 @@ def read_record(path: Path) -> dict[str, list[Exchange]]:
             found.setdefault(name, []).append(exchange)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         told = error.strerror if isinstance(error, OSError) else f"it is not an APDU record ({error})"
-        raise InvalidValue(f"can't read the APDUs in {path}: {told}") from error
+        raise InvalidValue(f"cannot read the APDUs in {path}: {told}") from error
     return found
 
 

@@ -58,7 +58,7 @@ def test_what_does_not_fit(type_: type[msgspec.Struct], body: bytes, sentence: s
     """The field is named with what is wanted there; the value, which may be a secret, is not."""
     with pytest.raises(InvalidValue) as refused:
         decoded(body, type_)
-    assert refused.value.sentence == f"the request's body can't be used: {sentence}"
+    assert refused.value.sentence == f"the request's body cannot be used: {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_is_no_json(body: bytes, why: str) -> None:
     """Bytes that are no JSON are told apart from JSON that doesn't fit."""
     with pytest.raises(InvalidValue) as refused:
         decoded(body, ProfilePatch)
-    assert refused.value.sentence == f"the request's body can't be read: {why}"
+    assert refused.value.sentence == f"the request's body cannot be read: {why}"
 
 
 def test_an_empty_body_has_no_fields() -> None:

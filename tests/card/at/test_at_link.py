@@ -110,7 +110,7 @@ def test_a_remembered_link_that_fails_is_searched_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"link": "smoke-signals"}', b'{"block_size": 0}'])
 def test_a_damaged_memory_is_no_memory(tmp_path: Path, content: bytes) -> None:
-    """What can't be read is as if it were not there, and is written anew."""
+    """What cannot be read is as if it were not there, and is written anew."""
     (tmp_path / f"{KEY}.json").write_bytes(content)
     (tmp_path / f"{KEY}.open").write_bytes(content)
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path) as link:
@@ -291,7 +291,7 @@ def test_handles_are_text_to_be_said_back() -> None:
 
 
 def test_a_name_that_is_no_channel_number_is_not_put_into_class_bytes() -> None:
-    """The rule for modems that want it is refused where it can't hold, and the channel closed."""
+    """The rule for modems that want it is refused where it cannot hold, and the channel closed."""
     card = card_with_eid()
     with (
         modem_with(card, handles=Handles.HEX64, csim=Csim.ABSENT) as modem,

@@ -78,7 +78,7 @@ def test_another_isdr_is_told_by_its_answer() -> None:
 
 
 def test_garbage_for_parameters_is_no_reason_to_close() -> None:
-    """A channel whose STATUS can't be read belongs to somebody else."""
+    """A channel whose STATUS cannot be read belongs to somebody else."""
 
     class Odd(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:

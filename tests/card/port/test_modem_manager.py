@@ -129,7 +129,7 @@ def test_comes_later(bus: str, port: str) -> None:
     """A ModemManager that starts after lpad has opened the port is told as soon as it shows the modem."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
-    line.close()  # the double can't open a port that is locked; the real one, as root, can
+    line.close()  # the double cannot open a port that is locked; the real one, as root, can
     with ModemManagerDouble(bus, {UID: port}) as manager:
         manager.wait_for(f"inhibited {UID}")
         loan.give_back()
@@ -271,7 +271,7 @@ def test_mute(bus: str, port: str) -> None:
 
 
 def test_without_the_extra(bus: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where ModemManager holds the port and can't be asked, the error names both remedies."""
+    """Where ModemManager holds the port and cannot be asked, the error names both remedies."""
     monkeypatch.setattr("lpad.card.port.modem_manager_loan.can_ask", lambda: False)
     with ModemManagerDouble(bus, {UID: port}) as manager:
         with pytest.raises(CardBusy) as caught:

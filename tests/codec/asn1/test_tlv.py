@@ -99,5 +99,5 @@ def test_garbage_is_malformed(data: bytes) -> None:
 
 
 def test_many_small_elements_are_read_in_one_pass() -> None:
-    """A server can't keep lpad busy with a megabyte of empty elements."""
+    """A server cannot keep lpad busy with a megabyte of empty elements."""
     assert len(tlv.parse_all(bytes.fromhex("8600") * 300_000)) == 300_000

@@ -106,7 +106,7 @@ def test_info2_of_later_versions() -> None:
 
 @pytest.mark.parametrize("body", ["", "8200", "84028105", "8501FF", "99010A", "04000C02FFFE"])
 def test_a_card_that_says_little_or_oddly(body: str) -> None:
-    """What is missing or can't be read is left out, and the rest stays."""
+    """What is missing or cannot be read is left out, and the rest stays."""
     info = EuiccInfo2.decode(tlv.encode(0xBF22, bytes.fromhex(body), tlv.encode(0x83, b"\1\2\3")))
     assert info.firmware_version == "1.2.3"
     assert (info.svn, info.resources, info.ci_signing) == (None, CardResources(), ())

@@ -113,7 +113,7 @@ def test_what_the_interpreter_said(sima: dict[str, Any], said: str | None) -> No
 
 @pytest.mark.parametrize("sima", [b"", b"\x30", b"\x04\x00", bytes(20)])
 def test_an_interpreter_that_says_nothing_readable(sima: bytes) -> None:
-    """What can't be read of a complaint does not hide the result."""
+    """What cannot be read of a complaint does not hide the result."""
     value = {"bppCommandId": 5, "errorReason": 12, "simaResponse": sima}
     assert ProfileInstallationResult.decode(result("errorResult", value)).element_status is None
 

@@ -174,7 +174,7 @@ def test_many_profiles_and_none() -> None:
 
 @pytest.mark.parametrize("odd", ["9F7000", "4F0101", "B60130", "B703800100", "9300", "BF760101", "9F1F0100"])
 def test_odd_fields_do_not_hide_a_profile(odd: str) -> None:
-    """A field that can't be read, or is of a later version, is left out; its neighbours stay."""
+    """A field that cannot be read, or is of a later version, is left out; its neighbours stay."""
     raw = tlv.encode(0xE3, tlv.encode(0x5A, bytes(ICCID)), bytes.fromhex(odd), tlv.encode(0x92, b"Profile"))
     (profile,) = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, tlv.encode(0xA0, raw))).profiles
     assert (profile.iccid, profile.name, profile.isdp_aid, profile.pprs) == (ICCID, "Profile", None, ())

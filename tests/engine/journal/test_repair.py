@@ -1,4 +1,4 @@
-"""A damaged journal is repaired: what can be read stays, what can't is named, nothing is done twice."""
+"""A damaged journal is repaired: what can be read stays, what cannot is named, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -466,7 +466,7 @@ def test_a_folder_that_cant_be_written_is_no_damage(public: Path, monkeypatch: p
 
 
 def test_a_journal_that_cant_be_read_is_an_error_and_not_empty(public: Path) -> None:
-    """In a folder that can't be written, with a file that can't be read, nobody is told of "0 changes"."""
+    """In a folder that cannot be written, with a file that cannot be read, nobody is told of "0 changes"."""
     path = public / JOURNAL
     filled(path)
     path.chmod(0o600 if os.geteuid() == 0 else 0)

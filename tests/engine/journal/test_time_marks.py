@@ -120,7 +120,7 @@ def test_a_journal_without_marks_under_a_wrong_clock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damaged", ["", "{}", '{"wall":0,"boot":0,"boot_id":"","steady":-1e300,"ran":0}'])
 def test_a_damaged_mark(tmp_path: Path, damaged: str) -> None:
-    """A mark that can't be is none, and the clock begins anew."""
+    """A mark that cannot be is none, and the clock begins anew."""
     clocks = Clocks()
     journal = opened(tmp_path, clocks)
     journal.close()

@@ -350,7 +350,7 @@ def test_an_unknown_platform(desk: PlatformLab) -> None:
 
 
 def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the intent can't be written, nothing is ordered."""
+    """While the intent cannot be written, nothing is ordered."""
     store = desk.engine._wishes
     put = store.put
     refused: list[int] = []

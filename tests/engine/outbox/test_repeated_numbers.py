@@ -59,7 +59,7 @@ def test_numbers_that_run_backwards(lab: Lab) -> None:
 
 
 def test_the_same_event_under_the_same_number(lab: Lab) -> None:
-    """A list can't tell the two apart; before anything leaves the card it is compared."""
+    """A list cannot tell the two apart; before anything leaves the card it is compared."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
     away(lab)

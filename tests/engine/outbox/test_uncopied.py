@@ -1,4 +1,4 @@
-"""Notifications that can't be read, copied or delivered: shown, dropped on request, and never in the way."""
+"""Notifications that cannot be read, copied or delivered: shown, dropped on request, and never in the way."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_one_that_can_be_copied_again(lab: Lab) -> None:
 
 @pytest.mark.parametrize("answer", [0x6F00, b"\xbf\x28\x03\x81\x01\x7f", b"\x00", b"\xbf\x28\x02\xa0\x09"])
 def test_list_that_cannot_be_read(lab: Lab, answer: bytes | int) -> None:
-    """A card whose list of notifications can't be read is switched and downloaded to all the same."""
+    """A card whose list of notifications cannot be read is switched and downloaded to all the same."""
     lab.card.faults.corrupt(LIST, lambda _: answer, times=ALWAYS)
     lab.install()
     lab.install(iccid=SECOND)
@@ -215,7 +215,7 @@ def test_mistake_in_lpad_while_one_is_sent(lab: Lab, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("answer", [0x6F00, bytes.fromhex("BF300380017F"), b"\x00"])
 def test_card_that_does_not_let_go_of_one(lab: Lab, answer: bytes | int) -> None:
-    """What was delivered and can't be taken off the card is not in the way of a switch."""
+    """What was delivered and cannot be taken off the card is not in the way of a switch."""
     lab.card.faults.corrupt(REMOVE, lambda _: answer, times=ALWAYS)
     lab.card.faults.answer(REMOVE, answer, times=ALWAYS) if isinstance(
         answer, bytes

@@ -135,7 +135,7 @@ def test_each_time_is_told(journal: Journal, clocks: Clocks) -> None:
 def test_without_a_journal_only_a_switch_goes_on(
     journal: Journal, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What can't be written down is bound in memory, for a switch; lpad alone does nothing then."""
+    """What cannot be written down is bound in memory, for a switch; lpad alone does nothing then."""
 
     def full(*_: object) -> None:
         raise JournalUnavailable("full", reason="full")

@@ -193,7 +193,7 @@ def test_a_probe_tells_of_health_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_what_cant_be_told_hides_no_fault(tmp_path: Path, pki: Pki) -> None:
-    """A modem that can't be asked and a network that leads nowhere: that is ill."""
+    """A modem that cannot be asked and a network that leads nowhere: that is ill."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, f"tcp:127.0.0.1:{unused_port()}@lo"), lasting=60)
     first = replace(first, conditions=(unknown, *first.conditions))
@@ -382,7 +382,7 @@ def test_the_events_tell_each_standing(tmp_path: Path, pki: Pki) -> None:
             return "resting" in told
 
         lab.until_true(all_told)
-        # The status stands before its event is told: the first look's may come in before or after the subscription.
+        # The status stands before its event is told, so the first one may come after the subscription.
         assert told[told.index("ailing") :] == ["ailing", "switching", "resting"]
         assert told[: told.index("ailing")] in ([], ["well"])
         subscription.close()

@@ -193,7 +193,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
 
 
 def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
-    """What can't be written down is not begun, and not forgotten either."""
+    """What cannot be written down is not begun, and not forgotten either."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)

@@ -153,7 +153,7 @@ def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: 
         hang(lab)
         change = lab.carry_out(Kind.RESTART_MODEM)
         assert change.error is not None
-        assert "the modem was restarted, but its card can't be read" in change.error.sentence
+        assert "the modem was restarted, but its card cannot be read" in change.error.sentence
 
 
 def test_it_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:

@@ -27,7 +27,7 @@ def due_in(looking: Presence) -> float:
 
 
 def test_without_news_the_next_look_is_put_off(looking: Presence) -> None:
-    """A card that can't be reached is not asked again and again."""
+    """A card that cannot be reached is not asked again and again."""
     looking.missed()
     assert LATER / 2 < due_in(looking) <= LATER
 

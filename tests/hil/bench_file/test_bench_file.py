@@ -50,7 +50,7 @@ def test_mistakes(tmp_path: Path, section: dict[str, Any], told: str) -> None:
 
 
 def test_all_at_once(tmp_path: Path) -> None:
-    """One run tells all mistakes, and two places can't have one card."""
+    """One run tells all mistakes, and two places cannot have one card."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})
     assert len(caught.value.sentence.splitlines()) == 3

@@ -83,7 +83,7 @@ def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
 
 
 def test_leases_hold_no_codes(tmp_path: Path) -> None:
-    """Whoever reads the leases can't use a code."""
+    """Whoever reads the leases cannot use a code."""
     lease = pool(tmp_path, {"code": "1$smdp.example.com$SECRET", "confirmation_code": "4711"}).lease(
         confirmation=True
     )

@@ -70,7 +70,7 @@ def test_addresses_are_taken_once(resolver: Resolver) -> None:
     [(socket.gaierror(-2, "Name or service not known"), "not known"), (UnicodeError(), "impossible name")],
 )
 def test_a_name_without_addresses_says_why(resolver: Resolver, error: Exception, words: str) -> None:
-    """Also one that can't be a name, which Python's encoding refuses in its own way."""
+    """Also one that cannot be a name, which Python's encoding refuses in its own way."""
     resolver.answer = error
     with pytest.raises(OSError, match=words):
         taken()

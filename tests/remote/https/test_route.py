@@ -145,7 +145,7 @@ def test_credentials_file(tmp_path: Path) -> None:
         with pytest.raises(InvalidSettings) as caught:
             read_credentials(path)
         assert "secret" not in caught.value.sentence
-    with pytest.raises(InvalidSettings, match="can't read"):
+    with pytest.raises(InvalidSettings, match="cannot read"):
         read_credentials(tmp_path / "missing")
 
 

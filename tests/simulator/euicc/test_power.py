@@ -76,7 +76,7 @@ def test_locked(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_no_card(tmp_path: Path, pki: Pki) -> None:
-    """What can't be opened is said, and the folder is free again."""
+    """What cannot be opened is said, and the folder is free again."""
     with pytest.raises(InvalidValue, match="nor a PKI"):
         SoftCard(tmp_path)
     SoftCard(tmp_path, pki=pki).close()
@@ -86,7 +86,7 @@ def test_no_card(tmp_path: Path, pki: Pki) -> None:
     with pytest.raises(InvalidValue, match="not a simulated card's state"):
         SoftCard(tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidValue, match="can't store"):
+    with pytest.raises(InvalidValue, match="cannot store"):
         SoftCard(tmp_path / "file" / "card", pki=pki)
 
 

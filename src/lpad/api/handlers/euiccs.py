@@ -111,7 +111,7 @@ async def probe_euicc(call: Call) -> Response:
 
 
 async def restart_modem(call: Call) -> Response:
-    """Restart the modem, even if its card can't be read; refused while a change runs."""
+    """Restart the modem, even if its card cannot be read; refused while a change runs."""
     return await _submit(call, params.RestartModemParams())
 
 

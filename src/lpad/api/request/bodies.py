@@ -452,7 +452,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending.
 
-    `unreadable` counts the entries of the card's own list that can't be read.
+    `unreadable` counts the entries of the card's own list that cannot be read.
     """
 
     euicc: str

@@ -41,12 +41,12 @@ def decoded(body: bytes, type_: type[_B]) -> _B:
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=type_)
     except msgspec.ValidationError as error:
-        raise InvalidValue(f"the request's body can't be used: {_sentence(str(error), type_)}") from error
+        raise InvalidValue(f"the request's body cannot be used: {_sentence(str(error), type_)}") from error
     except ValueError as error:
         if _NOT_TEXT.search(str(error)):
-            raise InvalidValue("the request's body can't be read: it is not valid UTF-8") from error
+            raise InvalidValue("the request's body cannot be read: it is not valid UTF-8") from error
         why = str(error).removeprefix("JSON is malformed: ").removeprefix("Input data was ")
-        raise InvalidValue(f"the request's body can't be read: it is not valid JSON ({why})") from error
+        raise InvalidValue(f"the request's body cannot be read: it is not valid JSON ({why})") from error
 
 
 def _sentence(told: str, type_: type[msgspec.Struct]) -> str:

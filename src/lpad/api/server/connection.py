@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 256
 """The most open connections of one user."""
 MOST_IN_ALL = 512
-"""The most open connections of all users. pyserial's select() can't wait for a file whose number is
+"""The most open connections of all users. pyserial's select() cannot wait for a file whose number is
 above 1023."""
 
 LARGEST_HEAD = 16 * 1024

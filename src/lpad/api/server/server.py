@@ -145,7 +145,7 @@ def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket
     except OSError as error:
         listener.close()
         raise InvalidSettings(
-            f"can't listen on {path}: {error.strerror or error}; choose another path with the setting"
+            f"cannot listen on {path}: {error.strerror or error}; choose another path with the setting"
             " 'socket'"
         ) from error
     except Conflict:

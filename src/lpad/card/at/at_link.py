@@ -270,7 +270,7 @@ class AtLink:
             if kind is not LinkKind.CSIM:
                 self._sweep()
             raise LinkRefused(
-                f"{kind}: the modem opened a channel and can't close it, so a few more would block the"
+                f"{kind}: the modem opened a channel and cannot close it, so a few more would block the"
                 f" card: {error.sentence}",
                 modem_error=error.details.get("modem_error", ""),
             ) from error

@@ -45,7 +45,7 @@ def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, dea
         deadline: when to give up.
 
     Raises:
-        CardError: the card can't be reached, or the modem passes no commands to logical channels.
+        CardError: the card cannot be reached, or the modem passes no commands to logical channels.
     """
     closed = 0
     for number in numbers:
@@ -66,7 +66,7 @@ def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
     """Return whether a channel is open and belongs to an LPA, see `close_leftovers`.
 
     Raises:
-        CardError: the card can't be reached, or the modem passes no commands to logical channels.
+        CardError: the card cannot be reached, or the modem passes no commands to logical channels.
     """
 
     def ask(command: Command, attempted: str) -> Response:

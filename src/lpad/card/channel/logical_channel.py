@@ -60,7 +60,7 @@ class RawLink:
             terminal_capability: TLV to send in TERMINAL CAPABILITY before each channel, such as
                 `TERMINAL_CAPABILITY`; None if the modem has sent one itself, as modems do when they start a
                 card.
-            basic_channel: whether the ISD-R may be selected on the basic channel if it can't be on another
+            basic_channel: whether the ISD-R may be selected on the basic channel if it cannot be on another
                 (NekokoLPA2#31), as in a reader. In a modem that channel is the modem's.
         """
         self._card = card
@@ -115,7 +115,7 @@ class RawLink:
             deadline: when to give up.
 
         Raises:
-            CardError: the card can't be reached, or the modem passes no commands to logical channels.
+            CardError: the card cannot be reached, or the modem passes no commands to logical channels.
         """
         # A name that is not a number belonged to another link, or the note on disk was damaged.
         number = None if handle is None else whole_number(handle, most=MOST_CHANNELS - 1)
@@ -137,7 +137,7 @@ class RawLink:
         return LogicalChannel(self._card, _BASIC, select_first(self._card, _BASIC, aids, deadline=deadline))
 
     def _keep(self, number: int) -> None:
-        """Keep a channel that can't be closed for the next session, so that only one is lost."""
+        """Keep a channel that cannot be closed for the next session, so that only one is lost."""
         self._not_closed = number
 
     def _still_open(self, *, deadline: Deadline) -> int | None:
@@ -227,7 +227,7 @@ class LogicalChannel:
             _log.debug("logical channel %d was lost when the card restarted", self.number)
             return
         if self.number == _BASIC:
-            # It can't be closed, so only the application is deselected; the card's answer does not
+            # It cannot be closed, so only the application is deselected; the card's answer does not
             # matter.
             self._card.transmit(Apdu(_SELECT_MASTER_FILE), deadline=deadline)
             return

@@ -1,4 +1,4 @@
-"""A link's knowledge about itself, for finding out why a card can't be reached."""
+"""A link's knowledge about itself, for finding out why a card cannot be reached."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class LinkMemory:
             fresh.replace(path)
             self._forget_oldest(self._folder, but=path)
         except OSError as error:
-            _log.warning("%s can't be written: %s", path, error)
+            _log.warning("%s cannot be written: %s", path, error)
 
     def _last_writing(self) -> int:
         assert self._folder is not None
@@ -154,7 +154,7 @@ class OpenChannel:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            _log.warning("%s can't be read: %s", self._path, error)
+            _log.warning("%s cannot be read: %s", self._path, error)
             self.clear()
             return None
 
@@ -170,7 +170,7 @@ class OpenChannel:
                 file.truncate()
             spare.replace(self._path)
         except OSError as error:
-            _log.warning("%s can't be written: %s", self._path, error)
+            _log.warning("%s cannot be written: %s", self._path, error)
 
     def clear(self) -> None:
         """Note that no channel is open."""
@@ -180,11 +180,11 @@ class OpenChannel:
             except FileNotFoundError:
                 return
             except OSError as error:
-                _log.warning("%s can't be renamed: %s", self._path, error)
+                _log.warning("%s cannot be renamed: %s", self._path, error)
 
 
 def _writing(path: Path) -> int:
-    """Return a file's write counter; 0 (the oldest) if it has none or can't be read."""
+    """Return a file's write counter; 0 (the oldest) if it has none or cannot be read."""
     try:
         return msgspec.json.decode(read_regular(path), type=_Writing).written
     except (OSError, ValueError):

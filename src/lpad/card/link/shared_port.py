@@ -47,7 +47,7 @@ class SharedPort:
 
         Raises:
             CardBusy: another user of this port does not end in time.
-            CardError: the port can't be opened.
+            CardError: the port cannot be opened.
         """
         self.begin(deadline=deadline)
         try:
@@ -81,7 +81,7 @@ class SharedPort:
         """Return the open port, during a turn; reopen a port that a user has given up.
 
         Raises:
-            CardError: it can't be opened.
+            CardError: it cannot be opened.
         """
         if self._given_up:
             self._close()

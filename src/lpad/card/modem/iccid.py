@@ -62,7 +62,7 @@ def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
             if lock_of(error) is None:
                 return ModemIccid(
                     tells=True
-                )  # no SIM, or it can't be read: the modem would report it otherwise
+                )  # no SIM, or it cannot be read: the modem would report it otherwise
             lock = lock or lock_of(error)
         else:
             if not isinstance(report, SimLocked):

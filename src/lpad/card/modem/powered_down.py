@@ -61,7 +61,7 @@ class PoweredDown:
                 os.fsync(file.fileno())
             fresh.replace(self._path)
         except OSError as error:
-            _log.warning("%s can't be written: %s", self._path, error)
+            _log.warning("%s cannot be written: %s", self._path, error)
 
     def is_up(self) -> None:
         """Note that everything is powered up."""
@@ -70,7 +70,7 @@ class PoweredDown:
             try:
                 self._path.unlink(missing_ok=True)
             except OSError as error:
-                _log.warning("%s can't be removed: %s", self._path, error)
+                _log.warning("%s cannot be removed: %s", self._path, error)
 
     def _read(self) -> tuple[str, ...]:
         assert self._path is not None
@@ -79,7 +79,7 @@ class PoweredDown:
         except FileNotFoundError:
             return ()
         except (OSError, ValueError) as error:
-            _log.warning("%s can't be read: %s", self._path, error)
+            _log.warning("%s cannot be read: %s", self._path, error)
             return ()
 
 

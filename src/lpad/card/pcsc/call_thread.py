@@ -25,7 +25,7 @@ class OverdueError(Exception):
 class CallThread:
     """Makes calls one after the other until it is ended.
 
-    An overdue call can't be stopped. It is abandoned: the thread accepts no more calls, and ends itself,
+    An overdue call cannot be stopped. It is abandoned: the thread accepts no more calls, and ends itself,
     including the farewell, when the call returns. `wait` can wait for that.
     """
 

@@ -59,7 +59,7 @@ class Context:
         """
         self._scard = _scard()
         code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
-        if code & _UNSIGNED == REFUSED:  # or pcscd ended just now: then it can't say so a second time
+        if code & _UNSIGNED == REFUSED:  # or pcscd ended just now: then it cannot say so a second time
             code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
         _check(code, "cannot connect to pcscd")
 

@@ -305,7 +305,7 @@ class _Seat:
     def _leave(self) -> None:
         if self._connection is not None:
             # Without power no channel stays open for the next program; sessions of others continue. A
-            # lost card keeps its power: if it can't be switched off, pcscd would consider it absent and
+            # lost card keeps its power: if it cannot be switched off, pcscd would consider it absent and
             # not notice its return (see `Context`).
             self._connection.close(unpower=not self._shared and not self.lost)
         if self._context is not None:

@@ -140,7 +140,7 @@ class PortNames:
                 except FileNotFoundError:
                     pass
                 except (OSError, ValueError) as error:
-                    _log.warning("%s can't be read: %s", self._file, error)
+                    _log.warning("%s cannot be read: %s", self._file, error)
         return self._memory
 
     def _keep(self, known: _Known) -> None:
@@ -156,7 +156,7 @@ class PortNames:
                 file.write(msgspec.json.encode(known))
             fresh.replace(self._file)
         except OSError as error:
-            _log.warning("%s can't be written: %s", self._file, error)
+            _log.warning("%s cannot be written: %s", self._file, error)
 
 
 def _digest(opened: Opened, *, deadline: Deadline) -> str | None:

@@ -63,7 +63,7 @@ def all_of(found: ProfileList) -> tuple[Profile | UnreadableProfile, ...]:
 
 
 def is_odd(found: ProfileList) -> bool:
-    """Whether some profile can't be read, or shares its ICCID."""
+    """Whether some profile cannot be read, or shares its ICCID."""
     iccids = [each.iccid for each in found.profiles]
     return bool(found.unreadable) or len(set(iccids)) < len(iccids)
 

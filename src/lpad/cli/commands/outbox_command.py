@@ -72,7 +72,7 @@ def outbox_line(euicc: str, outbox: Outbox) -> str | None:
         oldest = duration(max(each.age_seconds for each in waiting))
         told.append(f"{len(waiting)} could not be delivered yet, the oldest for {oldest}")
     if uncopied:
-        told.append(f"{len(uncopied)} can't be copied from the card")
+        told.append(f"{len(uncopied)} cannot be copied from the card")
     if refused:
         told.append(f"{len(refused)} were refused and set aside")
     if outbox.unreadable:

@@ -64,7 +64,7 @@ def status(session: Session) -> None:
 
 
 def _readable(read: Callable[[], _T]) -> _T | None:
-    """Return data from the journal; None if it can't be read, which the status reports separately."""
+    """Return data from the journal; None if it cannot be read, which the status reports separately."""
     try:
         return read()
     except ApiError as error:

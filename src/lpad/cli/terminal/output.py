@@ -35,7 +35,7 @@ def safe(value: object) -> str:
 
 
 class OutputLostError(Exception):
-    """The result can't be written."""
+    """The result cannot be written."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(str(cause))
@@ -44,7 +44,7 @@ class OutputLostError(Exception):
 
 
 def end_without_output(error: OutputLostError) -> NoReturn:
-    """End this process, because its result can't be written."""
+    """End this process, because its result cannot be written."""
     # Without even the output that Python would flush at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.reader_gone:

@@ -44,7 +44,7 @@ class Salvaged:
 
 
 def whole_children(data: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
-    """Return the elements at the beginning of `data`, and the bytes from the first that can't be read."""
+    """Return the elements at the beginning of `data`, and the bytes from the first that cannot be read."""
     found = []
     at = 0
     while at < len(data):

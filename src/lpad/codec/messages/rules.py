@@ -23,7 +23,7 @@ def decode_rat(data: bytes) -> tuple[AuthorisationRule, ...]:
     """Return the rows of a GetRatResponse, in the order in which they apply.
 
     Raises:
-        MalformedError: the bytes are not a GetRatResponse. A table that can't be read in full must not allow
+        MalformedError: the bytes are not a GetRatResponse. A table that cannot be read in full must not allow
             anything, so unreadable rows are not ignored here.
     """
     return tuple(

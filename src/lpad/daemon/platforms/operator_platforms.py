@@ -35,7 +35,7 @@ def operator_platforms(
         observe: called with each exchange with a platform.
 
     Raises:
-        InvalidSettings: a description, a credential or a certificate can't be read, or lpad was installed
+        InvalidSettings: a description, a credential or a certificate cannot be read, or lpad was installed
             without what platforms need.
     """
     if not file.settings.platforms:

@@ -145,12 +145,12 @@ class Failure:
 class PauseReason(enum.StrEnum):
     """The reasons for a wait without a question."""
 
-    NETWORK = "network"  # the server can't be reached
+    NETWORK = "network"  # the server cannot be reached
     SERVER = "server"  # the server is out of order, or says "later"
     PLATFORM = "platform"  # an operator's platform has not got the profile ready, or says "later"
     CARD = "card"  # the card went away, or is busy
-    JOURNAL = "journal"  # the journal can't be written
-    TIME = "time"  # the device's clock is not set: TLS can't be verified
+    JOURNAL = "journal"  # the journal cannot be written
+    TIME = "time"  # the device's clock is not set: TLS cannot be verified
     RESTART = "restart"  # lpad was stopped in the middle
     OVERTAKEN = "overtaken"  # switches have overtaken it several times
 
@@ -315,7 +315,7 @@ class Change:
 
     def _to(self, state: State) -> Change:
         if state not in TRANSITIONS[self.state]:
-            raise InternalError(f"change {self.id} can't go from {self.state} to {state}")
+            raise InternalError(f"change {self.id} cannot go from {self.state} to {state}")
         return replace(self, state=state)
 
     def _ended(self, state: State) -> Change:

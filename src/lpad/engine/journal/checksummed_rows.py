@@ -41,7 +41,7 @@ def equip(db: sqlite3.Connection) -> None:
 
 
 def unpacked(packed: Value) -> tuple[Value, ...]:
-    """Return the row in a second copy; an empty one if it can't be read."""
+    """Return the row in a second copy; an empty one if it cannot be read."""
     try:
         return tuple(msgspec.msgpack.decode(packed, type=list)) if isinstance(packed, bytes) else ()
     except ValueError:

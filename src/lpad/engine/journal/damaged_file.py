@@ -180,7 +180,7 @@ def alone(path: Path) -> Iterator[None]:
 
     Raises:
         JournalUnavailable: another one is repairing it.
-        OSError: the folder can't be opened.
+        OSError: the folder cannot be opened.
     """
     handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -203,7 +203,7 @@ def _free(path: Path) -> Path:
     """Remove any object with one of lpad's names.
 
     Raises:
-        OSError: it can't be removed.
+        OSError: it cannot be removed.
     """
     if os.path.lexists(path):
         _remove(path)

@@ -54,7 +54,7 @@ Transaction = sqlite3.Connection
 """The transaction of `Database.writing`: its statements are carried out together or not at all."""
 
 UNWRITABLE_FOR = 300.0
-"""Seconds after which a file counts as damaged if it can't be written although a new one next to it can."""
+"""Seconds after which a file counts as damaged if it cannot be written although a new one next to it can."""
 
 _SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, JournalState.DAMAGED)
 """States in which the readable part of the file belongs to this lpad and is shown."""
@@ -97,7 +97,7 @@ class Database:
         self._checks = checks
         self._lock = threading.RLock()
         self.on_trouble: Callable[[], None] = lambda: None
-        """Called, from any thread, when the file can't be written, or was repaired; must return
+        """Called, from any thread, when the file cannot be written, or was repaired; must return
         immediately."""
         self._health = JournalHealth(set_aside=_names(path))
         self._stand_in = False
@@ -151,7 +151,7 @@ class Database:
             last_words: whether the space released by `make_room` may be used.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         with self._lock:
             if self._health.error is not None and (
@@ -186,7 +186,7 @@ class Database:
         """Return the first row, or None.
 
         Raises:
-            JournalUnavailable: it can't be read.
+            JournalUnavailable: it cannot be read.
         """
         rows = self.rows(query, *values)
         return rows[0] if rows else None
@@ -195,7 +195,7 @@ class Database:
         """Return all rows; a damaged file is repaired first.
 
         Raises:
-            JournalUnavailable: they can't be read.
+            JournalUnavailable: they cannot be read.
         """
         with self._lock:
             try:
@@ -252,7 +252,7 @@ class Database:
 
         Raises:
             DamagedError: it has to be repaired.
-            JournalUnavailable: it can't be used, or a later lpad wrote it.
+            JournalUnavailable: it cannot be used, or a later lpad wrote it.
         """
         path = self._path
         with mapped(self._path):
@@ -296,7 +296,7 @@ class Database:
         """Replace a damaged file by a new one with all readable data, and open it.
 
         Raises:
-            JournalUnavailable: that can't be done now.
+            JournalUnavailable: that cannot be done now.
         """
         path = self._path
         log.error("the journal %s is damaged (%s); lpad repairs it", path, damage)

@@ -37,7 +37,7 @@ class Journal:
     ) -> None:
         """Open the file, or make it (readable by its owner alone); `health` says what came of it.
 
-        If it can't be written, its readable part is used, and writing raises JournalUnavailable. Each
+        If it cannot be written, its readable part is used, and writing raises JournalUnavailable. Each
         trustworthy row of a damaged file goes into a new one, and the damaged file is kept.
 
         Args:

@@ -50,7 +50,7 @@ class NamedValues:
         """Store a value, replacing the previous one.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         with self._database.writing() as db:
             put_within(db, name, value)
@@ -60,7 +60,7 @@ class NamedValues:
         """Delete a value.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         with self._database.writing() as db:
             db.execute("DELETE FROM memos WHERE name = ?", (name,))

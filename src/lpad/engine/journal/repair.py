@@ -39,7 +39,7 @@ _Row = tuple["Value", ...]
 FIRST = ("notifications", "changes", "memos", "requests")
 """Tables in the order in which their rows go into the new file: notifications, then switches on trial."""
 APART = 1_000_000
-"""If the last change's number can't be read, new numbers begin higher by this."""
+"""If the last change's number cannot be read, new numbers begin higher by this."""
 _STATE_ENTRY = ("state", "id")
 _FEW = 4
 """Columns of a table whose rows could be mistaken for entries of an index."""
@@ -59,7 +59,7 @@ class Salvage:
     """Untrustworthy rows, by table."""
     lost_changes: set[int] = field(default_factory=set)
     last_change: int | None = None
-    """The last number of a change; None if it can't be read."""
+    """The last number of a change; None if it cannot be read."""
     reports: tuple[Repair, ...] = ()
     """The reports on earlier repairs."""
 
@@ -69,7 +69,7 @@ def salvage(path: Path) -> Salvage:
 
     Raises:
         NewerError: a later lpad wrote the file.
-        OSError: the file is there and can't be opened.
+        OSError: the file is there and cannot be opened.
     """
     found = [_Reader(path, as_written=True)]
     if found[0].unclear_log:
@@ -337,7 +337,7 @@ def _in_order(found: Salvage, version: int) -> Iterator[tuple[Layout, list[_Row]
 
 
 def _drop_odd(db: sqlite3.Connection, checks: Mapping[str, Check], lost_changes: set[int]) -> Counter[str]:
-    """Omit the rows whose content can't be read, regardless of their checksum."""
+    """Omit the rows whose content cannot be read, regardless of their checksum."""
     dropped: Counter[str] = Counter()
     for table in FIRST:
         layout = layouts_of(SCHEMA_VERSION)[table]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, "Value"]
 Check = Callable[[Row], None]
-"""Reads a row's content, and raises an error if it can't be read."""
+"""Reads a row's content, and raises an error if it cannot be read."""
 
 LARGEST_ID = 1 << 53
 HEADER = 100
@@ -109,7 +109,7 @@ def _examine_rows(db: sqlite3.Connection, layout: Layout, check: Check | None) -
 
 
 def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | None) -> str | None:
-    """Return why a row can't be read; None if it can."""
+    """Return why a row cannot be read; None if it can."""
     if not layout.fits(row):
         return "a value of another type"
     try:

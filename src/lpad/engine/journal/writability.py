@@ -109,9 +109,9 @@ class JournalHealth:
 
 
 def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavailable:
-    """Return the error for a journal that can't be written, with its remedy."""
+    """Return the error for a journal that cannot be written, with its remedy."""
     return JournalUnavailable(
-        f"the journal {path} can't be written ({state}: {why}), so lpad does nothing that alters a card;"
+        f"the journal {path} cannot be written ({state}: {why}), so lpad does nothing that alters a card;"
         f" {_ADVICE[state]}",
         retryable=state not in (JournalState.NEWER, JournalState.DAMAGED),
         reason=f"journal-{state}",
@@ -128,7 +128,7 @@ def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
 
     Raises:
         DamagedError: the file is damaged.
-        JournalUnavailable: it can't be used for another reason.
+        JournalUnavailable: it cannot be used for another reason.
     """
     try:
         yield

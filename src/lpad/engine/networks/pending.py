@@ -40,13 +40,13 @@ class PendingSwitches:
         self._known: dict[str, PendingSwitch | None] = {}
 
     def of(self, euicc: str) -> PendingSwitch | None:
-        """Return what is under way on a card; None: nothing, or the journal can't be read."""
+        """Return what is under way on a card; None: nothing, or the journal cannot be read."""
         with self._lock:
             if euicc not in self._known:
                 try:
                     self._known[euicc] = self._memos.get(_name(euicc), PendingSwitch)
                 except LpadError as error:
-                    log.warning("%s: the pending network settings can't be read: %s", euicc, error)
+                    log.warning("%s: the pending network settings cannot be read: %s", euicc, error)
                     return None
             return self._known[euicc]
 
@@ -54,7 +54,7 @@ class PendingSwitches:
         """Write down the settings of a switch that begins.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         size = sum(len(name) + len(value) for name, value in pending.memory.items())
         if size > MOST_MEMORY:
@@ -65,7 +65,7 @@ class PendingSwitches:
             self._known[euicc] = pending
 
     def end(self, euicc: str) -> None:
-        """Say that it is over; if that can't be written, it is settled once more after a restart."""
+        """Say that it is over; if that cannot be written, it is settled once more after a restart."""
         with self._lock:
             if self._known.get(euicc) is None:
                 return

@@ -98,7 +98,7 @@ class NetworkStore:
             given_by: the owner or an order.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         kept = _Kept.of(settings)
         with self._lock:
@@ -111,7 +111,7 @@ class NetworkStore:
         """Remove the owner's settings of a profile.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         with self._lock:
             self._write(iccid, replace(self._row(iccid), owner=None))
@@ -128,7 +128,7 @@ class NetworkStore:
             complete: whether the list is complete; if not, a missing profile may still be there.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         gone = []
         with self._lock:

@@ -60,7 +60,7 @@ def download(
 
     Raises:
         Conflict: the default SM-DP+ is requested, but neither the settings nor the card name one; or the
-            guard can't be checked.
+            guard cannot be checked.
         SwitchRolledBack, SwitchStuck: the profile is installed, and its guard was not met.
         Suspended: as in `guarded_switch`.
         Declined, ConfirmationCodeRequired, Cancelled, CardError, ServerError: as in `Download.run`.
@@ -178,7 +178,7 @@ def _check_empty(profiles: ProfileList) -> None:
     """Check that a card still has no profile before an unrequested download.
 
     Raises:
-        Conflict: it has one, or its list can't be read in full.
+        Conflict: it has one, or its list cannot be read in full.
     """
     if not profiles.certainly_unprovided:
         raise Conflict(
@@ -200,7 +200,7 @@ def _order(run: Run, context: Context, euicc: Euicc, deadline: Deadline) -> tupl
         named = reading.read_addresses(euicc, deadline=deadline).default_smdp
         if not named:
             raise Conflict(
-                "can't download from the default SM-DP+: neither the settings nor the card name one;"
+                "cannot download from the default SM-DP+: neither the settings nor the card name one;"
                 " set it with 'lpactl default-smdp ADDRESS'"
             )
         address = ServerAddress.parse(named)
@@ -251,7 +251,7 @@ def _notify(
         if isinstance(error, CardUnreachable):
             context.card.drop()
         context.outbox.tidy(eid)  # nothing else may ask for the card for weeks
-    except LpadError as error:  # the journal can't be written; the card keeps the notification meanwhile
+    except LpadError as error:  # the journal cannot be written; the card keeps the notification meanwhile
         log.warning("the notification stays on the card: %s (%s)", error, error.kind)
     return delivered
 

@@ -85,7 +85,9 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
             raise profiles.missing(iccid, attempted="delete")
         context.card.port.policy.check_delete(profile)
         if profile.enabled:
-            raise Conflict(f"can't delete profile {iccid}: it is enabled; disable it or enable another first")
+            raise Conflict(
+                f"cannot delete profile {iccid}: it is enabled; disable it or enable another first"
+            )
         way = next(ways(profiles, profile, refresh=False), None)
         if way is None:
             raise unaddressable(iccid, attempted="delete")

@@ -1,4 +1,4 @@
-"""Probing a card for a bug report; the result is the report, even if the card can't be reached."""
+"""Probing a card for a bug report; the result is the report, even if the card cannot be reached."""
 
 from __future__ import annotations
 

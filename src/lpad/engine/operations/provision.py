@@ -65,7 +65,7 @@ CONVERSATION = 120.0
 BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
 """Seconds between looks, and between failed attempts."""
 UNWRITTEN = 300.0
-"""Seconds until it is tried again while the journal can't be written; it is tried immediately when it can."""
+"""Seconds until the next try while the journal cannot be written; it is tried immediately when it can."""
 DAY = 86_400.0
 ENDLESS = 10 * 365 * DAY
 """Seconds to wait for a user's answer whether to pay again."""
@@ -291,7 +291,7 @@ class _Fulfilment:
         """Return the reservation once its profile can be downloaded.
 
         Raises:
-            Postponed: it can't yet.
+            Postponed: it cannot yet.
         """
         if reservation.ticket is None or reservation.profile is not Stage.AVAILABLE:
             self._run.step("look-at-order")
@@ -458,7 +458,7 @@ class _Fulfilment:
                 known.
 
         Raises:
-            Postponed: the platform can't be reached, is busy or out of order.
+            Postponed: the platform cannot be reached, is busy or out of order.
             PlatformRefused, ServerUntrusted, Cancelled: as the port says.
         """
         try:
@@ -561,7 +561,7 @@ def _new_wish(run: Run) -> WishRecord:
 
 
 def _is_spent(error: ServerRefused | CardRefused) -> bool:
-    """Whether the code can't be used again, so that only another order would help."""
+    """Whether the code cannot be used again, so that only another order would help."""
     if isinstance(error, ServerRefused):
         return error.details.get("remedy") == Remedy.PERMANENT
     return (

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def restart_modem(run: Run, context: Context) -> RestartModemResult:
-    """Take the last step of the modem's ladder, usually a reset, even if the card can't be read.
+    """Take the last step of the modem's ladder, usually a reset, even if the card cannot be read.
 
     Raises:
         Conflict: there is no modem, or its ladder in the settings has no step that restarts it.
-        CardError: the port is gone, the modem does not answer, or the card can't be read afterwards.
+        CardError: the port is gone, the modem does not answer, or the card cannot be read afterwards.
     """
 
     def look(within: Deadline) -> Holding | None:
@@ -36,7 +36,7 @@ def restart_modem(run: Run, context: Context) -> RestartModemResult:
     refresh.prepare(held, deadline=Deadline.after(context.timeouts.open))
     if not refresh.can_restart:
         raise Conflict(
-            "can't restart the modem: the card is in a reader, or the setting 'refresh_ladder' has no step"
+            "cannot restart the modem: the card is in a reader, or the setting 'refresh_ladder' has no step"
             " that restarts the modem; take the card out and put it in again, or change the setting"
         )
     run.irreversible("restart-modem")
@@ -46,7 +46,7 @@ def restart_modem(run: Run, context: Context) -> RestartModemResult:
         error = outcome.error
         why = "the card reports nothing that can be read" if error is None else error.sentence
         raise CardError(
-            f"the modem was restarted, but its card can't be read: {why}",
+            f"the modem was restarted, but its card cannot be read: {why}",
             retryable=True,
             **({} if error is None else error.details),
         )

@@ -18,7 +18,7 @@ def check_trust(run: Run, context: Context) -> TrustReport:
     """Make a TLS handshake with a server on behalf of the card, send nothing, and report.
 
     Raises:
-        ServerUnreachable: the server can't be reached.
+        ServerUnreachable: the server cannot be reached.
     """
     run.step("check-trust")
     address = ServerAddress.parse(run.change.params_of(CheckTrustParams).address)

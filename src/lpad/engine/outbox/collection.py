@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MOST_OF_A_CARD = 500
 """The most copies of one card's notifications. Cards contain some dozens; further ones stay on the card,
-without loss, until some of these are gone, so that a faulty card can't fill the disk."""
+without loss, until some of these are gone, so that a faulty card cannot fill the disk."""
 MOST_OF_ALL = 2000
 """The same for all cards together, because a card may report another EID each time."""
 LARGEST = 32 * 1024
@@ -62,7 +62,7 @@ class Collection:
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
 
-        A problem with one of them, or with the list, does not affect the others: what can't be copied stays
+        A problem with one of them, or with the list, does not affect the others: what cannot be copied stays
         on the card and is in `uncopied`. If there are already many copies, the rest stays there, too.
 
         Args:
@@ -74,8 +74,8 @@ class Collection:
             The number of new ones.
 
         Raises:
-            CardError: the card can't be reached any more; copies made so far are kept.
-            JournalUnavailable: copies can't be stored, so nothing leaves the card.
+            CardError: the card cannot be reached any more; copies made so far are kept.
+            JournalUnavailable: copies cannot be stored, so nothing leaves the card.
         """
         listed = self._list(euicc, eid, deadline=deadline)
         if listed is None:
@@ -128,7 +128,7 @@ class Collection:
             Whether all were removed.
 
         Raises:
-            CardError: the card can't be reached any more.
+            CardError: the card cannot be reached any more.
         """
         gone = True
         copies = self._journal.notifications.all(eid=eid)
@@ -150,7 +150,7 @@ class Collection:
         """Remove one from the card, and delete its copy.
 
         Raises:
-            CardError: the card refuses or can't be reached.
+            CardError: the card refuses or cannot be reached.
         """
         if not stored.displaced:  # the card would remove another one with this number
             self._journal.notifications.mark_removing(stored.id)
@@ -174,7 +174,7 @@ class Collection:
             Whether it was removed.
 
         Raises:
-            CardError: the card refuses or can't be reached.
+            CardError: the card refuses or cannot be reached.
         """
         found, told_apart = under_number(euicc, stored, deadline=deadline)
         copies = {told_apart(each.raw): each for each in self._journal.notifications.all(eid=stored.eid)}
@@ -194,7 +194,7 @@ class Collection:
         """Remove one from the card without a copy, so that it is never delivered.
 
         Raises:
-            CardError: the card refuses or can't be reached.
+            CardError: the card refuses or cannot be reached.
         """
         notification_delivery.remove(euicc, uncopied.seq, deadline=deadline)
         self.uncopied.forget(eid, uncopied.seq)

@@ -95,7 +95,7 @@ class DeliveryRound:
             connection: an open connection to the recipient.
 
         Raises:
-            JournalUnavailable: the next step can't be written first, so it was not taken.
+            JournalUnavailable: the next step cannot be written first, so it was not taken.
             Cancelled: it was interrupted.
         """
         left = list(queue)

@@ -43,7 +43,7 @@ def under_number(
     again. Some cards sign again for each request; then the signed part decides.
 
     Raises:
-        CardError: the card can't be reached.
+        CardError: the card cannot be reached.
     """
     try:
         found = notification_delivery.retrieve(euicc, sequence_number=stored.seq, deadline=deadline)
@@ -70,7 +70,7 @@ def unchanged(euicc: Euicc, copies: Sequence[StoredNotification], *, deadline: D
         The numbers that need no further comparison (see `under_number`).
 
     Raises:
-        CardUnreachable: the card can't be reached.
+        CardUnreachable: the card cannot be reached.
         CardBusy: the card is busy.
     """
     if not 1 < len(copies) <= _MOST_AT_ONCE:

@@ -211,7 +211,7 @@ class Outbox:
         return self._collection.uncopied.of(eid)
 
     def unreadable(self, eid: str) -> int:
-        """Return how many entries of a card's list can't be read."""
+        """Return how many entries of a card's list cannot be read."""
         return self._collection.uncopied.unreadable(eid)
 
     def ask_again(self, eid: str) -> None:
@@ -243,16 +243,16 @@ class Outbox:
 
         Raises:
             NotFound: there is none with this number.
-            Conflict: it was delivered or dropped already, or it can't be copied from the card.
+            Conflict: it was delivered or dropped already, or it cannot be copied from the card.
         """
         stored = self.find(eid, seq)
         if isinstance(stored, UncopiedNotification):
             raise Conflict(
-                f"can't send notification {seq}: it can't be copied from the card ({stored.error}); drop it"
+                f"cannot send notification {seq}: it cannot be copied from the card ({stored.error}); drop it"
                 " if its server does not need it"
             )
         if stored.removable:
-            raise Conflict(f"can't send notification {seq}: it is already {stored.stage}")
+            raise Conflict(f"cannot send notification {seq}: it is already {stored.stage}")
         self._journal.notifications.retry(stored.id, at=self._journal.clock.now().steady)
         tell(self._hub, "retried", stored)
         return stored
@@ -264,7 +264,7 @@ class Outbox:
 
         Raises:
             NotFound: there is none with this number.
-            CardError: the card can't be reached; it is removed as soon as possible.
+            CardError: the card cannot be reached; it is removed as soon as possible.
         """
         stored = self.find(eid, seq)
         if isinstance(stored, UncopiedNotification):

@@ -1,4 +1,4 @@
-"""Notifications that a card lists but that can't be copied.
+"""Notifications that a card lists but that cannot be copied.
 
 They stay on the card, are shown, and can be dropped by a user. Asking for them must not delay each switch, so
 lpad asks a card again after growing pauses. They are not stored on disk, because the card lists them again
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PAUSES = Backoff((60, 300, 3600, 6 * 3600, 24 * 3600))
 _MOST = 1000
-"""The most entries shown for one card, so that a faulty card can't fill the memory."""
+"""The most entries shown for one card, so that a faulty card cannot fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class UncopiedNotifications:
                 self._unreadable[eid] = count
 
     def unreadable(self, eid: str) -> int:
-        """Return how many entries of a card's list can't be read."""
+        """Return how many entries of a card's list cannot be read."""
         with self._lock:
             return self._unreadable.get(eid, 0)
 

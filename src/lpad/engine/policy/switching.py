@@ -42,13 +42,12 @@ class SwitchPolicy:
         """Check that a profile may be deleted.
 
         Raises:
-            Protected: the settings protect it, or it can't be distinguished from a protected one.
+            Protected: the settings protect it, or it cannot be distinguished from a protected one.
         """
         if self.protects(profile):
             iccid = _name(profile)
             raise Protected(
-                f"can't delete profile {iccid}: the settings protect it; remove it from 'switching.protected'"
-                " first",
+                f"cannot delete profile {iccid}: it is protected; remove it from 'switching.protected' first",
                 iccid=iccid,
             )
 
@@ -70,7 +69,7 @@ class SwitchPolicy:
         else:
             return
         raise Protected(
-            f"can't disable profile {iccid}: {why} ('switching.{key}'); enable another profile instead",
+            f"cannot disable profile {iccid}: {why} ('switching.{key}'); enable another profile instead",
             iccid=iccid,
         )
 
@@ -91,13 +90,13 @@ class SwitchPolicy:
             iccid = _name(profile)
             if self.protects(profile):
                 raise Protected(
-                    f"can't reset: it would delete profile {iccid}, which the settings protect"
+                    f"cannot reset: it would delete profile {iccid}, which the settings protect"
                     " ('switching.protected'); delete the others one by one",
                     iccid=iccid,
                 )
             if profile.enabled and self.keep_enabled:
                 raise Protected(
-                    f"can't reset: it would delete profile {iccid}, which is enabled, and leave no profile"
+                    f"cannot reset: it would delete profile {iccid}, which is enabled, and leave no profile"
                     " enabled ('switching.keep_enabled'); delete the others one by one",
                     iccid=iccid,
                 )
@@ -119,7 +118,7 @@ class SwitchPolicy:
             return
         following = present.date_of(present.steady + DAY - ages[self.per_day - 1])
         raise SwitchLimit(
-            f"can't switch: there were {len(ages)} switches in 24 hours, and the settings allow"
+            f"cannot switch: there were {len(ages)} switches in 24 hours, and the settings allow"
             f" {self.per_day} ('switching.per_day'); the next one is possible at"
             f" {following:%Y-%m-%d %H:%M:%S} UTC",
             limit=self.per_day,

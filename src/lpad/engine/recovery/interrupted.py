@@ -80,7 +80,7 @@ class Interrupted:
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)
-            except LpadError as error:  # its notes can't be read; the later ones must not be lost with it
+            except LpadError as error:  # its notes cannot be read; the later ones must not be lost with it
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
@@ -158,7 +158,7 @@ class Interrupted:
             self._store.save(change.failed(error))
 
     def put_back(self, change: Change) -> None:
-        """Keep a change that can't continue without its card until the card is read again."""
+        """Keep a change that cannot continue without its card until the card is read again."""
         with self._lock:
             self._changes.insert(0, change)
 
@@ -191,7 +191,7 @@ class Interrupted:
         copies = self._journal.notifications.all(eid=card.eid)
         try:
             return reconcile.judge(change, self._store.private(change), card, copies)
-        except Exception as error:  # one that can't be judged must not block the others
+        except Exception as error:  # one that cannot be judged must not block the others
             log.exception("change %d: internal-error", change.id)
             return internal_error(f"settling {change.kind}", error)
 
@@ -216,7 +216,7 @@ class Interrupted:
         for change in changes:
             try:
                 self._settle(change, card, submit=submit, take_up=take_up)
-            except LpadError as error:  # the journal can't be read; the others must continue
+            except LpadError as error:  # the journal cannot be read; the others must continue
                 log.warning(
                     "cannot settle change %d yet and will try again: %s (%s)", change.id, error, error.kind
                 )

@@ -110,8 +110,8 @@ class ChangeStore:
     def adopt(self, euicc: str) -> list[Change]:
         """Take over a card's changes that an earlier run of the daemon left unfinished.
 
-        Returns None while the journal can't be written, because a change that can't be ended on disk would be
-        repeated later.
+        Returns None while the journal cannot be written, because a change that cannot be ended on disk would
+        be repeated later.
         """
         if not self._journal.health.ok:
             return []
@@ -144,7 +144,7 @@ class ChangeStore:
         the change already shows as ended.
 
         Raises:
-            InternalError: the record of an unfinished change can't be written.
+            InternalError: the record of an unfinished change cannot be written.
         """
         change = self._timed(change)
         with self._lock:

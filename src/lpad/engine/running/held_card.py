@@ -115,7 +115,7 @@ class Card:
         """Return the open link.
 
         Raises:
-            CardError: it can't be opened.
+            CardError: it cannot be opened.
         """
         if self._link is None:
             self._link = self.port.open_link(deadline)
@@ -155,11 +155,11 @@ class Card:
     def session(self, *, deadline: Deadline) -> Iterator[Euicc]:
         """Open a channel to the ISD-R, and close it in the end.
 
-        A link that can't reach the card is dropped, because a port that disappeared and returned is a new
+        A link that cannot reach the card is dropped, because a port that disappeared and returned is a new
         port. A port that disappeared while idle is reopened immediately.
 
         Raises:
-            CardError: the ISD-R can't be opened.
+            CardError: the ISD-R cannot be opened.
         """
         try:
             with self._isdr(deadline=deadline) as isdr:

@@ -24,7 +24,7 @@ class Hold(enum.StrEnum):
     ASKING = "asking"  # it waits for an answer, and keeps its sessions with card and server meanwhile
     RELEASED = "released"  # it left the card while it waited for an answer
     OVERTAKEN = "overtaken"  # something else goes first; it leaves the card at its next safe point
-    BEYOND = "beyond"  # it has begun what can't be taken back, and goes on to its end
+    BEYOND = "beyond"  # it has begun what cannot be taken back, and goes on to its end
 
 
 class Wish(enum.StrEnum):

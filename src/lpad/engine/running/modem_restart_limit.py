@@ -67,7 +67,7 @@ class ModemRestartLimit:
 
     @property
     def state(self) -> ModemRestarts:
-        """The stored state; empty while the journal can't be read."""
+        """The stored state; empty while the journal cannot be read."""
         with self._lock:
             return self._state()
 
@@ -94,7 +94,7 @@ class ModemRestartLimit:
         """Return whether the modem may be restarted now, and count the restart on disk.
 
         Args:
-            unwritten: whether it may be restarted even if the journal can't be written, as for a rollback.
+            unwritten: whether it may be restarted even if the journal cannot be written, as for a rollback.
         """
         with self._lock:
             state = self._state()

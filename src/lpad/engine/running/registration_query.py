@@ -117,7 +117,7 @@ class RegistrationQuery:
         if self._card.port.loan.was_lent:
             # Borrowing the modem would end the observed connection.
             log.warning(
-                "%s: ModemManager uses its modem, so lpad can't ask it without ending the connection; use a"
+                "%s: ModemManager uses its modem, so lpad cannot ask it without ending the connection; use a"
                 " probe instead of 'registered'",
                 self._card.port.name,
             )

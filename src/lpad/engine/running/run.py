@@ -38,14 +38,14 @@ something else needs the card earlier. Most people answer within that time; the 
 
 
 class Suspended(Exception):
-    """A change can't continue now and has not ended; it is resumed once the card has been read."""
+    """A change cannot continue now and has not ended; it is resumed once the card has been read."""
 
     def __init__(self, sentence: str, *, cause: LpadError | None = None) -> None:
         """Create it.
 
         Args:
             sentence: the reason, for the log.
-            cause: why the card can't be reached; None if lpad is stopping.
+            cause: why the card cannot be reached; None if lpad is stopping.
         """
         super().__init__(sentence)
         self.cause = cause
@@ -117,7 +117,7 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: it was cancelled before.
-            InternalError: it can't be written.
+            InternalError: it cannot be written.
         """
         on_trial = self._change.guard is not None
         if not on_trial and self.settled is None:
@@ -151,7 +151,7 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken; from here on neither is possible.
-            InternalError: it can't be written. A bound change continues anyway.
+            InternalError: it cannot be written. A bound change continues anyway.
         """
         with self._condition:
             self.check()
@@ -163,7 +163,7 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken.
-            InternalError: it can't be written. A bound change continues anyway.
+            InternalError: it cannot be written. A bound change continues anyway.
         """
         self.check()
         self._take(name, notes)

@@ -70,10 +70,10 @@ class RunRecord:
         Args:
             guard: its present state.
             notes: notes for after a restart.
-            needed: whether the change can't continue if this can't be written.
+            needed: whether the change cannot continue if this cannot be written.
 
         Raises:
-            InternalError: it can't be written.
+            InternalError: it cannot be written.
         """
         with self._condition:
             self._write(replace(self._change, guard=guard), notes, needed=needed)
@@ -109,7 +109,7 @@ class RunRecord:
         """Store a note that the change needs after a restart.
 
         Raises:
-            InternalError: it can't be written.
+            InternalError: it cannot be written.
         """
         with self._condition:
             self._write(self._change, notes, needed=True)
@@ -118,7 +118,7 @@ class RunRecord:
         """Store a secret parameter that became known only now.
 
         Raises:
-            InternalError: it can't be written.
+            InternalError: it cannot be written.
         """
         with self._condition:
             self._write(self._change, NOTHING, needed=True, secrets={name: value})
@@ -137,7 +137,7 @@ class RunRecord:
             self._write(self._change.put_off(pause), notes, needed=False)
 
     def await_card(self, pause: Pause, notes: Noting) -> None:
-        """Wait for the card, which shows the result of the change, even if that can't be written.
+        """Wait for the card, which shows the result of the change, even if that cannot be written.
 
         The journal then shows the change as running, so it is also settled after a restart.
         """

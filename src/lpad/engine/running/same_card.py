@@ -18,7 +18,7 @@ def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
 
     Raises:
         Conflict: it is another card; nothing was done.
-        CardError: the card can't be asked.
+        CardError: the card cannot be asked.
     """
     meant = run.secret(EID)
     if meant is not None and str(euicc.get_eid(deadline=deadline)) != meant:

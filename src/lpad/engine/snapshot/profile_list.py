@@ -1,7 +1,7 @@
 """The profiles on a card, including unreadable ones, and the lookup of a profile by name.
 
 A profile's address is its ICCID. If the card gives no ICCID for it, or gives two profiles the same, the
-address is the AID of its security domain (ISD-P). While some entry can't be read, a missing profile proves
+address is the AID of its security domain (ISD-P). While some entry cannot be read, a missing profile proves
 nothing, because that entry may be the profile.
 """
 
@@ -50,7 +50,7 @@ class ProfileList:
         return len({each.isdp_aid or each.iccid or id(each) for each in self if each.enabled}) > 1
 
     def enabled_for(self, reads: IccidReport | None) -> Listed | None:
-        """Return the enabled profile that the modem reads; None if that can't be told.
+        """Return the enabled profile that the modem reads; None if that cannot be told.
 
         Args:
             reads: the ICCID that the modem reports.
@@ -149,7 +149,7 @@ class ProfileList:
         """Return the error for a profile that `find` has not found."""
         if self.lacks_name(name):
             return NotFound(
-                f"can't {attempted}: the card contains no profile {name}; 'lpactl profiles' lists its"
+                f"cannot {attempted}: the card contains no profile {name}; 'lpactl profiles' lists its"
                 " profiles"
             )
         why = "the card gives no AID for some profiles; name it by its ICCID"

@@ -64,7 +64,7 @@ def read_card(euicc: Euicc, *, known: Snapshot | None, deadline: Deadline) -> Ca
         deadline: when to give up.
 
     Raises:
-        CardError: its EID or its profiles can't be read.
+        CardError: its EID or its profiles cannot be read.
     """
     eid = str(euicc.get_eid(deadline=deadline))
     before = known if known is not None and known.eid == eid else None
@@ -160,7 +160,7 @@ def shown(profile: Listed | None) -> ShownProfile | None:
 
 
 def installation_error(raw: bytes) -> CardRefused | None:
-    """Return the error in a ProfileInstallationResult; None if it reports success or can't be read."""
+    """Return the error in a ProfileInstallationResult; None if it reports success or cannot be read."""
     try:
         result = ProfileInstallationResult.decode(raw)
     except MalformedError:

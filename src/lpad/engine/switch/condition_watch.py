@@ -2,7 +2,7 @@
 
 Registration comes first, because no probe can succeed before it; then the probes, each until it has succeeded
 once. A confirmation may come at any time. A borrowed modem is returned for the probes, because its owner
-can't connect while lpad holds the port.
+cannot connect while lpad holds the port.
 
 While lpad stands still, or does not run, nothing is observed. If the time limit passes meanwhile, each unmet
 condition except a confirmation is checked again: for a minute after a restart of the device or the modem,
@@ -82,11 +82,11 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
     """Check that the conditions can be evaluated, before anything is sent.
 
     Raises:
-        Conflict: registration is required, but no modem reports it; or lpad can't evaluate a condition.
+        Conflict: registration is required, but no modem reports it; or lpad cannot evaluate a condition.
         CardError: the port is gone.
     """
     for each in not_evaluable(conditions):
-        raise Conflict(f"can't guard the switch by '{each}': {NOT_EVALUATED}; use another condition")
+        raise Conflict(f"cannot guard the switch by '{each}': {NOT_EVALUATED}; use another condition")
     blind = [each for each in conditions if SOURCES[each.kind] is Source.CONNECTION]
     applier = context.card.port.network.applier.name
     if blind and applier in _BLIND:
@@ -100,12 +100,12 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
     with context.card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
         if lent is None:
             raise Conflict(
-                "can't guard the switch by registration: the card is in a reader, so lpad has no modem to"
+                "cannot guard the switch by registration: the card is in a reader, so lpad has no modem to"
                 f" ask; {instead}"
             )
         if not registrations(lent.modem, deadline=deadline):
             raise Conflict(
-                "can't guard the switch by registration: the modem supports none of AT+CEREG, AT+C5GREG and"
+                "cannot guard the switch by registration: the modem supports none of AT+CEREG, AT+C5GREG and"
                 f" AT+CGREG; {instead}"
             )
 
@@ -169,7 +169,7 @@ class ConditionWatch:
         """Return once all conditions were met.
 
         Raises:
-            UnmetError: they were not, a program refused, or lpad can't evaluate one.
+            UnmetError: they were not, a program refused, or lpad cannot evaluate one.
             Suspended: lpad is stopping.
         """
         self._conditions = self._evaluable()
@@ -183,7 +183,7 @@ class ConditionWatch:
             self._run.withdraw()
 
     def _evaluable(self) -> list[Condition]:
-        """Read the conditions; a newer lpad may have accepted some that this one can't evaluate."""
+        """Read the conditions; a newer lpad may have accepted some that this one cannot evaluate."""
         conditions = []
         for each in self.guard.unmet:
             try:

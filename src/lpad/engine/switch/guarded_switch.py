@@ -181,7 +181,7 @@ class _GuardedSwitch:
             )
         if PPR1 in wanted.policy_rules:
             raise Conflict(
-                f"can't guard the switch to profile {self._iccid}: its operator forbids disabling it (ppr1),"
+                f"cannot guard the switch to profile {self._iccid}: its operator forbids disabling it (ppr1),"
                 " so there would be no way back; enable it without a guard"
             )
         if UNREADABLE_RULES in wanted.policy_rules:

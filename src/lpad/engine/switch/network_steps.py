@@ -199,7 +199,7 @@ class NetworkSteps:
 
         Raises:
             NetworkFailed: one of them failed, and the settings have that stop an ordinary enable.
-            JournalUnavailable: what begins can't be written.
+            JournalUnavailable: what begins cannot be written.
             Cancelled: the change was taken back.
         """
         if not self.active or (wanted := self._wanted()) is None:

@@ -38,7 +38,7 @@ BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
 NEXT_SOURCE = Backoff((10,))
 """From one source to the next."""
 _TROUBLED = 60.0
-"""Seconds until the next attempt if the journal can't be written."""
+"""Seconds until the next attempt if the journal cannot be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ BACKOFF = Backoff((30, 60, 300, 900, 1800, 3600))
 REST = 30.0
 """The least seconds between two attempts, however often the card disappears and returns."""
 _TROUBLED = 60.0
-"""Seconds until the next attempt if the journal can't be written."""
+"""Seconds until the next attempt if the journal cannot be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class Rescue:
             timer.cancel()
 
     def state(self, eid: str | None) -> RescueState | None:
-        """Return the state of a card's rescue; None if there is none, or the journal can't be read."""
+        """Return the state of a card's rescue; None if there is none, or the journal cannot be read."""
         if eid is None:
             return None
         if eid not in self._known:

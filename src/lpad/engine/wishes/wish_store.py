@@ -32,7 +32,7 @@ class WishStore:
         """Store the progress of a wish.
 
         Raises:
-            JournalUnavailable: it can't be written, so the next step must not be taken.
+            JournalUnavailable: it cannot be written, so the next step must not be taken.
         """
         with self._lock:
             self._memos.put(_PREFIX + eid, record)
@@ -42,7 +42,7 @@ class WishStore:
         """Delete a wish that is fulfilled, or that a user has given up.
 
         Raises:
-            JournalUnavailable: it can't be written.
+            JournalUnavailable: it cannot be written.
         """
         with self._lock:
             self._memos.drop(_PREFIX + eid)

@@ -61,7 +61,7 @@ class CardOwnership:
             )
 
     def release(self, claimant: Claimant) -> None:
-        """Own no card any more, because it can't be reached; a waiting claim stays."""
+        """Own no card any more, because it cannot be reached; a waiting claim stays."""
         with self._lock:
             told = self._let_go(claimant)
         for each in told:

@@ -290,7 +290,7 @@ class ChangeQueue:
             return
         if self._interrupted.cancel(change_id, sentence):
             return
-        raise Conflict(f"can't cancel change {change_id}: it has ended, or it is too late to cancel it")
+        raise Conflict(f"cannot cancel change {change_id}: it has ended, or it is too late to cancel it")
 
     def give_up(self) -> None:
         """End all changes that do not run, because the card was removed from the settings."""

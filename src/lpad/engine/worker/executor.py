@@ -82,7 +82,7 @@ class Executor:
             self._carry_out(run)
 
     def refuse(self, run: Run, error: LpadError) -> None:
-        """End a run that can't be carried out now; a download with retries waits."""
+        """End a run that cannot be carried out now; a download with retries waits."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
                 if run.change.kind.downloads:
@@ -99,7 +99,7 @@ class Executor:
         log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
         try:
             run.begin()
-        except LpadError as error:  # cancelled meanwhile, or the journal can't be written
+        except LpadError as error:  # cancelled meanwhile, or the journal cannot be written
             if run.stopped:
                 return  # it stays as it is for the next start
             if _makes_way(run, error):

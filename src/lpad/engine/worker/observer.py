@@ -64,7 +64,7 @@ class Observer:
             presence: gets whether the card is there.
             lock: the worker's lock.
             ownership: says whether the card is served under another name.
-            hung_modem: gets the reason if the card can't be read.
+            hung_modem: gets the reason if the card cannot be read.
             networks: keeps the network settings of its profiles.
         """
         self._networks = networks
@@ -105,7 +105,7 @@ class Observer:
             seconds: for opening and reading.
 
         Raises:
-            CardError: it can't be opened or read.
+            CardError: it cannot be opened or read.
         """
         with self._lock:
             self._presence.begins()
@@ -178,7 +178,7 @@ class Observer:
             log.info("%s: the network settings of profile %s went with it", self._snapshot.name, iccid)
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
-        """Copy new notifications to the outbox; those that can't be listed or copied stay on the card.
+        """Copy new notifications to the outbox; those that cannot be listed or copied stay on the card.
 
         Args:
             euicc: an open ISD-R.
@@ -187,7 +187,7 @@ class Observer:
             deadline: when to give up.
 
         Raises:
-            CardError: the card can't be reached.
+            CardError: the card cannot be reached.
         """
         try:
             self._outbox.collect(euicc, eid, deadline=deadline)
@@ -200,7 +200,7 @@ class Observer:
             log.exception("%s: notifications: internal-error", self._snapshot.name)
 
     def absent(self, error: LpadError) -> None:
-        """Close the link, and publish why the card can't be worked with."""
+        """Close the link, and publish why the card cannot be worked with."""
         self._card.drop()
         served = isinstance(error, CardServed)
         if not served:  # then it has no claim, and is informed when it can have one

@@ -384,7 +384,7 @@ class Worker:
             self._executor.refuse(
                 run,
                 CardUnreachable(
-                    f"{self.snapshot.transport} can't be reached, and lpad must first end a guarded switch;"
+                    f"{self.snapshot.transport} cannot be reached, and lpad must first end a guarded switch;"
                     " try again when the card is ready"
                 ),
             )

@@ -78,7 +78,7 @@ class Workers:
                 continue
             if worker.snapshot.transport == transport:
                 raise Conflict(
-                    f"can't restart the modem while change {run.change.id} ({run.change.kind}) runs: wait"
+                    f"cannot restart the modem while change {run.change.id} ({run.change.kind}) runs: wait"
                     f" until it has ended, or cancel it with 'lpactl cancel {run.change.id}'"
                 )
 

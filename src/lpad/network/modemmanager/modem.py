@@ -76,7 +76,7 @@ class ManagedModem:
     state: int | None
     """MMModemState: -1 failed, 2 locked, 8 registered, 10 connecting, 11 connected; None: unknown."""
     trouble: str | None
-    """Why it can't be used, in words."""
+    """Why it cannot be used, in words."""
     registration: int | None
     """MMModem3gppRegistrationState."""
     bearers: tuple[str, ...]

@@ -112,7 +112,7 @@ class HttpsConnection:
 
         Raises:
             ServerUnreachable: no connection, or no answer in time.
-            ServerUntrusted: TLS can't be verified.
+            ServerUntrusted: TLS cannot be verified.
             ServerMalformed: the answer is not HTTP, or larger than `limit`.
             Cancelled: another thread ends the wait.
         """

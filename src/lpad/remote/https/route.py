@@ -75,7 +75,7 @@ class Route:
             raise self._no_way(error, server) from error
 
     def _no_way(self, error: OSError, server: ServerAddress) -> ServerUnreachable:
-        attempted = f"can't connect to {server} over the network interface '{self.interface}'"
+        attempted = f"cannot connect to {server} over the network interface '{self.interface}'"
         if error.errno == errno.ENODEV:
             return ServerUnreachable(
                 f"{attempted}: no interface of this name exists now; bring it up, or change the setting"
@@ -105,7 +105,7 @@ def read_credentials(path: Path) -> tuple[str, str]:
     """Return user and password from a file that holds `user:password`.
 
     Raises:
-        InvalidSettings: it can't be read, all users can read it, or it contains something else.
+        InvalidSettings: it cannot be read, all users can read it, or it contains something else.
     """
     try:
         if path.stat().st_mode & 0o007:
@@ -115,7 +115,7 @@ def read_credentials(path: Path) -> tuple[str, str]:
         content = read_regular(path, most=_LARGEST_FILE)
     except OSError as error:
         raise InvalidSettings(
-            f"can't read the proxy's user and password in {path}: {error.strerror}"
+            f"cannot read the proxy's user and password in {path}: {error.strerror}"
         ) from error
     user, colon, password = content.decode("utf-8", "replace").strip().partition(":")
     if not (user and colon) or "\n" in password:

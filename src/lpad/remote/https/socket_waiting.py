@@ -89,7 +89,7 @@ class Waiting:
 
         Args:
             stream: plain, or under TLS.
-            act: raises BlockingIOError, or OpenSSL's kinds of it, while it can't be done.
+            act: raises BlockingIOError, or OpenSSL's kinds of it, while it cannot be done.
             wants: READABLE or WRITABLE, if TLS does not say what it waits for.
 
         Raises:

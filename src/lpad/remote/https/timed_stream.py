@@ -87,11 +87,11 @@ class TimedBackend(httpcore.NetworkBackend):
         except LookUpError as error:
             cause = error.__cause__
             raise ServerUnreachable(
-                f"can't look up {whom}: {_why(cause)}; check the address and the network's name server"
+                f"cannot look up {whom}: {_why(cause)}; check the address and the network's name server"
             ) from error
         except OSError as error:
             raise ServerUnreachable(
-                f"can't connect to {whom}: {_why(error)}; check the address, and the network's state"
+                f"cannot connect to {whom}: {_why(error)}; check the address, and the network's state"
             ) from error
         for option in _KEEP_ALIVE:
             connected.socket.setsockopt(*option)
@@ -185,7 +185,7 @@ class TimedStream(httpcore.NetworkStream):
         """Shake hands.
 
         Raises:
-            ServerUntrusted: the server is not who it should be, or TLS can't be agreed on.
+            ServerUntrusted: the server is not who it should be, or TLS cannot be agreed on.
             HandshakeAgain: another handshake, or another address, may succeed.
             ServerUnreachable: the deadline passed, or the connection broke.
             Cancelled: another thread ends the wait.

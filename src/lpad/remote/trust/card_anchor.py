@@ -66,7 +66,7 @@ def trace(chain: Sequence[bytes]) -> tuple[Link, ...]:
 
     Returns:
         The path from the server's certificate to the topmost one; empty if the server's certificate
-        can't be read.
+        cannot be read.
     """
     presented = []
     for position, raw in enumerate(dict.fromkeys(chain[:_MOST_PRESENTED])):

@@ -42,7 +42,7 @@ def trust_files(path: Path) -> list[Path]:
     """Return the file, or the files of a folder that end in .pem, .crt, .cer, .der or .crl and are not keys.
 
     Raises:
-        InvalidSettings: it can't be listed.
+        InvalidSettings: it cannot be listed.
     """
     try:
         if not path.is_dir():
@@ -51,19 +51,19 @@ def trust_files(path: Path) -> list[Path]:
         return [file for file in named if not _KEY_ALONE.fullmatch(read_regular(file, most=_LARGEST).strip())]
     except OSError as error:
         which = error.filename or path
-        raise InvalidSettings(f"can't read the CA certificates in {which}: {error.strerror}") from error
+        raise InvalidSettings(f"cannot read the CA certificates in {which}: {error.strerror}") from error
 
 
 def read_trust_file(path: Path) -> TrustFile:
     """Return the content of a file; each certificate is checked, so that an error names the bad file.
 
     Raises:
-        InvalidSettings: it can't be read, or contains neither a certificate nor a list.
+        InvalidSettings: it cannot be read, or contains neither a certificate nor a list.
     """
     try:
         content = read_regular(path, most=_LARGEST)
     except OSError as error:
-        raise InvalidSettings(f"can't read the CA certificates in {path}: {error.strerror}") from error
+        raise InvalidSettings(f"cannot read the CA certificates in {path}: {error.strerror}") from error
     try:
         found = _der(content) if content.startswith(_DER_SEQUENCE) else _pem(content.decode("latin-1"))
     except (ssl.SSLError, ValueError, MalformedError) as error:

@@ -138,7 +138,7 @@ def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
 def _advice(path: Sequence[Link], named: Sequence[NamedIssuer]) -> str:
     """Return what is missing and where to put it."""
     if not path:
-        return "the server's certificate can't be read; check that the address is that of an SM-DP+"
+        return "the server's certificate cannot be read; check that the address is that of an SM-DP+"
     top, keys = path[-1].certificate, path[-1].issuer_key_ids
     listed = [each for each in named if each.key_id and any(k.hex().startswith(each.key_id) for k in keys)]
     known = [known_issuers()[key] for key in keys if key in known_issuers()]

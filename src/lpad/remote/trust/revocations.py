@@ -47,7 +47,7 @@ class Revocations:
             try:
                 certificate = SignedCertificate.decode(raw)
             except MalformedError:
-                continue  # its names can't be compared; OpenSSL has verified it
+                continue  # its names cannot be compared; OpenSSL has verified it
             if any(self._revokes(each, certificate) for each in self._lists):
                 raise ServerUntrusted(
                     f"the certificate of {server}, or of a CA above it, was revoked by its issuer "

@@ -47,7 +47,7 @@ def check_role(
         top, own = SignedCertificate.decode(chain[-1]), SignedCertificate.decode(chain[0])
     except (MalformedError, IndexError) as error:
         raise ServerUntrusted(
-            f"the certificate of {server} can't be read: {error}", cause="certificate-invalid"
+            f"the certificate of {server} cannot be read: {error}", cause="certificate-invalid"
         ) from error
     if anchor is None and not _is_esim_ci(certificates[-1], top, authorities):
         return

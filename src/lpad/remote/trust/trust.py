@@ -78,7 +78,7 @@ class Trust:
             options: as `Trust` takes them.
 
         Raises:
-            InvalidSettings: a file can't be read, or contains neither.
+            InvalidSettings: a file cannot be read, or contains neither.
         """
         found = [read_trust_file(file) for path in paths for file in trust_files(path)]
         return cls(

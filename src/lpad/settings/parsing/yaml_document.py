@@ -143,7 +143,7 @@ class Document:
         except yaml.YAMLError:
             self.report.wrong(f"the YAML tag {node.tag} is not allowed", *path)
         except (ValueError, OverflowError):  # such as the date 2026-99-99
-            self.report.wrong(f"'{node.value[:40]}' can't be read; put it in quotes if it is text", *path)
+            self.report.wrong(f"'{node.value[:40]}' cannot be read; put it in quotes if it is text", *path)
         else:
             if not isinstance(value, int) or -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
                 return value

@@ -29,7 +29,7 @@ class ProvisioningSection(Section, frozen=True):
     within: Within = 180
 
     def check(self, report: Report) -> None:
-        """Note conditions that can't be."""
+        """Note conditions that cannot be."""
         for index, condition in enumerate(self.until):
             report.parsed(Condition.parse, condition, "until", index)
 

@@ -55,7 +55,7 @@ class SoftCard:
     """An eUICC whose memory is a folder.
 
     It has power from construction to `close`; a context manager closes it. It serves one thread at a
-    time. Two processes can't power the same card.
+    time. Two processes cannot power the same card.
     """
 
     def __init__(

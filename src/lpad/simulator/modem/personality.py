@@ -17,7 +17,7 @@ class Csim(StrEnum):
     WORKS = "works"
     ABSENT = "absent"
     NO_MANAGE_CHANNEL = "no-manage-channel"
-    """Channels can't be opened: operation not allowed."""
+    """Channels cannot be opened: operation not allowed."""
     BASIC_CHANNEL_ONLY = "basic-channel-only"
     """Channels can be opened and closed, but all commands on them are refused."""
 

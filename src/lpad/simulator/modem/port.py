@@ -136,7 +136,7 @@ class PtyPort:
     def _write(self, data: bytes) -> None:
         until = time.monotonic() + _PATIENCE_WITH_READER
         while data and self._master is not None:
-            # Counted before the write: the reader can look at the counter as soon as it has the last character.
+            # Counted before the write: its reader may look at the counter at once.
             self.characters_out += len(data)
             written = 0
             with suppress(BlockingIOError):

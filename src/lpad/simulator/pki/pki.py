@@ -76,16 +76,16 @@ class Pki:
         Args:
             folder: laid out as described above; may be read-only if it contains a CI.
             minted: the folder for certificates of cards; by default `folder`, or only memory if that
-                can't be written.
+                cannot be written.
 
         Raises:
-            InvalidValue: `folder` contains files other than certificates or keys, or can't be created.
+            InvalidValue: `folder` contains files other than certificates or keys, or cannot be created.
         """
         if not _complete(folder):
             try:
                 _create(folder)
             except OSError as error:
-                raise InvalidValue(f"can't make a test PKI in {folder}: {error.strerror}") from error
+                raise InvalidValue(f"cannot make a test PKI in {folder}: {error.strerror}") from error
         if minted is None and os.access(folder, os.W_OK):
             minted = folder
         role = {name: _read_role(folder, *place) for name, place in _ROLE_FILES.items()}
@@ -224,7 +224,7 @@ def _read(certificate: Path, key: Path) -> Credential:
             return Credential(loaded)
         private = load_pem_private_key(_key_block(key.read_bytes()), password=None)
     except (OSError, ValueError, TypeError, MalformedError) as error:
-        raise InvalidValue(f"can't read {certificate} with its key: {error}") from error
+        raise InvalidValue(f"cannot read {certificate} with its key: {error}") from error
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise InvalidValue(f"{key} holds no elliptic-curve key")
     return Credential(loaded, private)

@@ -90,7 +90,7 @@ class FileTree:
         """Create what a file-system element says; files that it leaves to its template are not looked at.
 
         Raises:
-            MalformedError: a file can't be created.
+            MalformedError: a file cannot be created.
         """
         current = self._application if element.tag in _WITHOUT_DIRECTORY else None
         top = current
@@ -113,7 +113,7 @@ class FileTree:
         """Carry out one FileManagement.
 
         Raises:
-            MalformedError: a path leads nowhere, or a file can't be created.
+            MalformedError: a path leads nowhere, or a file cannot be created.
         """
         current, path, fcp = MF, None, None
         parts: list[Tlv] = []

@@ -54,7 +54,7 @@ class PeStatus(IntEnum):
 
 
 class ProfileElementError(MalformedError):
-    """A profile element can't be installed; `status` and `identification` go into the answer."""
+    """A profile element cannot be installed; `status` and `identification` go into the answer."""
 
     def __init__(self, sentence: str, *, status: PeStatus, identification: int | None = None) -> None:
         """Say which element is refused and why."""
@@ -278,7 +278,7 @@ def parse(package: bytes, *, unsupported_services: frozenset[int] = frozenset())
 
 
 def created_files(package: bytes) -> FileTree:
-    """Return the files that a whole package creates; an element that can't be read creates none."""
+    """Return the files that a whole package creates; an element that cannot be read creates none."""
     files = FileTree()
     for element in tlv.parse_all(package):
         with suppress(MalformedError):

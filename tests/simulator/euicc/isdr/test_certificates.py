@@ -98,7 +98,7 @@ def test_through_subordinate(ci: Credential) -> None:
 
 
 def test_subordinate_that_is_none(ci: Credential) -> None:
-    """A server's certificate can't stand in for a SubCA's."""
+    """A server's certificate cannot stand in for a SubCA's."""
     middle = made(ci)
     assert fault(made(middle).der, ci, (middle.der,)) is CertificateFault.INVALID
 

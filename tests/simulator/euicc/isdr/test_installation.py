@@ -306,7 +306,7 @@ def test_rules_forbidden(make_card: MakeCard, server: SmallServer, behaviour: di
 
 
 def test_undisablable_beside_another(make_card: MakeCard, server: SmallServer) -> None:
-    """Some cards take a profile that can't be disabled only where no other operational one is."""
+    """Some cards take a profile that cannot be disabled only where no other operational one is."""
     lpa = SmallLpa(make_card(ppr1_on_empty_card_only=True))
     server.metadata = metadata(OTHER_ICCID)
     server.package = made_up_profile(OTHER_ICCID)

@@ -203,7 +203,7 @@ def test_switch_by_reset(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_refresh_failed(lpa: SmallLpa, pki: Pki) -> None:
-    """A terminal that can't refresh leaves the card in its old state, channels open."""
+    """A terminal that cannot refresh leaves the card in its old state, channels open."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
     refresh(lpa.card, FAILED)
@@ -318,7 +318,7 @@ def test_test_profile_disabled(lpa: SmallLpa, pki: Pki) -> None:
     """When a test profile is disabled the one before it comes back."""
     a, c = install(lpa, pki, A, **ruled(1)), install(lpa, pki, C, profileClass=TEST)
     assert lpa.enable(a) == 0
-    assert lpa.enable(c) == 0  # a test profile may, though the enabled one can't be disabled
+    assert lpa.enable(c) == 0  # a test profile may, though the enabled one cannot be disabled
     assert lpa.disable(c) == 0
     assert enabled(lpa.card) == [A]
 

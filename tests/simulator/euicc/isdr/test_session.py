@@ -104,7 +104,7 @@ def test_unknown_ci(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_no_key_for_ci(make_card: MakeCard, server: SmallServer, pki: Pki) -> None:
-    """A CI for which the card can't sign: ciPKUnknown."""
+    """A CI for which the card cannot sign: ciPKUnknown."""
     lpa = SmallLpa(make_card(signing_curves=(Curve.NIST,)))
     _, value = server.authenticate(lpa, ci=pki.ci[Curve.BRAINPOOL].key_id)
     assert value["authenticateErrorCode"] == 7

@@ -1,4 +1,4 @@
-"""The pages of a database file that SQLite can't read any more, including its write-ahead log."""
+"""The pages of a database file that SQLite cannot read any more, including its write-ahead log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Pages:
             as_written: see `read_log`.
 
         Raises:
-            OSError: the file exists but can't be opened.
+            OSError: the file exists but cannot be opened.
         """
         head = b""
         self.unreadable = 0
@@ -71,7 +71,7 @@ class Pages:
                 yield number, page
 
     def page(self, number: int) -> bytes | None:
-        """Return a page, filled up with zeros if the file ends in it; None if it can't be read."""
+        """Return a page, filled up with zeros if the file ends in it; None if it cannot be read."""
         known = self.log.pages.get(number)
         if known is not None:
             return known
@@ -92,7 +92,7 @@ def _opened(path: Path) -> int | None:
     """Open a file for reading; None if it is missing, or is a folder, a pipe, a socket or a device.
 
     Raises:
-        OSError: it exists but can't be opened.
+        OSError: it exists but cannot be opened.
     """
     try:
         return open_regular(path)
@@ -105,7 +105,7 @@ def _opened(path: Path) -> int | None:
 
 
 def read_log_beside(path: Path, size: int = USUAL, *, as_written: bool = True) -> WriteAheadLog:
-    """Return the log beside a file, an empty one if it can't be read."""
+    """Return the log beside a file, an empty one if it cannot be read."""
     try:
         handle = _opened(path.with_name(f"{path.name}-wal"))
         if handle is None:

@@ -117,7 +117,7 @@ class CardBehaviour:
     """Tags of eUICC-Mandatory-services that this card lacks, 0x80 to 0x98."""
     forbidden_pprs: tuple[int, ...] = ()
     ppr1_on_empty_card_only: bool = False
-    """Whether a profile that can't be disabled is refused next to another operational one."""
+    """Whether a profile that cannot be disabled is refused next to another operational one."""
     verification_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
     """CIs that the card trusts, preferred first, as far as the infrastructure has them."""
     signing_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)

@@ -42,14 +42,14 @@ class CardFolder:
 
         Raises:
             CardBusy: the card has power in another process.
-            InvalidValue: the folder can't be made or written.
+            InvalidValue: the folder cannot be made or written.
         """
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("w")
         except OSError as error:
-            raise InvalidValue(f"can't store a simulated card in {path}: {error.strerror}") from error
+            raise InvalidValue(f"cannot store a simulated card in {path}: {error.strerror}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -151,7 +151,7 @@ class OperatingSystem:
         possible = range(first, first + self._chip.behaviour.channels)
         if wanted:
             if wanted not in possible or wanted in self._channels:
-                raise Refusal(StatusWord.FUNCTION_NOT_SUPPORTED, f"channel {wanted} can't be opened")
+                raise Refusal(StatusWord.FUNCTION_NOT_SUPPORTED, f"channel {wanted} cannot be opened")
             self._channels[wanted] = _Channel()
             return b""
         free = next((number for number in possible if number not in self._channels), None)

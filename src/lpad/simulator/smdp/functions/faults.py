@@ -159,7 +159,7 @@ class FaultPlan:
         try:
             faults = msgspec.json.decode(text, type=tuple[Fault, ...])
         except ValueError as error:
-            raise InvalidValue(f"can't read the list of faults: {error}") from error
+            raise InvalidValue(f"cannot read the list of faults: {error}") from error
         return cls(faults)
 
     def add(self, *faults: Fault) -> None:

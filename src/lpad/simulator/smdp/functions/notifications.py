@@ -35,7 +35,7 @@ def handle_notification(site: ServerContext, call: Call) -> None:
     duplicates and unknown transactions.
 
     Raises:
-        Refusal: it can't be read at all (1.6/2.1).
+        Refusal: it cannot be read at all (1.6/2.1).
     """
     element = call.element("pendingNotification", _INSTALLATION_RESULT, _OTHER)
     digest = hashlib.sha256(element.raw).hexdigest()

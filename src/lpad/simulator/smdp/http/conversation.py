@@ -82,7 +82,7 @@ class HttpConversation(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
     def _read_body(self) -> bytes | HTTPStatus:
-        """Return the request's body, or what to answer where it can't be read or is too long."""
+        """Return the request's body, or what to answer where it cannot be read or is too long."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._read_chunks()
         length = whole_number(self.headers.get("Content-Length", "0"), most=_LARGEST_REQUEST)
