@@ -10,20 +10,25 @@ import pytest
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.client import ApiError
 from lpad.engine.operations import provision as operation
+from lpad.provisioning.platform_file import shipped
 from lpad.simulator.platform.faults import PlatformFault
-from lpad.simulator.platform.reservations import Pace
+from lpad.simulator.platform.reservations import Line, Pace
 from lpad.simulator.platform.server import SimulatedPlatform
 from lpad.simulator.platform.smdp_shelf import SmdpShelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIKES = ("desk", "kore", "twilio")
+    from lpad.client import Change
+
+NO_LINES = ("soracom", "yoni")
+"""Platforms whose lines are live by themselves."""
+REGISTERED = {"until": ["registered"], "within": PATIENCE}
 
 
 @contextmanager
 def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, SimulatedPlatform]]:
-    """A gateway whose settings name a simulated platform; the daemon is not started yet."""
+    """A gateway whose settings name a simulated platform; one for lines has a line for its card already."""
     gateway = Gateway()
     shelf = SmdpShelf(gateway.server.orders, address=lambda: gateway.server.address)
     with SimulatedPlatform(like, pki=gateway.pki, shelf=shelf, pace=Pace(profile=1, line=0)) as platform:
@@ -39,14 +44,19 @@ def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, Simulate
             "options": platform.options,
             "ca_files": [str(path) for path in gateway._ci],
         }
-        if like == "desk":
+        if like in ("desk", "things", "yoni"):
             section["base"] = platform.base
+        if platform.product is not None:
+            section["product"] = platform.product
         gateway._settings = {"platforms": {"mine": section}, "provisioning": provisioning}
         write = gateway.write_settings
 
         def with_hosts() -> Any:
             hosts = {gateway.server.address: "127.0.0.1", **platform.hosts}
             gateway._settings = {**gateway._settings, "remote": {"hosts": hosts}}
+            if like == "things" and not platform.stock.reserved:
+                gateway._euicc = {"default_smdp": gateway.server.address}
+                platform.stock.look(platform.stock.order(eid=str(gateway.card.eid)))
             return write()
 
         gateway.write_settings = with_hosts  # type: ignore[method-assign]
@@ -54,20 +64,34 @@ def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, Simulate
             yield gateway, platform
 
 
-@pytest.mark.parametrize("like", LIKES)
-def test_from_power_on_to_an_enabled_profile(like: str) -> None:
-    """A factory-new gateway gets a profile reserved, downloaded and enabled, and its line activated."""
-    with provided(like, on_empty=["mine"]) as (gateway, platform):
-        gateway.ready()
-        gateway.until(lambda: any(each.enabled for each in gateway.card.profiles))
-        (change,) = [each for each in gateway.client.changes() if each.origin == "provision"]
-        ended = gateway.client.wait(change.id, seconds=PATIENCE)
-        assert (ended.kind, ended.state) == ("provision", "done")
-        assert platform.orders == 1
+def provisioned(gateway: Gateway) -> Change:
+    """Return the change that lpad began by itself, once it has ended."""
+    gateway.ready()
+    gateway.until(lambda: any(each.origin == "provision" for each in gateway.client.changes()))
+    (change,) = [each for each in gateway.client.changes() if each.origin == "provision"]
+    return gateway.client.wait(change.id, seconds=PATIENCE)
+
+
+@pytest.mark.parametrize("like", shipped())
+def test_from_power_on_to_a_registered_profile(like: str) -> None:
+    """A factory-new gateway gets a profile reserved, downloaded, enabled and registered, with one order."""
+    with provided(like, on_empty=["mine"], **REGISTERED) as (gateway, platform):
+        ended = provisioned(gateway)
+        assert (ended.kind, ended.state) == ("provision", "done"), ended.error
+        (profile,) = gateway.client.profiles(CARD)
+        assert (profile.iccid, profile.state) == ((ended.result or {})["iccid"], "enabled")
+        assert (platform.orders, platform.calls["order"]) == (1, int(like != "things"))
+        assert platform.stock.reserved[0].line is (Line.IDLE if like in NO_LINES else Line.LIVE)
         gateway.until(lambda: {each.event for each in gateway.server.notifications} >= {"install", "enable"})
         assert gateway.client.euicc(CARD).wish is None
         for secret in platform.credentials.values():
             assert secret not in gateway.log
+
+
+def test_a_restart_asks_for_nothing() -> None:
+    """A gateway that was provided for asks the platform for nothing after a restart."""
+    with provided("desk", on_empty=["mine"]) as (gateway, platform):
+        assert provisioned(gateway).state == "done"
         gateway.stop()
         gateway.start()
         gateway.ready()
