@@ -74,6 +74,26 @@ def test_wrong(scheme: str, wrong: str) -> None:
         verify(scheme, Callback(callback.method, callback.url, headers, body), secret=secret)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("secret", ["", " ", "whsec_"])
+def test_an_empty_secret(scheme: str, secret: str) -> None:
+    """A secret that is empty proves nothing, whatever was signed with it."""
+    text = f"{URL}type=x".encode()
+    digest = hashlib.sha256(b"POSThttps://desk.example.com/callback" + BODY).hexdigest()
+    raw = hmac.new(b"", f"msg_1.{NOW}.".encode() + BODY, hashlib.sha256).digest()
+    headers = {
+        "X-Twilio-Signature": base64.b64encode(hmac.new(b"", text, hashlib.sha1).digest()).decode(),
+        "kore-signature": digest,
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(NOW),
+        "webhook-signature": f"v1,{base64.b64encode(raw).decode()}",
+        "telnyx-timestamp": str(NOW),
+        "telnyx-signature-ed25519": "",
+    }
+    with pytest.raises(InvalidValue, match="secret is empty"):
+        verify(scheme, Callback("POST", URL, headers, BODY), secret=secret)
+
+
 def test_twilio_with_a_json_body() -> None:
     """A JSON body is covered by its hash in the URL, which is signed."""
     url = f"{URL}&bodySHA256={hashlib.sha256(BODY).hexdigest()}"

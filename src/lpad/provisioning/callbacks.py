@@ -1,7 +1,7 @@
 """Signatures of platforms' callbacks, for people who write a desk: gateways receive none.
 
-    twilio             X-Twilio-Signature: base64 HMAC-SHA1 of the URL and the form's fields; of a JSON body
-    the URL
+    twilio             X-Twilio-Signature: base64 HMAC of the URL and the form's fields, with SHA-1 unless
+                       X-Twilio-Webhooks-Signature-Settings names another algorithm; of a JSON body the URL
                        has the hash
     kore               kore-signature: hex SHA-256 of secret, method, URL and body; no HMAC, so only a hint
     standard-webhooks  webhook-signature: HMAC-SHA256 or Ed25519 of id, time and body (standardwebhooks.com)
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _ED25519_KEY = 32
 _MOST_SIGNATURES = 16
+_TWILIO_ALGORITHMS = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
+_TWILIO_SETTINGS = "x-twilio-webhooks-signature-settings"
+"""The header with the algorithm, if a shared key signs (twilio-python, request_validator.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,14 @@ class Callback:
         Raises:
             InvalidValue: the callback has no such header.
         """
-        for each, value in self.headers.items():
-            if each.lower() == name:
-                return value.strip()
-        raise InvalidValue(f"the callback has no header '{name}', so nothing proves its origin")
+        value = self.optional_header(name)
+        if value is None:
+            raise InvalidValue(f"the callback has no header '{name}', so nothing proves its origin")
+        return value
+
+    def optional_header(self, name: str) -> str | None:
+        """Return a header's value; None if there is no such header."""
+        return next((value.strip() for each, value in self.headers.items() if each.lower() == name), None)
 
 
 def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
@@ -67,6 +74,8 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
     Raises:
         InvalidValue: the signature is wrong or missing, or the secret is not one of this scheme.
     """
+    if secret.strip() in ("", "whsec_"):
+        raise InvalidValue("the secret is empty, so anyone could have made the signature")
     return SCHEMES[scheme](callback, secret)
 
 
@@ -84,8 +93,21 @@ def _twilio(callback: Callback, secret: str) -> None:
         fields = "".join(name + value for name, value in sorted({*pairs}))
     # Twilio signs with the port or without it (twilio-python, request_validator.py).
     urls = {callback.url, *_with_other_port(callback.url)}
-    made = [hmac.new(secret.encode(), (url + fields).encode(), hashlib.sha1).digest() for url in sorted(urls)]
+    algorithm = _twilios_algorithm(callback.optional_header(_TWILIO_SETTINGS) or "")
+    made = [hmac.new(secret.encode(), (url + fields).encode(), algorithm).digest() for url in sorted(urls)]
     _check(any([_same(base64.b64encode(each).decode(), given) for each in made]))  # noqa: C419 - all, always
+
+
+def _twilios_algorithm(told: str) -> Callable[[], hashlib._Hash]:
+    """Return the algorithm in `key=KEY,algorithm=NAME`; SHA-1 if it names none."""
+    parts = (part.partition("=") for part in told.split(","))
+    names = [value.strip().upper() for name, _, value in parts if name.strip() == "algorithm"]
+    name = next(filter(None, names), "HMAC_SHA1")
+    if name not in _TWILIO_ALGORITHMS:
+        raise InvalidValue(
+            f"cannot check a signature by '{name[:40]}': lpad knows {' and '.join(_TWILIO_ALGORITHMS)}"
+        )
+    return _TWILIO_ALGORITHMS[name]
 
 
 def _kore(callback: Callback, secret: str) -> None:
@@ -110,7 +132,7 @@ def _standard_webhooks(callback: Callback, secret: str) -> int:
         found = [each.removeprefix("v1a,") for each in given if each.startswith("v1a,")]
         _check(any([_ed25519(key, each, signed) for each in found]))  # noqa: C419 - all, always
     else:
-        key = _decoded(secret.removeprefix("whsec_"))
+        key = _decoded(_padded(secret.removeprefix("whsec_")))
         made = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         found = [each.removeprefix("v1,") for each in given if each.startswith("v1,")]
         _check(any([_same(made, each) for each in found]))  # noqa: C419 - all, always
@@ -151,6 +173,11 @@ def _moment(text: str) -> int:
     return moment
 
 
+def _padded(text: str) -> str:
+    """Return base64 with the padding that some secrets lack."""
+    return text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+
+
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
@@ -181,6 +208,5 @@ def _check(right: bool) -> None:  # noqa: FBT001 - one word, one meaning
     if not right:
         raise InvalidValue(
             "the signature is wrong: check the secret, and that URL and body are the ones that were sent,"
-            " byte for"
-            " byte"
+            " byte for byte"
         )
