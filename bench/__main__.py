@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench import least_needed
+from bench import download_minimum
 from bench.api_load import load
 from bench.figure import Figure
 from bench.process_usage import usage
@@ -87,17 +87,17 @@ def _download() -> list[Figure]:
         after = gateway.modem.counters
         log = list(card.log)
         server = gateway.server.counters
-        there, back = least_needed.least_characters(log)
+        there, back = download_minimum.least_characters(log)
         to_modem = after.characters_in - counted.characters_in
         from_modem = after.characters_out - counted.characters_out
         wire = (there + back) * BITS_PER_CHARACTER / BAUD
         own = sum(each.seconds for each in log)
         print(
-            f"{what} profile, {len(profile)} bytes; ES10 functions: {least_needed.functions(log)}",
+            f"{what} profile, {len(profile)} bytes; ES10 functions: {download_minimum.functions(log)}",
             file=sys.stderr,
         )
         return [
-            Figure("APDUs", len(log), least_needed.least_apdus(log), "APDUs", 1.05),
+            Figure("APDUs", len(log), download_minimum.least_apdus(log), "APDUs", 1.05),
             Figure("characters to the modem", to_modem, there, "characters", 1.05),
             Figure("characters from the modem", from_modem, back, "characters", 1.05),
             Figure("TCP connects", server.tcp_connects, 1, "connects", 1.0),

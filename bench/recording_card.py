@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from bench.least_needed import Exchange
+from bench.download_minimum import Exchange
 
 if TYPE_CHECKING:
     from lpad.simulator.euicc.card import SoftCard

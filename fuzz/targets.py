@@ -17,8 +17,8 @@ from fuzz.whole_download import hold_conversation
 from lpad.api.request import bodies
 from lpad.api.request.decoding import decoded
 from lpad.base.activation_code import ActivationCode
-from lpad.base.condition import Condition
 from lpad.base.errors import InvalidValue, LpadError, MalformedError
+from lpad.base.guard_condition import Condition
 from lpad.base.identifiers import Aid, Eid, Iccid, Imei, TransactionId
 from lpad.base.server_address import ServerAddress
 from lpad.codec.asn1 import der, tlv
@@ -31,20 +31,21 @@ from lpad.codec.es9plus import (
     InitiateAuthenticationAnswer,
 )
 from lpad.codec.messages import (
-    addresses,
     authentication,
-    card,
+    configured_addresses,
     download,
     euicc_info,
-    installation,
+    get_eid,
+    installation_result,
+    memory_reset,
     metadata,
     notifications,
     profiles,
-    rules,
+    rules_authorisation_table,
 )
-from lpad.codec.x509.certificate import Certificate, subject_serial_number
+from lpad.codec.x509.chain_certificate import SignedCertificate
 from lpad.codec.x509.revocation_list import RevocationList
-from lpad.codec.x509.signed_certificate import SignedCertificate
+from lpad.codec.x509.server_certificate import Certificate, subject_serial_number
 from lpad.protocol import (
     at_commands,
     functionality_answer,
@@ -56,7 +57,7 @@ from lpad.protocol.apdu import Command, Exchange
 from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 from lpad.protocol.proactive import ProactiveCommand, reaction_to
 from lpad.remote.https.answer_head import AnswerHead
-from lpad.remote.trust.card_anchor import find_anchor, trace
+from lpad.remote.trust.anchor_named_by_card import find_anchor, trace
 from lpad.settings import Settings
 from lpad.settings.parsing.conversion import to_section
 from lpad.settings.parsing.yaml_document import Document
@@ -98,20 +99,20 @@ def _der(data: bytes) -> None:
 
 
 _ES10: tuple[Callable[[bytes], Any], ...] = (
-    addresses.ConfiguredAddresses.decode,
-    addresses.SetDefaultDpAddressResult.decode,
+    configured_addresses.ConfiguredAddresses.decode,
+    configured_addresses.SetDefaultDpAddressResult.decode,
     authentication.AuthenticateServerResponse.decode,
     lambda data: authentication.AuthenticateServerResponse.decode(data).eid,
     authentication.ServerSigned1.decode,
-    card.EuiccMemoryResetResult.decode,
-    card.decode_eid,
+    memory_reset.EuiccMemoryResetResult.decode,
+    get_eid.decode_eid,
     download.CancelSessionResponse.decode,
     download.PrepareDownloadResponse.decode,
     download.SmdpSigned2.decode,
     euicc_info.EuiccInfo1.decode,
     euicc_info.EuiccInfo2.decode,
     euicc_info.decode_euicc_challenge,
-    installation.ProfileInstallationResult.decode,
+    installation_result.ProfileInstallationResult.decode,
     metadata.ProfileMetadata.decode,
     notifications.ListNotificationResponse.decode,
     notifications.NotificationSentResult.decode,
@@ -122,7 +123,7 @@ _ES10: tuple[Callable[[bytes], Any], ...] = (
     profiles.EnableProfileResult.decode,
     profiles.ProfileInfoListResponse.decode,
     profiles.SetNicknameResult.decode,
-    rules.decode_rat,
+    rules_authorisation_table.decode_rat,
 )
 
 
@@ -130,7 +131,7 @@ def _es10(data: bytes) -> None:
     for decode in _ES10:
         with suppress(MalformedError):
             decode(data)
-    installation.is_installation_result(data)
+    installation_result.is_installation_result(data)
 
 
 def _es9plus(data: bytes) -> None:

@@ -12,7 +12,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable, ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
-from lpad.codec.messages.installation import ProfileInstallationResult
+from lpad.codec.messages.installation_result import ProfileInstallationResult
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus

@@ -26,9 +26,13 @@ READING = {
     ("engine/environment/clock.py", "check", "time.gmtime"): PEOPLE,
     ("engine/environment/clock.py", "is_set", "time.time"): UNSET,
     ("engine/environment/clock.py", "_timer", "time.CLOCK_REALTIME"): "a timer that goes off when it is set",
-    ("engine/journal/damaged_file.py", "set_aside", "datetime.now"): "a file's name, which has a number, too",
+    (
+        "engine/journal/file_replacement.py",
+        "set_aside",
+        "datetime.now",
+    ): "a file's name, which has a number, too",
     ("engine/journal/repair.py", "new_report", "datetime.now"): PEOPLE,
-    ("remote/trust/files.py", "read_trust_file", "time.time"): CERTIFICATE,
+    ("remote/trust/trust_files.py", "read_trust_file", "time.time"): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time"): UNSET,
 }
 """Where the wall clock is read, by file, function and what is read; each with the reason."""
@@ -42,9 +46,9 @@ COMPARING = {
     ): BOOTS,
     ("engine/environment/clock.py", "is_set", "time.time() >= self._unset_before"): UNSET,
     ("engine/policy/switching.py", "_age", "present.wall - step.at.timestamp()"): OLDER,
-    ("engine/recovery/interrupted.py", "_seconds_to_answer", "change.question.until - now()"): OLDER,
+    ("engine/recovery/interrupted_changes.py", "_seconds_to_answer", "change.question.until - now()"): OLDER,
     (
-        "remote/trust/files.py",
+        "remote/trust/trust_files.py",
         "read_trust_file",
         "each.next_update.timestamp() < time.time()",
     ): CERTIFICATE,

@@ -1,4 +1,4 @@
-"""No text from outside is turned into a number past `base/outside_number.py`."""
+"""No text from outside is turned into a number past `base/untrusted_number.py`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import pytest
 
-from lpad.api.request.call import Call
-from lpad.base.condition import Condition
+from lpad.api.request.api_call import Call
 from lpad.base.errors import CardUnreachable, InvalidSettings, InvalidValue, LpadError, MalformedError
+from lpad.base.guard_condition import Condition
 from lpad.base.server_address import ServerAddress
 from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.pcsc.reader_choice import choose_reader
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SOURCES = Path(__file__).parents[1] / "src" / "lpad"
-READER = "base/outside_number.py"
+READER = "base/untrusted_number.py"
 
 TOOLS = ("simulator/", "testing/", "cli/simulated/")
 """What only tests and demonstrations use."""
@@ -52,9 +52,9 @@ KNOWN = {
     ("base/identifiers.py", "self.digits"): "the 32 digits of an Eid, which were checked",
     ("base/identifiers.py", "first_30"): "30 digits",
     ("card/pcsc/calls.py", "min(deadline.remaining() * 1000, _LONGEST_WAIT)"): OURS,
-    ("cli/commands/following.py", "event.data['sent']"): "a number in the JSON of our own daemon",
-    ("cli/commands/following.py", "event.data['total']"): "a number in the JSON of our own daemon",
-    ("cli/terminal/hidden_arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
+    ("cli/commands/followed_change.py", "event.data['sent']"): "a number in the JSON of our own daemon",
+    ("cli/commands/followed_change.py", "event.data['total']"): "a number in the JSON of our own daemon",
+    ("cli/terminal/secret_arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
     ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
     ("codec/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
@@ -65,7 +65,7 @@ KNOWN = {
 DIGITS = {
     "base/identifiers.py": "text that came from bytes.hex()",
     "card/link/diagnostics.py": "described, and not converted",
-    "cli/commands/session.py": "compared, and not converted",
+    "cli/commands/command_session.py": "compared, and not converted",
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",
 }

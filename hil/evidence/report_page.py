@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from hil.evidence.pictures import switch_times, timeline
+from hil.evidence.report_pictures import switch_times, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ from api.gateway import Gateway
 from api.unix_adapter import UnixAdapter
 from engine.lab import CARD, Lab
 from lpad.api.openapi import document
-from lpad.api.request.call import LONGEST_WAIT
+from lpad.api.request.api_call import LONGEST_WAIT
 from lpad.api.routes import ROUTES
 from lpad.engine.snapshot.snapshot import CardState
 

@@ -19,7 +19,7 @@ from lpad.base.redaction import mask
 from lpad.card.at.at_link import AtLink, open_at_link
 from lpad.card.available_ports import find_ports
 from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.probe import ProbeReport, ShownError, ShownEuicc, probe
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem

@@ -20,7 +20,7 @@ from lpad.base.identifiers import ISD_R, Iccid
 from lpad.card.at.at_link import AtLink, open_at_link
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import isdr_aids
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirk_files import find_quirks

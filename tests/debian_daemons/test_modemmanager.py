@@ -9,8 +9,9 @@ import pytest
 from debian_daemons.rig import soon
 from debian_daemons.test_networkmanager import SETTINGS_A, SETTINGS_B, A, B, wanted
 from lpad.network.applier import Applied, Failed, State
-from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.connection_layer import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
+from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import NetworkSettings
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 
 from debian_daemons.rig import soon, until
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.connection_layer import Layer
+from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
 from network.gateway_double import ModemInSlot

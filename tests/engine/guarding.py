@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.base.identifiers import Iccid
 from lpad.card.at.at_link import open_at_link
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.codec.asn1 import tlv
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
 from lpad.engine.running.answer import Answer
-from lpad.engine.running.held_card import CardPort
+from lpad.engine.running.open_card import CardPort
 from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal
 from lpad.engine.policy.installing import Policies
-from lpad.engine.running.context import Timeouts
-from lpad.engine.running.held_card import CardPort
+from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.running.metric_counters import Counters
-from lpad.engine.wishes.platforms import Platforms
+from lpad.engine.running.open_card import CardPort
+from lpad.engine.running.operation_context import Timeouts
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.euicc.card import SoftCard
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.change import Change
     from lpad.engine.change.params import Params
-    from lpad.remote.trust.card_anchor import CardTrust
+    from lpad.remote.trust.anchor_named_by_card import CardTrust
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.pki.pki import Pki

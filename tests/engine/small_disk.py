@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from lpad.base.errors import CardUnreachable, JournalUnavailable
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.quirks.quirks import LinkKind
 from lpad.engine.change.params import EnableParams, RefreshParams
 from lpad.engine.change.results import RefreshResult

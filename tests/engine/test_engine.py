@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lpad.card.link.link import Link
     from lpad.engine.change.change import Change
     from lpad.engine.change.results import Outcome
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.simulator.pki.pki import Pki

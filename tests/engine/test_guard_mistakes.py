@@ -21,7 +21,7 @@ from engine.journal_file import sealed
 from engine.lab import CARD, FIRST, SECOND
 from engine.test_full_disk import no_space
 from engine.time_lapse import time_lapse
-from lpad.base.condition import Condition, ConditionKind
+from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import SwitchPolicy

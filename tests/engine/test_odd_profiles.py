@@ -21,7 +21,7 @@ from engine.guarding import (
 )
 from engine.guarding import guarded as guarded_change
 from engine.lab import CARD, FIRST, SECOND, Lab, result_of
-from lpad.base.condition import Condition
+from lpad.base.guard_condition import Condition
 from lpad.base.identifiers import Iccid
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import FAILOVER, Kind, State

@@ -10,8 +10,8 @@ import pytest
 
 from card.csim_line import open_csim_link
 from engine.lab import CARD, FIRST, Lab
-from lpad.base.condition import Condition
 from lpad.base.errors import CardBusy, Conflict, NotFound
+from lpad.base.guard_condition import Condition
 from lpad.base.identifiers import Eid, Imei
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import RefreshParams
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.link.link import Link
-    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.open_card import CardPort
 
 OTHER = "other"
 OTHER_EID = "89049032123451234512345678901300"

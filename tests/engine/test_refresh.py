@@ -16,10 +16,10 @@ from lpad.card import modem_power
 from lpad.card.at.at_link import open_at_link
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.engine.change.change import Kind, State
-from lpad.engine.running.held_card import CardPort
-from lpad.engine.switch import asking_again
+from lpad.engine.running.open_card import CardPort
+from lpad.engine.switch import card_request_retry
 from lpad.lpa.euicc import Euicc
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
@@ -521,7 +521,7 @@ def test_a_card_that_stays_busy_gets_its_modem_restarted(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last resort, once (openpilot)."""
-    monkeypatch.setattr(asking_again, "BUSY", 1.0)
+    monkeypatch.setattr(card_request_retry, "BUSY", 1.0)
     with bench(tmp_path, pki, away_after_reset=0.3) as lab:
         iccid = lab.install()
         lab.card.faults.cat_busy = 2

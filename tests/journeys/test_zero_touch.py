@@ -14,7 +14,7 @@ from lpad.provisioning.platform_file import shipped
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line, Pace
 from lpad.simulator.platform.server import SimulatedPlatform
-from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.platform.smdp_orders import SmdpShelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

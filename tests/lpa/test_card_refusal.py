@@ -9,9 +9,9 @@ import pytest
 from lpad.codec import es10
 from lpad.codec.es10 import Intent
 from lpad.codec.messages.authentication import AuthenticateError
-from lpad.codec.messages.card import EuiccMemoryResetResult
 from lpad.codec.messages.download import CancelSessionError, DownloadError
-from lpad.codec.messages.installation import InstallationError
+from lpad.codec.messages.installation_result import InstallationError
+from lpad.codec.messages.memory_reset import EuiccMemoryResetResult
 from lpad.codec.messages.notifications import NotificationSentResult
 from lpad.codec.messages.profiles import (
     DeleteProfileResult,
@@ -23,7 +23,7 @@ from lpad.codec.messages.profiles import (
 from lpad.lpa.card_refusal import refused
 
 if TYPE_CHECKING:
-    from lpad.codec.messages.result import ResultCode
+    from lpad.codec.messages.result_code import ResultCode
 
 FAMILIES = [
     AuthenticateError,

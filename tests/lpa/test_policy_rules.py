@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.codec.messages.metadata import OperatorId
-from lpad.codec.messages.rules import AuthorisationRule
+from lpad.codec.messages.rules_authorisation_table import AuthorisationRule
 from lpad.lpa.policy_rules import PolicyVerdict, judge
 
 

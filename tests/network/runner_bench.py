@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lpad.network.hook_runner import HookRunner
-from lpad.network.runner_client import RunnerClient
+from lpad.network.hook_runner_client import RunnerClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.network.applier import Applied, Failed, TryAgain, Wanted
 from lpad.network.command_applier import CommandApplier
-from lpad.network.runner_client import RunnerClient
+from lpad.network.hook_runner_client import RunnerClient
 from network.applier_contract import (
     EID,
     EVERYTHING,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.deadline import Deadline
 from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
-from lpad.provisioning.port import Wish
+from lpad.provisioning.platform_interface import Wish
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.simulator.platform.server import SimulatedPlatform
-from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.platform.smdp_orders import SmdpShelf
 from lpad.simulator.smdp.store.orders import Orders
 
 if TYPE_CHECKING:

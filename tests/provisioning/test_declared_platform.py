@@ -16,14 +16,14 @@ from lpad.base.errors import (
     ServerMalformed,
     ServerUnreachable,
 )
-from lpad.provisioning.port import Line, Stage
+from lpad.provisioning.platform_interface import Line, Stage
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
 from provisioning.bench import EID, LIKES, OTHER_EID, SMDP, WISH, soon
 
 if TYPE_CHECKING:
     from lpad.provisioning.declared_platform import DeclaredPlatform
-    from lpad.provisioning.port import Reservation
+    from lpad.provisioning.platform_interface import Reservation
     from provisioning.bench import Bench
 
 

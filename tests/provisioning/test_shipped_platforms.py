@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.base.errors import PlatformBusy, PlatformRefused
-from lpad.provisioning.port import Line, Stage
+from lpad.provisioning.platform_interface import Line, Stage
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
 from provisioning.bench import EID, ORDERING, OTHER_EID, WISH, soon

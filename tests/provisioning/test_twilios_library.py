@@ -9,7 +9,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from lpad.provisioning.port import Line, Stage
+from lpad.provisioning.platform_interface import Line, Stage
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Pace
 from lpad.simulator.platform.super_sim import ACCOUNT, AUTH_TOKEN, FLEET

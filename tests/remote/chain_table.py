@@ -20,14 +20,14 @@ from lpad.codec.x509.revocation_list import RevocationList
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
-from lpad.remote.trust.card_anchor import CardTrust
+from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.trust import Offer, Trust
 from remote.forge import NAME
 from remote.scripted_server import Reply, ScriptedServer
 from remote.server_chains import CASES, World
 
 if TYPE_CHECKING:
-    from lpad.remote.trust.report import TrustReport
+    from lpad.remote.trust.trust_report import TrustReport
     from remote.server_chains import Shown
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.base.condition import Condition
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerMalformed, ServerUnreachable
+from lpad.base.guard_condition import Condition
 from lpad.remote import reachability as reach_module
 from lpad.remote.reachability import reach
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
 
-from lpad.api.request.call import Call
+from lpad.api.request.api_call import Call
 from lpad.api.request.decoding import decoded
 from lpad.api.request.etag import tagged
 from lpad.api.request.problem import problem_response

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import lpad
+from lpad.api.request.api_call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
 from lpad.api.request.bodies import NoBody
-from lpad.api.request.call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
 from lpad.api.request.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
 from lpad.api.request.roles import ROLE_FOR
-from lpad.base.outside_number import LARGEST
+from lpad.base.untrusted_number import LARGEST
 from lpad.engine.change.change import Change
 from lpad.engine.change.kinds import KINDS
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import msgspec
     from starlette.responses import Response
 
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
     from lpad.api.request.roles import Role
 
     Handler = Callable[[Call], Awaitable[Response]]

@@ -16,7 +16,7 @@ from lpad.api.route import Route
 from lpad.engine.change.change import Change
 
 if TYPE_CHECKING:
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
 
 
 async def describe(call: Call) -> Response:  # noqa: ARG001 - the document is the same for all callers

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lpad.base.errors import InvalidValue
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.link.link import Link
-    from lpad.card.link.memory import LinkMemory
+    from lpad.card.link.remembered_links import LinkMemory
     from lpad.card.port.hotplug import PortWatch
 
     Watch = Callable[[Callable[[bool], None]], Callable[[], None]]

@@ -19,9 +19,9 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.diagnostics import LinkFacts, facts_of
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.codec import es10
-from lpad.codec.messages.addresses import GET_EUICC_CONFIGURED_ADDRESSES
-from lpad.codec.messages.card import GET_EID, decode_eid
+from lpad.codec.messages.configured_addresses import GET_EUICC_CONFIGURED_ADDRESSES
 from lpad.codec.messages.euicc_info import GET_EUICC_INFO1, GET_EUICC_INFO2, EuiccInfo2
+from lpad.codec.messages.get_eid import GET_EID, decode_eid
 from lpad.protocol.apdu import LARGEST_BLOCK
 from lpad.protocol.at_dialogue import AtCommand
 

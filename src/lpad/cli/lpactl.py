@@ -7,44 +7,30 @@ import sys
 import click
 
 from lpad.cli.commands import (
-    changing as acting,
-)
-from lpad.cli.commands import (
-    code_command as coding,
-)
-from lpad.cli.commands import (
-    network_command as networking,
-)
-from lpad.cli.commands import (
-    outbox_command as notifying,
-)
-from lpad.cli.commands import (
-    probe_command as probing,
-)
-from lpad.cli.commands import (
-    provision_command as provisioning,
-)
-from lpad.cli.commands import (
-    showing,
-)
-from lpad.cli.commands import (
-    trust_command as trusting,
+    changing_commands,
+    network_command,
+    outbox_command,
+    probe_command,
+    provision_command,
+    qr_code_command,
+    showing_commands,
+    trust_command,
 )
 from lpad.cli.commands.group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
 
 __all__ = [
-    "acting",
+    "changing_commands",
     "cli",
-    "coding",
     "main",
-    "networking",
-    "notifying",
-    "probing",
-    "provisioning",
-    "showing",
-    "trusting",
+    "network_command",
+    "outbox_command",
+    "probe_command",
+    "provision_command",
+    "qr_code_command",
+    "showing_commands",
+    "trust_command",
 ]
 
 

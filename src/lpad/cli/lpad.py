@@ -92,7 +92,7 @@ def serve(config: Path) -> None:
 )
 def hook_runner(path: Path | None, command: Path, hooks: Path) -> None:
     """Run the owner's network command and hooks for the daemon, as the user that runs this."""
-    from lpad.daemon.hook_running import run  # noqa: PLC0415 - the other commands need none of it
+    from lpad.daemon.hook_runner_process import run  # noqa: PLC0415 - the other commands need none of it
 
     run(path, command=command, hooks=hooks)
 

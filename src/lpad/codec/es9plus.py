@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import TransactionId
-from lpad.base.outside_number import json_number
+from lpad.base.untrusted_number import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lpad.base.condition import Condition
+from lpad.base.guard_condition import Condition
 from lpad.base.identifiers import Aid, Imei, Tac, profile_target
 from lpad.base.server_address import ServerAddress
 from lpad.card.link.isdr_aids import isdr_aids
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.link.shared_port import SharedPort
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort, ReaderPort
@@ -20,7 +20,7 @@ from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.held_card import OWN_PORT, CardPort
+from lpad.engine.running.open_card import OWN_PORT, CardPort
 from lpad.settings import device_capabilities
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from lpad.daemon.watched_pool import WatchedPool
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal, Retention
+from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.running.metric_counters import Counters
-from lpad.engine.wishes.platforms import Platforms
 from lpad.remote.network_changes import watch_network
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from lpad.engine.policy.networking import NetworkPolicy, OnFailure
 from lpad.network.at_applier import AtApplier
+from lpad.network.chosen_settings import Pattern
 from lpad.network.command_applier import CommandApplier
+from lpad.network.hook_runner_client import RunnerClient
 from lpad.network.hooks import NO_HOOKS, Hooks
 from lpad.network.modemmanager.applier import ModemManagerApplier
 from lpad.network.networkmanager.applier import NetworkManagerApplier
 from lpad.network.no_applier import NO_APPLIER
-from lpad.network.precedence import Pattern
-from lpad.network.runner_client import RunnerClient
 
 if TYPE_CHECKING:
     from lpad.network.applier import Applier

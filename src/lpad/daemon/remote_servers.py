@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.limits import Limits
+from lpad.remote.https.request_limits import Limits
 from lpad.remote.https.route import Proxy, Route, read_credentials
-from lpad.remote.trust.memory import TrustMemory
+from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.trust import Trust
 from lpad.settings.sections.trust import key_id
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.server_address import ServerAddress
-    from lpad.remote.trust.card_anchor import CardTrust
+    from lpad.remote.trust.anchor_named_by_card import CardTrust
     from lpad.settings import SettingsFile
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from lpad.engine.running.context import Timeouts
+from lpad.engine.running.operation_context import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.base.outside_number import LARGEST
+from lpad.base.untrusted_number import LARGEST
 from lpad.dbus.variant import plain
 
 if TYPE_CHECKING:

@@ -20,23 +20,23 @@ from lpad.engine.change.kinds import kind_of
 from lpad.engine.change.params import DownloadParams, ProvisionParams
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.write_retry import Recovery
-from lpad.engine.networks.store import NetworkStore
+from lpad.engine.network_settings.settings_store import NetworkStore
 from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
 from lpad.engine.policy.installing import Policies
 from lpad.engine.policy.provisioning import RETRY_FOR
+from lpad.engine.provisioning.platforms import Platforms
+from lpad.engine.provisioning.wish_store import WishStore
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.metric_gauges import Gauges
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.engine.unattended.failovers import Failovers
-from lpad.engine.wishes.platforms import Platforms
-from lpad.engine.wishes.wish_store import WishStore
 from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.worker import Worker
 from lpad.engine.worker.workers import Workers
+from lpad.network.chosen_settings import choose
 from lpad.network.network_settings import GivenBy
-from lpad.network.precedence import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,22 +51,22 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.journal import Journal, Retention, StoredNotification
     from lpad.engine.journal.writability import JournalHealth
-    from lpad.engine.networks.pending import PendingSwitch
+    from lpad.engine.network_settings.pending_switch import PendingSwitch
     from lpad.engine.outbox import UncopiedNotification
     from lpad.engine.policy.switching import SwitchPolicy
+    from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.answer import Answer
-    from lpad.engine.running.context import Timeouts
-    from lpad.engine.running.held_card import CardPort
     from lpad.engine.running.modem_restart_limit import ModemRestarts
+    from lpad.engine.running.open_card import CardPort
+    from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.failover import FailoverStatus
     from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.unattended.rescue import RescueState
-    from lpad.engine.wishes.wish_record import WishRecord
+    from lpad.network.chosen_settings import Chosen
     from lpad.network.network_settings import NetworkSettings
-    from lpad.network.precedence import Chosen
     from lpad.remote.es9plus import Es9Plus
-    from lpad.remote.trust.card_anchor import CardTrust
+    from lpad.remote.trust.anchor_named_by_card import CardTrust
 
     ConnectFor = Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]
 

@@ -9,8 +9,8 @@ from lpad.codec import es10
 
 if TYPE_CHECKING:
     from lpad.codec.es10 import Intent
-    from lpad.codec.messages.installation import ProfileInstallationResult
-    from lpad.codec.messages.result import ResultCode
+    from lpad.codec.messages.installation_result import ProfileInstallationResult
+    from lpad.codec.messages.result_code import ResultCode
 
 _REPORT = "report it to the operator"
 _NO_PROFILE = "the card contains no such profile; 'lpactl profiles' lists its profiles"

@@ -23,12 +23,12 @@ from lpad.base.errors import (
 from lpad.codec.messages.authentication import AuthenticateServerRequest, CtxParams1
 from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
 from lpad.codec.messages.euicc_info import DEVICE_INFO_EXTENSIBILITY
-from lpad.codec.status_codes import Remedy
-from lpad.lpa import cancellation, offered_profile, server_checks
+from lpad.codec.server_status_codes import Remedy
+from lpad.lpa import offered_profile, server_checks, session_cancellation
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.download_interface import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.install_policy import InstallPolicy
-from lpad.lpa.lost_result import find_lost_result
+from lpad.lpa.lost_installation_result import find_lost_result
 from lpad.lpa.swapped_card import check_proof
 from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from lpad.codec.es9plus import AuthenticateClientAnswer, InitiateAuthenticationAnswer
     from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.messages.euicc_info import EuiccInfo1, EuiccInfo2
-    from lpad.codec.messages.installation import ProfileInstallationResult
-    from lpad.codec.x509.certificate import Certificate
+    from lpad.codec.messages.installation_result import ProfileInstallationResult
+    from lpad.codec.x509.server_certificate import Certificate
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.server_checks import Offered
     from lpad.remote.es9plus import Es9Plus
@@ -303,7 +303,7 @@ class Download:
 
     def _cancel_session(self) -> Event:
         assert self._reason is not None, "whatever leads here has chosen the reason"
-        cancellation.cancel(
+        session_cancellation.cancel(
             self._euicc,
             self._server,
             self._opened,
@@ -368,7 +368,7 @@ class Download:
         if self._session.state is State.AUTHENTICATING and isinstance(error, CardRefused):
             return Event.SERVER_REFUSED_BY_CARD
         if self._reason is None and self._session.duty is not Duty.NOTHING:
-            self._reason = cancellation.reason_for(error, self._session.state)
+            self._reason = session_cancellation.reason_for(error, self._session.state)
         return Event.FAILED
 
     def _installed(self) -> Installed:

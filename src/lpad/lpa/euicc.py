@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.errors import CardMalformed, CardStatus, blamed_on
 from lpad.codec import es10
-from lpad.codec.asn1 import salvage
-from lpad.codec.messages import card, euicc_info
-from lpad.codec.messages.addresses import (
+from lpad.codec.asn1 import broken_list
+from lpad.codec.messages import euicc_info, get_eid, memory_reset
+from lpad.codec.messages.authentication import AuthenticateServerRequest, AuthenticateServerResponse
+from lpad.codec.messages.configured_addresses import (
     GET_EUICC_CONFIGURED_ADDRESSES,
     ConfiguredAddresses,
     SetDefaultDpAddressRequest,
     SetDefaultDpAddressResult,
 )
-from lpad.codec.messages.authentication import AuthenticateServerRequest, AuthenticateServerResponse
 from lpad.codec.messages.download import (
     CancelSessionReason,
     CancelSessionRequest,
@@ -23,7 +23,7 @@ from lpad.codec.messages.download import (
     PrepareDownloadRequest,
     PrepareDownloadResponse,
 )
-from lpad.codec.messages.installation import ProfileInstallationResult
+from lpad.codec.messages.installation_result import ProfileInstallationResult
 from lpad.codec.messages.notifications import (
     ListNotificationRequest,
     ListNotificationResponse,
@@ -46,7 +46,7 @@ from lpad.codec.messages.profiles import (
     SetNicknameRequest,
     SetNicknameResult,
 )
-from lpad.codec.messages.rules import GET_RAT, decode_rat
+from lpad.codec.messages.rules_authorisation_table import GET_RAT, decode_rat
 from lpad.lpa.card_refusal import refused
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from lpad.codec.messages.notifications import NotificationMetadata, PendingNotification
     from lpad.codec.messages.profile_info import ProfileInfo
     from lpad.codec.messages.profiles import ProfileTarget
-    from lpad.codec.messages.result import ResultCode
-    from lpad.codec.messages.rules import AuthorisationRule
+    from lpad.codec.messages.result_code import ResultCode
+    from lpad.codec.messages.rules_authorisation_table import AuthorisationRule
 
 Answer = TypeVar("Answer")
 
@@ -205,7 +205,7 @@ class Euicc:
             answer = self._isdr.command(segment.data, intent=function, deadline=deadline, on_block=on_block)
             if answer:
                 with blamed_on(CardMalformed, str(function)):
-                    return ProfileInstallationResult.decode(salvage.element_of(answer))
+                    return ProfileInstallationResult.decode(broken_list.element_of(answer))
             done += len(segment.data)
         raise CardMalformed(
             f"{function}: the card accepted the whole profile but did not report whether it was installed;"
@@ -358,16 +358,18 @@ class Euicc:
             default_smdp_address: restore the address that the card came with.
             deadline: for the whole call.
         """
-        request = card.EuiccMemoryResetRequest(
+        request = memory_reset.EuiccMemoryResetRequest(
             operational_profiles=operational_profiles,
             test_profiles=test_profiles,
             default_smdp_address=default_smdp_address,
         ).encode()
-        self._do(es10.EUICC_MEMORY_RESET, request, card.EuiccMemoryResetResult.decode, deadline=deadline)
+        self._do(
+            es10.EUICC_MEMORY_RESET, request, memory_reset.EuiccMemoryResetResult.decode, deadline=deadline
+        )
 
     def get_eid(self, *, deadline: Deadline) -> Eid:
         """Return the card's identifier (5.7.20); wrong check digits are only logged."""
-        eid = self._ask(es10.GET_EID, card.GET_EID, card.decode_eid, deadline=deadline)
+        eid = self._ask(es10.GET_EID, get_eid.GET_EID, get_eid.decode_eid, deadline=deadline)
         if not eid.check_digits_right:
             _log.warning(
                 "the check digits of EID %s are wrong; some test cards have such EIDs", eid.redacted()
@@ -404,8 +406,8 @@ class Euicc:
             raise CardMalformed(
                 f"{function}: the card reported success, but returned no answer; restart the modem"
             )
-        whole = salvage.element_of(answer)
-        if salvage.is_padding(answer[len(whole) :]):
+        whole = broken_list.element_of(answer)
+        if broken_list.is_padding(answer[len(whole) :]):
             answer = whole
         with blamed_on(CardMalformed, str(function)):
             return decode(answer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
 from lpad.codec.messages.authentication import UNKNOWN_TAC
-from lpad.codec.status_codes import Remedy
+from lpad.codec.server_status_codes import Remedy
 from lpad.lpa import policy_rules
 from lpad.lpa.download_interface import Decision, Offer
 from lpad.lpa.install_policy import CARD_RULES

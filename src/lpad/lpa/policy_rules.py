@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from lpad.codec.messages.metadata import OperatorId, ProfileMetadata
-    from lpad.codec.messages.rules import AuthorisationRule
+    from lpad.codec.messages.rules_authorisation_table import AuthorisationRule
 
 # Not a rule, but how the other rules may be changed later.
 _UPDATE_CONTROL = "pprUpdateControl"

@@ -15,7 +15,7 @@ from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import ServerSigned1
 from lpad.codec.messages.download import SmdpSigned2
 from lpad.codec.messages.metadata import ProfileMetadata
-from lpad.codec.x509.certificate import Certificate
+from lpad.codec.x509.server_certificate import Certificate
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import TransactionId

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
-    from lpad.network.layer import Cause, Layer
+    from lpad.network.connection_layer import Layer
+    from lpad.network.network_cause import Cause
     from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
     from lpad.protocol.context_commands import AuthenticationCommand

@@ -11,9 +11,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError, InvalidValue
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.connection_layer import Layer
+from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import Authentication, IpType
 from lpad.protocol import context_commands as commands
 from lpad.protocol.at_dialogue import AtCommand

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.network.applier import UNKNOWN_CONNECTION
-from lpad.network.runner_client import RunnerClient, environment
-from lpad.network.runner_messages import Task
+from lpad.network.hook_runner_client import RunnerClient, environment
+from lpad.network.hook_runner_messages import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import MalformedError
+from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
 from lpad.network.owner_program import run_program
-from lpad.network.runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
 
 if TYPE_CHECKING:
     import socket

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.network.applier import Applied
-from lpad.network.runner_client import environment
-from lpad.network.runner_messages import Task
+from lpad.network.hook_runner_client import environment
+from lpad.network.hook_runner_messages import Task
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Outcome, Wanted
-    from lpad.network.runner_client import RunnerClient
+    from lpad.network.hook_runner_client import RunnerClient
 
 
 class HookEvent(enum.StrEnum):

@@ -17,7 +17,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lpad.network.runner_messages import Ended, RunAnswer
+from lpad.network.hook_runner_messages import Ended, RunAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:

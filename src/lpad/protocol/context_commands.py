@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue
-from lpad.base.outside_number import matched_number, whole_number
+from lpad.base.untrusted_number import matched_number, whole_number
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:

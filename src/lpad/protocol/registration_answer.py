@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
-from lpad.base.outside_number import matched_number
+from lpad.base.untrusted_number import matched_number
 from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:

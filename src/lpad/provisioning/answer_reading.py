@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidActivationCode, InvalidValue, MalformedError
-from lpad.base.outside_number import whole_number
 from lpad.base.server_address import ServerAddress
+from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.provisioning.declaration import Scalar
+    from lpad.provisioning.platform_declaration import Scalar
 
 LONGEST_WORDS = 300
 """The most characters of a platform's own text that are kept."""

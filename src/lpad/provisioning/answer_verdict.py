@@ -16,14 +16,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError, PlatformBusy, PlatformRefused, PlatformUnclear, ServerFailed
-from lpad.base.outside_number import whole_number
 from lpad.base.redaction import redacted
+from lpad.base.untrusted_number import whole_number
 from lpad.provisioning import answer_reading as reading
 
 if TYPE_CHECKING:
     import httpx
 
-    from lpad.provisioning.declaration import Call, Declaration
+    from lpad.provisioning.platform_declaration import Call, Declaration
 
 LONGEST_WAIT = 86400
 """The most seconds of Retry-After; a larger value counts as this."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.provisioning.declaration import Call, Declaration
+    from lpad.provisioning.platform_declaration import Call, Declaration
 
 MOST_PAGES = 50
 """The most pages of one list; a list by EID or reference has one."""

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import Conflict, MalformedError, PlatformRefused, PlatformUnclear
-from lpad.provisioning.port import Finds, Line, Product, Reservation, Stage
+from lpad.provisioning.platform_interface import Finds, Line, Product, Reservation, Stage
 from lpad.provisioning.reservation_states import reservation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.provisioning.declaration import Call, Declaration
     from lpad.provisioning.declared_calls import Caller
-    from lpad.provisioning.port import Wish
+    from lpad.provisioning.platform_declaration import Call, Declaration
+    from lpad.provisioning.platform_interface import Wish
 
 
 class DeclaredPlatform:

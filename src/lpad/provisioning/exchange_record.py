@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from lpad.provisioning.declaration import Call, Declaration
     from lpad.provisioning.http.httpx_transport import Exchange
+    from lpad.provisioning.platform_declaration import Call, Declaration
 
 MASK = "[masked]"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})

@@ -12,7 +12,7 @@ from lpad.provisioning.template import filled
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.provisioning.declaration import Sign
+    from lpad.provisioning.platform_declaration import Sign
 
 
 def signature(sign: Sign, values: Mapping[str, str]) -> str:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from lpad.provisioning.declaration import Declaration
     from lpad.provisioning.http.httpx_transport import Exchange
-    from lpad.remote.https.limits import Limits
+    from lpad.provisioning.platform_declaration import Declaration
+    from lpad.remote.https.request_limits import Limits
     from lpad.remote.https.route import Route
 
 _LOG = logging.getLogger(__name__)

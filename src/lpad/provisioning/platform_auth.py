@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from lpad.base.errors import MalformedError, PlatformBusy, PlatformRefused, PlatformUnclear, ServerFailed
-from lpad.base.outside_number import decimal_number
 from lpad.base.redaction import redacted
+from lpad.base.untrusted_number import decimal_number
 from lpad.provisioning import answer_reading as reading
 from lpad.provisioning.hmac_signature import signature
 from lpad.provisioning.template import filled, filled_tree
@@ -24,9 +24,9 @@ from lpad.provisioning.template import filled, filled_tree
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from lpad.provisioning.declaration import Declaration
     from lpad.provisioning.http.clock_offset import ClockOffset
     from lpad.provisioning.http.tokens import Token, Tokens
+    from lpad.provisioning.platform_declaration import Declaration
 
 VALUES = "lpad.values"
 """Under this name a request's extensions have the values of its placeholders."""

@@ -8,14 +8,14 @@ from lpad.base.errors import InvalidSettings, MalformedError
 from lpad.provisioning import answer_reading as reading
 from lpad.provisioning.declared_calls import read_fields
 from lpad.provisioning.http.httpx_transport import server_of
-from lpad.provisioning.port import Activates, Finds
+from lpad.provisioning.platform_interface import Activates, Finds
 from lpad.provisioning.reservation_states import reservation
 from lpad.provisioning.template import mistakes, placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.provisioning.declaration import Call, Declaration
+    from lpad.provisioning.platform_declaration import Call, Declaration
 
 
 def check(declaration: Declaration) -> list[str]:

@@ -10,7 +10,7 @@ import yaml
 
 from lpad.base.errors import InvalidSettings
 from lpad.base.regular_file import read_regular
-from lpad.provisioning.declaration import Declaration
+from lpad.provisioning.platform_declaration import Declaration
 
 SHIPPED = Path(__file__).parent / "platforms"
 LARGEST = 256 * 1024

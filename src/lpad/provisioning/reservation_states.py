@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpad.provisioning import answer_reading as reading
-from lpad.provisioning.port import Line, Reservation, Stage
+from lpad.provisioning.platform_interface import Line, Reservation, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.provisioning.declaration import Declaration
+    from lpad.provisioning.platform_declaration import Declaration
 
 
 def reservation(

@@ -21,7 +21,7 @@ from lpad.codec.es9plus import (
     GetBoundProfilePackageAnswer,
     InitiateAuthenticationAnswer,
 )
-from lpad.codec.status_codes import Remedy, meaning_of
+from lpad.codec.server_status_codes import Remedy, meaning_of
 from lpad.remote.https.connection import NO_CARD, HttpsConnection
 from lpad.remote.https.route import Route
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.codec.es9plus import Refusal
     from lpad.remote.https.connection import HttpAnswer
-    from lpad.remote.https.limits import Limits
-    from lpad.remote.trust.card_anchor import CardTrust
-    from lpad.remote.trust.report import TrustReport
+    from lpad.remote.https.request_limits import Limits
+    from lpad.remote.trust.anchor_named_by_card import CardTrust
     from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_report import TrustReport
 
 _LOG = logging.getLogger(__name__)
 

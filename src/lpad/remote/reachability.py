@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lpad.base.condition import ConditionKind
 from lpad.base.errors import MalformedError, ServerMalformed, ServerUnreachable
-from lpad.base.outside_number import matched_number
+from lpad.base.guard_condition import ConditionKind
+from lpad.base.untrusted_number import matched_number
 from lpad.remote.https.address_memory import MEMORY
 from lpad.remote.https.answer_head import AnswerHead
 from lpad.remote.https.happy_eyeballs import LookUpError, connect
@@ -29,8 +29,8 @@ from lpad.remote.https.socket_waiting import READABLE, Waiting
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lpad.base.condition import Condition
     from lpad.base.deadline import Deadline
+    from lpad.base.guard_condition import Condition
     from lpad.remote.https.happy_eyeballs import Connected
 
 _PATIENCE_PER_QUERY = 5.0

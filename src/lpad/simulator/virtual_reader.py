@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from lpad.base.errors import CardUnreachable, InternalError, InvalidValue
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -17,7 +17,7 @@ from engine.guarding import ended, guarding, port, rolled_back, stuck
 from engine.lab import CARD, FIRST, SECOND, Lab
 from engine.test_full_disk import no_space
 from lpad.api.handlers.metrics import MEDIA_TYPE
-from lpad.base.condition import Condition
+from lpad.base.guard_condition import Condition
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule

@@ -9,8 +9,8 @@ import pytest
 
 from engine.lab import CARD, FIRST, SECOND
 from lpad.engine.policy.networking import NetworkPolicy
+from lpad.network.chosen_settings import Pattern
 from lpad.network.network_settings import NetworkSettings
-from lpad.network.precedence import Pattern
 
 if TYPE_CHECKING:
     from api.gateway import Gateway

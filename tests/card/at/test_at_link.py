@@ -20,7 +20,7 @@ from lpad.base.identifiers import ISD_R, Imei
 from lpad.card.at.at_link import AtLink, open_at_link
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1, isdr_aids
-from lpad.card.link.memory import LinkMemory, OpenChannel
+from lpad.card.link.remembered_links import LinkMemory, OpenChannel
 from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.quirks import LinkKind
@@ -313,7 +313,7 @@ HOLD = """
 import os, sys
 from pathlib import Path
 from lpad.card.at.at_link import open_at_link
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import ISD_R
 link = open_at_link(sys.argv[1], memory=LinkMemory(Path(sys.argv[2])))

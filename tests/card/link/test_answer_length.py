@@ -8,7 +8,7 @@ from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
 from lpad.card.at.at_link import open_at_link
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.codec import es10
 from lpad.simulator.modem.pty_modem import PtyModem
 

@@ -23,7 +23,7 @@ from card.scripted_card import ScriptedCard
 from lpad.base.identifiers import ISD_R, Aid
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import ESTK_SE0, isdr_aids
-from lpad.card.link.memory import LinkMemory
+from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.pcsc.card import PcscCard
 from lpad.card.pcsc.pcsc_link import PcscLink, open_pcsc_link
 from lpad.protocol.proactive import REFRESH_ONLY

@@ -13,7 +13,7 @@ import pytest
 
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.server import SimulatedPlatform
-from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.platform.smdp_orders import SmdpShelf
 from lpad.simulator.smdp.store.orders import Orders
 
 if TYPE_CHECKING:

@@ -12,34 +12,35 @@ from codec.rsp_values import values_of
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import der
 from lpad.codec.messages import (
-    addresses,
     authentication,
-    card,
+    configured_addresses,
     download,
     euicc_info,
-    installation,
+    get_eid,
+    installation_result,
+    memory_reset,
     metadata,
     notifications,
     profiles,
-    rules,
+    rules_authorisation_table,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DECODERS: list[tuple[str, Callable[[bytes], Any]]] = [
-    ("EuiccConfiguredAddressesResponse", addresses.ConfiguredAddresses.decode),
-    ("SetDefaultDpAddressResponse", addresses.SetDefaultDpAddressResult.decode),
+    ("EuiccConfiguredAddressesResponse", configured_addresses.ConfiguredAddresses.decode),
+    ("SetDefaultDpAddressResponse", configured_addresses.SetDefaultDpAddressResult.decode),
     ("EUICCInfo1", euicc_info.EuiccInfo1.decode),
     ("EUICCInfo2", euicc_info.EuiccInfo2.decode),
     ("GetEuiccChallengeResponse", euicc_info.decode_euicc_challenge),
-    ("GetRatResponse", rules.decode_rat),
+    ("GetRatResponse", rules_authorisation_table.decode_rat),
     ("ServerSigned1", authentication.ServerSigned1.decode),
     ("AuthenticateServerResponse", authentication.AuthenticateServerResponse.decode),
     ("SmdpSigned2", download.SmdpSigned2.decode),
     ("PrepareDownloadResponse", download.PrepareDownloadResponse.decode),
     ("CancelSessionResponse", download.CancelSessionResponse.decode),
-    ("ProfileInstallationResult", installation.ProfileInstallationResult.decode),
+    ("ProfileInstallationResult", installation_result.ProfileInstallationResult.decode),
     ("StoreMetadataRequest", metadata.ProfileMetadata.decode),
     ("ListNotificationResponse", notifications.ListNotificationResponse.decode),
     ("RetrieveNotificationsListResponse", notifications.RetrieveNotificationsListResponse.decode),
@@ -47,8 +48,8 @@ DECODERS: list[tuple[str, Callable[[bytes], Any]]] = [
     ("NotificationSentResponse", notifications.NotificationSentResult.decode),
     ("ProfileInfoListResponse", profiles.ProfileInfoListResponse.decode),
     ("EnableProfileResponse", profiles.EnableProfileResult.decode),
-    ("GetEuiccDataResponse", card.decode_eid),
-    ("EuiccMemoryResetResponse", card.EuiccMemoryResetResult.decode),
+    ("GetEuiccDataResponse", get_eid.decode_eid),
+    ("EuiccMemoryResetResponse", memory_reset.EuiccMemoryResetResult.decode),
 ]
 
 

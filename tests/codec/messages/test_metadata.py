@@ -18,7 +18,7 @@ from lpad.codec.messages.metadata import (
     event_bits,
     events_of,
 )
-from lpad.codec.messages.rules import AuthorisationRule, decode_rat
+from lpad.codec.messages.rules_authorisation_table import AuthorisationRule, decode_rat
 
 ICCID = bytes.fromhex("989444999999990990F8")
 METADATA = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Aid, Iccid
-from lpad.codec.asn1 import named_bits, salvage, tlv
+from lpad.codec.asn1 import broken_list, named_bits, tlv
 from lpad.codec.asn1.schema import Schema, parse
 from lpad.codec.messages.metadata import (
     UNREADABLE_RULES,
@@ -39,7 +39,7 @@ from lpad.codec.messages.profiles import (
     SetNicknameRequest,
     SetNicknameResult,
 )
-from lpad.codec.messages.result import ResultCode
+from lpad.codec.messages.result_code import ResultCode
 
 ICCID = Iccid.parse("89000123456789012341")
 AID = Aid.parse("A0000005591010FFFFFFFF8900001100")
@@ -297,7 +297,7 @@ def test_no_bytes_between_profiles_hide_them(between: bytes, before: bytes, behi
     """Whatever stands before, between and behind the entries, both are read."""
     profiles, unreadable = read(tlv.encode(0xBF2D, tlv.encode(0xA0, before, BARE_A, between, BARE_B, behind)))
     assert set(BOTH) <= set(profiles)
-    if salvage.is_padding(before + between + behind):
+    if broken_list.is_padding(before + between + behind):
         assert (profiles, unreadable) == (BOTH, 0)
 
 
@@ -311,7 +311,7 @@ def test_a_broken_entry_is_counted_and_hides_no_other(data: st.DataObject) -> No
     answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, tlv.encode(0xA0, cut, BARE_B)))
     assert OTHER in [profile.iccid for profile in answer.profiles]
     others = [profile for profile in answer.profiles if profile.iccid != OTHER]
-    assert others or answer.unreadable or salvage.is_padding(cut)
+    assert others or answer.unreadable or broken_list.is_padding(cut)
 
 
 def test_what_can_be_read_of_a_broken_entry() -> None:

@@ -22,7 +22,7 @@ from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.notes import NotedLimit, SwitchNotes, noting
 from lpad.engine.change.params import EnableParams, GuardParams, RefreshParams
 from lpad.engine.change.results import RefreshResult
-from lpad.engine.journal import SCHEMA_VERSION, Journal, damaged_file, database
+from lpad.engine.journal import SCHEMA_VERSION, Journal, database, file_replacement
 from lpad.engine.journal.checksummed_rows import keep_sealed
 from lpad.engine.journal.migration import migrate
 from lpad.engine.journal.schema import CHECKSUMS_SINCE
@@ -383,10 +383,10 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / JOURNAL
     with path.open("wb") as file:
         file.write(b"no journal")
-        file.truncate(damaged_file.LARGEST_KEPT * 2)
+        file.truncate(file_replacement.LARGEST_KEPT * 2)
     journal = Journal(path)
     (kept,) = journal.health.set_aside
-    assert Path(kept).stat().st_size == damaged_file.LARGEST_KEPT
+    assert Path(kept).stat().st_size == file_replacement.LARGEST_KEPT
     journal.close()
 
 
@@ -409,7 +409,7 @@ def test_no_space_for_a_repair(worn: Path, made: tuple[Path, Mapping[str, Conten
 def test_two_that_repair_at_the_same_time(worn: Path) -> None:
     """The second one waits: what the first has just put in place is not replaced."""
     spoil(worn, b"SQLite format 3", behind=60)
-    with damaged_file.alone(worn):
+    with file_replacement.alone(worn):
         journal = Journal(worn)
         refuses(journal, JournalState.LOCKED)
     assert journal.try_again()

@@ -12,12 +12,12 @@ from lpad.base.backoff import Backoff
 from lpad.engine.change.change import Kind
 from lpad.engine.operations import provision as operation
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.wishes.platforms import Platforms
+from lpad.engine.provisioning.platforms import Platforms
 from lpad.provisioning.openable_platform import OpenablePlatform, PlatformSettings
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.route import Route
 from lpad.simulator.platform.server import SimulatedPlatform
-from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.platform.smdp_orders import SmdpShelf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from lpad.engine.change.change import Change
-    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.open_card import CardPort
     from lpad.simulator.pki.pki import Pki
 
 PLATFORM = "mine"

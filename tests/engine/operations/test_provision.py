@@ -15,8 +15,8 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import EID, Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.provisioning import ProvisioningPolicy
+from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.running.answer import Answer
-from lpad.engine.wishes.wish_record import KeptReservation, WishRecord
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.guarding import THIRD
 from engine.lab import FIRST, SECOND
-from lpad.base.condition import Condition
+from lpad.base.guard_condition import Condition
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.snapshot.profile_list import ProfileList

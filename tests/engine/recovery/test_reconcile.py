@@ -23,7 +23,7 @@ from lpad.engine.change.notes import (
 )
 from lpad.engine.change.params import DisableParams, DownloadParams
 from lpad.engine.change.time_limit import TimeLimit
-from lpad.engine.recovery import interrupted
+from lpad.engine.recovery import interrupted_changes
 from lpad.engine.running.answer import Answer
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
@@ -238,7 +238,7 @@ def test_settling_waits_for_so_long_and_no_longer(lab: Lab, *, again: bool) -> N
 
 def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that was off beyond the limit does not give up a modem that is still starting."""
-    monkeypatch.setattr(interrupted, "STARTING", 20.0)
+    monkeypatch.setattr(interrupted_changes, "STARTING", 20.0)
     iccid = lab.install()
     lab.patient(absence=3)
     change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)

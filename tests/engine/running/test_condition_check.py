@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from engine.guarding import listening, unused_port
-from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
+from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.engine.running.condition_check import SOURCES, Look, Source, ask_network, look, not_evaluable
 from lpad.remote.reachability import PROBES
 

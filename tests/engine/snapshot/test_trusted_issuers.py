@@ -9,8 +9,8 @@ from engine.lab import CARD, FIRST, Lab
 from lpad.engine.change.change import Kind
 from lpad.engine.snapshot.snapshot import CardInfo, Memory, Snapshot
 from lpad.engine.snapshot.trusted_issuers import card_trust
-from lpad.remote.trust.card_anchor import CardTrust
-from lpad.remote.trust.memory import TrustMemory
+from lpad.remote.trust.anchor_named_by_card import CardTrust
+from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.trust import Trust
 
 if TYPE_CHECKING:

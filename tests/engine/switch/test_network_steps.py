@@ -17,9 +17,9 @@ from lpad.engine.running.answer import Answer
 from lpad.engine.switch import condition_watch
 from lpad.network.applier import Applied, Connection, Failed, TryAgain
 from lpad.network.at_applier import AtApplier
-from lpad.network.layer import Layer
+from lpad.network.chosen_settings import Pattern
+from lpad.network.connection_layer import Layer
 from lpad.network.network_settings import IpType, NetworkSettings
-from lpad.network.precedence import Pattern
 from lpad.simulator.modem.contexts import Subscription
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 from engine.clocks import TODAY, Clocks
 from engine.guarding import REGISTERED, THIRD, enabled, listening, port, unused_port
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
-from lpad.base.condition import Condition
 from lpad.base.deadline import Deadline
+from lpad.base.guard_condition import Condition
 from lpad.engine.change.change import FAILOVER, Kind, now
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.base.condition import ConditionKind
+    from lpad.base.guard_condition import ConditionKind
     from lpad.engine.change.change import Change, Json
     from lpad.engine.engine import Engine
-    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.open_card import CardPort
     from lpad.simulator.pki.pki import Pki
 
 INTERVAL = 0.2

@@ -20,7 +20,7 @@ from lpad.simulator.smdp.store.order import OrderState
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.engine.change.results import Outcome
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
 
 THIRD = "8900101000000000033"

@@ -9,8 +9,9 @@ import pytest
 
 from lpad.base.deadline import Deadline
 from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.layer import Cause, Layer, Procedure
+from lpad.network.connection_layer import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
+from lpad.network.network_cause import Cause, Procedure
 from lpad.network.network_settings import InitialBearer, NetworkSettings
 from network.applier_contract import (
     EID,

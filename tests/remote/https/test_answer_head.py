@@ -6,7 +6,7 @@ import pytest
 
 from lpad.base.errors import MalformedError
 from lpad.remote.https.answer_head import AnswerHead
-from lpad.remote.https.limits import LARGEST_HEAD, MOST_INFORMATIONAL
+from lpad.remote.https.request_limits import LARGEST_HEAD, MOST_INFORMATIONAL
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

@@ -14,10 +14,10 @@ import pytest
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
-from lpad.remote.https import addresses, happy_eyeballs
+from lpad.remote.https import happy_eyeballs, name_resolution
 from lpad.remote.https.address_memory import AddressMemory
-from lpad.remote.https.addresses import Address
 from lpad.remote.https.happy_eyeballs import Connected, LookUpError
+from lpad.remote.https.name_resolution import Address
 from lpad.remote.https.socket_waiting import SilenceError, Waiting
 from remote.dead_address import swallowing
 
@@ -61,12 +61,12 @@ class Names:
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     """What getaddrinfo asks."""
     names = Names()
-    monkeypatch.setattr("lpad.remote.https.addresses.socket.getaddrinfo", names.getaddrinfo)
-    monkeypatch.setattr(addresses, "ALONE", 0.05)
+    monkeypatch.setattr("lpad.remote.https.name_resolution.socket.getaddrinfo", names.getaddrinfo)
+    monkeypatch.setattr(name_resolution, "ALONE", 0.05)
     monkeypatch.setattr(happy_eyeballs, "DELAY", 0.02)
     yield names
     names.held.set()
-    addresses.forget(NAME, 1)
+    name_resolution.forget(NAME, 1)
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def test_a_mute_name_server_ends_with_the_silence(names: Names) -> None:
 
 def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that is slower than an attempt is asked once, and the next attempt can connect."""
-    monkeypatch.setattr(addresses, "SLOW", 0.05)
+    monkeypatch.setattr(name_resolution, "SLOW", 0.05)
     names.all = [four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}
     with listening("127.0.0.1") as port:
@@ -225,7 +225,7 @@ def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyP
     with pytest.raises(ConnectionRefusedError):
         connected(port)
     assert len(names.asked) > 3, "what leads nowhere is looked up anew"
-    addresses.forget(NAME, port)
+    name_resolution.forget(NAME, port)
 
 
 def test_a_name_that_is_none(names: Names) -> None:

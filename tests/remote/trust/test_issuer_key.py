@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpad.codec.x509.certificate_issuers import known_issuers
-from lpad.codec.x509.signed_certificate import SignedCertificate
-from lpad.remote.trust.card_anchor import trace
+from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.remote.trust.anchor_named_by_card import trace
 from lpad.remote.trust.issuer_key import issuer_points
 from lpad.simulator.pki import certificate_profile as profile
 from lpad.simulator.pki.credential import Curve

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings, ServerUntrusted
-from lpad.remote.trust.card_anchor import CardTrust
+from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.trust import Trust
 from lpad.simulator.pki import certificate_profile as profile
 from lpad.simulator.pki.credential import Credential, Curve

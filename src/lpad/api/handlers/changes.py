@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import StreamingResponse
 
+from lpad.api.request.api_call import change_response, submission_response
 from lpad.api.request.bodies import AnswerRequest
-from lpad.api.request.call import change_response, submission_response
 from lpad.api.request.etag import known, not_modified
 from lpad.base.errors import InvalidValue
 from lpad.engine.running.answer import Answer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
     from lpad.engine.change.change import Change
 
 PAGE = 20

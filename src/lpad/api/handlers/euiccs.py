@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from lpad.api.handlers.provisioning import wish_view
+from lpad.api.request.api_call import json_response, submission_response
 from lpad.api.request.bodies import (
     MAX_NICKNAME_BYTES,
     DisableRequest,
@@ -30,23 +31,22 @@ from lpad.api.request.bodies import (
     ResetRequest,
     TrustCheckRequest,
 )
-from lpad.api.request.call import json_response, submission_response
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import CardUnreachable, Conflict, InvalidValue, NotFound
 from lpad.base.identifiers import profile_target
-from lpad.base.outside_number import LARGEST, whole_number
 from lpad.base.server_address import ServerAddress
+from lpad.base.untrusted_number import LARGEST, whole_number
 from lpad.engine.change import params
 from lpad.engine.change.change import Kind
 from lpad.engine.change.kinds import kind_of
-from lpad.engine.networks.noted_settings import PASSWORD, noted
+from lpad.engine.network_settings.download_settings import PASSWORD, noted
 from lpad.engine.snapshot.known_risks import known_risks
 from lpad.engine.switch.guarded_switch import check_guard
 
 if TYPE_CHECKING:
+    from lpad.api.request.api_call import Call
     from lpad.api.request.bodies import GuardRequest
-    from lpad.api.request.call import Call
     from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
     from lpad.engine.journal import StoredNotification

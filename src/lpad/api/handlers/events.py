@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import StreamingResponse
 
-from lpad.api.request.call import MOST_CHANGES, either, wake
+from lpad.api.request.api_call import MOST_CHANGES, either, wake
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.engine.change.event_hub import Event
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
 
 HEARTBEAT = 120.0
 """Seconds between comments on a quiet stream; they reveal a dead listener, and wake the daemon."""

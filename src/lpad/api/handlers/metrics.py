@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import HistogramMetricFamily, Metric
 
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
     from lpad.engine.engine import Engine
     from lpad.engine.running.metric_counters import Durations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from lpad.api.request.api_call import json_response
 from lpad.api.request.bodies import NetworkRequest, NetworkView
-from lpad.api.request.call import json_response
 from lpad.base.errors import Conflict
 from lpad.base.identifiers import Iccid, profile_target
 from lpad.network.network_settings import GivenBy
@@ -14,7 +14,7 @@ from lpad.network.network_settings import GivenBy
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
 
 
 async def get_network(call: Call) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from lpad.api.request.api_call import json_response, submission_response
 from lpad.api.request.bodies import (
     PlatformList,
     PlatformView,
@@ -13,7 +14,6 @@ from lpad.api.request.bodies import (
     ProvisionRequest,
     WishView,
 )
-from lpad.api.request.call import json_response, submission_response
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidValue, NotFound
@@ -24,9 +24,9 @@ from lpad.engine.switch.guarded_switch import check_guard
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
     from lpad.engine.change.moment import Moment
-    from lpad.engine.wishes.wish_record import WishRecord
+    from lpad.engine.provisioning.wish_record import WishRecord
 
 LISTING = 60.0
 """Seconds for a platform to list its products."""

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import lpad
+from lpad.api.request.api_call import json_response
 from lpad.api.request.bodies import Health, JournalView, PortsView, SettingsView, SystemView
-from lpad.api.request.call import json_response
 from lpad.engine.change.change import Failure
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
     from lpad.card.available_ports import Ports
     from lpad.engine.engine import Engine
 

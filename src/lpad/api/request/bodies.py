@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from lpad.base.activation_code_forms import LONGEST_TEXT
-from lpad.base.condition import LONGEST as LONGEST_CONDITION
+from lpad.base.guard_condition import LONGEST as LONGEST_CONDITION
 from lpad.engine.change.change import Change, Failure
 from lpad.engine.change.guard import LONGEST as LONGEST_GUARD
 from lpad.engine.change.guard import MOST_CONDITIONS
@@ -32,7 +32,7 @@ from lpad.network.network_settings import (
 )
 
 if TYPE_CHECKING:
-    from lpad.network.precedence import Chosen
+    from lpad.network.chosen_settings import Chosen
 
 MAX_NICKNAME_BYTES = 64
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_NICKNAME_BYTES})]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response, StreamingResponse
 
 if TYPE_CHECKING:
-    from lpad.api.request.call import Call
+    from lpad.api.request.api_call import Call
 
 
 def known(call: Call, tag: str) -> bool:

@@ -20,11 +20,11 @@ from lpad.card.link.answer_length import AnswerLengthChannel
 from lpad.card.link.crash_safe_channel import CrashSafeChannel
 from lpad.card.link.diagnostics import LinkFacts, handle_form
 from lpad.card.link.isdr_aids import remembered_first
-from lpad.card.link.memory import LinkMemory, OpenChannel, Remembered
+from lpad.card.link.remembered_links import LinkMemory, OpenChannel, Remembered
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.identity import read_identity
-from lpad.card.modem.lent_modem import LentModem
-from lpad.card.modem.powered_down import PoweredDown, bring_up, send
+from lpad.card.modem.modem_of_link import LentModem
+from lpad.card.modem.powered_down_note import PoweredDown, bring_up, send
 from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.serial_line import SerialLine

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardStatus, InternalError, blamed_on
 from lpad.base.identifiers import ISD_R
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING

@@ -9,7 +9,7 @@ from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable, I
 from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.status_words import refused_at_once
-from lpad.card.modem.refusals import is_phone_failure
+from lpad.card.modem.cme_errors import is_phone_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

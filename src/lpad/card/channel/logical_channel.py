@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardStatus, InternalError
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.card.channel.abandoned_channels import close_leftovers, is_leftover
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.lost_channel import LostChannel

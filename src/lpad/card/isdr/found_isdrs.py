@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError, CardMalformed, CardStatus, blamed_on
 from lpad.card.isdr.isdr import isdr_session
 from lpad.codec import es10
-from lpad.codec.messages.card import GET_EID, decode_eid
+from lpad.codec.messages.get_eid import GET_EID, decode_eid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

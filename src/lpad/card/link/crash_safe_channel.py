@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
-    from lpad.card.link.memory import OpenChannel
+    from lpad.card.link.remembered_links import OpenChannel
     from lpad.protocol.apdu import Apdu
 
 _TOO_SMALL_TO_BLAME = 63

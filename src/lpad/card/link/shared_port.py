@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
 from lpad.card.link.diagnostics import facts_of
-from lpad.card.link.turn_channel import TurnChannel
+from lpad.card.link.turn_taking_channel import TurnChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.link.link import Channel, Link
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_of_link import LentModem
 
 
 class SharedPort:

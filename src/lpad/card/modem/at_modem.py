@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, InvalidValue
 from lpad.base.identifiers import Imei
-from lpad.card.modem.refusals import refusal_of
+from lpad.card.modem.cme_errors import refusal_of
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol import at_commands

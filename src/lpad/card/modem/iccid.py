@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardMalformed, CardUnreachable, MalformedError
-from lpad.card.modem.refusals import lock_of
+from lpad.card.modem.cme_errors import lock_of
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.iccid_answer import SimLocked, iccid_command, iccid_report
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_of_link import LentModem
     from lpad.protocol.iccid_answer import IccidReport
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy, CardError, CardMalformed
-from lpad.card.modem.refusals import lock_of
+from lpad.card.modem.cme_errors import lock_of
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.pin_answer import lock_told, pin_command
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
-from lpad.base.outside_number import hexadecimal_number
+from lpad.base.untrusted_number import hexadecimal_number
 from lpad.card.pcsc.other_programs import programs_using_pcsc
 from lpad.card.port.link_refused import LinkRefused
 

@@ -13,8 +13,8 @@ from lpad.card.channel.proactive import ProactiveCard
 from lpad.card.link.answer_length import AnswerLengthChannel
 from lpad.card.link.diagnostics import LinkFacts
 from lpad.card.link.isdr_aids import remembered_first
-from lpad.card.link.memory import LinkMemory, Remembered, card_key
-from lpad.card.link.turn_channel import TurnChannel
+from lpad.card.link.remembered_links import LinkMemory, Remembered, card_key
+from lpad.card.link.turn_taking_channel import TurnChannel
 from lpad.card.pcsc.card import PcscCard
 from lpad.protocol import proactive
 from lpad.protocol.apdu import LARGEST_BLOCK

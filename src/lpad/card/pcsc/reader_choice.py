@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardUnreachable
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
-from lpad.card.port.modem_manager import Inhibition
+from lpad.card.port.modem_manager_release import Inhibition
 from lpad.card.port.serial_line import SerialLine
 from lpad.dbus.bus import can_ask
 

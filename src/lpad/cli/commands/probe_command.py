@@ -8,14 +8,14 @@ import click
 import msgspec
 
 from lpad.base.redaction import mask
-from lpad.cli.commands.following import follow
+from lpad.cli.commands.command_session import command
+from lpad.cli.commands.followed_change import follow
 from lpad.cli.commands.group import cli
-from lpad.cli.commands.session import command
 from lpad.cli.terminal.output import Output, safe
 from lpad.cli.terminal.probe_report import print_report
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.session import Session
+    from lpad.cli.commands.command_session import Session
 
 
 @command(cli, "probe")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lpad.cli.commands.command_session import command, no_wait
 from lpad.cli.commands.group import cli
 from lpad.cli.commands.guard_options import guarded, limit
-from lpad.cli.commands.session import command, no_wait
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:
-    from lpad.cli.commands.session import Session
+    from lpad.cli.commands.command_session import Session
     from lpad.client import Euicc
 
 

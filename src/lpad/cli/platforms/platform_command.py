@@ -16,12 +16,12 @@ from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.daemon.remote_servers import load_route
-from lpad.provisioning.callbacks import SCHEMES, Callback
-from lpad.provisioning.callbacks import verify as verify_callback
+from lpad.provisioning.callback_signatures import SCHEMES, Callback
+from lpad.provisioning.callback_signatures import verify as verify_callback
 from lpad.provisioning.exchange_record import ExchangeRecord
 from lpad.provisioning.platform_check import check as check_declaration
 from lpad.provisioning.platform_file import read_declaration, shipped
-from lpad.provisioning.port import Wish
+from lpad.provisioning.platform_interface import Wish
 from lpad.settings import SettingsFile
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lpad.provisioning.http.httpx_transport import Exchange
     from lpad.provisioning.openable_platform import OpenablePlatform
-    from lpad.provisioning.port import Reservation
+    from lpad.provisioning.platform_interface import Reservation
 
 PATIENCE = 120.0
 """Seconds for one conversation."""

@@ -26,7 +26,7 @@ from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.platform.reservations import Pace
 from lpad.simulator.platform.server import SimulatedPlatform
-from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.platform.smdp_orders import SmdpShelf
 from lpad.simulator.smdp.server import SmDp
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import click
 
 from lpad.base.errors import InvalidValue, NotFound
 from lpad.base.identifiers import Eid, Iccid
-from lpad.base.outside_number import matched_number
+from lpad.base.untrusted_number import matched_number
 from lpad.cli.simulated.folder_options import FOLDER
 from lpad.cli.simulated.new_order import add_order
 from lpad.cli.terminal.output import Output

@@ -14,7 +14,7 @@ from lpad.simulator.pki.pki import Pki
 from lpad.simulator.platform.faults import Faults
 from lpad.simulator.platform.reservations import Pace
 from lpad.simulator.platform.server import SimulatedPlatform
-from lpad.simulator.platform.smdp_shelf import SmdpShelf
+from lpad.simulator.platform.smdp_orders import SmdpShelf
 from lpad.simulator.platform.vendors import VENDORS
 from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.store.orders import Orders

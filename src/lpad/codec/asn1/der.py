@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
-from lpad.codec.asn1 import object_identifier, salvage, tlv
+from lpad.codec.asn1 import broken_list, object_identifier, tlv
 from lpad.codec.asn1.rsp_table import TYPES
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _decode_items(node: Node, element: tlv.Tlv, name: str, lenient: bool) -> lis
 
 
 def _children(element: tlv.Tlv, lenient: bool) -> tuple[tlv.Tlv, ...]:  # noqa: FBT001 # as _decode
-    return salvage.whole_children(element.value)[0] if lenient else element.children()
+    return broken_list.whole_children(element.value)[0] if lenient else element.children()
 
 
 def _decode_integer(data: bytes) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Eid, TransactionId
 from lpad.codec.asn1 import der, tlv
-from lpad.codec.messages.result import ResultCode
-from lpad.codec.x509.certificate import subject_serial_number
+from lpad.codec.messages.result_code import ResultCode
+from lpad.codec.x509.server_certificate import subject_serial_number
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Imei

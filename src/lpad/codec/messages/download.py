@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from lpad.base.identifiers import TransactionId
 from lpad.codec.asn1 import der, tlv
-from lpad.codec.messages.result import ResultCode
+from lpad.codec.messages.result_code import ResultCode
 
 
 class DownloadError(ResultCode):

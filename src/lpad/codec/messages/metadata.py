@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid, swap_nibbles
-from lpad.codec.asn1 import der, named_bits, salvage, tlv
+from lpad.codec.asn1 import broken_list, der, named_bits, tlv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,7 +152,7 @@ class ProfileMetadata:
             profile_class=class_of(value.get("profileClass", _NO_CLASS)),
             notification_targets=targets_of(value),
             owner=None if owner is None else OperatorId.from_value(owner),
-            pprs=rules_in(*salvage.whole_children(tlv.parse_first(raw)[0].value)),
+            pprs=rules_in(*broken_list.whole_children(tlv.parse_first(raw)[0].value)),
         )
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import MalformedError
-from lpad.codec.asn1 import der, salvage, tlv
-from lpad.codec.asn1.salvage import ListOf, Sureness
+from lpad.codec.asn1 import broken_list, der, tlv
+from lpad.codec.asn1.broken_list import ListOf, Sureness
 from lpad.codec.messages.metadata import NotificationEvent, event_bits, events_of
 from lpad.codec.messages.profile_info import iccid_of
-from lpad.codec.messages.result import ResultCode
+from lpad.codec.messages.result_code import ResultCode
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Iccid
@@ -239,7 +239,7 @@ def signed_part(raw: bytes) -> bytes:
 
 def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
     """Return a child, regardless of what follows it."""
-    for child in salvage.whole_children(element.value)[0]:
+    for child in broken_list.whole_children(element.value)[0]:
         if child.tag == tag:
             return child
     raise MalformedError(f"element {element.tag:02X} lacks the mandatory element {tag:02X}")
@@ -247,7 +247,7 @@ def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
 
 def _sure_metadata(element: tlv.Tlv) -> Sureness:
     """Return how certain it is that an element is a complete NotificationMetadata."""
-    if element.tag != _METADATA or not salvage.is_padding(salvage.whole_children(element.value)[1]):
+    if element.tag != _METADATA or not broken_list.is_padding(broken_list.whole_children(element.value)[1]):
         return Sureness.NONE
     try:
         metadata = NotificationMetadata.decode(element.raw)

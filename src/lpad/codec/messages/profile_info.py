@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Aid, Iccid
-from lpad.codec.asn1 import der, salvage, tlv
-from lpad.codec.asn1.salvage import Sureness
+from lpad.codec.asn1 import broken_list, der, tlv
+from lpad.codec.asn1.broken_list import Sureness
 from lpad.codec.messages.metadata import (
     NotificationTarget,
     OperatorId,
@@ -136,8 +136,8 @@ class UnreadableProfile:
 
 def sureness(element: tlv.Tlv) -> Sureness:
     """Return how certain it is that an element is a complete ProfileInfo, by its ICCID and AID."""
-    children, rest = salvage.whole_children(element.value)
-    if element.tag != _PROFILE_INFO or not salvage.is_padding(rest):
+    children, rest = broken_list.whole_children(element.value)
+    if element.tag != _PROFILE_INFO or not broken_list.is_padding(rest):
         return Sureness.NONE
     iccid = any(child.tag == _ICCID and iccid_of(child.value) for child in children)
     aid = any(child.tag == _AID and aid_of(child.value) for child in children)
@@ -150,10 +150,10 @@ def _inside(raw: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
         element, rest = tlv.parse_first(raw)
     except MalformedError:
         # Its length is wrong: the bytes may still begin like an entry.
-        return salvage.whole_children(raw[2:]) if raw[:1] == bytes([_PROFILE_INFO]) else ((), raw)
+        return broken_list.whole_children(raw[2:]) if raw[:1] == bytes([_PROFILE_INFO]) else ((), raw)
     if element.tag != _PROFILE_INFO:
         return (), raw
-    children, inside = salvage.whole_children(element.value)
+    children, inside = broken_list.whole_children(element.value)
     return children, inside + rest
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from lpad.base.errors import InvalidValue, MalformedError
 from lpad.base.identifiers import Aid, Iccid
-from lpad.codec.asn1 import der, salvage, tlv
-from lpad.codec.asn1.salvage import ListOf
+from lpad.codec.asn1 import broken_list, der, tlv
+from lpad.codec.asn1.broken_list import ListOf
 from lpad.codec.messages.metadata import ProfileClass, class_number
 from lpad.codec.messages.profile_info import ProfileInfo, ProfileState, UnreadableProfile, sureness
-from lpad.codec.messages.result import ResultCode
+from lpad.codec.messages.result_code import ResultCode
 
 LONGEST_NICKNAME = 64  # bytes of UTF-8
 _LIST = ListOf("ProfileInfoListResponse", 0xBF2D, (0xE3,), sureness, nests=True)
@@ -221,7 +221,7 @@ class SetNicknameRequest:
 
 def _tidy(item: tlv.Tlv) -> bytes:
     """Return an entry without padding after its last element."""
-    children, _ = salvage.whole_children(item.value)
+    children, _ = broken_list.whole_children(item.value)
     return tlv.encode(item.tag, *(child.raw for child in children))
 
 

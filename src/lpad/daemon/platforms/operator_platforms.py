@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidSettings
 from lpad.provisioning.credentials import read_credentials
-from lpad.remote.https.limits import Limits
+from lpad.remote.https.request_limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.base.outside_number import matched_number
+from lpad.base.untrusted_number import matched_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import msgspec
 from lpad.card.probe import ShownReport
 from lpad.engine.change import notes, params, results
 from lpad.engine.change.change import Change, Kind
-from lpad.remote.trust.report import TrustReport
+from lpad.remote.trust.trust_report import TrustReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

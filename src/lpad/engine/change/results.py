@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from lpad.card.probe import ShownReport
 from lpad.engine.change.params import always
-from lpad.remote.trust.report import TrustReport
+from lpad.remote.trust.trust_report import TrustReport
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from lpad.base.outside_number import noted_number
+from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.moment import LATEST, Moment
 from lpad.engine.change.notes import NotedLimit
 from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE

@@ -1,7 +1,7 @@
 """The repair of a damaged journal: trustworthy rows go into a new file, the others are counted.
 
 The rows are taken from the file's pages one by one, without SQLite: their checksums identify their table and
-prove them valid, regardless of the rest. `damaged_file.py` puts the new file in the old one's place.
+prove them valid, regardless of the rest. `file_replacement.py` puts the new file in the old one's place.
 """
 
 from __future__ import annotations

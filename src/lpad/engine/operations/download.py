@@ -16,7 +16,7 @@ from lpad.engine.change.change import EID, PROVISION, QuestionKind
 from lpad.engine.change.notes import DownloadNotes, Notes, noting
 from lpad.engine.change.params import DownloadParams, NetworkParams
 from lpad.engine.change.results import DownloadResult
-from lpad.engine.networks.noted_settings import PASSWORD, read_back
+from lpad.engine.network_settings.download_settings import PASSWORD, read_back
 from lpad.engine.operations import download_answers
 from lpad.engine.recovery.download_leftovers import left_behind
 from lpad.engine.running.run import HELD
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.results import ShownProfile
     from lpad.engine.running.answer import Answer
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile import Profile
     from lpad.engine.snapshot.profile_list import Listed, ProfileList

@@ -22,7 +22,7 @@ from lpad.engine.operations.trust_check import check_trust
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
-from lpad.engine.switch.asking_again import ways, when_not_busy
+from lpad.engine.switch.card_request_retry import ways, when_not_busy
 from lpad.engine.switch.default_guard import enable_guarded
 from lpad.engine.switch.network_steps import deleted
 from lpad.engine.switch.switch import PLAIN, Purpose, attempt, prepared, switch, unaddressable, verify
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.engine.change.results import Outcome, SwitchResult
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
 

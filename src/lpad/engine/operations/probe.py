@@ -10,7 +10,7 @@ from lpad.engine.change.params import ProbeParams
 
 if TYPE_CHECKING:
     from lpad.card.probe import ShownReport
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
 
 

@@ -33,29 +33,29 @@ from lpad.base.errors import (
     ServerRefused,
     ServerUnreachable,
 )
-from lpad.base.outside_number import noted_number
-from lpad.codec.status_codes import Remedy
+from lpad.base.untrusted_number import noted_number
+from lpad.codec.server_status_codes import Remedy
 from lpad.engine.change.change import EID, Failure, Pause, PauseReason, QuestionKind, now
 from lpad.engine.change.notes import Notes, ProfileNotes, ProvisionNotes, noting
 from lpad.engine.change.params import ProvisionParams
 from lpad.engine.change.results import ProvisionResult
 from lpad.engine.operations.download import download
+from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.recovery.download_leftovers import INTERRUPTED
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
-from lpad.engine.wishes.wish_record import KeptReservation, WishRecord
 from lpad.network.network_settings import GivenBy, NetworkSettings
 from lpad.provisioning.answer_reading import same_iccid
-from lpad.provisioning.port import Activates, Finds, Line, Stage, Wish
+from lpad.provisioning.platform_interface import Activates, Finds, Line, Stage, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.change import Json
-    from lpad.engine.running.context import Context
+    from lpad.engine.provisioning.platforms import NamedPlatform, OpenPlatform
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.wishes.platforms import NamedPlatform, OpenPlatform
-    from lpad.provisioning.port import Reservation
+    from lpad.provisioning.platform_interface import Reservation
 
 log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")

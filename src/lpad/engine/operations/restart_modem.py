@@ -12,7 +12,7 @@ from lpad.engine.switch.switch import holding_of
 
 if TYPE_CHECKING:
     from lpad.card.modem_refresh import Holding
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
 
 

@@ -9,9 +9,9 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.params import CheckTrustParams
 
 if TYPE_CHECKING:
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.remote.trust.report import TrustReport
+    from lpad.remote.trust.trust_report import TrustReport
 
 
 def check_trust(run: Run, context: Context) -> TrustReport:

@@ -2,6 +2,6 @@
 
 from lpad.engine.outbox.delivery import BACKOFF
 from lpad.engine.outbox.outbox import Delivery, Outbox
-from lpad.engine.outbox.uncopied import UncopiedNotification
+from lpad.engine.outbox.uncopied_notifications import UncopiedNotification
 
 __all__ = ["BACKOFF", "Delivery", "Outbox", "UncopiedNotification"]

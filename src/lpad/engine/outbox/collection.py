@@ -18,9 +18,9 @@ from lpad.base.errors import (
     MalformedError,
     internal_error,
 )
-from lpad.engine.outbox.events import tell, tell_dropped
 from lpad.engine.outbox.listed_copies import ListedCopies, tidy_address, unchanged, under_number
-from lpad.engine.outbox.uncopied import UncopiedNotification, UncopiedNotifications
+from lpad.engine.outbox.notification_events import tell, tell_dropped
+from lpad.engine.outbox.uncopied_notifications import UncopiedNotification, UncopiedNotifications
 from lpad.lpa import notification_delivery
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from lpad.base.errors import (
     internal_error,
 )
 from lpad.base.identifiers import Iccid
-from lpad.codec.status_codes import Remedy
-from lpad.engine.outbox.events import tell
+from lpad.codec.server_status_codes import Remedy
+from lpad.engine.outbox.notification_events import tell
 from lpad.lpa import notification_delivery
 from lpad.lpa.notification_delivery import PendingNotification
 

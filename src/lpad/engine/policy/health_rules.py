@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lpad.base.condition import Condition
+    from lpad.base.guard_condition import Condition
     from lpad.engine.snapshot.profile_list import ProfileList
 
 

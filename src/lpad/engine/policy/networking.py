@@ -11,7 +11,7 @@ from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
     from lpad.network.applier import Applier
-    from lpad.network.precedence import Pattern
+    from lpad.network.chosen_settings import Pattern
 
 STEP_LIMIT = 30.0
 """Seconds that an applier or a hook may take for one step."""

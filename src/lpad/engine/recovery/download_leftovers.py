@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.errors import CardRefused
     from lpad.engine.journal import StoredNotification
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile_list import Listed
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerError
-from lpad.network.layer import Layer
+from lpad.base.guard_condition import Condition, ConditionKind
+from lpad.network.connection_layer import Layer
 from lpad.remote.reachability import PROBES, reach
 
 if TYPE_CHECKING:

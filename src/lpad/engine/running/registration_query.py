@@ -15,7 +15,7 @@ from lpad.network.applier import Connection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.running.held_card import Card
+    from lpad.engine.running.open_card import Card
     from lpad.protocol.registration_answer import Registration
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.base.outside_number import noted_number
+from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.change import PauseReason, State
 from lpad.engine.change.moment import LATEST
 from lpad.engine.change.notes import DownloadNotes, noting

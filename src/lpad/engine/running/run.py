@@ -19,7 +19,7 @@ from lpad.engine.change.notes import NOTHING, Notes, noting
 from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.answer import CODE
-from lpad.engine.running.hold import Hold, Wish, after
+from lpad.engine.running.card_hold import Hold, HoldEvent, after
 from lpad.engine.running.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Run(RunRecord):
         """
         with self._condition:
             self.check()
-            self._hold = after(self._hold, Wish.ALTER)
+            self._hold = after(self._hold, HoldEvent.ALTER)
         self._take(name, notes)
 
     def on_record(self, name: str, notes: Noting = NOTHING) -> None:
@@ -238,17 +238,17 @@ class Run(RunRecord):
             self._change = self._store.save(self._change.wait(question), notes=notes)
             self._noted(notes)
             self._answer_by = deadline.at
-            self._hold = after(self._hold, Wish.ASK)
+            self._hold = after(self._hold, HoldEvent.ASK)
             if self._others_wait():
                 self.release()
             self._condition.wait_for(self._woken, deadline.within(held).remaining())
             answer = self.given
             if answer is None and self._cancelled is None and not deadline.passed:
-                self._hold = after(self._hold, Wish.SHARE)
+                self._hold = after(self._hold, HoldEvent.SHARE)
             if self.released:
                 raise Cancelled(f"change {self._change.id} leaves the card to others while it waits")
             if self._hold is Hold.ASKING:
-                self._hold = after(self._hold, Wish.GO_ON)
+                self._hold = after(self._hold, HoldEvent.GO_ON)
             self._go_on()
         self.check()
         return answer
@@ -275,7 +275,7 @@ class Run(RunRecord):
         """Make a change that waits for an answer release the card; any other continues."""
         with self._condition:
             asking = self._hold is Hold.ASKING
-            self._hold = after(self._hold, Wish.SHARE)
+            self._hold = after(self._hold, HoldEvent.SHARE)
             if asking:
                 self.interruption.cancel(f"change {self._change.id} leaves the card to others")
                 self._condition.notify_all()
@@ -303,7 +303,7 @@ class Run(RunRecord):
             on_trial = self._change.guard is not None or self.settled is not None
             if on_trial or self._change.kind not in OVERTAKEN or self._change.state.ended:
                 return False
-            self._hold = after(self._hold, Wish.OVERTAKE)
+            self._hold = after(self._hold, HoldEvent.OVERTAKE)
             # Last, because the woken thread reads the rest.
             self.interruption.cancel(f"change {self._change.id} makes way for {by}")
             self._condition.notify_all()
@@ -342,7 +342,7 @@ class Run(RunRecord):
             self._answer = None
             self._answer_by = None
             self._gave_way = False
-            self._hold = after(self._hold, Wish.BEGIN)
+            self._hold = after(self._hold, HoldEvent.BEGIN)
 
     def pose(self, kind: QuestionKind, *, within: float) -> None:
         """Ask the caller without waiting; `given` contains the answer once there is one."""

@@ -11,7 +11,7 @@ import msgspec
 
 from lpad.base.errors import CardMalformed, CardRefused, CardStatus, InvalidValue, LpadError, MalformedError
 from lpad.base.identifiers import profile_target
-from lpad.codec.messages.installation import InstallationError, ProfileInstallationResult
+from lpad.codec.messages.installation_result import InstallationError, ProfileInstallationResult
 from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
 from lpad.codec.x509.certificate_issuers import issuer_named
 from lpad.engine.change.results import NotificationAddress, Owner, ShownProfile

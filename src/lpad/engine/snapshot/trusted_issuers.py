@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.remote.trust.card_anchor import CardTrust
+from lpad.remote.trust.anchor_named_by_card import CardTrust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,10 +17,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, Conflict, InvalidValue
-from lpad.card.modem.refusals import how_to_unlock
+from lpad.base.guard_condition import Condition, ConditionKind
+from lpad.card.modem.cme_errors import how_to_unlock
 from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch, registrations
 from lpad.card.modem.reject_cause import reject_cause
 from lpad.engine.change.change import QuestionKind
@@ -35,14 +35,14 @@ from lpad.engine.running.condition_check import (
     not_evaluable,
 )
 from lpad.engine.running.run import Suspended
-from lpad.engine.switch.alternative_settings import Alternatives
+from lpad.engine.switch.alternative_network_settings import Alternatives
 from lpad.network.applier import State
-from lpad.network.layer import Cause, Procedure
+from lpad.network.network_cause import Cause, Procedure
 
 if TYPE_CHECKING:
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_of_link import LentModem
     from lpad.engine.change.guard import Guard
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.switch.network_steps import NetworkSteps
     from lpad.engine.switch.standstill import Standstill

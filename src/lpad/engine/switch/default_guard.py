@@ -20,7 +20,7 @@ from lpad.engine.switch.switch import PLAIN
 
 if TYPE_CHECKING:
     from lpad.engine.change.results import SwitchResult
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.switch.switch import Purpose
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
-from lpad.base.condition import Condition, ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, CardRefused, Conflict, InvalidValue, LpadError
-from lpad.base.outside_number import noted_number
+from lpad.base.guard_condition import Condition, ConditionKind
+from lpad.base.untrusted_number import noted_number
 from lpad.codec.messages.metadata import PPR1, UNREADABLE_RULES
 from lpad.engine.change.change import now
 from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
@@ -33,14 +33,14 @@ from lpad.engine.switch.network_steps import NetworkSteps, StepsOfRun
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.standstill import Standstill
 from lpad.engine.switch.switch import Purpose, switch
+from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
-from lpad.network.layer import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.engine.change.params import GuardParams
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
     from lpad.protocol.iccid_answer import IccidReport

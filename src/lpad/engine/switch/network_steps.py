@@ -25,28 +25,28 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, LpadError, NetworkFailed
 from lpad.engine.change.change import FAILOVER, RESCUE
 from lpad.engine.change.results import NetworkFailure, NetworkResult
-from lpad.engine.networks.pending import PendingSwitch
+from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.policy.networking import OnFailure
-from lpad.engine.running.modem_at_hand import ModemAtHand
+from lpad.engine.running.modem_for_appliers import ModemAtHand
 from lpad.engine.switch.switch import PLAIN, switch
 from lpad.network.applier import Applied, Connection, Failed, TryAgain, Wanted
+from lpad.network.chosen_settings import choose
+from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
-from lpad.network.layer import Layer
 from lpad.network.network_settings import GivenBy
 from lpad.network.no_applier import NO_APPLIER
-from lpad.network.precedence import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.results import SwitchResult
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.switch.alternative_settings import OtherSettings
+    from lpad.engine.switch.alternative_network_settings import OtherSettings
     from lpad.engine.switch.switch import Purpose
     from lpad.network.applier import Modem, Outcome
+    from lpad.network.chosen_settings import Chosen
     from lpad.network.network_settings import NetworkSettings
-    from lpad.network.precedence import Chosen
 
     Act = Callable[[Wanted, Deadline], Outcome]
 

@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lpad.base.condition import Condition
 from lpad.base.errors import (
     Cancelled,
     CardBusy,
@@ -22,20 +21,21 @@ from lpad.base.errors import (
     SwitchStuck,
     internal_error,
 )
-from lpad.base.outside_number import noted_number
+from lpad.base.guard_condition import Condition
+from lpad.base.untrusted_number import noted_number
 from lpad.engine.change.guard import Phase, Turn
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.network_steps import NetworkSteps, StepsOfRun
 from lpad.engine.switch.switch import Purpose, switch
+from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
-from lpad.network.layer import Layer
 
 if TYPE_CHECKING:
     from lpad.base.errors import Detail
     from lpad.engine.change.guard import Guard
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
 
 log = logging.getLogger(__name__)

@@ -17,16 +17,16 @@ from lpad.engine.change.results import RemarkResult, SwitchResult
 from lpad.engine.running.same_card import check_same_card
 from lpad.engine.snapshot import reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
-from lpad.engine.switch.asking_again import did_nothing, ways, when_not_busy
+from lpad.engine.switch.card_request_retry import did_nothing, ways, when_not_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.results import Result
-    from lpad.engine.running.context import Context
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
-    from lpad.engine.switch.asking_again import Way
+    from lpad.engine.switch.card_request_retry import Way
     from lpad.lpa.euicc import Euicc
     from lpad.protocol.iccid_answer import IccidReport
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.cancellation import Cancellation
-from lpad.base.condition import ConditionKind
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, InternalError, LpadError
+from lpad.base.guard_condition import ConditionKind
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, State, now
 from lpad.engine.change.overtaking import SWITCHING, switches
@@ -31,7 +31,7 @@ from lpad.network.applier import State as LayerState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.base.condition import Condition
+    from lpad.base.guard_condition import Condition
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import GuardParams, Params
     from lpad.engine.policy.health_rules import FailoverPolicy
     from lpad.engine.running.change_store import ChangeStore
-    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.open_card import CardPort
     from lpad.engine.running.registration_query import RegistrationQuery
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failover import FailoverStatus

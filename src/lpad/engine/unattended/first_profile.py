@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.engine.journal import Journal
     from lpad.engine.running.change_store import ChangeStore
-    from lpad.engine.running.context import Timeouts
-    from lpad.engine.running.held_card import Card
+    from lpad.engine.running.open_card import Card
+    from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from lpad.base.outside_number import noted_number
+from lpad.base.untrusted_number import noted_number
 from lpad.engine.change import overtaking
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.moment import LATEST

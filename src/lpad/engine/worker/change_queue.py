@@ -14,7 +14,7 @@ from lpad.engine.running.change_store import no_card
 from lpad.engine.running.run import Run
 from lpad.engine.worker.awaiting_answer import AwaitingAnswer
 from lpad.engine.worker.awaiting_retry import AwaitingRetry
-from lpad.engine.worker.precedence import Rank, rank
+from lpad.engine.worker.change_precedence import Rank, rank
 from lpad.engine.worker.queue_shares import check_place
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change, Kind
     from lpad.engine.change.results import Result
-    from lpad.engine.recovery.interrupted import Interrupted
+    from lpad.engine.recovery.interrupted_changes import Interrupted
     from lpad.engine.running.answer import Answer
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot

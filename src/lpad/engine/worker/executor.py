@@ -33,10 +33,10 @@ from lpad.engine.worker.retry_rules import doubted, is_of_dates, retry_after, re
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.recovery.interrupted import Interrupted
-    from lpad.engine.running.context import Context
+    from lpad.engine.recovery.interrupted_changes import Interrupted
+    from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.engine.worker.observer import Observer
+    from lpad.engine.worker.card_observer import Observer
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.refusals import is_phone_failure
+from lpad.card.modem.cme_errors import is_phone_failure
 from lpad.card.modem_power import take_step
 from lpad.card.quirks.quirks import RefreshStep, Step
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
-    from lpad.engine.running.held_card import Card
     from lpad.engine.running.modem_restart_limit import ModemRestartLimit
+    from lpad.engine.running.open_card import Card
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from lpad.base.errors import (
     ServerUnreachable,
     ServerUntrusted,
 )
-from lpad.codec.status_codes import Remedy
+from lpad.codec.server_status_codes import Remedy
 from lpad.engine.change.change import Failure, Pause, PauseReason, now
 from lpad.engine.change.notes import DownloadNotes, Notes, noting
 from lpad.engine.change.params import DownloadParams

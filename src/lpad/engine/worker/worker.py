@@ -13,21 +13,21 @@ from lpad.base.errors import CardError, CardUnreachable, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.base.log_fields import logged_with
 from lpad.engine.change.change import CALLER, Kind, PauseReason
-from lpad.engine.networks.pending import PendingSwitch, PendingSwitches
+from lpad.engine.network_settings.pending_switch import PendingSwitch, PendingSwitches
 from lpad.engine.policy.going_offline import check_offline
-from lpad.engine.recovery.interrupted import Interrupted
-from lpad.engine.running.context import Context
-from lpad.engine.running.held_card import Card
+from lpad.engine.recovery.interrupted_changes import Interrupted
 from lpad.engine.running.modem_restart_limit import ModemRestartLimit
+from lpad.engine.running.open_card import Card
+from lpad.engine.running.operation_context import Context
 from lpad.engine.running.registration_query import RegistrationQuery
 from lpad.engine.switch.network_steps import look_at_connection, settle_pending
 from lpad.engine.unattended.first_profile import Provisioning
 from lpad.engine.unattended.rescue import Rescue
+from lpad.engine.worker.card_observer import Observer
 from lpad.engine.worker.change_queue import ChangeQueue
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.hung_modem import HungModem
-from lpad.engine.worker.observer import Observer
 from lpad.engine.worker.presence import Presence
 
 if TYPE_CHECKING:
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal
-    from lpad.engine.networks.store import NetworkStore
+    from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.policy.installing import Policies
     from lpad.engine.policy.networking import NetworkPolicy
     from lpad.engine.policy.switching import SwitchPolicy
+    from lpad.engine.provisioning.platforms import Platforms
+    from lpad.engine.provisioning.wish_store import WishStore
     from lpad.engine.running.change_store import ChangeStore
-    from lpad.engine.running.context import Timeouts
-    from lpad.engine.running.held_card import CardPort
+    from lpad.engine.running.open_card import CardPort
+    from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.engine.unattended.first_profile import ProvisioningState
-    from lpad.engine.wishes.platforms import Platforms
-    from lpad.engine.wishes.wish_store import WishStore
     from lpad.engine.worker.card_ownership import CardOwnership
 
 log = logging.getLogger(__name__)

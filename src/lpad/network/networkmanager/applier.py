@@ -18,7 +18,7 @@ from lpad.dbus.failures import BusError
 from lpad.dbus.wakeup import Bell
 from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.bus_outcome import failed_question, not_running
-from lpad.network.layer import Layer
+from lpad.network.connection_layer import Layer
 from lpad.network.modemmanager.applier import present, set_initial_bearer, wait_for_card
 from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
 from lpad.network.modemmanager.causes import cause_of
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.network.applier import Outcome, Wanted
-    from lpad.network.layer import Cause
+    from lpad.network.network_cause import Cause
     from lpad.network.networkmanager.connection import StoredConnection, Tree
     from lpad.network.networkmanager.daemon import ModemDevice
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.dbus.failures import BusRefused
 from lpad.dbus.message import Call, Rule
 from lpad.network.networkmanager.connection import StoredConnection

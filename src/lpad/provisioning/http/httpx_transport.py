@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.remote.https.limits import Limits
+    from lpad.remote.https.request_limits import Limits
     from lpad.remote.https.route import Route
     from lpad.remote.trust.trust import Trust
 

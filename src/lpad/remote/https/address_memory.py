@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lpad.remote.https.addresses import Address
+    from lpad.remote.https.name_resolution import Address
 
 _AVOIDED_FOR = 600.0
 """Seconds."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from lpad.base.errors import MalformedError
-from lpad.base.outside_number import matched_number
-from lpad.remote.https.limits import LARGEST_HEAD, MOST_INFORMATIONAL
+from lpad.base.untrusted_number import matched_number
+from lpad.remote.https.request_limits import LARGEST_HEAD, MOST_INFORMATIONAL
 
 _END = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"(HTTP/[0-9]\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?")

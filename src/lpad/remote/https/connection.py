@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 import httpcore
 
 from lpad.base.errors import MalformedError, ServerMalformed, ServerUnreachable, ServerUntrusted
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.remote.https.content_coding import codings, unpacked
 from lpad.remote.https.cookies import Cookies
 from lpad.remote.https.http_trace import trace_answer, trace_failure, trace_request
-from lpad.remote.https.limits import MOST_REDIRECTIONS, Limits
 from lpad.remote.https.redirection import repeated_at
+from lpad.remote.https.request_limits import MOST_REDIRECTIONS, Limits
 from lpad.remote.https.socket_waiting import Waiting
 from lpad.remote.https.timed_stream import HandshakeAgain, HandshakeSucceeded, TimedBackend
-from lpad.remote.trust.card_anchor import CardTrust
+from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.next_handshake import Handshakes
-from lpad.remote.trust.report import report
+from lpad.remote.trust.trust_report import report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
     from lpad.remote.https.route import Route
-    from lpad.remote.trust.report import TrustReport
     from lpad.remote.trust.trust import Trust
+    from lpad.remote.trust.trust_report import TrustReport
 
 
 NO_CARD = CardTrust()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.remote.https import addresses
+from lpad.remote.https import name_resolution
 from lpad.remote.https.address_memory import MEMORY
 from lpad.remote.https.socket_waiting import READABLE, WRITABLE
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.remote.https.address_memory import AddressMemory
-    from lpad.remote.https.addresses import Address
+    from lpad.remote.https.name_resolution import Address
     from lpad.remote.https.socket_waiting import Waiting
 
 DELAY = 0.25
@@ -68,12 +68,12 @@ def connect(
         TimeoutError: no address answers in time.
         OSError: all addresses refuse.
     """
-    with closing(addresses.Resolution(host, port)) as names:
+    with closing(name_resolution.Resolution(host, port)) as names:
         race = _Race(names, waiting, prepare, interface, memory)
         try:
             return race.run()
         except OSError:
-            addresses.forget(host, port)
+            name_resolution.forget(host, port)
             raise
         finally:
             race.close()
@@ -82,7 +82,7 @@ def connect(
 class _Race:
     def __init__(
         self,
-        names: addresses.Resolution,
+        names: name_resolution.Resolution,
         waiting: Waiting,
         prepare: Callable[[socket.socket], None],
         interface: str | None,

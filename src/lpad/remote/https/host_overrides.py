@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lpad.base.errors import InvalidSettings, InvalidValue
-from lpad.base.outside_number import whole_number
 from lpad.base.server_address import ServerAddress
+from lpad.base.untrusted_number import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

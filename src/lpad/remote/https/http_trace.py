@@ -10,8 +10,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lpad.base.outside_number import json_number
 from lpad.base.trace_level import TRACE, payloads_shown
+from lpad.base.untrusted_number import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,14 +22,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lpad.remote.trust import tls_failure
-from lpad.remote.trust.card_anchor import find_anchor, trace
+from lpad.remote.trust.anchor_named_by_card import find_anchor, trace
 from lpad.remote.trust.server_role import check_role
 from lpad.remote.trust.trust import Offer
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
     from lpad.base.server_address import ServerAddress
-    from lpad.remote.trust.card_anchor import Anchor, CardTrust, Link
+    from lpad.remote.trust.anchor_named_by_card import Anchor, CardTrust, ChainLink
     from lpad.remote.trust.trust import Trust
 
 _LOG = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Handshakes:
         self._remembered = remembered
         self.presented: list[bytes] = []
         """The certificates that the server showed last; below, the path found in them."""
-        self.path: tuple[Link, ...] = ()
+        self.path: tuple[ChainLink, ...] = ()
         self.verified: list[bytes] = []
         """The chain that OpenSSL verified, the anchor last."""
         self.tls: str | None = None

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError, ServerUntrusted
-from lpad.codec.x509.certificate import Certificate, Role
 from lpad.codec.x509.certificate_issuers import known_issuers, names_key
-from lpad.codec.x509.signed_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
+from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
+from lpad.codec.x509.server_certificate import Certificate, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lpad.remote.trust.card_anchor import Anchor
+    from lpad.remote.trust.anchor_named_by_card import Anchor
 
 _OF_WEB_SERVERS = frozenset({Role.DP_TLS, Role.DS_TLS})
 _NEVER_ABOVE = frozenset(Role) - {Role.CI}

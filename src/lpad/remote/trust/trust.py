@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Self
 from lpad.base.errors import InvalidSettings
 from lpad.codec.x509.certificate_issuers import permitted
 from lpad.remote.trust.brainpool import offer_brainpool
-from lpad.remote.trust.files import read_trust_file, trust_files
-from lpad.remote.trust.memory import TrustMemory
+from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.revocations import Revocations
+from lpad.remote.trust.trust_files import read_trust_file, trust_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from lpad.codec.x509.revocation_list import RevocationList
-    from lpad.remote.trust.card_anchor import Anchor
+    from lpad.remote.trust.anchor_named_by_card import Anchor
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lpad.base.outside_number import LARGEST as LARGEST_NUMBER
+from lpad.base.untrusted_number import LARGEST as LARGEST_NUMBER
 from lpad.settings.parsing.mistakes import KeyPath, Report
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidValue
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.codec.messages.authentication import DeviceCapabilities
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from lpad.base.condition import Condition, ConditionKind
 from lpad.base.errors import InvalidValue
+from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.base.identifiers import profile_target
 from lpad.settings.parsing.section import Section
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from lpad.engine.policy.networking import STEP_LIMIT
+from lpad.network.hook_runner_client import SOCKET
 from lpad.network.network_settings import Authentication, InitialBearer, IpType, NetworkSettings
-from lpad.network.runner_client import SOCKET
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 

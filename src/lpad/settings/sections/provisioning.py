@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from lpad.base.condition import Condition
+from lpad.base.guard_condition import Condition
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section import Section
 from lpad.settings.sections.platforms import RESERVED

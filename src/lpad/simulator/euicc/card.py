@@ -12,7 +12,7 @@ from lpad.simulator.euicc.chip.answer_to_reset import ANSWER_TO_RESET
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.euicc.chip.chip import Chip
 from lpad.simulator.euicc.chip.faults import CardFaults, PowerLost
-from lpad.simulator.euicc.chip.folder import CardFolder
+from lpad.simulator.euicc.chip.memory_folder import CardFolder
 from lpad.simulator.euicc.chip.state import Oddity
 from lpad.simulator.euicc.os.operating_system import OperatingSystem
 from lpad.simulator.euicc.personalisation import personalised

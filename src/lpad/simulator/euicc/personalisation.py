@@ -13,7 +13,7 @@ from lpad.simulator.pki.pki import DEFAULT_EID
 if TYPE_CHECKING:
     from lpad.base.identifiers import Eid
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
-    from lpad.simulator.euicc.chip.folder import CardFolder
+    from lpad.simulator.euicc.chip.memory_folder import CardFolder
     from lpad.simulator.pki.pki import Pki
 
 

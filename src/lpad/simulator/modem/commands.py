@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lpad.base.errors import CardUnreachable, MalformedError
-from lpad.base.outside_number import matched_number, whole_number
+from lpad.base.untrusted_number import matched_number, whole_number
 from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channels import NOT_ALLOWED, ChannelRefusedError, ModemChannels

@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from lpad.simulator.platform.conversation import PlatformConversation, replacement
 from lpad.simulator.platform.faults import Faults
+from lpad.simulator.platform.http_conversation import PlatformConversation, replacement
 from lpad.simulator.platform.http_message import Answer
 from lpad.simulator.platform.reservations import Pace, Stock
 from lpad.simulator.platform.vendors import CREDENTIALS, OPTIONS, PRODUCTS, VENDORS

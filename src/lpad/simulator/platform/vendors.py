@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.simulator.platform import lines_only, owner_desk, soracom, super_sim, telnyx, yoni
+from lpad.simulator.platform import lines_only_platform, owner_desk, soracom, super_sim, telnyx, yoni
 
 if TYPE_CHECKING:
     from lpad.simulator.platform.vendor import Vendor
@@ -14,7 +14,7 @@ VENDORS: dict[str, type[Vendor]] = {
     "kore": super_sim.KoreSuperSim,
     "soracom": soracom.Soracom,
     "telnyx": telnyx.Telnyx,
-    "things": lines_only.Things,
+    "things": lines_only_platform.Things,
     "twilio": super_sim.TwilioSuperSim,
     "yoni": yoni.Yoni,
 }
@@ -24,7 +24,7 @@ CREDENTIALS: dict[str, dict[str, str]] = {
     "kore": {"client_id": super_sim.CLIENT_ID, "client_secret": super_sim.CLIENT_SECRET},
     "soracom": {"key_id": soracom.KEY_ID, "key": soracom.KEY},
     "telnyx": {"api_key": telnyx.API_KEY},
-    "things": {"key": lines_only.KEY},
+    "things": {"key": lines_only_platform.KEY},
     "twilio": {"account_sid": super_sim.ACCOUNT, "auth_token": super_sim.AUTH_TOKEN},
     "yoni": {"app_id": yoni.APP_ID, "app_secret": yoni.APP_SECRET},
 }

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any
 
-from lpad.base.outside_number import whole_number
+from lpad.base.untrusted_number import whole_number
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.http_message import Answer
 from lpad.simulator.platform.reservations import Profile

@@ -11,8 +11,8 @@ from lpad.simulator.euicc.chip.faults import CardFaults
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
-    from lpad.simulator.euicc.chip.folder import CardFolder
     from lpad.simulator.euicc.chip.identity import CardIdentity, Signer
+    from lpad.simulator.euicc.chip.memory_folder import CardFolder
     from lpad.simulator.euicc.chip.state import CardState, StoredProfile
     from lpad.simulator.pki.credential import Credential
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lpad.base.outside_number import hexadecimal_number, whole_number
+from lpad.base.untrusted_number import hexadecimal_number, whole_number
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
 from lpad.simulator.smdp.functions.functions import FUNCTIONS, PATH, HttpAnswer
 from lpad.simulator.smdp.http.listener import cut

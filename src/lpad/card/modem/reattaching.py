@@ -1,0 +1,48 @@
+"""Detaching a modem from its network and attaching it again, so that it uses newly stored settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.card.modem.powered_down_note import Power, bring_up, send
+
+if TYPE_CHECKING:
+    from lpad.card.modem.modem_of_link import LentModem
+
+_BRINGING_UP = 120.0
+_WAYS = (("AT+CGATT=0", "AT+CGATT=1"), ("AT+CFUN=4", "AT+CFUN=1"))
+"""What takes the connection down and up, gentlest first; many LTE modems refuse to detach alone."""
+
+
+def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
+    """Detach and attach; what goes down comes up again, after a power cut at the next opening of the port.
+
+    Args:
+        lent: the modem.
+        deadline: for the command that detaches; bringing the modem up again has 120 seconds.
+
+    Returns:
+        Whether the modem took one of the ways.
+
+    Raises:
+        CardError: the modem does not answer, or the port is gone.
+    """
+    for down, up in _WAYS:
+        lent.powered_down.going_down((up,))
+        try:
+            taken = send(lent.modem, down, deadline=deadline)
+        except CardError:
+            _bring_up(lent)
+            raise
+        power = _bring_up(lent)
+        if power is Power.UNKNOWN and not taken:
+            lent.powered_down.is_up()  # it never went down
+        if taken:
+            return power is not Power.DOWN
+    return False
+
+
+def _bring_up(lent: LentModem) -> Power:
+    return bring_up(lent.modem, lent.powered_down, deadline=Deadline.after(_BRINGING_UP))

@@ -1,0 +1,121 @@
+"""The session of every lpactl command: the daemon, the chosen card, the output, the end."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lpad.cli.commands.followed_change import follow
+from lpad.cli.commands.named_profile import named_profile
+from lpad.cli.terminal import exit_codes
+from lpad.cli.terminal.output import Output, safe
+from lpad.client import DEFAULT_SOCKET, ApiError, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.client import Change
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+@dataclass(slots=True)
+class Session:
+    """The daemon, the chosen card and the output of a command."""
+
+    client: Client
+    output: Output
+    euicc_name: str | None
+    wait: bool = True
+
+    def euicc(self) -> str:
+        """Return the card's name: the given one, or that of the only card.
+
+        Raises:
+            UsageError: there are several, or none.
+        """
+        if self.euicc_name is not None:
+            return self.euicc_name
+        names = [euicc.name for euicc in self.client.euiccs()]
+        if len(names) != 1:
+            known = f"the daemon has: {', '.join(names)}" if names else "the daemon's settings list none"
+            raise click.UsageError(f"choose a card with --euicc NAME; {known}")
+        return names[0]
+
+    def iccid(self, text: str) -> str:
+        """Return the ICCID or AID of the chosen profile; see `named_profile`.
+
+        Raises:
+            UsageError: it fits none, or several.
+        """
+        return named_profile(self.client, self.euicc(), text)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before an irreversible action; ends the program unless the answer is yes.
+
+        Raises:
+            UsageError: there is no terminal to ask at.
+        """
+        if yes:
+            return
+        if not self.output.may_ask:
+            raise click.UsageError("this cannot be undone: add --yes, because lpactl cannot ask here")
+        if not click.confirm(question, err=True):
+            sys.exit(exit_codes.NEEDS_PEOPLE)
+
+    def finish(self, change: Change) -> Change:
+        """Follow a change to its end, and print it if JSON is requested; a failed change ends the program."""
+        if self.wait:
+            try:
+                change = follow(self.client, self.output, change)
+            except KeyboardInterrupt:
+                self.output.note(f"change {change.id} continues; 'lpactl cancel {change.id}' cancels it")
+                raise
+        if self.output.as_json:
+            self.output.json(change)
+            if change.error is not None:
+                sys.exit(exit_codes.exit_code(change.error.kind))
+        elif not change.ended:
+            self.output.line(f"change {change.id}: {change.state}")
+        return change.check()
+
+
+def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F]:
+    """Make a function a command with the options that all commands have; `settings` are click's own."""
+
+    def decorate(function: _F) -> _F:
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+        @click.option("--socket", metavar="PATH", help="Socket of the daemon.")
+        @click.option("-e", "--euicc", metavar="NAME", help="Name of the card; needed if there are several.")
+        @wraps(function)
+        def run(*args: Any, as_json: bool, socket: str | None, euicc: str | None, **options: Any) -> None:
+            common = click.get_current_context().find_root().params
+            output = Output(as_json=as_json or bool(common.get("as_json")))
+            path = socket or common.get("socket") or DEFAULT_SOCKET
+            with Client(path) as client:
+                session = Session(client, output, euicc or common.get("euicc"))
+                session.wait = not options.pop("no_wait", False)
+                try:
+                    function(session, *args, **options)
+                except ApiError as error:
+                    _fail(output, error)
+
+        group.command(name, help=function.__doc__, context_settings=settings)(run)
+        return function
+
+    return decorate
+
+
+no_wait = click.option("--no-wait", is_flag=True, help="Return as soon as the change is queued.")
+
+
+def _fail(output: Output, error: ApiError) -> None:
+    if output.as_json:
+        output.json({"error": {"kind": error.kind, "sentence": error.sentence, "details": error.details}})
+    else:
+        output.note(safe(f"{error.sentence} ({error.kind})"))
+    sys.exit(exit_codes.exit_code(error.kind))

@@ -1,0 +1,262 @@
+"""lpactl's read-only commands."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import msgspec
+
+from lpad.cli.commands.command_session import command
+from lpad.cli.commands.followed_change import describe, follow, waiting_lines, waits
+from lpad.cli.commands.group import cli
+from lpad.cli.commands.guard_options import failover_line, guard_rows, modem_line, on_trial, rescue_line
+from lpad.cli.commands.named_profile import address_of, all_of, is_odd, unreadable_line
+from lpad.cli.commands.outbox_command import outbox_line
+from lpad.cli.commands.provision_command import wish_line
+from lpad.cli.terminal.output import Output, duration, joined, safe, size
+from lpad.client import ApiError, DaemonUnreachable, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.cli.commands.command_session import Session
+    from lpad.client import Client, Euicc, UnreadableProfile
+    from lpad.client.views import CertificateIssuer, JournalRepair
+
+_T = TypeVar("_T")
+
+
+@command(cli, "status")
+def status(session: Session) -> None:
+    """Show the daemon and its cards."""
+    client = session.client
+    # The list itself shows only the state of each card.
+    system, euiccs = client.system(), [client.euicc(each.name) for each in client.euiccs()]
+    if session.output.as_json:
+        session.output.json({"system": system, "euiccs": euiccs})
+        return
+    session.output.line(f"lpad {system.version}, up for {duration(system.uptime_seconds)}")
+    rows = [(e.name, e.state, e.eid, _enabled(client, e), e.transport) for e in euiccs]
+    session.output.table(
+        ("CARD", "STATE", "EID", "ENABLED PROFILE", "WAY"), rows, empty="the settings list no card"
+    )
+    unreadable = [unreadable_line(each.name, each.unreadable) for each in euiccs]
+    about = (rescue_line, modem_line, failover_line, _provisioning, wish_line)
+    policies = [line(euicc) for line in about for euicc in euiccs]
+    changes = _readable(client.changes) or []
+    outbox = [_outbox_line(client, each.name) for each in euiccs]
+    for line in filter(None, (*unreadable, *on_trial(changes), *policies, *waiting_lines(changes), *outbox)):
+        session.output.note(safe(line))
+    if not system.health.clock_set:
+        session.output.note("the clock is not set: lpad contacts no server until it is")
+    journal = system.health.journal
+    if journal.error is not None:
+        session.output.note(safe(f"journal: {journal.error.sentence} ({journal.error.kind})"))
+    for path in journal.set_aside:
+        session.output.note(safe(f"journal: a damaged one was set aside as {path}"))
+    for repair in journal.repairs[-1:]:
+        session.output.note(safe(repair_line(repair)))
+    for euicc in euiccs:
+        if euicc.error is not None:
+            session.output.note(safe(f"{euicc.name}: {euicc.error.sentence} ({euicc.error.kind})"))
+
+
+def _readable(read: Callable[[], _T]) -> _T | None:
+    """Return data from the journal; None if it cannot be read, which the status reports separately."""
+    try:
+        return read()
+    except ApiError as error:
+        if error.kind != "journal-unavailable":
+            raise
+        return None
+
+
+def _outbox_line(client: Client, euicc: str) -> str | None:
+    outbox = _readable(partial(client.outbox, euicc))
+    return None if outbox is None else outbox_line(euicc, outbox)
+
+
+def repair_line(repair: JournalRepair) -> str:
+    """Return a line about the repair of a damaged journal."""
+    lost = ", ".join(f"{number} {table}" for table, number in repair.lost.items()) or (
+        "nothing that lpad noticed"
+    )
+    numbers = f" (changes {', '.join(map(str, repair.lost_changes))})" if repair.lost_changes else ""
+    return (
+        f"journal: it was damaged, and repaired at {repair.at:%Y-%m-%d %H:%M:%S} UTC; lost: {lost}{numbers}"
+    )
+
+
+@command(cli, "info")
+@click.option("--refresh", is_flag=True, help="Read the card again first.")
+def info(session: Session, refresh: bool) -> None:
+    """Show a card's memory, addresses, versions and CI keys."""
+    name = session.euicc()
+    if refresh:
+        client_change = session.client.refresh(name)
+        follow(session.client, Output(as_json=True), client_change).check()
+    euicc = session.client.euicc(name)
+    if session.output.as_json:
+        session.output.json(euicc)
+        return
+    rows: list[tuple[str, object]] = [
+        ("name", euicc.name),
+        ("state", euicc.state),
+        ("way", euicc.transport),
+        ("EID", euicc.eid),
+        ("IMEI", euicc.imei),
+        ("read at", f"{euicc.read_at:%Y-%m-%d %H:%M:%S} UTC" if euicc.read_at else None),
+    ]
+    if euicc.addresses is not None:
+        rows += [
+            ("default SM-DP+", euicc.addresses.default_smdp),
+            ("root SM-DS", euicc.addresses.root_smds),
+        ]
+    if euicc.provisioning is not None:
+        rows.append(("requests for a first profile", f"{euicc.provisioning.attempts} times"))
+        if euicc.provisioning.next_at is not None:
+            rows.append(("next request at", f"{euicc.provisioning.next_at:%Y-%m-%d %H:%M:%S} UTC"))
+    if euicc.info is not None:
+        about = euicc.info
+        rows += [
+            ("free memory", size(about.memory.free_non_volatile)),
+            ("free volatile memory", size(about.memory.free_volatile)),
+            ("SGP.22 version", about.svn),
+            ("profile version", about.profile_version),
+            ("firmware", about.firmware),
+            ("category", about.category),
+            ("SAS accreditation", about.sas_accreditation_number),
+            *(
+                ("CI" if number == 0 else "", _issuer(each))
+                for number, each in enumerate(about.certificate_issuers)
+            ),
+            ("UICC capability", joined(about.uicc_capability)),
+            ("RSP capability", joined(about.rsp_capability)),
+            ("forbidden rules", joined(about.forbidden_policy_rules)),
+        ]
+    session.output.facts(rows)
+    for each in euicc.known_risks:
+        now = ", and it is enabled" if each.enabled else ""
+        session.output.note(
+            safe(
+                f"profile {each.iccid} is {each.sentence}{now};"
+                f" unless this card is for tests, delete it: lpactl delete {each.iccid}"
+            )
+        )
+    if euicc.error is not None:
+        session.output.note(safe(f"{euicc.error.sentence} ({euicc.error.kind})"))
+
+
+def _issuer(issuer: CertificateIssuer) -> str:
+    uses = [
+        name for name, used in (("verification", issuer.verification), ("signing", issuer.signing)) if used
+    ]
+    tests = "; for tests" if issuer.test else ""
+    return f"{issuer.key_id}  {issuer.name or 'unknown name'} ({joined(uses)}{tests})"
+
+
+@command(cli, "profiles")
+def profiles(session: Session) -> None:
+    """List a card's profiles, with their AIDs if some cannot be read or share an ICCID."""
+    name = session.euicc()
+    found = session.client.profile_list(name)
+    every = all_of(found)
+    if session.output.as_json:
+        session.output.json(every)
+        return
+    headings = ["ICCID", "STATE", "NAME", "PROVIDER", "NICKNAME", "CLASS"]
+    rows = [[_number(p), p.state, p.name, p.provider, p.nickname, p.profile_class] for p in every]
+    if is_odd(found):
+        headings.append("AID")
+        for row, profile in zip(rows, every, strict=True):
+            row.append(profile.isdp_aid)
+    session.output.table(headings, rows, empty="no profile is installed")
+    if (line := unreadable_line(name, found.unreadable)) is not None:
+        session.output.note(safe(line))
+
+
+@command(cli, "changes")
+@click.argument("change_id", type=int, required=False)
+def changes(session: Session, change_id: int | None) -> None:
+    """List the changes that the daemon keeps, or show one."""
+    if change_id is None:
+        found = session.client.changes(euicc=session.euicc_name)
+        if session.output.as_json:
+            session.output.json(found)
+            return
+        session.output.table(
+            ("ID", "CARD", "WHAT", "STATE", "AT", "ERROR"),
+            [
+                (
+                    c.id,
+                    c.euicc,
+                    c.kind,
+                    c.state,
+                    f"{c.created_at:%Y-%m-%d %H:%M:%S}",
+                    c.error and c.error.kind,
+                )
+                for c in found
+            ],
+            empty="there are no changes yet",
+        )
+        return
+    change = session.client.change(change_id)
+    if session.output.as_json:
+        session.output.json(change)
+        return
+    rows: list[tuple[str, object]] = [
+        ("change", change.id),
+        ("card", change.euicc),
+        ("what", change.kind),
+        ("state", change.state),
+        *((name, value) for name, value in change.params.items() if name != "guard"),
+        *guard_rows(change),
+        ("waits for", change.question and change.question.kind),
+        ("paused", change.pause and waits(change.pause)),
+        ("failed attempts", change.attempts or None),
+        ("overtaken by a switch", f"{change.overtaken} times" if change.overtaken else None),
+        ("error", change.error and f"{change.error.sentence} ({change.error.kind})"),
+    ]
+    rows += [
+        (f"  {step.name}", "…" if step.seconds is None else f"{step.seconds:.3f} s") for step in change.steps
+    ]
+    session.output.facts(rows)
+
+
+@command(cli, "events")
+def events(session: Session) -> None:
+    """Show events until Ctrl-C."""
+    for event in session.client.events(euicc=session.euicc_name):
+        if session.output.as_json:
+            session.output.line(msgspec.json.encode(event).decode())
+        else:
+            session.output.line(describe(event))
+    raise DaemonUnreachable(f"lpad at {session.client.socket} was stopped")
+
+
+def _number(profile: Profile | UnreadableProfile) -> str | None:
+    """Return the ICCID, or the card's invalid value of it."""
+    return profile.iccid if isinstance(profile, Profile) else profile.iccid or profile.raw_iccid
+
+
+def _provisioning(euicc: Euicc) -> str | None:
+    """Return a line for an empty card that has no profile yet."""
+    status = euicc.provisioning
+    if status is None or not status.attempts or status.next_at is None:
+        return None
+    return (
+        f"{euicc.name}: lpad asked for a first profile {status.attempts} times;"
+        f" next at {status.next_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def _enabled(client: Client, euicc: Euicc) -> str:
+    if euicc.eid is None:
+        return ""
+    listed = client.profile_list(euicc.name)
+    found = [each for each in all_of(listed) if each.state == "enabled"]
+    unknown = listed.unreadable or any(each.state not in ("enabled", "disabled") for each in listed.profiles)
+    names = [each.nickname or each.name or address_of(listed, each) or "unreadable" for each in found]
+    return joined(names) or ("unknown" if unknown else "none")

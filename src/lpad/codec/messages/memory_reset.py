@@ -1,0 +1,44 @@
+"""The memory reset of an eUICC: eUICCMemoryReset (SGP.22 v2.5, 5.7.19)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpad.codec.asn1 import der, named_bits
+from lpad.codec.messages.result_code import ResultCode
+
+
+class EuiccMemoryResetResult(ResultCode):
+    """What came of a memory reset."""
+
+    OK = 0, "ok"
+    NOTHING_TO_DELETE = 1, "nothingToDelete"
+    CAT_BUSY = 5, "catBusy"
+    UNDEFINED_ERROR = 127, "undefinedError"
+
+    @classmethod
+    def decode(cls, data: bytes) -> EuiccMemoryResetResult:
+        """Read an EuiccMemoryResetResponse.
+
+        Raises:
+            MalformedError: another answer.
+        """
+        return cls._in("EuiccMemoryResetResponse", "resetResult", data)
+
+
+@dataclass(frozen=True, slots=True)
+class EuiccMemoryResetRequest:
+    """eUICCMemoryReset (BF34): what to delete, including enabled profiles.
+
+    Only test profiles that were loaded in the field are deleted.
+    """
+
+    operational_profiles: bool = False
+    test_profiles: bool = False
+    default_smdp_address: bool = False
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        options = (self.operational_profiles, self.test_profiles, self.default_smdp_address)
+        bits = named_bits.of(bit for bit, wanted in enumerate(options) if wanted)
+        return der.encode("EuiccMemoryResetRequest", {"resetOptions": bits})

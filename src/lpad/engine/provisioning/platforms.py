@@ -1,0 +1,66 @@
+"""The operators' platforms in the settings, which may change at any time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lpad.provisioning.platform_interface import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+
+    from lpad.base.deadline import Deadline
+    from lpad.provisioning.platform_interface import Capabilities, Product, Reservation
+
+
+class OpenPlatform(Platform, Protocol):
+    """A platform in a conversation: the port's verbs, and queries for lines and products."""
+
+    def line_of(self, iccid: str, *, deadline: Deadline) -> Reservation | None:
+        """Return the line of an installed profile; None: the platform knows none by this ICCID."""
+
+    def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
+        """Make the network stop serving a line."""
+
+    def retire(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
+        """End a line, which cannot be undone."""
+
+    def products(self, *, deadline: Deadline) -> tuple[Product, ...]:
+        """Return what can be ordered."""
+
+
+class NamedPlatform(Protocol):
+    """A platform of the settings, opened for each conversation; thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """The owner's name of the platform."""
+
+    @property
+    def can(self) -> Capabilities:
+        """The platform's capabilities."""
+
+    def opened(self) -> AbstractContextManager[OpenPlatform]:
+        """Open the platform; it is closed at the end of the block."""
+
+
+class Platforms:
+    """All platforms by name; thread-safe."""
+
+    def __init__(self, platforms: Iterable[NamedPlatform] = ()) -> None:
+        self._platforms: dict[str, NamedPlatform] = {}
+        self.become(platforms)
+
+    def become(self, platforms: Iterable[NamedPlatform]) -> None:
+        """Apply new settings from now on; running conversations continue."""
+        self._platforms = {each.name: each for each in platforms}
+
+    def get(self, name: str) -> NamedPlatform | None:
+        """Return a platform; None: the settings do not name it."""
+        return self._platforms.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, in the order of the settings."""
+        return tuple(self._platforms)

@@ -1,0 +1,109 @@
+"""A wish in the journal: one for each card, until its profile is enabled or a user closes it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from lpad.provisioning.platform_interface import Line, Reservation, Stage
+
+
+class KeptReservation(msgspec.Struct, frozen=True, kw_only=True):
+    """A platform's last report on a reservation, without its activation code, which is a secret.
+
+    Attributes are those of `Reservation`.
+    """
+
+    id: str
+    line_id: str | None = None
+    profile: str = Stage.UNKNOWN.value
+    line: str = Line.UNKNOWN.value
+    iccid: str | None = None
+    apn: str | None = None
+    draft: bool = False
+    why: str | None = None
+
+    @classmethod
+    def of(cls, reservation: Reservation) -> KeptReservation:
+        """Create the record from a platform's report."""
+        return cls(
+            id=reservation.id,
+            line_id=reservation.line_id,
+            profile=reservation.profile.value,
+            line=reservation.line.value,
+            iccid=reservation.iccid,
+            apn=reservation.apn,
+            draft=reservation.draft,
+            why=reservation.why,
+        )
+
+    def reservation(self, platform: str) -> Reservation:
+        """Return the port's reservation."""
+        return Reservation(
+            platform=platform,
+            id=self.id,
+            line_id=self.line_id,
+            profile=_stage(self.profile),
+            line=_line(self.line),
+            iccid=self.iccid,
+            apn=self.apn,
+            draft=self.draft,
+            why=self.why,
+        )
+
+
+class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The progress of a wish.
+
+    Attributes:
+        platform: the platform's name in the settings.
+        product, options: what was requested.
+        change: the change that works on it, or last did.
+        intent: the remote step that was begun and has an unknown outcome; empty: none.
+        reservation: the platform's reservation; None: unknown.
+        allowed: the number of permitted orders; a user permits each after the first.
+        ordered_at: the moments of the orders on the steady clock.
+        spent: why the reservation cannot give a profile any more, in words; empty: it can.
+        looks: how often lpad has looked since the last step.
+        since: when the reservation was made, on the steady clock.
+        next_look_at: when lpad looks next, on the steady clock.
+        stalled: whether an unusual delay was reported.
+        told: the unknown states that were reported.
+    """
+
+    platform: str
+    product: str | None = None
+    options: dict[str, str] = {}
+    change: int = 0
+    intent: str = ""
+    reservation: KeptReservation | None = None
+    allowed: int = 1
+    ordered_at: tuple[float, ...] = ()
+    spent: str = ""
+    looks: int = 0
+    since: float = 0.0
+    next_look_at: float | None = None
+    stalled: bool = False
+    told: tuple[str, ...] = ()
+
+    def reference(self, eid: str) -> str:
+        """Return lpad's own name for this wish's next order.
+
+        It is derived from the card, so that a device that has lost its journal finds its order again.
+        """
+        text = f"{eid} {self.platform} {self.allowed}"
+        return f"lpad-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+    @property
+    def paid(self) -> bool:
+        """Whether there was, or may have been, an order."""
+        return bool(self.ordered_at) or self.reservation is not None
+
+
+def _stage(word: str) -> Stage:
+    return Stage(word) if word in {each.value for each in Stage} else Stage.UNKNOWN
+
+
+def _line(word: str) -> Line:
+    return Line(word) if word in {each.value for each in Line} else Line.UNKNOWN

@@ -1,0 +1,49 @@
+"""The open wishes, one for each card, in the journal."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from lpad.engine.provisioning.wish_record import WishRecord
+
+if TYPE_CHECKING:
+    from lpad.engine.journal.named_values import NamedValues
+
+_PREFIX = "wish:"
+
+
+class WishStore:
+    """The store of wishes; thread-safe, and data is on the disk when a call returns."""
+
+    def __init__(self, memos: NamedValues) -> None:
+        self._memos = memos
+        self._lock = threading.Lock()
+        self._known: dict[str, WishRecord | None] = {}
+
+    def get(self, eid: str) -> WishRecord | None:
+        """Return the open wish of a card, or None."""
+        with self._lock:
+            if eid not in self._known:
+                self._known[eid] = self._memos.get(_PREFIX + eid, WishRecord)
+            return self._known[eid]
+
+    def put(self, eid: str, record: WishRecord) -> None:
+        """Store the progress of a wish.
+
+        Raises:
+            JournalUnavailable: it cannot be written, so the next step must not be taken.
+        """
+        with self._lock:
+            self._memos.put(_PREFIX + eid, record)
+            self._known[eid] = record
+
+    def close(self, eid: str) -> None:
+        """Delete a wish that is fulfilled, or that a user has given up.
+
+        Raises:
+            JournalUnavailable: it cannot be written.
+        """
+        with self._lock:
+            self._memos.drop(_PREFIX + eid)
+            self._known[eid] = None

@@ -1,0 +1,94 @@
+"""The context of operations: the card, the servers, the outbox and the time limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpad.base.deadline import Deadline
+    from lpad.engine.change.change import Change
+    from lpad.engine.environment.environment import Environment
+    from lpad.engine.network_settings.pending_switch import PendingSwitches
+    from lpad.engine.network_settings.settings_store import NetworkStore
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.outbox.owed_cancellations import OwedCancellations
+    from lpad.engine.provisioning.platforms import Platforms
+    from lpad.engine.provisioning.wish_store import WishStore
+    from lpad.engine.running.modem_restart_limit import ModemRestartLimit
+    from lpad.engine.running.open_card import Card
+    from lpad.engine.snapshot.snapshot import Icon, Snapshot
+    from lpad.lpa.euicc import Euicc
+    from lpad.lpa.install_policy import InstallPolicy
+
+
+@dataclass(slots=True, kw_only=True)
+class Timeouts:
+    """The time limits of the parts of the work, in seconds; `answer` is the caller's time to answer.
+
+    One object serves the whole engine, so that reloaded settings apply to everything that begins later.
+    """
+
+    open: float = 30
+    read: float = 60
+    switch: float = 120
+    download: float = 900
+    delivery: float = 60
+    answer: float = 300
+    retry: float = 0
+    """How long a download is retried after temporary failures; 0: it fails immediately."""
+    absence: float = 24 * 3600
+    """How long lpad waits for a card that was lost before it answered a command that alters it."""
+
+    def become(self, other: Timeouts) -> None:
+        """Replace the limits by another object's."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
+
+
+class Stuck(Protocol):
+    """Takes over from a guarded switch that is about to end stuck."""
+
+    def __call__(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
+        """See `Rescue.stuck`."""
+
+
+class Observe(Protocol):
+    """Reads a card: the parts that changes may alter, or all of it."""
+
+    def __call__(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
+        """Publish and return the reading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The context that each operation gets.
+
+    `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes the
+    result and copies new notifications; `keep_icon` stores a received picture, by ICCID; `changes` returns
+    those of this card that the journal keeps; `install_policy` what may be installed on it; `owed` takes the
+    cancellations that servers have not received yet; `stuck` takes over guarded switches that could not be
+    rolled back; `modem_resets` limits the restarts of the modem; `networks` keeps the network settings of
+    profiles, and `pending` what is under way of them.
+    """
+
+    card: Card
+    outbox: Outbox
+    owed: OwedCancellations
+    connect: Connect
+    timeouts: Timeouts
+    snapshot: Callable[[], Snapshot]
+    observe: Observe
+    keep_icon: Callable[[str, Icon], None]
+    changes: Callable[[], list[Change]]
+    install_policy: Callable[[], InstallPolicy]
+    stuck: Stuck
+    environment: Environment
+    modem_resets: ModemRestartLimit
+    networks: NetworkStore
+    pending: PendingSwitches
+    wishes: WishStore
+    platforms: Platforms

@@ -1,0 +1,71 @@
+"""Other network settings to try where the network says that a profile's own are wrong, each once.
+
+A cause such as ESM 27, unknown APN, does not mean that the profile is dead. The network's default APN works
+with most operators of IoT profiles, and an operator may offer one IP type only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from lpad.network.network_settings import Authentication, InitialBearer, IpType
+
+if TYPE_CHECKING:
+    from lpad.network.network_cause import Cause
+    from lpad.network.network_settings import NetworkSettings
+
+_OTHER_TYPE = {IpType.IPV4: IpType.IPV6, IpType.IPV6: IpType.IPV4, IpType.IPV4V6: IpType.IPV4}
+_ONLY = {50: IpType.IPV4, 51: IpType.IPV6}
+"""The IP type that an ESM cause leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSettings:
+    """What to try: the step's name, what it is in words, and the settings."""
+
+    step: str
+    told: str
+    settings: NetworkSettings
+
+
+@dataclass(slots=True)
+class Alternatives:
+    """What was not tried yet, for one switch."""
+
+    _tried: set[str] = field(default_factory=set)
+
+    def next(self, cause: Cause | None, own: NetworkSettings | None) -> OtherSettings | None:
+        """Return what to try after a cause; None: it does not mean wrong settings, or all was tried.
+
+        Args:
+            cause: the network's.
+            own: the profile's own settings; None: it has no ICCID, and so none.
+        """
+        if cause is None or own is None or not cause.wrong_settings:
+            return None
+        offers = [_empty(own), _type(own, _ONLY.get(cause.code, _OTHER_TYPE[own.ip]))]
+        if cause.wrong_ip_type:
+            offers.reverse()
+        for offer in offers:
+            if offer.step not in self._tried and offer.settings != own:
+                self._tried.add(offer.step)
+                return offer
+        return None
+
+
+def _empty(own: NetworkSettings) -> OtherSettings:
+    bare = replace(
+        own,
+        apn="",
+        username="",
+        password="",
+        authentication=Authentication.NONE,
+        initial_bearer=InitialBearer.SAME,
+        initial_bearer_apn="",
+    )
+    return OtherSettings("try-default-apn", "the network's default APN", bare)
+
+
+def _type(own: NetworkSettings, ip: IpType) -> OtherSettings:
+    return OtherSettings("try-other-ip-type", f"IP type {ip}", replace(own, ip=ip))

@@ -1,0 +1,261 @@
+"""Observing a card: its readings are published, and so are failures to read it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import (
+    CardBusy,
+    CardServed,
+    CardStatus,
+    CardUnreachable,
+    InternalError,
+    LpadError,
+    internal_error,
+)
+from lpad.engine.change.change import Failure, now
+from lpad.engine.snapshot import reading
+from lpad.engine.snapshot.snapshot import CardState, Snapshot
+from lpad.engine.worker.card_ownership import CardOwnership, Claimant
+
+if TYPE_CHECKING:
+    import threading
+
+    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.network_settings.settings_store import NetworkStore
+    from lpad.engine.outbox import Outbox
+    from lpad.engine.running.open_card import Card
+    from lpad.engine.snapshot.profile_list import ProfileList
+    from lpad.engine.snapshot.snapshot import Icon
+    from lpad.engine.worker.hung_modem import HungModem
+    from lpad.engine.worker.presence import Presence
+    from lpad.lpa.euicc import Euicc
+
+log = logging.getLogger(__name__)
+
+
+class Observer:
+    """The known state of a card; the worker's thread writes it, any other may read it."""
+
+    def __init__(
+        self,
+        card: Card,
+        *,
+        hub: Hub,
+        outbox: Outbox,
+        presence: Presence,
+        lock: threading.Condition,
+        ownership: CardOwnership,
+        hung_modem: HungModem,
+        networks: NetworkStore,
+    ) -> None:
+        """Begin with an unknown card.
+
+        Args:
+            card: the card to read.
+            hub: gets each state.
+            outbox: gets the card's notifications.
+            presence: gets whether the card is there.
+            lock: the worker's lock.
+            ownership: says whether the card is served under another name.
+            hung_modem: gets the reason if the card cannot be read.
+            networks: keeps the network settings of its profiles.
+        """
+        self._networks = networks
+        self._hung_modem = hung_modem
+        self._card = card
+        self._hub = hub
+        self._outbox = outbox
+        self._presence = presence
+        self._lock = lock
+        self._ownership = ownership
+        self._claimant = Claimant(card.port.name, self.look_now)
+        self._gone = False
+        self._snapshot = Snapshot(name=card.port.name, transport=card.port.transport)
+        self._icons: dict[str, Icon] = {}
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The card as it was last read."""
+        return self._snapshot
+
+    @property
+    def ready(self) -> bool:
+        """Whether the card is usable."""
+        return self._snapshot.state is CardState.READY
+
+    def icon(self, iccid: str) -> Icon | None:
+        """Return a profile's picture, if it has one."""
+        return self._icons.get(iccid)
+
+    def keep_icon(self, iccid: str, icon: Icon) -> None:
+        """Store a profile's picture."""
+        self._icons[iccid] = icon
+
+    def read(self, *, seconds: float) -> Snapshot:
+        """Open the card and observe it.
+
+        Args:
+            seconds: for opening and reading.
+
+        Raises:
+            CardError: it cannot be opened or read.
+        """
+        with self._lock:
+            self._presence.begins()
+        deadline = Deadline.after(seconds)
+        with self._card.session(deadline=deadline) as euicc:
+            return self.observe(euicc, deadline)
+
+    def look(self, *, seconds: float) -> bool:
+        """Open and observe the card, and return whether it worked; an absent card is not an error."""
+        try:
+            self.read(seconds=seconds)
+        except LpadError as error:
+            self.absent(error)
+        except Exception as error:
+            # A fault in the card's answers or in lpad must not stop the caller.
+            log.exception("%s: internal-error", self._snapshot.name)
+            self.absent(internal_error("reading the card", error))
+        else:
+            return True
+        return False
+
+    def observe(self, euicc: Euicc, deadline: Deadline, *, whole: bool = False) -> Snapshot:
+        """Read the parts that changes may alter, or the whole card if it is new or requested."""
+        known = self._snapshot if self.ready and not whole else None
+        seen = reading.read_card(euicc, known=known, deadline=deadline)
+        self._ownership.claim(seen.eid, self._claimant)
+        for profile in seen.listed.profiles:
+            address = seen.listed.address(profile)
+            if profile.icon_type is not None and address is not None and address not in self._icons:
+                read = partial(reading.read_icon, euicc, address, deadline=deadline)
+                icon = reading.optional("a profile's picture", read)
+                if icon is not None:
+                    self._icons[address] = icon
+        imei = self._card.imei()
+        self._publish(
+            replace(
+                self._snapshot,
+                state=CardState.READY,
+                error=None,
+                eid=seen.eid,
+                imei=str(imei) if imei else None,
+                info=seen.info,
+                addresses=seen.addresses,
+                profiles=seen.listed.profiles,
+                unreadable=seen.listed.unreadable,
+                read_at=now(),
+            )
+        )
+        with self._lock:
+            self._presence.found()
+        self._hung_modem.found()
+        self._follow_networks(seen.eid, seen.listed)
+        self.collect(euicc, seen.eid, deadline=deadline)
+        return self._snapshot
+
+    def _follow_networks(self, eid: str, listed: ProfileList) -> None:
+        """Remove the network settings of deleted profiles; a failed write is repeated next time."""
+        iccids = {each.iccid for each in listed.profiles}
+        try:
+            gone = self._networks.follow(eid, iccids, complete=listed.complete)
+        except LpadError as error:
+            log.warning(
+                "%s: cannot remove network settings of deleted profiles: %s (%s)",
+                self._snapshot.name,
+                error,
+                error.kind,
+            )
+            return
+        for iccid in gone:
+            log.info("%s: the network settings of profile %s went with it", self._snapshot.name, iccid)
+
+    def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
+        """Copy new notifications to the outbox; those that cannot be listed or copied stay on the card.
+
+        Args:
+            euicc: an open ISD-R.
+            eid: the EID that this card returned in this session, because another card's numbers mean other
+                notifications.
+            deadline: when to give up.
+
+        Raises:
+            CardError: the card cannot be reached.
+        """
+        try:
+            self._outbox.collect(euicc, eid, deadline=deadline)
+        except InternalError as error:
+            log.warning("%s: cannot copy the notifications: %s (%s)", self._snapshot.name, error, error.kind)
+        except LpadError:
+            raise
+        except Exception:
+            # A fault in a notification or in lpad must not stop the change around it.
+            log.exception("%s: notifications: internal-error", self._snapshot.name)
+
+    def absent(self, error: LpadError) -> None:
+        """Close the link, and publish why the card cannot be worked with."""
+        self._card.drop()
+        served = isinstance(error, CardServed)
+        if not served:  # then it has no claim, and is informed when it can have one
+            self._ownership.release(self._claimant)
+        with self._lock:
+            self._presence.missed(served=served)
+        self._hung_modem.missed(error)
+        if self._snapshot.error is None or self._snapshot.error.sentence != error.sentence:
+            log.warning("%s: the card is not ready: %s (%s)", self._snapshot.name, error, error.kind)
+        away = isinstance(error, CardUnreachable | CardBusy | CardStatus) and error.details.get("es10", True)
+        state = CardState.ABSENT if away else CardState.FAULTY
+        self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
+
+    def placed(self) -> None:
+        """Set the card's new place; the earlier reading was another card's, or elsewhere."""
+        port = self._card.port
+        self._ownership.leave(self._claimant)
+        with self._lock:
+            self._presence.missed()
+            self._presence.look_now()
+        self._icons.clear()
+        self._publish(Snapshot(name=port.name, transport=port.transport))
+
+    def gone(self) -> None:
+        """Record that the card was removed from the settings; nothing more is published."""
+        self._gone = True
+        self._hub.publish(
+            "euicc",
+            {"name": self._snapshot.name, "state": "removed", "eid": self._snapshot.eid, "error": None},
+            euicc=self._snapshot.name,
+        )
+
+    def look_now(self) -> None:
+        """Try an unusable card immediately, because the obstacle may be gone."""
+        with self._lock:
+            self._presence.look_now()
+            self._lock.notify_all()
+
+    def let_go(self) -> None:
+        """Release the card to other workers that reach it."""
+        self._ownership.leave(self._claimant)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        before, self._snapshot = self._snapshot, snapshot
+        if self._gone:
+            return
+        if (before.state, before.error) != (snapshot.state, snapshot.error) or before.eid != snapshot.eid:
+            self.tell()
+
+    def tell(self) -> None:
+        """Publish the card's state."""
+        seen = self._snapshot
+        error = msgspec.to_builtins(seen.error) if seen.error else None
+        self._hub.publish(
+            "euicc",
+            {"name": seen.name, "state": seen.state, "eid": seen.eid, "error": error},
+            euicc=seen.name,
+        )

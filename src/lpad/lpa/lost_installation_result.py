@@ -1,0 +1,44 @@
+"""A ProfileInstallationResult that was not the last segment's answer.
+
+But is in the card's list of notifications.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import CardError, MalformedError
+from lpad.codec.messages.installation_result import ProfileInstallationResult
+
+if TYPE_CHECKING:
+    from lpad.base.deadline import Deadline
+    from lpad.base.identifiers import TransactionId
+    from lpad.lpa.euicc import Euicc
+
+_LOG = logging.getLogger(__name__)
+
+
+def find_lost_result(
+    euicc: Euicc, transaction_id: TransactionId, *, deadline: Deadline
+) -> ProfileInstallationResult | None:
+    """Return a session's result from the card's notifications.
+
+    None if it is not there, or the card cannot be asked.
+
+    The card writes its result before it answers, and a reset or a modem may swallow the answer: then the
+    profile may be installed although the session looks cancellable (SGP.22 v2.5, 5.7.10).
+    """
+    try:
+        pending = euicc.retrieve_notifications_list(deadline=deadline)
+    except CardError as error:
+        _LOG.info("cannot read the card's notifications: %s", error)
+        return None
+    for each in reversed(pending):
+        try:
+            result = ProfileInstallationResult.decode(each.raw)
+        except MalformedError:
+            continue  # of another kind
+        if result.transaction_id == transaction_id:
+            return result
+    return None

@@ -1,0 +1,113 @@
+"""The daemon's side of the runner: it sends the data for an applier or a hook over its socket."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lpad.base.errors import MalformedError
+from lpad.network.applier import Applied, Failed, TryAgain
+from lpad.network.connection_layer import Layer
+from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lpad.base.deadline import Deadline
+    from lpad.network.applier import Outcome, Wanted
+
+SOCKET = "/run/lpad-hooks/runner.sock"
+_STOPPING = 1.0
+"""Seconds of a deadline that are reserved for the runner to kill a program and report it."""
+_UNREACHABLE = (
+    "the runner of the owner's programs cannot be reached at {path} ({why}); see 'systemctl status"
+    " lpad-hooks.socket'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerClient:
+    """The runner behind a socket."""
+
+    path: str = SOCKET
+
+    def run(
+        self, task: Task, environment: Mapping[str, str], *, password: str = "", deadline: Deadline
+    ) -> Outcome:
+        """Make the runner run a task, and return the result.
+
+        Args:
+            task: the command or the hooks.
+            environment: variables, LPAD_EVENT among them.
+            password: secret; empty: none.
+            deadline: when to give up; the program is killed a second earlier.
+        """
+        seconds = deadline.remaining()
+        limit = seconds - min(_STOPPING, seconds / 4)
+        if limit <= 0:
+            return TryAgain(told="no time was left to run the owner's program", layer=Layer.MODEM)
+        request = RunRequest(task=task, environment=dict(environment), password=password, limit=limit)
+        try:
+            return _outcome(self._asked(request, deadline))
+        except TimeoutError:
+            return Failed(layer=Layer.MODEM, told="the runner of the owner's programs did not answer in time")
+        except OSError as error:
+            told = _UNREACHABLE.format(path=self.path, why=error.strerror or type(error).__name__)
+            return Failed(layer=Layer.MODEM, told=told)
+        except (MalformedError, ValueError):
+            return Failed(
+                layer=Layer.MODEM,
+                told=f"what answers at {self.path} is not the runner of the owner's programs",
+            )
+
+    def _asked(self, request: RunRequest, deadline: Deadline) -> RunAnswer:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(deadline.remaining() or 0.001)
+            connection.connect(self.path)
+            connection.sendall(framed(request))
+            body = _received(connection, length_of(_received(connection, HEADER.size, deadline)), deadline)
+            return msgspec.json.decode(body, type=RunAnswer)
+
+
+def _received(connection: socket.socket, length: int, deadline: Deadline) -> bytes:
+    data = b""
+    while len(data) < length:
+        connection.settimeout(deadline.remaining() or 0.001)
+        piece = connection.recv(length - len(data))
+        if not piece:
+            raise MalformedError("the runner ended the connection")
+        data += piece
+    return data
+
+
+def _outcome(answer: RunAnswer) -> Outcome:
+    if answer.ended is Ended.DONE:
+        return Applied(told=answer.told)
+    if answer.ended is Ended.TRY_AGAIN:
+        return TryAgain(told=answer.told, layer=Layer.MODEM, after=5.0)
+    return Failed(layer=Layer.MODEM, told=answer.told)
+
+
+def environment(event: str, wanted: Wanted) -> dict[str, str]:
+    """Return the variables that describe a profile, its settings but for the password, and its modem."""
+    settings, modem = wanted.settings, wanted.modem
+    attach = settings.attach_apn
+    return {
+        "LPAD_EVENT": event,
+        "LPAD_EID": wanted.eid,
+        "LPAD_ICCID": wanted.iccid,
+        "LPAD_OLD_ICCID": wanted.previous_iccid or "",
+        "LPAD_APN": settings.apn,
+        "LPAD_AUTH": settings.authentication.value,
+        "LPAD_USERNAME": settings.username,
+        "LPAD_IP_TYPE": settings.ip.value,
+        "LPAD_ROAMING": "yes" if settings.roaming else "no",
+        "LPAD_INITIAL_BEARER": "leave" if attach is None else "set",
+        "LPAD_INITIAL_BEARER_APN": attach or "",
+        "LPAD_MTU": "" if settings.mtu is None else str(settings.mtu),
+        "LPAD_MODEM": (modem.imei or "") if modem is not None else "",
+        "LPAD_PORT": (modem.port or "") if modem is not None else "",
+    }

@@ -1,0 +1,108 @@
+"""The anchor that a card names: the certificate in a server's chain that one of the card's CIs signed.
+
+The card lists the CIs that it trusts by key identifier, SHA-1 of the key's point. The key that signed a
+certificate can be computed from the signature (`issuer_key`). If its hash is in the list, the CI's own key
+made the signature, whatever the certificate says about its issuer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpad.base.errors import MalformedError
+from lpad.codec.x509.certificate_issuers import names_key
+from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.remote.trust.issuer_key import issuer_points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_MOST_PRESENTED = 16
+_LONGEST_PATH = 8
+"""SGP.22's longest chain has four (CI, CI sub-CA, SM-DP+ sub-CA, server)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardTrust:
+    """The CIs that a card trusts.
+
+    `authorities` are the entries of its euiccCiPKIdListForVerification; None if the card is not available;
+    then its last known list counts.
+    """
+
+    eid: str = field(default="", repr=False)
+    authorities: tuple[bytes, ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A certificate (DER) of a chain, and the whole identifier of the CI key that signed it."""
+
+    certificate: bytes = field(repr=False)
+    issuer_key_id: bytes
+
+    def named_by(self, authorities: Iterable[bytes]) -> bool:
+        """Whether a card with this list trusts the CI."""
+        return any(names_key(listed, self.issuer_key_id) for listed in authorities)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of a path; `issuer_key_ids` belong to the keys that may have signed it."""
+
+    certificate: SignedCertificate
+    issuer_key_ids: tuple[bytes, ...]
+
+
+def trace(chain: Sequence[bytes]) -> tuple[ChainLink, ...]:
+    """Follow the signatures upwards from a server's certificate.
+
+    Servers send sub-CAs in any order, with others among them, with or without the root.
+
+    Args:
+        chain: DER, the server's own certificate first, the rest in any order.
+
+    Returns:
+        The path from the server's certificate to the topmost one; empty if the server's certificate
+        cannot be read.
+    """
+    presented = []
+    for position, raw in enumerate(dict.fromkeys(chain[:_MOST_PRESENTED])):
+        try:
+            presented.append(SignedCertificate.decode(raw))
+        except MalformedError:
+            if position == 0:
+                return ()
+    path: list[ChainLink] = []
+    current = presented[0] if presented else None
+    while current is not None and len(path) < _LONGEST_PATH:
+        points = tuple(issuer_points(current))
+        path.append(ChainLink(current, tuple(map(_key_id, points))))
+        current = next(
+            (
+                other
+                for other in presented
+                if other.key.point in points
+                and other.subject == path[-1].certificate.issuer
+                and all(other is not link.certificate for link in path)
+            ),
+            None,
+        )
+    return tuple(path)
+
+
+def find_anchor(path: Sequence[ChainLink], authorities: Iterable[bytes]) -> Anchor | None:
+    """Return the topmost certificate of `path` that a CI of the card's list signed; None without one."""
+    listed = tuple(authorities)
+    for link in reversed(path):
+        for key_id in link.issuer_key_ids:
+            anchor = Anchor(link.certificate.raw, key_id)
+            if anchor.named_by(listed):
+                return anchor
+    return None
+
+
+def _key_id(point: bytes) -> bytes:
+    return hashlib.sha1(point, usedforsecurity=False).digest()

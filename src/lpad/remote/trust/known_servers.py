@@ -1,0 +1,148 @@
+"""Knowledge about servers, kept across restarts, so that normally one handshake is enough.
+
+A remembered anchor counts only while the card still names the CI that signed it, and only until the server
+shows another chain. The file contains no secrets; cards are listed under a hash of their EID.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lpad.base.regular_file import read_regular
+from lpad.remote.trust.anchor_named_by_card import Anchor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+
+_MOST = 64
+"""Entries of each kind; the least recently used one is dropped first."""
+_LARGEST = 1024 * 1024
+_FORMAT = 1
+
+
+class TrustMemory:
+    """Anchors by server, servers that need brainpool, and the CIs of each card; thread-safe."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Read the file.
+
+        Args:
+            path: the file, created when needed; None keeps nothing across a restart.
+        """
+        self._path = path
+        self._lock = threading.Lock()
+        self._anchors: dict[tuple[str, bytes], bytes] = {}
+        self._brainpool: dict[str, None] = {}
+        self._cards: dict[str, tuple[bytes, ...]] = {}
+        if path is not None:
+            self._read(path)
+
+    def anchor(self, server: str, authorities: Iterable[bytes]) -> Anchor | None:
+        """Return the anchor that verified `server`, under a CI of the list; None if unknown."""
+        listed = tuple(authorities)
+        with self._lock:
+            for (known, key_id), certificate in reversed(self._anchors.items()):
+                anchor = Anchor(certificate, key_id)
+                if known == server and anchor.named_by(listed):
+                    return anchor
+        return None
+
+    def remember_anchor(self, server: str, anchor: Anchor) -> None:
+        """Keep an anchor that verified a server."""
+        with self._lock:
+            key = (server, anchor.issuer_key_id)
+            news = self._anchors.pop(key, None) != anchor.certificate
+            self._anchors[key] = anchor.certificate
+            self._keep(self._anchors, news=news)
+
+    def forget_anchor(self, server: str, anchor: Anchor) -> None:
+        """Drop an anchor that no longer works."""
+        with self._lock:
+            if self._anchors.pop((server, anchor.issuer_key_id), None) is not None:
+                self._keep(self._anchors, news=True)
+
+    def needs_brainpool(self, server: str) -> bool:
+        """Whether `server` shares no cipher with the usual offer."""
+        with self._lock:
+            return server in self._brainpool
+
+    def remember_brainpool(self, server: str, *, needed: bool) -> None:
+        """Keep whether `server` needs brainpool."""
+        with self._lock:
+            if needed == (server in self._brainpool):
+                return
+            if needed:
+                self._brainpool[server] = None
+            else:
+                del self._brainpool[server]
+            self._keep(self._brainpool, news=True)
+
+    def authorities(self, eid: str, named: tuple[bytes, ...] | None) -> tuple[bytes, ...]:
+        """Return the CIs that a card names, and keep them for times when the card is unavailable.
+
+        Args:
+            eid: the card's EID.
+            named: the card's present list; None: use the last known one.
+        """
+        card = hashlib.sha256(eid.encode()).hexdigest()[:32]
+        with self._lock:
+            if named is None:
+                return self._cards.get(card, ())
+            if eid and self._cards.get(card) != named:
+                self._cards[card] = named
+                self._keep(self._cards, news=True)
+        return named
+
+    def _keep(self, entries: dict[Any, Any], *, news: bool) -> None:
+        """Limit `entries`, and write everything if something changed. Called with the lock held."""
+        while len(entries) > _MOST:
+            del entries[next(iter(entries))]
+        if self._path is None or not news:
+            return
+        content = {
+            "format": _FORMAT,
+            "anchors": [
+                {"server": server, "ci": key_id.hex(), "certificate": base64.b64encode(raw).decode()}
+                for (server, key_id), raw in self._anchors.items()
+            ],
+            "brainpool": list(self._brainpool),
+            "cards": {card: [each.hex() for each in named] for card, named in self._cards.items()},
+        }
+        draft = self._path.with_name(self._path.name + ".new")
+        try:
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump(content, file, indent=1)
+            draft.replace(self._path)  # not synced: lpad can find lost entries out again
+        except OSError as error:
+            _LOG.warning("cannot save what lpad knows about servers: %s: %s", self._path, error.strerror)
+
+    def _read(self, path: Path) -> None:
+        try:
+            content = json.loads(read_regular(path, most=_LARGEST))
+            if content["format"] != _FORMAT:
+                content = {"anchors": [], "cards": {}, "brainpool": []}
+            anchors = {
+                (str(each["server"]), bytes.fromhex(each["ci"])): base64.b64decode(each["certificate"])
+                for each in content["anchors"]
+            }
+            cards = {
+                str(card): tuple(bytes.fromhex(each) for each in named)
+                for card, named in content["cards"].items()
+            }
+            self._anchors, self._cards = anchors, cards
+            self._brainpool = {str(server): None for server in content["brainpool"]}
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            # After a power cut the file may be empty. lpad can find all of it out again.
+            _LOG.warning("cannot read %s; lpad starts a new one", path)

@@ -1,0 +1,45 @@
+"""The server addresses that are configured in a card."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpad.base.errors import MalformedError
+from lpad.codec.asn1.schema import Schema
+from lpad.codec.messages.configured_addresses import (
+    GET_EUICC_CONFIGURED_ADDRESSES,
+    ConfiguredAddresses,
+    SetDefaultDpAddressRequest,
+    SetDefaultDpAddressResult,
+)
+
+
+def test_addresses() -> None:
+    """Addresses come as the card holds them; an empty one is none."""
+    assert Schema.compile().decode("EuiccConfiguredAddressesRequest", GET_EUICC_CONFIGURED_ADDRESSES) == {}
+    value = {"defaultDpAddress": "SMDP.example.com", "rootDsAddress": "lpa.ds.gsma.com"}
+    raw = Schema.compile().encode("EuiccConfiguredAddressesResponse", value)
+    assert ConfiguredAddresses.decode(raw) == ConfiguredAddresses("SMDP.example.com", "lpa.ds.gsma.com", ())
+    for nothing in ("BF3C00", "BF3C0480008100"):
+        assert ConfiguredAddresses.decode(bytes.fromhex(nothing)) == ConfiguredAddresses(None, None, ())
+
+
+def test_addresses_of_version_3() -> None:
+    """Further SM-DS addresses are read, what else is new is passed over."""
+    value = {
+        "rootDsAddress": "a",
+        "additionalRootDsAddress": ["b", "c"],
+        "allowedCiPKId": b"\x01",
+        "ciList": [],
+    }
+    raw = Schema.compile().encode("EuiccConfiguredAddressesResponse", value)
+    assert ConfiguredAddresses.decode(raw).additional_root_ds_addresses == ("b", "c")
+
+
+def test_setting_the_default_address() -> None:
+    """An address is set, an empty one clears it."""
+    assert SetDefaultDpAddressRequest("ab").encode().hex() == "bf3f0480026162"
+    assert SetDefaultDpAddressRequest("").encode().hex() == "bf3f028000"
+    assert SetDefaultDpAddressResult.decode(bytes.fromhex("BF3F0380017F")).reason == "undefinedError"
+    with pytest.raises(MalformedError):
+        SetDefaultDpAddressResult.decode(b"")

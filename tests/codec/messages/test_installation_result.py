@@ -1,0 +1,135 @@
+"""ProfileInstallationResult."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lpad.base.errors import MalformedError
+from lpad.base.identifiers import Aid, TransactionId
+from lpad.codec.asn1 import named_bits, tlv
+from lpad.codec.asn1.schema import Schema
+from lpad.codec.messages.installation_result import (
+    BppCommand,
+    InstallationError,
+    ProfileInstallationResult,
+    is_installation_result,
+)
+from lpad.codec.messages.notifications import PendingNotification
+
+AID = bytes.fromhex("A0000005591010FFFFFFFF8900001100")
+OK = bytes.fromhex("3007A0053003800100")
+
+
+def result(outcome: str, value: dict[str, Any]) -> bytes:
+    data = {
+        "transactionId": b"\x01\x02",
+        "notificationMetadata": {
+            "seqNumber": 200,
+            "profileManagementOperation": named_bits.of([0]),
+            "notificationAddress": "smdp.example.com",
+        },
+        "smdpOid": "2.999.10",
+        "finalResult": (outcome, value),
+    }
+    signed = Schema.compile().encode("ProfileInstallationResultData", data)
+    whole = {"profileInstallationResultData": signed, "euiccSignPIR": bytes(64)}
+    return Schema.compile().encode("ProfileInstallationResult", whole)
+
+
+def test_success() -> None:
+    """An installed profile has an AID and no error."""
+    raw = result("successResult", {"aid": AID, "simaResponse": OK})
+    read = ProfileInstallationResult.decode(raw)
+    assert read.succeeded
+    assert (read.aid, read.command, read.error, read.element_status) == (Aid(AID), None, None, None)
+    assert (read.raw, read.transaction_id, read.smdp_oid) == (raw, TransactionId(b"\x01\x02"), "2.999.10")
+    assert (read.metadata.sequence_number, read.metadata.address) == (200, "smdp.example.com")
+    assert PendingNotification.decode(raw).metadata == read.metadata
+
+
+@pytest.mark.parametrize("aid", ["", "01020304", "A0" * 17])
+def test_success_with_an_odd_aid(aid: str) -> None:
+    """The profile is on the card, whatever it calls the profile's security domain."""
+    signed = tlv.encode(
+        0xBF27,
+        tlv.encode(0xBF2F, b"\x80\x01\x05"),
+        tlv.encode(0xA2, tlv.encode(0xA0, tlv.encode(0x4F, bytes.fromhex(aid)))),
+    )
+    read = ProfileInstallationResult.decode(tlv.encode(0xBF37, signed))
+    assert read.succeeded
+    assert (read.aid, read.error, read.metadata.sequence_number) == (None, None, 5)
+    assert (read.transaction_id, read.smdp_oid, read.metadata.iccid) == (None, None, None)
+
+
+def test_failure_without_a_reason() -> None:
+    """A card that says no more than that it failed has failed for an unknown reason."""
+    signed = tlv.encode(0xBF27, tlv.encode(0xBF2F, b"\x80\x01\x05"), tlv.encode(0xA2, tlv.encode(0xA1)))
+    read = ProfileInstallationResult.decode(tlv.encode(0xBF37, signed))
+    assert not read.succeeded
+    assert (read.command, read.error) == (None, InstallationError.UNKNOWN_ERROR)
+
+
+@pytest.mark.parametrize("error", list(InstallationError))
+def test_failures(error: InstallationError) -> None:
+    """Each reason is read, and where it happened."""
+    raw = result("errorResult", {"bppCommandId": 2, "errorReason": int(error)})
+    read = ProfileInstallationResult.decode(raw)
+    assert (read.command, read.error, read.succeeded) == (BppCommand.STORE_METADATA, error, False)
+
+
+def test_undocumented_failures() -> None:
+    """A reason and a command of a later version keep their numbers."""
+    read = ProfileInstallationResult.decode(result("errorResult", {"bppCommandId": 9, "errorReason": 99}))
+    assert (read.command, read.error) == (9, 99)
+    assert read.error is not None
+    assert read.error.reason == "undocumentedCode"
+
+
+def test_what_may_pass() -> None:
+    """Only lack of memory and interruptions pass."""
+    assert [error.name for error in InstallationError if error.temporary] == [
+        "INSUFFICIENT_MEMORY",
+        "INTERRUPTION",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sima", "said"),
+    [
+        ({"peStatus": [{"status": 0}, {"status": 3, "identification": 7}]}, "bad-values of element 7"),
+        ({"peStatus": [{"status": 4}]}, "not-enough-memory"),
+        ({"peStatus": [{"status": 99}], "statusMessage": "no"}, "status 99; no"),
+        ({"peStatus": []}, None),
+    ],
+)
+def test_what_the_interpreter_said(sima: dict[str, Any], said: str | None) -> None:
+    """A complaint about a profile element is shown with the element's number."""
+    response = Schema.compile().encode("EUICCResponse", sima)
+    value = {"bppCommandId": 5, "errorReason": 12, "simaResponse": response}
+    assert ProfileInstallationResult.decode(result("errorResult", value)).element_status == said
+
+
+@pytest.mark.parametrize("sima", [b"", b"\x30", b"\x04\x00", bytes(20)])
+def test_an_interpreter_that_says_nothing_readable(sima: bytes) -> None:
+    """What cannot be read of a complaint does not hide the result."""
+    value = {"bppCommandId": 5, "errorReason": 12, "simaResponse": sima}
+    assert ProfileInstallationResult.decode(result("errorResult", value)).element_status is None
+
+
+def test_telling_a_result_from_other_answers() -> None:
+    """Only BF37 ends the loading of a profile."""
+    assert is_installation_result(result("errorResult", {"bppCommandId": 0, "errorReason": 2}))
+    for other in (b"", b"\x30\x00", b"\xbf\x37", tlv.encode(0xBF36)):
+        assert not is_installation_result(other)
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "BF3700", "BF3703BF2700", "BF360100", "BF370BBF2708BF2F03800105A200", "BF370ABF2707A205A0034F01A0"],
+)
+def test_what_is_malformed(data: str) -> None:
+    """Anything else is malformed."""
+    with pytest.raises(MalformedError):
+        ProfileInstallationResult.decode(bytes.fromhex(data))

@@ -1,0 +1,118 @@
+"""The network settings of profiles: kept by ICCID, gone with the profile, odd ones passed over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.lab import FIRST, SECOND
+from lpad.engine.journal import Journal
+from lpad.engine.network_settings.settings_store import NetworkStore
+from lpad.network.network_settings import Authentication, GivenBy, InitialBearer, IpType, NetworkSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+EID = "89049032000000000000000000000123"
+OTHER = "89049032000000000000000000000224"
+FULL = NetworkSettings(
+    apn="iot.example",
+    username="user",
+    password="pa55-of-the-journal",
+    authentication=Authentication.CHAP,
+    ip=IpType.IPV6,
+    roaming=False,
+    initial_bearer=InitialBearer.APN,
+    initial_bearer_apn="first.example",
+    mtu=1400,
+)
+SHORT = NetworkSettings(apn="short")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path / "journal.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def networks(journal: Journal) -> NetworkStore:
+    return NetworkStore(journal.memos)
+
+
+@pytest.fixture
+def restarted(journal: Journal, tmp_path: Path) -> Iterator[Callable[[], NetworkStore]]:
+    """Read the journal anew, as after a restart."""
+    opened: list[Journal] = []
+
+    def restart() -> NetworkStore:
+        journal.close()
+        opened.append(Journal(tmp_path / "journal.db"))
+        return NetworkStore(opened[-1].memos)
+
+    yield restart
+    for each in opened:
+        each.close()
+
+
+def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
+    """Every field comes back after a restart, by source."""
+    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    networks.put(FIRST, SHORT, given_by=GivenBy.ORDER)
+    again = restarted()
+    kept = again.get(FIRST)
+    assert (kept.owner, kept.order) == (FULL, SHORT)
+    assert again.get(SECOND).owner is None
+
+
+def test_clearing_leaves_what_the_order_brought(networks: NetworkStore) -> None:
+    """The owner takes back what the owner has set."""
+    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    networks.put(FIRST, SHORT, given_by=GivenBy.ORDER)
+    networks.clear(FIRST)
+    kept = networks.get(FIRST)
+    assert (kept.owner, kept.order) == (None, SHORT)
+
+
+def test_they_go_with_the_profile(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
+    """A profile that its card no longer holds takes them along, after a power cut in between, too."""
+    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    assert networks.follow(EID, {FIRST, SECOND}, complete=True) == ()
+    again = restarted()
+    assert again.follow(EID, {SECOND}, complete=True) == (FIRST,)
+    assert again.get(FIRST).owner is None
+
+
+def test_a_profile_to_come_keeps_them(networks: NetworkStore) -> None:
+    """Settings that were made before the download stay, whatever the card holds until then."""
+    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    assert networks.follow(EID, {SECOND}, complete=True) == ()
+    assert networks.get(FIRST).owner == FULL
+
+
+def test_nothing_follows_from_a_list_that_cannot_be_read(networks: NetworkStore) -> None:
+    """A profile that is missing in an incomplete list, or on another card, may be there."""
+    networks.put(FIRST, FULL, given_by=GivenBy.OWNER)
+    networks.follow(EID, {FIRST}, complete=True)
+    assert networks.follow(EID, set(), complete=False) == ()
+    assert networks.follow(OTHER, set(), complete=True) == ()
+    assert networks.get(FIRST).owner == FULL
+
+
+def test_senseless_settings_are_passed_over(
+    journal: Journal, networks: NetworkStore, restarted: Callable[[], NetworkStore]
+) -> None:
+    """What a damaged disk, or another lpad, has left there does not hide the rest."""
+    networks.put(SECOND, SHORT, given_by=GivenBy.OWNER)
+    journal.memos.put(
+        f"network:{FIRST}", {"owner": {"apn": "a b", "ip": "ipv9"}, "order": {"apn": "em", "x": 1}}
+    )
+    journal.memos.put("network:8999", ["no", "settings"])
+    again = restarted()
+    kept = again.get(FIRST)
+    assert (kept.owner, kept.order) == (None, NetworkSettings(apn="em"))
+    assert again.get("8999").owner is None
+    assert again.get(SECOND).owner == SHORT

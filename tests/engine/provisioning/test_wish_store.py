@@ -1,0 +1,57 @@
+"""The open wishes in the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.engine.journal import Journal
+from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
+from lpad.engine.provisioning.wish_store import WishStore
+from lpad.provisioning.platform_interface import Line, Reservation, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EID = "89049032123451234512345678901235"
+
+
+def test_a_wish_outlives_a_restart(tmp_path: Path) -> None:
+    """What was put is there after a restart, without the activation code, until it is closed."""
+    seen = Reservation(platform="mine", id="7", profile=Stage.AVAILABLE, line=Line.LIVE, iccid="8988")
+    record = WishRecord(
+        platform="mine", options={"a": "b"}, reservation=KeptReservation.of(seen), ordered_at=(1.5,)
+    )
+    for _ in range(2):
+        journal = Journal(tmp_path / "journal.db")
+        journal.start()
+        store = WishStore(journal.memos)
+        store.put(EID, record)
+        journal.close()
+    journal = Journal(tmp_path / "journal.db")
+    journal.start()
+    store = WishStore(journal.memos)
+    kept = store.get(EID)
+    assert kept == record
+    assert kept is not None
+    assert kept.reservation is not None
+    assert kept.reservation.reservation("mine") == seen
+    store.close(EID)
+    assert WishStore(journal.memos).get(EID) is None
+    journal.close()
+
+
+def test_a_damaged_state_is_unknown() -> None:
+    """A state that a damaged disk has made senseless is unknown, and is looked at again."""
+    kept = KeptReservation(id="7", profile="shiny", line="wet")
+    assert (kept.reservation("mine").profile, kept.reservation("mine").line) == (Stage.UNKNOWN, Line.UNKNOWN)
+
+
+def test_references() -> None:
+    """A reference follows from card, platform and number of the order, and shows none of them."""
+    first = WishRecord(platform="mine")
+    assert first.reference(EID) == WishRecord(platform="mine", looks=9).reference(EID)
+    others = {first.reference("1"), WishRecord(platform="x").reference(EID)}
+    others.add(WishRecord(platform="mine", allowed=2).reference(EID))
+    assert len(others | {first.reference(EID)}) == 4
+    assert EID not in first.reference(EID)
+    assert len(first.reference(EID)) <= 64

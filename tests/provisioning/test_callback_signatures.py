@@ -1,0 +1,141 @@
+"""Callbacks' signatures: published vectors, other libraries, and everything that is wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from lpad.base.errors import InvalidValue
+from lpad.provisioning.callback_signatures import SCHEMES, Callback, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "https://desk.example.com/callback?x=1"
+BODY = b'{"type": "esim.installed"}'
+NOW = 1_700_000_000
+
+
+def signed(scheme: str) -> tuple[Callback, str]:
+    """Return a right callback and its secret, made here by the schemes' documents."""
+    if scheme == "twilio":
+        form = urlencode({"Status": "available", "Sid": "HP1"}).encode()
+        text = URL + "SidHP1Statusavailable"
+        mac = base64.b64encode(hmac.new(b"token", text.encode(), hashlib.sha1).digest()).decode()
+        return Callback("POST", URL, {"X-Twilio-Signature": mac}, form), "token"
+    if scheme == "kore":
+        digest = hashlib.sha256(b"secretPOSThttps://desk.example.com/callback" + BODY).hexdigest()
+        return Callback("POST", URL, {"kore-signature": digest}, BODY), "secret"
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    if scheme == "telnyx":
+        mac = base64.b64encode(key.sign(f"{NOW}|".encode() + BODY)).decode()
+        headers = {"telnyx-timestamp": str(NOW), "telnyx-signature-ed25519": mac}
+        return Callback("POST", URL, headers, BODY), public
+    raw = hmac.new(b"k" * 24, f"msg_1.{NOW}.".encode() + BODY, hashlib.sha256).digest()
+    headers = {
+        "Webhook-Id": "msg_1",
+        "Webhook-Timestamp": str(NOW),
+        "Webhook-Signature": f"v1,AAAA v1,{base64.b64encode(raw).decode()}",
+    }
+    return Callback("POST", URL, headers, BODY), "whsec_" + base64.b64encode(b"k" * 24).decode()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_right(scheme: str) -> None:
+    """A right signature is accepted; where the scheme has a time, it is told."""
+    callback, secret = signed(scheme)
+    assert verify(scheme, callback, secret=secret) in (None, NOW)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("wrong", ["body", "secret", "signature", "no-header"])
+def test_wrong(scheme: str, wrong: str) -> None:
+    """Another body, secret or signature, or no header at all, is refused."""
+    callback, secret = signed(scheme)
+    headers = dict(callback.headers)
+    name = next(each for each in headers if "signature" in each.lower())
+    body = callback.body + b"&more=1" if wrong == "body" else callback.body
+    if wrong == "secret":
+        secret = base64.b64encode(b"z" * 32).decode()
+    elif wrong == "signature":
+        headers[name] = headers[name][:-6] + "AAAAA="
+    elif wrong == "no-header":
+        del headers[name]
+    with pytest.raises(InvalidValue):
+        verify(scheme, Callback(callback.method, callback.url, headers, body), secret=secret)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("secret", ["", " ", "whsec_"])
+def test_an_empty_secret(scheme: str, secret: str) -> None:
+    """A secret that is empty proves nothing, whatever was signed with it."""
+    text = f"{URL}type=x".encode()
+    digest = hashlib.sha256(b"POSThttps://desk.example.com/callback" + BODY).hexdigest()
+    raw = hmac.new(b"", f"msg_1.{NOW}.".encode() + BODY, hashlib.sha256).digest()
+    headers = {
+        "X-Twilio-Signature": base64.b64encode(hmac.new(b"", text, hashlib.sha1).digest()).decode(),
+        "kore-signature": digest,
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(NOW),
+        "webhook-signature": f"v1,{base64.b64encode(raw).decode()}",
+        "telnyx-timestamp": str(NOW),
+        "telnyx-signature-ed25519": "",
+    }
+    with pytest.raises(InvalidValue, match="secret is empty"):
+        verify(scheme, Callback("POST", URL, headers, BODY), secret=secret)
+
+
+def test_twilio_with_a_json_body() -> None:
+    """A JSON body is covered by its hash in the URL, which is signed."""
+    url = f"{URL}&bodySHA256={hashlib.sha256(BODY).hexdigest()}"
+    mac = base64.b64encode(hmac.new(b"token", url.encode(), hashlib.sha1).digest()).decode()
+    headers = {"X-Twilio-Signature": mac}
+    verify("twilio", Callback("POST", url, headers, BODY), secret="token")
+    with pytest.raises(InvalidValue, match="the body is not the one"):
+        verify("twilio", Callback("POST", url, headers, BODY + b" "), secret="token")
+
+
+def test_twilio_with_and_without_the_port() -> None:
+    """A signature over the URL with its default port is right for the URL without it."""
+    text = "https://desk.example.com:443/callback?x=1"
+    mac = base64.b64encode(hmac.new(b"token", text.encode(), hashlib.sha1).digest()).decode()
+    verify("twilio", Callback("POST", URL, {"X-Twilio-Signature": mac}, b""), secret="token")
+
+
+def test_an_empty_signature() -> None:
+    """KORE's header is empty until a secret exists; that vouches for nothing."""
+    with pytest.raises(InvalidValue, match="empty"):
+        verify("kore", Callback("POST", URL, {"kore-signature": ""}, BODY), secret="secret")
+
+
+def test_standard_webhooks_with_a_public_key() -> None:
+    """An Ed25519 signature (v1a) is verified with the public key."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    mac = base64.b64encode(key.sign(f"msg_1.{NOW}.".encode() + BODY)).decode()
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(NOW), "webhook-signature": f"v1a,{mac}"}
+    assert verify("standard-webhooks", Callback("POST", URL, headers, BODY), secret=f"whpk_{public}") == NOW
+
+
+@pytest.mark.test_data
+def test_published_vectors(test_data: Path) -> None:
+    """KORE's three published examples, and Twilio's, are right."""
+    path = test_data / "platforms" / "signature_vectors.json"
+    found: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
+    for each in found["kore_webhook_sha256"]:
+        headers = {"kore-signature": each["signature"]}
+        callback = Callback(each["method"], each["uri"], headers, each["body"].encode())
+        verify("kore", callback, secret=each["secret"])
+    for each in found["twilio_request_hmac_sha1_base64"]:
+        headers = {"X-Twilio-Signature": each["signature"]}
+        callback = Callback("POST", each["uri"], headers, urlencode(each["params"]).encode())
+        verify("twilio", callback, secret=each["token"])

@@ -1,0 +1,296 @@
+"""Servers that only the card vouches for: handshakes, what is remembered, and what is not trusted."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import ssl
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import ServerUntrusted
+from lpad.remote.trust.anchor_named_by_card import Anchor, CardTrust
+from lpad.remote.trust.known_servers import TrustMemory
+from lpad.remote.trust.trust import Trust
+from lpad.simulator.pki import certificate_profile as profile
+from lpad.simulator.pki.credential import Curve
+from remote.bench import NAME
+from remote.forge import DAY, Plan, authority, forge
+from remote.scripted_server import Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpad.simulator.pki.credential import Credential
+    from remote.bench import Bench
+    from remote.scripted_server import ScriptedServer
+
+ACCEPTED = Reply(204)
+EID = "89049032123451234512345678901235"
+
+
+def card_of(*issuers: Credential, eid: str = EID) -> CardTrust:
+    return CardTrust(eid, tuple(issuer.key_id for issuer in issuers))
+
+
+def notify(
+    bench: Bench, server: ScriptedServer, card: CardTrust, trust: Trust, *, address: str = NAME
+) -> None:
+    client = bench.client(server, address=address, trust=trust, card=card)
+    client.handle_notification(pending_notification=b"\x30\x00", deadline=Deadline.after(30))
+    client.close()
+
+
+@pytest.fixture
+def remembering(tmp_path: Path) -> Trust:
+    """No anchors at all but the card's; what is found out is kept in a file."""
+    return Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
+
+
+def again(tmp_path: Path) -> Trust:
+    """The same after a restart."""
+    return Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
+
+
+@pytest.mark.parametrize("curve", list(Curve))
+def test_the_card_vouches(bench: Bench, remembering: Trust, curve: Curve, tmp_path: Path) -> None:
+    """A server under a CI that the card names is believed; only the first visit costs more handshakes."""
+    server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=curve))
+    card = card_of(*bench.pki.ci.values())
+    notify(bench, server, card, remembering)
+    # One that fails for want of an anchor, one with it; brainpool is offered only when asked for.
+    assert server.connects == (2 if curve is Curve.NIST else 3)
+    assert len(server.seen) == 1
+    for trust in (remembering, again(tmp_path)):
+        server.connects = 0
+        notify(bench, server, card, trust)
+        assert server.connects == 1
+
+
+def test_nothing_is_sent_before_the_server_is_verified(bench: Bench, remembering: Trust) -> None:
+    """The handshake that shows the chain ends there: the server sees no byte of a request."""
+    server = bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME))
+    with pytest.raises(ServerUntrusted) as caught:
+        notify(bench, server, card_of(*bench.pki.ci.values()), remembering)
+    assert caught.value.details["cause"] == "unknown-ca"
+    assert server.seen == []
+    assert server.connects == 1
+
+
+def test_another_card_does_not_inherit(bench: Bench, remembering: Trust) -> None:
+    """What one card vouches for is nothing to a card that names other CIs."""
+    server = bench.server(ACCEPTED)
+    notify(bench, server, card_of(bench.pki.ci[Curve.NIST]), remembering)
+    with pytest.raises(ServerUntrusted):
+        notify(bench, server, card_of(bench.pki.ci[Curve.BRAINPOOL], eid="1"), remembering)
+    with pytest.raises(ServerUntrusted):
+        notify(bench, server, CardTrust("2", None), remembering)
+
+
+def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
+    """After a restart, what a card said last counts until it is read again."""
+    server = bench.server(ACCEPTED)
+    notify(bench, server, card_of(bench.pki.ci[Curve.NIST]), remembering)
+    notify(bench, server, CardTrust(EID, None), again(tmp_path))
+    assert len(server.seen) == 2
+
+
+def test_the_certificate_changes(bench: Bench, remembering: Trust) -> None:
+    """A renewed certificate is found out about anew, and remembered in the place of the old one."""
+    card = card_of(*bench.pki.ci.values())
+    notify(bench, bench.server(ACCEPTED), card, remembering)
+    renewed = profile.make_dp_tls(bench.pki.ci[Curve.NIST], NAME)
+    server = bench.server(ACCEPTED, credential=renewed)
+    notify(bench, server, card, remembering)
+    assert server.connects == 2
+    notify(bench, server, card, remembering)
+    assert server.connects == 3
+
+
+def test_a_sub_ca_is_renewed(bench: Bench, remembering: Trust) -> None:
+    """A sub-CA's new certificate with the same key takes the place of the remembered one that has expired."""
+    ci = bench.pki.ci[Curve.NIST]
+    old = authority("Sub-CA", issuer=ci, start=-9 * DAY, end=2 * DAY)
+    expired = authority("Sub-CA", issuer=ci, key=old.key, start=-9 * DAY, end=-DAY)
+    remembering.memory.remember_anchor(NAME, Anchor(expired.der, ci.key_id))
+    server = bench.server(ACCEPTED, credential=forge(old, Plan()), chain=(old,))  # type: ignore[arg-type]  # Forged will do
+    notify(bench, server, card_of(ci), remembering)
+    assert server.connects == 2
+    notify(bench, server, card_of(ci), remembering)
+    assert server.connects == 3
+
+
+def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> None:
+    """What else is wrong with a server under a remembered anchor is told after one handshake."""
+    ci = bench.pki.ci[Curve.NIST]
+    sub_ca = authority("Sub-CA", issuer=ci)
+    remembering.memory.remember_anchor(NAME, Anchor(sub_ca.der, ci.key_id))
+    credential = forge(sub_ca, Plan(start=-9 * DAY, end=-DAY))
+    server = bench.server(ACCEPTED, credential=credential, chain=(sub_ca,))  # type: ignore[arg-type]  # Forged will do
+    with pytest.raises(ServerUntrusted) as caught:
+        notify(bench, server, card_of(ci), remembering)
+    assert caught.value.details["cause"] == "certificate-expired"
+    assert server.connects == 1
+
+
+def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
+    """A remembered anchor that serves no more makes room for the usual ones."""
+    own = bench.pki.strangers_tls(NAME)
+    trust = Trust([own.der], use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
+    card = card_of(*bench.pki.ci.values())
+    notify(bench, bench.server(ACCEPTED), card, trust)
+    server = bench.server(ACCEPTED, credential=own)
+    notify(bench, server, card, trust)
+    assert server.connects == 2
+    notify(bench, server, card, trust)
+    assert server.connects == 3
+
+
+def test_clock_never_set(bench: Bench, remembering: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a board whose clock was never set, the clock is blamed also where only the card vouches."""
+    long_ago = datetime(1970, 1, 2, tzinfo=UTC).timestamp()
+    server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
+    monkeypatch.setattr(time, "time", lambda: long_ago)
+    with pytest.raises(ServerUntrusted) as caught:
+        notify(bench, server, card_of(*bench.pki.ci.values()), remembering)
+    assert caught.value.details["cause"] == "clock-not-set"
+    assert caught.value.retryable
+
+
+def test_what_failed_is_not_remembered(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
+    """An anchor is kept only after all checks have passed, roles included."""
+    ci = bench.pki.ci[Curve.NIST]
+    server = bench.server(ACCEPTED, credential=forge(ci, Plan(roles=())))  # type: ignore[arg-type]  # Forged will do
+    with pytest.raises(ServerUntrusted) as caught:
+        notify(bench, server, card_of(ci), remembering)
+    assert caught.value.details["cause"] == "role-missing"
+    assert json.loads((tmp_path / "servers.json").read_text())["anchors"] == []
+
+
+def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
+    """A server that needed brainpool and now speaks TLS 1.3 only is found out about anew."""
+    card = card_of(*bench.pki.ci.values())
+    old = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
+    notify(bench, old, card, remembering)
+    server = bench.server(ACCEPTED)
+    server.context.minimum_version = ssl.TLSVersion.TLSv1_3
+    notify(bench, server, card, remembering)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("length", [16, 18, 20])
+def test_first_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
+    """A card that names a CI by the first bytes of its identifier is understood, where they are many."""
+    ci = bench.pki.ci[Curve.NIST]
+    server = bench.server(ACCEPTED)
+    notify(bench, server, CardTrust(EID, (ci.key_id[:length],)), remembering)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("length", [0, 3, 4, 8, 15])
+def test_too_few_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
+    """So few bytes that somebody could make a signature whose key has them by chance prove nothing."""
+    ci = bench.pki.ci[Curve.NIST]
+    with pytest.raises(ServerUntrusted):
+        notify(bench, bench.server(ACCEPTED), CardTrust(EID, (ci.key_id[:length],)), remembering)
+
+
+@pytest.mark.test_data
+@pytest.mark.parametrize("curve", ["NIST", "BRP"])
+def test_published_certificates_by_few_bytes(
+    bench: Bench, remembering: Trust, test_data: Path, curve: str
+) -> None:
+    """SGP.26's servers work with a card that names SGP.26's CIs, whole or by a few bytes of a known CI."""
+    published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
+    name = "testsmdpplus1.example.com"
+    server = bench.server(ACCEPTED, credential=published.dp_tls(name, curve=Curve(curve)))
+    key_id = published.ci[Curve(curve)].key_id
+    for listed in (key_id, key_id[:4]):
+        notify(bench, server, CardTrust(EID, (listed,)), remembering, address=name)
+    with pytest.raises(ServerUntrusted):
+        notify(bench, server, CardTrust("1", (key_id[:3],)), remembering, address=name)
+
+
+def test_memory_file(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
+    """The file is the daemon's alone and names no card."""
+    notify(bench, bench.server(ACCEPTED), card_of(*bench.pki.ci.values()), remembering)
+    path = tmp_path / "servers.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert EID not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{", '{"format": 1}', '{"format": 9}', '{"format":1,"anchors":[1],"cards":{},"brainpool":[]}'],
+)
+def test_memory_damaged(bench: Bench, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged file, or one of another format, is begun anew: all in it can be found out again."""
+    path = tmp_path / "servers.json"
+    path.write_text(content)
+    with caplog.at_level(logging.WARNING):
+        trust = again(tmp_path)
+    notify(bench, bench.server(ACCEPTED), card_of(*bench.pki.ci.values()), trust)
+    assert len(json.loads(path.read_text())["anchors"]) == 1
+
+
+def test_memory_that_cannot_be_written(
+    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a place to write, things are remembered until lpad ends."""
+    trust = Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "no" / "servers.json"))
+    server = bench.server(ACCEPTED)
+    for _ in range(2):
+        notify(bench, server, card_of(*bench.pki.ci.values()), trust)
+    assert server.connects == 3
+    assert "servers.json" in caplog.text
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    """However many servers and cards there are, the file stays small; the oldest go first."""
+    memory = TrustMemory(tmp_path / "servers.json")
+    for number in range(100):
+        memory.remember_anchor(f"s{number}.example", Anchor(b"\x30" * 900, bytes(20)))
+        memory.remember_brainpool(f"s{number}.example", needed=True)
+        memory.authorities(str(number), (bytes(20),))
+    content = json.loads((tmp_path / "servers.json").read_text())
+    assert [len(content[part]) for part in ("anchors", "brainpool", "cards")] == [64, 64, 64]
+    assert content["anchors"][-1]["server"] == "s99.example"
+
+
+def test_ecdsa_is_loaded_when_asked_for() -> None:
+    """A daemon whose servers the usual anchors verify never loads the package."""
+    code = "import sys, lpad.daemon.remote_servers, lpad.daemon.daemon; print('ecdsa' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("position", [0, 1, 3, 60, 200, 300, 420, -40, -1])
+@pytest.mark.parametrize("with_sub_ca", [False, True])
+def test_memory_with_a_flipped_bit(
+    bench: Bench, remembering: Trust, tmp_path: Path, position: int, *, with_sub_ca: bool
+) -> None:
+    """An anchor that the disk has damaged costs a handshake or two, never the server."""
+    ci = bench.pki.ci[Curve.NIST]
+    sub_ca = authority("Sub-CA", issuer=ci)
+    chain = (sub_ca,) if with_sub_ca else ()
+    credential = forge(sub_ca if with_sub_ca else ci, Plan())
+    server = bench.server(ACCEPTED, credential=credential, chain=chain)  # type: ignore[arg-type]  # Forged will do
+    notify(bench, server, card_of(ci), remembering)
+    path = tmp_path / "servers.json"
+    content = json.loads(path.read_text())
+    kept = bytearray(base64.b64decode(content["anchors"][0]["certificate"]))
+    kept[position] ^= 4
+    content["anchors"][0]["certificate"] = base64.b64encode(kept).decode()
+    path.write_text(json.dumps(content))
+    for _ in range(2):
+        notify(bench, server, card_of(ci), again(tmp_path))
+    server.connects = 0
+    notify(bench, server, card_of(ci), again(tmp_path))
+    assert server.connects == 1
