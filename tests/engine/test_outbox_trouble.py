@@ -324,6 +324,40 @@ def test_what_cant_be_written_down_is_not_tried_over_and_over(
     journal.close()
 
 
+@pytest.mark.parametrize("error", [ValueError("a mistake"), JournalUnavailable("cannot write")], ids=repr)
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(delivery.DeliveryRound, "run"), (Outbox, "_begin_rounds")],
+    ids=["a round", "the beginning of all rounds"],
+)
+def test_what_goes_wrong_in_lpad_is_not_tried_over_and_over(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, place: type, name: str, error: Exception
+) -> None:
+    """After any error of its own the outbox waits for its turn, and does not try again at once."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
+    lab.install(metadata=metadata())
+    failed_once(lab)
+    journal, box = due_without_engine(lab)
+    tries = []
+
+    def mistaken(*_: object) -> None:
+        tries.append(threading.current_thread())
+        raise error
+
+    monkeypatch.setattr(place, name, mistaken)
+    monkeypatch.setattr(outbox, "SHORTEST_WAIT", 0.0)
+    box.start()
+    for number in range(1, 6):
+        lab.until_true(lambda wanted=number: len(tries) >= wanted)  # type: ignore[misc]  # its default is an int
+        lab.until_true(lambda: not any("outbox " in each.name for each in threading.enumerate()))
+        assert len(tries) == number
+        box.wake()
+    box.stop()
+    box.join(deadline=Deadline.after(10))
+    assert not box.alive
+    journal.close()
+
+
 def test_a_network_that_is_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is tried at once, but for what was tried just now."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change
     from lpad.engine.running.open_card import CardPort
+    from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.pki.pki import Pki
 
 PLATFORM = "mine"
@@ -34,8 +35,16 @@ PLATFORM = "mine"
 class PlatformLab(Lab):
     """Everything between an empty card and the platform that provides for it."""
 
-    def __init__(self, folder: Path, pki: Pki, *, like: str = "desk", **options: Any) -> None:
-        super().__init__(folder, pki)
+    def __init__(
+        self,
+        folder: Path,
+        pki: Pki,
+        *,
+        like: str = "desk",
+        behaviour: CardBehaviour | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(folder, pki, behaviour=behaviour)
         shelf = SmdpShelf(self.server.orders, address=lambda: self.server.address)
         self.platform = self._stack.enter_context(SimulatedPlatform(like, pki=pki, shelf=shelf, **options))
         self.provisioning = ProvisioningPolicy()

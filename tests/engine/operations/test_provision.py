@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from engine.lab import CARD, result_of
+from engine.lab import CARD, FIRST, result_of
 from engine.operations.platform_lab import PLATFORM, PlatformLab, hurry
 from lpad.base.errors import JournalUnavailable
 from lpad.base.server_address import ServerAddress
@@ -17,6 +17,7 @@ from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.running.answer import Answer
+from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState
 
@@ -231,6 +232,24 @@ def test_a_code_that_was_spent(lab: PlatformLab) -> None:
     assert asked.question is not None, asked.error
     assert asked.question.kind is QuestionKind.SECOND_ORDER
     assert lab.platform.orders == 1
+
+
+@pytest.mark.parametrize("like", LIKES)
+def test_a_card_that_refuses_the_profile(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
+) -> None:
+    """A full card ends the change without a question; once there is room, the same order is installed."""
+    hurry(monkeypatch)
+    with PlatformLab(tmp_path, pki, like=like, behaviour=CardBehaviour(memory=10_000)) as lab:
+        lab.install(size=5000)
+        ended = lab.asked(lab.provision().id)
+        assert (ended.state, ended.question) == (State.FAILED, None)
+        assert ended.error is not None
+        assert ended.error.kind == "card-refused"
+        assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
+        again = lab.asked(lab.provision().id)
+        assert (again.state, again.question) == (State.DONE, None), again.error
+        assert lab.platform.orders == 1
 
 
 @pytest.mark.parametrize(

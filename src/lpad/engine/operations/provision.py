@@ -20,7 +20,6 @@ from msgspec.structs import asdict, replace
 from lpad.base.backoff import JITTER, Backoff
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
-    CardRefused,
     Conflict,
     Declined,
     JournalUnavailable,
@@ -41,7 +40,6 @@ from lpad.engine.change.params import ProvisionParams
 from lpad.engine.change.results import ProvisionResult
 from lpad.engine.operations.download import download
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
-from lpad.engine.recovery.download_leftovers import INTERRUPTED
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card import check_same_eid
 from lpad.network.network_settings import GivenBy, NetworkSettings
@@ -158,10 +156,11 @@ class _Fulfilment:
         """Download and enable the profile, and close the wish."""
         try:
             result = download(self._run, self._context, installed=self._installed)
-        except (ServerRefused, CardRefused) as error:
-            if _is_spent(error):
+        except ServerRefused as error:
+            # Only the server knows whether the code is used up; a card's refusal does not tell.
+            if error.details.get("remedy") == Remedy.PERMANENT:
                 self._keep(spent=error.sentence)
-                if isinstance(error, ServerRefused) and self._record.reservation is not None:
+                if self._record.reservation is not None:
                     self._ask_second_order(error.sentence)
             raise
         self._context.wishes.close(self._eid)
@@ -558,13 +557,3 @@ class _Fulfilment:
 def _new_wish(run: Run) -> WishRecord:
     asked = run.change.params_of(ProvisionParams)
     return WishRecord(platform=asked.platform, product=asked.product, options=asked.options)
-
-
-def _is_spent(error: ServerRefused | CardRefused) -> bool:
-    """Whether the code cannot be used again, so that only another order would help."""
-    if isinstance(error, ServerRefused):
-        return error.details.get("remedy") == Remedy.PERMANENT
-    return (
-        error.details.get("reason") != INTERRUPTED
-        and "installation" in str(error.details.get("function")).lower()
-    )
