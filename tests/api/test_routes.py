@@ -193,7 +193,14 @@ def test_a_reset_names_what_it_takes(gateway: Gateway) -> None:
 def test_notifications(gateway: Gateway) -> None:
     """The outbox is shown with age and state, and can be told to deliver."""
     done(download(gateway))
-    empty = {"euicc": CARD, "pending": 0, "oldest_seconds": None, "notifications": [], "unreadable": 0}
+    empty = {
+        "euicc": CARD,
+        "pending": 0,
+        "oldest_seconds": None,
+        "notifications": [],
+        "unreadable": 0,
+        "list_error": None,
+    }
     assert gateway.get(f"{EUICC}/notifications") == empty
     assert done(gateway.http.post(f"{EUICC}/notifications/deliver?wait=120"))["result"] == {"delivered": 0}
     gateway.lab.server.stop()

@@ -348,10 +348,14 @@ class Network(_View, frozen=True, kw_only=True):
 
 
 class Outbox(_View, frozen=True, kw_only=True):
-    """A card's outbox; `unreadable` counts the entries of the card's own list that cannot be read."""
+    """A card's outbox; `unreadable` counts the entries of the card's own list that cannot be read.
+
+    `list_error` says why the card's list cannot be read at all.
+    """
 
     notifications: tuple[Notification, ...]
     unreadable: int = 0
+    list_error: str | None = None
 
 
 class Question(_View, frozen=True, kw_only=True):

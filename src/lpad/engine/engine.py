@@ -477,6 +477,15 @@ class Engine:
         eid = self._workers.of(euicc).snapshot.eid
         return self._outbox.unreadable(eid) if eid is not None else 0
 
+    def notification_list_error(self, euicc: str) -> str | None:
+        """Return why a card's list of notifications could not be read at all; None if it could.
+
+        Raises:
+            NotFound: the settings name no such card.
+        """
+        eid = self._workers.of(euicc).snapshot.eid
+        return self._outbox.list_error(eid) if eid is not None else None
+
     def under_way(self) -> list[Change]:
         """Return the changes that run or wait for an answer, oldest first; never waits for the disk."""
         return self._store.active()

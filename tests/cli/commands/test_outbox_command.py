@@ -73,3 +73,15 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
     told = terminal.lpactl("status").ok().err
     assert "(download) waits for a network; next try at" in told
     assert "notifications: 1 could not be delivered yet" in told
+
+
+def test_a_list_that_cannot_be_read_is_not_empty(terminal: Terminal) -> None:
+    """The list of notifications and the status say that the card may have more, and why."""
+    terminal.lab.install()
+    terminal.lab.until_true(lambda: terminal.lab.card.notifications == ())
+    terminal.lab.card.faults.corrupt(0xBF28, lambda _: 0x6F00, times=1000)
+    terminal.lpactl("enable", FIRST).ok()
+    told = terminal.lpactl("notifications").ok()
+    assert "no notification is pending" not in told.err
+    assert "the card's list cannot be read, and may contain more (card-status" in told.err
+    assert "the card's list cannot be read" in terminal.lpactl("status").ok().err

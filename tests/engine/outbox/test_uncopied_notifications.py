@@ -120,8 +120,10 @@ def test_list_that_cannot_be_read(lab: Lab, answer: bytes | int) -> None:
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
     assert lab.carry_out(Kind.ENABLE, iccid=SECOND).state is State.DONE
     assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
+    assert lab.engine.notification_list_error(CARD) or lab.engine.unreadable_notifications(CARD)
     lab.card.faults.forget()
     assert lab.carry_out(Kind.DELIVER_NOTIFICATIONS).state is State.DONE
+    assert lab.engine.notification_list_error(CARD) is None
     lab.until_true(lambda: lab.card.notifications == ())
 
 

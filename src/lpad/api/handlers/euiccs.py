@@ -260,6 +260,7 @@ async def list_notifications(call: Call) -> Response:
             oldest_seconds=int(max(ages)) if ages else None,
             notifications=sorted(views, key=lambda view: view.seq),
             unreadable=call.engine.unreadable_notifications(call.path["name"]),
+            list_error=call.engine.notification_list_error(call.path["name"]),
         )
     )
 

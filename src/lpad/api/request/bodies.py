@@ -452,7 +452,8 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending.
 
-    `unreadable` counts the entries of the card's own list that cannot be read.
+    `unreadable` counts the entries of the card's own list that cannot be read. `list_error` says why the
+    card's list cannot be read at all; then the card may have more notifications.
     """
 
     euicc: str
@@ -460,6 +461,7 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
     oldest_seconds: int | None
     notifications: list[NotificationView]
     unreadable: int
+    list_error: str | None
 
 
 class PlatformView(msgspec.Struct, frozen=True, kw_only=True):

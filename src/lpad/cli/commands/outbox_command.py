@@ -75,8 +75,7 @@ def outbox_line(euicc: str, outbox: Outbox) -> str | None:
         told.append(f"{len(uncopied)} cannot be copied from the card")
     if refused:
         told.append(f"{len(refused)} were refused and set aside")
-    if outbox.unreadable:
-        told.append(f"{outbox.unreadable} in the card's list cannot be read")
+    told += _unread(outbox)
     return f"{euicc}: notifications: {'; '.join(told)} ('lpactl notifications')" if told else None
 
 
@@ -101,10 +100,17 @@ def _list(session: Session, outbox: Outbox) -> None:
             )
             for n in found
         ],
-        empty="no notification is pending",
+        empty="no notification is pending" if outbox.list_error is None else "lpad has no notification",
     )
-    if outbox.unreadable:
-        session.output.note(f"{outbox.unreadable} in the card's list cannot be read")
+    for line in _unread(outbox):
+        session.output.note(line)
+
+
+def _unread(outbox: Outbox) -> list[str]:
+    """Return what lpad cannot read of the card's own list, in words."""
+    if outbox.list_error is not None:
+        return [f"the card's list cannot be read, and may contain more ({outbox.list_error})"]
+    return [f"{outbox.unreadable} in the card's list cannot be read"] if outbox.unreadable else []
 
 
 def _until(moment: datetime | None) -> str | None:

@@ -288,6 +288,8 @@ class Collection:
             return
         if resting:
             self.uncopied.rest(eid, seq)
+            if seq is None:
+                self.uncopied.note_list(eid, met)
         if shown is not None:
             self.uncopied.note(eid, shown, met)
 

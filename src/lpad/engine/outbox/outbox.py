@@ -214,6 +214,10 @@ class Outbox:
         """Return how many entries of a card's list cannot be read."""
         return self._collection.uncopied.unreadable(eid)
 
+    def list_error(self, eid: str) -> str | None:
+        """Return why a card's list could not be read at all; None if it could."""
+        return self._collection.uncopied.list_error(eid)
+
     def ask_again(self, eid: str) -> None:
         """Ask the card again, at its next reading, for the notifications that could not be copied."""
         self._collection.uncopied.wake(eid)

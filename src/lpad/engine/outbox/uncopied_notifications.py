@@ -58,6 +58,7 @@ class UncopiedNotifications:
         self._entries: dict[str, dict[int, UncopiedNotification]] = {}
         self._rests: dict[tuple[str, int | None], _Rest] = {}
         self._unreadable: dict[str, int] = {}
+        self._list_errors: dict[str, str] = {}
 
     def of(self, eid: str) -> list[UncopiedNotification]:
         """Return a card's uncopied notifications, in ascending order."""
@@ -67,6 +68,7 @@ class UncopiedNotifications:
     def count_unreadable(self, eid: str, count: int) -> None:
         """Store the number of unreadable entries in a card's list, which have no number to show."""
         with self._lock:
+            self._list_errors.pop(eid, None)
             self._unreadable.pop(eid, None)
             if count:
                 self._unreadable[eid] = count
@@ -75,6 +77,16 @@ class UncopiedNotifications:
         """Return how many entries of a card's list cannot be read."""
         with self._lock:
             return self._unreadable.get(eid, 0)
+
+    def note_list(self, eid: str, error: LpadError) -> None:
+        """Store why a card's list could not be read at all."""
+        with self._lock:
+            self._list_errors[eid] = f"{error.kind}: {error.sentence}"
+
+    def list_error(self, eid: str) -> str | None:
+        """Return why a card's list could not be read when it was last tried; None if it could."""
+        with self._lock:
+            return self._list_errors.get(eid)
 
     def find(self, eid: str, seq: int) -> UncopiedNotification | None:
         """Return one by its number."""
