@@ -48,6 +48,7 @@ APART: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 SEES: dict[str, frozenset[str]] = {
     room: frozenset(seen.split())
     for room, seen in {
+        "base": "base/details",
         "codec": "codec/messages codec/x509 codec/asn1 codec/mbim codec/qmi",
         "codec/messages": "codec/x509 codec/asn1",
         "codec/x509": "codec/asn1",

@@ -10,7 +10,7 @@ import pytest
 
 from engine.lab import CARD, FIRST, Lab
 from lpad.base.backoff import Backoff
-from lpad.base.errors import InternalError
+from lpad.base.errors import InternalError, JournalUnavailable
 from lpad.engine.change.change import Kind, PauseReason, QuestionKind, State
 from lpad.engine.change.params import RefreshParams, RenameParams
 from lpad.engine.journal import Journal, write_retry
@@ -52,7 +52,7 @@ def test_the_journal_can_be_written_again_once_there_is_space(tmp_path: Path) ->
     journal = Journal(tmp_path / "journal.db")
     change = journal.changes.add("modem", RefreshParams(), secrets={})
     for _ in range(3):
-        with no_space(), pytest.raises(InternalError) as caught:
+        with no_space(), pytest.raises(JournalUnavailable) as caught:
             journal.changes.add(
                 "modem", RenameParams(iccid="8900101000000000017", nickname="y" * 20000), secrets={}
             )

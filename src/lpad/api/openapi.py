@@ -14,7 +14,7 @@ from lpad.api.request.problem import MEDIA_TYPE, RETRY_AFTER, Problem, problems
 from lpad.api.request.roles import ROLE_FOR
 from lpad.base.untrusted_number import LARGEST
 from lpad.engine.change.change import Change
-from lpad.engine.change.kinds import KINDS
+from lpad.engine.change.kinds import DETAILS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,11 +91,12 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes."""
     types = {route.answer for route in routes if not isinstance(route.answer, str)}
     types |= {route.body for route in routes if route.body is not NoBody}
-    types |= {Problem, *(type_ for row in KINDS.values() for type_ in (row.params, row.result))}
+    types |= {Problem, *DETAILS.values()}
+    types |= {type_ for row in KINDS.values() for type_ in (row.params, row.result)}
     ordered = sorted(types, key=lambda type_: type_.__name__)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=f"{_SCHEMAS}{{name}}")
     refs = dict(zip(ordered, schemas, strict=True))
-    components |= _changes(components.pop("Change"), refs)
+    components |= _changes(components.pop("Change"), refs) | _errors(components, refs)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs)
@@ -118,7 +119,7 @@ def _changes(record: dict[str, Any], refs: dict[type, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"ChangeRecord": record}
     mapping = {}
     for kind, row in KINDS.items():
-        name = f"{''.join(map(str.title, kind.split('-')))}Change"
+        name = f"{_title(kind)}Change"
         result = {"anyOf": [refs[row.result], {"type": "null"}]}
         properties = {"kind": {"const": kind}, "params": refs[row.params], "result": result}
         own = {"type": "object", "properties": properties}
@@ -130,6 +131,29 @@ def _changes(record: dict[str, Any], refs: dict[type, Any]) -> dict[str, Any]:
         "discriminator": {"propertyName": "kind", "mapping": mapping},
     }
     return told
+
+
+def _errors(components: dict[str, Any], refs: dict[type, Any]) -> dict[str, Any]:
+    """Return the schemas of errors in changes and answers: the kind decides the type of the details."""
+    told: dict[str, Any] = {"OtherError": {"properties": {"kind": {"not": {"enum": [*DETAILS]}}}}}
+    mapping = {}
+    for kind, type_ in DETAILS.items():
+        name = f"{_title(kind)}Error"
+        told[name] = {"properties": {"kind": {"const": kind}, "details": refs[type_]}}
+        mapping[kind] = f"{_SCHEMAS}{name}"
+    told["Error"] = {
+        "description": "each kind of error with its details",
+        "oneOf": [{"$ref": f"{_SCHEMAS}{name}"} for name in told],
+        "discriminator": {"propertyName": "kind", "mapping": mapping},
+    }
+    for name in ("Failure", "Problem"):
+        told[f"{name}Record"] = components.pop(name)
+        told[name] = {"allOf": [{"$ref": f"{_SCHEMAS}{each}"} for each in (f"{name}Record", "Error")]}
+    return told
+
+
+def _title(kind: str) -> str:
+    return "".join(map(str.title, kind.split("-")))
 
 
 def _operation(route: Route, refs: dict[type, Any]) -> dict[str, Any]:

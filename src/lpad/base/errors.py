@@ -44,41 +44,42 @@
         └── JournalUnavailable       the journal cannot be written, so lpad changes no card
 
 `kind` is stable and appears unchanged in the log, the journal and the API. `details` holds the facts that a
-program needs (status word, error code's name, subject code). The sentence says what was attempted, what
-happened, and what the reader can do.
+program needs (status word, error code's name, subject code); the class has their types. The
+sentence says what was attempted, what happened, and what the reader can do.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
+# at run time, for get_type_hints
+from lpad.base.details import card, request, server  # noqa: TC001
 from lpad.base.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Detail = str | int | bool
 
 
 class LpadError(Exception):
     """The root of all errors: a sentence, a `kind`, whether a retry may succeed, and details."""
 
     kind: ClassVar[str] = "error"
+    details: request.Details
     retryable: bool = False
 
-    def __init__(self, sentence: str, *, retryable: bool | None = None, **details: Detail) -> None:
+    def __init__(self, sentence: str, *, retryable: bool | None = None, **details: str | int) -> None:
         """Describe what happened.
 
         Args:
             sentence: what was attempted, what happened, what the reader can do; without secrets.
                 Identifiers in it are reduced to their last four digits; put complete ones into `details`.
             retryable: overrides the class's value.
-            details: JSON-ready facts, named in lower_snake_case.
+            details: facts, by the names and types in the class's `details`.
         """
         self.sentence = redacted(sentence)
         super().__init__(self.sentence)
-        self.details: dict[str, Detail] = details
+        self.details = cast("Any", details)
         if retryable is not None:
             self.retryable = retryable
 
@@ -105,6 +106,7 @@ class InvalidSettings(InvalidValue):
     """The settings file is unreadable, or a setting is unknown or out of range."""
 
     kind = "invalid-settings"
+    details: request.SettingsDetails
 
 
 class NotFound(RequestError):
@@ -117,27 +119,28 @@ class Conflict(RequestError):
     """The request is valid, but impossible in the present state."""
 
     kind = "conflict"
+    details: request.ConflictDetails
 
 
 class Protected(Conflict):
     """The settings protect the profile, or require that a profile stays enabled."""
 
     kind = "protected"
+    details: request.ProtectedDetails
 
 
 class WouldGoOffline(Conflict):
-    """The device would lose its connection, and the request does not accept that.
-
-    Details hold `iccid` and `name` of the profile that the modem uses.
-    """
+    """The device would lose its connection, and the request does not accept that."""
 
     kind = "would-go-offline"
+    details: request.OfflineDetails
 
 
 class SwitchLimit(Conflict):
-    """The settings allow no more switches today; details hold `limit` and `next_at`."""
+    """The settings allow no more switches today."""
 
     kind = "switch-limit"
+    details: request.LimitDetails
     retryable = True
 
 
@@ -145,12 +148,14 @@ class NotPermitted(RequestError):
     """The caller's user or group may not do this."""
 
     kind = "not-permitted"
+    details: request.RoleDetails
 
 
 class KeyReused(RequestError):
     """An idempotency key already belongs to another request."""
 
     kind = "idempotency-key-reused"
+    details: request.KeyDetails
 
 
 class TooManyChanges(RequestError):
@@ -177,30 +182,35 @@ class Declined(RequestError):
     """The caller rejected the offered profile, or did not answer in time."""
 
     kind = "declined"
+    details: request.DeclinedDetails
 
 
 class PolicyRefused(Declined):
-    """A policy forbids a server or a profile; details hold the `rule`, by the name of its setting."""
+    """A policy forbids a server or a profile."""
 
     kind = "policy-refused"
+    details: request.PolicyDetails
 
 
 class Cancelled(RequestError):
     """The caller cancelled the change before it was done."""
 
     kind = "cancelled"
+    details: request.SwitchDetails
 
 
 class CardError(LpadError):
     """A failure of the eUICC, or of the connection to it."""
 
     kind = "card-error"
+    details: card.CardDetails
 
 
 class CardUnreachable(CardError):
     """The port is missing, the card does not answer, or the deadline has passed."""
 
     kind = "card-unreachable"
+    details: card.UnreachableDetails
     retryable = True
 
 
@@ -212,21 +222,24 @@ class CardBusy(CardError):
 
 
 class CardServed(CardError):
-    """The settings list this card twice; details hold `served_as`, the name under which lpad serves it."""
+    """The settings list this card twice."""
 
     kind = "card-served"
+    details: card.ServedDetails
 
 
 class CardStatus(CardError):
-    """The card answered with a status word other than success; details hold `sw` as hex."""
+    """The card answered with a status word other than success."""
 
     kind = "card-status"
+    details: card.StatusDetails
 
 
 class CardRefused(CardError):
-    """An ES10 function answered with its error code; details hold `function`, `code` and `reason`."""
+    """An ES10 function answered with its error code."""
 
     kind = "card-refused"
+    details: card.RefusedDetails
 
 
 class CardMalformed(CardError):
@@ -245,13 +258,15 @@ class ServerUnreachable(ServerError):
     """No connection, no answer in time, or another host answers in the server's place."""
 
     kind = "server-unreachable"
+    details: server.UnreachedDetails
     retryable = True
 
 
 class ServerFailed(ServerError):
-    """The server answers, but with a failure of its own; details hold `http_status`, 500 or above."""
+    """The server answers, but with a failure of its own: HTTP status 500 or above."""
 
     kind = "server-failed"
+    details: server.PlatformDetails
     retryable = True
 
 
@@ -259,6 +274,7 @@ class ServerUntrusted(ServerError):
     """TLS, or the server's identity, cannot be verified."""
 
     kind = "server-untrusted"
+    details: server.UntrustedDetails
 
 
 class ClockNotSet(ServerError):
@@ -269,9 +285,10 @@ class ClockNotSet(ServerError):
 
 
 class ServerRefused(ServerError):
-    """A function answered Failed; details hold `function`, `subject_code`, `reason_code`, `remedy`."""
+    """A function answered Failed, with subject and reason code."""
 
     kind = "server-refused"
+    details: server.SmdpDetails
 
 
 class ServerMalformed(ServerError):
@@ -281,15 +298,17 @@ class ServerMalformed(ServerError):
 
 
 class PlatformRefused(ServerError):
-    """An operator's platform refused a request; details hold `platform`, `cause`, and its own `words`."""
+    """An operator's platform refused a request."""
 
     kind = "platform-refused"
+    details: server.RefusalDetails
 
 
 class PlatformBusy(ServerError):
-    """An operator's platform asks to try again later; details may hold `retry_after` in seconds."""
+    """An operator's platform asks to try again later."""
 
     kind = "platform-busy"
+    details: server.BusyDetails
     retryable = True
 
 
@@ -297,25 +316,29 @@ class PlatformUnclear(ServerError):
     """The answer, or its absence, leaves open whether an operator's platform carried out the request."""
 
     kind = "platform-unclear"
+    details: server.PlatformDetails
     retryable = True
 
 
 class SwitchRolledBack(LpadError):
-    """A guard was not met; details hold `enabled`, `previous`, `reason` and `seen`."""
+    """A guard was not met; the previous profile, or one of the fallback order, is enabled."""
 
     kind = "switch-rolled-back"
+    details: request.SwitchDetails
 
 
 class NetworkFailed(LpadError):
-    """An applier or a hook failed before a switch; nothing was switched. Details hold `layer` and `cause`."""
+    """An applier or a hook failed before a switch; nothing was switched."""
 
     kind = "network-failed"
+    details: request.NetworkDetails
 
 
 class SwitchStuck(LpadError):
     """A guard was not met, and neither the previous profile nor a fallback could be enabled."""
 
     kind = "switch-stuck"
+    details: request.SwitchDetails
 
 
 class MalformedError(LpadError):
@@ -331,10 +354,24 @@ class InternalError(LpadError):
 
 
 class JournalUnavailable(InternalError):
-    """The journal cannot be written, so lpad does nothing that must be journalled; details hold `reason`."""
+    """The journal cannot be written, so lpad does nothing that must be journalled."""
 
     kind = "journal-unavailable"
+    details: request.JournalDetails
     retryable = True
+
+
+def every_error(root: type[LpadError] = LpadError) -> Iterator[type[LpadError]]:
+    """Return a class of errors and all those below it; parents come first."""
+    yield root
+    for each in root.__subclasses__():
+        yield from every_error(each)
+
+
+def details_by_kind() -> dict[str, type[request.Details]]:
+    """Return the type of the details of each kind of error; classes of one kind have the same."""
+    ours = (each for each in every_error() if each.__module__ == __name__ and each is not LpadError)
+    return {each.kind: get_type_hints(each)["details"] for each in ours}
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from engine.journal_file import sealed
 from engine.lab import CARD, FIRST, params_of
 from lpad.api.openapi import document
 from lpad.api.routes import ROUTES
-from lpad.base.errors import InternalError
+from lpad.base.errors import InternalError, details_by_kind
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.kinds import KINDS, kind_of, read_change, read_notes
 from lpad.engine.change.notes import DownloadNotes, Notes, ProfileNotes, ResetNotes, SwitchNotes, noting
@@ -198,6 +198,50 @@ def test_a_result_without_a_value_differs_from_one_that_has_none() -> None:
     """A guarded switch tells that no profile was enabled before; a plain one tells nothing of it."""
     assert b"previous" not in msgspec.json.encode(DownloadResult(iccid=FIRST))
     assert b'"previous":null' in msgspec.json.encode(SwitchResult(iccid=FIRST, guard="met", previous=None))
+
+
+ROLLED_BACK = {
+    "enabled": FIRST,
+    "previous": FIRST,
+    "reason": "time-limit",
+    "seen": "registered: no",
+    "unmet": "",
+}
+ERRORS: list[tuple[str, object, object]] = [
+    ("switch-rolled-back", ROLLED_BACK, ROLLED_BACK),
+    ("card-refused", {"function": "ES10c.EnableProfile", "code": 127, "reason": "x"}, None),
+    ("card-status", {"sw": "6A82", "es10": False, "weather": "fine"}, {"sw": "6A82", "es10": False}),
+    ("card-status", {"sw": 27266}, None),
+    ("weather", {"wind": 7}, None),
+    ("overtaken", {}, None),
+]
+"""The kind and details of errors in the journal, and what is read; None: the same."""
+
+
+@pytest.mark.parametrize(("kind", "written", "read"), ERRORS)
+def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: object, read: object) -> None:
+    """What a later lpad adds is passed over; what does not fit, or is of an unknown kind, stays."""
+    error = {"kind": kind, "sentence": "…", "details": written}
+    pause = {"reason": "card", "since": "2026-11-01T00:00:00Z", "retry_at": None, "error": error}
+    found = msgspec.json.decode(record("refresh", {})) | {"error": error, "pause": pause}
+    change = read_change(msgspec.json.encode(found))
+    assert change.error is not None
+    assert change.pause is not None
+    assert change.error.details == change.pause.error.details == (written if read is None else read)
+
+
+def test_the_document_tells_the_details_of_each_kind_of_error() -> None:
+    """An error in a change or in an answer is one of the kinds, each with the type of its details."""
+    schemas = document(ROUTES)["components"]["schemas"]
+    mapping = schemas["Error"]["discriminator"]["mapping"]
+    assert mapping.keys() == details_by_kind().keys()
+    for kind, ref in mapping.items():
+        properties = schemas[ref.rpartition("/")[2]]["properties"]
+        assert properties["kind"] == {"const": kind}
+        shown = schemas[properties["details"]["$ref"].rpartition("/")[2]]["properties"]
+        assert shown.keys() == get_type_hints(details_by_kind()[kind]).keys()
+    for record_of in ("Failure", "Problem"):
+        assert {"$ref": "#/components/schemas/Error"} in schemas[record_of]["allOf"]
 
 
 def test_the_document_tells_what_each_kind_holds() -> None:

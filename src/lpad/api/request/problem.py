@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from starlette.responses import Response
 
+from lpad.base.details.request import Details
 from lpad.base.errors import (
     Cancelled,
     CardBusy,
@@ -15,7 +14,6 @@ from lpad.base.errors import (
     ConfirmationCodeRequired,
     Conflict,
     Declined,
-    Detail,
     InvalidSettings,
     JournalUnavailable,
     KeyReused,
@@ -32,10 +30,8 @@ from lpad.base.errors import (
     SwitchStuck,
     TooManyChanges,
     TooManyConnections,
+    every_error,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -84,7 +80,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     kind: str
     retryable: bool
-    details: dict[str, Detail]
+    details: Details
 
 
 def status_of(error: type[LpadError]) -> int:
@@ -96,14 +92,8 @@ def problems(status: int) -> list[str]:
     """Return the possible kinds of an answer with this HTTP status."""
     if status == 408:  # the connection's, before there is a request
         return [RequestError.kind]
-    fitting = (each for each in _tree(LpadError) if status_of(each) == status and each not in NEVER)
+    fitting = (each for each in every_error() if status_of(each) == status and each not in NEVER)
     return sorted({each.kind for each in fitting})
-
-
-def _tree(error: type[LpadError]) -> Iterator[type[LpadError]]:
-    yield error
-    for each in error.__subclasses__():
-        yield from _tree(each)
 
 
 def problem_response(

@@ -97,11 +97,8 @@ def _nothing_works(failures: dict[LinkKind, CardError], name: str) -> CardError:
     """Join the failures into an error of the most informative one: a card's answer beats a modem's."""
     told = min(failures.values(), key=_telling)
     said = "; ".join(f"{kind}: {error.sentence}" for kind, error in failures.items())
-    joined = type(told)(
-        f"cannot reach the card at {name} by any kind of link. {said}", retryable=told.retryable
-    )
-    joined.details.update(told.details)
-    return joined
+    sentence = f"cannot reach the card at {name} by any kind of link. {said}"
+    return type(told)(sentence, retryable=told.retryable, **told.details)
 
 
 def _telling(error: CardError) -> int:

@@ -41,9 +41,7 @@ def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempte
             if machine.to_send is command:
                 raise
             # The card has seen the command, so it must not look as if it could be sent again.
-            lost = CardUnreachable(error.sentence, retryable=error.retryable)
-            lost.details.update(error.details)
-            raise lost from error
+            raise CardUnreachable(error.sentence, retryable=error.retryable, **error.details) from error
         with blamed_on(CardMalformed, attempted):
             machine.feed(raw)
     if machine.response is None:

@@ -19,11 +19,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lpad.base.errors import Detail, InternalError
+from lpad.base.errors import InternalError
 from lpad.engine.change.guard import Guard  # noqa: TC001 - msgspec reads the annotations when it runs
 from lpad.engine.change.results import ShownProfile  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lpad.base.errors import LpadError
     from lpad.engine.change.params import Params
     from lpad.engine.change.results import Outcome
@@ -32,9 +34,11 @@ if TYPE_CHECKING:
     Odd = dict[str, Json]
     AnyParams = Params | Odd
     AnyOutcome = Outcome | Odd
+    Facts = Mapping[str, object]
 else:
     # msgspec reads the annotations when it runs: which type these have is in the table of kinds.
     Json = AnyParams = AnyOutcome = Any
+    Facts = dict[str, Any]
 
 P = TypeVar("P", bound="Params")
 
@@ -127,12 +131,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error as the journal and the API keep it."""
+    """An error as the journal and the API keep it; `details` are as its kind tells, if they fit."""
 
     kind: str
     sentence: str
     retryable: bool = False
-    details: dict[str, Detail] = field(default_factory=dict)
+    details: Facts = field(default_factory=dict)
 
     @classmethod
     def of(cls, error: LpadError) -> Failure:

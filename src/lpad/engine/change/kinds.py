@@ -1,4 +1,4 @@
-"""The table of kinds of changes: the types of their parameters, notes and results.
+"""The tables of kinds: the types of changes' parameters, notes and results, and of errors' details.
 
 Only this module decodes JSON into these types. Fields of a later lpad are ignored. Values that do not fit
 stay undecoded: they are shown, but not carried out.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from lpad.base.errors import details_by_kind
 from lpad.card.probe import ShownReport
 from lpad.engine.change import notes, params, results
 from lpad.engine.change.change import Change, Kind
@@ -19,7 +20,8 @@ from lpad.remote.trust.trust_report import TrustReport
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.engine.change.change import Json, Odd
+    from lpad.base.details.request import Details
+    from lpad.engine.change.change import Failure, Json, Odd
 
 _T = TypeVar("_T")
 
@@ -54,6 +56,8 @@ KINDS: Mapping[Kind, KindTypes] = {
     Kind.RESTART_MODEM: KindTypes(params.RestartModemParams, notes.Notes, results.RestartModemResult),
 }
 
+DETAILS: Mapping[str, type[Details]] = details_by_kind()
+
 _BY_PARAMS: Mapping[type[params.Params], Kind] = {row.params: kind for kind, row in KINDS.items()}
 
 
@@ -71,7 +75,9 @@ def read_change(text: bytes) -> Change:
     found = msgspec.json.decode(text, type=Change)
     row = KINDS[found.kind]
     result = None if found.result is None else _typed(found.result, row.result)
-    return replace(found, params=_typed(found.params, row.params), result=result)
+    error = None if found.error is None else _read_failure(found.error)
+    pause = None if found.pause is None else replace(found.pause, error=_read_failure(found.pause.error))
+    return replace(found, params=_typed(found.params, row.params), result=result, error=error, pause=pause)
 
 
 def read_notes(kind: Kind, found: Odd) -> notes.Notes:
@@ -79,6 +85,13 @@ def read_notes(kind: Kind, found: Odd) -> notes.Notes:
     wanted = KINDS[kind].notes
     fitting = {name: value for name, value in found.items() if _fits(name, value, wanted)}
     return msgspec.convert(fitting, wanted)
+
+
+def _read_failure(found: Failure) -> Failure:
+    """Return an error with typed details; one of a later lpad's kind is unchanged."""
+    if found.kind not in DETAILS:
+        return found
+    return replace(found, details=_typed(found.details, DETAILS[found.kind]))
 
 
 def _typed(found: object, wanted: type[_T]) -> _T | Odd:

@@ -33,7 +33,7 @@ from lpad.network.connection_layer import Layer
 from lpad.network.hooks import HookEvent
 
 if TYPE_CHECKING:
-    from lpad.base.errors import Detail
+    from lpad.base.details.request import SwitchDetails
     from lpad.engine.change.guard import Guard
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
@@ -179,9 +179,7 @@ class Rollback:
         else:
             now = f"the previous profile could not be enabled, so lpad enabled {iccid} of the fallback order"
         class_ = Cancelled if self._reason.kind == "taken-back" else SwitchRolledBack
-        error = class_(f"{self._told()}; {now}")
-        error.details.update(self._details(enabled=iccid))
-        return error
+        return class_(f"{self._told()}; {now}", **self._details(enabled=iccid))
 
     def _stuck(self) -> LpadError:
         card = self._context.snapshot()
@@ -193,12 +191,11 @@ class Rollback:
         now = f"profile {enabled} is enabled" if enabled else "no profile is enabled"
         if enabled is None and not card.listed.complete:
             now = "a profile that cannot be read may be enabled"
-        error = SwitchStuck(
+        return SwitchStuck(
             f"{self._told()}; neither the previous profile nor one of the fallback order could be enabled,"
             f" and as far as lpad can see {now}; {remedy}",
+            **self._details(enabled=enabled),
         )
-        error.details.update(self._details(enabled=enabled))
-        return error
 
     def _told(self) -> str:
         seen = self._guard.told()
@@ -208,7 +205,7 @@ class Rollback:
         layer = f"; the failed layer is '{self._guard.layer}'" if self._guard.layer else ""
         return f"{switch} was not kept: {self._reason.sentence}" + (f" ({seen})" if seen else "") + layer
 
-    def _details(self, *, enabled: str | None) -> dict[str, Detail]:
+    def _details(self, *, enabled: str | None) -> SwitchDetails:
         return {
             "enabled": enabled or "",
             "previous": self._guard.previous or "",

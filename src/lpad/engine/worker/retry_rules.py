@@ -218,13 +218,12 @@ def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
         wall: the clock's time, in seconds since 1970.
     """
     finding, date = error.sentence.partition(";")[0], datetime.fromtimestamp(wall, UTC)
-    told = ServerUntrusted(
+    return ServerUntrusted(
         f"{finding} by this device's clock, which shows {date:%Y-%m-%d} and which no time server has"
         " confirmed; check that date: if it is right, the server's operator must renew the certificate; if it"
-        " is wrong, set the clock, and lpad tries again immediately"
+        " is wrong, set the clock, and lpad tries again immediately",
+        **error.details,
     )
-    told.details.update(error.details)
-    return told
 
 
 def is_clock_unset(error: LpadError) -> bool:

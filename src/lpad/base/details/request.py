@@ -1,0 +1,106 @@
+"""The details of errors of requests and of switches: facts for programs, each present only if it is known."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Details(TypedDict, total=False):
+    """What any error may tell: the ICCID or AID of the profile that its change had `installed` before."""
+
+    installed: str
+
+
+class SettingsDetails(Details, total=False):
+    """The first mistake's `key` and `line` (0: of no line), and the number of mistakes."""
+
+    key: str
+    line: int
+    mistakes: int
+
+
+class ConflictDetails(Details, total=False):
+    """What prevents the request: the `change` (its ID) or the `limit`; or what is unclear.
+
+    `candidates`: AIDs of the profiles with the ICCID, joined by ", ". `unreadable`: how many profiles cannot
+    be read. `reserved`: the ICCID that a platform reserved. `interrupted`: the change was cut off.
+    """
+
+    candidates: str
+    change: int
+    interrupted: bool
+    limit: int
+    reserved: str
+    unreadable: int
+
+
+class ProtectedDetails(ConflictDetails, total=False):
+    """The ICCID or AID of the protected profile."""
+
+    iccid: str
+
+
+class OfflineDetails(ConflictDetails, total=False):
+    """The ICCID and the name of the profile that the modem uses."""
+
+    iccid: str
+    name: str
+
+
+class LimitDetails(ConflictDetails, total=False):
+    """The time at which the next switch is possible, ISO 8601; `limit` is the number in 24 hours."""
+
+    next_at: str
+
+
+class RoleDetails(Details, total=False):
+    """The missing role."""
+
+    role: str
+
+
+class KeyDetails(Details, total=False):
+    """The ID of the change that the idempotency key belongs to."""
+
+    change: int
+
+
+class DeclinedDetails(Details, total=False):
+    """How the offer was declined: `reject`, `postpone` or `timeout`."""
+
+    decision: str
+
+
+class PolicyDetails(DeclinedDetails, total=False):
+    """The rule, by the name of its setting; `rules` are the card's, joined by ", "."""
+
+    rule: str
+    rules: str
+
+
+class JournalDetails(Details, total=False):
+    """Why the journal cannot be written, such as `journal-full`."""
+
+    reason: str
+
+
+class NetworkDetails(Details, total=False):
+    """The layer that failed, and the cause in the words of what reported it."""
+
+    cause: str
+    layer: str
+
+
+class SwitchDetails(NetworkDetails, total=False):
+    """How a guarded switch ended.
+
+    `enabled` and `previous`: ICCIDs or AIDs; empty: none. `reason`: such as `time-limit`. `seen`: what was
+    observed. `unmet`: conditions, joined by ", ". `failed`: the failed attempts to go back, joined by "; ".
+    """
+
+    enabled: str
+    failed: str
+    previous: str
+    reason: str
+    seen: str
+    unmet: str
