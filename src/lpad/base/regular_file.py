@@ -23,11 +23,6 @@ NOT_REGULAR = "it is not a regular file"
 def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
     """Open a regular file and return its descriptor, which is not inherited.
 
-    Args:
-        path: the file.
-        flags: as for `os.open`.
-        mode: permissions of a new file.
-
     Raises:
         OSError: it cannot be opened, or is not a regular file.
     """

@@ -85,13 +85,7 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
 
 
 def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
-    """Power up, on a new port if necessary; a failed attempt is repeated when the card is next opened.
-
-    Args:
-        access: the card in the modem.
-        rung: the step that was taken.
-        refused: whether the modem refused to power down, so that only its own report says that it is down.
-    """
+    """Power up, on a new port if necessary; a failed attempt is repeated when the card is next opened."""
     until = Deadline.after(_BRINGING_UP)
     pause = FIRST_PAUSE
     while True:

@@ -262,11 +262,7 @@ class Refresh:
         return True
 
     def restart(self, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Take the last step of the ladder at a user's request, and wait for the card.
-
-        Args:
-            look: opens a session, and returns the card's state.
-        """
+        """Take the last step of the ladder at a user's request, and wait for the card."""
         self._take(self._ladder[-1])
         outcome = self._watch(self._ladder[-1], look)
         if outcome.good and outcome.holding is not None and outcome.holding.enabled is not None:

@@ -14,11 +14,7 @@ _NOT_PACKAGED = " (the Debian package does not contain the simulators' libraries
 
 
 def lacking(command: str) -> str | None:
-    """Return one sentence: a command's missing libraries, and how to install them; None if it lacks none.
-
-    Args:
-        command: the name of one of lpad's commands, such as "demo".
-    """
+    """Return one sentence: a command's missing libraries, and how to install them; None if it lacks none."""
     extra = _EXTRA.get(command, "")
     missing = [name for name in _LIBRARIES.get(extra, ()) if find_spec(name) is None]
     if not missing:
@@ -31,12 +27,7 @@ def lacking(command: str) -> str | None:
 
 
 def unavailable(name: str, sentence: str) -> click.Command:
-    """Return a command that ends with a sentence, whatever its arguments are.
-
-    Args:
-        name: the command's.
-        sentence: the missing libraries and the remedy.
-    """
+    """Return a command that ends with a sentence, whatever its arguments are."""
 
     def end(**_: object) -> NoReturn:
         raise click.ClickException(sentence)

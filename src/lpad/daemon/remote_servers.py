@@ -34,10 +34,6 @@ class Servers:
     def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
         """Begin with a settings file, whose state folder contains the knowledge about servers.
 
-        Args:
-            file: the settings.
-            observe: called with a function's name and the server's duration in seconds.
-
         Raises:
             InvalidSettings: a file that it names cannot be read.
         """
@@ -67,11 +63,6 @@ def _connector(
 ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
     """Return a function that opens a connection to an SM-DP+ on behalf of a card, with the settings.
 
-    Args:
-        file: the settings.
-        memory: the knowledge about servers.
-        observe: called with a function's name and the server's duration in seconds.
-
     Raises:
         InvalidSettings: a CA file, or the file with the proxy's password, cannot be read.
     """
@@ -97,10 +88,6 @@ def _connector(
 
 def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trust:
     """Return the trust anchors of the settings.
-
-    Args:
-        file: the settings.
-        memory: the knowledge about servers.
 
     Raises:
         InvalidSettings: a CA file cannot be read.

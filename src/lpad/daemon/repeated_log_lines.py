@@ -39,12 +39,6 @@ class RepeatedLogLines(logging.Filter):
     def __init__(
         self, emit: Callable[[logging.LogRecord], None], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Prepare.
-
-        Args:
-            emit: writes an entry without asking this filter.
-            clock: returns the seconds.
-        """
         super().__init__()
         self._emit = emit
         self._clock = clock

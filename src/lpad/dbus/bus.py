@@ -58,9 +58,6 @@ class Bus:
     def __init__(self, *, deadline: Deadline) -> None:
         """Connect to the system bus: that of the environment's DBUS_SYSTEM_BUS_ADDRESS, if it is set.
 
-        Args:
-            deadline: for the connection alone.
-
         Raises:
             BusUnreachable: there is no bus, or it does not let lpad's user in, or dbus-fast is missing.
             BusUnanswered: the bus did not answer in time.
@@ -128,11 +125,6 @@ class Bus:
 
     def listen(self, rule: Rule, hear: Callable[[Signal], None], *, deadline: Deadline) -> None:
         """Have signals handed to a listener for as long as this is connected.
-
-        Args:
-            rule: which signals.
-            hear: called with each in the connection's thread; an exception from it is logged.
-            deadline: for the bus to take note.
 
         Raises:
             BusError: as `call` says.

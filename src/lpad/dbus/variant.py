@@ -15,11 +15,7 @@ class Variant:
 
 
 def plain(value: object) -> Any:
-    """Return a value without the types that came with it, at any depth.
-
-    Args:
-        value: from an answer; dictionaries, lists, and what is in them.
-    """
+    """Return a value without the types that came with it, at any depth."""
     if isinstance(value, Variant):
         return plain(value.value)
     if isinstance(value, dict):

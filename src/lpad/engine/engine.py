@@ -252,10 +252,6 @@ class Engine:
     def network(self, euicc: str, iccid: str) -> Chosen:
         """Return the network settings that apply to a profile, even if the card does not contain it.
 
-        Args:
-            euicc: the card.
-            iccid: the profile's ICCID, 1 to 20 digits, without padding.
-
         Raises:
             NotFound: the settings name no such card.
         """

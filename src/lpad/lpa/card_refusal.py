@@ -75,12 +75,7 @@ _RETRYABLE = frozenset({"catBusy", "profileChangeOngoing", "installFailedDueToIn
 
 
 def refused(function: Intent, code: ResultCode) -> CardRefused:
-    """Return the error for an ES10 function's result code.
-
-    Args:
-        function: the ES10 function.
-        code: its result code, not success.
-    """
+    """Return the error for an ES10 function's result code."""
     return CardRefused(
         f"{function} refused ({code.reason}, {code:d}): {_sentence(function, code)}",
         retryable=code.reason in _RETRYABLE,

@@ -127,9 +127,6 @@ class Download:
         raised; their failures are logged and never hide the first error. The reason leaves the order usable
         if another attempt can succeed.
 
-        Args:
-            deadline: for the whole download, without the time that the listener takes to answer.
-
         Raises:
             PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.
             Declined: the caller refused, or did not answer.

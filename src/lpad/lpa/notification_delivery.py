@@ -57,11 +57,6 @@ def retrieve(
 ) -> tuple[PendingNotification, ...]:
     """Copy pending notifications from the card, in ascending order of their numbers.
 
-    Args:
-        euicc: an open ISD-R.
-        sequence_number: only this one; None reads all.
-        deadline: when to give up.
-
     Returns:
         The notifications; empty for a number that the card no longer has.
 
@@ -86,11 +81,6 @@ def retrieve(
 
 def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Deadline) -> None:
     """Post a notification to its recipient; returning means that the server has accepted it.
-
-    Args:
-        notification: what to post.
-        server: the connection to `notification.recipient`, which may be the one that the download used.
-        deadline: when to give up.
 
     Raises:
         ServerError: the server did not accept it; keep the notification and try again later.

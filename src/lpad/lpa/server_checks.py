@@ -49,13 +49,6 @@ def check_authentication(
 ) -> Certificate:
     """Check the answer to InitiateAuthentication; return the server's certificate.
 
-    Args:
-        answer: as received.
-        address: the contacted server's address.
-        challenge: the 16 bytes that the card gave.
-        info1: what the card told the server.
-        smdp_oid: dotted, from the activation code; None if it contains none.
-
     Raises:
         ServerUntrusted: another server answers than the intended one.
         ServerMalformed: the answer breaks its grammar or contradicts itself.
@@ -94,11 +87,6 @@ def check_offer(
     answer: AuthenticateClientAnswer, *, transaction_id: TransactionId, dp_auth: Certificate
 ) -> Offered:
     """Check the answer to AuthenticateClient and return what it offers.
-
-    Args:
-        answer: as received.
-        transaction_id: the session's transaction ID.
-        dp_auth: the certificate of the server's first answer.
 
     Raises:
         ServerUntrusted: the two certificates belong to different servers.

@@ -37,14 +37,7 @@ class RunnerClient:
     def run(
         self, task: Task, environment: Mapping[str, str], *, password: str = "", deadline: Deadline
     ) -> Outcome:
-        """Make the runner run a task, and return the result.
-
-        Args:
-            task: the command or the hooks.
-            environment: variables, LPAD_EVENT among them.
-            password: secret; empty: none.
-            deadline: when to give up; the program is killed a second earlier.
-        """
+        """Make the runner run a task, and return the result."""
         seconds = deadline.remaining()
         limit = seconds - min(_STOPPING, seconds / 4)
         if limit <= 0:

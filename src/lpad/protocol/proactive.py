@@ -108,9 +108,6 @@ def terminal_profile(offered: bytes) -> Command:
     """Return the command that tells a card the terminal's abilities.
 
     Some cards send nothing proactive before it.
-
-    Args:
-        offered: the profile's bytes, such as `REFRESH_ONLY`.
     """
     return Command(_PROPRIETARY, _TERMINAL_PROFILE, data=offered)
 

@@ -99,13 +99,7 @@ def problems(status: int) -> list[str]:
 def problem_response(
     error: LpadError, *, status: int | None = None, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return the answer for an error.
-
-    Args:
-        error: the error.
-        status: the HTTP status, if the error's class does not decide it.
-        headers: more headers.
-    """
+    """Return the answer for an error."""
     if status is None:
         status = status_of(type(error))
     problem = Problem(

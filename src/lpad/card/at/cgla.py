@@ -156,12 +156,6 @@ class AtCgla:
     """Passes APDUs to one channel."""
 
     def __init__(self, modem: AtModem, handle: str) -> None:
-        """Use an open channel.
-
-        Args:
-            modem: the owner of the channel.
-            handle: the modem's name for the channel.
-        """
         self._modem = modem
         self._handle = handle
 

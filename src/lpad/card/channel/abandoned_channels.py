@@ -39,11 +39,6 @@ _ANY_CHANNEL = range(1, MOST_CHANNELS)
 def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, deadline: Deadline) -> int:
     """Close the channels that an LPA left open, and return how many; channels of the modem stay open.
 
-    Args:
-        card: the card.
-        numbers: the channels to check.
-        deadline: when to give up.
-
     Raises:
         CardError: the card cannot be reached, or the modem passes no commands to logical channels.
     """

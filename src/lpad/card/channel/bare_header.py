@@ -25,11 +25,6 @@ class BareHeader:
     """A raw card that gets commands of four bytes with P3 = 00, and without it if that is refused."""
 
     def __init__(self, card: RawCard) -> None:
-        """Wrap a card.
-
-        Args:
-            card: the wrapped card.
-        """
         self._card = card
         self._four_bytes = False
 

@@ -23,12 +23,6 @@ class Transmitter(Protocol):
 def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempted: str) -> Response:
     """Send a command and return its whole answer; handles 61xx and 6Cxx.
 
-    Args:
-        via: a raw card, or a channel.
-        command: the command to send.
-        deadline: for the whole exchange.
-        attempted: its name in an error's sentence.
-
     Raises:
         CardUnreachable, CardBusy: as in `RawCard`; LinkRefused only if the card has not seen the command.
         CardMalformed: no status word, or an answer without end.

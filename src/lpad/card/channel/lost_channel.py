@@ -42,10 +42,6 @@ class LostChannel:
         A channel that has carried commands and now knows none of them was lost. If the card may only lack one
         function, the answer to another command decides.
 
-        Args:
-            answer: with its status word.
-            transmit: sends an APDU on the channel.
-
         Raises:
             CardUnreachable: the channel was lost, or the check failed.
             CardBusy, CardMalformed: as in `RawCard`.
@@ -66,9 +62,6 @@ class LostChannel:
         """Return whether the channel is gone or belongs to another program, so that lpad must not close it.
 
         Without proof, the channel counts as ours, because a surplus channel is closed later.
-
-        Args:
-            transmit: sends an APDU on the channel.
 
         Raises:
             CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.

@@ -45,12 +45,6 @@ class ProactiveCard:
     """A raw card whose proactive commands are served as soon as a status word announces them."""
 
     def __init__(self, card: RawCard, *, power: Resettable) -> None:
-        """Wrap a card.
-
-        Args:
-            card: the wrapped card.
-            power: resets the card if a REFRESH requires it.
-        """
         self._card = card
         self._power = power
         self._reset_due = False

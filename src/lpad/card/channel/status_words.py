@@ -42,10 +42,6 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
 
     eUICCs of SGP.02, which only their operator's server can manage, have an ISD-R of the same name (lpac#212,
     EasyLPAC#34). Details hold `es10`, which is false.
-
-    Args:
-        attempted: begins the sentence, such as "cannot read the card's EID".
-        sw: the status word.
     """
     if sw not in (*_UNKNOWN_INSTRUCTION, *_NOT_ALLOWED):
         return status_error(attempted, sw)

@@ -35,11 +35,6 @@ class FoundIsdr:
 def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[FoundIsdr, ...]:
     """Try every name, and return one for each eUICC; two names may lead to the same one.
 
-    Args:
-        link: to the card.
-        aids: the names, preferred first.
-        deadline: for the whole search.
-
     Raises:
         CardUnreachable, CardBusy, CardMalformed: as in `Link.open_channel`.
     """

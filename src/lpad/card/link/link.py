@@ -106,9 +106,6 @@ class Link(Device, Protocol):
 
         It may be used only while no channel is open on this link.
 
-        Args:
-            deadline: for identifying the modem.
-
         Raises:
             CardUnreachable: the port is gone, or the modem does not answer.
         """

@@ -28,12 +28,7 @@ class SharedPort:
     """Opens the port for the first user, and closes it after the last."""
 
     def __init__(self, open_link: Callable[[Deadline], Link], *, name: str) -> None:
-        """Prepare without opening anything.
-
-        Args:
-            open_link: opens the port.
-            name: name of the port, for errors.
-        """
+        """Prepare without opening anything."""
         self._open_link = open_link
         self._name = name
         self._turn = threading.Lock()

@@ -31,12 +31,7 @@ class AtModem:
     """A modem on a line that only this object uses."""
 
     def __init__(self, line: Line, *, patience: AtTimeouts | None = None) -> None:
-        """Use a line; nothing is sent before the first command.
-
-        Args:
-            line: an open port.
-            patience: how long to wait for answers.
-        """
+        """Use a line; nothing is sent before the first command."""
         self._line = line
         self._dialogue = AtDialogue()
         self._introduced = False

@@ -93,10 +93,6 @@ class Context:
     def connect(self, reader: str, *, shared: bool) -> Connection:
         """Power the card in a reader and connect to it.
 
-        Args:
-            reader: its full name.
-            shared: whether other programs may connect as well.
-
         Raises:
             CardUnreachable: no such reader, no card, or the card does not answer.
             CardBusy: another program is connected, and one of the two requires exclusive use.
@@ -143,10 +139,6 @@ class Context:
 
     def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
         """Wait until a reader's state differs from `states`, a reader comes or goes, or `cancel` is called.
-
-        Args:
-            states: names and states, from `look`.
-            deadline: the latest time to return.
 
         Raises:
             CardUnreachable: pcscd is gone.

@@ -45,12 +45,7 @@ class PcscCard:
     """
 
     def __init__(self, reader: str | int, *, shared: bool = False) -> None:
-        """Choose a reader; nothing happens before `begin`.
-
-        Args:
-            reader: as for `choose_reader`.
-            shared: whether others may use the card between two sessions.
-        """
+        """Choose a reader; nothing happens before `begin`."""
         self._wanted = reader
         self._shared = shared
         self._seat: _Seat | None = None

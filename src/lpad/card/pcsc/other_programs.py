@@ -16,9 +16,6 @@ def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
     """Return the other processes that have loaded the PC/SC library, such as `scdaemon (pid 812)`.
 
     As root all are found, as another user only those of the same user, and some that are known by name.
-
-    Args:
-        proc: the kernel's folder of processes.
     """
     found = []
     # By length first: in numeric order, without parsing the names as numbers.

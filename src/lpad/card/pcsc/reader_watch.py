@@ -48,9 +48,6 @@ class ReaderWatch:
     def __init__(self, reader: str | int) -> None:
         """Connect to pcscd.
 
-        Args:
-            reader: as for `choose_reader`.
-
         Raises:
             CardUnreachable: no pyscard, no pcscd, or no permission.
         """

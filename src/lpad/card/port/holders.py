@@ -13,10 +13,6 @@ def held_elsewhere(port: str, *, processes: Path = Path("/proc")) -> str:
     """Return the text for a port that another program holds, with the program's name if known.
 
     ModemManager runs as root, so other users cannot see its open files; but they can see that it runs.
-
-    Args:
-        port: the port.
-        processes: the kernel's folder of processes.
     """
     holders = _holders(port, processes)
     suspects = holders or _running(_MODEM_MANAGER, processes)

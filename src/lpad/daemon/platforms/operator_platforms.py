@@ -28,12 +28,6 @@ def operator_platforms(
 ) -> list[OpenablePlatform]:
     """Return the platforms that the settings name; nothing is connected to, and nothing is loaded for none.
 
-    Args:
-        file: the settings.
-        route: how servers are reached.
-        tokens: the folder that keeps tokens across restarts; None: none are kept.
-        observe: called with each exchange with a platform.
-
     Raises:
         InvalidSettings: a description, a credential or a certificate cannot be read, or lpad was installed
             without what platforms need.

@@ -298,12 +298,7 @@ class Change:
         return replace(self, progress=None, steps=(*_closed(self.steps), Step(name=name, at=now())))
 
     def timed(self, steady: float, *, before: Change | None) -> Change:
-        """Return the record with its steps timed by the steady clock.
-
-        Args:
-            steady: the steady clock's present time.
-            before: the previous record; None if there was none in this run of lpad.
-        """
+        """Return the record with its steps timed by the steady clock."""
         open_before = len(before.steps) - 1 if before and before.steps and before.step_is_open else None
         steps = [replace(each, steady=steady) if each.steady is None else each for each in self.steps]
         if open_before is not None and open_before < len(steps) and steps[open_before].seconds is not None:

@@ -155,12 +155,7 @@ NOTHING = Noting(Notes, {})
 
 
 def noting(of: Callable[Fields, N], *_none: Fields.args, **fields: Fields.kwargs) -> Noting:
-    """Return the fields to update; a type checker verifies that the type of notes has them.
-
-    Args:
-        of: the type of notes.
-        fields: by name.
-    """
+    """Return the fields to update; a type checker verifies that the type of notes has them."""
     assert isinstance(of, type)
     assert issubclass(of, Notes)
     return Noting(of, fields)

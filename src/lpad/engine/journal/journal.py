@@ -39,11 +39,6 @@ class Journal:
 
         If it cannot be written, its readable part is used, and writing raises JournalUnavailable. Each
         trustworthy row of a damaged file goes into a new one, and the damaged file is kept.
-
-        Args:
-            path: the file's path.
-            retention: the changes to keep.
-            clock: the steady clock, which continues from the journal's last mark.
         """
         self._database = Database(path, CHECKS)
         self.clock = clock or SteadyClock()

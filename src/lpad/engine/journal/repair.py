@@ -284,14 +284,7 @@ def _restore(found: Salvage) -> None:
 
 
 def fill(db: sqlite3.Connection, found: Salvage, checks: Mapping[str, Check], report: Repair) -> Repair:
-    """Write the salvaged rows into a new file of the current version; return the report on lost ones.
-
-    Args:
-        db: a connection to an empty file.
-        found: the rows.
-        checks: read the content of each table's rows; an unreadable one is omitted.
-        report: the report on this repair, to be completed and stored in the file.
-    """
+    """Write the salvaged rows into a new file of the current version; return the report on lost ones."""
     version = found.version or SCHEMA_VERSION
     migrate(db, to=version)
     db.execute("BEGIN IMMEDIATE")

@@ -75,10 +75,6 @@ def examine_version(db: sqlite3.Connection) -> int:
 def examine(db: sqlite3.Connection, checks: Mapping[str, Check]) -> None:
     """Read every row of a file of the current version.
 
-    Args:
-        db: the file.
-        checks: read the content of each table's rows.
-
     Raises:
         DamagedError: something differs from what lpad wrote.
     """

@@ -122,10 +122,6 @@ def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavaila
 def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
     """Distinguish damage from temporary failures: no space, no permission, another program's lock, no memory.
 
-    Args:
-        path: the journal.
-        writing: whether it was an attempt to write.
-
     Raises:
         DamagedError: the file is damaged.
         JournalUnavailable: it cannot be used for another reason.

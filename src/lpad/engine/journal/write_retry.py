@@ -28,13 +28,6 @@ class Recovery:
     """Reports each state of the journal, and when it can be written again."""
 
     def __init__(self, journal: Journal, hub: Hub, *, back: Callable[[], None]) -> None:
-        """Begin to watch.
-
-        Args:
-            journal: the journal.
-            hub: gets each new state.
-            back: called, from a separate thread, when it can be written again.
-        """
         self._journal = journal
         self._hub = hub
         self._back = back

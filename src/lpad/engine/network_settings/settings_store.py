@@ -92,11 +92,6 @@ class NetworkStore:
     def put(self, iccid: str, settings: NetworkSettings, *, given_by: GivenBy) -> None:
         """Store a profile's settings, replacing earlier ones from the same source.
 
-        Args:
-            iccid: 1 to 20 digits, without padding.
-            settings: the settings to store.
-            given_by: the owner or an order.
-
         Raises:
             JournalUnavailable: it cannot be written.
         """

@@ -32,12 +32,7 @@ SENTENCES = {
 
 
 def decided_before(run: Run, shown: ShownProfile | None) -> Decision | None:
-    """Return the earlier decision on an offered profile; None if there was none on this profile.
-
-    Args:
-        run: the download.
-        shown: the profile, as shown to the caller.
-    """
+    """Return the earlier decision on an offered profile; None if there was none on this profile."""
     consent = run.notes_of(DownloadNotes).consent
     return _noted(run) if consent is not None and consent.profile == shown else None
 

@@ -65,11 +65,6 @@ class Collection:
         A problem with one of them, or with the list, does not affect the others: what cannot be copied stays
         on the card and is in `uncopied`. If there are already many copies, the rest stays there, too.
 
-        Args:
-            euicc: an open ISD-R.
-            eid: the EID that this card gave in this session.
-            deadline: when to give up.
-
         Returns:
             The number of new ones.
 

@@ -61,12 +61,7 @@ class OwedCancellations:
     """The owed cancellations; thread-safe."""
 
     def __init__(self, journal: Journal, connect: Connect) -> None:
-        """Prepare; nothing is sent before `send`.
-
-        Args:
-            journal: stores them across a restart.
-            connect: opens a connection to a server, on behalf of the card with an EID.
-        """
+        """Prepare; nothing is sent before `send`."""
         self._journal = journal
         self._connect = connect
         self._condition = threading.Condition()
@@ -77,14 +72,7 @@ class OwedCancellations:
         self._stop = Cancellation()
 
     def owe(self, server: ServerAddress, eid: str, *, transaction_id: str, response: bytes) -> None:
-        """Keep one until `send`.
-
-        Args:
-            server: the server's address.
-            eid: the EID of the signing card.
-            transaction_id: as the server wrote it.
-            response: the card's signed answer (BF41).
-        """
+        """Keep one until `send`."""
         one = OwedCancellation(server=str(server), eid=eid, transaction_id=transaction_id, response=response)
         with self._condition:
             self._keep([*self._known(), one][-MOST:])

@@ -24,12 +24,6 @@ _OPERATIONAL, _TEST = "operational", "test"
 def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, behind_modem: bool) -> None:
     """Check that a request does not take the device offline, or says that this is meant.
 
-    Args:
-        params: what is asked for.
-        listed: the card's profiles.
-        policy: the card's policy, which may accept it for every request.
-        behind_modem: whether the card is in a modem that lpad knows.
-
     Raises:
         WouldGoOffline: it would.
     """

@@ -36,13 +36,7 @@ class FailoverPolicy:
         return next((rule for rule in self.rules if listed.means(rule.iccid, listed.enabled)), None)
 
     def following(self, iccid: str, *, listed: ProfileList, enabled: str) -> HealthRule | None:
-        """Return the rule of the next profile in the order, cyclically.
-
-        Args:
-            iccid: the preceding profile in the order.
-            listed: the profiles on the card.
-            enabled: the profile to leave.
-        """
+        """Return the rule of the next profile in the order, cyclically."""
         number = next((index for index, rule in enumerate(self.rules) if rule.iccid == iccid), -1)
         order = [*self.rules[number + 1 :], *self.rules[: number + 1]]
         given_up = listed.named(enabled)

@@ -104,10 +104,6 @@ class SwitchPolicy:
     def check_limit(self, changes: Iterable[Change], *, present: Moment) -> None:
         """Check that one more switch is within the daily limit.
 
-        Args:
-            changes: this card's changes in the journal.
-            present: the present moment, for the age of switches on the steady clock.
-
         Raises:
             SwitchLimit: it is not; details hold the time of the next possible one.
         """

@@ -70,13 +70,7 @@ class Interrupted:
         pause: Callable[[Change], None],
         await_answer: Callable[[Change, float], None],
     ) -> None:
-        """Adopt the unfinished changes.
-
-        Args:
-            euicc: the card.
-            pause: takes a change that waits for another attempt.
-            await_answer: takes a change that waits for an answer, and the remaining seconds.
-        """
+        """Adopt the unfinished changes."""
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)
@@ -201,13 +195,7 @@ class Interrupted:
             return any(map(reconcile.goes_on, self._changes))
 
     def settle(self, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp) -> None:
-        """End interrupted changes by the card's present state, and submit those that were only queued.
-
-        Args:
-            card: the card as just read.
-            submit: queues a change.
-            take_up: continues a change.
-        """
+        """End interrupted changes by the card's present state, and submit those that were only queued."""
         if not self._changes:
             return
         with self._lock:

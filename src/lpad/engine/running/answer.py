@@ -37,12 +37,7 @@ class Answer:
         return self.decision is not None
 
     def notes(self, question: Question, *, code: str | None) -> Noting:
-        """Return the notes of the answer, which counts even if lpad is killed before using it.
-
-        Args:
-            question: the question.
-            code: the confirmation code that was given earlier.
-        """
+        """Return the notes of the answer, which counts even if lpad is killed before using it."""
         if question.kind is QuestionKind.SECOND_ORDER:
             return noting(ProvisionNotes, second_order=self.confirm)
         if question.kind is QuestionKind.ADOPT:

@@ -64,11 +64,6 @@ Eyes = Mapping[Source, Callable[[Condition, Deadline], Look]]
 def look(condition: Condition, eyes: Eyes, *, deadline: Deadline) -> Look:
     """Evaluate a condition once.
 
-    Args:
-        condition: a condition of any kind.
-        eyes: the functions that ask the sources.
-        deadline: for this check.
-
     Raises:
         CardError: raised by the eyes.
     """

@@ -22,13 +22,6 @@ class Gauges:
     def __init__(
         self, store: ChangeStore, journal: Journal, *, snapshots: Callable[[], Sequence[Snapshot]]
     ) -> None:
-        """Prepare.
-
-        Args:
-            store: the changes.
-            journal: the notifications.
-            snapshots: returns the cards as they were last read.
-        """
         self._store = store
         self._journal = journal
         self._snapshots = snapshots

@@ -52,13 +52,7 @@ class ModemRestartLimit:
     """The limit for one card's modem; used by the card's worker, readable from any thread."""
 
     def __init__(self, euicc: str, *, journal: Journal, hub: Hub) -> None:
-        """Prepare; the journal is read when it is first needed.
-
-        Args:
-            euicc: the card's name in the settings.
-            journal: stores the state across restarts, and provides the time.
-            hub: gets an event for each restart.
-        """
+        """Prepare; the journal is read when it is first needed."""
         self._euicc = euicc
         self._journal = journal
         self._hub = hub

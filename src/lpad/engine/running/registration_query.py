@@ -34,14 +34,6 @@ class RegistrationQuery:
         refused: Callable[[], None],
         look: Callable[[], Connection] = Connection,
     ) -> None:
-        """Prepare.
-
-        Args:
-            card: the card whose modem is asked.
-            lock: the worker's condition.
-            refused: called, with the lock held, if a change prevents the query.
-            look: returns what the applier sees of the enabled profile's connection.
-        """
         self._look = look
         self._what: Callable[[], object] = self._registrations
         self._card = card

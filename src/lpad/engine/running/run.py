@@ -41,12 +41,6 @@ class Suspended(Exception):
     """A change cannot continue now and has not ended; it is resumed once the card has been read."""
 
     def __init__(self, sentence: str, *, cause: LpadError | None = None) -> None:
-        """Create it.
-
-        Args:
-            sentence: the reason, for the log.
-            cause: why the card cannot be reached; None if lpad is stopping.
-        """
         super().__init__(sentence)
         self.cause = cause
 
@@ -55,13 +49,6 @@ class Postponed(Exception):
     """A change continues later from its beginning; it has not ended, and does not wait for the card."""
 
     def __init__(self, pause: Pause, *, failed: bool, notes: Noting) -> None:
-        """Create it.
-
-        Args:
-            pause: the reason and the time.
-            failed: whether this was a failed attempt.
-            notes: notes for after a restart, including when it continues.
-        """
         super().__init__(pause.error.sentence)
         self.pause = pause
         self.failed = failed
@@ -295,9 +282,6 @@ class Run(RunRecord):
 
         A change that waits for a server stops waiting immediately. After its first irreversible step it
         continues, but no longer waits for servers.
-
-        Args:
-            by: the name of what goes first, for the log.
         """
         with self._condition:
             on_trial = self._change.guard is not None or self.settled is not None

@@ -24,12 +24,7 @@ class RunRecord:
     """One change and its notes, written by the worker and, when it is answered or cancelled, by the API."""
 
     def __init__(self, change: Change, store: ChangeStore) -> None:
-        """Take over the record and what was noted.
-
-        Args:
-            change: the record.
-            store: stores the record.
-        """
+        """Take over the record and what was noted."""
         self._store = store
         self._change = change
         self._private = store.private(change)

@@ -50,11 +50,7 @@ class ProfileList:
         return len({each.isdp_aid or each.iccid or id(each) for each in self if each.enabled}) > 1
 
     def enabled_for(self, reads: IccidReport | None) -> Listed | None:
-        """Return the enabled profile that the modem reads; None if that cannot be told.
-
-        Args:
-            reads: the ICCID that the modem reports.
-        """
+        """Return the enabled profile that the modem reads; None if that cannot be told."""
         found = [
             each
             for each in self.profiles
@@ -125,12 +121,7 @@ class ProfileList:
         return not any(_may_have(each, name) for each in self)
 
     def unlisted(self, name: str, *, aid: str | None = None) -> UnreadableProfile | None:
-        """Return an unlisted profile, to ask the card for it, because it may be an unreadable entry.
-
-        Args:
-            name: its ICCID or AID.
-            aid: the AID that it had before.
-        """
+        """Return an unlisted profile, to ask the card for it, because it may be an unreadable entry."""
         if not self.unreadable or self.lacks_name(name):
             return None
         if len(name) > _LONGEST_ICCID:

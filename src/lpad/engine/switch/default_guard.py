@@ -41,14 +41,6 @@ def enable_guarded(
 ) -> SwitchResult:
     """Enable a profile: under the guard that is asked for, else under the default one where it applies.
 
-    Args:
-        run: the change.
-        context: to reach the card.
-        asked: the guard in the request; None: none is given.
-        iccid: the profile's ICCID or AID.
-        without: whether the request says that there is to be no guard.
-        purpose: why.
-
     Raises:
         NetworkFailed, NotFound, Conflict, CardError: nothing was switched, as in `switch`.
         SwitchRolledBack, SwitchStuck, Cancelled, Suspended: as in `guarded_switch`.

@@ -57,10 +57,6 @@ _MISTAKE = Reason(kind="internal-error", sentence="lpad failed because of a faul
 def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
     """Check a requested guard, and return its conditions.
 
-    Args:
-        until: its conditions; all must be met.
-        within: seconds.
-
     Raises:
         InvalidValue: no condition, too many, a duplicate, an invalid one, or a time out of range.
     """

@@ -111,18 +111,7 @@ class Failover:
         registration_query: RegistrationQuery,
         switch: Callable[[str, GuardParams], Change],
     ) -> None:
-        """Prepare; nothing is checked before `start`.
-
-        Args:
-            euicc: the card.
-            policy: the health rules.
-            hub: reports the card's events, and gets each state.
-            snapshot: returns the card as it was last read.
-            changes: returns the card's stored changes, newest first.
-            since_end: returns how many seconds ago a change has ended, independent of the wall clock.
-            registration_query: asks the modem.
-            switch: requests a guarded switch to a profile.
-        """
+        """Prepare; nothing is checked before `start`."""
         self._euicc = euicc
         self._policy = policy
         self._hub = hub

@@ -56,15 +56,7 @@ class Failovers:
         hub: Hub,
         submit: Submit,
     ) -> None:
-        """Prepare the failovers that the ports require.
-
-        Args:
-            ports: the cards.
-            worker: returns a card's worker.
-            store: stores their changes.
-            hub: gets their events.
-            submit: queues a change.
-        """
+        """Prepare the failovers that the ports require."""
         self._worker = worker
         self._store = store
         self._hub = hub

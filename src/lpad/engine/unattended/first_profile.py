@@ -61,15 +61,6 @@ class Provisioning:
         timeouts: Timeouts,
         submit: Callable[[Change], None],
     ) -> None:
-        """Prepare.
-
-        Args:
-            card: the card, whose settings say whether it gets a profile.
-            store: stores the changes.
-            journal: stores the state across restarts.
-            timeouts: how long an attempt continues while the server answers "later".
-            submit: queues a change.
-        """
         self._card = card
         self._store = store
         self._journal = journal

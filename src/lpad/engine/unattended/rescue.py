@@ -66,15 +66,6 @@ class Rescue:
     def __init__(
         self, euicc: str, *, store: ChangeStore, journal: Journal, hub: Hub, submit: Callable[[Change], None]
     ) -> None:
-        """Prepare.
-
-        Args:
-            euicc: the card.
-            store: stores the changes.
-            journal: stores the state across restarts.
-            hub: gets each state.
-            submit: queues a change.
-        """
         self._euicc = euicc
         self._store = store
         self._journal = journal
@@ -124,14 +115,7 @@ class Rescue:
         return self._known[eid]
 
     def stuck(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
-        """Take over from a switch that is about to end stuck.
-
-        Args:
-            change: the switch.
-            eid: the card's EID.
-            wanted: the profiles tried without success.
-            unwanted: the rejected profile.
-        """
+        """Take over from a switch that is about to end stuck."""
         self._away = False
         self._rests_until = time.monotonic() + REST
         present = self._journal.clock.now().steady

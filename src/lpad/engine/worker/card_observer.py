@@ -55,18 +55,7 @@ class Observer:
         hung_modem: HungModem,
         networks: NetworkStore,
     ) -> None:
-        """Begin with an unknown card.
-
-        Args:
-            card: the card to read.
-            hub: gets each state.
-            outbox: gets the card's notifications.
-            presence: gets whether the card is there.
-            lock: the worker's lock.
-            ownership: says whether the card is served under another name.
-            hung_modem: gets the reason if the card cannot be read.
-            networks: keeps the network settings of its profiles.
-        """
+        """Begin with an unknown card."""
         self._networks = networks
         self._hung_modem = hung_modem
         self._card = card
@@ -100,9 +89,6 @@ class Observer:
 
     def read(self, *, seconds: float) -> Snapshot:
         """Open the card and observe it.
-
-        Args:
-            seconds: for opening and reading.
 
         Raises:
             CardError: it cannot be opened or read.

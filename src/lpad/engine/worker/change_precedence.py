@@ -27,13 +27,7 @@ class Rank(enum.IntEnum):
 
 
 def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
-    """Return a change's place in the order.
-
-    Args:
-        run: the change.
-        card: its last reading.
-        others: the other queued or running changes.
-    """
+    """Return a change's place in the order."""
     if run.settled is not None or run.change.guard is not None:
         return Rank.TAKEN_UP
     if run.change.kind is Kind.RESTART_MODEM:

@@ -41,15 +41,7 @@ class ChangeQueue:
         snapshot: Callable[[], Snapshot],
         lock: threading.Condition,
     ) -> None:
-        """Create an empty queue.
-
-        Args:
-            euicc: the card.
-            store: stores changes.
-            interrupted: the changes of an earlier run of the daemon.
-            snapshot: returns the card as it was last read.
-            lock: the worker's condition, which wakes it.
-        """
+        """Create an empty queue."""
         self._euicc = euicc
         self._store = store
         self._interrupted = interrupted

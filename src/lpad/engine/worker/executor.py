@@ -59,16 +59,6 @@ class Executor:
         pause: Callable[[Run], None],
         make_way: Callable[[Run], None],
     ) -> None:
-        """Prepare.
-
-        Args:
-            context: what operations work with.
-            observer: has the card's state.
-            settle: called when a card that was absent has been read.
-            interrupted: takes a change that continues or ends once the card is read again.
-            pause: takes a change that waits for another attempt.
-            make_way: takes a change that releases the card before its end.
-        """
         self._context = context
         self._observer = observer
         self._settle = settle

@@ -35,12 +35,6 @@ class HungModem:
     """The state for one card; used by its worker's thread."""
 
     def __init__(self, card: Card, resets: ModemRestartLimit) -> None:
-        """Prepare.
-
-        Args:
-            card: the card in the modem.
-            resets: limits the restarts of the modem.
-        """
         self._card = card
         self._resets = resets
         self._refused = 0

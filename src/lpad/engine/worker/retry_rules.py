@@ -109,12 +109,7 @@ class Retry:
 
 
 def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa: PLR0911 - one line a class
-    """Return the course of action after an error.
-
-    Args:
-        error: the attempt's error.
-        synchronised: whether a time server has set the device's clock.
-    """
+    """Return the course of action after an error."""
     if isinstance(error, ClockNotSet):
         return Course.TIME
     if isinstance(error, JournalUnavailable):
@@ -211,12 +206,7 @@ def is_of_dates(error: LpadError) -> bool:
 
 
 def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
-    """Return the error about a certificate's dates in the form for an unconfirmed clock.
-
-    Args:
-        error: such an error.
-        wall: the clock's time, in seconds since 1970.
-    """
+    """Return the error about a certificate's dates in the form for an unconfirmed clock."""
     finding, date = error.sentence.partition(";")[0], datetime.fromtimestamp(wall, UTC)
     return ServerUntrusted(
         f"{finding} by this device's clock, which shows {date:%Y-%m-%d} and which no time server has"

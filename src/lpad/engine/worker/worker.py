@@ -82,25 +82,7 @@ class Worker:
         platforms: Platforms,
         port_free: Callable[[], None],
     ) -> None:
-        """Prepare; nothing is opened before `start`.
-
-        Args:
-            port: the card's port.
-            store: stores changes.
-            hub: gets the events.
-            journal: stores what must survive the daemon.
-            outbox: delivers notifications.
-            owed: informs servers of cancelled sessions.
-            connect: opens a connection to an SM-DP+.
-            timeouts: the time limits.
-            environment: the device's clock and network.
-            policies: what may be installed.
-            ownership: the owners of the cards.
-            networks: keeps the network settings of profiles.
-            wishes: stores the wishes at operators' platforms.
-            platforms: the platforms in the settings.
-            port_free: called from this worker's thread when it has released a port that another may wait for.
-        """
+        """Prepare; nothing is opened before `start`."""
         self._name = port.name
         self._card = Card(port)
         self._store = store

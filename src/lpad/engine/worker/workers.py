@@ -28,12 +28,7 @@ class Workers:
     """All workers; readable from any thread, changed by one at a time."""
 
     def __init__(self, ports: Iterable[CardPort], hire: Hire) -> None:
-        """Create a worker for each port; none works before `start`.
-
-        Args:
-            ports: the cards.
-            hire: creates a worker.
-        """
+        """Create a worker for each port; none works before `start`."""
         self._hire = hire
         self._changing = threading.Lock()
         self._workers: Mapping[str, Worker] = {

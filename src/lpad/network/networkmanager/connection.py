@@ -120,14 +120,7 @@ def uuid_for(iccid: str) -> str:
 
 
 def tree_for(settings: NetworkSettings, *, iccid: str, eid: str, version: tuple[int, int]) -> Tree:
-    """Return the connection for a profile's settings.
-
-    Args:
-        settings: the profile's settings.
-        iccid: the profile's ICCID.
-        eid: the EID of its eUICC.
-        version: NetworkManager's version, as in (1, 42); an older one refuses unknown settings.
-    """
+    """Return the connection for a profile's settings."""
     mark = {ICCID_KEY: iccid, EID_KEY: eid}
     return {
         "connection": {

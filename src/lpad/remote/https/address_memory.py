@@ -49,13 +49,7 @@ class AddressMemory:
         return sorted(mixed, key=lambda each: each.to in avoided)
 
     def connected(self, address: Address, *, interface: str | None, chosen: bool) -> None:
-        """Remember a working address.
-
-        Args:
-            address: the one that answered first.
-            interface: the network interface; None: by the routes.
-            chosen: whether there was another family to choose.
-        """
+        """Remember a working address."""
         if chosen:
             with self._lock:
                 self._family[interface] = address.family

@@ -96,12 +96,7 @@ class Resolution:
     """The addresses of one name while they are looked up; `bell` rings when there are new ones."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Begin to look up.
-
-        Args:
-            host: a name, or an address.
-            port: of TCP.
-        """
+        """Begin to look up."""
         self.bell = Bell()
         self._host = host
         self._port = port

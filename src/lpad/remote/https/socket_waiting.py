@@ -63,10 +63,6 @@ class Waiting:
     def poll(self, wanted: Mapping[int, int], *, until: Deadline) -> dict[int, int]:
         """Wait for the first of some descriptors.
 
-        Args:
-            wanted: READABLE or WRITABLE for each.
-            until: when to give up.
-
         Returns:
             The ready descriptors, including those with errors; empty once `until` has passed.
 

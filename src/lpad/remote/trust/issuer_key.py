@@ -49,9 +49,6 @@ def is_ecdsa(algorithm: str) -> bool:
 def issuer_points(certificate: Signed) -> Iterator[bytes]:
     """Yield the public keys for which the certificate's signature is valid; one of them is the issuer's.
 
-    Args:
-        certificate: a certificate or revocation list.
-
     Yields:
         Uncompressed points of 65 bytes, two for each possible curve; none if it is not an ECDSA signature
         with a hash of SHA-2.

@@ -33,11 +33,7 @@ class TrustMemory:
     """Anchors by server, servers that need brainpool, and the CIs of each card; thread-safe."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Read the file.
-
-        Args:
-            path: the file, created when needed; None keeps nothing across a restart.
-        """
+        """Read the file."""
         self._path = path
         self._lock = threading.Lock()
         self._anchors: dict[tuple[str, bytes], bytes] = {}

@@ -81,12 +81,7 @@ class Handshakes:
             return self.context()
 
     def failed(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> LpadError | None:
-        """Decide what follows a handshake that failed; None: try the next one.
-
-        Args:
-            error: OpenSSL's error.
-            tls: the failed socket, not closed yet.
-        """
+        """Decide what follows a handshake that failed; None: try the next one."""
         self.presented = presented_chain(tls)
         following = self._following(error)
         if following is None or following in self._tried:

@@ -36,10 +36,6 @@ class Revocations:
 
         A list that is out of date still counts: what it revokes stays revoked.
 
-        Args:
-            chain: DER, verified.
-            server: name, or name:port.
-
         Raises:
             ServerUntrusted: a certificate is in a list.
         """

@@ -86,13 +86,7 @@ def is_without_anchor(error: ssl.SSLError) -> bool:
 
 
 def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = ()) -> ServerUntrusted:
-    """Return the error to raise; details hold `cause`, and `certain` if a wrong clock cannot be the reason.
-
-    Args:
-        error: the handshake's error.
-        server: name, or name:port.
-        presented: the certificates that the server showed, DER.
-    """
+    """Return the error to raise; its `certain` says that a wrong clock cannot be the reason."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "handshake failed").replace("_", " ").lower()
         return ServerUntrusted(

@@ -73,13 +73,7 @@ class TrustReport:
 
 
 def report(handshakes: Handshakes, *, tried: int, error: ServerUntrusted | None) -> TrustReport:
-    """Return the report on the handshakes of one connection.
-
-    Args:
-        handshakes: after the last of them.
-        tried: how many there were.
-        error: why the server is untrusted; None if it is trusted.
-    """
+    """Return the report on the handshakes of one connection."""
     path = handshakes.path or trace(handshakes.presented)
     named = tuple(
         NamedIssuer(

@@ -31,13 +31,7 @@ _NOTHING = object()
 
 
 def to_section(type_: type[_S], plain: object, report: Report) -> _S:
-    """Return a section with the valid values, and defaults for the wrong ones.
-
-    Args:
-        type_: the section; each of its fields has a default, or is required.
-        plain: the value in the file; None is an empty section.
-        report: gets the mistakes.
-    """
+    """Return a section with the valid values, and defaults for the wrong ones."""
     in_short = type_.short is not None and plain is not None and not isinstance(plain, dict)
     if in_short:
         plain = {type_.short: plain}

@@ -28,10 +28,6 @@ class Pages:
     def __init__(self, path: Path, *, as_written: bool = True) -> None:
         """Open the file and read its log, if there is one.
 
-        Args:
-            path: the file.
-            as_written: see `read_log`.
-
         Raises:
             OSError: the file exists but cannot be opened.
         """
