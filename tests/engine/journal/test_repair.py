@@ -479,6 +479,26 @@ def test_a_journal_that_cant_be_read_is_an_error_and_not_empty(public: Path) -> 
         journal.close()
 
 
+def test_a_log_that_may_not_be_read_is_not_empty(
+    made: tuple[Path, Mapping[str, Contents]], public: Path
+) -> None:
+    """The log alone is there, and belongs to someone else: no new journal is begun in its place."""
+    log = public / f"{JOURNAL}-wal"
+    shutil.copyfile(made[0] / KILLED / log.name, log)
+    log.chmod(0)
+    public.chmod(0o777)
+    with as_nobody():
+        journal = Journal(public / JOURNAL)
+        refuses(journal, JournalState.READ_ONLY)
+        with pytest.raises(JournalUnavailable):
+            journal.changes.latest()
+        journal.close()
+    log.chmod(0o600)
+    journal = Journal(public / JOURNAL)
+    assert journal.changes.latest(), "what is in it is saved"
+    journal.close()
+
+
 def test_a_number_that_is_damaged_is_no_later_lpad(
     worn: Path, made: tuple[Path, Mapping[str, Contents]]
 ) -> None:

@@ -33,6 +33,7 @@ _STATUS = Command(0x80, 0xF2, le=256)
 """ETSI TS 102 221, 11.1.2: P2 00 returns the control parameters of the selected file."""
 _MASTER_FILE = b"\x3f\x00"
 _NOT_OPEN = 0x6881
+_NO_SUCH_CLASS = 0x6E00
 _ANY_CHANNEL = range(1, MOST_CHANNELS)
 
 
@@ -73,6 +74,24 @@ def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
     if answer.sw == _NOT_OPEN:
         return False
     return _has_nothing_selected(ask(_STATUS, "STATUS"))
+
+
+def is_any_open(card: RawCard, *, deadline: Deadline) -> bool:
+    """Return whether the card has a logical channel open, regardless of its user.
+
+    Raises:
+        CardError: the card cannot be reached.
+    """
+    return any(
+        exchange(
+            card,
+            GET_EID.on_channel(number),
+            deadline=deadline,
+            attempted="cannot find out which channels are open",
+        ).sw
+        not in (_NOT_OPEN, _NO_SUCH_CLASS)
+        for number in _ANY_CHANNEL
+    )
 
 
 def _has_nothing_selected(answer: Response) -> bool:

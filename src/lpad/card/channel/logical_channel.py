@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardStatus, InternalError
 from lpad.base.untrusted_number import whole_number
-from lpad.card.channel.abandoned_channels import close_leftovers, is_leftover
+from lpad.card.channel.abandoned_channels import close_leftovers, is_any_open, is_leftover
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.lost_channel import LostChannel
 from lpad.card.channel.selection import select_first
@@ -98,8 +98,9 @@ class RawLink:
                 channel = way(aids, deadline=deadline)
             except CardStatus as error:
                 refusal = refusal or error
-                if error.details.get("sw") == f"{_NO_FREE_CHANNEL:04X}":
-                    break  # others use them, and the card's basic channel may be theirs as well
+                no_channel = error.details.get("sw") == f"{_NO_FREE_CHANNEL:04X}"
+                if no_channel and self._may_others_use_card(deadline=deadline):
+                    break  # the basic channel may be theirs as well
             else:
                 self._prefers_basic = channel.number == _BASIC
                 return channel
@@ -170,6 +171,14 @@ class RawLink:
         except CardError as error:
             _log.warning("cannot find out which channels were left open: %s", error)
             return False
+
+    def _may_others_use_card(self, *, deadline: Deadline) -> bool:
+        """Whether a logical channel is open. If none is, the card has only the basic one, which is free."""
+        try:
+            return is_any_open(self._card, deadline=deadline)
+        except CardError as error:
+            _log.warning("cannot find out which channels are open: %s", error)
+            return True
 
     def _close_after_failure(self, number: int) -> None:
         try:

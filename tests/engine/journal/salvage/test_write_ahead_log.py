@@ -53,3 +53,25 @@ def test_content_that_looks_like_a_wrong_page_number(log: bytes) -> None:
                 assert set(read.pages) <= set(right.pages), flip
                 unclear += read.unclear
     assert unclear
+
+
+def test_the_first_sector_is_gone(log: bytes) -> None:
+    """Without the log's header and its first frame's, the frames behind them still say whose they are."""
+    right = read_log(log)
+    read = read_log(bytes(512) + log[512:])
+    assert read.damaged
+    assert read.pages.keys() == right.pages.keys()
+    assert [page for page in right.pages if read.pages[page] != right.pages[page]] == []
+
+
+@pytest.mark.parametrize("frames", [2, 6, 16])
+def test_frames_of_an_earlier_round_stay_out(log: bytes, frames: int) -> None:
+    """Behind the new frames of a log that was begun again are earlier ones, whose pages are outdated."""
+    salt = int.from_bytes(log[16:20], "big")
+    earlier = (salt - 1).to_bytes(4, "big") + bytes(4)
+    content = bytearray(bytes(512) + log[512:])
+    for at in range(HEADER + frames * FRAME, len(log) - FRAME + 1, FRAME):
+        content[at + 8 : at + 16] = earlier
+    read = read_log(bytes(content))
+    whole = read_log(log[: HEADER + frames * FRAME])
+    assert set(read.pages) <= whole.pages.keys()

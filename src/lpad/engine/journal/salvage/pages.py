@@ -101,12 +101,18 @@ def _opened(path: Path) -> int | None:
 
 
 def read_log_beside(path: Path, size: int = USUAL, *, as_written: bool = True) -> WriteAheadLog:
-    """Return the log beside a file, an empty one if it cannot be read."""
+    """Return the log beside a file, an empty one if the disk cannot read it.
+
+    Raises:
+        PermissionError: it may not be read; it is not empty for that reason.
+    """
     try:
         handle = _opened(path.with_name(f"{path.name}-wal"))
         if handle is None:
             return WriteAheadLog()
         with os.fdopen(handle, "rb") as file:
             return read_log(file.read(MOST_LOG_BYTES), page_size=size, as_written=as_written)
+    except PermissionError:
+        raise
     except OSError:
         return WriteAheadLog()

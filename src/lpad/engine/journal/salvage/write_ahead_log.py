@@ -54,7 +54,8 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
         and _sum(data[:24], (0, 0), order) == (first, second)
     )
     if not sound_header:
-        size, order, salts = page_size, "<" if order is None else order, data[_HEADER + 8 : _HEADER + 16]
+        size, order = page_size, "<" if order is None else order
+        salts = _latest_salts(data, size, order)
     assert order is not None, "it is one or the other by now"
     frames = _frames(data, size, salts)
     valid = _valid(frames, (first, second), order) if sound_header else 0
@@ -72,8 +73,9 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
         ]
         unclear = any(number != frame.page <= last for number, frame in zip(numbers, frames, strict=False))
         pages = {
-            frame.page if as_written and frame.page <= last else number: frame.content
+            frame.page if as_written and 0 < frame.page <= last else number: frame.content
             for number, frame in zip(numbers, frames, strict=False)
+            if number  # not of a frame whose head was overwritten with zeros
         }
     return WriteAheadLog(pages=pages, page_size=size, damaged=damaged, unclear=unclear)
 
@@ -103,6 +105,30 @@ def _frames(data: bytes, size: int, salts: bytes) -> list[_Frame]:
     return frames[:last]
 
 
+def _latest_salts(data: bytes, size: int, order: str) -> bytes:
+    """Return the salts of the latest frames in a log whose own header, which has them, cannot be read.
+
+    A log is written again from its beginning, each time with the next higher first salt, and earlier frames
+    stay behind the latest ones. So the first frame that continues its predecessor is of the latest frames, or
+    these are so few that only their first salt shows them.
+    """
+    starts = range(_HEADER, len(data) - _FRAME - size + 1, _FRAME + size)
+    salts = [data[at + 8 : at + 16] for at in starts]
+    for number in range(1, len(salts)):
+        before, at = starts[number - 1], starts[number]
+        seed, found = (struct.unpack(">II", data[each + 16 : each + _FRAME]) for each in (before, at))
+        content = data[at : at + 8] + data[at + _FRAME : at + _FRAME + size]
+        if salts[number] == salts[number - 1] and _sum(content, seed, order) == found:
+            higher = _following(salts[number])
+            return next((each for each in salts[:number] if each[:4] == higher), salts[number])
+    return salts[0] if salts else b""
+
+
+def _following(salts: bytes) -> bytes:
+    """Return the first salt of the frames that are written after those with these salts."""
+    return (int.from_bytes(salts[:4], "big") + 1 & 0xFFFFFFFF).to_bytes(4, "big")
+
+
 def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
     """Return how many frames SQLite would read: each checksum continues the previous one."""
     for number, frame in enumerate(frames):
@@ -121,7 +147,7 @@ def _page_of(frame: _Frame, seed: tuple[int, int], order: str, *, last: int) -> 
     for mask in (0, *(1 << bit for bit in range(32))):
         page = frame.page ^ mask
         head = page.to_bytes(4, "big") + frame.head[4:]
-        if page <= last and _sum(frame.content, _sum(head, seed, order), order) == frame.checksum:
+        if 0 < page <= last and _sum(frame.content, _sum(head, seed, order), order) == frame.checksum:
             return page
     return frame.page
 
